@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every bound on what a peer, a file or a job may make us hold. Sizes are bytes unless named
+ * otherwise. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define USEC_PER_MSEC ((uint64_t)1000)
+#define USEC_PER_SEC ((uint64_t)1000000)
+
+/* wire */
+#define MESSAGE_SIZE_MAX ((size_t)8 * 1024 * 1024) /* one WebSocket message, either direction */
+#define HTTP_HEAD_MAX ((size_t)64 * 1024)
+#define JSON_DEPTH_MAX 32
+#define GUID_SIZE_MAX ((size_t)1024) /* longer ones are NACKed */
+#define GUID_PLAIN_MAX ((size_t)128) /* longer ones are hashed where a file name is made of them   \
+                                      */
+#define LOG_MESSAGE_MAX ((size_t)10 * 1024)
+#define SEND_QUEUE_MAX ((size_t)2 * MESSAGE_SIZE_MAX) /* encoded bytes waiting for the socket */
+#define URL_SIZE_MAX ((size_t)2048)
+
+/* requests */
+#define REQUESTS_OPEN_MAX 10000u
+#define COMMIT_BATCH_MAX 512u /* requests in one transaction */
+#define ERROR_MESSAGE_MAX ((size_t)1024)
+
+/* jobs */
+#define SCRIPT_SIZE_MAX ((size_t)16 * 1024 * 1024) /* after decompression */
+#define JOB_ARGUMENTS_MAX 256u
+#define JOB_ARGUMENTS_SIZE_MAX ((size_t)128 * 1024) /* all together */
+#define JOB_OUTPUT_HEAD_MAX ((uint64_t)512 * 1024)  /* kept of each stream: its beginning ... */
+#define JOB_OUTPUT_TAIL_MAX ((uint64_t)512 * 1024)  /* ... and its end */
+#define EXIT_RECORD_MAX ((size_t)4096)
+
+/* files */
+#define CONFIG_FILE_MAX ((size_t)256 * 1024)
+#define PEM_FILE_MAX ((size_t)4 * 1024 * 1024)
+#define PROC_FILE_MAX ((size_t)1024 * 1024)

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "basic/file-util.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+
+#define READ_CHUNK ((size_t)4096)
+
+/* proc files have no size, so the buffer grows as the file is read */
+int read_file_at(int dir_fd, const char *path, size_t size_max, char **ret, size_t *ret_size) {
+    _cleanup_free_ char *buf = NULL;
+    _cleanup_close_ int fd = -1;
+    size_t size = 0, allocated = 0;
+
+    fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+
+    for (;;) {
+        ssize_t n;
+
+        if (allocated - size < READ_CHUNK) {
+            char *grown;
+
+            allocated = MAX(allocated * 2, READ_CHUNK * 2);
+            grown = realloc(buf, allocated + 1);
+            if (!grown)
+                return -ENOMEM;
+            buf = grown;
+        }
+        n = read(fd, buf + size, allocated - size);
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        if (n == 0)
+            break;
+        size += (size_t)n;
+        if (size > size_max)
+            return -EFBIG;
+    }
+    buf[size] = 0;
+    *ret = TAKE_PTR(buf);
+    if (ret_size)
+        *ret_size = size;
+    return 0;
+}
+
+static int write_temporary(int fd, const char *data, size_t size, mode_t mode) {
+    int r;
+
+    if (fchmod(fd, mode) < 0)
+        return -errno;
+    r = write_full(fd, data, size);
+    if (r < 0)
+        return r;
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+int write_file_atomic(const char *path, const char *data, size_t size, mode_t mode) {
+    _cleanup_free_ char *temporary = NULL, *copy = NULL;
+    _cleanup_close_ int fd = -1, dir_fd = -1;
+    int r;
+
+    copy = strdup(path);
+    if (!copy || asprintf(&temporary, "%s.XXXXXX", path) < 0)
+        return -ENOMEM;
+    dir_fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0)
+        return -errno;
+    fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+
+    r = write_temporary(fd, data, size, mode);
+    if (r >= 0 && rename(temporary, path) < 0)
+        r = -errno;
+    if (r < 0) {
+        (void)unlink(temporary);
+        return r;
+    }
+    return fsync_directory(dir_fd);
+}

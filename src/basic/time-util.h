@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <time.h>
+
+#include "basic/bounds.h"
+
+/* Microseconds of that clock. CLOCK_BOOTTIME for anything that is compared or waited for. */
+static inline uint64_t now_usec(clockid_t clock) {
+    struct timespec ts = {};
+
+    (void)clock_gettime(clock, &ts);
+    return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
+}
