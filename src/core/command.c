@@ -61,7 +61,7 @@ static const Command commands[] = {
     },
     {
         .name = "heartbeat",
-        .summary = "Whether this server has been initialized: STARTING or RUNNING",
+        .summary = "Whether this server is initialized: STARTING until it is",
         .run = builtin_heartbeat,
     },
     {

@@ -29,7 +29,6 @@ CommandRun *command_run_free(CommandRun *run);
 
 typedef struct CommandContext {
     sd_event *event;
-    bool initialized; /* `initialize` has succeeded on this server */
     /* the end of a command that takes its time; takes over the reply (NULL if error < 0) */
     void (*done)(int error, struct json_object *reply, void *userdata);
     void *userdata;

@@ -44,6 +44,7 @@ static int reply_error(sd_bus_message *m) {
 
 static int read_property(sd_bus_message *m, const char *name, UnitStatus *status,
                          uint64_t *exit_usec) {
+    uint64_t start_usec = 0;
     const char *text;
     int r;
 
@@ -57,7 +58,10 @@ static int read_property(sd_bus_message *m, const char *name, UnitStatus *status
         r = sd_bus_message_read(m, "v", "i", &status->main_status);
     else if (streq(name, "ExecMainExitTimestampMonotonic"))
         r = sd_bus_message_read(m, "v", "t", exit_usec);
-    else
+    else if (streq(name, "ExecMainStartTimestampMonotonic")) {
+        r = sd_bus_message_read(m, "v", "t", &start_usec);
+        status->started = start_usec > 0;
+    } else
         r = sd_bus_message_skip(m, "v");
     return r;
 }

@@ -7,6 +7,7 @@
 #include "basic/guid.h"
 
 typedef struct UnitStatus {
+    bool started; /* a main process was forked */
     bool ended;
     char result[32]; /* "success", "timeout", "oom-kill", ... */
     int main_code;   /* CLD_EXITED, ... of the main process; 0: it never ran */
