@@ -47,11 +47,11 @@ start_time_of() { # PID, in clock ticks since boot; fails if there is no such pr
     echo "${stat[19]}"
 }
 
-wait_until() { # SECONDS COMMAND...
-    local deadline=$((SECONDS + $1))
+wait_until() { # SECONDS COMMAND...; counts, as the clock may be set meanwhile
+    local tries=$(($1 * 50))
     shift
     until "$@"; do
-        ((SECONDS < deadline)) || return 1
+        ((tries-- > 0)) || return 1
         sleep 0.02
     done
 }
