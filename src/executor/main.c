@@ -13,13 +13,15 @@
 #define IDLE_USEC_DEFAULT (30 * USEC_PER_SEC)
 #define IDLE_SEC_MAX 86400ul
 
+/* At least one second: an executor that leaves before systemd has noticed that it is there leaves
+ * the next activation waiting for nothing. */
 static int parse_idle(const char *s, uint64_t *ret_usec) {
     char *end = NULL;
     unsigned long n;
 
     errno = 0;
     n = strtoul(s, &end, 10);
-    if (errno != 0 || end == s || *end || n > IDLE_SEC_MAX)
+    if (errno != 0 || end == s || *end || n == 0 || n > IDLE_SEC_MAX)
         return log_error_errno(EINVAL, "--idle-sec= wants seconds, not %s", s);
     *ret_usec = n * USEC_PER_SEC;
     return 0;

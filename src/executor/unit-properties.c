@@ -102,32 +102,46 @@ static int append_files(sd_bus_message *m, const JobDir *d, const char *state_di
     return sd_bus_message_append(m, "(sv)", "StandardErrorFileDescriptor", "h", d->err_fd);
 }
 
-static int append_arguments(sd_bus_message *m, const JobRequest *q) {
-    _cleanup_free_ char *interpreter = NULL;
+/* In ExecStart= systemd replaces $NAME and makes $ of $$. (ExecStartEx= could switch that off, but
+ * systemd 252 cannot read again, on daemon-reload, what it writes for it. It complains about some
+ * characters in ExecStart= too, but then keeps the unit.) */
+static int append_argument(sd_bus_message *m, const char *prefix, const char *argument) {
+    _cleanup_free_ char *escaped = NULL;
+    char *p;
 
+    escaped = malloc(strlen(prefix) + 2 * strlen(argument) + 1);
+    if (!escaped)
+        return -ENOMEM;
+    p = stpcpy(escaped, prefix);
+    for (const char *a = argument; *a; a++) {
+        *p++ = *a;
+        if (*a == '$')
+            *p++ = '$';
+    }
+    *p = 0;
+    return sd_bus_message_append(m, "s", escaped);
+}
+
+static int append_arguments(sd_bus_message *m, const JobRequest *q) {
     TRY(sd_bus_message_open_container(m, 'a', "s"));
     TRY(sd_bus_message_append(m, "s", "dcm-run"));
-    if (q->interpreter) {
-        if (asprintf(&interpreter, "--interpreter=%s", q->interpreter) < 0)
-            return -ENOMEM;
-        TRY(sd_bus_message_append(m, "s", interpreter));
-    }
+    if (q->interpreter)
+        TRY(append_argument(m, "--interpreter=", q->interpreter));
     TRY(sd_bus_message_append(m, "ss", "--", RUN_DIRECTORY "/script"));
     for (char **a = q->arguments; a && *a; a++)
-        TRY(sd_bus_message_append(m, "s", *a));
+        TRY(append_argument(m, "", *a));
     return sd_bus_message_close_container(m);
 }
 
-/* ExecStartEx, because in the arguments of ExecStart systemd would replace $NAME. */
 static int append_command_line(sd_bus_message *m, const JobRequest *q) {
     TRY(sd_bus_message_open_container(m, 'r', "sv"));
-    TRY(sd_bus_message_append(m, "s", "ExecStartEx"));
-    TRY(sd_bus_message_open_container(m, 'v', "a(sasas)"));
-    TRY(sd_bus_message_open_container(m, 'a', "(sasas)"));
-    TRY(sd_bus_message_open_container(m, 'r', "sasas"));
+    TRY(sd_bus_message_append(m, "s", "ExecStart"));
+    TRY(sd_bus_message_open_container(m, 'v', "a(sasb)"));
+    TRY(sd_bus_message_open_container(m, 'a', "(sasb)"));
+    TRY(sd_bus_message_open_container(m, 'r', "sasb"));
     TRY(sd_bus_message_append(m, "s", RUN_PROGRAM));
     TRY(append_arguments(m, q));
-    TRY(sd_bus_message_append(m, "as", 1, "no-env-expand"));
+    TRY(sd_bus_message_append(m, "b", false));
     TRY(sd_bus_message_close_container(m));
     TRY(sd_bus_message_close_container(m));
     TRY(sd_bus_message_close_container(m));
@@ -142,13 +156,14 @@ static int append_log_field(sd_bus_message *m, LogField field) {
     return sd_bus_message_append_array(m, 'y', text, strlen(text));
 }
 
-/* What the job itself writes to the journal carries these. */
-static int append_log_fields(sd_bus_message *m, const JobRequest *q) {
+/* What the job itself writes to the journal carries these. The directory's name is the GUID, unless
+ * that has characters that systemd 252 does not read back as it wrote them. */
+static int append_log_fields(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
     TRY(sd_bus_message_open_container(m, 'r', "sv"));
     TRY(sd_bus_message_append(m, "s", "LogExtraFields"));
     TRY(sd_bus_message_open_container(m, 'v', "aay"));
     TRY(sd_bus_message_open_container(m, 'a', "ay"));
-    TRY(append_log_field(m, (LogField)LOG_REQUEST(q->guid)));
+    TRY(append_log_field(m, (LogField)LOG_REQUEST(d->name)));
     TRY(append_log_field(m, (LogField)LOG_COMMAND(q->command->name)));
     TRY(sd_bus_message_close_container(m));
     TRY(sd_bus_message_close_container(m));
@@ -163,6 +178,6 @@ int unit_append_properties(sd_bus_message *m, const JobRequest *q, const JobDir 
     TRY(append_environment(m));
     TRY(append_files(m, dir, state_dir));
     TRY(append_command_line(m, q));
-    TRY(append_log_fields(m, q));
+    TRY(append_log_fields(m, q, dir));
     return sd_bus_message_close_container(m);
 }
