@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a booted machine, with the build installed: the whole path from a manager's request to a systemd
+unit and back, and what the service manager sees of the agent. The manager is libsoup's."""
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+import zlib
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "component"))
+
+from harness import Manager, wait_for  # noqa: E402
+
+CONF = pathlib.Path("/etc/dcm-agent/agent.conf.d/test.conf")
+
+
+def run(*command, check=True):
+    return subprocess.run(command, check=check, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL).stdout
+
+
+def show(unit, name):
+    return run("systemctl", "show", "-P", name, unit).strip()
+
+
+def unit_of(guid):
+    return f"dcm-job-{guid}.service"
+
+
+def script_arguments(text, **more):
+    data = text.encode() if isinstance(text, str) else text
+    return {"b64script": base64.b64encode(data).decode(),
+            "checksum": hashlib.sha256(data).hexdigest(), **more}
+
+
+@pytest.fixture
+def manager():
+    """A manager with a connected agent."""
+    run("systemctl", "stop", "dcm-agent.service")
+    shutil.rmtree("/var/lib/dcm-agent", ignore_errors=True)
+    manager = Manager()
+    CONF.write_text(f"[connection]\nagentmanager_url = {manager.url()}\nbackoff = 20\n"
+                    "max_backoff = 200\n[messaging]\nretransmission_timeout = 1\n")
+    run("systemctl", "start", "dcm-agent.service")
+    manager.wait_offer()
+    yield manager
+    run("systemctl", "stop", "dcm-agent.service")
+    CONF.unlink()
+    manager.stop()
+
+
+def order(manager, script, guid=None, **arguments):
+    guid = guid or str(uuid.uuid4())
+    manager.request(guid, "run_script", script_arguments(script, **arguments))
+    return guid
+
+
+def reply_to(manager, guid):
+    reply = manager.wait_message("REPLY", guid)
+    manager.ack(reply)
+    return reply["payload"]
+
+
+def test_script_from_request_to_reply(manager):
+    guid = order(manager, "#!/bin/bash\necho out; echo err >&2; id -un; echo \"$1|$2\"; exit 7\n",
+                 arguments=["a b", "c'\"\n"])
+    assert reply_to(manager, guid) == {
+        "return_code": 7, "reply_type": "void", "reply_object": None,
+        "message": "out\ndcm\na b|c'\"\n\n", "error_message": "err\n",
+    }
+    wait_for(lambda: "LoadState=not-found" in run("systemctl", "show", "-p", "LoadState",
+                                                  unit_of(guid)), "the unit to be released")
+
+
+def test_unit_while_it_runs(manager):
+    fifo = pathlib.Path("/tmp/dcm-test-fifo")
+    os.mkfifo(fifo, 0o666)
+    os.chmod(fifo, 0o666)
+    guid = order(manager, f"#!/bin/bash\nread -r line <{fifo}\necho \"$line\"\n")
+    unit = unit_of(guid)
+    wait_for(lambda: show(unit, "SubState") == "running", "the unit")
+    assert show(unit, "Slice") == "dcm-jobs.slice"
+    assert show(unit, "User") == "dcm"
+    assert show(unit, "RemainAfterExit") == "yes"
+    assert guid in show(unit, "Description") and "run_script" in show(unit, "Description")
+    status = run("systemctl", "status", unit)
+    assert "dcm-run" in status and "Active: active (running)" in status
+    fifo.write_text("hello\n")
+    assert reply_to(manager, guid)["message"] == "hello\n"
+    fifo.unlink()
+
+
+def test_run_under_sudo_is_root_and_inpython_is_python(manager):
+    guid = order(manager, "#!/bin/sh\nid -u\n", runUnderSudo="true")
+    assert reply_to(manager, guid)["message"] == "0\n"
+    guid = order(manager, "import sys\nprint(sys.argv[1])\n", inpython=True, arguments=["x"])
+    assert reply_to(manager, guid)["message"] == "x\n"
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, gzip.compress])
+def test_compressed_script(manager, pack):
+    script = b"#!/bin/sh\necho packed\n"
+    guid = str(uuid.uuid4())
+    manager.request(guid, "run_script", {
+        "b64script": base64.b64encode(pack(script)).decode(),
+        "checksum": hashlib.sha256(script).hexdigest(), "compression": "gzip"})
+    assert reply_to(manager, guid)["message"] == "packed\n"
+
+
+def test_repeated_request_runs_once(manager):
+    counter = pathlib.Path("/tmp/dcm-test-counter")
+    counter.write_text("")
+    counter.chmod(0o666)
+    guid = order(manager, f"#!/bin/sh\necho x >>{counter}\n")
+    for _ in range(5):
+        order(manager, f"#!/bin/sh\necho x >>{counter}\n", guid)
+    reply_to(manager, guid)
+    order(manager, f"#!/bin/sh\necho x >>{counter}\n", guid)
+    wait_for(lambda: len(manager.of_type("REPLY", guid)) >= 2, "the stored reply")
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    n = len(manager.of_type("REPLY", guid))
+    order(manager, f"#!/bin/sh\necho x >>{counter}\n", guid)
+    wait_for(lambda: len(manager.of_type("REPLY", guid)) > n, "the stored reply after a restart")
+    assert counter.read_text() == "x\n"
+    counter.unlink()
+
+
+def test_lost_database_does_not_run_a_guid_again(manager):
+    counter = pathlib.Path("/tmp/dcm-test-counter")
+    counter.write_text("")
+    counter.chmod(0o666)
+    guid = order(manager, f"#!/bin/sh\necho x >>{counter}\necho done\n")
+    reply_to(manager, guid)
+    run("systemctl", "stop", "dcm-agent.service")
+    shutil.rmtree("/var/lib/dcm-agent")
+    run("systemctl", "start", "dcm-agent.service")
+    manager.wait_offer(2)
+    manager.received.clear()
+    order(manager, f"#!/bin/sh\necho x >>{counter}\necho done\n", guid)
+    assert reply_to(manager, guid)["message"] == "done\n"
+    assert counter.read_text() == "x\n"
+    counter.unlink()
+
+
+@pytest.mark.parametrize("how", ["restart", "SIGKILL"])
+def test_job_outlives_the_agent(manager, how):
+    fifo = pathlib.Path("/tmp/dcm-test-fifo")
+    os.mkfifo(fifo)
+    os.chmod(fifo, 0o666)
+    guid = order(manager, f"#!/bin/sh\necho begin\nread -r line <{fifo}\necho \"$line\"\nexit 3\n")
+    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    if how == "restart":
+        run("systemctl", "restart", "dcm-agent.service")
+    else:
+        run("systemctl", "kill", "--signal=SIGKILL", "dcm-agent.service")
+    manager.wait_offer(2)
+    assert show(unit_of(guid), "SubState") == "running"
+    fifo.write_text("end\n")
+    reply = reply_to(manager, guid)
+    assert reply["message"] == "begin\nend\n" and reply["return_code"] == 3
+    fifo.unlink()
+
+
+def test_cancel(manager):
+    guid = order(manager, "#!/bin/sh\nexec sleep infinity\n")
+    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    manager.send(type="CANCEL", request_id=guid)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == -15 and "cancelled" in reply["error_message"]
+
+
+def test_two_at_a_time_and_all_in_the_end(manager):
+    guids = [order(manager, "#!/bin/sh\necho $1\n", arguments=[str(i)]) for i in range(12)]
+    for i, guid in enumerate(guids):
+        assert reply_to(manager, guid)["message"] == f"{i}\n"
+
+
+def test_script_that_leaves_a_daemon_does_not_hang(manager):
+    guid = order(manager, "#!/bin/bash\nsleep infinity &\necho $!\n")
+    pid = reply_to(manager, guid)["message"].strip()
+
+    def gone():
+        try:
+            state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return True
+        return state in "ZX"
+
+    wait_for(gone, "the daemon to be killed with the unit")
+
+
+def test_journal_has_fields(manager):
+    guid = order(manager, "#!/bin/sh\necho hello\n")
+    reply_to(manager, guid)
+
+    def entries():
+        text = run("journalctl", "-o", "json", f"DCM_REQUEST_ID={guid}")
+        found = [json.loads(line) for line in text.splitlines()]
+        return found if any(e.get("DCM_STATE") == "REPLY_ACKED" for e in found) else None
+
+    found = wait_for(entries, "the journal entries of the request")
+    ids = {e.get("MESSAGE_ID") for e in found}
+    header = (HERE.parents[1] / "src/basic/log-fields.h").read_text()
+    for name in ("REQUEST_ACCEPTED", "JOB_STARTED", "JOB_ENDED", "REQUEST_REPLIED",
+                 "REQUEST_ACKNOWLEDGED"):
+        assert re.search(rf"DCM_MESSAGE_{name} +\"([0-9a-f]+)\"", header)[1] in ids, name
+    assert {e.get("DCM_COMMAND") for e in found} >= {"run_script"}
+    assert {e.get("DCM_STATE") for e in found} >= {"ACKED", "REPLY", "REPLY_ACKED"}
+
+
+def test_catalog_explains_every_message_id():
+    run("journalctl", "--update-catalog")
+    listed = run("journalctl", "--list-catalog")
+    header = (HERE.parents[1] / "src/basic/log-fields.h").read_text()
+    ids = re.findall(r"DCM_MESSAGE_\w+ +\"([0-9a-f]{32})\"", header)
+    assert len(ids) > 10 and all(i in listed for i in ids)
+    catalog = (HERE.parents[1] / "units/dcm-agent.catalog").read_text()
+    assert set(re.findall(r"^-- ([0-9a-f]{32})", catalog, re.M)) == set(ids)
+
+
+def test_service_is_ready_and_says_its_state(manager):
+    assert show("dcm-agent.service", "ActiveState") == "active"
+    wait_for(lambda: show("dcm-agent.service", "StatusText").startswith("Connected to"), "STATUS=")
+    assert "agent-1 (web1)" in show("dcm-agent.service", "StatusText")
+    assert show("dcm-agent.service", "User") == "dcm-agent"
+    pid = show("dcm-agent.service", "MainPID")
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    assert re.search(r"CapEff:\s+0+\n", status) and re.search(r"Threads:\s+1\n", status)
+    assert re.search(r"NoNewPrivs:\s+1\n", status)
+    procs = pathlib.Path(f"/sys/fs/cgroup/{show('dcm-agent.service', 'ControlGroup')}/cgroup.procs")
+    assert len(procs.read_text().split()) == 1
+    assert run("ss", "-Hltnp").count("dcm-agentd") == 0
+
+
+def test_reload_applies_and_keeps_the_connection(manager):
+    pid = show("dcm-agent.service", "MainPID")
+    CONF.write_text(CONF.read_text() + "[messaging]\nmax_at_once = 0\n")
+    run("systemctl", "reload", "dcm-agent.service")
+    guid = str(uuid.uuid4())
+    manager.request(guid, "heartbeat")
+    assert "can only handle 0" in manager.wait_message("NACK", guid)["error_message"]
+    assert show("dcm-agent.service", "MainPID") == pid and len(manager.offers) == 1
+
+
+def test_stop_and_boot_without_manager(manager):
+    run("systemctl", "stop", "dcm-agent.service")
+    assert show("dcm-agent.service", "Result") == "success"
+    CONF.write_text("[connection]\nagentmanager_url = ws://127.0.0.1:1/\n")
+    run("systemctl", "start", "dcm-agent.service")
+    assert show("dcm-agent.service", "ActiveState") == "active"
+    wait_for(lambda: "refused" in show("dcm-agent.service", "StatusText"), "the reason")
+
+
+def test_watchdog_restarts_a_stopped_daemon(manager):
+    dropin = pathlib.Path("/run/systemd/system/dcm-agent.service.d/watchdog.conf")
+    dropin.parent.mkdir(parents=True, exist_ok=True)
+    dropin.write_text("[Service]\nWatchdogSec=2s\n")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    pid = show("dcm-agent.service", "MainPID")
+    run("systemctl", "kill", "--signal=SIGSTOP", "dcm-agent.service")
+    manager.wait_offer(3)
+    assert show("dcm-agent.service", "MainPID") != pid
+    assert int(show("dcm-agent.service", "NRestarts")) == 1
+    dropin.unlink()
+    run("systemctl", "daemon-reload")
+
+
+def test_hemlock_is_not_restarted(manager):
+    manager.send(type="HEMLOCK", request_id="h")
+    wait_for(lambda: show("dcm-agent.service", "ActiveState") == "failed", "the end")
+    assert show("dcm-agent.service", "NRestarts") == "0"
+    run("systemctl", "reset-failed", "dcm-agent.service")
+
+
+def test_bus_access(manager):
+    call = ["busctl", "--json=short", "call", "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
+            "org.dcmagent.Agent1.Manager"]
+    nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]
+    guid = order(manager, "#!/bin/sh\necho secret\n")
+    reply_to(manager, guid)
+    assert guid in run(*nobody, *call, "ListRequests", "u", "0")
+    assert "secret" in run(*call, "GetRequest", "s", guid)
+    for command in (["Reload"], ["GetRequest", "s", guid]):
+        refused = subprocess.run([*nobody, *call, *command], capture_output=True, text=True)
+        assert refused.returncode != 0 and "Access denied" in refused.stderr
+    assert pwd.getpwnam("dcm-agent").pw_shell.endswith("nologin")
+
+
+def test_agentctl(manager):
+    guid = order(manager, "#!/bin/sh\necho output\n")
+    reply_to(manager, guid)
+    wait_for(lambda: json.loads(run("dcm-agentctl", "status", "--json"))["RequestCounts"]
+             ["REPLY_ACKED"] == 1, "REPLY_ACKED")
+    status = json.loads(run("dcm-agentctl", "status", "--json"))
+    assert status["State"] == "connected" and status["AgentId"] == "agent-1"
+    text = run("dcm-agentctl", "status")
+    assert manager.url() in text and "web1" in text and "1 REPLY_ACKED" in text
+    assert guid in run("dcm-agentctl", "requests")
+    assert json.loads(run("dcm-agentctl", "requests", "--json"))[0]["guid"] == guid
+    assert "output" in run("dcm-agentctl", "show", guid)
+    assert json.loads(run("dcm-agentctl", "--json", "show", guid))["reply"]["return_code"] == 0
+    assert "runUnderSudo" in run("dcm-agentctl", "commands")
+    run("dcm-agentctl", "reload")
+    missing = subprocess.run(["dcm-agentctl", "show", "nope"], capture_output=True, text=True)
+    assert missing.returncode == 1 and "no request nope" in missing.stderr
+    run("systemctl", "stop", "dcm-agent.service")
+    gone = subprocess.run(["dcm-agentctl"], capture_output=True, text=True)
+    assert gone.returncode == 1 and "systemctl start dcm-agent" in gone.stderr
+
+
+def test_log_level_by_systemctl(manager):
+    run("systemctl", "service-log-level", "dcm-agent.service", "debug")
+    assert run("systemctl", "service-log-level", "dcm-agent.service").strip() == "debug"
+
+
+def test_units_verify_and_are_hardened():
+    for unit in ("dcm-agent.service", "dcm-agent-executor.service", "dcm-jobs.slice"):
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True,
+                              text=True)
+        assert done.returncode == 0 and "dcm" not in done.stderr, done.stderr
+    for unit, limit in (("dcm-agent.service", 1.5), ("dcm-agent-executor.service", 2.5)):
+        text = run("systemd-analyze", "security", "--no-pager", unit)
+        score = float(re.search(r"exposure level for \S+: ([0-9.]+)", text)[1])
+        print(f"{unit}: {score}")
+        assert score <= limit
+
+
