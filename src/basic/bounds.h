@@ -14,8 +14,9 @@
 #define HTTP_HEAD_MAX ((size_t)64 * 1024)
 #define JSON_DEPTH_MAX 32
 #define GUID_SIZE_MAX ((size_t)1024) /* longer ones are NACKed */
-#define GUID_PLAIN_MAX ((size_t)128) /* longer ones are hashed where a file name is made of them   \
-                                      */
+#define GUID_PLAIN_MAX                                                                             \
+    ((size_t)128) /* longer ones are hashed where a file name is made of them                      \
+                   */
 #define LOG_MESSAGE_MAX ((size_t)10 * 1024)
 #define SEND_QUEUE_MAX ((size_t)2 * MESSAGE_SIZE_MAX) /* encoded bytes waiting for the socket */
 #define URL_SIZE_MAX ((size_t)2048)
@@ -32,6 +33,9 @@
 #define JOB_OUTPUT_HEAD_MAX ((uint64_t)512 * 1024)  /* kept of each stream: its beginning ... */
 #define JOB_OUTPUT_TAIL_MAX ((uint64_t)512 * 1024)  /* ... and its end */
 #define EXIT_RECORD_MAX ((size_t)4096)
+#define EXECUTOR_CALLS_MAX 1024u /* unanswered at a time */
+#define INTERPRETER_SIZE_MAX ((size_t)256)
+#define CANCEL_GRACE_USEC_MAX (90 * USEC_PER_SEC)
 
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)

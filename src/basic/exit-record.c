@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One table describes the record's lines, in their order; writer and reader both follow it, so that
+ * what one writes the other reads, and nothing else is read. */
+#include "basic/exit-record.h"
+
+#include <stdio.h>
+
+#include "basic/bounds.h"
+
+#define HEADER "DCM_EXIT_RECORD=1\n"
+#define END_MARKER "END=1\n"
+#define SIGNAL_MAX 64
+#define ERRNO_MAX 4095
+
+typedef enum FieldType { FIELD_KIND, FIELD_STATUS, FIELD_NUMBER, FIELD_SHA256 } FieldType;
+
+typedef struct Field {
+    const char *key;
+    FieldType type;
+    size_t offset;
+} Field;
+
+static const Field fields[] = {
+    {"KIND", FIELD_KIND, offsetof(ExitRecord, kind)},
+    {"STATUS", FIELD_STATUS, offsetof(ExitRecord, status)},
+    {"STARTED_USEC", FIELD_NUMBER, offsetof(ExitRecord, started_usec)},
+    {"ENDED_USEC", FIELD_NUMBER, offsetof(ExitRecord, ended_usec)},
+    {"STDOUT_TOTAL", FIELD_NUMBER, offsetof(ExitRecord, out.total_bytes)},
+    {"STDOUT_HEAD", FIELD_NUMBER, offsetof(ExitRecord, out.head_bytes)},
+    {"STDOUT_TAIL", FIELD_NUMBER, offsetof(ExitRecord, out.tail_bytes)},
+    {"STDOUT_TAIL_OFFSET", FIELD_NUMBER, offsetof(ExitRecord, out.tail_offset)},
+    {"STDOUT_SHA256", FIELD_SHA256, offsetof(ExitRecord, out.sha256)},
+    {"STDERR_TOTAL", FIELD_NUMBER, offsetof(ExitRecord, err.total_bytes)},
+    {"STDERR_HEAD", FIELD_NUMBER, offsetof(ExitRecord, err.head_bytes)},
+    {"STDERR_TAIL", FIELD_NUMBER, offsetof(ExitRecord, err.tail_bytes)},
+    {"STDERR_TAIL_OFFSET", FIELD_NUMBER, offsetof(ExitRecord, err.tail_offset)},
+    {"STDERR_SHA256", FIELD_SHA256, offsetof(ExitRecord, err.sha256)},
+};
+
+static const char *const kind_names[_EXIT_KIND_MAX] = {
+    [EXIT_KIND_EXITED] = "exited",
+    [EXIT_KIND_KILLED] = "killed",
+    [EXIT_KIND_START_FAILED] = "start-failed",
+};
+
+const char *exit_kind_to_string(ExitKind kind) {
+    return kind >= 0 && kind < _EXIT_KIND_MAX ? kind_names[kind] : NULL;
+}
+
+static ExitKind kind_from_string(const char *s) {
+    for (int kind = 0; kind < _EXIT_KIND_MAX; kind++)
+        if (streq(s, kind_names[kind]))
+            return (ExitKind)kind;
+    return _EXIT_KIND_INVALID;
+}
+
+static void render_field(FILE *f, const Field *field, const void *p) {
+    switch (field->type) {
+    case FIELD_KIND:
+        (void)fprintf(f, "%s=%s\n", field->key, kind_names[*(const ExitKind *)p]);
+        break;
+    case FIELD_STATUS:
+        (void)fprintf(f, "%s=%d\n", field->key, *(const int *)p);
+        break;
+    case FIELD_NUMBER:
+        (void)fprintf(f, "%s=%llu\n", field->key, (unsigned long long)*(const uint64_t *)p);
+        break;
+    case FIELD_SHA256:
+        (void)fprintf(f, "%s=%s\n", field->key, (const char *)p);
+        break;
+    }
+}
+
+int exit_record_render(const ExitRecord *r, char **ret) {
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    FILE *f;
+
+    assert(exit_kind_to_string(r->kind));
+    f = open_memstream(&text, &size);
+    if (!f)
+        return -ENOMEM;
+    (void)fputs(HEADER, f);
+    for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+        render_field(f, fields + i, (const char *)r + fields[i].offset);
+    (void)fputs(END_MARKER, f);
+    if (fclose(f) != 0)
+        return -ENOMEM;
+    *ret = TAKE_PTR(text);
+    return 0;
+}
+
+static int parse_number(const char *s, uint64_t max, uint64_t *ret) {
+    uint64_t n = 0;
+
+    if (!*s || (s[0] == '0' && s[1]))
+        return -EBADMSG;
+    for (; *s; s++) {
+        if (*s < '0' || *s > '9')
+            return -EBADMSG;
+        if (__builtin_mul_overflow(n, (uint64_t)10, &n) ||
+            __builtin_add_overflow(n, (uint64_t)(*s - '0'), &n) || n > max)
+            return -EBADMSG;
+    }
+    *ret = n;
+    return 0;
+}
+
+static int parse_sha256(const char *s, char ret[static SHA256_HEX_SIZE]) {
+    size_t size = strlen(s);
+
+    if (size != SHA256_HEX_SIZE - 1 || strspn(s, "0123456789abcdef") != size)
+        return -EBADMSG;
+    memcpy(ret, s, SHA256_HEX_SIZE);
+    return 0;
+}
+
+static int parse_field(const Field *field, const char *value, void *p) {
+    uint64_t n;
+    int r;
+
+    switch (field->type) {
+    case FIELD_KIND:
+        *(ExitKind *)p = kind_from_string(value);
+        return *(ExitKind *)p < 0 ? -EBADMSG : 0;
+    case FIELD_STATUS:
+        r = parse_number(value, ERRNO_MAX, &n);
+        if (r >= 0)
+            *(int *)p = (int)n;
+        return r;
+    case FIELD_NUMBER:
+        return parse_number(value, UINT64_MAX, p);
+    case FIELD_SHA256:
+        return parse_sha256(value, p);
+    }
+    return -EBADMSG;
+}
+
+static bool status_is_valid(ExitKind kind, int status) {
+    switch (kind) {
+    case EXIT_KIND_EXITED:
+        return status >= 0 && status <= 255;
+    case EXIT_KIND_KILLED:
+        return status >= 1 && status <= SIGNAL_MAX;
+    case EXIT_KIND_START_FAILED:
+        return status >= 1 && status <= ERRNO_MAX;
+    default:
+        return false;
+    }
+}
+
+static bool summary_is_valid(const OutputSummary *s) {
+    if (s->head_bytes > MIN(s->total_bytes, JOB_OUTPUT_HEAD_MAX) ||
+        s->tail_bytes > JOB_OUTPUT_TAIL_MAX)
+        return false;
+    if (s->tail_bytes == 0)
+        return s->tail_offset == 0;
+    return s->tail_offset >= JOB_OUTPUT_HEAD_MAX && s->tail_offset < s->total_bytes &&
+           s->tail_bytes <= s->total_bytes - s->tail_offset;
+}
+
+/* Takes one line off *text; it has the given key. Returns its value. */
+static const char *take_value(char **text, const char *key) {
+    char *line = *text, *end = strchr(line, '\n');
+    size_t size = strlen(key);
+
+    if (!end || strncmp(line, key, size) != 0 || line[size] != '=')
+        return NULL;
+    *end = 0;
+    *text = end + 1;
+    return line + size + 1;
+}
+
+static bool is_complete(const char *text, size_t size) {
+    const size_t end = strlen(END_MARKER);
+
+    return size >= end && memcmp(text + size - end, END_MARKER, end) == 0;
+}
+
+int exit_record_parse(const char *text, size_t size, ExitRecord *ret) {
+    _cleanup_free_ char *copy = NULL;
+    ExitRecord record = {};
+    char *p;
+
+    if (size > EXIT_RECORD_MAX)
+        return -EBADMSG;
+    if (!is_complete(text, size))
+        return -ENODATA;
+    copy = strndup(text, size);
+    if (!copy)
+        return -ENOMEM;
+    if (strlen(copy) != size || strncmp(copy, HEADER, strlen(HEADER)) != 0)
+        return -EBADMSG;
+
+    p = copy + strlen(HEADER);
+    for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
+        const char *value = take_value(&p, fields[i].key);
+
+        if (!value || parse_field(fields + i, value, (char *)&record + fields[i].offset) < 0)
+            return -EBADMSG;
+    }
+    if (!streq(p, END_MARKER) || !status_is_valid(record.kind, record.status) ||
+        !summary_is_valid(&record.out) || !summary_is_valid(&record.err))
+        return -EBADMSG;
+    *ret = record;
+    return 0;
+}

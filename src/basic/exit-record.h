@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What became of a job's script, in a small text file that dcm-run writes last of all. A record
+ * that was not written to its end reads as absent. */
+#pragma once
+
+#include "basic/macro.h"
+#include "basic/sha256.h"
+
+typedef enum ExitKind {
+    EXIT_KIND_EXITED,
+    EXIT_KIND_KILLED,
+    EXIT_KIND_START_FAILED,
+    _EXIT_KIND_MAX,
+    _EXIT_KIND_INVALID = -EINVAL,
+} ExitKind;
+
+/* One output stream. Kept of it are head_bytes at its beginning and tail_bytes from tail_offset (an
+ * offset in the stream) on; after an output file could not be written the tail may end before the
+ * stream does. */
+typedef struct OutputSummary {
+    uint64_t total_bytes;
+    uint64_t head_bytes;
+    uint64_t tail_bytes;
+    uint64_t tail_offset;
+    char sha256[SHA256_HEX_SIZE]; /* of the whole stream */
+} OutputSummary;
+
+typedef struct ExitRecord {
+    ExitKind kind;
+    int status; /* exit status, signal number, or errno of the failed start */
+    uint64_t started_usec, ended_usec; /* CLOCK_REALTIME, for people */
+    OutputSummary out, err;
+} ExitRecord;
+
+const char *exit_kind_to_string(ExitKind kind);
+
+int exit_record_render(const ExitRecord *r, char **ret);
+
+/* -ENODATA: none, or not complete. -EBADMSG: complete, but nothing that exit_record_render() makes;
+ * a job can write to its own record. */
+int exit_record_parse(const char *text, size_t size, ExitRecord *ret);

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Methods without SD_BUS_VTABLE_UNPRIVILEGED are refused by sd-bus to all but root and our own
+ * user. A signal for the counts is sent at most once per SIGNAL_INTERVAL_USEC, however fast they
+ * change. */
+#include "bus/agent-object.h"
+
+#include "basic/bounds.h"
+#include "core/command.h"
+#include "proto/message.h"
+
+#define INTERFACE AGENT_BUS_NAME ".Manager"
+#define ERROR_NO_SUCH_REQUEST "org.dcmagent.Error.NoSuchRequest"
+#define SIGNAL_INTERVAL_USEC (100 * USEC_PER_MSEC)
+
+struct AgentObject {
+    sd_bus *bus;
+    sd_bus_slot *slot;
+    Agent *agent;
+    sd_event_source *counts_timer;
+};
+
+static int property_get_string(sd_bus *bus, const char *path, const char *interface,
+                               const char *property, sd_bus_message *reply, void *userdata,
+                               sd_bus_error *error) {
+    static const struct {
+        const char *name;
+        const char *(*get)(const Agent *a);
+    } getters[] = {
+        {"State", agent_get_state},
+        {"StatusText", agent_get_status_text},
+        {"AgentId", agent_get_agent_id},
+        {"ServerName", agent_get_server_name},
+        {"ManagerUrl", agent_get_manager_url},
+    };
+    AgentObject *o = userdata;
+
+    for (size_t i = 0; i < ELEMENTSOF(getters); i++)
+        if (streq(property, getters[i].name))
+            return sd_bus_message_append(reply, "s", getters[i].get(o->agent));
+    return sd_bus_message_append(reply, "s", PROJECT_VERSION);
+}
+
+static int property_get_protocol_version(sd_bus *bus, const char *path, const char *interface,
+                                         const char *property, sd_bus_message *reply,
+                                         void *userdata, sd_bus_error *error) {
+    return sd_bus_message_append(reply, "u", (uint32_t)PROTOCOL_VERSION);
+}
+
+static int property_get_connected_since(sd_bus *bus, const char *path, const char *interface,
+                                        const char *property, sd_bus_message *reply, void *userdata,
+                                        sd_bus_error *error) {
+    AgentObject *o = userdata;
+
+    return sd_bus_message_append(reply, "t", agent_get_connected_since_usec(o->agent));
+}
+
+static int property_get_counts(sd_bus *bus, const char *path, const char *interface,
+                               const char *property, sd_bus_message *reply, void *userdata,
+                               sd_bus_error *error) {
+    AgentObject *o = userdata;
+    unsigned counts[_REQUEST_STATE_MAX] = {};
+    int r;
+
+    r = store_count_requests(agent_get_store(o->agent), counts);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_open_container(reply, 'a', "{su}");
+    for (RequestState i = REQUEST_STATE_ACKED; i < _REQUEST_STATE_MAX && r >= 0; i++)
+        r = sd_bus_message_append(reply, "{su}", request_state_to_string(i), counts[i]);
+    return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_request(const StoredRequest *r, void *userdata) {
+    return sd_bus_message_append(userdata, "(ssstt)", r->guid, r->command,
+                                 request_state_to_string(r->state), r->accepted_usec,
+                                 r->changed_usec);
+}
+
+static int method_list_requests(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    AgentObject *o = userdata;
+    uint32_t limit;
+    int r;
+
+    r = sd_bus_message_read(m, "u", &limit);
+    if (r >= 0)
+        r = sd_bus_message_new_method_return(m, &reply);
+    if (r >= 0)
+        r = sd_bus_message_open_container(reply, 'a', "(ssstt)");
+    if (r >= 0)
+        r = store_visit_requests(agent_get_store(o->agent), UINT32_MAX, limit ?: UINT32_MAX,
+                                 append_request, reply);
+    if (r >= 0)
+        r = sd_bus_message_close_container(reply);
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int append_text(sd_bus_message *m, const char *key, const char *value) {
+    return value ? sd_bus_message_append(m, "{sv}", key, "s", value) : 0;
+}
+
+static int append_details(sd_bus_message *m, const StoredRequest *q) {
+    int r;
+
+    r = sd_bus_message_open_container(m, 'a', "{sv}");
+    if (r >= 0)
+        r = append_text(m, "guid", q->guid);
+    if (r >= 0)
+        r = append_text(m, "command", q->command);
+    if (r >= 0)
+        r = append_text(m, "state", request_state_to_string(q->state));
+    if (r >= 0)
+        r = append_text(m, "agent_id", q->agent_id);
+    if (r >= 0)
+        r = sd_bus_message_append(m, "{sv}{sv}", "accepted_usec", "t", q->accepted_usec,
+                                  "changed_usec", "t", q->changed_usec);
+    if (r >= 0)
+        r = append_text(m, "reply", q->reply);
+    if (r >= 0)
+        r = append_text(m, "error_message", q->error_message);
+    return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int method_get_request(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    _cleanup_(stored_request_done) StoredRequest q = {};
+    AgentObject *o = userdata;
+    const char *guid;
+    int r;
+
+    r = sd_bus_message_read(m, "s", &guid);
+    if (r < 0)
+        return r;
+    r = store_load_request(agent_get_store(o->agent), guid, true, &q);
+    if (r == -ENOENT)
+        return sd_bus_error_setf(error, ERROR_NO_SUCH_REQUEST, "There is no request %s", guid);
+    if (r >= 0)
+        r = sd_bus_message_new_method_return(m, &reply);
+    if (r >= 0)
+        r = append_details(reply, &q);
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int append_command(sd_bus_message *m, const Command *c) {
+    int r;
+
+    r = sd_bus_message_open_container(m, 'r', "sssa(ssbs)");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "sss", c->name, command_kind_to_string(c->kind), c->summary);
+    if (r >= 0)
+        r = sd_bus_message_open_container(m, 'a', "(ssbs)");
+    for (size_t i = 0; i < c->n_arguments && r >= 0; i++)
+        r = sd_bus_message_append(m, "(ssbs)", c->arguments[i].name,
+                                  argument_type_to_string(c->arguments[i].type),
+                                  c->arguments[i].mandatory, c->arguments[i].help);
+    if (r >= 0)
+        r = sd_bus_message_close_container(m);
+    return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int method_list_commands(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    const Command *commands;
+    size_t n;
+    int r;
+
+    commands = command_table(&n);
+    r = sd_bus_message_new_method_return(m, &reply);
+    if (r >= 0)
+        r = sd_bus_message_open_container(reply, 'a', "(sssa(ssbs))");
+    for (size_t i = 0; i < n && r >= 0; i++)
+        r = append_command(reply, &commands[i]);
+    if (r >= 0)
+        r = sd_bus_message_close_container(reply);
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    AgentObject *o = userdata;
+    int r;
+
+    r = agent_reload(o->agent);
+    return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
+}
+
+#define CHANGING(name, signature, get)                                                             \
+    SD_BUS_PROPERTY(name, signature, get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
+#define CONSTANT(name, signature, get)                                                             \
+    SD_BUS_PROPERTY(name, signature, get, 0, SD_BUS_VTABLE_PROPERTY_CONST)
+
+static const sd_bus_vtable vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    CONSTANT("Version", "s", property_get_string),
+    CONSTANT("ProtocolVersion", "u", property_get_protocol_version),
+    CHANGING("State", "s", property_get_string),
+    CHANGING("StatusText", "s", property_get_string),
+    CHANGING("AgentId", "s", property_get_string),
+    CHANGING("ServerName", "s", property_get_string),
+    CHANGING("ManagerUrl", "s", property_get_string),
+    CHANGING("ConnectedSinceUSec", "t", property_get_connected_since),
+    CHANGING("RequestCounts", "a{su}", property_get_counts),
+    SD_BUS_METHOD_WITH_ARGS("ListRequests", SD_BUS_ARGS("u", limit),
+                            SD_BUS_RESULT("a(ssstt)", requests), method_list_requests,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("GetRequest", SD_BUS_ARGS("s", guid), SD_BUS_RESULT("a{sv}", request),
+                            method_get_request, 0),
+    SD_BUS_METHOD_WITH_ARGS("ListCommands", SD_BUS_NO_ARGS,
+                            SD_BUS_RESULT("a(sssa(ssbs))", commands), method_list_commands,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, 0),
+    SD_BUS_SIGNAL_WITH_ARGS("RequestChanged", SD_BUS_ARGS("s", guid, "s", command, "s", state), 0),
+    SD_BUS_VTABLE_END,
+};
+
+static void on_status(void *userdata) {
+    AgentObject *o = userdata;
+
+    (void)sd_bus_emit_properties_changed(o->bus, AGENT_BUS_PATH, INTERFACE, "State", "StatusText",
+                                         "AgentId", "ServerName", "ManagerUrl",
+                                         "ConnectedSinceUSec", NULL);
+}
+
+static int on_counts_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    AgentObject *o = userdata;
+
+    (void)sd_bus_emit_properties_changed(o->bus, AGENT_BUS_PATH, INTERFACE, "RequestCounts", NULL);
+    return 0;
+}
+
+static void on_request(const Request *q, void *userdata) {
+    AgentObject *o = userdata;
+    int enabled = SD_EVENT_OFF;
+
+    (void)sd_bus_emit_signal(o->bus, AGENT_BUS_PATH, INTERFACE, "RequestChanged", "sss", q->guid,
+                             q->command, request_state_to_string(q->state));
+    (void)sd_event_source_get_enabled(o->counts_timer, &enabled);
+    if (enabled != SD_EVENT_OFF)
+        return;
+    (void)sd_event_source_set_time_relative(o->counts_timer, SIGNAL_INTERVAL_USEC);
+    (void)sd_event_source_set_enabled(o->counts_timer, SD_EVENT_ONESHOT);
+}
+
+AgentObject *agent_object_free(AgentObject *o) {
+    if (!o)
+        return NULL;
+    agent_set_observer(o->agent, &(const AgentObserver){});
+    sd_event_source_disable_unref(o->counts_timer);
+    sd_bus_slot_unref(o->slot);
+    sd_bus_unref(o->bus);
+    free(o);
+    return NULL;
+}
+DEFINE_CLEANUP(AgentObject *, agent_object_free)
+
+int agent_object_new(sd_bus *bus, Agent *agent, AgentObject **ret) {
+    _cleanup_(agent_object_freep) AgentObject *o = calloc(1, sizeof(*o));
+    int r;
+
+    if (!o)
+        return -ENOMEM;
+    o->bus = sd_bus_ref(bus);
+    o->agent = agent;
+    r = sd_bus_add_object_vtable(bus, &o->slot, AGENT_BUS_PATH, INTERFACE, vtable, o);
+    if (r >= 0)
+        r = sd_event_add_time_relative(sd_bus_get_event(bus), &o->counts_timer, CLOCK_BOOTTIME, 0,
+                                       0, on_counts_timer, o);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(o->counts_timer, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    agent_set_observer(agent, &(const AgentObserver){
+                                  .on_status = on_status, .on_request = on_request, .userdata = o});
+    *ret = TAKE_PTR(o);
+    return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent as a whole: configuration, identity, connection, dispatcher. What it shows to the
+ * outside is read by the bus layer. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "core/dispatcher.h"
+
+/* Exit status after HEMLOCK; the unit has it in RestartPreventExitStatus=. */
+#define AGENT_EXIT_HEMLOCK 113
+
+typedef struct Agent Agent;
+
+typedef struct AgentPaths {
+    const char *config_file;
+    const char *config_directory;
+    const char *state_directory;
+    const char *jobs_directory;
+} AgentPaths;
+
+/* What the bus layer is told. */
+typedef struct AgentObserver {
+    void (*on_status)(void *userdata);
+    void (*on_request)(const Request *q, void *userdata);
+    void *userdata;
+} AgentObserver;
+
+/* Reads the configuration, opens the store, takes up open requests. The paths must outlive it. Logs
+ * its errors. */
+int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret);
+/* Says good-bye to the manager. */
+Agent *agent_free(Agent *a);
+DEFINE_CLEANUP(Agent *, agent_free)
+
+void agent_set_observer(Agent *a, const AgentObserver *observer);
+/* Connects, if there is a URL. */
+int agent_start(Agent *a);
+int agent_set_bus(Agent *a, sd_bus *bus);
+/* Reads the configuration again; requests are not disturbed. */
+int agent_reload(Agent *a);
+
+const char *agent_get_state(const Agent *a);
+/* One line for people: state, reason, remedy. */
+const char *agent_get_status_text(const Agent *a);
+/* Each is "" while it is not known. */
+const char *agent_get_agent_id(const Agent *a);
+const char *agent_get_server_name(const Agent *a);
+const char *agent_get_manager_url(const Agent *a);
+/* CLOCK_REALTIME; 0: not connected */
+uint64_t agent_get_connected_since_usec(const Agent *a);
+Store *agent_get_store(const Agent *a);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/batch.h"
+
+#include "basic/log-fields.h"
+#include "basic/log.h"
+
+struct Batch {
+    Store *store;
+    sd_event_source *source;
+    BatchCallbacks callbacks;
+    void *userdata;
+    BatchEntry *entries;
+    size_t n, allocated;
+    bool failing; /* said once, until a commit succeeds */
+};
+
+static void log_failure(Batch *b, int error) {
+    if (!b->failing)
+        (void)log_struct(LOG_ERR, error, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
+                         "The store cannot be written: %m; requests are refused until it can");
+    b->failing = true;
+}
+
+static void log_success(Batch *b) {
+    if (b->failing)
+        log_notice("The store can be written again");
+    b->failing = false;
+}
+
+/* The entries move out first: callbacks may add new ones. n_pending falls with each entry, so that
+ * a request with several of them is not freed before its last one. */
+static void end(Batch *b, int error) {
+    _cleanup_free_ BatchEntry *entries = TAKE_PTR(b->entries);
+    size_t n = b->n;
+
+    b->n = b->allocated = 0;
+    if (error >= 0)
+        for (size_t i = 0; i < n; i++) {
+            entries[i].request->n_pending--;
+            b->callbacks.perform(&entries[i], b->userdata);
+        }
+    else /* backwards: a request that changed twice ends in its first state */
+        for (size_t i = n; i-- > 0;) {
+            entries[i].request->n_pending--;
+            entries[i].request->state = entries[i].from;
+            b->callbacks.undo(&entries[i], error, b->userdata);
+        }
+}
+
+static int append(Batch *b, const BatchEntry *e) {
+    if (b->n == b->allocated) {
+        size_t allocated = MAX(b->allocated * 2, (size_t)16);
+        BatchEntry *grown = reallocarray(b->entries, allocated, sizeof(*grown));
+
+        if (!grown)
+            return -ENOMEM;
+        b->entries = grown;
+        b->allocated = allocated;
+    }
+    b->entries[b->n++] = *e;
+    e->request->n_pending++;
+    return 0;
+}
+
+static int begin(Batch *b) {
+    if (store_in_transaction(b->store))
+        return 0;
+    (void)sd_event_source_set_enabled(b->source, SD_EVENT_ONESHOT);
+    return store_begin(b->store);
+}
+
+static int insert(Batch *b, Request *q, RequestState next) {
+    StoredRequest row = {
+        .guid = q->guid,
+        .command = q->command,
+        .agent_id = q->agent_id,
+        .state = next,
+        .payload = q->payload,
+        .error_message = q->error_message,
+        .accepted_usec = q->accepted_usec,
+    };
+
+    memcpy(row.payload_sha256, q->payload_sha256, sizeof(row.payload_sha256));
+    return store_insert_request(b->store, &row);
+}
+
+static int set_reply(Batch *b, Request *q) {
+    const char *text = json_object_to_json_string_ext(q->reply, JSON_C_TO_STRING_PLAIN |
+                                                                    JSON_C_TO_STRING_NOSLASHESCAPE);
+
+    return text ? store_set_reply(b->store, q->guid, text) : -ENOMEM;
+}
+
+static int store_change(Batch *b, Request *q, RequestEvent event, RequestState next) {
+    int r;
+
+    r = begin(b);
+    if (r < 0)
+        return r;
+    if (!q->is_stored)
+        return insert(b, q, next);
+    if (event == REQUEST_EVENT_FINISHED)
+        return set_reply(b, q);
+    return store_set_state(b->store, q->guid, next);
+}
+
+void batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition *t) {
+    const BatchEntry entry = {
+        .request = q, .from = q->state, .event = event, .actions = t->actions};
+    int r;
+
+    if (!(t->actions & REQUEST_ACTION_STORE) && !store_in_transaction(b->store)) {
+        q->state = t->next;
+        b->callbacks.perform(&entry, b->userdata);
+        return;
+    }
+    r = append(b, &entry);
+    if (r < 0) {
+        b->callbacks.undo(&entry, r, b->userdata);
+        return;
+    }
+    if (t->actions & REQUEST_ACTION_STORE)
+        r = store_change(b, q, event, t->next);
+    if (r >= 0) {
+        q->state = t->next;
+        return;
+    }
+    /* one change that fails takes the whole transaction with it */
+    log_failure(b, r);
+    store_rollback(b->store);
+    end(b, r);
+}
+
+void batch_commit(Batch *b) {
+    int r;
+
+    if (!store_in_transaction(b->store))
+        return;
+    r = store_commit(b->store);
+    if (r < 0)
+        log_failure(b, r);
+    else
+        log_success(b);
+    end(b, r);
+}
+
+static int on_commit(sd_event_source *source, void *userdata) {
+    batch_commit(userdata);
+    return 0;
+}
+
+int batch_new(sd_event *event, Store *store, const BatchCallbacks *callbacks, void *userdata,
+              Batch **ret) {
+    Batch *b = calloc(1, sizeof(*b));
+    int r;
+
+    if (!b)
+        return -ENOMEM;
+    b->store = store;
+    b->callbacks = *callbacks;
+    b->userdata = userdata;
+    r = sd_event_add_defer(event, &b->source, on_commit, b);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(b->source, SD_EVENT_OFF);
+    if (r < 0) {
+        batch_free(b);
+        return r;
+    }
+    *ret = b;
+    return 0;
+}
+
+Batch *batch_free(Batch *b) {
+    if (!b)
+        return NULL;
+    sd_event_source_disable_unref(b->source);
+    free(b->entries);
+    free(b);
+    return NULL;
+}

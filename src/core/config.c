@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/config.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "basic/file-util.h"
+#include "basic/log.h"
+
+typedef enum KeyType {
+    KEY_STRING, /* empty: not set */
+    KEY_PATH,
+    KEY_BOOL,
+    KEY_INT,
+    KEY_MSEC,    /* whole milliseconds, kept as microseconds */
+    KEY_SECONDS, /* may have a fraction, kept as microseconds */
+} KeyType;
+
+typedef struct Key {
+    const char *section;
+    const char *name;
+    KeyType type;
+    size_t offset;
+    const char *initial;
+    double min, max;
+} Key;
+
+#define FIELD(f) offsetof(Config, f)
+
+static const Key keys[] = {
+    {"connection", "agentmanager_url", KEY_STRING, FIELD(agentmanager_url), ""},
+    {"connection", "ca_cert", KEY_PATH, FIELD(ca_cert), ""},
+    {"connection", "allow_unknown_certs", KEY_BOOL, FIELD(allow_unknown_certs), "false"},
+    {"connection", "backoff", KEY_MSEC, FIELD(backoff_usec), "1000", 10, 86400e3},
+    {"connection", "max_backoff", KEY_MSEC, FIELD(max_backoff_usec), "300000", 10, 86400e3},
+    {"connection", "heartbeat_frequency", KEY_SECONDS, FIELD(ping_usec), "30", 1, 86400},
+    {"messaging", "retransmission_timeout", KEY_SECONDS, FIELD(retransmission_usec), "5", 0.1,
+     3600},
+    {"messaging", "max_at_once", KEY_INT, FIELD(max_at_once), "-1", -1, 1e6},
+    {"workers", "count", KEY_INT, FIELD(workers), "2", 1, 1000},
+    {"storage", "db_timeout", KEY_SECONDS, FIELD(db_timeout_usec), "14400", 60, 1e9},
+    {"platform", "name", KEY_STRING, FIELD(platform_name), ""},
+    {"platform", "version", KEY_STRING, FIELD(platform_version), ""},
+    {"logging", "level", KEY_STRING, FIELD(log_level), "info"},
+    {"logging", "console_level", KEY_STRING, FIELD(console_level), "INFO"},
+};
+
+typedef struct Reader {
+    Config *config;
+    const char *file;
+    ConfigProblem problem;
+    void *userdata;
+    int error;
+} Reader;
+
+void config_done(Config *c) {
+    for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+        if (keys[i].type == KEY_STRING || keys[i].type == KEY_PATH)
+            free(*(char **)((char *)c + keys[i].offset));
+    if (c->features)
+        (void)json_object_put(c->features);
+    *c = (Config){};
+}
+
+static int parse_bool(const char *value, bool *ret) {
+    static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
+
+    for (size_t i = 0; i < ELEMENTSOF(words); i++)
+        if (strcasecmp(value, words[i]) == 0) {
+            *ret = i % 2 == 1;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+static int parse_number(const Key *k, const char *value, double *ret) {
+    char *end;
+
+    errno = 0;
+    *ret = strtod(value, &end);
+    if (end == value || *end || errno || !(*ret >= k->min && *ret <= k->max))
+        return -EINVAL;
+    if (k->type != KEY_SECONDS && *ret != (double)(int64_t)*ret)
+        return -EINVAL;
+    return 0;
+}
+
+static int set_path(char **field, const char *file, const char *value) {
+    const char *slash = strrchr(file, '/');
+    char *path;
+
+    if (isempty(value) || *value == '/' || !slash)
+        return free_and_strdup(field, isempty(value) ? NULL : value);
+    if (asprintf(&path, "%.*s/%s", (int)(slash - file), file, value) < 0)
+        return -ENOMEM;
+    free(*field);
+    *field = path;
+    return 0;
+}
+
+/* -EINVAL leaves the field as it was. */
+static int set_key(Config *c, const Key *k, const char *file, const char *value) {
+    void *field = (char *)c + k->offset;
+    double number;
+    int r;
+
+    switch (k->type) {
+    case KEY_STRING:
+        return free_and_strdup(field, isempty(value) ? NULL : value);
+    case KEY_PATH:
+        return set_path(field, file, value);
+    case KEY_BOOL:
+        return parse_bool(value, field);
+    default:
+        r = parse_number(k, value, &number);
+        if (r < 0)
+            return r;
+        if (k->type == KEY_INT)
+            *(int64_t *)field = (int64_t)number;
+        else
+            *(uint64_t *)field =
+                (uint64_t)(number * (double)(k->type == KEY_MSEC ? USEC_PER_MSEC : USEC_PER_SEC));
+        return 0;
+    }
+}
+
+static const Key *find_key(const char *section, const char *name) {
+    for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+        if (streq(keys[i].section, section) && strcasecmp(keys[i].name, name) == 0)
+            return &keys[i];
+    return NULL;
+}
+
+static void report(Reader *r, const char *section, const char *name) {
+    char text[256];
+
+    (void)snprintf(text, sizeof(text), "the value of %s in [%s] cannot be used and is ignored",
+                   name, section);
+    r->problem(r->file, text, r->userdata);
+}
+
+/* inih: 1 is success */
+static int on_value(void *userdata, const char *section, const char *name, const char *value) {
+    Reader *reader = userdata;
+    const Key *k;
+    int r;
+
+    if (streq(section, "features")) {
+        struct json_object *s = json_object_new_string(value);
+
+        if (!s || json_object_object_add(reader->config->features, name, s) < 0) {
+            (void)json_object_put(s);
+            reader->error = -ENOMEM;
+        }
+        return 1;
+    }
+    k = find_key(section, name);
+    if (!k) {
+        log_debug("%s: %s in [%s] is not a key of this agent", reader->file, name, section);
+        return 1;
+    }
+    r = set_key(reader->config, k, reader->file, value);
+    if (r == -EINVAL)
+        report(reader, section, name);
+    else if (r < 0)
+        reader->error = r;
+    return 1;
+}
+
+int config_parse(Config *c, const char *file, const char *text, ConfigProblem problem,
+                 void *userdata) {
+    Reader reader = {.config = c, .file = file, .problem = problem, .userdata = userdata};
+    int line;
+
+    line = ini_parse_string(text, on_value, &reader);
+    if (line < 0)
+        return -ENOMEM;
+    if (line > 0) {
+        char what[64];
+
+        (void)snprintf(what, sizeof(what), "line %d is not understood and is ignored", line);
+        problem(file, what, userdata);
+    }
+    return reader.error;
+}
+
+int config_init(Config *ret) {
+    Config c = {};
+    int r = 0;
+
+    for (size_t i = 0; i < ELEMENTSOF(keys) && r >= 0; i++)
+        r = set_key(&c, &keys[i], "", keys[i].initial);
+    c.features = json_object_new_object();
+    if (r < 0 || !c.features) {
+        config_done(&c);
+        return -ENOMEM;
+    }
+    *ret = c;
+    return 0;
+}
+
+static int load_file(Config *c, const char *path, ConfigProblem problem, void *userdata) {
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    r = read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, NULL);
+    if (r == -ENOENT)
+        return 0;
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) { /* a file that cannot be read must not stop an agent that works */
+        problem(path, strerror(-r), userdata);
+        return 0;
+    }
+    return config_parse(c, path, text, problem, userdata);
+}
+
+static int is_dropin(const struct dirent *entry) {
+    const char *dot = strrchr(entry->d_name, '.');
+
+    return entry->d_name[0] != '.' && dot && streq(dot, ".conf");
+}
+
+static int load_directory(Config *c, const char *directory, ConfigProblem problem, void *userdata) {
+    struct dirent **entries = NULL;
+    int n, r = 0;
+
+    n = scandir(directory, &entries, is_dropin, alphasort);
+    if (n < 0)
+        return errno == ENOMEM ? -ENOMEM : 0;
+    for (int i = 0; i < n; i++) {
+        _cleanup_free_ char *path = NULL;
+
+        if (r >= 0)
+            r = asprintf(&path, "%s/%s", directory, entries[i]->d_name) < 0
+                    ? -ENOMEM
+                    : load_file(c, path, problem, userdata);
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
+int config_load(const char *file, const char *directory, ConfigProblem problem, void *userdata,
+                Config *ret) {
+    _cleanup_(config_done) Config c = {};
+    int r;
+
+    r = config_init(&c);
+    if (r >= 0)
+        r = load_file(&c, file, problem, userdata);
+    if (r >= 0)
+        r = load_directory(&c, directory, problem, userdata);
+    if (r < 0)
+        return r;
+    *ret = c;
+    c = (Config){};
+    return 0;
+}

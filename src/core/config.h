@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agent.conf(5): one table of keys, with their types, limits and defaults. Sections and keys are
+ * those of the Python agent, so that its file can be taken over; keys that are not ours are
+ * ignored. */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "basic/macro.h"
+
+typedef struct Config {
+    char *agentmanager_url; /* NULL: not configured */
+    char *ca_cert;
+    bool allow_unknown_certs;
+    uint64_t backoff_usec;
+    uint64_t max_backoff_usec;
+    uint64_t ping_usec;
+    uint64_t retransmission_usec;
+    int64_t max_at_once; /* -1: no limit */
+    uint64_t workers;
+    uint64_t db_timeout_usec;
+    char *platform_name; /* NULL: from os-release */
+    char *platform_version;
+    char *log_level;              /* syslog names */
+    char *console_level;          /* names of the LOG message */
+    struct json_object *features; /* every key of [features], as strings */
+} Config;
+
+/* Told of each value that cannot be used; the default stays. */
+typedef void (*ConfigProblem)(const char *file, const char *text, void *userdata);
+
+/* Reads the file, then each .conf file of the directory in the order of their names; absent ones
+ * are no error. */
+int config_load(const char *file, const char *directory, ConfigProblem problem, void *userdata,
+                Config *ret);
+int config_init(Config *ret);
+/* Adds the text of one file; relative paths in it are relative to `file`'s directory. */
+int config_parse(Config *c, const char *file, const char *text, ConfigProblem problem,
+                 void *userdata);
+void config_done(Config *c);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/console.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <syslog.h>
+
+#include "basic/log.h"
+#include "proto/message.h"
+
+#define LINES_MAX 100u
+#define LINE_SIZE 1024
+
+struct Console {
+    Connection *connection;
+    int level;
+    struct json_object *lines[LINES_MAX]; /* a ring; `first` is the oldest */
+    unsigned first, n;
+    unsigned n_dropped;
+};
+
+static const struct {
+    int level;
+    const char *name;
+} levels[] = {
+    {LOG_CRIT, "CRITICAL"}, {LOG_ERR, "ERROR"},   {LOG_WARNING, "WARNING"},
+    {LOG_INFO, "INFO"},     {LOG_DEBUG, "DEBUG"},
+};
+
+static const char *level_name(int level) {
+    for (size_t i = 0; i < ELEMENTSOF(levels); i++)
+        if (level <= levels[i].level)
+            return levels[i].name;
+    return "DEBUG";
+}
+
+void console_set_level(Console *c, const char *level) {
+    c->level = LOG_INFO;
+    for (size_t i = 0; i < ELEMENTSOF(levels); i++)
+        if (strcasecmp(strempty(level), levels[i].name) == 0)
+            c->level = levels[i].level;
+}
+
+int console_new(Connection *connection, const char *level, Console **ret) {
+    Console *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return -ENOMEM;
+    c->connection = connection;
+    console_set_level(c, level);
+    *ret = c;
+    return 0;
+}
+
+static struct json_object *take_oldest(Console *c) {
+    struct json_object *line = TAKE_PTR(c->lines[c->first]);
+
+    c->first = (c->first + 1) % LINES_MAX;
+    c->n--;
+    return line;
+}
+
+Console *console_free(Console *c) {
+    if (!c)
+        return NULL;
+    while (c->n > 0)
+        (void)json_object_put(take_oldest(c));
+    free(c);
+    return NULL;
+}
+
+static void keep(Console *c, struct json_object *line) {
+    if (c->n == LINES_MAX) {
+        (void)json_object_put(take_oldest(c));
+        c->n_dropped++;
+    }
+    c->lines[(c->first + c->n++) % LINES_MAX] = line;
+}
+
+void console_log(Console *c, int level, const char *format, ...) {
+    _cleanup_json_ struct json_object *line = NULL;
+    char text[LINE_SIZE];
+    va_list ap;
+    int r;
+
+    if (level > c->level)
+        return;
+    va_start(ap, format);
+    (void)vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    r = message_new_log(level_name(level), text, &line);
+    if (r >= 0 && c->n == 0)
+        r = connection_send(c->connection, line);
+    else if (r >= 0)
+        r = -ENOTCONN; /* in their order */
+    if (r == -ENOTCONN || r == -ENOBUFS)
+        keep(c, TAKE_PTR(line));
+    else if (r < 0)
+        (void)log_debug_errno(r, "A line for the console is lost: %m");
+}
+
+void console_flush(Console *c) {
+    unsigned n_dropped = c->n_dropped;
+
+    while (c->n > 0) {
+        if (connection_send(c->connection, c->lines[c->first]) < 0)
+            return;
+        (void)json_object_put(take_oldest(c));
+    }
+    c->n_dropped = 0;
+    if (n_dropped > 0)
+        console_log(c, LOG_WARNING, "%u older lines were dropped while there was no connection.",
+                    n_dropped);
+}

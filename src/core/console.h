@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines for the manager's console (LOG messages). Those of the time without a connection are kept,
+ * the newest of them, and sent after the next handshake. */
+#pragma once
+
+#include "net/connection.h"
+
+typedef struct Console Console;
+
+/* `level` is the least that is sent: "DEBUG" ... "CRITICAL"; another text means INFO. */
+int console_new(Connection *connection, const char *level, Console **ret);
+Console *console_free(Console *c);
+void console_set_level(Console *c, const char *level);
+
+/* `level` as in syslog(3): LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT. */
+void console_log(Console *c, int level, const char *format, ...) _printf_(3, 4);
+/* The connection is open: sends what waits, and says how many lines were dropped. */
+void console_flush(Console *c);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/job-result.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "basic/file-util.h"
+#include "basic/job-output.h"
+#include "proto/message.h"
+#include "proto/text.h"
+
+int job_record_read(int dir_fd, ExitRecord *ret) {
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    int r;
+
+    r = read_file_at(dir_fd, "exit", EXIT_RECORD_MAX, &text, &size);
+    if (r == -ENOENT)
+        return -ENODATA;
+    if (r == -EFBIG) /* the job wrote it full */
+        return -EBADMSG;
+    return r < 0 ? r : exit_record_parse(text, size, ret);
+}
+
+static int read_stream(int dir_fd, const char *name, const OutputSummary *summary, char **ret) {
+    _cleanup_free_ char *bytes = NULL;
+    size_t size = 0;
+    int r;
+
+    r = job_output_read(dir_fd, name, summary, &bytes, &size);
+    if (r == -ENOENT) {
+        size = 0;
+        r = 0;
+    }
+    return r < 0 ? r : utf8_replace_invalid(strempty(bytes), size, ret);
+}
+
+/* Adds a line of ours to standard error, after what the script wrote. */
+static int append_note(char **text, const char *note) {
+    size_t size = strlen(*text);
+    char *joined;
+
+    if (isempty(note))
+        return 0;
+    if (asprintf(&joined, "%s%s%s", *text, size > 0 && (*text)[size - 1] != '\n' ? "\n" : "",
+                 note) < 0)
+        return -ENOMEM;
+    free(*text);
+    *text = joined;
+    return 0;
+}
+
+static int build(int dir_fd, int return_code, const OutputSummary *out, const OutputSummary *err,
+                 const char *note, struct json_object **ret) {
+    _cleanup_free_ char *message = NULL, *error_message = NULL;
+    int r;
+
+    r = read_stream(dir_fd, "stdout", out, &message);
+    if (r >= 0)
+        r = read_stream(dir_fd, "stderr", err, &error_message);
+    if (r >= 0)
+        r = append_note(&error_message, note);
+    return r < 0 ? r : reply_new(return_code, "void", NULL, message, error_message, ret);
+}
+
+int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
+                          struct json_object **ret) {
+    char note[160] = "";
+    int return_code = record->status;
+
+    if (record->kind == EXIT_KIND_START_FAILED) {
+        return_code = record->status == ENOENT ? 127 : 126;
+        (void)snprintf(note, sizeof(note), "The job could not be started: %s\n",
+                       strerror(record->status));
+    } else if (record->kind == EXIT_KIND_KILLED) {
+        return_code = -record->status;
+        (void)snprintf(note, sizeof(note), "The job was %s by signal %d (%s).\n",
+                       cancelled ? "cancelled, and ended" : "ended", record->status,
+                       strempty(sigabbrev_np(record->status)));
+    } else if (cancelled)
+        (void)snprintf(note, sizeof(note), "The job was cancelled.\n");
+    return build(dir_fd, return_code, &record->out, &record->err, note, ret);
+}
+
+int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
+                        struct json_object **ret) {
+    bool killed = status->main_code == CLD_KILLED || status->main_code == CLD_DUMPED;
+    int return_code = killed ? -status->main_status : status->main_status;
+    char note[160];
+
+    (void)snprintf(note, sizeof(note), "The job %s: systemd reports '%s'.\n",
+                   cancelled ? "was cancelled" : "did not end by itself", status->result);
+    return build(dir_fd, return_code != 0 ? return_code : 1, NULL, NULL, note, ret);
+}
+
+int job_reply_lost(struct json_object **ret) {
+    static const char text[] = "The job was executed but the state of the execution was lost.";
+    _cleanup_json_ struct json_object *o = NULL;
+    int r;
+
+    r = reply_new(1, "void", NULL, NULL, text, &o);
+    if (r >= 0)
+        r = json_add_string(o, "Exception", text);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(o);
+    return 0;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything is decided in settle(), by what is there and never by what was remembered:
+ *
+ *   directory   record    unit                       then
+ *   absent      -         -                          it never started: start it
+ *   present     present   any                        the true reply
+ *   present     absent    running                    wait for a change
+ *   present     absent    ended                      the true reply from the unit's result
+ *   present     absent    NoSuchUnit, and only that  lost
+ *   present     absent    any other error            not known yet: look again
+ *
+ * The order that makes it safe: the match for changes is installed before anything is looked at, so
+ * no change is missed; the record is read again after the unit was seen to have ended or to be
+ * absent, because dcm-run writes it before it exits. Before NoSuchUnit is believed, the executor is
+ * asked to start the job once more: it refuses, since the directory exists, but only when no
+ * earlier start of the same GUID is still on its way to systemd.
+ */
+#include "core/job.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "basic/guid.h"
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "basic/time-util.h"
+#include "core/job-result.h"
+#include "core/unit.h"
+#include "proto/message.h"
+
+#define EXECUTOR "org.dcmagent.Executor1"
+#define EXECUTOR_PATH "/org/dcmagent/Executor1"
+#define ERROR_PREFIX "org.dcmagent.Error."
+#define START_TIMEOUT_USEC (100 * USEC_PER_SEC) /* longer than the executor waits for systemd */
+#define CANCEL_GRACE_USEC (10 * USEC_PER_SEC)
+#define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
+#define RETRY_MAX_USEC (60 * USEC_PER_SEC)
+
+struct Job {
+    sd_bus *bus;
+    const char *root;
+    char *guid;
+    JobSpec spec;
+    JobDone done;
+    void *userdata;
+    int dir_fd;
+    UnitWatch *watch;
+    UnitQuery *query;
+    sd_bus_slot *start_slot;
+    sd_event_source *retry_timer;
+    uint64_t retry_usec;
+    bool changed;       /* while a query was under way */
+    bool start_settled; /* the executor has answered a start: none is on its way */
+    bool unwatched;     /* no signal will come: look by the clock */
+    bool cancelled;
+    bool cancel_sent;
+    bool ended;
+};
+
+static void settle(Job *j);
+
+Job *job_free(Job *j) {
+    if (!j)
+        return NULL;
+    unit_watch_free(j->watch);
+    unit_query_free(j->query);
+    sd_bus_slot_unref(j->start_slot);
+    sd_event_source_disable_unref(j->retry_timer);
+    job_spec_done(&j->spec);
+    safe_close(j->dir_fd);
+    sd_bus_unref(j->bus);
+    free(j->guid);
+    free(j);
+    return NULL;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+    settle(userdata);
+    return 0;
+}
+
+/* What is not known now is looked at again, less and less often. */
+static void retry(Job *j, int error, const char *what) {
+    uint64_t wait = MAX(j->retry_usec, (uint64_t)RETRY_MIN_USEC);
+
+    if (error < 0)
+        (void)log_struct(LOG_WARNING, error, LOG_FIELDS(LOG_REQUEST(j->guid)),
+                         "%s: %m; trying again in %g s", what, (double)wait / (double)USEC_PER_SEC);
+    j->retry_usec = MIN(wait * 2, RETRY_MAX_USEC);
+    (void)sd_event_source_set_time(j->retry_timer, now_usec(CLOCK_BOOTTIME) + wait);
+    (void)sd_event_source_set_enabled(j->retry_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    const sd_bus_error *e = sd_bus_message_get_error(m);
+
+    if (e)
+        log_debug("The executor could not release a unit: %s", e->message);
+    return 1;
+}
+
+/* Kills what the job left running, and lets systemd forget the unit. Not waited for: where there is
+ * a record nothing depends on it, and else it is done again after a restart. */
+static void release(Job *j) {
+    (void)sd_bus_call_method_async(j->bus, NULL, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Release",
+                                   on_released, NULL, "s", j->guid);
+}
+
+static void end(Job *j, JobEnd how, int error, struct json_object *reply) {
+    if (error < 0) {
+        retry(j, error, "The result of a job cannot be read");
+        return;
+    }
+    j->ended = true;
+    (void)sd_event_source_set_enabled(j->retry_timer, SD_EVENT_OFF);
+    if (how != JOB_END_REFUSED)
+        release(j);
+    j->done(how, reply, j->userdata);
+}
+
+static void end_refused(Job *j, const char *text) {
+    struct json_object *reply = NULL;
+    int r;
+
+    r = reply_new_error(text, &reply);
+    end(j, JOB_END_REFUSED, r, reply);
+}
+
+/* 1: ended; 0: no record yet; negative errno: not known. */
+static int end_by_record(Job *j) {
+    struct json_object *reply = NULL;
+    ExitRecord record;
+    int r;
+
+    r = job_record_read(j->dir_fd, &record);
+    if (r == -ENODATA)
+        return 0;
+    if (r == -EBADMSG) /* only the job itself can have written that */
+        r = reply_new_error("The job overwrote its exit record", &reply);
+    else if (r >= 0)
+        r = job_reply_from_record(j->dir_fd, &record, j->cancelled, &reply);
+    if (r < 0)
+        return r;
+    end(j, JOB_END_DONE, 0, reply);
+    return 1;
+}
+
+static void start(Job *j);
+
+static void end_without_record(Job *j, int error, const UnitStatus *status) {
+    struct json_object *reply = NULL;
+    int r;
+
+    if (error == 0)
+        r = job_reply_from_unit(j->dir_fd, status, j->cancelled, &reply);
+    else
+        r = job_reply_lost(&reply);
+    end(j, error == 0 ? JOB_END_DONE : JOB_END_LOST, r, reply);
+}
+
+static void on_unit_status(int error, const UnitStatus *status, void *userdata) {
+    Job *j = userdata;
+    int r;
+
+    j->query = unit_query_free(j->query);
+    if (error < 0 && error != -ENOENT) {
+        retry(j, error, "systemd does not answer");
+        return;
+    }
+    if (error == 0 && !status->ended) {
+        if (j->changed)
+            settle(j);
+        else if (!status->started)
+            retry(j, 0,
+                  NULL); /* no signal is promised for a unit that goes away before it starts */
+        return;
+    }
+    r = end_by_record(j);
+    if (r < 0)
+        retry(j, r, "The exit record of a job cannot be read");
+    else if (r == 0 && error == -ENOENT && !j->start_settled)
+        start(j);
+    else if (r == 0)
+        end_without_record(j, error, status);
+}
+
+static void query_unit(Job *j) {
+    char unit[JOB_UNIT_SIZE];
+    int r;
+
+    if (j->query) {
+        j->changed = true;
+        return;
+    }
+    j->changed = false;
+    guid_to_unit_name(j->guid, unit);
+    r = unit_query_new(j->bus, unit, on_unit_status, j, &j->query);
+    if (r < 0)
+        retry(j, r, "systemd cannot be asked");
+}
+
+/* -ENOENT: there is provably no directory. */
+static int open_directory(Job *j) {
+    char name[JOB_NAME_SIZE];
+    _cleanup_close_ int root_fd = -1;
+
+    if (j->dir_fd >= 0)
+        return 0;
+    guid_to_job_name(j->guid, name);
+    root_fd = open(j->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0)
+        return -errno;
+    j->dir_fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return j->dir_fd < 0 ? -errno : 0;
+}
+
+static int on_cancelled(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    const sd_bus_error *e = sd_bus_message_get_error(m);
+
+    if (e)
+        log_warning("A job could not be cancelled: %s", strempty(e->message));
+    return 1;
+}
+
+static int call_cancel(Job *j) {
+    if (j->cancel_sent)
+        return 0;
+    j->cancel_sent = true;
+    return sd_bus_call_method_async(j->bus, NULL, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Cancel",
+                                    on_cancelled, NULL, "st", j->guid, (uint64_t)CANCEL_GRACE_USEC);
+}
+
+static void settle(Job *j) {
+    int r;
+
+    if (j->ended || j->start_slot)
+        return;
+    r = open_directory(j);
+    if (r == -ENOENT) {
+        if (j->cancelled)
+            end_refused(j, "The job was cancelled before it started");
+        else
+            start(j);
+        return;
+    }
+    if (r >= 0 && j->cancelled)
+        r = call_cancel(j);
+    if (r >= 0)
+        r = end_by_record(j);
+    if (r < 0)
+        retry(j, r, "The directory of a job cannot be read");
+    else if (r == 0)
+        query_unit(j);
+}
+
+/* The executor's refusals that are final. */
+static bool is_refusal(const sd_bus_error *e) {
+    static const char *const names[] = {
+        ERROR_PREFIX "UnknownCommand", ERROR_PREFIX "InvalidArgument", ERROR_PREFIX "StartFailed",
+        ERROR_PREFIX "Refused",        SD_BUS_ERROR_ACCESS_DENIED,
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        if (sd_bus_error_has_name(e, names[i]))
+            return true;
+    return false;
+}
+
+static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    const sd_bus_error *e = sd_bus_message_get_error(m);
+    Job *j = userdata;
+
+    j->start_slot = sd_bus_slot_unref(j->start_slot);
+    if (!e || sd_bus_error_has_name(e, ERROR_PREFIX "AlreadyStarted")) {
+        j->start_settled = true;
+        j->retry_usec = 0;
+        settle(j);
+    } else if (is_refusal(e))
+        end_refused(j, strempty(e->message));
+    else {
+        (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(j->guid)),
+                         "The executor did not start the job: %s", strempty(e->message));
+        retry(j, 0, NULL);
+    }
+    return 0;
+}
+
+static int append_options(sd_bus_message *m, const JobSpec *spec) {
+    int r;
+
+    r = sd_bus_message_open_container(m, 'a', "{sv}");
+    if (r >= 0 && spec->script_fd >= 0)
+        r = sd_bus_message_append(m, "{sv}", "script", "h", spec->script_fd);
+    if (r >= 0 && spec->as_root)
+        r = sd_bus_message_append(m, "{sv}", "as-root", "b", true);
+    if (r >= 0 && spec->interpreter)
+        r = sd_bus_message_append(m, "{sv}", "interpreter", "s", spec->interpreter);
+    return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int call_start(Job *j) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    char *const none[] = {NULL};
+    int r;
+
+    r = sd_bus_message_new_method_call(j->bus, &m, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Start");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "ss", j->guid, j->spec.command);
+    if (r >= 0)
+        r = sd_bus_message_append_strv(
+            m, (char **)(uintptr_t)(j->spec.arguments ? j->spec.arguments : none));
+    if (r >= 0)
+        r = append_options(m, &j->spec);
+    if (r < 0)
+        return r;
+    return sd_bus_call_async(j->bus, &j->start_slot, m, on_start_answer, j, START_TIMEOUT_USEC);
+}
+
+static void start(Job *j) {
+    int r;
+
+    r = call_start(j);
+    if (r < 0)
+        retry(j, r, "The executor cannot be called");
+}
+
+static void on_watch_installed(int error, void *userdata) {
+    Job *j = userdata;
+
+    if (error < 0) {
+        j->unwatched = true;
+        (void)log_warning_errno(error, "systemd's signals cannot be had; looking by the clock");
+    }
+    settle(j);
+}
+
+void job_look_again(Job *j) {
+    settle(j);
+}
+
+static void on_unit_changed(void *userdata) {
+    job_look_again(userdata);
+}
+
+int job_cancel(Job *j) {
+    j->cancelled = true;
+    if (j->ended || j->start_slot || j->dir_fd < 0)
+        return 0; /* settle() does it when it is known whether there is anything to stop */
+    return call_cancel(j);
+}
+
+int job_new(sd_bus *bus, const char *root, const char *guid, JobSpec *spec, JobDone done,
+            void *userdata, Job **ret) {
+    _cleanup_(job_freep) Job *j = calloc(1, sizeof(*j));
+    char unit[JOB_UNIT_SIZE];
+    int r;
+
+    if (!j) {
+        job_spec_done(spec);
+        return -ENOMEM;
+    }
+    j->spec = *spec;
+    *spec = (JobSpec){.script_fd = -1};
+    j->dir_fd = -1;
+    j->bus = sd_bus_ref(bus);
+    j->root = root;
+    j->done = done;
+    j->userdata = userdata;
+    j->guid = strdup(guid);
+    if (!j->guid)
+        return -ENOMEM;
+    r = sd_event_add_time(sd_bus_get_event(bus), &j->retry_timer, CLOCK_BOOTTIME, 0, 0, on_retry,
+                          j);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(j->retry_timer, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    guid_to_unit_name(guid, unit);
+    r = unit_watch_new(bus, unit, on_watch_installed, on_unit_changed, j, &j->watch);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(j);
+    return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One job: started at most once by the executor, followed through systemd, whoever started it and
+ * however often this process was restarted in between. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "core/command.h"
+
+/* How a job ended. */
+typedef enum JobEnd {
+    JOB_END_DONE,    /* it ran; the reply is true */
+    JOB_END_REFUSED, /* it never started and never will */
+    JOB_END_LOST,    /* it was cut off by a reboot or a power loss */
+} JobEnd;
+
+typedef struct Job Job;
+
+/* Called once; takes over the reply. The job stays until job_free(), which is allowed in it. */
+typedef void (*JobDone)(JobEnd end, struct json_object *reply, void *userdata);
+
+/* Looks what became of the GUID, and starts it if it provably never started. `spec` is taken over;
+ * its strings must live as long as the job. `root` is the executor's state directory. */
+int job_new(sd_bus *bus, const char *root, const char *guid, JobSpec *spec, JobDone done,
+            void *userdata, Job **ret);
+/* Stops following. The unit goes on. */
+Job *job_free(Job *j);
+DEFINE_CLEANUP(Job *, job_free)
+
+/* Orders the executor to stop it. The end is reported by JobDone. */
+int job_cancel(Job *j);
+
+/* Something about systemd has changed (it was restarted): look again. */
+void job_look_again(Job *j);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs accepted requests: commands of the agent at once, jobs in their order, so many at a time. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "core/job.h"
+#include "core/request.h"
+
+typedef struct Runner Runner;
+
+typedef struct RunnerCallbacks {
+    /* A request is done; takes over the reply. It is still the runner's until runner_forget(). */
+    void (*on_finished)(Request *q, JobEnd end, struct json_object *reply, void *userdata);
+    /* It begins. */
+    void (*on_started)(Request *q, void *userdata);
+    /* An argument that the command does not know. */
+    void (*on_unknown_argument)(Request *q, const char *name, void *userdata);
+} RunnerCallbacks;
+
+/* `jobs_root` is the executor's state directory. */
+int runner_new(sd_event *event, Store *store, const char *jobs_root,
+               const RunnerCallbacks *callbacks, void *userdata, Runner **ret);
+/* Stops following; jobs run on. All requests' executions are freed. */
+Runner *runner_free(Runner *r);
+
+/* From then on jobs can be started and followed. */
+int runner_set_bus(Runner *r, sd_bus *bus);
+void runner_set_workers(Runner *r, unsigned workers);
+
+/* The request must be stored. Its reply comes by on_finished(), never from inside this call. */
+int runner_add(Runner *r, Request *q);
+void runner_cancel(Runner *r, Request *q);
+/* The reply is stored, or not wanted: the worker is free for the next one. */
+void runner_forget(Runner *r, Request *q);
+/* systemd was restarted: look at all jobs again. */
+void runner_look_again(Runner *r);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The secret that identifies this agent to its manager (docs/protocol, section 2). */
+#pragma once
+
+#include "basic/macro.h"
+
+#define TOKEN_SIZE 97 /* 59 characters, a UUID of 36, NUL; and one to tell a longer file */
+
+/* Reads the token, or makes one if there is no (usable) one. The file is 0600 and replaced
+ * atomically. */
+int token_load_or_create(const char *path, char ret[static TOKEN_SIZE]);
+int token_create(const char *path, char ret[static TOKEN_SIZE]);

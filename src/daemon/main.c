@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-agentd: sets the loop up and ends it. READY=1 is said when the bus name is ours and the store
+ * is open; a manager that is down must not fail the boot. */
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "basic/time-util.h"
+#include "bus/agent-object.h"
+#include "bus/log-control.h"
+#include "core/agent.h"
+
+#define IDENTIFIER "dcm-agent"
+
+typedef struct Daemon {
+    sd_event *event;
+    sd_bus *bus;
+    Agent *agent;
+    AgentObject *object;
+} Daemon;
+
+static void daemon_done(Daemon *d) {
+    agent_object_free(d->object);
+    agent_free(d->agent);
+    sd_bus_flush_close_unref(d->bus);
+    sd_event_unref(d->event);
+}
+
+static void help(void) {
+    (void)printf("dcm-agentd [OPTION...]\n\n"
+                 "The cloud server agent. systemd starts it as dcm-agent.service.\n\n"
+                 "  --config=FILE            configuration (" CONFDIR "/agent.conf)\n"
+                 "  --config-directory=DIR   drop-ins (" CONFDIR "/agent.conf.d)\n"
+                 "  --state-directory=DIR    database and token ($STATE_DIRECTORY)\n"
+                 "  --jobs-directory=DIR     the executor's directory (" JOBSDIR ")\n"
+                 "  --version                say the version\n"
+                 "  --help                   this\n");
+}
+
+/* 1: go on; 0: done */
+static int parse_options(int argc, char *argv[], AgentPaths *paths) {
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"config-directory", required_argument, NULL, 'd'},
+        {"state-directory", required_argument, NULL, 's'},
+        {"jobs-directory", required_argument, NULL, 'j'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {},
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+        switch (c) {
+        case 'c':
+            paths->config_file = optarg;
+            break;
+        case 'd':
+            paths->config_directory = optarg;
+            break;
+        case 's':
+            paths->state_directory = optarg;
+            break;
+        case 'j':
+            paths->jobs_directory = optarg;
+            break;
+        case 'V':
+            (void)printf("dcm-agentd %s\n", PROJECT_VERSION);
+            return 0;
+        case 'h':
+            help();
+            return 0;
+        default:
+            return -EINVAL;
+        }
+    return optind < argc ? -EINVAL : 1;
+}
+
+static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *si,
+                            void *userdata) {
+    Daemon *d = userdata;
+
+    (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                     (unsigned long long)now_usec(CLOCK_MONOTONIC));
+    (void)agent_reload(d->agent);
+    (void)sd_notify(false, "READY=1");
+    return 0;
+}
+
+static int on_name_acquired(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    Daemon *d = userdata;
+    const sd_bus_error *e = sd_bus_message_get_error(m);
+
+    if (e) {
+        log_error("The bus name " AGENT_BUS_NAME " cannot be had: %s", strempty(e->message));
+        return sd_event_exit(d->event, EXIT_FAILURE);
+    }
+    (void)sd_notifyf(false, "READY=1\nSTATUS=%s", agent_get_status_text(d->agent));
+    (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STARTED)),
+                     "dcm-agent " PROJECT_VERSION " has started");
+    return 0;
+}
+
+/* The service manager restarts us; jobs are adopted then. */
+static int on_bus_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    Daemon *d = userdata;
+
+    log_error("The system bus is gone");
+    return sd_event_exit(d->event, EXIT_FAILURE);
+}
+
+static int setup_loop(Daemon *d) {
+    int r;
+
+    r = sd_event_default(&d->event);
+    if (r >= 0)
+        r = sd_event_add_signal(d->event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+    if (r >= 0)
+        r = sd_event_add_signal(d->event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+    if (r >= 0)
+        r = sd_event_add_signal(d->event, NULL, SIGHUP | SD_EVENT_SIGNAL_PROCMASK, on_reload_signal,
+                                d);
+    if (r >= 0)
+        r = sd_event_set_watchdog(d->event, true);
+    return r < 0 ? log_error_errno(r, "The event loop cannot be set up: %m") : 0;
+}
+
+static int setup_bus(Daemon *d) {
+    int r;
+
+    r = sd_bus_open_system_with_description(&d->bus, IDENTIFIER);
+    if (r >= 0)
+        r = sd_bus_attach_event(d->bus, d->event, SD_EVENT_PRIORITY_NORMAL);
+    if (r >= 0)
+        r = agent_object_new(d->bus, d->agent, &d->object);
+    if (r >= 0)
+        r = log_control_add(d->bus, IDENTIFIER);
+    if (r >= 0)
+        r = sd_bus_match_signal_async(d->bus, NULL, "org.freedesktop.DBus.Local",
+                                      "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+                                      "Disconnected", on_bus_disconnected, NULL, d);
+    if (r >= 0)
+        r = sd_bus_request_name_async(d->bus, NULL, AGENT_BUS_NAME, 0, on_name_acquired, d);
+    if (r >= 0)
+        r = agent_set_bus(d->agent, d->bus);
+    return r < 0 ? log_error_errno(r, "The system bus cannot be used: %m") : 0;
+}
+
+static int run(const AgentPaths *paths) {
+    _cleanup_(daemon_done) Daemon d = {};
+    int r;
+
+    r = setup_loop(&d);
+    if (r >= 0)
+        r = agent_new(d.event, paths, &d.agent);
+    if (r >= 0)
+        r = agent_start(d.agent);
+    if (r >= 0)
+        r = setup_bus(&d);
+    if (r >= 0)
+        r = sd_event_loop(d.event);
+    (void)sd_notify(false, "STOPPING=1\nSTATUS=Stopping");
+    (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STOPPING)), "dcm-agent stops");
+    return r < 0 ? EXIT_FAILURE : r;
+}
+
+int main(int argc, char *argv[]) {
+    AgentPaths paths = {
+        .config_file = CONFDIR "/agent.conf",
+        .config_directory = CONFDIR "/agent.conf.d",
+        .state_directory = getenv("STATE_DIRECTORY") ?: "/var/lib/dcm-agent",
+        .jobs_directory = JOBSDIR,
+    };
+    int r;
+
+    /* one arena: the resolver's thread is the only other one, and lives for one question */
+    (void)mallopt(M_ARENA_MAX, 1);
+    log_set_identifier(IDENTIFIER);
+    r = parse_options(argc, argv, &paths);
+    if (r <= 0) {
+        if (r < 0)
+            (void)fprintf(stderr, "Try dcm-agentd --help\n");
+        return r < 0 ? 2 : EXIT_SUCCESS;
+    }
+    return run(&paths);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "executor/job-dir.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "basic/file-util.h"
+#include "basic/time-util.h"
+
+#define DIR_MODE 0750
+#define SCRIPT_MODE 0755
+#define OUTPUT_MODE 0640
+#define JOB_WRITABLE_MODE 0642 /* the job's user is one of the others; dcm-agent only reads */
+#define NOTE_MODE 0640
+#define COPY_SIZE ((size_t)64 * 1024)
+
+static const char *const file_names[] = {"script", "stdout", "stderr", "exit", "log"};
+
+void job_dir_done(JobDir *d) {
+    d->dir_fd = safe_close(d->dir_fd);
+    d->out_fd = safe_close(d->out_fd);
+    d->err_fd = safe_close(d->err_fd);
+}
+
+/* The mode is set apart from the creation because a umask would narrow it. */
+static int make_file(int dir_fd, const char *name, mode_t mode) {
+    _cleanup_close_ int fd = -1;
+
+    fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || fchmod(fd, mode) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}
+
+static int copy_script(int to_fd, int from_fd, uint64_t size) {
+    static char buf[COPY_SIZE];
+
+    for (uint64_t done = 0; done < size;) {
+        ssize_t n = pread(from_fd, buf, MIN(size - done, sizeof(buf)), (off_t)done);
+        int r;
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -EBADMSG;
+        r = write_full(to_fd, buf, (size_t)n);
+        if (r < 0)
+            return r;
+        done += (uint64_t)n;
+    }
+    return 0;
+}
+
+/* Its blocks are reserved now, so that the record can be written even when the disk is full. */
+static int make_exit_file(int dir_fd) {
+    _cleanup_close_ int fd = -1;
+
+    fd = make_file(dir_fd, "exit", JOB_WRITABLE_MODE);
+    if (fd < 0)
+        return fd;
+    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, EXIT_RECORD_MAX) < 0 && errno != EOPNOTSUPP)
+        return -errno;
+    return 0;
+}
+
+static int make_files(JobDir *d, int script_fd, uint64_t script_size) {
+    _cleanup_close_ int copy_fd = -1, log_fd = -1;
+    int r;
+
+    copy_fd = make_file(d->dir_fd, "script", SCRIPT_MODE);
+    if (copy_fd < 0)
+        return copy_fd;
+    r = copy_script(copy_fd, script_fd, script_size);
+    if (r < 0)
+        return r;
+    d->out_fd = make_file(d->dir_fd, "stdout", OUTPUT_MODE);
+    if (d->out_fd < 0)
+        return d->out_fd;
+    d->err_fd = make_file(d->dir_fd, "stderr", OUTPUT_MODE);
+    if (d->err_fd < 0)
+        return d->err_fd;
+    log_fd = make_file(d->dir_fd, "log", JOB_WRITABLE_MODE);
+    if (log_fd < 0)
+        return log_fd;
+    return make_exit_file(d->dir_fd);
+}
+
+int job_dir_remove(const JobDir *d, int error) {
+    for (size_t i = 0; d->dir_fd >= 0 && i < ELEMENTSOF(file_names); i++)
+        if (unlinkat(d->dir_fd, file_names[i], 0) < 0 && errno != ENOENT)
+            return -ENOTRECOVERABLE;
+    if (unlinkat(d->parent_fd, d->name, AT_REMOVEDIR) < 0 || fsync_directory(d->parent_fd) < 0)
+        return -ENOTRECOVERABLE;
+    return error;
+}
+
+static int open_dir(JobDir *d) {
+    d->dir_fd = openat(d->parent_fd, d->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return d->dir_fd < 0 ? -errno : 0;
+}
+
+static int fill(JobDir *d, int script_fd, uint64_t script_size) {
+    int r;
+
+    r = open_dir(d);
+    if (r < 0)
+        return r;
+    if (fchmod(d->dir_fd, DIR_MODE) < 0)
+        return -errno;
+    r = make_files(d, script_fd, script_size);
+    if (r < 0)
+        return r;
+    r = fsync_directory(d->dir_fd); /* else the record could be durable in a file that is not */
+    if (r < 0)
+        return r;
+    return fsync_directory(d->parent_fd);
+}
+
+int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script_size,
+                 JobDir *ret) {
+    _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
+    int r;
+
+    d.parent_fd = parent_fd;
+    guid_to_job_name(guid, d.name);
+    if (mkdirat(parent_fd, d.name, DIR_MODE) < 0)
+        return -errno;
+    r = fill(&d, script_fd, script_size);
+    if (r < 0)
+        return job_dir_remove(&d, r);
+    *ret = d;
+    d = JOB_DIR_INIT;
+    return 0;
+}
+
+int job_dir_open(int parent_fd, const char *guid, JobDir *ret) {
+    JobDir d = JOB_DIR_INIT;
+    int r;
+
+    d.parent_fd = parent_fd;
+    guid_to_job_name(guid, d.name);
+    r = open_dir(&d);
+    if (r < 0)
+        return r;
+    *ret = d;
+    return 0;
+}
+
+int job_dir_write_start_failure(const JobDir *d, int error) {
+    ExitRecord record = {.kind = EXIT_KIND_START_FAILED, .status = error ?: EIO};
+    _cleanup_free_ char *text = NULL;
+    _cleanup_close_ int fd = -1;
+    int r;
+
+    record.started_usec = record.ended_usec = now_usec(CLOCK_REALTIME);
+    sha256_hex("", 0, record.out.sha256);
+    sha256_hex("", 0, record.err.sha256);
+    r = exit_record_render(&record, &text);
+    if (r < 0)
+        return r;
+    fd = openat(d->dir_fd, "exit", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    r = write_full(fd, text, strlen(text));
+    if (r < 0)
+        return r;
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+static bool has_ended(const JobDir *d) {
+    _cleanup_free_ char *text = NULL;
+    ExitRecord record;
+    size_t size;
+
+    return read_file_at(d->dir_fd, "exit", EXIT_RECORD_MAX, &text, &size) >= 0 &&
+           exit_record_parse(text, size, &record) >= 0;
+}
+
+int job_dir_note_cancel(const JobDir *d) {
+    _cleanup_close_ int fd = -1;
+
+    if (has_ended(d))
+        return 0;
+    fd = make_file(d->dir_fd, "cancelled", NOTE_MODE);
+    if (fd < 0 && fd != -EEXIST)
+        return fd;
+    return fsync_directory(d->dir_fd);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A job's directory below /var/lib/dcm-jobs. Its existence is the durable proof that its GUID may
+ * have been started; nothing in it is ever renamed.
+ *
+ *     script          what runs; 0755
+ *     stdout, stderr  kept output, basic/job-output.h; written by dcm-run through descriptors
+ *     exit            exit record, basic/exit-record.h; empty until the end
+ *     log             lines for the manager, appended by the script
+ *     cancelled       exists when a cancellation was ordered before the job had ended
+ *
+ * All belong to root:dcm-agent, and nobody else gets through the directory: what the job's user may
+ * write is writable for others (`exit` and `log`) and is reached through bind mounts alone. */
+#pragma once
+
+#include "basic/exit-record.h"
+#include "basic/fd-util.h"
+#include "basic/guid.h"
+#include "basic/macro.h"
+
+typedef struct JobDir {
+    char name[JOB_NAME_SIZE];
+    int parent_fd; /* borrowed */
+    int dir_fd;
+    int out_fd, err_fd; /* only of a directory just made */
+} JobDir;
+
+#define JOB_DIR_INIT ((JobDir){.parent_fd = -1, .dir_fd = -1, .out_fd = -1, .err_fd = -1})
+
+void job_dir_done(JobDir *d);
+
+/* Makes the directory durably, with its files. -EEXIST: this GUID has one. -EBADMSG: script_fd
+ * cannot be read as it promised. After any error but -EEXIST and -ENOTRECOVERABLE there is no
+ * directory; -ENOTRECOVERABLE: it could not be removed again, so the GUID is spent. */
+int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script_size, JobDir *ret);
+
+/* Takes a directory back whose job was not started. Returns `error`, or -ENOTRECOVERABLE. */
+int job_dir_remove(const JobDir *d, int error);
+
+/* -ENOENT: this GUID has none. */
+int job_dir_open(int parent_fd, const char *guid, JobDir *ret);
+
+/* Tells whoever settles the request that the job will never run, and why. */
+int job_dir_write_start_failure(const JobDir *d, int error);
+
+/* Notes durably that a cancellation was ordered; does nothing if the job has ended. */
+int job_dir_note_cancel(const JobDir *d);

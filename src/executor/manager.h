@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The executor's process-wide state: bus, state directory, and when to leave. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "basic/macro.h"
+
+#define EXECUTOR_BUS_NAME "org.dcmagent.Executor1"
+
+#define ERROR_ALREADY_STARTED "org.dcmagent.Error.AlreadyStarted"
+#define ERROR_UNKNOWN_COMMAND "org.dcmagent.Error.UnknownCommand"
+#define ERROR_INVALID_ARGUMENT "org.dcmagent.Error.InvalidArgument"
+#define ERROR_START_FAILED "org.dcmagent.Error.StartFailed"
+#define ERROR_NO_SPACE "org.dcmagent.Error.NoSpace"
+#define ERROR_NO_SUCH_JOB "org.dcmagent.Error.NoSuchJob"
+#define ERROR_UNKNOWN "org.dcmagent.Error.Unknown"
+
+typedef struct StopOperation StopOperation;
+
+typedef struct Manager {
+    sd_event *event;
+    sd_bus *bus;
+    sd_event_source *idle_source;
+    uint64_t idle_usec;
+    uid_t agent_uid;
+    int state_fd;
+    const char *state_dir;
+    unsigned n_operations; /* they keep the executor from idling */
+    unsigned n_background; /* of those, the ones whose caller has its answer */
+    StopOperation *stops;  /* units that are being stopped */
+    bool leaving, name_released;
+} Manager;
+
+/* Opens all but offers nothing yet. */
+int manager_new(uint64_t idle_usec, Manager **ret);
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager *, manager_free);
+
+int manager_run(Manager *m);
+
+/* An operation begins or ends. -EBUSY or the like with `error` set: too many. */
+int manager_begin(Manager *m, sd_bus_error *error);
+void manager_end(Manager *m);
+
+/* An operation's caller has its answer: it goes on in the background, which is no reason not to
+ * leave when systemd says so. */
+void manager_to_background(Manager *m);
+void manager_end_background(Manager *m);

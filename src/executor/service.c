@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "executor/service.h"
+
+#include "basic/log.h"
+#include "executor/start.h"
+#include "executor/stop.h"
+
+#define BUS_PATH "/org/dcmagent/Executor1"
+
+/* The bus policy says the same; this holds when somebody has replaced it. The question goes to the
+ * bus daemon and back, as in systemd's own services. */
+static int check_sender(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+    _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
+    uid_t uid;
+    int r;
+
+    r = sd_bus_query_sender_creds(message, SD_BUS_CREDS_EUID, &creds);
+    if (r >= 0)
+        r = sd_bus_creds_get_euid(creds, &uid);
+    if (r >= 0 && (uid == 0 || uid == m->agent_uid))
+        return 0;
+    return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
+                            "Only root and the agent may order jobs");
+}
+
+static int method_start(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+    int r = check_sender(userdata, message, error);
+
+    return r < 0 ? r : job_start(userdata, message, error);
+}
+
+static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+    int r = check_sender(userdata, message, error);
+
+    return r < 0 ? r : job_cancel(userdata, message, error);
+}
+
+static int method_release(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+    int r = check_sender(userdata, message, error);
+
+    return r < 0 ? r : job_release(userdata, message, error);
+}
+
+/* "unprivileged" turns sd-bus's own check off: check_sender() decides */
+static const sd_bus_vtable vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD_WITH_ARGS("Start",
+                            SD_BUS_ARGS("s", guid, "s", command, "as", arguments, "a{sv}", options),
+                            SD_BUS_RESULT("s", unit), method_start, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", guid, "t", grace_usec), SD_BUS_NO_RESULT,
+                            method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("s", guid), SD_BUS_NO_RESULT, method_release,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_END,
+};
+
+int service_attach(Manager *m) {
+    int r;
+
+    r = sd_bus_add_object_vtable(m->bus, NULL, BUS_PATH, EXECUTOR_BUS_NAME, vtable, m);
+    if (r >= 0)
+        r = stop_watch_jobs(m);
+    if (r >= 0)
+        r = sd_bus_request_name(m->bus, EXECUTOR_BUS_NAME, 0);
+    return r < 0 ? log_error_errno(r, "Cannot provide " EXECUTOR_BUS_NAME ": %m") : 0;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Method Start. A GUID is started at most once, because of the order of these steps:
+ *
+ *   call ── check arguments, find command ───────────────▶ InvalidArgument, UnknownCommand
+ *     │
+ *   mkdir, exclusive ──── exists ────────────────────────▶ AlreadyStarted
+ *     │             └──── no space, read-only, I/O ──────▶ NoSpace
+ *   files, fsync of the directory and its parent
+ *     │   └── fails: files and directory removed ────────▶ NoSpace (not removed: StartFailed)
+ *     │
+ *   StartTransientUnit(), answer awaited in the loop
+ *     ├── accepted ──────────────────────────────────────▶ unit name
+ *     ├── UnitExists ────────────────────────────────────▶ AlreadyStarted
+ *     ├── refused: exit record "start-failed" written ───▶ StartFailed
+ *     └── no answer ─────────────────────────────────────▶ Unknown: directory and unit tell
+ *
+ * From the second fsync on, the directory stays for ever, whatever becomes of this process. */
+#include "executor/start.h"
+
+#include <sys/stat.h>
+
+#include "basic/bounds.h"
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "executor/job-dir.h"
+#include "executor/unit-properties.h"
+
+#define SYSTEMD_NAME "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
+#define ERROR_UNIT_EXISTS "org.freedesktop.systemd1.UnitExists"
+#define START_TIMEOUT_USEC (90 * USEC_PER_SEC) /* PID 1 may be reloading */
+
+typedef struct StartOperation {
+    Manager *manager;
+    sd_bus_message *call; /* owns the strings of `request` */
+    JobRequest request;
+    JobDir dir;
+    char unit[JOB_UNIT_SIZE];
+} StartOperation;
+
+static StartOperation *start_operation_free(StartOperation *o) {
+    if (!o)
+        return NULL;
+    for (char **a = o->request.arguments; a && *a; a++)
+        free(*a);
+    free(o->request.arguments);
+    job_dir_done(&o->dir);
+    sd_bus_message_unref(o->call);
+    manager_end(o->manager);
+    free(o);
+    return NULL;
+}
+DEFINE_CLEANUP(StartOperation *, start_operation_free);
+
+static int start_operation_new(Manager *m, sd_bus_message *call, sd_bus_error *error,
+                               StartOperation **ret) {
+    StartOperation *o;
+    int r;
+
+    o = malloc(sizeof(*o));
+    if (!o)
+        return -ENOMEM;
+    r = manager_begin(m, error);
+    if (r < 0) {
+        free(o);
+        return r;
+    }
+    *o = (StartOperation){.manager = m,
+                          .call = sd_bus_message_ref(call),
+                          .request = {.script_fd = -1},
+                          .dir = JOB_DIR_INIT};
+    *ret = o;
+    return 0;
+}
+
+static int check_arguments(char **arguments, sd_bus_error *error) {
+    size_t size = 0, n = 0;
+
+    for (char **a = arguments; a && *a; a++, n++)
+        size += strlen(*a) + 1;
+    if (n > JOB_ARGUMENTS_MAX || size > JOB_ARGUMENTS_SIZE_MAX)
+        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                                 "Too many arguments: at most %u, of %zu bytes", JOB_ARGUMENTS_MAX,
+                                 JOB_ARGUMENTS_SIZE_MAX);
+    return 0;
+}
+
+static int check_script(JobRequest *q, sd_bus_error *error) {
+    struct stat st;
+
+    if (q->script_fd < 0)
+        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option script is missing");
+    if (fstat(q->script_fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "The script is no regular file");
+    if ((uint64_t)st.st_size > SCRIPT_SIZE_MAX)
+        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                                 "The script has more than %zu bytes", SCRIPT_SIZE_MAX);
+    q->script_size = (uint64_t)st.st_size;
+    return 0;
+}
+
+/* A program's name or path, nothing that dcm-run or execvp() could take for something else. */
+static int check_interpreter(const char *s, sd_bus_error *error) {
+    size_t size = s ? strlen(s) : 1;
+    bool ok = size > 0 && size <= INTERPRETER_SIZE_MAX;
+
+    for (const char *p = s; ok && p && *p; p++)
+        ok = *p > ' ' && *p != 0x7f;
+    if (!ok)
+        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option interpreter is no program");
+    return 0;
+}
+
+static int read_option(sd_bus_message *m, JobRequest *q, const char *name, sd_bus_error *error) {
+    int flag = false, r;
+
+    if (streq(name, "script"))
+        r = sd_bus_message_read(m, "v", "h", &q->script_fd);
+    else if (streq(name, "interpreter"))
+        r = sd_bus_message_read(m, "v", "s", &q->interpreter);
+    else if (streq(name, "as-root")) {
+        r = sd_bus_message_read(m, "v", "b", &flag);
+        q->as_root = flag;
+    } else
+        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Unknown option %s", name);
+    if (r == -ENXIO)
+        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Option %s has another type", name);
+    return r;
+}
+
+static int read_options(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
+    const char *name;
+    int r;
+
+    r = sd_bus_message_enter_container(m, 'a', "{sv}");
+    if (r < 0)
+        return r;
+    while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+        r = sd_bus_message_read(m, "s", &name);
+        if (r >= 0)
+            r = read_option(m, q, name, error);
+        if (r >= 0)
+            r = sd_bus_message_exit_container(m);
+        if (r < 0)
+            return r;
+    }
+    return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_request(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
+    const char *command;
+    int r;
+
+    r = sd_bus_message_read(m, "ss", &q->guid, &command);
+    if (r >= 0)
+        r = sd_bus_message_read_strv(m, &q->arguments);
+    if (r >= 0)
+        r = read_options(m, q, error);
+    if (r < 0)
+        return r;
+
+    if (!guid_is_valid(q->guid))
+        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Not a GUID");
+    q->command = command_find(command);
+    if (!q->command)
+        return sd_bus_error_set(error, ERROR_UNKNOWN_COMMAND, "No such command");
+    r = check_arguments(q->arguments, error);
+    if (r >= 0)
+        r = check_interpreter(q->interpreter, error);
+    return r < 0 ? r : check_script(q, error);
+}
+
+/* What the caller is told when the directory could not be made (or was taken back). */
+static int refuse(int r, sd_bus_error *error) {
+    switch (r) {
+    case -EEXIST:
+        return sd_bus_error_set(error, ERROR_ALREADY_STARTED, "This GUID has been started before");
+    case -EBADMSG:
+        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "The script cannot be read");
+    case -ENOTRECOVERABLE:
+        return sd_bus_error_set(error, ERROR_START_FAILED,
+                                "The job's directory can be neither filled nor removed");
+    default:
+        return sd_bus_error_setf(error, ERROR_NO_SPACE, "Cannot make the job's directory: %s",
+                                 strerror(-r));
+    }
+}
+
+/* Whether an error says that systemd has not started the unit and will not. */
+static bool is_definitive(const sd_bus_error *e) {
+    static const char *const no_answer[] = {SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_TIMEOUT,
+                                            SD_BUS_ERROR_DISCONNECTED,
+                                            "org.freedesktop.DBus.Error.TimedOut"};
+
+    for (size_t i = 0; i < ELEMENTSOF(no_answer); i++)
+        if (sd_bus_error_has_name(e, no_answer[i]))
+            return false;
+    return true;
+}
+
+static int answer_failure(StartOperation *o, const sd_bus_error *e) {
+    const char *name, *text = e->message ?: e->name;
+    int r;
+
+    if (sd_bus_error_has_name(e, ERROR_UNIT_EXISTS))
+        name = ERROR_ALREADY_STARTED;
+    else if (!is_definitive(e))
+        name = ERROR_UNKNOWN;
+    else {
+        name = ERROR_START_FAILED;
+        r = job_dir_write_start_failure(&o->dir, sd_bus_error_get_errno(e));
+        if (r < 0)
+            log_struct(LOG_ERR, r, LOG_FIELDS(LOG_REQUEST(o->request.guid)),
+                       "Cannot note that %s was not started: %m", o->unit);
+    }
+    log_struct(LOG_ERR, 0,
+               LOG_FIELDS(LOG_REQUEST(o->request.guid), LOG_COMMAND(o->request.command->name),
+                          LOG_UNIT(o->unit)),
+               "%s was not started: %s", o->unit, text);
+    return sd_bus_reply_method_errorf(o->call, name, "%s", text);
+}
+
+static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+    _cleanup_(start_operation_freep) StartOperation *o = userdata;
+
+    if (sd_bus_message_is_method_error(reply, NULL)) {
+        (void)answer_failure(o, sd_bus_message_get_error(reply));
+        return 0;
+    }
+    log_struct(LOG_INFO, 0,
+               LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_STARTED), LOG_REQUEST(o->request.guid),
+                          LOG_COMMAND(o->request.command->name), LOG_UNIT(o->unit)),
+               "Started %s", o->unit);
+    (void)sd_bus_reply_method_return(o->call, "s", o->unit);
+    return 0;
+}
+
+static int call_systemd(StartOperation *o) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r;
+
+    guid_to_unit_name(o->request.guid, o->unit);
+    r = sd_bus_message_new_method_call(o->manager->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH,
+                                       SYSTEMD_INTERFACE, "StartTransientUnit");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "ss", o->unit, "fail");
+    if (r >= 0)
+        r = unit_append_properties(m, &o->request, &o->dir, o->manager->state_dir);
+    if (r >= 0)
+        r = sd_bus_message_append(m, "a(sa(sv))", 0);
+    if (r < 0)
+        return r;
+    return sd_bus_call_async(o->manager->bus, NULL, m, on_started, o, START_TIMEOUT_USEC);
+}
+
+int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+    _cleanup_(start_operation_freep) StartOperation *o = NULL;
+    int r;
+
+    r = start_operation_new(m, message, error, &o);
+    if (r < 0)
+        return r;
+    r = read_request(message, &o->request, error);
+    if (r < 0)
+        return r;
+    r = job_dir_make(m->state_fd, o->request.guid, o->request.script_fd, o->request.script_size,
+                     &o->dir);
+    if (r < 0)
+        return refuse(r, error);
+    r = call_systemd(o);
+    if (r < 0)
+        return refuse(job_dir_remove(&o->dir, r), error);
+    TAKE_PTR(o); /* on_started() has it */
+    return 1;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "executor/manager.h"
+
+/* Follows the ends of systemd's own jobs, by which a stop is known to be complete. */
+int stop_watch_jobs(Manager *m);
+
+/* Methods Cancel and Release */
+int job_cancel(Manager *m, sd_bus_message *message, sd_bus_error *error);
+int job_release(Manager *m, sd_bus_message *message, sd_bus_error *error);
+
+/* Forgets what was going on; the bus must not be used after. */
+void stop_abandon(Manager *m);

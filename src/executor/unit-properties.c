@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everybody can read a unit's properties, so nothing secret is in them.
+ *
+ * run_script may do whatever its author may do on this machine, so its unit has limits and no
+ * sandbox. Settings that systemd makes of seccomp filters (LockPersonality=, RestrictRealtime=,
+ * SystemCallFilter=, ...) look harmless, but together with User= they imply NoNewPrivileges=, and a
+ * script that calls sudo would fail. PrivateTmp= stays off because scripts hand files on through
+ * /tmp. */
+#include "executor/unit-properties.h"
+
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "basic/log-fields.h"
+#include "basic/log.h"
+
+#define JOB_USER "dcm"
+#define RUN_PROGRAM PKGLIBDIR "/dcm-run"
+#define RUN_DIRECTORY "/run/dcm-job"
+#define TIMEOUT_STOP_USEC (90 * USEC_PER_SEC)
+
+#define TRY(expression)                                                                            \
+    do {                                                                                           \
+        int _r = (expression);                                                                     \
+        if (_r < 0)                                                                                \
+            return _r;                                                                             \
+    } while (0)
+
+typedef struct StringProperty {
+    const char *name;
+    const char *value;
+} StringProperty;
+
+static const StringProperty string_properties[] = {
+    {"Slice", "dcm-jobs.slice"},     {"Type", "exec"},
+    {"CollectMode", "inactive"}, /* a failed unit stays until its result was read */
+    {"KillMode", "control-group"},   {"StandardInput", "null"},
+    {"WorkingDirectory", "-~"}, /* the user's home if there is one, else / */
+    {"SyslogIdentifier", "dcm-job"},
+};
+
+/* HOME, USER, LOGNAME and SHELL are set by systemd. */
+static const char *const environment[] = {
+    "DCM_USER=" JOB_USER,
+    "DCM_BASEDIR=" PKGLIBDIR,
+    "DCM_TMP_DIR=/tmp",
+    "DCM_LOG_FILE=" RUN_DIRECTORY "/log",
+    "DCM_EXIT_RECORD=" RUN_DIRECTORY "/exit",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG=C.UTF-8",
+};
+
+static int append_strings(sd_bus_message *m, const JobRequest *q) {
+    char description[sizeof("dcm-agent: ") + GUID_SIZE_MAX + 64];
+
+    (void)snprintf(description, sizeof(description), "dcm-agent: %s %s", q->command->name, q->guid);
+    TRY(sd_bus_message_append(m, "(sv)", "Description", "s", description));
+    TRY(sd_bus_message_append(m, "(sv)", "User", "s", q->as_root ? "root" : JOB_USER));
+    for (size_t i = 0; i < ELEMENTSOF(string_properties); i++)
+        TRY(sd_bus_message_append(m, "(sv)", string_properties[i].name, "s",
+                                  string_properties[i].value));
+    return 0;
+}
+
+static int append_environment(sd_bus_message *m) {
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "Environment"));
+    TRY(sd_bus_message_open_container(m, 'v', "as"));
+    TRY(sd_bus_message_open_container(m, 'a', "s"));
+    for (size_t i = 0; i < ELEMENTSOF(environment); i++)
+        TRY(sd_bus_message_append(m, "s", environment[i]));
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
+}
+
+static int append_limits(sd_bus_message *m, const Command *c) {
+    TRY(sd_bus_message_append(m, "(sv)", "RemainAfterExit", "b", true));
+    TRY(sd_bus_message_append(m, "(sv)", "TimeoutStopUSec", "t", (uint64_t)TIMEOUT_STOP_USEC));
+    TRY(sd_bus_message_append(m, "(sv)", "RuntimeMaxUSec", "t", c->runtime_max_usec));
+    TRY(sd_bus_message_append(m, "(sv)", "TasksMax", "t", c->tasks_max));
+    /* at shutdown the jobs end before the agent, which then still sees how */
+    return sd_bus_message_append(m, "(sv)", "After", "as", 1, "dcm-agent.service");
+}
+
+/* No directory above the script is open to the job's user, and /var may be mounted noexec: bind
+ * mounts reach the files themselves. */
+static int append_files(sd_bus_message *m, const JobDir *d, const char *state_dir) {
+    _cleanup_free_ char *script = NULL, *record = NULL, *lines = NULL;
+    const uint64_t no_flags = 0;
+
+    if (asprintf(&script, "%s/%s/script", state_dir, d->name) < 0 ||
+        asprintf(&record, "%s/%s/exit", state_dir, d->name) < 0 ||
+        asprintf(&lines, "%s/%s/log", state_dir, d->name) < 0)
+        return -ENOMEM;
+    TRY(sd_bus_message_append(m, "(sv)", "BindReadOnlyPaths", "a(ssbt)", 1, script,
+                              RUN_DIRECTORY "/script", false, no_flags));
+    TRY(sd_bus_message_append(m, "(sv)", "BindPaths", "a(ssbt)", 2, record, RUN_DIRECTORY "/exit",
+                              false, no_flags, lines, RUN_DIRECTORY "/log", false, no_flags));
+    TRY(sd_bus_message_append(m, "(sv)", "ExecPaths", "as", 1, RUN_DIRECTORY "/script"));
+    TRY(sd_bus_message_append(m, "(sv)", "StandardOutputFileDescriptor", "h", d->out_fd));
+    return sd_bus_message_append(m, "(sv)", "StandardErrorFileDescriptor", "h", d->err_fd);
+}
+
+/* In ExecStart= systemd replaces $NAME and makes $ of $$. (ExecStartEx= could switch that off, but
+ * systemd 252 cannot read again, on daemon-reload, what it writes for it. It complains about some
+ * characters in ExecStart= too, but then keeps the unit.) */
+static int append_argument(sd_bus_message *m, const char *prefix, const char *argument) {
+    _cleanup_free_ char *escaped = NULL;
+    char *p;
+
+    escaped = malloc(strlen(prefix) + 2 * strlen(argument) + 1);
+    if (!escaped)
+        return -ENOMEM;
+    p = stpcpy(escaped, prefix);
+    for (const char *a = argument; *a; a++) {
+        *p++ = *a;
+        if (*a == '$')
+            *p++ = '$';
+    }
+    *p = 0;
+    return sd_bus_message_append(m, "s", escaped);
+}
+
+static int append_arguments(sd_bus_message *m, const JobRequest *q) {
+    TRY(sd_bus_message_open_container(m, 'a', "s"));
+    TRY(sd_bus_message_append(m, "s", "dcm-run"));
+    if (q->interpreter)
+        TRY(append_argument(m, "--interpreter=", q->interpreter));
+    TRY(sd_bus_message_append(m, "ss", "--", RUN_DIRECTORY "/script"));
+    for (char **a = q->arguments; a && *a; a++)
+        TRY(append_argument(m, "", *a));
+    return sd_bus_message_close_container(m);
+}
+
+static int append_command_line(sd_bus_message *m, const JobRequest *q) {
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "ExecStart"));
+    TRY(sd_bus_message_open_container(m, 'v', "a(sasb)"));
+    TRY(sd_bus_message_open_container(m, 'a', "(sasb)"));
+    TRY(sd_bus_message_open_container(m, 'r', "sasb"));
+    TRY(sd_bus_message_append(m, "s", RUN_PROGRAM));
+    TRY(append_arguments(m, q));
+    TRY(sd_bus_message_append(m, "b", false));
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
+}
+
+static int append_log_field(sd_bus_message *m, LogField field) {
+    _cleanup_free_ char *text = NULL;
+
+    if (asprintf(&text, "%s=%s", field.name, field.value) < 0)
+        return -ENOMEM;
+    return sd_bus_message_append_array(m, 'y', text, strlen(text));
+}
+
+/* What the job itself writes to the journal carries these. The directory's name is the GUID, unless
+ * that has characters that systemd 252 does not read back as it wrote them. */
+static int append_log_fields(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "LogExtraFields"));
+    TRY(sd_bus_message_open_container(m, 'v', "aay"));
+    TRY(sd_bus_message_open_container(m, 'a', "ay"));
+    TRY(append_log_field(m, (LogField)LOG_REQUEST(d->name)));
+    TRY(append_log_field(m, (LogField)LOG_COMMAND(q->command->name)));
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
+}
+
+int unit_append_properties(sd_bus_message *m, const JobRequest *q, const JobDir *dir,
+                           const char *state_dir) {
+    TRY(sd_bus_message_open_container(m, 'a', "(sv)"));
+    TRY(append_strings(m, q));
+    TRY(append_limits(m, q->command));
+    TRY(append_environment(m));
+    TRY(append_files(m, dir, state_dir));
+    TRY(append_command_line(m, q));
+    TRY(append_log_fields(m, q, dir));
+    return sd_bus_message_close_container(m);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Name resolution off the loop's thread: getaddrinfo(3) in a thread that lives for one question. */
+#pragma once
+
+#include <netdb.h>
+#include <systemd/sd-event.h>
+
+#include "basic/macro.h"
+
+typedef struct Resolver Resolver;
+
+/* `error` is 0 or a code for gai_strerror(3) (EAI_SYSTEM: no thread). The list is the callee's:
+ * freeaddrinfo(). The callback may free the resolver. */
+typedef void (*ResolverCallback)(int error, struct addrinfo *list, void *userdata);
+
+/* Addresses are answered without a thread, yet never from inside this call. */
+int resolver_new(sd_event *event, const char *host, uint16_t port, ResolverCallback callback,
+                 void *userdata, Resolver **ret);
+/* Abandons a question that is still open. */
+Resolver *resolver_free(Resolver *r);
+DEFINE_CLEANUP(Resolver *, resolver_free)

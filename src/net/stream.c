@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *  PHASE_TLS ── handshake ──▶ PHASE_HEAD ── peer's head ──▶ PHASE_FRAMES
+ *
+ * Owners may not free the stream while it is on the stack, except in on_closed(); stream_fail()
+ * notes the end instead, and the io handler delivers it.
+ */
+#include "net/stream.h"
+
+#include <sys/epoll.h>
+
+#include "basic/bounds.h"
+#include "basic/time-util.h"
+#include "proto/http-upgrade.h"
+#include "proto/websocket.h"
+
+#define CHUNK ((size_t)16 * 1024)
+#define READS_PER_WAKEUP 64 /* other sources want their turn */
+
+typedef enum Phase { PHASE_TLS, PHASE_HEAD, PHASE_FRAMES } Phase;
+
+struct Stream {
+    Transport *transport;
+    sd_event_source *source;
+    StreamCallbacks callbacks;
+    void *userdata;
+    Phase phase;
+    WebSocket *websocket;
+    char *head; /* of the peer, as far as it came */
+    size_t head_size;
+    char out[CHUNK]; /* being written: kept whole for TLS, which wants the same bytes again */
+    size_t out_size, out_offset;
+    uint64_t received_usec;
+    bool failed;
+    int error;
+};
+
+Stream *stream_free(Stream *s) {
+    if (!s)
+        return NULL;
+    sd_event_source_disable_unref(s->source);
+    websocket_free(s->websocket);
+    transport_free(s->transport);
+    free(s->head);
+    free(s);
+    return NULL;
+}
+
+Transport *stream_get_transport(Stream *s) {
+    return s->transport;
+}
+
+uint64_t stream_last_received_usec(const Stream *s) {
+    return s->received_usec;
+}
+
+uint16_t stream_close_code(const Stream *s) {
+    return websocket_close_code(s->websocket);
+}
+
+void stream_fail(Stream *s, int error) {
+    if (s->failed)
+        return;
+    s->failed = true;
+    s->error = error;
+}
+
+static bool has_output(const Stream *s) {
+    return s->out_size > 0 || (s->phase == PHASE_FRAMES && websocket_has_output(s->websocket));
+}
+
+static int refill(Stream *s) {
+    ssize_t n;
+
+    if (s->phase != PHASE_FRAMES || !websocket_has_output(s->websocket))
+        return 0;
+    n = websocket_output(s->websocket, s->out, sizeof(s->out));
+    if (n < 0)
+        return (int)n;
+    s->out_offset = 0;
+    s->out_size = (size_t)n;
+    return n > 0;
+}
+
+static int flush(Stream *s) {
+    int r;
+
+    for (;;) {
+        ssize_t n;
+
+        if (s->out_size == 0) {
+            r = refill(s);
+            if (r <= 0)
+                return r;
+        }
+        n = transport_write(s->transport, s->out + s->out_offset, s->out_size - s->out_offset);
+        if (n == -EAGAIN)
+            return 0;
+        if (n < 0)
+            return (int)n;
+        s->out_offset += (size_t)n;
+        if (s->out_offset == s->out_size)
+            s->out_size = s->out_offset = 0;
+    }
+}
+
+static void update_events(Stream *s) {
+    uint32_t events;
+
+    if (s->phase == PHASE_TLS)
+        events = transport_wants(s->transport);
+    else
+        events = EPOLLIN | (has_output(s) ? EPOLLOUT : 0u);
+    (void)sd_event_source_set_io_events(s->source, events);
+}
+
+static int feed(Stream *s, const char *data, size_t size) {
+    return websocket_feed(s->websocket, data, size);
+}
+
+static int append_head(Stream *s, const char *data, size_t size) {
+    char *grown = realloc(s->head, s->head_size + size + 1);
+
+    if (!grown)
+        return -ENOMEM;
+    s->head = grown;
+    memcpy(s->head + s->head_size, data, size);
+    s->head_size += size;
+    return 0;
+}
+
+/* What follows the head in the same segment is frames already. */
+static int take_head(Stream *s, const char *data, size_t size) {
+    _cleanup_free_ char *head = NULL;
+    ssize_t head_size;
+    int r;
+
+    r = append_head(s, data, size);
+    if (r < 0)
+        return r;
+    head_size = http_head_size(s->head, s->head_size);
+    if (head_size == -EAGAIN)
+        return 0;
+    if (head_size < 0)
+        return (int)head_size;
+
+    s->phase = PHASE_FRAMES;
+    head = TAKE_PTR(s->head);
+    r = s->callbacks.on_head(head, (size_t)head_size, s->userdata);
+    if (r < 0 || s->failed)
+        return r;
+    return (size_t)head_size < s->head_size
+               ? feed(s, head + head_size, s->head_size - (size_t)head_size)
+               : 0;
+}
+
+static int receive(Stream *s) {
+    char buf[CHUNK];
+    int r = 0;
+
+    for (unsigned i = 0; i < READS_PER_WAKEUP || transport_has_pending(s->transport); i++) {
+        ssize_t n = transport_read(s->transport, buf, sizeof(buf));
+
+        if (n == -EAGAIN)
+            return 0;
+        if (n < 0)
+            return (int)n;
+        if (n == 0) {
+            stream_fail(s, 0);
+            return 0;
+        }
+        s->received_usec = now_usec(CLOCK_BOOTTIME);
+        r = s->phase == PHASE_HEAD ? take_head(s, buf, (size_t)n) : feed(s, buf, (size_t)n);
+        if (r < 0 || s->failed)
+            return r;
+    }
+    return 0;
+}
+
+static int shake_hands(Stream *s) {
+    int r;
+
+    r = transport_handshake(s->transport);
+    if (r < 0)
+        return r == -EAGAIN ? 0 : r;
+    s->phase = PHASE_HEAD;
+    s->callbacks.on_secured(s->userdata);
+    return 0;
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+    Stream *s = userdata;
+    int r = 0;
+
+    if (s->phase == PHASE_TLS)
+        r = shake_hands(s);
+    if (r >= 0 && s->phase != PHASE_TLS && !s->failed && (revents & ~(uint32_t)EPOLLOUT))
+        r = receive(s);
+    if (r >= 0 && s->phase != PHASE_TLS)
+        r = flush(s);
+    if (r < 0)
+        stream_fail(s, r);
+    else if (s->phase == PHASE_FRAMES && websocket_is_closed(s->websocket))
+        stream_fail(s, 0);
+
+    if (s->failed) {
+        if (s->phase != PHASE_TLS)
+            (void)flush(s); /* the close frame, or the refusal, that says why */
+        (void)sd_event_source_set_enabled(s->source, SD_EVENT_OFF);
+        s->callbacks.on_closed(s->error, s->userdata);
+        return 0;
+    }
+    update_events(s);
+    return 0;
+}
+
+static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
+    Stream *s = userdata;
+
+    if (!s->failed)
+        s->callbacks.on_message(text, size, is_text, s->userdata);
+}
+
+int stream_new(sd_event *event, Transport *transport, bool client, const StreamCallbacks *callbacks,
+               void *userdata, Stream **ret) {
+    static const WebSocketCallbacks frame_callbacks = {.on_message = on_message};
+    _cleanup_(stream_freep) Stream *s = calloc(1, sizeof(*s));
+    int r;
+
+    if (!s) {
+        transport_free(transport);
+        return -ENOMEM;
+    }
+    s->transport = transport;
+    s->callbacks = *callbacks;
+    s->userdata = userdata;
+    s->received_usec = now_usec(CLOCK_BOOTTIME);
+    r = websocket_new(client, &frame_callbacks, s, &s->websocket);
+    if (r < 0)
+        return r;
+    /* the client speaks first, the server waits to be spoken to */
+    r = sd_event_add_io(event, &s->source, transport_get_fd(transport), client ? EPOLLOUT : EPOLLIN,
+                        on_io, s);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
+int stream_send_head(Stream *s, const char *head) {
+    size_t size = strlen(head);
+
+    if (s->out_size > 0)
+        return -EBUSY;
+    if (size > sizeof(s->out))
+        return -EMSGSIZE;
+    memcpy(s->out, head, size);
+    s->out_size = size;
+    s->out_offset = 0;
+    update_events(s);
+    return 0;
+}
+
+int stream_send_text(Stream *s, const char *text, size_t size) {
+    int r;
+
+    if (s->failed || s->phase != PHASE_FRAMES)
+        return -ENOTCONN;
+    r = websocket_send_text(s->websocket, text, size);
+    if (r >= 0)
+        update_events(s);
+    return r;
+}
+
+int stream_send_ping(Stream *s) {
+    int r;
+
+    if (s->failed || s->phase != PHASE_FRAMES)
+        return -ENOTCONN;
+    r = websocket_send_ping(s->websocket);
+    if (r >= 0)
+        update_events(s);
+    return r;
+}
+
+void stream_send_close(Stream *s, uint16_t code, const char *reason) {
+    if (s->failed || s->phase != PHASE_FRAMES)
+        return;
+    if (websocket_send_close(s->websocket, code, reason) >= 0) {
+        (void)flush(s);
+        update_events(s);
+    }
+}

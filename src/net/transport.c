@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/transport.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "basic/fd-util.h"
+
+struct Transport {
+    int fd;
+    gnutls_session_t session; /* NULL: no TLS */
+    gnutls_certificate_credentials_t credentials;
+    bool is_up;
+    int tls_error;
+};
+
+int transport_new(int fd, Transport **ret) {
+    Transport *t = calloc(1, sizeof(*t));
+
+    if (!t) {
+        safe_close(fd);
+        return -ENOMEM;
+    }
+    t->fd = fd;
+    *ret = t;
+    return 0;
+}
+
+/* A session keeps pointers to its credentials; the trust store in them is large. */
+static void drop_credentials(Transport *t) {
+    if (!t->credentials)
+        return;
+    gnutls_credentials_clear(t->session);
+    gnutls_certificate_free_credentials(t->credentials);
+    t->credentials = NULL;
+}
+
+Transport *transport_free(Transport *t) {
+    if (!t)
+        return NULL;
+    if (t->session) {
+        if (t->is_up)
+            (void)gnutls_bye(t->session, GNUTLS_SHUT_WR);
+        drop_credentials(t);
+        gnutls_deinit(t->session);
+    }
+    safe_close(t->fd);
+    free(t);
+    return NULL;
+}
+
+int transport_get_fd(const Transport *t) {
+    return t->fd;
+}
+
+void transport_set_tls(Transport *t, gnutls_session_t session,
+                       gnutls_certificate_credentials_t credentials) {
+    t->session = session;
+    t->credentials = credentials;
+    gnutls_transport_set_int(session, t->fd);
+}
+
+gnutls_session_t transport_get_session(const Transport *t) {
+    return t->session;
+}
+
+int transport_tls_error(const Transport *t) {
+    return t->tls_error;
+}
+
+static int map_tls_error(Transport *t, ssize_t error) {
+    if (error == GNUTLS_E_AGAIN || error == GNUTLS_E_INTERRUPTED)
+        return -EAGAIN;
+    t->tls_error = (int)error;
+    return error == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -ECONNABORTED;
+}
+
+int transport_handshake(Transport *t) {
+    int r;
+
+    if (!t->session)
+        return 0;
+    do
+        r = gnutls_handshake(t->session);
+    while (r < 0 && r != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(r));
+    if (r < 0)
+        return map_tls_error(t, r);
+    t->is_up = true;
+    drop_credentials(t);
+    return 0;
+}
+
+ssize_t transport_read(Transport *t, void *buf, size_t size) {
+    ssize_t n;
+
+    if (!t->session) {
+        n = recv(t->fd, buf, size, 0);
+        return n < 0 ? -errno : n;
+    }
+    do
+        n = gnutls_record_recv(t->session, buf, size);
+    while (n < 0 && n != GNUTLS_E_AGAIN && !gnutls_error_is_fatal((int)n));
+    if (n == GNUTLS_E_PREMATURE_TERMINATION) /* framing says where messages end, not TLS */
+        return 0;
+    return n < 0 ? map_tls_error(t, n) : n;
+}
+
+ssize_t transport_write(Transport *t, const void *buf, size_t size) {
+    ssize_t n;
+
+    if (!t->session) {
+        n = send(t->fd, buf, size, MSG_NOSIGNAL);
+        return n < 0 ? -errno : n;
+    }
+    n = gnutls_record_send(t->session, buf, size);
+    return n < 0 ? map_tls_error(t, n) : n;
+}
+
+bool transport_has_pending(const Transport *t) {
+    return t->is_up && gnutls_record_check_pending(t->session) > 0;
+}
+
+uint32_t transport_wants(const Transport *t) {
+    return t->session && gnutls_record_get_direction(t->session) == 1 ? EPOLLOUT : EPOLLIN;
+}

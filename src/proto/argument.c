@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/argument.h"
+
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+
+#include "basic/bounds.h"
+
+static const char *const type_names[_ARGUMENT_TYPE_MAX] = {
+    [ARGUMENT_STRING] = "string",
+    [ARGUMENT_BOOL] = "boolean",
+    [ARGUMENT_BASE64] = "base64",
+    [ARGUMENT_LIST] = "list",
+};
+
+const char *argument_type_to_string(ArgumentType type) {
+    return (unsigned)type < _ARGUMENT_TYPE_MAX ? type_names[type] : NULL;
+}
+
+static void strv_free(char **list) {
+    for (char **s = list; s && *s; s++)
+        free(*s);
+    free(list);
+}
+
+void argument_values_done(ArgumentValue *values, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (values[i].string)
+            explicit_bzero(values[i].string, values[i].size);
+        free(values[i].string);
+        strv_free(values[i].list);
+        values[i] = (ArgumentValue){};
+    }
+}
+
+/* A string or a number in its decimal form; NULL for anything else, and for text with a NUL in it.
+ */
+static const char *scalar_text(struct json_object *value) {
+    const char *s;
+
+    switch (json_object_get_type(value)) {
+    case json_type_string:
+        s = json_object_get_string(value);
+        return strlen(s) == (size_t)json_object_get_string_len(value) ? s : NULL;
+    case json_type_int:
+    case json_type_double:
+    case json_type_boolean:
+        return json_object_get_string(value);
+    default:
+        return NULL;
+    }
+}
+
+static int parse_string(struct json_object *value, ArgumentValue *ret) {
+    const char *s = scalar_text(value);
+
+    if (!s)
+        return -EINVAL;
+    ret->string = strdup(s);
+    if (!ret->string)
+        return -ENOMEM;
+    ret->size = strlen(s);
+    return 0;
+}
+
+static int parse_bool(struct json_object *value, ArgumentValue *ret) {
+    static const char *const words[] = {"false", "true", "no", "yes", "0", "1"};
+    const char *s = scalar_text(value);
+
+    for (size_t i = 0; s && i < ELEMENTSOF(words); i++)
+        if (strcasecmp(s, words[i]) == 0) {
+            ret->boolean = i % 2 == 1;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+static int parse_base64(struct json_object *value, ArgumentValue *ret) {
+    gnutls_datum_t in, out = {};
+    int r = 0;
+
+    if (!json_object_is_type(value, json_type_string))
+        return -EINVAL;
+    in.data = (unsigned char *)json_object_get_string(value);
+    in.size = (unsigned)json_object_get_string_len(value);
+    if (in.size > 0 && gnutls_base64_decode2(&in, &out) < 0)
+        return -EINVAL;
+    ret->string = malloc(out.size + 1);
+    if (!ret->string)
+        r = -ENOMEM;
+    else {
+        if (out.size > 0)
+            memcpy(ret->string, out.data, out.size);
+        ret->string[out.size] = 0;
+        ret->size = out.size;
+    }
+    gnutls_free(out.data);
+    return r;
+}
+
+static int parse_list(struct json_object *value, ArgumentValue *ret) {
+    size_t n, total = 0;
+
+    if (!json_object_is_type(value, json_type_array))
+        return -EINVAL;
+    n = json_object_array_length(value);
+    if (n > JOB_ARGUMENTS_MAX)
+        return -E2BIG;
+    ret->list = calloc(n + 1, sizeof(char *));
+    if (!ret->list)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const char *s = scalar_text(json_object_array_get_idx(value, i));
+
+        if (!s)
+            return -EINVAL;
+        total += strlen(s) + 1;
+        if (total > JOB_ARGUMENTS_SIZE_MAX)
+            return -E2BIG;
+        ret->list[i] = strdup(s);
+        if (!ret->list[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int parse_one(ArgumentType type, struct json_object *value, ArgumentValue *ret) {
+    static int (*const parsers[_ARGUMENT_TYPE_MAX])(struct json_object *, ArgumentValue *) = {
+        [ARGUMENT_STRING] = parse_string,
+        [ARGUMENT_BOOL] = parse_bool,
+        [ARGUMENT_BASE64] = parse_base64,
+        [ARGUMENT_LIST] = parse_list,
+    };
+
+    ret->is_set = true;
+    return parsers[type](value, ret);
+}
+
+/* Puts an error in words; returns it, or -ENOMEM. */
+static int fail(int error, const Argument *a, char **ret_error) {
+    int n;
+
+    if (error == -ENOMEM)
+        return error;
+    if (error == -ENODATA)
+        n = asprintf(ret_error, "The mandatory argument '%s' is missing", a->name);
+    else if (error == -E2BIG)
+        n = asprintf(ret_error, "The argument '%s' is too large", a->name);
+    else
+        n = asprintf(ret_error, "The argument '%s' is not a valid %s", a->name,
+                     argument_type_to_string(a->type));
+    return n < 0 ? -ENOMEM : -EINVAL;
+}
+
+int arguments_parse(const Argument *table, size_t n, struct json_object *arguments,
+                    ArgumentValue *ret, char **ret_error) {
+    int r;
+
+    *ret_error = NULL;
+    memset(ret, 0, n * sizeof(*ret));
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *value = json_get(arguments, table[i].name);
+
+        if (value)
+            r = parse_one(table[i].type, value, &ret[i]);
+        else
+            r = table[i].mandatory ? -ENODATA : 0;
+        if (r < 0) {
+            argument_values_done(ret, n);
+            return fail(r, &table[i], ret_error);
+        }
+    }
+    return 0;
+}
+
+const char *arguments_next_unknown(const Argument *table, size_t n, struct json_object *arguments,
+                                   size_t *i) {
+    size_t position = 0;
+
+    if (!json_object_is_type(arguments, json_type_object))
+        return NULL;
+    json_object_object_foreach(arguments, key, value) {
+        bool known = false;
+
+        (void)value;
+        if (position++ < *i)
+            continue;
+        *i = position;
+        for (size_t j = 0; j < n && !known; j++)
+            known = streq(table[j].name, key);
+        if (!known)
+            return key;
+    }
+    return NULL;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Arguments of commands, checked against the command's table (docs/protocol, section 7). */
+#pragma once
+
+#include "proto/json.h"
+
+typedef enum ArgumentType {
+    ARGUMENT_STRING,
+    ARGUMENT_BOOL,
+    ARGUMENT_BASE64, /* bytes */
+    ARGUMENT_LIST,   /* of strings */
+    _ARGUMENT_TYPE_MAX,
+} ArgumentType;
+
+typedef struct Argument {
+    const char *name;
+    ArgumentType type;
+    bool mandatory;
+    const char *help; /* one line, for people */
+} Argument;
+
+typedef struct ArgumentValue {
+    bool is_set;
+    bool boolean;
+    char *string; /* string, or decoded bytes with a NUL behind them */
+    size_t size;
+    char **list; /* NULL-terminated */
+} ArgumentValue;
+
+const char *argument_type_to_string(ArgumentType type) _const_;
+
+/* Fills ret[n], in the table's order. -EINVAL: *ret_error (the caller frees) names the argument and
+ * what is wrong with it, never its value. `arguments` may be NULL (none). */
+int arguments_parse(const Argument *table, size_t n, struct json_object *arguments,
+                    ArgumentValue *ret, char **ret_error);
+void argument_values_done(ArgumentValue *values, size_t n);
+
+/* The first key at or after position *i that the table does not know; NULL: no more. */
+const char *arguments_next_unknown(const Argument *table, size_t n, struct json_object *arguments,
+                                   size_t *i);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/handshake.h"
+
+#include "basic/bounds.h"
+#include "proto/message.h"
+
+#define FORCE_BACKOFF_DEFAULT_SEC 60.0
+#define FORCE_BACKOFF_MAX_SEC (24.0 * 3600)
+
+static struct json_object *string_array(char *const *list) {
+    struct json_object *array = json_object_new_array();
+
+    for (; array && list && *list; list++) {
+        struct json_object *s = json_object_new_string(*list);
+
+        if (!s || json_object_array_add(array, s) < 0) {
+            json_object_put(s);
+            json_object_put(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+int handshake_offer_encode(const HandshakeOffer *o, char **ret, size_t *ret_size) {
+    _cleanup_json_ struct json_object *j = json_object_new_object();
+    int r;
+
+    if (!j)
+        return -ENOMEM;
+    r = json_add(j, "ipv4", string_array(o->ipv4))
+            ?: json_add(j, "ipv6", string_array(o->ipv6))
+            ?: json_add_string(j, "agent_id", o->agent_id)
+            ?: json_add_string(j, "token", o->token)
+            ?: json_add_string(j, "vm_instance", o->vm_instance)
+            ?: json_add_string(j, "injected_id", o->injected_id)
+            ?: json_add_string(j, "version", o->version)
+            ?: json_add_int(j, "protocol_version", PROTOCOL_VERSION)
+            ?: json_add_string(j, "platform", o->platform)
+            ?: json_add_string(j, "platform_version", o->platform_version)
+            ?: json_add(j, "features", json_object_get(o->features));
+    return r < 0 ? r : json_encode(j, ret, ret_size);
+}
+
+static uint64_t parse_force_backoff(struct json_object *j) {
+    struct json_object *value = json_get(j, "FORCE_BACKOFF");
+    double seconds = value ? json_object_get_double(value) : FORCE_BACKOFF_DEFAULT_SEC;
+
+    if (!(seconds >= 0)) /* a NaN too */
+        seconds = FORCE_BACKOFF_DEFAULT_SEC;
+    return (uint64_t)(MIN(seconds, FORCE_BACKOFF_MAX_SEC) * (double)USEC_PER_SEC);
+}
+
+/* Managers send ids as numbers or strings. */
+static int take(char **field, struct json_object *handshake, const char *key) {
+    return free_and_strdup(field, json_get_scalar(handshake, key));
+}
+
+int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret) {
+    _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
+    _cleanup_json_ struct json_object *j = NULL;
+    struct json_object *code, *handshake;
+    int r;
+
+    r = json_parse(text, size, &j);
+    if (r < 0)
+        return r == -ENOMEM ? r : -EBADMSG;
+    code = json_get(j, "return_code");
+    if (!json_object_is_type(code, json_type_int))
+        return -EBADMSG;
+    a.return_code = json_object_get_int(code);
+    a.force_backoff_usec = parse_force_backoff(j);
+    handshake = json_get(j, "handshake");
+    r = take(&a.agent_id, handshake, "agentID")
+            ?: take(&a.customer_id, handshake, "customerId")
+            ?: take(&a.server_id, handshake, "serverId")
+            ?: take(&a.server_name, handshake, "serverName");
+    if (r < 0)
+        return r;
+    *ret = a;
+    a = (HandshakeAnswer){};
+    return 0;
+}
+
+void handshake_answer_done(HandshakeAnswer *a) {
+    free(a->agent_id);
+    free(a->customer_id);
+    free(a->server_id);
+    free(a->server_name);
+    *a = (HandshakeAnswer){};
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The first exchange on each connection (docs/protocol, section 2). */
+#pragma once
+
+#include "proto/json.h"
+
+#define HANDSHAKE_ACCEPTED 200
+#define HANDSHAKE_UNAUTHORIZED 401
+#define HANDSHAKE_TOKEN_STALE 409
+#define HANDSHAKE_BUSY 503
+
+/* All strings may be NULL where the protocol allows null. Nothing is owned. */
+typedef struct HandshakeOffer {
+    char *const *ipv4; /* NULL-terminated lists */
+    char *const *ipv6;
+    const char *agent_id;
+    const char *token;
+    const char *vm_instance;
+    const char *injected_id;
+    const char *version;
+    const char *platform;
+    const char *platform_version;
+    struct json_object *features; /* an object */
+} HandshakeOffer;
+
+/* The caller frees the text, which has the token in it: explicit_bzero() first. */
+int handshake_offer_encode(const HandshakeOffer *o, char **ret, size_t *ret_size);
+
+typedef struct HandshakeAnswer {
+    int return_code;
+    uint64_t force_backoff_usec; /* with 503 */
+    /* with 200; each may be NULL */
+    char *agent_id;
+    char *customer_id;
+    char *server_id;
+    char *server_name;
+} HandshakeAnswer;
+
+/* -EBADMSG: not JSON, or no return_code. */
+int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret);
+void handshake_answer_done(HandshakeAnswer *a);

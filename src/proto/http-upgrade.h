@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP/1.1 exchange that opens a WebSocket (RFC 6455, section 4), both sides. Heads are given
+ * whole; http_head_size() says when one is whole. */
+#pragma once
+
+#include "proto/url.h"
+
+#define WEBSOCKET_SUBPROTOCOL "dcm"
+#define WEBSOCKET_KEY_SIZE 25    /* base64 of 16 bytes, and NUL */
+#define WEBSOCKET_ACCEPT_SIZE 29 /* base64 of 20 bytes, and NUL */
+
+/* Size of the head (up to and with its empty line) at the start of data; -EAGAIN: not whole yet;
+ * -E2BIG: no end within HTTP_HEAD_MAX. */
+ssize_t http_head_size(const char *data, size_t size);
+
+/* A fresh random Sec-WebSocket-Key. */
+int websocket_key_generate(char ret[static WEBSOCKET_KEY_SIZE]);
+
+/* Sec-WebSocket-Accept for that key. */
+int websocket_accept_for_key(const char *key, char ret[static WEBSOCKET_ACCEPT_SIZE]);
+
+/* The client's request. The caller frees. */
+int http_upgrade_request(const Url *url, const char *key, const char *user_agent, char **ret);
+
+typedef struct HttpUpgradeResponse {
+    int status;      /* 0 if there was no status line */
+    char error[160]; /* empty when the upgrade succeeded */
+} HttpUpgradeResponse;
+
+/* Checks the server's answer. 0: the connection is a WebSocket now; -EPROTO: it is not, and
+ * ret->error says why. */
+int http_upgrade_response_check(const char *head, size_t size, const char *key,
+                                HttpUpgradeResponse *ret);
+
+typedef struct HttpUpgradeRequest {
+    char *target;
+    char key[WEBSOCKET_KEY_SIZE];
+    bool offers_subprotocol;
+} HttpUpgradeRequest;
+
+/* The server's side: reads a request. -EPROTO if it is not a WebSocket upgrade; *ret_status is then
+ * the HTTP status to answer (400, 405, 426). The target belongs to the caller. */
+int http_upgrade_request_parse(const char *head, size_t size, HttpUpgradeRequest *ret,
+                               int *ret_status);
+int http_upgrade_response(const HttpUpgradeRequest *request, char **ret);

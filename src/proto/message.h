@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages after the handshake (docs/protocol, section 3), as both sides see them. */
+#pragma once
+
+#include "proto/json.h"
+
+#define PROTOCOL_VERSION 104
+/* the request_id of a NACK to a message that had none */
+#define REQUEST_ID_UNKNOWN "DEADBEEF"
+
+typedef enum MessageType {
+    MESSAGE_REQUEST,
+    MESSAGE_ACK,
+    MESSAGE_NACK,
+    MESSAGE_REPLY,
+    MESSAGE_CANCEL,
+    MESSAGE_STATUS,
+    MESSAGE_LOG,
+    MESSAGE_ALERT,
+    MESSAGE_ALERT_ACK,
+    MESSAGE_HEMLOCK,
+    _MESSAGE_MAX,
+    _MESSAGE_INVALID = -EINVAL,
+} MessageType;
+
+/* Strings and objects belong to `json`. */
+typedef struct Message {
+    MessageType type;
+    const char *request_id; /* NULL for LOG alone */
+    const char *message_id; /* may be NULL */
+    struct json_object *json;
+} Message;
+
+const char *message_type_to_string(MessageType type) _const_;
+MessageType message_type_from_string(const char *s) _pure_;
+
+/* Parses what a peer sent. On failure (-EBADMSG, or another negative errno of json_parse()) *ret
+ * holds what could be read, request_id included, *ret_error a text for the NACK, and message_done()
+ * is still to be called. */
+int message_parse(const char *text, size_t size, Message *ret, const char **ret_error);
+void message_done(Message *m);
+
+/* Begins a message of ours. `entity` and `agent_id` are left out if NULL. */
+int message_new(MessageType type, const char *message_id, const char *request_id,
+                const char *entity, const char *agent_id, struct json_object **ret);
+
+/* A whole LOG message for the console: `level` as in the protocol ("INFO"), the text cut to
+ * LOG_MESSAGE_MAX and percent-encoded. */
+int message_new_log(const char *level, const char *text, struct json_object **ret);
+
+/* The reply object (section 5). All texts may be NULL (empty); takes over `reply_object` (may be
+ * NULL), also when it fails. */
+int reply_new(int return_code, const char *reply_type, struct json_object *reply_object,
+              const char *message, const char *error_message, struct json_object **ret);
+
+/* The reply to an error that was raised before a script ran: return_code 1, text percent-encoded.
+ */
+int reply_new_error(const char *text, struct json_object **ret);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/text.h"
+
+static const char replacement[] = "\xef\xbf\xbd";
+
+static bool is_continuation(unsigned char c) {
+    return (c & 0xc0) == 0x80;
+}
+
+/* Length of the valid character at p, or 0 (RFC 3629, section 4). */
+static size_t character_size(const unsigned char *p, size_t size) {
+    size_t n;
+
+    if (p[0] == 0)
+        return 0;
+    if (p[0] < 0x80)
+        return 1;
+    n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
+        : p[0] >= 0xe0 && p[0] <= 0xef ? 3
+        : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+                                       : 0;
+    if (n == 0 || n > size)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if (!is_continuation(p[i]))
+            return 0;
+    /* overlong forms, surrogates, beyond U+10FFFF */
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+static size_t copy_valid(const unsigned char *p, size_t size, char *out) {
+    size_t used = 0;
+
+    while (size > 0) {
+        size_t n = character_size(p, size);
+        const void *from = n > 0 ? (const void *)p : replacement;
+        size_t length = n > 0 ? n : sizeof(replacement) - 1;
+
+        if (out)
+            memcpy(out + used, from, length);
+        used += length;
+        p += MAX(n, (size_t)1);
+        size -= MAX(n, (size_t)1);
+    }
+    return used;
+}
+
+int utf8_replace_invalid(const char *text, size_t size, char **ret) {
+    size_t needed = copy_valid((const unsigned char *)text, size, NULL);
+    char *copy = malloc(needed + 1);
+
+    if (!copy)
+        return -ENOMEM;
+    (void)copy_valid((const unsigned char *)text, size, copy);
+    copy[needed] = 0;
+    *ret = copy;
+    return 0;
+}
+
+size_t utf8_cut(const char *text, size_t size) {
+    while (size > 0 && is_continuation((unsigned char)text[size]))
+        size--;
+    return size;
+}
+
+static bool is_unreserved(unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           strchr("_.-~/", c);
+}
+
+int percent_encode(const char *text, size_t size_max, char **ret) {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t size = strnlen(text, size_max);
+    char *encoded, *p;
+
+    size = utf8_cut(text, size);
+    encoded = p = malloc(3 * size + 1);
+    if (!encoded)
+        return -ENOMEM;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (is_unreserved(c))
+            *p++ = (char)c;
+        else {
+            *p++ = '%';
+            *p++ = digits[c >> 4];
+            *p++ = digits[c & 15];
+        }
+    }
+    *p = 0;
+    *ret = encoded;
+    return 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text as the wire wants it: percent-encoded, valid UTF-8, cut at a character. */
+#pragma once
+
+#include "basic/macro.h"
+
+/* Copies text of any bytes; each that is not part of valid UTF-8 (RFC 3629), and each NUL, becomes
+ * U+FFFD. The caller frees. */
+int utf8_replace_invalid(const char *text, size_t size, char **ret);
+
+/* The largest n <= size that does not cut a character of valid UTF-8 in two;
+ * text[size] must be readable. */
+size_t utf8_cut(const char *text, size_t size) _pure_;
+
+/* RFC 3986, section 2.1: all but letters, digits and "_.-~/" become %XX. Takes at most size_max
+ * bytes of the text. The caller frees. */
+int percent_encode(const char *text, size_t size_max, char **ret);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/url.h"
+
+#include <stdio.h>
+
+#include "basic/bounds.h"
+
+void url_done(Url *u) {
+    free(u->host);
+    free(u->target);
+    free(u->origin);
+    *u = (Url){};
+}
+
+static int parse_port(const char *s, size_t size, uint16_t *ret) {
+    unsigned value = 0;
+
+    if (size == 0 || size > 5)
+        return -EINVAL;
+    for (size_t i = 0; i < size; i++) {
+        if (s[i] < '0' || s[i] > '9')
+            return -EINVAL;
+        value = value * 10 + (unsigned)(s[i] - '0');
+    }
+    if (value == 0 || value > UINT16_MAX)
+        return -EINVAL;
+    *ret = (uint16_t)value;
+    return 0;
+}
+
+/* host, host:port, [v6], [v6]:port */
+static int parse_authority(Url *u, const char *s, size_t size, const char **ret_error) {
+    const char *host = s, *colon;
+    size_t host_size;
+
+    *ret_error = "the host is missing or malformed";
+    if (memchr(s, '@', size)) {
+        *ret_error = "user names and passwords in the URL are not supported";
+        return -EINVAL;
+    }
+    if (size > 0 && s[0] == '[') {
+        const char *end = memchr(s, ']', size);
+
+        if (!end)
+            return -EINVAL;
+        host = s + 1;
+        host_size = (size_t)(end - host);
+        colon = end + 1 < s + size ? end + 1 : NULL;
+        if (colon && *colon != ':')
+            return -EINVAL;
+    } else {
+        colon = memchr(s, ':', size);
+        host_size = colon ? (size_t)(colon - s) : size;
+    }
+    if (host_size == 0)
+        return -EINVAL;
+    if (colon && parse_port(colon + 1, size - (size_t)(colon + 1 - s), &u->port) < 0) {
+        *ret_error = "the port must be a number from 1 to 65535";
+        return -EINVAL;
+    }
+    u->host = strndup(host, host_size);
+    return u->host ? 0 : -ENOMEM;
+}
+
+int url_parse(const char *text, Url *ret, const char **ret_error) {
+    _cleanup_(url_done) Url u = {};
+    const char *authority, *end;
+    int r;
+
+    *ret_error = NULL;
+    if (strlen(text) > URL_SIZE_MAX) {
+        *ret_error = "it is too long";
+        return -EINVAL;
+    }
+    for (const char *p = text; *p; p++)
+        if (*p <= ' ' || *p > '~') {
+            *ret_error = "it has a blank, a control or a non-ASCII character";
+            return -EINVAL;
+        }
+    if (strncasecmp(text, "wss://", 6) == 0) {
+        u = (Url){.tls = true, .port = 443};
+        authority = text + 6;
+    } else if (strncasecmp(text, "ws://", 5) == 0) {
+        u = (Url){.port = 80};
+        authority = text + 5;
+    } else {
+        *ret_error = "it must begin with wss:// or ws://";
+        return -EINVAL;
+    }
+
+    end = authority + strcspn(authority, "/?#");
+    if (strchr(end, '#')) {
+        *ret_error = "a WebSocket URL has no fragment";
+        return -EINVAL;
+    }
+    r = parse_authority(&u, authority, (size_t)(end - authority), ret_error);
+    if (r < 0)
+        return r;
+    if (asprintf(&u.target, "%s%s", *end == '/' ? "" : "/", end) < 0)
+        return -ENOMEM;
+    u.origin = strdup(text);
+    if (!u.origin)
+        return -ENOMEM;
+    *ret_error = NULL;
+    *ret = u;
+    u = (Url){};
+    return 0;
+}
+
+int url_host_header(const Url *u, char **ret) {
+    bool v6 = strchr(u->host, ':');
+    bool default_port = u->port == (u->tls ? 443 : 80);
+    char *s;
+    int n;
+
+    n = default_port ? asprintf(&s, "%s%s%s", v6 ? "[" : "", u->host, v6 ? "]" : "")
+                     : asprintf(&s, "%s%s%s:%u", v6 ? "[" : "", u->host, v6 ? "]" : "", u->port);
+    if (n < 0)
+        return -ENOMEM;
+    *ret = s;
+    return 0;
+}

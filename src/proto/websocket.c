@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wslay works with callbacks for bytes; `in` and `out` hold the buffers of the call in progress. */
+#include "proto/websocket.h"
+
+#include <sys/random.h>
+#include <wslay/wslay.h>
+
+#include "basic/bounds.h"
+
+struct WebSocket {
+    wslay_event_context_ptr context;
+    WebSocketCallbacks callbacks;
+    void *userdata;
+    const uint8_t *in;
+    size_t in_size;
+    uint8_t *out;
+    size_t out_size;
+};
+
+static ssize_t on_recv(wslay_event_context_ptr context, uint8_t *buf, size_t size, int flags,
+                       void *userdata) {
+    WebSocket *w = userdata;
+    size_t n = MIN(size, w->in_size);
+
+    if (n == 0) {
+        wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    memcpy(buf, w->in, n);
+    w->in += n;
+    w->in_size -= n;
+    return (ssize_t)n;
+}
+
+static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *data, size_t size, int flags,
+                       void *userdata) {
+    WebSocket *w = userdata;
+    size_t n = MIN(size, w->out_size);
+
+    if (n == 0) {
+        wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    memcpy(w->out, data, n);
+    w->out += n;
+    w->out_size -= n;
+    return (ssize_t)n;
+}
+
+static int on_genmask(wslay_event_context_ptr context, uint8_t *buf, size_t size, void *userdata) {
+    if (getrandom(buf, size, 0) == (ssize_t)size)
+        return 0;
+    wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
+    return -1;
+}
+
+static void on_message(wslay_event_context_ptr context,
+                       const struct wslay_event_on_msg_recv_arg *arg, void *userdata) {
+    WebSocket *w = userdata;
+
+    if (!wslay_is_ctrl_frame(arg->opcode))
+        w->callbacks.on_message((const char *)arg->msg, arg->msg_length,
+                                arg->opcode == WSLAY_TEXT_FRAME, w->userdata);
+}
+
+static int map_error(int error) {
+    switch (error) {
+    case 0:
+    case WSLAY_ERR_WOULDBLOCK:
+        return 0;
+    case WSLAY_ERR_NOMEM:
+        return -ENOMEM;
+    case WSLAY_ERR_NO_MORE_MSG:
+        return -EPIPE;
+    default:
+        return -EPROTO;
+    }
+}
+
+int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userdata,
+                  WebSocket **ret) {
+    static const struct wslay_event_callbacks hooks = {
+        .recv_callback = on_recv,
+        .send_callback = on_send,
+        .genmask_callback = on_genmask,
+        .on_msg_recv_callback = on_message,
+    };
+    _cleanup_(websocket_freep) WebSocket *w = calloc(1, sizeof(*w));
+    int r;
+
+    if (!w)
+        return -ENOMEM;
+    w->callbacks = *callbacks;
+    w->userdata = userdata;
+    r = client ? wslay_event_context_client_init(&w->context, &hooks, w)
+               : wslay_event_context_server_init(&w->context, &hooks, w);
+    if (r < 0)
+        return map_error(r);
+    wslay_event_config_set_max_recv_msg_length(w->context, MESSAGE_SIZE_MAX);
+    *ret = TAKE_PTR(w);
+    return 0;
+}
+
+WebSocket *websocket_free(WebSocket *w) {
+    if (!w)
+        return NULL;
+    if (w->context)
+        wslay_event_context_free(w->context);
+    free(w);
+    return NULL;
+}
+
+int websocket_feed(WebSocket *w, const void *data, size_t size) {
+    int r;
+
+    w->in = data;
+    w->in_size = size;
+    r = wslay_event_recv(w->context);
+    w->in = NULL;
+    w->in_size = 0;
+    if (r < 0)
+        return map_error(r);
+    /* wslay answers a broken frame by queueing a close frame and reading no further */
+    if (!wslay_event_get_read_enabled(w->context) && !wslay_event_get_close_received(w->context))
+        return -EPROTO;
+    return 0;
+}
+
+static int queue(WebSocket *w, uint8_t opcode, const void *data, size_t size) {
+    struct wslay_event_msg message = {.opcode = opcode, .msg = data, .msg_length = size};
+
+    return map_error(wslay_event_queue_msg(w->context, &message));
+}
+
+int websocket_send_text(WebSocket *w, const char *text, size_t size) {
+    if (size > MESSAGE_SIZE_MAX)
+        return -EMSGSIZE;
+    if (websocket_queued_size(w) + size > SEND_QUEUE_MAX)
+        return -ENOBUFS;
+    return queue(w, WSLAY_TEXT_FRAME, text, size);
+}
+
+int websocket_send_ping(WebSocket *w) {
+    return queue(w, WSLAY_PING, NULL, 0);
+}
+
+int websocket_send_close(WebSocket *w, uint16_t code, const char *reason) {
+    return map_error(wslay_event_queue_close(w->context, code, (const uint8_t *)strempty(reason),
+                                             strlen(strempty(reason))));
+}
+
+ssize_t websocket_output(WebSocket *w, void *buf, size_t size) {
+    int r;
+
+    w->out = buf;
+    w->out_size = size;
+    r = wslay_event_send(w->context);
+    size -= w->out_size;
+    w->out = NULL;
+    w->out_size = 0;
+    r = map_error(r);
+    return r < 0 && size == 0 ? r : (ssize_t)size;
+}
+
+bool websocket_has_output(const WebSocket *w) {
+    return wslay_event_want_write(w->context);
+}
+
+size_t websocket_queued_size(const WebSocket *w) {
+    return wslay_event_get_queued_msg_length(w->context);
+}
+
+uint16_t websocket_close_code(const WebSocket *w) {
+    return wslay_event_get_close_received(w->context)
+               ? wslay_event_get_status_code_received(w->context)
+               : 0;
+}
+
+bool websocket_is_closed(const WebSocket *w) {
+    return wslay_event_get_close_received(w->context) && wslay_event_get_close_sent(w->context);
+}

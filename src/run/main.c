@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-run - main process of each job's unit. Not for people:
+ *
+ *     dcm-run [--interpreter=PROGRAM] -- SCRIPT [ARGUMENT...]
+ *
+ * Standard output and error are the two files that keep the script's output (basic/job-output.h).
+ * The script gets pipes. As soon as its main process has ended, whoever else holds the pipes, the
+ * exit record is written to the file that $DCM_EXIT_RECORD names (it exists; it may be a mount
+ * point, so it is written in place) and dcm-run ends with the script's status, 128 plus the signal
+ * that killed it, or 126/127 if it could not be started.
+ *
+ * Signals that ask to end are ignored here: systemd sends them to all processes of the unit, so the
+ * script has its own. They are not forwarded; `kill` with the process id of dcm-run does nothing.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "basic/exit-record.h"
+#include "basic/fd-util.h"
+#include "basic/time-util.h"
+#include "run/output.h"
+#include "run/script.h"
+
+#define EXIT_NO_RECORD 125 /* the script was not started */
+#define EXIT_CANNOT_START 126
+#define EXIT_NOT_FOUND 127
+#define EXIT_SIGNAL_BASE 128
+#define DEFAULT_RECORD "/run/dcm-job/exit"
+
+static void ignore_signals(void) {
+    static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXFSZ};
+
+    for (size_t i = 0; i < ELEMENTSOF(ignored); i++)
+        (void)signal(ignored[i], SIG_IGN);
+}
+
+/* Makes the script's argument vector of our own by overwriting what stands before it. */
+static char **parse_arguments(int argc, char **argv) {
+    static const char option[] = "--interpreter=";
+    char *interpreter = NULL;
+    int i = 1;
+
+    if (i < argc && strncmp(argv[i], option, strlen(option)) == 0)
+        interpreter = argv[i++] + strlen(option);
+    if (i + 1 >= argc || !streq(argv[i], "--"))
+        return NULL;
+    if (!interpreter)
+        return argv + i + 1;
+    argv[i] = interpreter;
+    return argv + i;
+}
+
+static int open_record(void) {
+    const char *path = getenv("DCM_EXIT_RECORD") ?: DEFAULT_RECORD;
+    int fd;
+
+    fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+    if (fd < 0) {
+        int r = -errno;
+
+        (void)fprintf(stderr, "dcm-run: cannot open %s: %m\n", path);
+        return r;
+    }
+    (void)unsetenv("DCM_EXIT_RECORD");
+    return fd;
+}
+
+/* The executor has reserved the file's blocks, and truncating comes last to keep them: so that a
+ * full disk does not lose the record. The end marker makes a partial one harmless. */
+static int write_record(int fd, const ExitRecord *record) {
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    r = exit_record_render(record, &text);
+    if (r < 0)
+        return r;
+    r = write_full(fd, text, strlen(text));
+    if (r < 0)
+        return r;
+    if (ftruncate(fd, (off_t)strlen(text)) < 0 || fsync(fd) < 0)
+        return -errno;
+    return 0;
+}
+
+/* Returns when the script's main process has ended; the pipes may be open still. */
+static void copy_until_end(const Script *script, Output *out, Output *err) {
+    for (;;) {
+        struct pollfd fds[] = {
+            {.fd = script->pid_fd, .events = POLLIN},
+            {.fd = out->pipe_fd, .events = POLLIN},
+            {.fd = err->pipe_fd, .events = POLLIN},
+        };
+
+        if (poll(fds, ELEMENTSOF(fds), -1) < 0)
+            continue;
+        if (fds[1].revents)
+            output_copy(out, SIZE_MAX);
+        if (fds[2].revents)
+            output_copy(err, SIZE_MAX);
+        if (fds[0].revents)
+            return;
+    }
+}
+
+static int run_script(char **argv, ExitRecord *record, Output *out, Output *err) {
+    Script script;
+    int status, signal_number, r;
+
+    r = script_start(argv, &script);
+    if (r < 0)
+        return r;
+    out->pipe_fd = TAKE_FD(script.out_fd);
+    err->pipe_fd = TAKE_FD(script.err_fd);
+
+    copy_until_end(&script, out, err);
+    r = script_reap(&script, &status, &signal_number);
+    script_done(&script);
+    if (r < 0)
+        return r;
+    output_drain(out);
+    output_drain(err);
+    record->kind = signal_number ? EXIT_KIND_KILLED : EXIT_KIND_EXITED;
+    record->status = signal_number ?: status;
+    return 0;
+}
+
+static int exit_status(const ExitRecord *record) {
+    switch (record->kind) {
+    case EXIT_KIND_EXITED:
+        return record->status;
+    case EXIT_KIND_KILLED:
+        return EXIT_SIGNAL_BASE + record->status;
+    default:
+        return record->status == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_START;
+    }
+}
+
+int main(int argc, char **argv) {
+    _cleanup_close_ int record_fd = -1;
+    ExitRecord record = {.started_usec = now_usec(CLOCK_REALTIME)};
+    Output out, err;
+    char **script;
+    int r;
+
+    ignore_signals();
+    script = parse_arguments(argc, argv);
+    if (!script) {
+        (void)fputs("usage: dcm-run [--interpreter=PROGRAM] -- SCRIPT [ARGUMENT...]\n", stderr);
+        return EXIT_NO_RECORD;
+    }
+    record_fd = open_record();
+    if (record_fd < 0)
+        return EXIT_NO_RECORD;
+    output_init(&out, -1, STDOUT_FILENO);
+    output_init(&err, -1, STDERR_FILENO);
+
+    r = run_script(script, &record, &out, &err);
+    if (r < 0) {
+        record.kind = EXIT_KIND_START_FAILED;
+        record.status = -r;
+    }
+    output_summarize(&out, &record.out);
+    output_summarize(&err, &record.err);
+    record.ended_usec = now_usec(CLOCK_REALTIME);
+    (void)write_record(record_fd, &record); /* without one, the unit's result is the answer */
+    output_done(&out);
+    output_done(&err);
+    return exit_status(&record);
+}

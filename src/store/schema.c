@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One migration per version; PRAGMA user_version says which have been applied. Each is applied in a
+ * transaction of its own, together with its version. Never edit one that was released: add another.
+ */
+#include "store/schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "basic/macro.h"
+
+static const char *const migrations[] = {
+    /* 1 */
+    "CREATE TABLE requests ("
+    " guid TEXT PRIMARY KEY NOT NULL,"
+    " agent_id TEXT,"
+    " command TEXT NOT NULL,"
+    " state TEXT NOT NULL,"
+    " payload TEXT," /* JSON, until the reply is stored */
+    " payload_sha256 TEXT NOT NULL,"
+    " reply TEXT," /* JSON */
+    " error_message TEXT,"
+    " accepted INTEGER NOT NULL," /* CLOCK_REALTIME in us, for people */
+    " changed INTEGER NOT NULL,"  /* the same */
+    " updated INTEGER NOT NULL"   /* running time in us, for retention */
+    ");"
+    "CREATE INDEX requests_by_state ON requests (state, updated);"
+    "CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;",
+};
+
+/* Exclusive: two agents must never work on one database; and no shared-memory file is needed. A
+ * small cache is enough for rows that are read by key. */
+static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
+                               "PRAGMA journal_mode = WAL;"
+                               "PRAGMA synchronous = FULL;"
+                               "PRAGMA temp_store = MEMORY;"
+                               "PRAGMA secure_delete = FAST;"
+                               "PRAGMA cache_size = -512;";
+
+static int query_int(sqlite3 *db, const char *text, int64_t *ret) {
+    sqlite3_stmt *st = NULL;
+    int r;
+
+    *ret = 0;
+    r = sqlite3_prepare_v2(db, text, -1, &st, NULL);
+    if (r == SQLITE_OK) {
+        r = sqlite3_step(st);
+        if (r == SQLITE_ROW)
+            *ret = sqlite3_column_int64(st, 0);
+        r = r == SQLITE_ROW || r == SQLITE_DONE ? SQLITE_OK : r;
+    }
+    (void)sqlite3_finalize(st);
+    return r;
+}
+
+static int migrate(sqlite3 *db, size_t version) {
+    char set_version[64];
+    int r;
+
+    (void)snprintf(set_version, sizeof(set_version), "PRAGMA user_version = %zu", version + 1);
+    r = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_exec(db, migrations[version], NULL, NULL, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_exec(db, set_version, NULL, NULL, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    if (r != SQLITE_OK && !sqlite3_get_autocommit(db))
+        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return r;
+}
+
+int schema_prepare(sqlite3 *db, uint64_t *ret_running_usec) {
+    int64_t version, stored, newest;
+    int r;
+
+    (void)sqlite3_extended_result_codes(db, 1);
+    r = sqlite3_exec(db, settings, NULL, NULL, NULL);
+    if (r != SQLITE_OK)
+        return r;
+    r = query_int(db, "PRAGMA user_version", &version);
+    if (r != SQLITE_OK)
+        return r;
+    if (version > (int64_t)ELEMENTSOF(migrations))
+        return -EPROTONOSUPPORT;
+    for (; version < (int64_t)ELEMENTSOF(migrations); version++) {
+        r = migrate(db, (size_t)version);
+        if (r != SQLITE_OK)
+            return r;
+    }
+    r = query_int(db,
+                  "SELECT CAST(value AS INTEGER) FROM meta WHERE key = '" STORE_META_RUNNING "'",
+                  &stored);
+    if (r == SQLITE_OK)
+        r = query_int(db, "SELECT max(updated) FROM requests", &newest);
+    if (r == SQLITE_OK)
+        *ret_running_usec = (uint64_t)MAX(stored, newest);
+    return r;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "system/platform.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "basic/file-util.h"
+
+void platform_done(Platform *p) {
+    free(p->name);
+    free(p->version);
+    *p = (Platform){};
+}
+
+/* The value of KEY=, without its quotes, lower case; values of these two keys have no escapes. */
+static int find_value(const char *text, const char *key, char **ret) {
+    size_t key_size = strlen(key);
+
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        char *value;
+        size_t size;
+
+        line += *line == '\n';
+        if (strncmp(line, key, key_size) != 0 || line[key_size] != '=')
+            continue;
+        line += key_size + 1;
+        size = strcspn(line, "\n");
+        if (size >= 2 && (*line == '"' || *line == '\'') && line[size - 1] == *line) {
+            line++;
+            size -= 2;
+        }
+        value = strndup(line, size);
+        if (!value)
+            return -ENOMEM;
+        for (char *c = value; *c; c++)
+            *c = (char)tolower((unsigned char)*c);
+        *ret = value;
+        return 0;
+    }
+    *ret = strdup("unknown");
+    return *ret ? 0 : -ENOMEM;
+}
+
+int platform_parse(const char *text, Platform *ret) {
+    _cleanup_(platform_done) Platform p = {};
+    int r;
+
+    r = find_value(text, "ID", &p.name) ?: find_value(text, "VERSION_ID", &p.version);
+    if (r < 0)
+        return r;
+    *ret = p;
+    p = (Platform){};
+    return 0;
+}
+
+int platform_read(Platform *ret) {
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    r = read_file_at(AT_FDCWD, "/etc/os-release", CONFIG_FILE_MAX, &text, NULL);
+    if (r == -ENOENT)
+        r = read_file_at(AT_FDCWD, "/usr/lib/os-release", CONFIG_FILE_MAX, &text, NULL);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    return platform_parse(strempty(text), ret);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "basic/macro.h"
+
+typedef struct Platform {
+    char *name;    /* "debian": ID= of os-release(5), lower case */
+    char *version; /* "12" */
+} Platform;
+
+/* From /etc/os-release, else /usr/lib/os-release; "unknown" where it says nothing. */
+int platform_read(Platform *ret);
+/* The same from the text of an os-release file. */
+int platform_parse(const char *text, Platform *ret);
+void platform_done(Platform *p);

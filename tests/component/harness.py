@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private bus, a real dcm-agentd, and an independent WebSocket server (libsoup) as its manager."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import gi
+
+gi.require_version("Soup", "3.0")
+from gi.repository import Gio, GLib, Soup  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("DCM_BUILD", ROOT / "build")).resolve()
+DEADLINE = 60.0  # of one wait; sanitizers and loaded machines are slow
+
+HANDSHAKE = {
+    "return_code": 200,
+    "handshake": {
+        "version": "1",
+        "agentID": "agent-1",
+        "customerId": "1",
+        "serverId": "s-1",
+        "serverName": "web1",
+        "cloudId": "1",
+        "regionId": "r1",
+        "zoneId": "z1",
+        "mountPoint": "/mnt/dcmdata",
+        "pk": None,
+        "cloudDelegate": None,
+    },
+}
+
+
+def wait_for(condition, what):
+    """Runs the main loop until condition() is true."""
+    context = GLib.MainContext.default()
+    deadline = time.monotonic() + DEADLINE
+    timer = GLib.timeout_add(20, lambda: True)  # so that conditions outside of the loop are seen
+    try:
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {DEADLINE} s: {what}")
+            context.iteration(True)
+    finally:
+        GLib.source_remove(timer)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Manager:
+    """The server's side of protocol 104, as a test wants it."""
+
+    def __init__(self, certificate=None, port=0):
+        self.server = Soup.Server()
+        self.certificate = certificate
+        if certificate:
+            tls = Gio.TlsCertificate.new_from_files(str(certificate[0]), str(certificate[1]))
+            self.server.set_tls_certificate(tls)
+        self.server.add_websocket_handler("/", None, ["dcm"], self._on_connect)
+        options = Soup.ServerListenOptions.HTTPS if certificate else Soup.ServerListenOptions(0)
+        self.server.listen_local(port, options | Soup.ServerListenOptions.IPV4_ONLY)
+        self.port = self.server.get_uris()[0].get_port()
+        self.answers = []  # handshake answers still to be given; then HANDSHAKE for ever
+        self.connections = []
+        self.offers = []
+        self.received = []
+        self.closed = 0
+        self.on_message = None
+
+    def url(self, host="127.0.0.1"):
+        return f"{'wss' if self.certificate else 'ws'}://{host}:{self.port}/agentManager"
+
+    def _on_connect(self, _server, _message, _path, connection):
+        connection.set_max_incoming_payload_size(16 << 20)
+        connection.connect("message", self._on_text)
+        connection.connect("closed", self._on_closed)
+        connection.introduced = False
+        self.connections.append(connection)
+
+    def _on_closed(self, _connection):
+        self.closed += 1
+
+    def _on_text(self, connection, _kind, data):
+        message = json.loads(data.get_data())
+        if not connection.introduced:
+            connection.introduced = True
+            self.offers.append(message)
+            answer = self.answers.pop(0) if self.answers else HANDSHAKE
+            if answer is not None:
+                self.send_raw(answer if isinstance(answer, str) else json.dumps(answer))
+            return
+        self.received.append(message)
+        if self.on_message:
+            self.on_message(message)
+
+    def send_raw(self, text):
+        self.connections[-1].send_text(text)
+
+    def send(self, **message):
+        self.send_raw(json.dumps(message))
+
+    def request(self, guid, command, arguments=None, **payload):
+        self.send(
+            type="REQUEST",
+            request_id=guid,
+            message_id=f"m-{guid}",
+            payload={"command": command, "arguments": arguments or {}, **payload},
+        )
+
+    def ack(self, reply):
+        self.send(type="ACK", request_id=reply["request_id"], message_id=reply["message_id"])
+
+    def of_type(self, kind, guid=None):
+        return [
+            m
+            for m in self.received
+            if m["type"] == kind and (guid is None or m.get("request_id") == guid)
+        ]
+
+    def wait_offer(self, n=1):
+        wait_for(lambda: len(self.offers) >= n, f"handshake {n}")
+        return self.offers[n - 1]
+
+    def wait_message(self, kind, guid=None, n=1):
+        wait_for(lambda: len(self.of_type(kind, guid)) >= n, f"{n} {kind} for {guid}")
+        return self.of_type(kind, guid)[n - 1]
+
+    def close_all(self, code=1000):
+        for connection in self.connections:
+            if connection.get_state() == Soup.WebsocketState.OPEN:
+                connection.close(code, None)
+
+    def stop(self):
+        self.server.disconnect()
+        for connection in self.connections:
+            connection.get_io_stream().close(None)
+
+
+class Bus:
+    """A private dbus-daemon that lets everybody own everything."""
+
+    CONFIG = """<busconfig><type>system</type><listen>unix:path={path}</listen>
+    <auth>EXTERNAL</auth><policy context="default"><allow send_destination="*" eavesdrop="true"/>
+    <allow receive_sender="*"/><allow own="*"/></policy></busconfig>"""
+
+    def __init__(self, directory):
+        self.path = directory / "bus"
+        config = directory / "bus.conf"
+        config.write_text(self.CONFIG.format(path=self.path))
+        self.process = subprocess.Popen(
+            ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"],
+            stdin=subprocess.DEVNULL,
+        )
+        wait_for(self.path.exists, "the private bus")
+        self.address = f"unix:path={self.path}"
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Agent:
+    """A dcm-agentd process, its directories and its configuration."""
+
+    def __init__(self, bus, directory):
+        self.bus = bus
+        self.directory = directory
+        self.state = directory / "state"
+        self.jobs = directory / "jobs"
+        self.dropins = directory / "agent.conf.d"
+        for path in (self.state, self.jobs, self.dropins):
+            path.mkdir()
+        self.config = directory / "agent.conf"
+        self.log = directory / "log"
+        self.process = None
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.notify.bind(str(directory / "notify"))
+        self.notified = ""
+
+    def configure(self, url=None, **sections):
+        values = {"connection": {"backoff": "20", "max_backoff": "200"}, **sections}
+        values["connection"] = {"backoff": "20", "max_backoff": "200", **values["connection"]}
+        if url:
+            values["connection"]["agentmanager_url"] = url
+        text = ""
+        for section, keys in values.items():
+            text += f"[{section}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items())
+        self.config.write_text(text)
+
+    def start(self, wrapper=(), **environment):
+        self.process = subprocess.Popen(
+            [
+                *wrapper,
+                BUILD / "src/daemon/dcm-agentd",
+                f"--config={self.config}",
+                f"--config-directory={self.dropins}",
+                f"--state-directory={self.state}",
+                f"--jobs-directory={self.jobs}",
+            ],
+            stdin=subprocess.DEVNULL,
+            stderr=self.log.open("ab"),
+            env={
+                **os.environ,
+                "DBUS_SYSTEM_BUS_ADDRESS": self.bus.address,
+                "NOTIFY_SOCKET": str(self.directory / "notify"),
+                **environment,
+            },
+        )
+
+    def notifications(self):
+        """Everything that was said by sd_notify() so far."""
+        while True:
+            try:
+                self.notified += self.notify.recv(65536).decode() + "\n"
+            except BlockingIOError:
+                return self.notified
+
+    def wait_notify(self, text):
+        wait_for(lambda: text in self.notifications(), f"sd_notify {text!r}")
+
+    def wait_log(self, text):
+        wait_for(lambda: text in self.log.read_text(), f"log line {text!r}")
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    def stop(self):
+        """Ends it as systemd does; a sanitizer's report is a failure."""
+        if not self.process:
+            return
+        self.process.terminate()
+        status = wait_for(lambda: self.process.poll() is not None and [self.process.returncode],
+                          "the end of the agent")
+        self.process = None
+        assert status == [0], self.log.read_text()
+
+    def call(self, method, *arguments):
+        return busctl(self.bus, "call", "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
+                      "org.dcmagent.Agent1.Manager", method, *arguments)
+
+    def property(self, name):
+        text = busctl(self.bus, "get-property", "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
+                      "org.dcmagent.Agent1.Manager", name)
+        return json.loads(text)["data"]
+
+
+def busctl(bus, *arguments):
+    return subprocess.run(
+        ["busctl", "--json=short", f"--address={bus.address}", *arguments],
+        check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+    ).stdout
+
+
+def temporary_directory():
+    return pathlib.Path(tempfile.mkdtemp(prefix="dcm-test-"))

@@ -1,0 +1,436 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon as a manager sees it, over ws: handshake, requests, replies, bad input, restarts."""
+
+import json
+import os
+import re
+import signal
+import uuid
+
+import pytest
+
+from harness import HANDSHAKE, Manager, busctl, free_port, wait_for
+
+
+def connect(agent, manager, **sections):
+    agent.configure(manager.url(), **sections)
+    agent.start()
+    return manager.wait_offer()
+
+
+def guid():
+    return str(uuid.uuid4())
+
+
+def test_handshake_has_all_keys(agent, manager):
+    offer = connect(agent, manager, features={"hello": "world", "test": "2"})
+    assert set(offer) == {
+        "ipv4", "ipv6", "agent_id", "token", "vm_instance", "injected_id", "version",
+        "protocol_version", "platform", "platform_version", "features",
+    }
+    assert offer["protocol_version"] == 104
+    assert offer["agent_id"] is None
+    assert isinstance(offer["ipv4"], list) and isinstance(offer["ipv6"], list)
+    assert offer["features"]["hello"] == "world" and offer["features"]["test"] == "2"
+    assert {"heartbeat", "get_agent_data", "run_script"} <= set(offer["features"]["plugins"])
+    assert re.fullmatch(r"[A-Za-z0-9\-_!@#^(),.=+]{30,59}[0-9a-f-]{36}", offer["token"])
+    assert (agent.state / "token").stat().st_mode & 0o777 == 0o600
+    assert offer["token"] not in agent.log.read_text()
+
+
+def test_upgrade_request_headers(agent):
+    """The request as it is on the wire, taken by a plain socket."""
+    import socket
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.setblocking(False)
+        url = f"ws://127.0.0.1:{server.getsockname()[1]}/agentManager?x=1"
+        agent.configure(url)
+        agent.start()
+        data = b""
+
+        def accept():
+            try:
+                return server.accept()[0]
+            except BlockingIOError:
+                return None
+
+        client = wait_for(accept, "a connection")
+        client.settimeout(30)
+        while b"\r\n\r\n" not in data:
+            data += client.recv(4096)
+        client.close()
+    head = data.decode().split("\r\n")
+    assert head[0] == "GET /agentManager?x=1 HTTP/1.1"
+    assert "Sec-WebSocket-Protocol: dcm" in head
+    assert "Sec-WebSocket-Version: 13" in head
+    assert f"Origin: {url}" in head
+
+
+def test_ready_without_configuration(agent):
+    agent.configure()
+    agent.start()
+    agent.wait_notify("READY=1")
+    assert "Not configured" in agent.notifications()
+    assert agent.property("State") == "idle"
+
+
+def test_ready_without_manager(agent):
+    agent.configure(f"ws://127.0.0.1:{free_port()}/")
+    agent.start()
+    agent.wait_notify("READY=1")
+    agent.wait_notify("Connection refused")
+
+
+def test_heartbeat_from_request_to_ack(agent, manager):
+    connect(agent, manager)
+    g = guid()
+    manager.request(g, "heartbeat")
+    reply = manager.wait_message("REPLY", g)
+    ack = manager.of_type("ACK", g)
+    assert len(ack) == 1 and ack[0]["agent_id"] == "agent-1" and ack[0]["entity"]
+    assert manager.received.index(ack[0]) < manager.received.index(reply)
+    assert reply["payload"] == {
+        "return_code": 0, "reply_type": "string", "reply_object": "STARTING", "message": "",
+        "error_message": "",
+    }
+    assert reply["message_id"] != ack[0]["message_id"]
+    manager.ack(reply)
+    wait_for(lambda: agent.property("RequestCounts").get("REPLY_ACKED") == 1, "REPLY_ACKED")
+
+
+def test_agent_data(agent, manager):
+    connect(agent, manager)
+    g = guid()
+    manager.request(g, "get_agent_data")
+    payload = manager.wait_message("REPLY", g)["payload"]
+    data = payload["reply_object"]
+    assert payload["reply_type"] == "agent_data"
+    assert data["cpu_count"] == os.cpu_count()
+    assert 0 <= data["cpu_load"] <= 100
+    total = int(re.search(r"MemTotal:\s+(\d+)", open("/proc/meminfo").read())[1]) * 1024
+    assert data["max_ram"] == total and 0 < data["current_ram"] < total
+    assert data["processes"] > 1 and data["server_state"] == "OK" and "Linux" in data["platform"]
+
+
+def test_request_repeated_after_ack_after_reply_and_after_restart(agent, manager):
+    connect(agent, manager)
+    g = guid()
+    manager.request(g, "heartbeat")
+    first = manager.wait_message("REPLY", g)
+    manager.request(g, "heartbeat")
+    second = manager.wait_message("REPLY", g, 2)
+    assert second["message_id"] != first["message_id"] and second["payload"] == first["payload"]
+    manager.ack(first)
+    wait_for(lambda: agent.property("RequestCounts").get("REPLY_ACKED") == 1, "REPLY_ACKED")
+    agent.kill()
+    agent.start()
+    offer = manager.wait_offer(2)
+    assert offer["agent_id"] == "agent-1"
+    n = len(manager.of_type("REPLY", g))
+    manager.request(g, "heartbeat")
+    again = manager.wait_message("REPLY", g, n + 1)
+    assert again["payload"] == first["payload"]
+    assert len(manager.of_type("ACK", g)) == 1
+
+
+def test_unacknowledged_reply_is_resent_with_its_message_id(agent, manager):
+    connect(agent, manager, messaging={"retransmission_timeout": "0.2"})
+    g = guid()
+    manager.request(g, "heartbeat")
+    manager.wait_message("REPLY", g, 3)
+    assert len({m["message_id"] for m in manager.of_type("REPLY", g)}) == 1
+    manager.ack(manager.of_type("REPLY", g)[0])
+    wait_for(lambda: agent.property("RequestCounts").get("REPLY_ACKED") == 1, "REPLY_ACKED")
+
+
+def test_unacknowledged_reply_survives_kill(agent, manager):
+    connect(agent, manager, messaging={"retransmission_timeout": "3600"})
+    g = guid()
+    manager.request(g, "heartbeat")
+    first = manager.wait_message("REPLY", g)
+    agent.kill()
+    agent.start()
+    second = manager.wait_message("REPLY", g, 2)
+    assert second["payload"] == first["payload"]
+
+
+def test_reply_is_sent_once_after_reconnect(agent, manager):
+    connect(agent, manager, messaging={"retransmission_timeout": "3600"})
+    g = guid()
+    manager.request(g, "heartbeat")
+    manager.wait_message("REPLY", g)
+    manager.close_all()
+    manager.wait_offer(2)
+    manager.wait_message("REPLY", g, 2)
+
+
+def test_unknown_command_is_refused_and_stays_refused(agent, manager):
+    connect(agent, manager)
+    g = guid()
+    manager.request(g, "no_such_command")
+    nack = manager.wait_message("NACK", g)
+    assert "not known" in nack["error_message"] and nack["agent_id"] == "agent-1"
+    manager.request(g, "no_such_command")
+    manager.wait_message("NACK", g, 2)
+    agent.kill()
+    agent.start()
+    manager.wait_offer(2)
+    manager.request(g, "no_such_command")
+    manager.wait_message("NACK", g, 3)
+
+
+@pytest.mark.parametrize("arguments, text", [
+    ({}, "mandatory argument 'b64script' is missing"),
+    ({"b64script": "!!!", "checksum": "x"}, "'b64script' is not a valid base64"),
+    ({"b64script": "aGk=", "checksum": ["x"]}, "'checksum' is not a valid string"),
+    ({"b64script": "aGk=", "checksum": None}, "mandatory argument 'checksum' is missing"),
+    ({"b64script": "aGk=", "checksum": "00"}, "checksum of the script does not match"),
+    ({"b64script": "aGk=", "checksum": "0", "compression": "lzma"}, "not supported"),
+    ({"b64script": "aGk=", "checksum": "0", "compression": "gzip"}, "not a valid zlib or gzip"),
+    ({"b64script": "aGk=", "checksum": "0", "runUnderSudo": "maybe"},
+     "'runUnderSudo' is not a valid boolean"),
+    ({"b64script": "aGk=", "checksum": "0", "arguments": "ab"}, "'arguments' is not a valid list"),
+])
+def test_bad_arguments_are_an_error_reply(agent, manager, arguments, text):
+    from urllib.parse import unquote
+
+    connect(agent, manager)
+    g = guid()
+    # the agent has to know systemd for jobs; a bus without it must not keep it from checking
+    manager.request(g, "run_script", arguments)
+    payload = manager.wait_message("REPLY", g)["payload"]
+    assert payload["return_code"] == 1 and payload["reply_type"] == "void"
+    assert text in unquote(payload["error_message"])
+    assert not list(agent.jobs.iterdir())
+
+
+def test_unknown_argument_is_ignored_with_one_warning(agent, manager):
+    from urllib.parse import unquote
+
+    connect(agent, manager)
+    g = guid()
+    manager.request(g, "heartbeat", {"frobnicate": 1})
+    assert manager.wait_message("REPLY", g)["payload"]["return_code"] == 0
+    lines = [unquote(m["message"]) for m in manager.of_type("LOG") if m["level"] == "WARNING"]
+    assert len([line for line in lines if "frobnicate" in line]) == 1
+
+
+@pytest.mark.parametrize("text, request_id, reason", [
+    ("not json", "DEADBEEF", "not a JSON"),
+    ("[]", "DEADBEEF", "not a JSON object"),
+    ("null", "DEADBEEF", "not a JSON object"),
+    ('{"request_id":"g1"}', "g1", "no type"),
+    ('{"type":"WHAT","request_id":"g1"}', "g1", "type"),
+    ('{"type":"REPLY","request_id":"g1"}', "g1", "type"),
+    ('{"type":"REQUEST","payload":{"command":"heartbeat"}}', "DEADBEEF", "request_id"),
+    ('{"type":"REQUEST","request_id":17,"payload":{}}', "DEADBEEF", "request_id"),
+    ('{"type":"REQUEST","request_id":"' + "x" * 1025 + '"}', "DEADBEEF", "request_id"),
+    ('{"type":"REQUEST","request_id":"g1"}', "g1", "no payload"),
+    ('{"type":"REQUEST","request_id":"g1","payload":[]}', "g1", "no payload"),
+    ('{"type":"REQUEST","request_id":"g1","payload":{}}', "g1", "no command"),
+    ('{"type":"REQUEST","request_id":"g1","payload":{"command":"heartbeat","arguments":[]}}',
+     "g1", "not an object"),
+    ('{"type":"ACK","request_id":"never-seen"}', "never-seen", "is an unknown ID"),
+    ('{"type":"CANCEL","request_id":"never-seen"}', "never-seen", "is an unknown ID"),
+    ('{"type":"STATUS","request_id":"never-seen"}', "never-seen", "is an unknown ID"),
+    ('{"type":"REQUEST","request_id":"g1","x":' + "[" * 40 + "]" * 40 + "}", "DEADBEEF", "too deep"),
+])
+def test_bad_input_is_answered_and_the_connection_lives(agent, manager, text, request_id, reason):
+    connect(agent, manager)
+    manager.send_raw(text)
+    nack = manager.wait_message("NACK", request_id)
+    assert reason in nack["error_message"]
+    g = guid()
+    manager.request(g, "heartbeat")
+    manager.wait_message("REPLY", g)
+    assert len(manager.offers) == 1
+
+
+def test_null_arguments_and_absent_arguments(agent, manager):
+    connect(agent, manager)
+    for payload in ({"command": "heartbeat"}, {"command": "heartbeat", "arguments": None}):
+        g = guid()
+        manager.send(type="REQUEST", request_id=g, message_id="m", payload=payload)
+        assert manager.wait_message("REPLY", g)["payload"]["return_code"] == 0
+
+
+def test_status_of_an_answered_request(agent, manager):
+    connect(agent, manager)
+    g = guid()
+    manager.request(g, "heartbeat")
+    reply = manager.wait_message("REPLY", g)
+    manager.send(type="STATUS", request_id=g)
+    status = manager.wait_message("STATUS", g)
+    assert status["state"] == "REPLY" and status["reply"] == reply["payload"]
+
+
+def test_request_in_the_segment_of_the_handshake_answer(agent, manager):
+    g = guid()
+
+    def on_offer_answered():
+        manager.request(g, "heartbeat")
+
+    original = manager.send_raw
+
+    def send_both(text):
+        manager.send_raw = original
+        original(text)
+        on_offer_answered()
+
+    manager.send_raw = send_both
+    connect(agent, manager)
+    manager.wait_message("REPLY", g)
+
+
+def test_409_makes_a_new_token(agent, manager):
+    manager.answers = [{"return_code": 409}]
+    first = connect(agent, manager)
+    second = manager.wait_offer(2)
+    assert second["token"] != first["token"]
+    assert (agent.state / "token").read_text() == second["token"]
+
+
+@pytest.mark.parametrize("answer, text", [
+    ({"return_code": 401}, "401"),
+    ({"return_code": 999}, "999"),
+    ("no json", "not understood"),
+    ({}, "not understood"),
+    ({"return_code": 503, "FORCE_BACKOFF": 0.05}, "pause"),
+])
+def test_refused_handshake_is_tried_again(agent, manager, answer, text):
+    manager.answers = [answer]
+    first = connect(agent, manager)
+    second = manager.wait_offer(2)
+    assert first["token"] == second["token"]
+    agent.wait_log(text)
+
+
+def test_changed_agent_id_drops_unsent_replies_and_keeps_guids(agent, manager):
+    connect(agent, manager, messaging={"retransmission_timeout": "3600"})
+    g = guid()
+    manager.request(g, "heartbeat")
+    manager.wait_message("REPLY", g)
+    other = json.loads(json.dumps(HANDSHAKE))
+    other["handshake"]["agentID"] = "agent-2"
+    manager.answers = [other]
+    manager.close_all()
+    assert manager.wait_offer(2)["agent_id"] == "agent-1"
+    wait_for(lambda: agent.property("AgentId") == "agent-2", "agent-2")
+    assert len(manager.of_type("REPLY", g)) == 1
+    manager.request(g, "heartbeat")
+    manager.wait_message("REPLY", g, 2)
+    assert len(manager.of_type("ACK", g)) == 1
+
+
+def test_max_at_once_refuses_for_now_alone(agent, manager):
+    connect(agent, manager, messaging={"max_at_once": "0"})
+    g = guid()
+    manager.request(g, "heartbeat")
+    assert "can only handle 0" in manager.wait_message("NACK", g)["error_message"]
+    agent.configure(manager.url())
+    agent.call("Reload")
+    manager.request(g, "heartbeat")
+    manager.wait_message("REPLY", g)
+
+
+def test_thousand_requests_in_one_burst(agent, manager):
+    connect(agent, manager)
+    guids = [guid() for _ in range(1000)]
+    manager.on_message = lambda m: m["type"] == "REPLY" and manager.ack(m)
+    for g in guids:
+        manager.request(g, "heartbeat")
+    wait_for(lambda: len(manager.of_type("REPLY")) >= 1000, "1000 replies")
+    assert {m["request_id"] for m in manager.of_type("REPLY")} == set(guids)
+    wait_for(lambda: agent.property("RequestCounts").get("REPLY_ACKED") == 1000, "all acknowledged")
+
+
+def test_reload_keeps_and_remakes_the_connection(agent, manager):
+    connect(agent, manager)
+    agent.wait_notify("Connected to")
+    agent.process.send_signal(signal.SIGHUP)
+    agent.wait_notify("RELOADING=1")
+    agent.wait_log("configuration was read again")
+    assert len(manager.offers) == 1
+    other = Manager()
+    try:
+        agent.configure(other.url())
+        agent.call("Reload")
+        other.wait_offer()
+        wait_for(lambda: manager.closed == 1, "the old connection to end")
+    finally:
+        other.stop()
+
+
+def test_hemlock(agent, manager):
+    connect(agent, manager)
+    manager.send(type="HEMLOCK", request_id=guid())
+    wait_for(lambda: agent.process.poll() is not None, "the end")
+    assert agent.process.returncode == 113
+    agent.process = None
+
+
+def test_bus_interface_is_the_one_of_the_xml(agent, manager):
+    import xml.etree.ElementTree as xml
+
+    from harness import ROOT
+
+    agent.configure()
+    agent.start()
+    agent.wait_notify("READY=1")
+
+    def members(node):
+        found = set()
+        for interface in node.findall("interface"):
+            if not interface.get("name").startswith("org.dcmagent"):
+                continue
+            for m in interface:
+                if m.tag == "annotation":
+                    continue
+                arguments = tuple(
+                    (a.get("name"), a.get("type"), a.get("direction", "out"))
+                    for a in m.findall("arg")
+                )
+                emits = [a.get("value") for a in m.findall("annotation")
+                         if a.get("name").endswith("EmitsChangedSignal")]
+                found.add((interface.get("name"), m.tag, m.get("name"), m.get("type"),
+                           m.get("access"), arguments, tuple(emits)))
+        return found
+
+    live = json.loads(busctl(agent.bus, "call", "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
+                             "org.freedesktop.DBus.Introspectable", "Introspect"))["data"][0]
+    contract = (ROOT / "dbus/org.dcmagent.Agent1.xml").read_text()
+    assert members(xml.fromstring(live)) == members(xml.fromstring(contract))
+
+
+def test_properties_on_the_bus(agent, manager):
+    connect(agent, manager)
+    wait_for(lambda: agent.property("State") == "connected", "connected")
+    assert agent.property("ManagerUrl") == manager.url()
+    assert agent.property("AgentId") == "agent-1"
+    assert agent.property("ServerName") == "web1"
+    assert agent.property("ProtocolVersion") == 104
+    assert agent.property("ConnectedSinceUSec") > 0
+    g = guid()
+    manager.request(g, "heartbeat")
+    manager.wait_message("REPLY", g)
+    requests = json.loads(agent.call("ListRequests", "u", "0"))["data"][0]
+    assert [r[:3] for r in requests] == [[g, "heartbeat", "REPLY"]]
+    details = json.loads(agent.call("GetRequest", "s", g))["data"][0]
+    assert json.loads(details["reply"]["data"])["reply_object"] == "STARTING"
+    commands = json.loads(agent.call("ListCommands"))["data"][0]
+    assert [c[0] for c in commands] == ["get_agent_data", "heartbeat", "run_script"]
+
+
+def test_silent_manager_is_given_up(agent, manager):
+    """libsoup answers pings only while its main loop runs, and here it does not."""
+    connect(agent, manager, connection={"heartbeat_frequency": "1"})
+    agent.wait_notify("Connected to")
+    agent.notify.setblocking(True)
+    agent.notify.settimeout(60)
+    while "has been silent" not in agent.notified:
+        agent.notified += agent.notify.recv(65536).decode()
+    agent.notify.setblocking(False)
+    manager.wait_offer(2)

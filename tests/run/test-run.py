@@ -1,0 +1,265 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Proves that dcm-run tells the truth about its script: status, signal, failed start; keeps its
+output within bounds, with count and checksum of all of it; and is hindered by nothing: daemons that
+hold its pipes, a full disk, signals. Usage: test-run.py DCM-RUN; speaks TAP."""
+import hashlib
+import os
+import pathlib
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = sys.argv[1]
+HEAD = TAIL = 512 * 1024
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+class RunTest(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="dcm-run-"))
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.script = self.dir / "script"
+        for name in ("exit", "stdout", "stderr"):
+            (self.dir / name).touch()
+
+    def start(self, text="", arguments=(), options=(), stdout=None, **more):
+        self.script.write_text(text)
+        self.script.chmod(0o755)
+        with open(stdout or self.dir / "stdout", "r+b", 0) as out, \
+                open(self.dir / "stderr", "r+b", 0) as err:
+            return subprocess.Popen([PROGRAM, *options, "--", self.script, *arguments],
+                                    stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                                    env={**os.environ, "DCM_EXIT_RECORD": str(self.dir / "exit")},
+                                    **more)
+
+    def run_script(self, *arguments, **options):
+        return self.start(*arguments, **options).wait(timeout=60)
+
+    def record(self):
+        lines = (self.dir / "exit").read_text().splitlines()
+        self.assertEqual((lines[0], lines[-1]), ("DCM_EXIT_RECORD=1", "END=1"))
+        return {k: int(v) if v.isdigit() and len(v) < 60 else v
+                for k, v in (line.split("=", 1) for line in lines)}
+
+    def assert_end(self, kind, status):
+        record = self.record()
+        self.assertEqual((record["KIND"], record["STATUS"]), (kind, status))
+        self.assertLessEqual(record["STARTED_USEC"], record["ENDED_USEC"])
+        return record
+
+    def test_statuses(self):
+        for status in (0, 1, 42, 125, 255):
+            self.assertEqual(self.run_script(f"#!/bin/sh\nexit {status}\n"), status)
+            self.assert_end("exited", status)
+
+    def test_signals(self):
+        for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGPIPE, signal.SIGHUP):
+            self.assertEqual(self.run_script(f"#!/bin/sh\nkill -{int(number)} $$\n"), 128 + number)
+            self.assert_end("killed", number)
+
+    def test_output_and_arguments(self):
+        arguments = ["a b", "", "$HOME", "--", "-x"]
+        self.assertEqual(self.run_script('#!/bin/sh\nprintf "%s|" "$@"; echo err >&2\n', arguments), 0)
+        record = self.record()
+        expected = "".join(f"{a}|" for a in arguments).encode()
+        self.assertEqual((self.dir / "stdout").read_bytes(), expected)
+        self.assertEqual((self.dir / "stderr").read_bytes(), b"err\n")
+        self.assertEqual(record["STDOUT_SHA256"], hashlib.sha256(expected).hexdigest())
+        self.assertEqual((record["STDOUT_TOTAL"], record["STDOUT_HEAD"], record["STDOUT_TAIL"]),
+                         (len(expected), len(expected), 0))
+        self.assertEqual(record["STDERR_TOTAL"], 4)
+
+    def test_no_output(self):
+        self.run_script("#!/bin/sh\n")
+        record = self.record()
+        self.assertEqual((record["STDOUT_TOTAL"], record["STDOUT_SHA256"]), (0, EMPTY))
+
+    def test_start_failures(self):
+        for text, options, status, error in (
+                ("#!/nonexistent/interpreter\n", (), 127, 2),
+                ("", ("--interpreter=no-such-program",), 127, 2),
+                ("no first line", (), 126, 8),
+                ("x", ("--interpreter=/",), 126, 13)):
+            self.assertEqual(self.run_script(text, options=options), status, text)
+            self.assert_end("start-failed", error)
+
+    def test_interpreter(self):
+        self.assertEqual(self.run_script("import sys; sys.exit(len(sys.argv))", ["a", "b"],
+                                         options=["--interpreter=python3"]), 3)
+
+    def test_process_is_clean(self):
+        """Default signals, nothing blocked, three descriptors, own group, no DCM_EXIT_RECORD."""
+        old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        extra = os.open("/dev/null", os.O_RDONLY)
+        os.set_inheritable(extra, True)
+        try:
+            self.run_script(
+                "import os\nprint(sorted(map(int, os.listdir('/proc/self/fd')))[:4])\n"
+                "print('DCM_EXIT_RECORD' in os.environ, os.getpgrp() == os.getpid())\n"
+                "for line in open('/proc/self/status'):\n"
+                "    if line[:6] in ('SigBlk', 'SigIgn'): print(line.split()[1])\n",
+                options=["--interpreter=python3"], close_fds=False, restore_signals=False)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, old)
+            os.close(extra)
+        fds, flags, blocked, ignored = (self.dir / "stdout").read_text().splitlines()
+        self.assertEqual((fds, flags, int(blocked, 16)), ("[0, 1, 2, 3]", "False True", 0))
+        # Python itself ignores SIGPIPE and SIGXFSZ; 32 and 33 belong to the C library
+        python = {signal.SIGPIPE, signal.SIGXFSZ, 32, 33}
+        self.assertEqual(int(ignored, 16) & ~sum(1 << (n - 1) for n in python), 0)
+
+    def test_daemon_left_behind(self):
+        """It holds both pipes and lives on: the end is the end of the main process."""
+        fifo = self.dir / "fifo"
+        os.mkfifo(fifo)
+        fd = os.open(fifo, os.O_RDWR)
+        self.assertEqual(self.run_script(
+            f"#!/bin/bash\necho started\n(read -r line <{fifo}; exec sleep 0) &\nexit 4\n"), 4)
+        self.assertEqual(self.assert_end("exited", 4)["STDOUT_TOTAL"], 8)
+        os.write(fd, b"go\n")
+        os.close(fd)
+
+    def test_daemon_that_writes_for_ever(self):
+        self.assertEqual(self.run_script("#!/bin/bash\nyes &\nexit 4\n"), 4)
+        self.assert_end("exited", 4)
+
+    def test_last_words(self):
+        """All that was written before the end is kept, though the end is noticed first."""
+        for _ in range(20):
+            self.run_script("#!/bin/sh\nhead -c 65536 /dev/zero\n")
+            self.assertEqual(self.record()["STDOUT_TOTAL"], 65536)
+
+    def test_large_output(self):
+        size, line = 100 * 1024 * 1024, b"0123456789abcde\n"
+        self.assertEqual(self.run_script(
+            f"import sys\nblock = {line!r} * 65536\nfor i in range(100): sys.stdout.buffer.write(block)\n"
+            "sys.stdout.buffer.write(b'the end')\n", options=["--interpreter=python3"]), 0)
+        record, end = self.record(), b"the end"
+        digest = hashlib.sha256()
+        for _ in range(100):
+            digest.update(line * 65536)
+        digest.update(end)
+        self.assertEqual(record["STDOUT_TOTAL"], size + len(end))
+        self.assertEqual(record["STDOUT_SHA256"], digest.hexdigest())
+        self.assertEqual((record["STDOUT_HEAD"], record["STDOUT_TAIL"], record["STDOUT_TAIL_OFFSET"]),
+                         (HEAD, TAIL, size + len(end) - TAIL))
+        kept = (self.dir / "stdout").read_bytes()
+        self.assertEqual(len(kept), HEAD + TAIL)
+        self.assertEqual(kept[:HEAD], line * (HEAD // len(line)))
+        cut = (record["STDOUT_TAIL_OFFSET"] - HEAD) % TAIL
+        ring = kept[HEAD:]
+        tail = ring[cut:] + ring[:cut]
+        self.assertEqual(tail, ((line * (TAIL // len(line) + 1)) + end)[-TAIL:])
+
+    def test_sizes_around_the_bounds(self):
+        for size in (HEAD - 1, HEAD, HEAD + 1, HEAD + TAIL, HEAD + TAIL + 1):
+            self.run_script(f"#!/bin/sh\nhead -c {size} /dev/zero\n")
+            record = self.record()
+            tail = min(max(size - HEAD, 0), TAIL)
+            self.assertEqual(
+                (record["STDOUT_TOTAL"], record["STDOUT_HEAD"], record["STDOUT_TAIL"],
+                 record["STDOUT_TAIL_OFFSET"]),
+                (size, min(size, HEAD), tail, size - tail if tail else 0))
+
+    def test_full_disk(self):
+        self.assertEqual(self.run_script("#!/bin/sh\nhead -c 3000000 /dev/zero; exit 9\n",
+                                         stdout="/dev/full"), 9)
+        record = self.assert_end("exited", 9)
+        self.assertEqual((record["STDOUT_TOTAL"], record["STDOUT_HEAD"], record["STDOUT_TAIL"]),
+                         (3000000, 0, 0))
+        self.assertEqual(record["STDOUT_SHA256"], hashlib.sha256(bytes(3000000)).hexdigest())
+
+    def test_file_size_limit(self):
+        """A disk that fills up in the middle; and no SIGXFSZ kills."""
+        self.assertEqual(self.run_script(
+            "#!/bin/sh\nhead -c 3000000 /dev/zero; exit 9\n",
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (700000, 700000))), 9)
+        record = self.assert_end("exited", 9)
+        self.assertEqual((record["STDOUT_TOTAL"], record["STDOUT_HEAD"]), (3000000, HEAD))
+        self.assertGreater(record["STDOUT_TAIL"], 0)
+        self.assertLessEqual(record["STDOUT_TAIL"], 700000 - HEAD)
+
+    def test_signals_to_itself(self):
+        fifo = self.dir / "fifo"
+        os.mkfifo(fifo)
+        process = self.start(f"#!/bin/sh\necho before\nread line <{fifo}\necho after\nexit 6\n")
+        fd = os.open(fifo, os.O_WRONLY)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            process.send_signal(number)
+        os.write(fd, b"go\n")
+        os.close(fd)
+        self.assertEqual(process.wait(timeout=60), 6)
+        self.assertEqual((self.dir / "stdout").read_text(), "before\nafter\n")
+
+    def test_output_is_there_at_once(self):
+        """The file can be followed while the script runs."""
+        fifo = self.dir / "fifo"
+        os.mkfifo(fifo)
+        process = self.start(f"#!/bin/sh\necho before\nread line <{fifo}\n")
+        fd = os.open(fifo, os.O_WRONLY)
+        while not (self.dir / "stdout").read_bytes():
+            select.select([], [], [], 0.01)
+        os.write(fd, b"go\n")
+        os.close(fd)
+        self.assertEqual(process.wait(timeout=60), 0)
+
+    def test_closed_pipes(self):
+        self.assertEqual(self.run_script("#!/bin/sh\nexec >&- 2>&-\nsleep 0.05\nexit 3\n"), 3)
+
+    def test_record_written_by_the_script(self):
+        self.run_script(f"#!/bin/sh\nyes END=1 | head -c 10000 >{self.dir}/exit\nexit 2\n")
+        self.assert_end("exited", 2)
+
+    def test_no_record_no_start(self):
+        (self.dir / "exit").unlink()
+        self.assertEqual(self.run_script(f"#!/bin/sh\ntouch {self.dir}/ran\n"), 125)
+        self.assertFalse((self.dir / "ran").exists())
+        self.assertFalse((self.dir / "exit").exists())
+
+    def test_usage(self):
+        for arguments in ([], ["--"], ["x"], ["--interpreter=x"], ["--interpreter=x", "--"]):
+            self.assertEqual(subprocess.run([PROGRAM, *arguments], stderr=subprocess.DEVNULL,
+                                            check=False).returncode, 125)
+
+    def test_needs_only_libc(self):
+        needed = subprocess.run(["ldd", PROGRAM], stdout=subprocess.PIPE, text=True,
+                                check=True).stdout
+        if "asan" in needed:
+            self.skipTest("built with a sanitizer")
+        names = {line.split()[0].split("/")[-1].split(".")[0] for line in needed.splitlines()}
+        self.assertLessEqual(names, {"linux-vdso", "linux-gate", "libc", "ld-linux-x86-64",
+                                     "ld-linux-aarch64", "ld64", "ld-linux"})
+
+
+class TapResult(unittest.TestResult):
+    def say(self, ok, test, extra="", detail=""):
+        print(f"{'ok' if ok else 'not ok'} {self.testsRun} - {test.id().split('.')[-1]}{extra}")
+        for line in detail.splitlines():
+            print(f"# {line}")
+
+    def addSuccess(self, test):
+        self.say(True, test)
+
+    def addSkip(self, test, reason):
+        self.say(True, test, f" # SKIP {reason}")
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.say(False, test, detail=self.failures[-1][1])
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.say(False, test, detail=self.errors[-1][1])
+
+
+suite = unittest.defaultTestLoader.loadTestsFromTestCase(RunTest)
+print(f"1..{suite.countTestCases()}", flush=True)
+result = TapResult()
+suite.run(result)
+sys.exit(not result.wasSuccessful())
