@@ -3,49 +3,32 @@
  * compares the two. `journalctl MESSAGE_ID=...` finds them; never change an id's meaning. */
 #pragma once
 
-#define LOG_REQUEST(guid)                                                                          \
-    { "DCM_REQUEST_ID", (guid) }
-#define LOG_COMMAND(name)                                                                          \
-    { "DCM_COMMAND", (name) }
-#define LOG_AGENT_ID(id)                                                                           \
-    { "DCM_AGENT_ID", (id) }
-#define LOG_STATE(state)                                                                           \
-    { "DCM_STATE", (state) }
-#define LOG_UNIT(unit)                                                                             \
-    { "DCM_UNIT", (unit) }
-#define LOG_ID(id)                                                                                 \
-    { "MESSAGE_ID", (id) }
+/* clang-format off */
+#define LOG_REQUEST(guid) { "DCM_REQUEST_ID", (guid) }
+#define LOG_COMMAND(name) { "DCM_COMMAND", (name) }
+#define LOG_AGENT_ID(id) { "DCM_AGENT_ID", (id) }
+#define LOG_STATE(state) { "DCM_STATE", (state) }
+#define LOG_UNIT(unit) { "DCM_UNIT", (unit) }
+#define LOG_RETURN_CODE(code) { "DCM_RETURN_CODE", (code) }
+#define LOG_ID(id) { "MESSAGE_ID", (id) }
 
-#define DCM_MESSAGE_STARTED "c1df7202630843d3930930584041ea5b"   /* the agent has started */
-#define DCM_MESSAGE_STOPPING "8365fbad393d4c73ad7b23c354c2e70d"  /* the agent is going down */
-#define DCM_MESSAGE_CONNECTED "a2ac25dac73942d6a2cc7297ce2665df" /* handshake accepted */
-#define DCM_MESSAGE_CONNECTION_FAILED                                                              \
-    "e787d166cf894554b2692e1ac0569dc2" /* no connection; says why and what to do */
-#define DCM_MESSAGE_CONNECTION_LOST                                                                \
-    "373fd148e0d14f208b0a8c75ee0d9afc" /* an open connection ended */
-#define DCM_MESSAGE_HANDSHAKE_REFUSED                                                              \
-    "99e266f2cff44e3db0da3a848eb046aa" /* the manager refused the handshake */
-#define DCM_MESSAGE_NOT_CONFIGURED "469be143d6034ac1adea9f1588d4d21b" /* no agentmanager_url */
-#define DCM_MESSAGE_REQUEST_ACCEPTED                                                               \
-    "935057ae2e6e48d2a93beab946e94950" /* stored durably, acknowledged */
-#define DCM_MESSAGE_REQUEST_REFUSED "8d8a3ff6b48349bd8d3873ec32677801" /* answered by a NACK */
-#define DCM_MESSAGE_REQUEST_REPLIED                                                                \
-    "f613c655a56841a89beb2a25f1bc112c" /* the reply is stored durably */
-#define DCM_MESSAGE_REQUEST_ACKNOWLEDGED                                                           \
-    "5bfa923e378e44bcbaced890a6234e8b" /* the manager has the reply */
-#define DCM_MESSAGE_JOB_STARTED                                                                    \
-    "0512afa6845d4bd59adbb1d09215978f" /* a transient unit was started */
-#define DCM_MESSAGE_JOB_ENDED                                                                      \
-    "c145a061a7fd44478199e8580881291a"                          /* a job's main process has ended */
-#define DCM_MESSAGE_JOB_LOST "7e73c0e14314497199d2c7342b1923e9" /* a job's end cannot be known */
-#define DCM_MESSAGE_STORE_FAILED                                                                   \
-    "41510ac215a848a09372674dce9894ff" /* the store cannot be written or read */
-#define DCM_MESSAGE_AGENT_ID_CHANGED                                                               \
-    "2e8c043f93b14de59b20614fe2ea3b7c" /* another agent id was assigned */
-#define DCM_MESSAGE_CONFIGURATION_INVALID                                                          \
-    "7b78cb2bcffb4968b4c83e985c8ae82b" /* a configuration value was ignored */
-#define DCM_MESSAGE_CERTIFICATE_CHECK_OFF                                                          \
-    "474cece40e9d4732a213cb5eac2a5e7e" /* allow_unknown_certs is set */
-#define DCM_MESSAGE_HEMLOCK                                                                        \
-    "06caf09024c247c9b0a387f3da50ab01" /* the manager ordered the agent to stop */
-#define DCM_MESSAGE_TOKEN_REPLACED "1198ef5ed0614d4a836a731a4d9b8759" /* a new token was made */
+#define DCM_MESSAGE_STARTED                       "c1df7202630843d3930930584041ea5b" /* the agent has started */
+#define DCM_MESSAGE_STOPPING                      "8365fbad393d4c73ad7b23c354c2e70d" /* the agent is going down */
+#define DCM_MESSAGE_CONNECTED                     "a2ac25dac73942d6a2cc7297ce2665df" /* handshake accepted */
+#define DCM_MESSAGE_CONNECTION_FAILED             "e787d166cf894554b2692e1ac0569dc2" /* no connection; says why and what to do */
+#define DCM_MESSAGE_CONNECTION_LOST               "373fd148e0d14f208b0a8c75ee0d9afc" /* an open connection ended */
+#define DCM_MESSAGE_NOT_CONFIGURED                "469be143d6034ac1adea9f1588d4d21b" /* no agentmanager_url */
+#define DCM_MESSAGE_REQUEST_ACCEPTED              "935057ae2e6e48d2a93beab946e94950" /* stored durably, acknowledged */
+#define DCM_MESSAGE_REQUEST_REFUSED               "8d8a3ff6b48349bd8d3873ec32677801" /* answered by a NACK */
+#define DCM_MESSAGE_REQUEST_REPLIED               "f613c655a56841a89beb2a25f1bc112c" /* the reply is stored durably */
+#define DCM_MESSAGE_REQUEST_ACKNOWLEDGED          "5bfa923e378e44bcbaced890a6234e8b" /* the manager has the reply */
+#define DCM_MESSAGE_JOB_STARTED                   "0512afa6845d4bd59adbb1d09215978f" /* a transient unit was started */
+#define DCM_MESSAGE_JOB_ENDED                     "c145a061a7fd44478199e8580881291a" /* a job's main process has ended */
+#define DCM_MESSAGE_JOB_LOST                      "7e73c0e14314497199d2c7342b1923e9" /* a job's end cannot be known */
+#define DCM_MESSAGE_STORE_FAILED                  "41510ac215a848a09372674dce9894ff" /* the store cannot be written or read */
+#define DCM_MESSAGE_AGENT_ID_CHANGED              "2e8c043f93b14de59b20614fe2ea3b7c" /* another agent id was assigned */
+#define DCM_MESSAGE_CONFIGURATION_INVALID         "7b78cb2bcffb4968b4c83e985c8ae82b" /* a configuration value was ignored */
+#define DCM_MESSAGE_CERTIFICATE_CHECK_OFF         "474cece40e9d4732a213cb5eac2a5e7e" /* allow_unknown_certs is set */
+#define DCM_MESSAGE_HEMLOCK                       "06caf09024c247c9b0a387f3da50ab01" /* the manager ordered the agent to stop */
+#define DCM_MESSAGE_TOKEN_REPLACED                "1198ef5ed0614d4a836a731a4d9b8759" /* a new token was made */
+/* clang-format on */

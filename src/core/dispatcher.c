@@ -148,11 +148,11 @@ static void perform_finished(Dispatcher *d, Request *q) {
     char code[16];
 
     (void)snprintf(code, sizeof(code), "%d", return_code);
-    (void)log_struct(
-        LOG_INFO, 0,
-        LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REPLIED), LOG_REQUEST(q->guid),
-                   LOG_COMMAND(q->command), LOG_STATE("REPLY"), {"DCM_RETURN_CODE", code}),
-        "The reply to %s is stored: %s ended with %d", q->guid, q->command, return_code);
+    (void)log_struct(LOG_INFO, 0,
+                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REPLIED), LOG_REQUEST(q->guid),
+                                LOG_COMMAND(q->command), LOG_STATE("REPLY"), LOG_RETURN_CODE(code)),
+                     "The reply to %s is stored: %s ended with %d", q->guid, q->command,
+                     return_code);
     if (return_code == 0)
         console_log(d->console, LOG_INFO, "The job %s with request_id %s has succeeded.",
                     q->command, q->guid);

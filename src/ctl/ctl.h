@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-agentctl: verbs, and what they share. A verb returns an exit status or a negative errno that
+ * has been reported already. */
+#pragma once
+
+#include <json-c/json.h>
+#include <systemd/sd-bus.h>
+
+#include "basic/macro.h"
+
+#define AGENT_NAME "org.dcmagent.Agent1"
+#define AGENT_PATH "/org/dcmagent/Agent1"
+#define AGENT_INTERFACE AGENT_NAME ".Manager"
+
+typedef struct Context {
+    sd_bus *bus;
+    bool json;
+    uint32_t limit; /* 0: all */
+} Context;
+
+static inline void json_object_putp(struct json_object **o) {
+    if (*o)
+        (void)json_object_put(*o);
+}
+
+/* Calls a method of the agent; says on standard error what failed and what to do. The signature is
+ * of the arguments that follow. */
+int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const char *signature,
+             ...);
+int ctl_report(const sd_bus_error *error, int r);
+void ctl_print_json(struct json_object *o);
+/* "Sun 2026-11-22 20:01:38 UTC", or "-" for 0 */
+const char *ctl_format_time(uint64_t usec, char *buf, size_t size);
+/* JSON of a whole D-Bus value, of any type that the agent uses. */
+int ctl_json_from_bus(sd_bus_message *m, struct json_object **ret);
+
+int verb_status(const Context *c, int argc, char *argv[]);
+int verb_requests(const Context *c, int argc, char *argv[]);
+int verb_show(const Context *c, int argc, char *argv[]);
+int verb_commands(const Context *c, int argc, char *argv[]);
+int verb_reload(const Context *c, int argc, char *argv[]);

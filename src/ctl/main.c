@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "basic/bounds.h"
+#include "basic/i18n.h"
+#include "ctl/ctl.h"
+
+typedef struct Verb {
+    const char *name;
+    const char *arguments;
+    int n_arguments;
+    int (*run)(const Context *c, int argc, char *argv[]);
+    const char *help;
+} Verb;
+
+static const Verb verbs[] = {
+    {"status", "", 0, verb_status, N_("connection, identity and open requests (the default)")},
+    {"requests", "", 0, verb_requests, N_("the newest requests, oldest first")},
+    {"show", "GUID", 1, verb_show, N_("one request with its reply (root)")},
+    {"commands", "", 0, verb_commands, N_("commands that the manager can order")},
+    {"reload", "", 0, verb_reload, N_("read the configuration again (root)")},
+};
+
+static void help(void) {
+    (void)printf(_("dcm-agentctl [OPTION...] [VERB]\n\n"
+                   "Shows and controls the cloud server agent.\n\nVerbs:\n"));
+    for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+        (void)printf("  %s %-*s %s\n", verbs[i].name, (int)(16 - strlen(verbs[i].name)),
+                     verbs[i].arguments, _(verbs[i].help));
+    (void)printf(_("\nOptions:\n"
+                   "  -j --json      machine-readable output\n"
+                   "  -n --limit=N   how many requests are listed (20; 0: all)\n"
+                   "     --version   say the version\n"
+                   "  -h --help      this\n\n"
+                   "Exit status: 0 done, 1 failed, 2 wrong usage; status: 3 if not connected.\n"));
+}
+
+int ctl_report(const sd_bus_error *error, int r) {
+    if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+        sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+        (void)fprintf(stderr, _("The agent is not running. Start it: systemctl start dcm-agent\n"));
+    else if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
+        (void)fprintf(stderr, _("Permission denied. Try it as root.\n"));
+    else
+        (void)fprintf(stderr, _("The agent answered: %s\n"), error->message ?: strerror(abs(r)));
+    return r;
+}
+
+int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const char *signature,
+             ...) {
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    va_list ap;
+    int r;
+
+    r = sd_bus_message_new_method_call(c->bus, &m, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, method);
+    if (r >= 0 && signature) {
+        va_start(ap, signature);
+        r = sd_bus_message_appendv(m, signature, ap);
+        va_end(ap);
+    }
+    if (r >= 0)
+        r = sd_bus_call(c->bus, m, 0, &error, ret);
+    return r < 0 ? ctl_report(&error, r) : 0;
+}
+
+void ctl_print_json(struct json_object *o) {
+    (void)printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+                                                               JSON_C_TO_STRING_NOSLASHESCAPE |
+                                                               JSON_C_TO_STRING_SPACED));
+}
+
+const char *ctl_format_time(uint64_t usec, char *buf, size_t size) {
+    time_t t = (time_t)(usec / USEC_PER_SEC);
+    struct tm tm;
+
+    if (usec == 0 || !localtime_r(&t, &tm) || strftime(buf, size, "%a %F %T %Z", &tm) == 0)
+        return "-";
+    return buf;
+}
+
+static const Verb *find_verb(const char *name) {
+    for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+        if (streq(verbs[i].name, name))
+            return &verbs[i];
+    return NULL;
+}
+
+/* 1: go on; 0: done; -EINVAL: wrong usage */
+static int parse_options(int argc, char *argv[], Context *c) {
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"limit", required_argument, NULL, 'n'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {},
+    };
+    char *end;
+    int o;
+
+    while ((o = getopt_long(argc, argv, "jn:h", options, NULL)) >= 0)
+        switch (o) {
+        case 'j':
+            c->json = true;
+            break;
+        case 'n':
+            errno = 0;
+            c->limit = (uint32_t)strtoul(optarg, &end, 10);
+            if (errno != 0 || *end || end == optarg || *optarg == '-') {
+                (void)fprintf(stderr, _("Not a number: %s\n"), optarg);
+                return -EINVAL;
+            }
+            break;
+        case 'V':
+            (void)printf("dcm-agentctl %s\n", PROJECT_VERSION);
+            return 0;
+        case 'h':
+            help();
+            return 0;
+        default:
+            return -EINVAL;
+        }
+    return 1;
+}
+
+static int run_verb(Context *c, const Verb *verb, int argc, char *argv[]) {
+    int r;
+
+    r = sd_bus_open_system(&c->bus);
+    if (r < 0) {
+        (void)fprintf(stderr, _("The system bus cannot be reached: %s\n"), strerror(-r));
+        return EXIT_FAILURE;
+    }
+    r = verb->run(c, argc, argv);
+    sd_bus_flush_close_unref(c->bus);
+    return r < 0 ? EXIT_FAILURE : r;
+}
+
+int main(int argc, char *argv[]) {
+    Context c = {.limit = 20};
+    const Verb *verb;
+    int r;
+
+    i18n_init();
+    r = parse_options(argc, argv, &c);
+    if (r <= 0) {
+        if (r < 0)
+            (void)fprintf(stderr, _("Try dcm-agentctl --help\n"));
+        return r < 0 ? 2 : EXIT_SUCCESS;
+    }
+    verb = find_verb(optind < argc ? argv[optind] : "status");
+    if (!verb || argc - optind - 1 > verb->n_arguments ||
+        (verb->n_arguments > 0 && argc - optind - 1 < verb->n_arguments)) {
+        (void)fprintf(stderr, verb ? _("Wrong number of arguments. Try dcm-agentctl --help\n")
+                                   : _("Unknown verb. Try dcm-agentctl --help\n"));
+        return 2;
+    }
+    return run_verb(&c, verb, argc - optind - 1, argv + optind + 1);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-agentctl requests, show, commands. */
+#include <stdio.h>
+
+#include "basic/i18n.h"
+#include "ctl/ctl.h"
+
+typedef struct Row {
+    const char *guid, *command, *state;
+    uint64_t accepted_usec, changed_usec;
+} Row;
+
+static int read_row(sd_bus_message *m, Row *ret) {
+    return sd_bus_message_read(m, "(ssstt)", &ret->guid, &ret->command, &ret->state,
+                               &ret->accepted_usec, &ret->changed_usec);
+}
+
+static void add_row(struct json_object *array, const Row *row) {
+    struct json_object *o = json_object_new_object();
+
+    (void)json_object_object_add(o, "guid", json_object_new_string(row->guid));
+    (void)json_object_object_add(o, "command", json_object_new_string(row->command));
+    (void)json_object_object_add(o, "state", json_object_new_string(row->state));
+    (void)json_object_object_add(o, "accepted_usec", json_object_new_uint64(row->accepted_usec));
+    (void)json_object_object_add(o, "changed_usec", json_object_new_uint64(row->changed_usec));
+    (void)json_object_array_add(array, o);
+}
+
+static void print_row(const Row *row) {
+    char buf[64];
+
+    (void)printf("%-36s  %-18s  %-12s  %s\n", row->guid, row->command, row->state,
+                 ctl_format_time(row->changed_usec, buf, sizeof(buf)));
+}
+
+int verb_requests(const Context *c, int argc, char *argv[]) {
+    _cleanup_(json_object_putp) struct json_object *array = json_object_new_array();
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    unsigned n = 0;
+    Row row;
+    int r;
+
+    r = ctl_call(c, "ListRequests", &m, "u", c->limit);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_enter_container(m, 'a', "(ssstt)");
+    if (r >= 0 && !c->json)
+        (void)printf("%-36s  %-18s  %-12s  %s\n", _("GUID"), _("COMMAND"), _("STATE"),
+                     _("CHANGED"));
+    while (r >= 0 && (r = read_row(m, &row)) > 0) {
+        if (c->json)
+            add_row(array, &row);
+        else
+            print_row(&row);
+        n++;
+    }
+    if (r >= 0 && c->json)
+        ctl_print_json(array);
+    else if (r >= 0 && n == 0)
+        (void)printf(_("There are no requests.\n"));
+    return r;
+}
+
+/* The reply comes as JSON text and is shown as an object. */
+static void unfold_reply(struct json_object *o) {
+    struct json_object *reply = json_object_object_get(o, "reply");
+    struct json_object *parsed = reply ? json_tokener_parse(json_object_get_string(reply)) : NULL;
+
+    if (parsed)
+        (void)json_object_object_add(o, "reply", parsed);
+}
+
+static void print_block(const char *title, const char *text) {
+    if (isempty(text))
+        return;
+    (void)printf("\n%s:\n%s%s", title, text, text[strlen(text) - 1] == '\n' ? "" : "\n");
+}
+
+static void print_reply(struct json_object *reply) {
+    struct json_object *object = json_object_object_get(reply, "reply_object");
+
+    (void)printf("%14s: %d\n", _("Return code"),
+                 json_object_get_int(json_object_object_get(reply, "return_code")));
+    if (object)
+        (void)printf("%14s: %s\n", _("Reply object"), json_object_to_json_string(object));
+    print_block(_("Output"), json_object_get_string(json_object_object_get(reply, "message")));
+    print_block(_("Errors"),
+                json_object_get_string(json_object_object_get(reply, "error_message")));
+}
+
+static void print_request(struct json_object *o) {
+    static const struct {
+        const char *key, *title;
+    } texts[] = {
+        {"guid", N_("Request")},      {"command", N_("Command")},       {"state", N_("State")},
+        {"agent_id", N_("Agent id")}, {"error_message", N_("Refused")},
+    };
+    struct json_object *value;
+    char buf[64];
+
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+        if (json_object_object_get_ex(o, texts[i].key, &value))
+            (void)printf("%14s: %s\n", _(texts[i].title), json_object_get_string(value));
+    (void)printf("%14s: %s\n", _("Accepted"),
+                 ctl_format_time(json_object_get_uint64(json_object_object_get(o, "accepted_usec")),
+                                 buf, sizeof(buf)));
+    (void)printf("%14s: %s\n", _("Changed"),
+                 ctl_format_time(json_object_get_uint64(json_object_object_get(o, "changed_usec")),
+                                 buf, sizeof(buf)));
+    if (json_object_object_get_ex(o, "reply", &value))
+        print_reply(value);
+}
+
+int verb_show(const Context *c, int argc, char *argv[]) {
+    _cleanup_(json_object_putp) struct json_object *o = NULL;
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r;
+
+    r = ctl_call(c, "GetRequest", &m, "s", argv[0]);
+    if (r >= 0)
+        r = ctl_json_from_bus(m, &o);
+    if (r < 0)
+        return r;
+    unfold_reply(o);
+    if (c->json)
+        ctl_print_json(o);
+    else
+        print_request(o);
+    return EXIT_SUCCESS;
+}
+
+static struct json_object *named(struct json_object *tuple, const char *const keys[], size_t n) {
+    struct json_object *o = json_object_new_object();
+
+    for (size_t i = 0; i < n; i++)
+        (void)json_object_object_add(o, keys[i],
+                                     json_object_get(json_object_array_get_idx(tuple, i)));
+    return o;
+}
+
+/* From tuples, as on the bus, to objects with keys. */
+static struct json_object *name_commands(struct json_object *tuples) {
+    static const char *const argument_keys[] = {"name", "type", "mandatory", "help"};
+    static const char *const keys[] = {"name", "kind", "summary"};
+    struct json_object *array = json_object_new_array();
+
+    for (size_t i = 0; i < json_object_array_length(tuples); i++) {
+        struct json_object *tuple = json_object_array_get_idx(tuples, i);
+        struct json_object *command = named(tuple, keys, ELEMENTSOF(keys));
+        struct json_object *in = json_object_array_get_idx(tuple, 3);
+        struct json_object *out = json_object_new_array();
+
+        for (size_t j = 0; j < json_object_array_length(in); j++)
+            (void)json_object_array_add(out, named(json_object_array_get_idx(in, j), argument_keys,
+                                                   ELEMENTSOF(argument_keys)));
+        (void)json_object_object_add(command, "arguments", out);
+        (void)json_object_array_add(array, command);
+    }
+    return array;
+}
+
+static void print_commands(struct json_object *commands) {
+    for (size_t i = 0; i < json_object_array_length(commands); i++) {
+        struct json_object *command = json_object_array_get_idx(commands, i);
+        struct json_object *arguments = json_object_object_get(command, "arguments");
+
+        (void)printf("%s  %s\n", json_object_get_string(json_object_object_get(command, "name")),
+                     json_object_get_string(json_object_object_get(command, "summary")));
+        for (size_t j = 0; j < json_object_array_length(arguments); j++) {
+            struct json_object *a = json_object_array_get_idx(arguments, j);
+            bool mandatory = json_object_get_boolean(json_object_object_get(a, "mandatory"));
+
+            (void)printf("    %-14s %-8s %-10s %s\n",
+                         json_object_get_string(json_object_object_get(a, "name")),
+                         json_object_get_string(json_object_object_get(a, "type")),
+                         mandatory ? _("mandatory") : _("optional"),
+                         json_object_get_string(json_object_object_get(a, "help")));
+        }
+    }
+}
+
+int verb_commands(const Context *c, int argc, char *argv[]) {
+    _cleanup_(json_object_putp) struct json_object *tuples = NULL, *commands = NULL;
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r;
+
+    r = ctl_call(c, "ListCommands", &m, NULL);
+    if (r >= 0)
+        r = ctl_json_from_bus(m, &tuples);
+    if (r < 0)
+        return r;
+    commands = name_commands(tuples);
+    if (c->json)
+        ctl_print_json(commands);
+    else
+        print_commands(commands);
+    return EXIT_SUCCESS;
+}

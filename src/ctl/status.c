@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-agentctl status: all properties of the agent, for people or as JSON. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/i18n.h"
+#include "ctl/ctl.h"
+
+#define EXIT_NOT_CONNECTED 3
+
+/* A container's elements as an array, or as an object if they are dictionary entries. */
+static int json_from_container(sd_bus_message *m, char type, const char *contents,
+                               struct json_object **ret) {
+    _cleanup_(json_object_putp) struct json_object *o = NULL;
+    bool is_dictionary = type == 'a' && contents[0] == '{';
+    int r;
+
+    o = is_dictionary ? json_object_new_object() : json_object_new_array();
+    r = sd_bus_message_enter_container(m, type, contents);
+    while (r >= 0 && (r = sd_bus_message_at_end(m, false)) == 0) {
+        struct json_object *value = NULL;
+        const char *key = NULL;
+
+        if (is_dictionary) {
+            r = sd_bus_message_enter_container(m, 'e', NULL);
+            if (r >= 0)
+                r = sd_bus_message_read(m, "s", &key);
+        }
+        if (r >= 0)
+            r = ctl_json_from_bus(m, &value);
+        if (r >= 0 && is_dictionary)
+            r = sd_bus_message_exit_container(m);
+        if (r < 0)
+            return r;
+        if (is_dictionary)
+            (void)json_object_object_add(o, key, value);
+        else
+            (void)json_object_array_add(o, value);
+    }
+    if (r >= 0)
+        r = sd_bus_message_exit_container(m);
+    if (r >= 0)
+        *ret = TAKE_PTR(o);
+    return r;
+}
+
+static int json_from_basic(sd_bus_message *m, char type, struct json_object **ret) {
+    union {
+        const char *s;
+        uint32_t u;
+        uint64_t t;
+        int b;
+    } v;
+    int r;
+
+    r = sd_bus_message_read_basic(m, type, &v);
+    if (r < 0)
+        return r;
+    switch (type) {
+    case 's':
+        *ret = json_object_new_string(v.s);
+        return 0;
+    case 'u':
+        *ret = json_object_new_int64(v.u);
+        return 0;
+    case 't':
+        *ret = json_object_new_uint64(v.t);
+        return 0;
+    case 'b':
+        *ret = json_object_new_boolean(v.b);
+        return 0;
+    default:
+        return -EOPNOTSUPP;
+    }
+}
+
+int ctl_json_from_bus(sd_bus_message *m, struct json_object **ret) {
+    const char *contents;
+    char type;
+    int r;
+
+    r = sd_bus_message_peek_type(m, &type, &contents);
+    if (r < 0)
+        return r;
+    if (type == 'v') {
+        r = sd_bus_message_enter_container(m, 'v', contents);
+        if (r >= 0)
+            r = ctl_json_from_bus(m, ret);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+    }
+    return contents ? json_from_container(m, type, contents, ret) : json_from_basic(m, type, ret);
+}
+
+static int read_properties(const Context *c, struct json_object **ret) {
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r;
+
+    r = sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, "org.freedesktop.DBus.Properties",
+                           "GetAll", &error, &m, "s", AGENT_INTERFACE);
+    if (r < 0)
+        return ctl_report(&error, r);
+    return ctl_json_from_bus(m, ret);
+}
+
+static const char *text(struct json_object *o, const char *key) {
+    const char *s = json_object_get_string(json_object_object_get(o, key));
+
+    return isempty(s) ? "-" : s;
+}
+
+static void print_counts(struct json_object *counts) {
+    bool first = true;
+
+    (void)printf("%12s: ", _("Requests"));
+    json_object_object_foreach(counts, state, n) {
+        if (json_object_get_int(n) == 0)
+            continue;
+        (void)printf("%s%d %s", first ? "" : ", ", json_object_get_int(n), state);
+        first = false;
+    }
+    (void)printf("%s\n", first ? _("none") : "");
+}
+
+static void print_status(struct json_object *o, bool connected) {
+    uint64_t since = json_object_get_uint64(json_object_object_get(o, "ConnectedSinceUSec"));
+    bool colour = isatty(STDOUT_FILENO);
+    char buf[64];
+
+    (void)printf("%s●%s dcm-agent %s\n", colour ? (connected ? "\033[32m" : "\033[31m") : "",
+                 colour ? "\033[0m" : "", text(o, "Version"));
+    (void)printf("%12s: %s\n", _("Status"), text(o, "StatusText"));
+    (void)printf("%12s: %s\n", _("Manager"), text(o, "ManagerUrl"));
+    if (connected)
+        (void)printf("%12s: %s\n", _("Since"), ctl_format_time(since, buf, sizeof(buf)));
+    (void)printf("%12s: %s\n", _("Agent id"), text(o, "AgentId"));
+    (void)printf("%12s: %s\n", _("Server name"), text(o, "ServerName"));
+    print_counts(json_object_object_get(o, "RequestCounts"));
+}
+
+int verb_status(const Context *c, int argc, char *argv[]) {
+    _cleanup_(json_object_putp) struct json_object *o = NULL;
+    bool connected;
+    int r;
+
+    r = read_properties(c, &o);
+    if (r < 0)
+        return r;
+    connected = streq(text(o, "State"), "connected");
+    if (c->json)
+        ctl_print_json(o);
+    else
+        print_status(o, connected);
+    return connected ? EXIT_SUCCESS : EXIT_NOT_CONNECTED;
+}
+
+int verb_reload(const Context *c, int argc, char *argv[]) {
+    return ctl_call(c, "Reload", NULL, NULL);
+}
