@@ -119,8 +119,8 @@ machine_configure() {
 # The name says who owns the machine, so that what a killed owner left can be told from a live one's.
 machine_create() {
     local start
-    start=$(start_time_of $BASHPID)
-    machine=$machine_prefix-$BASHPID-$start-$((++machines_made))
+    start=$(start_time_of $$)
+    machine=$machine_prefix-$$-$start-$((++machines_made))
     machine_dir=$machines_dir/$machine
     mkdir -m 700 "$machine_dir"
     mkdir -m 755 "$machine_dir"/{upper,work,root}
