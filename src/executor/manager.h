@@ -17,6 +17,7 @@
 #define ERROR_NO_SUCH_JOB "org.dcmagent.Error.NoSuchJob"
 #define ERROR_UNKNOWN "org.dcmagent.Error.Unknown"
 
+typedef struct StartOperation StartOperation;
 typedef struct StopOperation StopOperation;
 
 typedef struct Manager {
@@ -27,9 +28,10 @@ typedef struct Manager {
     uid_t agent_uid;
     int state_fd;
     const char *state_dir;
-    unsigned n_operations; /* they keep the executor from idling */
-    unsigned n_background; /* of those, the ones whose caller has its answer */
-    StopOperation *stops;  /* units that are being stopped */
+    unsigned n_operations;  /* they keep the executor from idling */
+    unsigned n_background;  /* of those, the ones whose caller has its answer */
+    StartOperation *starts; /* that wait for systemd's answer, or for another start of their GUID */
+    StopOperation *stops;   /* units that are being stopped */
     bool leaving, name_released;
 } Manager;
 

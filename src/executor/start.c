@@ -3,16 +3,15 @@
  *
  *   call ── check arguments, find command ───────────────▶ InvalidArgument, UnknownCommand
  *     │
- *   mkdir, exclusive ──── exists ────────────────────────▶ AlreadyStarted
- *     │             └──── no space, read-only, I/O ──────▶ NoSpace
- *   files, fsync of the directory and its parent
- *     │   └── fails: files and directory removed ────────▶ NoSpace (not removed: StartFailed)
- *     │
- *   StartTransientUnit(), answer awaited in the loop
- *     ├── accepted ──────────────────────────────────────▶ unit name
- *     ├── UnitExists ────────────────────────────────────▶ AlreadyStarted
- *     ├── refused: exit record "start-failed" written ───▶ StartFailed
- *     └── no answer ─────────────────────────────────────▶ Unknown: directory and unit tell
+ *   mkdir, exclusive ──── exists ────────────────────────▶ AlreadyStarted, but not before systemd
+ *     │                                                    has answered an earlier start of the
+ * GUID │             └──── no space, read-only, I/O ──────▶ NoSpace files, fsync of the directory
+ * and its parent │   └── fails: files and directory removed ────────▶ NoSpace (not removed:
+ * StartFailed) │ StartTransientUnit(), answer awaited in the loop ├── accepted
+ * ──────────────────────────────────────▶ unit name ├── UnitExists
+ * ────────────────────────────────────▶ AlreadyStarted ├── refused: exit record "start-failed"
+ * written ───▶ StartFailed └── no answer ─────────────────────────────────────▶ Unknown: directory
+ * and unit tell
  *
  * From the second fsync on, the directory stays for ever, whatever becomes of this process. */
 #include "executor/start.h"
@@ -31,17 +30,29 @@
 #define ERROR_UNIT_EXISTS "org.freedesktop.systemd1.UnitExists"
 #define START_TIMEOUT_USEC (90 * USEC_PER_SEC) /* PID 1 may be reloading */
 
-typedef struct StartOperation {
+struct StartOperation {
+    StartOperation *next;
     Manager *manager;
     sd_bus_message *call; /* owns the strings of `request` */
     JobRequest request;
     JobDir dir;
     char unit[JOB_UNIT_SIZE];
-} StartOperation;
+    bool waits; /* for the answer to another start of the same GUID */
+};
+
+static void unlink_operation(StartOperation *o) {
+    StartOperation **p = &o->manager->starts;
+
+    while (*p && *p != o)
+        p = &(*p)->next;
+    if (*p)
+        *p = o->next;
+}
 
 static StartOperation *start_operation_free(StartOperation *o) {
     if (!o)
         return NULL;
+    unlink_operation(o);
     for (char **a = o->request.arguments; a && *a; a++)
         free(*a);
     free(o->request.arguments);
@@ -221,9 +232,38 @@ static int answer_failure(StartOperation *o, const sd_bus_error *e) {
     return sd_bus_reply_method_errorf(o->call, name, "%s", text);
 }
 
+/* Whoever is told "already started" may take a unit that is not there for one that is gone. That is
+ * true only when no start of the GUID is on its way to systemd any more. */
+static void answer_waiting(Manager *m, const char *guid) {
+    StartOperation *next;
+
+    for (StartOperation *o = m->starts; o; o = next) {
+        next = o->next;
+        if (!o->waits || !streq(o->request.guid, guid))
+            continue;
+        (void)sd_bus_reply_method_errorf(o->call, ERROR_ALREADY_STARTED,
+                                         "This GUID has been started before");
+        start_operation_free(o);
+    }
+}
+
+static bool is_on_its_way(const Manager *m, const char *guid) {
+    for (const StartOperation *o = m->starts; o; o = o->next)
+        if (!o->waits && streq(o->request.guid, guid))
+            return true;
+    return false;
+}
+
+static void link_operation(StartOperation *o) {
+    o->next = o->manager->starts;
+    o->manager->starts = o;
+}
+
 static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
     _cleanup_(start_operation_freep) StartOperation *o = userdata;
 
+    unlink_operation(o);
+    answer_waiting(o->manager, o->request.guid);
     if (sd_bus_message_is_method_error(reply, NULL)) {
         (void)answer_failure(o, sd_bus_message_get_error(reply));
         return 0;
@@ -266,11 +306,16 @@ int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
         return r;
     r = job_dir_make(m->state_fd, o->request.guid, o->request.script_fd, o->request.script_size,
                      &o->dir);
+    if (r == -EEXIST && is_on_its_way(m, o->request.guid)) {
+        o->waits = true;
+        link_operation(TAKE_PTR(o));
+        return 1;
+    }
     if (r < 0)
         return refuse(r, error);
     r = call_systemd(o);
     if (r < 0)
         return refuse(job_dir_remove(&o->dir, r), error);
-    TAKE_PTR(o); /* on_started() has it */
+    link_operation(TAKE_PTR(o)); /* on_started() has it */
     return 1;
 }
