@@ -259,20 +259,24 @@ static void link_operation(StartOperation *o) {
     o->manager->starts = o;
 }
 
+static void answer(StartOperation *o, sd_bus_message *reply) {
+    if (sd_bus_message_is_method_error(reply, NULL)) {
+        (void)answer_failure(o, sd_bus_message_get_error(reply));
+        return;
+    }
+    (void)log_struct(LOG_INFO, 0,
+                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_STARTED), LOG_REQUEST(o->request.guid),
+                                LOG_COMMAND(o->request.command->name), LOG_UNIT(o->unit)),
+                     "Started %s", o->unit);
+    (void)sd_bus_reply_method_return(o->call, "s", o->unit);
+}
+
 static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
     _cleanup_(start_operation_freep) StartOperation *o = userdata;
 
     unlink_operation(o);
+    answer(o, reply);
     answer_waiting(o->manager, o->request.guid);
-    if (sd_bus_message_is_method_error(reply, NULL)) {
-        (void)answer_failure(o, sd_bus_message_get_error(reply));
-        return 0;
-    }
-    log_struct(LOG_INFO, 0,
-               LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_STARTED), LOG_REQUEST(o->request.guid),
-                          LOG_COMMAND(o->request.command->name), LOG_UNIT(o->unit)),
-               "Started %s", o->unit);
-    (void)sd_bus_reply_method_return(o->call, "s", o->unit);
     return 0;
 }
 
