@@ -2,6 +2,7 @@
 /* When descriptors or memory run out, accepting rests for a second instead of spinning. */
 #include "manager/listener.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -162,6 +163,9 @@ int listener_new(sd_event *event, int fd, ListenerCallback callback, void *userd
     l->fd = fd;
     l->callback = callback;
     l->userdata = userdata;
+    r = fcntl(fd, F_SETFL, O_NONBLOCK); /* others than systemd give blocking ones */
+    if (r < 0)
+        return -errno;
     r = sd_event_add_io(event, &l->source, fd, EPOLLIN, on_connection, l);
     if (r < 0)
         return r;
