@@ -95,3 +95,29 @@ int percent_encode(const char *text, size_t size_max, char **ret) {
     *ret = encoded;
     return 0;
 }
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int percent_decode(const char *text, char **ret) {
+    _cleanup_free_ char *decoded = malloc(strlen(text) + 1);
+    char *p = decoded;
+
+    if (!decoded)
+        return -ENOMEM;
+    while (*text) {
+        int high = *text == '%' ? hex_value(text[1]) : -1;
+        int low = high >= 0 ? hex_value(text[2]) : -1;
+
+        if (low >= 0) {
+            *p++ = (char)(high << 4 | low);
+            text += 3;
+        } else
+            *p++ = *text++;
+    }
+    return utf8_replace_invalid(decoded, (size_t)(p - decoded), ret);
+}

@@ -7,6 +7,8 @@
 
 #include "basic/bounds.h"
 
+#define CLOSE_REASON_MAX 123 /* RFC 6455, section 5.5 */
+
 struct WebSocket {
     wslay_event_context_ptr context;
     WebSocketCallbacks callbacks;
@@ -15,6 +17,10 @@ struct WebSocket {
     size_t in_size;
     uint8_t *out;
     size_t out_size;
+    /* wslay would send a close frame before the messages that wait, and then none of these */
+    bool close_wanted;
+    uint16_t close_code;
+    char close_reason[CLOSE_REASON_MAX + 1];
 };
 
 static ssize_t on_recv(wslay_event_context_ptr context, uint8_t *buf, size_t size, int flags,
@@ -133,6 +139,8 @@ static int queue(WebSocket *w, uint8_t opcode, const void *data, size_t size) {
 }
 
 int websocket_send_text(WebSocket *w, const char *text, size_t size) {
+    if (w->close_wanted)
+        return -EPIPE;
     if (size > MESSAGE_SIZE_MAX)
         return -EMSGSIZE;
     if (websocket_queued_size(w) + size > SEND_QUEUE_MAX)
@@ -144,9 +152,24 @@ int websocket_send_ping(WebSocket *w) {
     return queue(w, WSLAY_PING, NULL, 0);
 }
 
+static int queue_close(WebSocket *w) {
+    w->close_wanted = false;
+    return map_error(wslay_event_queue_close(
+        w->context, w->close_code, (const uint8_t *)w->close_reason, strlen(w->close_reason)));
+}
+
 int websocket_send_close(WebSocket *w, uint16_t code, const char *reason) {
-    return map_error(wslay_event_queue_close(w->context, code, (const uint8_t *)strempty(reason),
-                                             strlen(strempty(reason))));
+    size_t size = strnlen(strempty(reason), CLOSE_REASON_MAX + 1);
+
+    if (size > CLOSE_REASON_MAX)
+        return -EMSGSIZE;
+    if (w->close_wanted)
+        return -EPIPE;
+    w->close_code = code;
+    memcpy(w->close_reason, strempty(reason), size);
+    w->close_reason[size] = 0;
+    w->close_wanted = true;
+    return wslay_event_want_write(w->context) ? 0 : queue_close(w);
 }
 
 ssize_t websocket_output(WebSocket *w, void *buf, size_t size) {
@@ -155,6 +178,10 @@ ssize_t websocket_output(WebSocket *w, void *buf, size_t size) {
     w->out = buf;
     w->out_size = size;
     r = wslay_event_send(w->context);
+    if (r == 0 && w->close_wanted && !wslay_event_want_write(w->context)) {
+        (void)queue_close(w);
+        r = wslay_event_send(w->context);
+    }
     size -= w->out_size;
     w->out = NULL;
     w->out_size = 0;
@@ -163,7 +190,7 @@ ssize_t websocket_output(WebSocket *w, void *buf, size_t size) {
 }
 
 bool websocket_has_output(const WebSocket *w) {
-    return wslay_event_want_write(w->context);
+    return wslay_event_want_write(w->context) || w->close_wanted;
 }
 
 size_t websocket_queued_size(const WebSocket *w) {

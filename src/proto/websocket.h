@@ -26,6 +26,7 @@ int websocket_feed(WebSocket *w, const void *data, size_t size);
  * -EPIPE: a close frame was queued already. */
 int websocket_send_text(WebSocket *w, const char *text, size_t size);
 int websocket_send_ping(WebSocket *w);
+/* After the messages that wait. */
 int websocket_send_close(WebSocket *w, uint16_t code, const char *reason);
 
 /* Moves encoded bytes that are to be sent into buf: their number, 0 if there are none, or -errno.

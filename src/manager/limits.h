@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every bound on what agents and control clients may make the manager hold, and its defaults. */
+#pragma once
+
+#include "basic/bounds.h"
+
+/* agents and their connections */
+#define AGENTS_MAX 100000u
+#define SESSIONS_MAX 65536u                       /* less if RLIMIT_NOFILE is lower */
+#define SESSIONS_SHAKING_MAX 512u                 /* connections that are not authenticated yet */
+#define SHAKING_PATIENCE_USEC (10 * USEC_PER_SEC) /* that old, one may be dropped for a new one */
+#define OFFER_SIZE_MAX ((size_t)256 * 1024)
+#define OFFER_FIELD_MAX ((size_t)512)
+#define OFFER_ADDRESSES_MAX 64u
+#define CLOSE_WAIT_USEC (5 * USEC_PER_SEC) /* for the peer's close frame */
+#define LINGER_USEC (2 * USEC_PER_SEC)     /* for the peer to read why it was closed */
+#define LINGER_SIZE_MAX ((size_t)64 * 1024 * 1024)
+#define PROBE_USEC (3 * USEC_PER_SEC) /* for an older connection to show that it lives */
+
+/* requests */
+#define REQUESTS_OPEN_PER_AGENT_MAX REQUESTS_OPEN_MAX
+#define PAYLOAD_SIZE_MAX                                                                           \
+    (MESSAGE_SIZE_MAX - (size_t)16 * 1024) /* with its envelope one message                        \
+                                            */
+#define RETRANSMIT_MAX_USEC (60 * USEC_PER_SEC)
+#define REQUEST_RETENTION_USEC (30 * 24 * 3600 * USEC_PER_SEC) /* after the end of a request */
+
+/* kept per agent, the newest */
+#define LOG_LINES_MAX 10000u
+#define ALERTS_MAX 10000u
+#define TRIM_EVERY 256u /* lines between two trims */
+
+/* control socket */
+#define CONTROL_CLIENTS_MAX 256u
+#define CONTROL_LINE_MAX (2 * MESSAGE_SIZE_MAX)
+#define CONTROL_OUTPUT_MAX (4 * MESSAGE_SIZE_MAX)
+#define CONTROL_LOG_LINES_MAX 10000
+#define CONTROL_LOG_SIZE_MAX (MESSAGE_SIZE_MAX)
+
+/* defaults of options */
+#define LISTEN_DEFAULT "127.0.0.1:8443"
+#define CONTROL_DEFAULT "/run/dcm-manager/control"
+#define STATE_DIRECTORY_DEFAULT "/var/lib/dcm-manager"
+#define MANAGER_CONFDIR "/etc/dcm-manager"
+#define PING_DEFAULT_SEC 30.0
+#define RETRANSMIT_DEFAULT_SEC 5.0
+#define HANDSHAKE_DEFAULT_SEC 60.0

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gathers the facts for the rule in manager/auth.h, and does what it says. */
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "basic/time-util.h"
+#include "manager/auth.h"
+#include "manager/limits.h"
+#include "manager/manager-peers.h"
+
+#define ID_RANDOM_SIZE 7
+#define ID_ATTEMPTS 8
+
+/* Random, not counted: a manager that lost its database must not give one agent's old name to
+ * another. 35 bits, without letters that look alike. */
+static int generate_id(char *agent, char *server, size_t size) {
+    static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
+    uint8_t bytes[ID_RANDOM_SIZE];
+    char text[ID_RANDOM_SIZE + 1] = {};
+
+    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+        return -EIO;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        text[i] = letters[bytes[i] & 31];
+    (void)snprintf(agent, size, "agent-%s", text);
+    (void)snprintf(server, size, "server-%s", text);
+    return 0;
+}
+
+static int register_agent(Manager *m, const Offer *o, StoredAgent *ret) {
+    char id[32], server[32];
+    int r = -EEXIST;
+    int64_t n = store_count_agents(m->store);
+
+    if (n < 0)
+        return (int)n;
+    if (n >= AGENTS_MAX)
+        return -EDQUOT;
+    for (int i = 0; i < ID_ATTEMPTS && r == -EEXIST; i++) {
+        r = generate_id(id, server, sizeof(id));
+        if (r >= 0)
+            r = store_add_agent(m->store, id, server, o->vm_instance ?: id, o);
+    }
+    return r < 0 ? r : store_find_agent_by_id(m->store, id, ret);
+}
+
+static void refuse(Peer *p, int code, const char *text) {
+    log_info("%s: refused with %d: %s", session_peer(p->session), code, text);
+    session_refuse(p->session, code, text);
+}
+
+static void refuse_for_now(Peer *p, int error) {
+    (void)log_error_errno(error, "%s: an agent cannot be accepted now: %m",
+                          session_peer(p->session));
+    session_refuse(p->session, 503, "the manager cannot store this agent now");
+}
+
+static void admit(Peer *p, const StoredAgent *a) {
+    int r;
+
+    r = store_update_agent(p->manager->store, a->id, &p->offer);
+    if (r >= 0)
+        r = manager_admit(p, a);
+    if (r < 0 && !p->is_closing) {
+        refuse_for_now(p, r);
+        session_close(p->session, CLOSE_TRY_LATER, NULL); /* if the answer was out already */
+    }
+}
+
+static void admit_new(Peer *p, const char *renewed_id) {
+    _cleanup_(stored_agent_done) StoredAgent a = {};
+    Manager *m = p->manager;
+    int r;
+
+    r = register_agent(m, &p->offer, &a);
+    if (r < 0) {
+        refuse_for_now(p, r);
+        return;
+    }
+    if (renewed_id)
+        (void)store_note_stale(m->store, renewed_id, -1);
+    (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_AGENT_ID(a.id)), "New agent %s from %s", a.id,
+                     session_peer(p->session));
+    admit(p, &a);
+}
+
+static void refuse_stale(Peer *p, const StoredAgent *owner) {
+    (void)store_note_stale(p->manager->store, owner->id, 1);
+    (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_AGENT_ID(owner->id)),
+                     "%s offers the token of %s, which is another server: a copy?",
+                     session_peer(p->session), owner->id);
+    refuse(p, 409, "the token belongs to another server");
+}
+
+void peer_stop_probe(Peer *p) {
+    p->probe = sd_event_source_disable_unref(p->probe);
+    p->older = NULL;
+}
+
+/* Anything that came in on the older connection since the ping shows that it lives. */
+static int on_probed(sd_event_source *source, uint64_t usec, void *userdata) {
+    _cleanup_(stored_agent_done) StoredAgent owner = {};
+    Peer *p = userdata, *older = p->older;
+    bool alive =
+        older && !older->is_closing && session_last_received_usec(older->session) >= p->probed_usec;
+    int r;
+
+    peer_stop_probe(p);
+    r = store_find_agent_by_token(p->manager->store, p->offer.token_sha256, &owner);
+    if (r < 0)
+        refuse_for_now(p, r);
+    else if (alive)
+        refuse_stale(p, &owner);
+    else
+        admit(p, &owner);
+    return 0;
+}
+
+static void begin_probe(Peer *p, Peer *older) {
+    int r;
+
+    p->older = older;
+    p->probed_usec = now_usec(CLOCK_BOOTTIME);
+    (void)session_ping(older->session);
+    r = sd_event_add_time(p->manager->event, &p->probe, CLOCK_BOOTTIME, p->probed_usec + PROBE_USEC,
+                          0, on_probed, p);
+    if (r < 0)
+        refuse_for_now(p, r);
+}
+
+/* -ENOENT is an answer here, not a failure */
+static int find(int r) {
+    return r == -ENOENT ? 0 : r;
+}
+
+void peer_take_offer(Peer *p, const Offer *offer) {
+    _cleanup_(stored_agent_done) StoredAgent owner = {}, named = {};
+    Manager *m = p->manager;
+    Peer *connected;
+    AuthFacts facts;
+    int r;
+
+    r = find(store_find_agent_by_token(m->store, offer->token_sha256, &owner));
+    if (r >= 0 && offer->agent_id)
+        r = find(store_find_agent_by_id(m->store, offer->agent_id, &named));
+    if (r < 0 || m->is_stopping) {
+        refuse_for_now(p, r < 0 ? r : -ESHUTDOWN);
+        return;
+    }
+    p->offer = *offer;
+    (void)json_object_get(p->offer.json);
+    connected = owner.id ? manager_find(m, owner.id) : NULL;
+    facts = (AuthFacts){
+        .offer = offer,
+        .owner_id = owner.id,
+        .owner_claimed = owner.claimed,
+        .owner_instance = owner.vm_instance,
+        .id_exists = named.id,
+        .id_may_renew = named.stale_told > 0,
+        .connected = connected ? &connected->offer : NULL,
+    };
+    switch (authenticate(&facts)) {
+    case AUTH_KNOWN:
+        admit(p, &owner);
+        break;
+    case AUTH_NEW:
+        admit_new(p, named.id);
+        break;
+    case AUTH_PROBE:
+        begin_probe(p, connected);
+        break;
+    case AUTH_STALE:
+        refuse_stale(p, &owner);
+        break;
+    default:
+        refuse(p, 401, "the token does not belong to this agent id");
+    }
+}

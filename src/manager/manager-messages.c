@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What agents say, and what is said to them. A request is only ever touched by its own agent; about
+ * those of others an agent hears the same as about unknown ones. */
+#include <stdio.h>
+
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "manager/limits.h"
+#include "manager/manager-peers.h"
+#include "proto/text.h"
+
+static int send_plain(Peer *p, MessageType type, const char *message_id, const char *request_id) {
+    _cleanup_json_ struct json_object *message = NULL;
+    int r;
+
+    r = message_new(type, message_id, request_id, NULL, NULL, &message);
+    return r < 0 ? r : session_send(p->session, message);
+}
+
+/* -ENOENT: it is unknown, or another agent's */
+static int get_own(Peer *p, const char *guid, StoredRequest *ret) {
+    int r;
+
+    r = store_get_request(p->manager->store, guid, ret);
+    if (r >= 0 && !streq(ret->agent, p->agent))
+        return -ENOENT;
+    return r;
+}
+
+static void notify_request(Manager *m, const char *guid, OrderState state) {
+    if (m->observer.on_request)
+        m->observer.on_request(guid, state, m->userdata);
+}
+
+static int advance(Peer *p, const char *guid, const StoredRequest *request, OrderEvent event,
+                   const char *reply, const char *error) {
+    OrderState next = order_next(request->state, event);
+    int r = 0;
+
+    if (next != request->state)
+        r = store_set_request(p->manager->store, guid, next, reply, error);
+    if (r < 0)
+        return r;
+    if (p->delivery && !order_is_open(next))
+        delivery_remove(p->delivery, guid);
+    if (next != request->state)
+        notify_request(p->manager, guid, next);
+    return 0;
+}
+
+static void report(Peer *p, const Message *m, int error) {
+    if (error == -ENOENT)
+        (void)log_struct(LOG_DEBUG, 0,
+                         LOG_FIELDS(LOG_REQUEST(m->request_id), LOG_AGENT_ID(p->agent)),
+                         "%s: %s of an unknown request", p->agent, message_type_to_string(m->type));
+    else if (error < 0) /* the agent says it again until it is acknowledged */
+        (void)log_struct(LOG_ERR, error,
+                         LOG_FIELDS(LOG_REQUEST(m->request_id), LOG_AGENT_ID(p->agent)),
+                         "%s of request %s cannot be stored: %m", message_type_to_string(m->type),
+                         m->request_id);
+}
+
+static void take_ack(Peer *p, const Message *m) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    int r;
+
+    r = get_own(p, m->request_id, &request);
+    if (r >= 0)
+        r = advance(p, m->request_id, &request, ORDER_EVENT_ACK, NULL, NULL);
+    report(p, m, r);
+}
+
+static void take_nack(Peer *p, const Message *m) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    const char *error = strempty(json_get_string(m->json, "error_message"));
+    int r;
+
+    r = get_own(p, m->request_id, &request);
+    if (r >= 0)
+        r = advance(p, m->request_id, &request, ORDER_EVENT_NACK, NULL, error);
+    report(p, m, r);
+    (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(m->request_id), LOG_AGENT_ID(p->agent)),
+                     "%s refuses %s: %s", p->agent, m->request_id, error);
+    if (r >= 0 && p->manager->observer.on_status) /* it may be what a question got */
+        p->manager->observer.on_status(m->request_id, m->json, p->manager->userdata);
+}
+
+/* Stored before it is acknowledged; each repetition is acknowledged again. */
+static void take_reply(Peer *p, const Message *m) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    _cleanup_free_ char *reply = NULL;
+    struct json_object *payload = json_get(m->json, "payload");
+    int r;
+
+    r = get_own(p, m->request_id, &request);
+    if (r == -ENOENT) {
+        (void)send_plain(p, MESSAGE_NACK, m->message_id, m->request_id);
+        report(p, m, r);
+        return;
+    }
+    if (r >= 0)
+        r = payload ? json_encode(payload, &reply, NULL) : free_and_strdup(&reply, "null");
+    if (r >= 0)
+        r = advance(p, m->request_id, &request, ORDER_EVENT_REPLY, reply, NULL);
+    if (r >= 0)
+        (void)send_plain(p, MESSAGE_ACK, m->message_id, m->request_id);
+    report(p, m, r);
+}
+
+static void keep_line(Peer *p, const char *level, const char *text) {
+    Manager *m = p->manager;
+    int64_t time;
+    int r;
+
+    r = store_add_log(m->store, p->agent, level, text, &time);
+    if (r < 0)
+        (void)log_warning_errno(r, "A console line of %s cannot be stored: %m", p->agent);
+    else if (m->observer.on_log)
+        m->observer.on_log(p->agent, time, level, text, m->userdata);
+}
+
+static void take_log(Peer *p, const Message *m) {
+    static const char *const levels[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
+    const char *given = strempty(json_get_string(m->json, "level")), *level = "INFO";
+    _cleanup_free_ char *text = NULL;
+
+    for (size_t i = 0; i < ELEMENTSOF(levels); i++)
+        if (streq(given, levels[i]))
+            level = levels[i];
+    if (percent_decode(strempty(json_get_string(m->json, "message")), &text) < 0) {
+        (void)log_oom();
+        return;
+    }
+    text[utf8_cut(text, strnlen(text, LOG_MESSAGE_MAX))] = 0;
+    keep_line(p, level, text);
+}
+
+static void take_status(Peer *p, const Message *m) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    const char *state = json_get_string(m->json, "state");
+    char line[128 + GUID_SIZE_MAX];
+    int r;
+
+    r = get_own(p, m->request_id, &request);
+    report(p, m, r);
+    if (r < 0)
+        return;
+    (void)snprintf(line, sizeof(line), "Status of request %s: %.64s", m->request_id,
+                   state ?: "unknown");
+    keep_line(p, "INFO", line);
+    if (p->manager->observer.on_status)
+        p->manager->observer.on_status(m->request_id, m->json, p->manager->userdata);
+}
+
+static void take_alert(Peer *p, const Message *m) {
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    r = json_encode(m->json, &text, NULL);
+    if (r >= 0)
+        r = store_add_alert(p->manager->store, p->agent, m->request_id, text);
+    if (r >= 0)
+        (void)send_plain(p, MESSAGE_ALERT_ACK, m->message_id, m->request_id);
+    report(p, m, r);
+}
+
+void peer_take_message(Peer *p, const Message *m) {
+    if (!p->agent)
+        return;
+    switch (m->type) {
+    case MESSAGE_ACK:
+        take_ack(p, m);
+        break;
+    case MESSAGE_NACK:
+        take_nack(p, m);
+        break;
+    case MESSAGE_REPLY:
+        take_reply(p, m);
+        break;
+    case MESSAGE_STATUS:
+        take_status(p, m);
+        break;
+    case MESSAGE_LOG:
+        take_log(p, m);
+        break;
+    case MESSAGE_ALERT:
+        take_alert(p, m);
+        break;
+    default:
+        log_debug("%s: %s is not for managers", p->agent, message_type_to_string(m->type));
+    }
+}
+
+static int send_message(struct json_object *message, void *userdata) {
+    Peer *p = userdata;
+
+    return session_send(p->session, message);
+}
+
+static void on_sent(const char *guid, void *userdata) {
+    Peer *p = userdata;
+
+    notify_request(p->manager, guid, ORDER_SENT);
+}
+
+int peer_start_delivery(Peer *p) {
+    static const DeliveryCallbacks callbacks = {.send = send_message, .on_sent = on_sent};
+    Manager *m = p->manager;
+    int r;
+
+    r = delivery_new(m->event, m->store, p->agent, m->options.retransmit_usec, &callbacks, p,
+                     &p->delivery);
+    return r < 0 ? r : delivery_start(p->delivery);
+}
+
+static int resubmit(Manager *m, const char *agent, const char *guid, const char *payload) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    OrderState next;
+    int r;
+
+    r = store_get_request(m->store, guid, &request);
+    if (r < 0)
+        return r;
+    if (!streq(request.agent, agent) || !streq(request.payload, payload))
+        return -EEXIST;
+    next = order_next(request.state, ORDER_EVENT_SUBMIT);
+    return next == request.state ? 0 : store_set_request(m->store, guid, next, NULL, NULL);
+}
+
+int manager_submit(Manager *m, const char *agent, const char *guid, const char *payload) {
+    int64_t n = store_count_open_requests(m->store, agent);
+    Peer *p;
+    int r;
+
+    if (n < 0)
+        return (int)n;
+    if (n >= REQUESTS_OPEN_PER_AGENT_MAX)
+        return -EDQUOT;
+    r = store_add_request(m->store, guid, agent, payload);
+    if (r == -EEXIST)
+        r = resubmit(m, agent, guid, payload);
+    if (r < 0)
+        return r;
+    p = manager_find(m, agent);
+    if (p && p->delivery && delivery_add(p->delivery, guid) < 0)
+        (void)log_oom(); /* it is stored, and sent at the agent's next connection */
+    return 0;
+}
+
+/* Should it have been sent after all, its reply will still count. */
+static int cancel_queued(Manager *m, const char *guid, Peer *p) {
+    int r;
+
+    r = store_set_request(m->store, guid, ORDER_NACKED, NULL, "cancelled before it was sent");
+    if (r < 0)
+        return r;
+    if (p && p->delivery)
+        delivery_remove(p->delivery, guid);
+    notify_request(m, guid, ORDER_NACKED);
+    return 0;
+}
+
+int manager_ask(Manager *m, MessageType type, const char *guid) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    char message_id[32];
+    Peer *p;
+    int r;
+
+    r = store_get_request(m->store, guid, &request);
+    if (r < 0)
+        return r;
+    p = manager_find(m, request.agent);
+    if (request.state == ORDER_QUEUED)
+        return type == MESSAGE_CANCEL ? cancel_queued(m, guid, p) : -EAGAIN;
+    if (!p)
+        return -ENOTCONN;
+    message_id_generate(message_id, sizeof(message_id));
+    return send_plain(p, type, message_id, guid);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two connections to one database in WAL mode, used by one thread, so that neither ever waits for
+ * the other: they differ only in what a commit waits for. */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/time-util.h"
+#include "manager/limits.h"
+#include "manager/store-database.h"
+
+#define SCHEMA_VERSION 1
+
+static const char schema[] =
+    "BEGIN;"
+    "CREATE TABLE agents (id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, claimed TEXT,"
+    " stale_told INTEGER NOT NULL DEFAULT 0, server_id TEXT NOT NULL, server_name TEXT NOT NULL,"
+    " vm_instance TEXT, injected_id TEXT, version TEXT, platform TEXT, platform_version TEXT,"
+    " ipv4 TEXT, ipv6 TEXT, features TEXT, created INTEGER NOT NULL, connected INTEGER,"
+    " disconnected INTEGER) WITHOUT ROWID;"
+    "CREATE INDEX agents_name ON agents (server_name);"
+    "CREATE TABLE requests (guid TEXT PRIMARY KEY, agent TEXT NOT NULL, payload TEXT NOT NULL,"
+    " state TEXT NOT NULL, reply TEXT, error TEXT, created INTEGER NOT NULL,"
+    " updated INTEGER NOT NULL);"
+    "CREATE INDEX requests_agent ON requests (agent, state);"
+    "CREATE INDEX requests_updated ON requests (state, updated);"
+    "CREATE TABLE logs (id INTEGER PRIMARY KEY AUTOINCREMENT, agent TEXT NOT NULL,"
+    " time INTEGER NOT NULL, level TEXT NOT NULL, message TEXT NOT NULL);"
+    "CREATE INDEX logs_agent ON logs (agent, id);"
+    "CREATE TABLE alerts (id INTEGER PRIMARY KEY AUTOINCREMENT, agent TEXT NOT NULL,"
+    " guid TEXT NOT NULL, time INTEGER NOT NULL, alert TEXT NOT NULL, UNIQUE (agent, guid));"
+    "CREATE INDEX alerts_agent ON alerts (agent, id);"
+    "PRAGMA user_version = 1;"
+    "COMMIT;";
+
+#define AGENT_COLUMNS "SELECT id, claimed, server_id, server_name, vm_instance, stale_told "
+#define OVER "('REPLIED', 'NACKED')"
+#define OPEN "('QUEUED', 'SENT')"
+
+static const struct {
+    bool relaxed;
+    const char *sql;
+} statements[_STATEMENT_MAX] = {
+    [STATEMENT_AGENT_BY_TOKEN] = {false, AGENT_COLUMNS "FROM agents WHERE token = ?"},
+    [STATEMENT_AGENT_BY_ID] = {false, AGENT_COLUMNS "FROM agents WHERE id = ?"},
+    [STATEMENT_AGENT_MATCH] =
+        {false, "SELECT id, CASE WHEN id = ?1 THEN 0 WHEN server_name = ?1 THEN 1 ELSE 2 END AS how"
+                " FROM agents WHERE id = ?1 OR server_name = ?1 OR substr(id, 1, length(?1)) = ?1"
+                " ORDER BY how LIMIT 2"},
+    [STATEMENT_AGENT_COUNT] = {false, "SELECT count(*) FROM agents"},
+    [STATEMENT_AGENT_ADD] =
+        {false,
+         "INSERT INTO agents (id, server_id, server_name, token, claimed, vm_instance, created)"
+         " VALUES (?, ?, ?, ?, ?, ?, ?)"},
+    [STATEMENT_AGENT_UPDATE] =
+        {false, "UPDATE agents SET vm_instance = coalesce(?2, vm_instance), injected_id = ?3,"
+                " version = ?4, platform = ?5, platform_version = ?6, ipv4 = ?7, ipv6 = ?8,"
+                " features = ?9, connected = ?10 WHERE id = ?1"},
+    [STATEMENT_AGENT_STALE] =
+        {false, "UPDATE agents SET stale_told = max(0, stale_told + ?2) WHERE id = ?1"},
+    [STATEMENT_AGENT_GONE] = {true, "UPDATE agents SET disconnected = ?2 WHERE id = ?1"},
+    [STATEMENT_AGENT_NAME] =
+        {false, "UPDATE agents SET server_name = ?2 WHERE id = ?1 AND NOT EXISTS"
+                " (SELECT 1 FROM agents WHERE (server_name = ?2 OR id = ?2) AND id != ?1)"},
+    [STATEMENT_AGENT_LIST] =
+        {false, "SELECT id, server_name, version, platform, platform_version, vm_instance, ipv4,"
+                " ipv6, created, connected, disconnected FROM agents ORDER BY created, id"},
+    [STATEMENT_REQUEST_ADD] =
+        {false, "INSERT INTO requests (guid, agent, payload, state, created, updated)"
+                " VALUES (?1, ?2, ?3, 'QUEUED', ?4, ?4)"},
+    [STATEMENT_REQUEST_GET] =
+        {false, "SELECT agent, payload, state, reply, error, created, updated FROM requests"
+                " WHERE guid = ?"},
+    [STATEMENT_REQUEST_SET] =
+        {false, "UPDATE requests SET state = ?2, reply = ?3, error = ?4, updated = ?5"
+                " WHERE guid = ?1"},
+    [STATEMENT_REQUEST_NOTE] =
+        {true, "UPDATE requests SET state = ?2, reply = ?3, error = ?4, updated = ?5"
+               " WHERE guid = ?1"},
+    [STATEMENT_REQUEST_COUNT] =
+        {false, "SELECT count(*) FROM requests WHERE agent = ? AND state IN " OPEN},
+    [STATEMENT_REQUEST_OPEN] = {false,
+                                "SELECT guid FROM requests WHERE agent = ? AND state IN " OPEN
+                                " ORDER BY rowid"},
+    [STATEMENT_REQUEST_EXPIRE] = {true,
+                                  "DELETE FROM requests WHERE state IN " OVER " AND updated < ?"},
+    [STATEMENT_REQUEST_LIST] =
+        {false, "SELECT guid, agent, json_extract(payload, '$.command'), state, created, updated"
+                " FROM requests WHERE ?1 IS NULL OR agent = ?1 ORDER BY rowid DESC LIMIT ?2"},
+    [STATEMENT_LOG_ADD] = {true,
+                           "INSERT INTO logs (agent, time, level, message) VALUES (?, ?, ?, ?)"},
+    [STATEMENT_LOG_TRIM] =
+        {true, "DELETE FROM logs WHERE agent = ?1 AND id <= (SELECT id FROM logs WHERE agent = ?1"
+               " ORDER BY id DESC LIMIT 1 OFFSET ?2)"},
+    [STATEMENT_LOG_LIST] = {true, "SELECT agent, time, level, message FROM logs"
+                                  " WHERE ?1 IS NULL OR agent = ?1 ORDER BY id DESC LIMIT ?2"},
+    [STATEMENT_ALERT_ADD] =
+        {false, "INSERT OR IGNORE INTO alerts (agent, guid, time, alert) VALUES (?, ?, ?, ?)"},
+    [STATEMENT_ALERT_TRIM] = {true,
+                              "DELETE FROM alerts WHERE agent = ?1 AND id <= (SELECT id FROM alerts"
+                              " WHERE agent = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)"},
+};
+
+int store_error(int sqlite_error) {
+    switch (sqlite_error & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return 0;
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_FULL:
+        return -ENOSPC;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return -EBUSY;
+    case SQLITE_READONLY:
+        return -EROFS;
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return -EACCES;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return -EUCLEAN;
+    case SQLITE_CONSTRAINT:
+        return -EEXIST;
+    case SQLITE_TOOBIG:
+        return -EMSGSIZE;
+    default:
+        return -EIO;
+    }
+}
+
+int64_t store_now(void) {
+    return (int64_t)now_usec(CLOCK_REALTIME);
+}
+
+static int bind_all(sqlite3_stmt *q, const char *types, va_list ap) {
+    int r = SQLITE_OK;
+
+    for (int i = 1; *types && r == SQLITE_OK; types++, i++)
+        if (*types == 't')
+            r = sqlite3_bind_text(q, i, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
+        else
+            r = sqlite3_bind_int64(q, i, va_arg(ap, int64_t));
+    return store_error(r);
+}
+
+static int get_statement(Store *s, Statement id, sqlite3_stmt **ret) {
+    if (!s->statements[id]) {
+        int r =
+            sqlite3_prepare_v3(statements[id].relaxed ? s->relaxed : s->durable, statements[id].sql,
+                               -1, SQLITE_PREPARE_PERSISTENT, &s->statements[id], NULL);
+
+        if (r != SQLITE_OK)
+            return store_error(r);
+    }
+    *ret = s->statements[id];
+    return 0;
+}
+
+int store_query(Store *s, Statement id, sqlite3_stmt **ret, const char *types, ...) {
+    va_list ap;
+    int r;
+
+    r = get_statement(s, id, ret);
+    if (r < 0)
+        return r;
+    va_start(ap, types);
+    r = bind_all(*ret, types, ap);
+    va_end(ap);
+    return r;
+}
+
+int store_step(sqlite3_stmt *q) {
+    int r = sqlite3_step(q);
+
+    return r == SQLITE_ROW ? 1 : store_error(r);
+}
+
+int store_execute(Store *s, Statement id, const char *types, ...) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    va_list ap;
+    int r;
+
+    r = get_statement(s, id, &q);
+    if (r < 0)
+        return r;
+    va_start(ap, types);
+    r = bind_all(q, types, ap);
+    va_end(ap);
+    if (r >= 0)
+        r = store_step(q);
+    return r < 0 ? r : sqlite3_changes(sqlite3_db_handle(q));
+}
+
+int store_column_dup(sqlite3_stmt *q, int column, char **ret) {
+    return free_and_strdup(ret, (const char *)sqlite3_column_text(q, column));
+}
+
+int store_add_text(struct json_object *o, const char *key, sqlite3_stmt *q, int column) {
+    return json_add_string(o, key, (const char *)sqlite3_column_text(q, column));
+}
+
+int store_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int column) {
+    if (sqlite3_column_type(q, column) == SQLITE_NULL)
+        return json_add_null(o, key);
+    return json_add_int(o, key, sqlite3_column_int64(q, column));
+}
+
+int store_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column) {
+    _cleanup_json_ struct json_object *value = NULL;
+    const char *text = (const char *)sqlite3_column_text(q, column);
+
+    if (text)
+        (void)json_parse(text, strlen(text), &value); /* we wrote it */
+    return value ? json_add(o, key, TAKE_PTR(value)) : json_add_null(o, key);
+}
+
+static int get_user_version(sqlite3 *db, int *ret) {
+    sqlite3_stmt *q = NULL;
+    int r;
+
+    r = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &q, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(q);
+    if (r == SQLITE_ROW)
+        *ret = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    return store_error(r);
+}
+
+static int open_connection(const char *path, const char *synchronous, sqlite3 **ret) {
+    int r;
+
+    r = sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (r != SQLITE_OK)
+        return store_error(r);
+    sqlite3_extended_result_codes(*ret, 1);
+    (void)sqlite3_busy_timeout(*ret, 2000); /* somebody with the sqlite3 program */
+    r = sqlite3_exec(*ret, "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216", NULL,
+                     NULL, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_exec(*ret, synchronous, NULL, NULL, NULL);
+    return store_error(r);
+}
+
+static int set_up(Store *s) {
+    int version = 0, r;
+
+    r = get_user_version(s->durable, &version);
+    if (r < 0)
+        return r;
+    if (version > SCHEMA_VERSION)
+        return -EPROTONOSUPPORT;
+    return version == 0 ? store_error(sqlite3_exec(s->durable, schema, NULL, NULL, NULL)) : 0;
+}
+
+/* SQLite would make it readable for all, and its journals take the mode of the database */
+static int create_private(const char *path) {
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return -errno;
+    return fchmod(fd, 0600) < 0 ? -errno : 0;
+}
+
+int store_open(const char *path, Store **ret) {
+    _cleanup_(store_freep) Store *s = calloc(1, sizeof(*s));
+    int r;
+
+    if (!s)
+        return -ENOMEM;
+    r = create_private(path);
+    if (r < 0)
+        return r;
+    r = open_connection(path, "PRAGMA synchronous = FULL", &s->durable);
+    if (r < 0)
+        return r;
+    r = set_up(s);
+    if (r < 0)
+        return r;
+    r = open_connection(path, "PRAGMA synchronous = NORMAL", &s->relaxed);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
+Store *store_free(Store *s) {
+    if (!s)
+        return NULL;
+    for (size_t i = 0; i < _STATEMENT_MAX; i++)
+        sqlite3_finalize(s->statements[i]);
+    (void)sqlite3_close(s->relaxed);
+    (void)sqlite3_close(s->durable);
+    free(s);
+    return NULL;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests, console lines and alerts. */
+#include "manager/limits.h"
+#include "manager/store-database.h"
+
+void stored_request_done(StoredRequest *r) {
+    free(r->agent);
+    free(r->payload);
+    free(r->reply);
+    free(r->error);
+    *r = (StoredRequest){};
+}
+
+int store_add_request(Store *s, const char *guid, const char *agent, const char *payload) {
+    (void)store_execute(s, STATEMENT_REQUEST_EXPIRE, "i",
+                        store_now() - (int64_t)REQUEST_RETENTION_USEC);
+    return store_execute(s, STATEMENT_REQUEST_ADD, "ttti", guid, agent, payload, store_now());
+}
+
+int store_get_request(Store *s, const char *guid, StoredRequest *ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    int r;
+
+    r = store_query(s, STATEMENT_REQUEST_GET, &q, "t", guid);
+    if (r >= 0)
+        r = store_step(q);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    r = store_column_dup(q, 0, &request.agent)
+            ?: store_column_dup(q, 1, &request.payload)
+            ?: store_column_dup(q, 3, &request.reply)
+            ?: store_column_dup(q, 4, &request.error);
+    if (r < 0)
+        return r;
+    request.state = order_state_from_string(strempty((const char *)sqlite3_column_text(q, 2)));
+    if (request.state < 0)
+        return -EUCLEAN;
+    request.created = sqlite3_column_int64(q, 5);
+    request.updated = sqlite3_column_int64(q, 6);
+    *ret = request;
+    request = (StoredRequest){};
+    return 0;
+}
+
+int store_set_request(Store *s, const char *guid, OrderState state, const char *reply,
+                      const char *error) {
+    bool durable = order_is_over(state) || state == ORDER_QUEUED;
+
+    return store_execute(s, durable ? STATEMENT_REQUEST_SET : STATEMENT_REQUEST_NOTE, "tttti", guid,
+                         order_state_to_string(state), reply, error, store_now());
+}
+
+int64_t store_count_open_requests(Store *s, const char *agent) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    int r;
+
+    r = store_query(s, STATEMENT_REQUEST_COUNT, &q, "t", agent);
+    if (r >= 0)
+        r = store_step(q);
+    return r < 0 ? r : sqlite3_column_int64(q, 0);
+}
+
+int store_list_open_requests(Store *s, const char *agent, char ***ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    int64_t n = store_count_open_requests(s, agent);
+    char **list;
+    size_t i = 0;
+    int r;
+
+    if (n < 0)
+        return (int)n;
+    list = calloc((size_t)n + 1, sizeof(*list));
+    if (!list)
+        return -ENOMEM;
+    r = store_query(s, STATEMENT_REQUEST_OPEN, &q, "t", agent);
+    while (r >= 0 && i < (size_t)n && (r = store_step(q)) > 0)
+        r = store_column_dup(q, 0, &list[i++]);
+    if (r < 0) {
+        for (i = 0; list[i]; i++)
+            free(list[i]);
+        free(list);
+        return r;
+    }
+    *ret = list;
+    return 0;
+}
+
+static int append_row(struct json_object *list, struct json_object **ret) {
+    struct json_object *o = json_object_new_object();
+
+    if (!o || json_object_array_add(list, o) < 0) {
+        (void)json_object_put(o);
+        return -ENOMEM;
+    }
+    *ret = o;
+    return 0;
+}
+
+int store_list_requests(Store *s, const char *agent, int n, struct json_object **ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    _cleanup_json_ struct json_object *list = json_object_new_array();
+    struct json_object *o;
+    int r;
+
+    if (!list)
+        return -ENOMEM;
+    r = store_query(s, STATEMENT_REQUEST_LIST, &q, "ti", agent, (int64_t)n);
+    while (r >= 0 && (r = store_step(q)) > 0) {
+        r = append_row(list, &o);
+        if (r >= 0)
+            r = store_add_text(o, "guid", q, 0)
+                    ?: store_add_text(o, "agent", q, 1)
+                    ?: store_add_text(o, "command", q, 2)
+                    ?: store_add_text(o, "state", q, 3)
+                    ?: store_add_int(o, "created", q, 4)
+                    ?: store_add_int(o, "updated", q, 5);
+    }
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(list);
+    return 0;
+}
+
+int store_add_log(Store *s, const char *agent, const char *level, const char *message,
+                  int64_t *ret_time) {
+    int64_t now = store_now();
+    int r;
+
+    if (++s->trimmable % TRIM_EVERY == 0)
+        (void)store_execute(s, STATEMENT_LOG_TRIM, "ti", agent, (int64_t)LOG_LINES_MAX);
+    r = store_execute(s, STATEMENT_LOG_ADD, "titt", agent, now, level, message);
+    if (r < 0)
+        return r;
+    *ret_time = now;
+    return 0;
+}
+
+/* rows come newest first and are wanted the other way */
+static int reverse(struct json_object *list, struct json_object **ret) {
+    struct json_object *reversed = json_object_new_array();
+
+    if (!reversed)
+        return -ENOMEM;
+    for (size_t i = json_object_array_length(list); i > 0; i--)
+        if (json_object_array_add(reversed,
+                                  json_object_get(json_object_array_get_idx(list, i - 1))) < 0) {
+            (void)json_object_put(reversed);
+            return -ENOMEM;
+        }
+    *ret = reversed;
+    return 0;
+}
+
+int store_list_log(Store *s, const char *agent, int n, struct json_object **ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    _cleanup_json_ struct json_object *list = json_object_new_array();
+    struct json_object *o;
+    size_t size = 0;
+    int r;
+
+    if (!list)
+        return -ENOMEM;
+    r = store_query(s, STATEMENT_LOG_LIST, &q, "ti", agent, (int64_t)n);
+    while (r >= 0 && size < CONTROL_LOG_SIZE_MAX && (r = store_step(q)) > 0) {
+        size += (size_t)sqlite3_column_bytes(q, 3);
+        r = append_row(list, &o);
+        if (r >= 0)
+            r = store_add_text(o, "agent", q, 0)
+                    ?: store_add_int(o, "time", q, 1)
+                    ?: store_add_text(o, "level", q, 2)
+                    ?: store_add_text(o, "message", q, 3);
+    }
+    return r < 0 ? r : reverse(list, ret);
+}
+
+int store_add_alert(Store *s, const char *agent, const char *id, const char *json) {
+    int r;
+
+    r = store_execute(s, STATEMENT_ALERT_ADD, "ttit", agent, id, store_now(), json);
+    if (r > 0 && ++s->trimmable % TRIM_EVERY == 0)
+        (void)store_execute(s, STATEMENT_ALERT_TRIM, "ti", agent, (int64_t)ALERTS_MAX);
+    return MIN(r, 0);
+}
