@@ -19,6 +19,8 @@
                    */
 #define LOG_MESSAGE_MAX ((size_t)10 * 1024)
 #define SEND_QUEUE_MAX ((size_t)2 * MESSAGE_SIZE_MAX) /* encoded bytes waiting for the socket */
+#define FRAGMENTS_MAX 65536u                          /* of one WebSocket message */
+#define PONGS_WAITING_MAX 1024u                       /* of a peer that pings and does not read */
 #define URL_SIZE_MAX ((size_t)2048)
 
 /* requests */
