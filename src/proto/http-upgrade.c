@@ -207,7 +207,8 @@ int http_upgrade_request_parse(const char *data, size_t size, HttpUpgradeRequest
         return -EPROTO;
     }
     end = memchr(line.data + 4, ' ', line.size - 4);
-    if (!end || !slice_equals_nocase((Slice){end, line.size - (size_t)(end - line.data)}, version))
+    if (!end || line.size - (size_t)(end - line.data) != strlen(version) ||
+        memcmp(end, version, strlen(version)) != 0)
         return -EPROTO;
     if (!find_field(head, "Upgrade", "websocket", NULL) ||
         !find_field(head, "Connection", "upgrade", NULL) ||
