@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import time
 import uuid
 
 import pytest
@@ -306,6 +307,14 @@ def test_refused_handshake_is_tried_again(agent, manager, answer, text):
     second = manager.wait_offer(2)
     assert first["token"] == second["token"]
     agent.wait_log(text)
+
+
+def test_forced_pause_is_never_shorter_than_the_backoff(agent, manager):
+    manager.answers = [{"return_code": 503, "FORCE_BACKOFF": 0}] * 5
+    begin = time.monotonic()
+    connect(agent, manager, connection={"backoff": "100", "max_backoff": "400"})
+    manager.wait_offer(6)
+    assert time.monotonic() - begin > 0.05 + 0.1 + 3 * 0.2
 
 
 def test_changed_agent_id_drops_unsent_replies_and_keeps_guids(agent, manager):
