@@ -248,6 +248,15 @@ static void test_long_lines(void) {
     }
 }
 
+static void test_long_comment(void) {
+    g_autofree char *comment = g_strnfill(5000, '#');
+    g_autofree char *text = g_strdup_printf("[workers]\n%s\ncount = 7\n;%s", comment, comment);
+    _cleanup_(config_done) Config c = {};
+
+    g_assert_cmpuint(parse(text, &c), ==, 0);
+    g_assert_cmpuint(c.workers, ==, 7);
+}
+
 static void test_features(void) {
     _cleanup_(config_done) Config c = {};
     const char *text;
@@ -347,6 +356,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/config/paths", test_paths);
     g_test_add_func("/config/syntax", test_syntax);
     g_test_add_func("/config/long-lines", test_long_lines);
+    g_test_add_func("/config/long-comment", test_long_comment);
     g_test_add_func("/config/features", test_features);
     g_test_add_func("/config/invalid-utf8", test_invalid_utf8);
     g_test_add_func("/config/load", test_load);

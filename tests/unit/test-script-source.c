@@ -80,6 +80,7 @@ static void test_good(void) {
 static void test_bad(void) {
     g_autoptr(GByteArray) zlib = compress_bytes(SCRIPT, strlen(SCRIPT), ZLIB);
     g_autoptr(GByteArray) gzip = compress_bytes(SCRIPT, strlen(SCRIPT), GZIP);
+    g_autoptr(GByteArray) second = compress_bytes(SCRIPT, strlen(SCRIPT), GZIP);
     g_autoptr(GByteArray) raw = compress_bytes(SCRIPT, strlen(SCRIPT), RAW);
     int fd = -1;
 
@@ -102,7 +103,7 @@ static void test_bad(void) {
     g_assert_cmpint(open_script(SCRIPT, strlen(SCRIPT), "gzip", SCRIPT, strlen(SCRIPT), &fd), ==,
                     -EBADMSG);
     g_byte_array_append(zlib, (const guint8 *)"x", 1); /* something behind it */
-    g_byte_array_append(gzip, gzip->data, gzip->len);
+    g_byte_array_append(gzip, second->data, second->len);
     g_assert_cmpint(open_script(zlib->data, zlib->len, "gzip", SCRIPT, strlen(SCRIPT), &fd), ==,
                     -EBADMSG);
     g_assert_cmpint(open_script(gzip->data, gzip->len, "gzip", SCRIPT, strlen(SCRIPT), &fd), ==,
