@@ -8,6 +8,8 @@
  * U+FFFD. The caller frees. */
 int utf8_replace_invalid(const char *text, size_t size, char **ret);
 
+bool utf8_is_valid(const char *text) _pure_;
+
 /* The largest n <= size that does not cut a character of valid UTF-8 in two;
  * text[size] must be readable. */
 size_t utf8_cut(const char *text, size_t size) _pure_;
@@ -16,6 +18,6 @@ size_t utf8_cut(const char *text, size_t size) _pure_;
  * bytes of the text. The caller frees. */
 int percent_encode(const char *text, size_t size_max, char **ret);
 
-/* The reverse: %XX becomes that byte, anything else stays; what is not valid UTF-8 then, and NUL, is
- * replaced by U+FFFD. The caller frees. */
+/* The reverse: %XX becomes that byte, anything else stays; what is not valid UTF-8 then, and NUL,
+ * is replaced by U+FFFD. The caller frees. */
 int percent_decode(const char *text, char **ret);
