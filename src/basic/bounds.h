@@ -34,6 +34,8 @@
 #define JOB_ARGUMENTS_SIZE_MAX ((size_t)128 * 1024) /* all together */
 #define JOB_OUTPUT_HEAD_MAX ((uint64_t)512 * 1024)  /* kept of each stream: its beginning ... */
 #define JOB_OUTPUT_TAIL_MAX ((uint64_t)512 * 1024)  /* ... and its end */
+/* of either stream in a reply, as JSON: two and the rest make a message */
+#define REPLY_STREAM_MAX ((size_t)3584 * 1024)
 #define EXIT_RECORD_MAX ((size_t)4096)
 #define EXECUTOR_CALLS_MAX 1024u /* unanswered at a time */
 #define INTERPRETER_SIZE_MAX ((size_t)256)

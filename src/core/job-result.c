@@ -23,7 +23,7 @@ int job_record_read(int dir_fd, ExitRecord *ret) {
     return r < 0 ? r : exit_record_parse(text, size, ret);
 }
 
-static int read_stream(int dir_fd, const char *name, const OutputSummary *summary, char **ret) {
+static int read_text(int dir_fd, const char *name, const OutputSummary *summary, char **ret) {
     _cleanup_free_ char *bytes = NULL;
     size_t size = 0;
     int r;
@@ -34,6 +34,25 @@ static int read_stream(int dir_fd, const char *name, const OutputSummary *summar
         r = 0;
     }
     return r < 0 ? r : utf8_replace_invalid(strempty(bytes), size, ret);
+}
+
+/* Control characters take six bytes each in JSON: of a stream that is full of them less is told, so
+ * that the reply fits in a message. */
+static int read_stream(int dir_fd, const char *name, const OutputSummary *summary, char **ret) {
+    _cleanup_free_ char *text = NULL;
+    OutputSummary s;
+    int r;
+
+    r = read_text(dir_fd, name, summary, &text);
+    if (r < 0 || !summary || json_string_size(text) <= REPLY_STREAM_MAX) {
+        *ret = TAKE_PTR(text);
+        return r;
+    }
+    s = *summary;
+    s.head_bytes /= 2;
+    s.tail_bytes /= 2;
+    s.tail_offset += summary->tail_bytes - s.tail_bytes;
+    return read_text(dir_fd, name, &s, ret);
 }
 
 /* Adds a line of ours to standard error, after what the script wrote. */

@@ -118,6 +118,18 @@ static void test_add_and_encode(void) {
     g_assert_cmpuint(size, ==, strlen(text));
 }
 
+static void test_string_size(void) {
+    for (int c = 1; c < 256; c++) {
+        const char text[] = {'a', (char)c, 'b', 0};
+        _cleanup_json_ struct json_object *o = json_object_new_string(text);
+        _cleanup_free_ char *encoded = NULL;
+        size_t size = 0;
+
+        g_assert_cmpint(json_encode(o, &encoded, &size), ==, 0);
+        g_assert_cmpuint(json_string_size(text), ==, size - 2);
+    }
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/json/parse", test_parse);
@@ -125,5 +137,6 @@ int main(int argc, char **argv) {
     g_test_add_func("/json/depth", test_depth);
     g_test_add_func("/json/get", test_get);
     g_test_add_func("/json/add-and-encode", test_add_and_encode);
+    g_test_add_func("/json/string-size", test_string_size);
     return g_test_run();
 }
