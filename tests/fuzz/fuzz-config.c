@@ -11,6 +11,10 @@ static void on_problem(const char *file, const char *text, void *userdata) {
     CHECK(file && text);
 }
 
+static bool is_utf8(const char *text) {
+    return utf8_is_valid(text, strlen(text));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     _cleanup_(config_done) Config c = {};
     _cleanup_free_ char *text = fuzz_text(data, size);
@@ -24,8 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CHECK(c.ping_usec >= USEC_PER_SEC && c.ping_usec <= 86400 * USEC_PER_SEC);
     CHECK(c.retransmission_usec >= 99999 && c.retransmission_usec <= 3600 * USEC_PER_SEC);
     CHECK(c.db_timeout_usec >= 60 * USEC_PER_SEC);
-    CHECK(utf8_is_valid(json_object_to_json_string(c.features)));
-    CHECK(utf8_is_valid(strempty(c.agentmanager_url)));
-    CHECK(utf8_is_valid(strempty(c.platform_name)));
+    CHECK(is_utf8(json_object_to_json_string(c.features)));
+    CHECK(is_utf8(strempty(c.agentmanager_url)));
+    CHECK(is_utf8(strempty(c.platform_name)));
     return 0;
 }
