@@ -7,7 +7,7 @@
 #include <sys/queue.h>
 
 #include "basic/log.h"
-#include "core/command.h"
+#include "core/command-table.h"
 #include "proto/message.h"
 
 struct Execution {

@@ -16,6 +16,6 @@ size_t utf8_cut(const char *text, size_t size) _pure_;
  * bytes of the text. The caller frees. */
 int percent_encode(const char *text, size_t size_max, char **ret);
 
-/* The reverse: %XX becomes that byte, anything else stays; what is not valid UTF-8 then, and NUL, is
- * replaced by U+FFFD. The caller frees. */
+/* The reverse: %XX becomes that byte, anything else stays; what is not valid UTF-8 then, and NUL,
+ * is replaced by U+FFFD. The caller frees. */
 int percent_decode(const char *text, char **ret);
