@@ -2,7 +2,6 @@
 #include "core/agent.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 
@@ -14,6 +13,7 @@
 #include "core/config.h"
 #include "core/token.h"
 #include "system/addresses.h"
+#include "system/memory.h"
 #include "system/platform.h"
 
 #define STATUS_SIZE 512
@@ -131,8 +131,7 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
                      "Connected to %s as %s", a->config.agentmanager_url, agent_id);
     set_status(a, "Connected to %s as %s%s%s%s", a->config.agentmanager_url, agent_id,
                a->server_name ? " (" : "", strempty(a->server_name), a->server_name ? ")" : "");
-    /* the trust store and the handshake's buffers have just been freed */
-    (void)malloc_trim(0);
+    memory_trim();
 }
 
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {

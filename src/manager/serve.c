@@ -56,7 +56,7 @@ static void on_count(unsigned n_agents, void *userdata) {
             (void)sd_event_exit(s->event, 0);
         return;
     }
-    (void)sd_notifyf(false, "STATUS=%u agents are connected", n_agents);
+    (void)sd_notifyf(false, "STATUS=Connected agents: %u", n_agents);
 }
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
