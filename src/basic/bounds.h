@@ -11,6 +11,8 @@
 
 /* wire */
 #define MESSAGE_SIZE_MAX ((size_t)8 * 1024 * 1024) /* one WebSocket message, either direction */
+/* all texts of a reply, encoded: leaves room for what is around them */
+#define REPLY_TEXT_MAX (MESSAGE_SIZE_MAX - (size_t)64 * 1024)
 #define HTTP_HEAD_MAX ((size_t)64 * 1024)
 #define JSON_DEPTH_MAX 32
 #define GUID_SIZE_MAX ((size_t)1024) /* longer ones are NACKed */
@@ -23,7 +25,6 @@
 
 /* requests */
 #define REQUESTS_OPEN_MAX 10000u
-#define COMMIT_BATCH_MAX 512u /* requests in one transaction */
 #define ERROR_MESSAGE_MAX ((size_t)1024)
 
 /* jobs */
@@ -39,5 +40,4 @@
 
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)
-#define PEM_FILE_MAX ((size_t)4 * 1024 * 1024)
 #define PROC_FILE_MAX ((size_t)1024 * 1024)

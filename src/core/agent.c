@@ -19,6 +19,7 @@
 #define STATUS_SIZE 512
 #define META_INJECTED_ID "injected_id"
 #define ENVIRONMENT_INJECTED_ID "DCM_AGENT_INJECTED_ID"
+#define HEMLOCK_USEC USEC_PER_SEC
 #define EXPIRE_INTERVAL_USEC (3600 * USEC_PER_SEC)
 
 struct Agent {
@@ -42,6 +43,7 @@ struct Agent {
     uint64_t connected_since_usec;
     unsigned n_failures; /* since the last success */
     bool was_connected;
+    bool stopping; /* by HEMLOCK: nothing is taken any more */
 };
 
 static void set_status(Agent *a, const char *format, ...) _printf_(2, 3);
@@ -137,7 +139,8 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
     Agent *a = userdata;
 
-    dispatcher_message(a->dispatcher, text, size, is_text);
+    if (!a->stopping)
+        dispatcher_message(a->dispatcher, text, size, is_text);
 }
 
 /* The first failure and each doubling of their number are worth a line. */
@@ -179,12 +182,24 @@ static void on_state(ConnectionState state, void *userdata) {
                          a->config.agentmanager_url);
 }
 
+static int on_hemlock_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    Agent *a = userdata;
+
+    return sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
+}
+
+/* The executor checks who asks, so this process must still be there when it is asked to stop jobs.
+ */
 static void on_hemlock(void *userdata) {
     Agent *a = userdata;
 
     (void)log_struct(LOG_CRIT, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_HEMLOCK)),
-                     "The manager ordered this agent to stop");
-    (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
+                     "The manager ordered this agent to stop; its jobs are stopped too");
+    a->stopping = true;
+    request_flow_cancel_all(a->flow);
+    if (sd_event_add_time_relative(a->event, NULL, CLOCK_BOOTTIME, HEMLOCK_USEC, 1,
+                                   on_hemlock_timer, a) < 0)
+        (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
 }
 
 static void on_request_changed(const Request *q, void *userdata) {
@@ -250,7 +265,8 @@ static void apply(Agent *a) {
                                         .workers = (unsigned)a->config.workers,
                                     });
     dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
-    console_set_level(a->console, a->config.console_level);
+    if (console_set_level(a->console, a->config.console_level) < 0)
+        on_config_problem(a->paths.config_file, "[logging] console_level is not a level", NULL);
     apply_log_level(a);
 }
 

@@ -11,6 +11,9 @@
 #include "basic/file-util.h"
 #include "basic/log.h"
 
+#define LINE_SIZE_MAX                                                                              \
+    ((size_t)198) /* INI_MAX_LINE of inih as distributions build it, less its ends */
+
 typedef enum KeyType {
     KEY_STRING, /* empty: not set */
     KEY_PATH,
@@ -171,12 +174,45 @@ static int on_value(void *userdata, const char *section, const char *name, const
     return 1;
 }
 
+/* inih cuts longer lines in two without a word; half a value is worse than none. Line numbers stay.
+ */
+static int leave_out_long_lines(const Reader *reader, const char *text, char **ret) {
+    char *copy, *out;
+
+    copy = out = malloc(strlen(text) + 1);
+    if (!copy)
+        return -ENOMEM;
+    for (unsigned number = 1; *text; number++) {
+        size_t size = strcspn(text, "\n");
+
+        if (size <= LINE_SIZE_MAX)
+            out = mempcpy(out, text, size);
+        else {
+            char what[80];
+
+            (void)snprintf(what, sizeof(what), "line %u is longer than %zu bytes and is ignored",
+                           number, LINE_SIZE_MAX);
+            reader->problem(reader->file, what, reader->userdata);
+        }
+        text += size;
+        if (*text == '\n')
+            *out++ = *text++;
+    }
+    *out = 0;
+    *ret = copy;
+    return 0;
+}
+
 int config_parse(Config *c, const char *file, const char *text, ConfigProblem problem,
                  void *userdata) {
     Reader reader = {.config = c, .file = file, .problem = problem, .userdata = userdata};
-    int line;
+    _cleanup_free_ char *lines = NULL;
+    int line, r;
 
-    line = ini_parse_string(text, on_value, &reader);
+    r = leave_out_long_lines(&reader, text, &lines);
+    if (r < 0)
+        return r;
+    line = ini_parse_string(lines, on_value, &reader);
     if (line < 0)
         return -ENOMEM;
     if (line > 0) {

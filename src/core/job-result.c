@@ -51,6 +51,46 @@ static int append_note(char **text, const char *note) {
     return 0;
 }
 
+/* Bytes of a text as JSON writes it: at most six for one (RFC 8259, section 7). */
+static size_t encoded_size(const char *text) {
+    size_t size = 0;
+
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        size += *p < 0x20 ? 6 : *p == '"' || *p == '\\' ? 2 : 1;
+    return size;
+}
+
+/* Keeps the beginning and the end of a text whose encoded form is too large; size_max is of the
+ * text. */
+static int shorten(char **text, size_t size_max) {
+    size_t size = strlen(*text), head, tail;
+    char *shorter;
+
+    if (size <= size_max)
+        return 0;
+    head = utf8_cut(*text, size_max / 2);
+    tail = size - size_max / 2;
+    while (tail < size && utf8_cut(*text, tail) != tail)
+        tail++;
+    if (asprintf(&shorter, "%.*s\n[... %zu bytes left out ...]\n%s", (int)head, *text, tail - head,
+                 *text + tail) < 0)
+        return -ENOMEM;
+    free(*text);
+    *text = shorter;
+    return 0;
+}
+
+/* Control characters can make of two streams that were kept whole a reply that no message holds. */
+static int bound_texts(char **message, char **error_message) {
+    const size_t each_max = REPLY_TEXT_MAX / 2 / 6;
+    int r;
+
+    if (encoded_size(*message) + encoded_size(*error_message) <= REPLY_TEXT_MAX)
+        return 0;
+    r = shorten(message, each_max);
+    return r < 0 ? r : shorten(error_message, each_max);
+}
+
 static int build(int dir_fd, int return_code, const OutputSummary *out, const OutputSummary *err,
                  const char *note, struct json_object **ret) {
     _cleanup_free_ char *message = NULL, *error_message = NULL;
@@ -59,6 +99,8 @@ static int build(int dir_fd, int return_code, const OutputSummary *out, const Ou
     r = read_stream(dir_fd, "stdout", out, &message);
     if (r >= 0)
         r = read_stream(dir_fd, "stderr", err, &error_message);
+    if (r >= 0)
+        r = bound_texts(&message, &error_message);
     if (r >= 0)
         r = append_note(&error_message, note);
     return r < 0 ? r : reply_new(return_code, "void", NULL, message, error_message, ret);

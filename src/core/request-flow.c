@@ -299,6 +299,10 @@ unsigned request_flow_count_working(const RequestFlow *f) {
     return n;
 }
 
+void request_flow_cancel_all(RequestFlow *f) {
+    runner_cancel_all(f->runner);
+}
+
 void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message) {
     sender_nack(f->sender, request_id, error_message);
 }

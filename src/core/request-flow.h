@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of requests at work: events become transitions, transitions become what is stored, sent,
- * started and timed. Everything that happens during one iteration of the loop is stored in one
+ * started and timed. What comes in by one wake-up of the loop is stored in one
  * transaction; what it promises is sent after that. */
 #pragma once
 
@@ -31,6 +31,8 @@ int request_flow_find(RequestFlow *f, const char *guid, Request **ret);
 int request_flow_add(RequestFlow *f, Request **q);
 /* May free the request, when nothing is left to do for it. */
 void request_flow_fire(Request *q, RequestEvent event);
+/* Stops all jobs that have been started. */
+void request_flow_cancel_all(RequestFlow *f);
 /* `request_id` NULL: not known. */
 void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message);
 

@@ -218,6 +218,16 @@ void runner_cancel(Runner *r, Request *q) {
     }
 }
 
+void runner_cancel_all(Runner *r) {
+    Execution *x, *next;
+
+    for (x = TAILQ_FIRST(&r->executions); x; x = next) {
+        next = TAILQ_NEXT(x, entries);
+        if (x->job)
+            (void)job_cancel(x->job);
+    }
+}
+
 void runner_forget(Runner *r, Request *q) {
     if (!q->execution)
         return;

@@ -505,3 +505,11 @@ def test_token_never_leaves_by_log(agent, manager):
     log = agent.log.read_text()
     assert token not in log and "canary" not in log and "c2VjcmV0" not in log
     assert not [m for m in manager.received if "c2VjcmV0" in json.dumps(m)]
+
+
+def test_overlong_configuration_line_is_ignored_whole(agent, manager):
+    """Half a URL would name another host."""
+    agent.configure(manager.url() + "?" + "x" * 300)
+    agent.start()
+    agent.wait_notify("Not configured")
+    agent.wait_log("is longer than")
