@@ -11,8 +11,6 @@
 
 /* wire */
 #define MESSAGE_SIZE_MAX ((size_t)8 * 1024 * 1024) /* one WebSocket message, either direction */
-/* all texts of a reply, encoded: leaves room for what is around them */
-#define REPLY_TEXT_MAX (MESSAGE_SIZE_MAX - (size_t)64 * 1024)
 #define HTTP_HEAD_MAX ((size_t)64 * 1024)
 #define JSON_DEPTH_MAX 32
 #define GUID_SIZE_MAX ((size_t)1024) /* longer ones are NACKed */
@@ -21,6 +19,8 @@
                    */
 #define LOG_MESSAGE_MAX ((size_t)10 * 1024)
 #define SEND_QUEUE_MAX ((size_t)2 * MESSAGE_SIZE_MAX) /* encoded bytes waiting for the socket */
+#define FRAGMENTS_MAX 65536u                          /* of one WebSocket message */
+#define PONGS_WAITING_MAX 1024u                       /* of a peer that pings and does not read */
 #define URL_SIZE_MAX ((size_t)2048)
 
 /* requests */
@@ -33,6 +33,8 @@
 #define JOB_ARGUMENTS_SIZE_MAX ((size_t)128 * 1024) /* all together */
 #define JOB_OUTPUT_HEAD_MAX ((uint64_t)512 * 1024)  /* kept of each stream: its beginning ... */
 #define JOB_OUTPUT_TAIL_MAX ((uint64_t)512 * 1024)  /* ... and its end */
+/* of either stream in a reply, as JSON: two and the rest make a message */
+#define REPLY_STREAM_MAX ((size_t)3584 * 1024)
 #define EXIT_RECORD_MAX ((size_t)4096)
 #define EXECUTOR_CALLS_MAX 1024u /* unanswered at a time */
 #define INTERPRETER_SIZE_MAX ((size_t)256)

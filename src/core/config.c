@@ -10,9 +10,7 @@
 #include "basic/bounds.h"
 #include "basic/file-util.h"
 #include "basic/log.h"
-
-#define LINE_SIZE_MAX                                                                              \
-    ((size_t)198) /* INI_MAX_LINE of inih as distributions build it, less its ends */
+#include "proto/text.h"
 
 typedef enum KeyType {
     KEY_STRING, /* empty: not set */
@@ -57,6 +55,8 @@ typedef struct Reader {
     const char *file;
     ConfigProblem problem;
     void *userdata;
+    const char *rest; /* of the text */
+    unsigned line;
     int error;
 } Reader;
 
@@ -113,6 +113,8 @@ static int set_key(Config *c, const Key *k, const char *file, const char *value)
 
     switch (k->type) {
     case KEY_STRING:
+        if (!utf8_is_valid(value)) /* these go on the wire */
+            return -EINVAL;
         return free_and_strdup(field, isempty(value) ? NULL : value);
     case KEY_PATH:
         return set_path(field, file, value);
@@ -146,27 +148,30 @@ static void report(Reader *r, const char *section, const char *name) {
     r->problem(r->file, text, r->userdata);
 }
 
+static int add_feature(struct json_object *features, const char *name, const char *value) {
+    struct json_object *s;
+
+    if (!utf8_is_valid(name) || !utf8_is_valid(value))
+        return -EINVAL;
+    s = json_object_new_string(value);
+    if (s && json_object_object_add(features, name, s) >= 0)
+        return 0;
+    (void)json_object_put(s);
+    return -ENOMEM;
+}
+
 /* inih: 1 is success */
 static int on_value(void *userdata, const char *section, const char *name, const char *value) {
     Reader *reader = userdata;
-    const Key *k;
-    int r;
+    const Key *k = find_key(section, name);
+    int r = 0;
 
-    if (streq(section, "features")) {
-        struct json_object *s = json_object_new_string(value);
-
-        if (!s || json_object_object_add(reader->config->features, name, s) < 0) {
-            (void)json_object_put(s);
-            reader->error = -ENOMEM;
-        }
-        return 1;
-    }
-    k = find_key(section, name);
-    if (!k) {
+    if (streq(section, "features"))
+        r = add_feature(reader->config->features, name, value);
+    else if (k)
+        r = set_key(reader->config, k, reader->file, value);
+    else
         log_debug("%s: %s in [%s] is not a key of this agent", reader->file, name, section);
-        return 1;
-    }
-    r = set_key(reader->config, k, reader->file, value);
     if (r == -EINVAL)
         report(reader, section, name);
     else if (r < 0)
@@ -174,45 +179,38 @@ static int on_value(void *userdata, const char *section, const char *name, const
     return 1;
 }
 
-/* inih cuts longer lines in two without a word; half a value is worse than none. Line numbers stay.
- */
-static int leave_out_long_lines(const Reader *reader, const char *text, char **ret) {
-    char *copy, *out;
+/* One line for inih, which would take one that is longer than its buffer as two: that one is left
+ * out. */
+static char *read_line(char *buf, int size, void *userdata) {
+    Reader *r = userdata;
+    size_t n = strcspn(r->rest, "\n");
+    const char *line = r->rest;
+    char what[64];
 
-    copy = out = malloc(strlen(text) + 1);
-    if (!copy)
-        return -ENOMEM;
-    for (unsigned number = 1; *text; number++) {
-        size_t size = strcspn(text, "\n");
-
-        if (size <= LINE_SIZE_MAX)
-            out = mempcpy(out, text, size);
-        else {
-            char what[80];
-
-            (void)snprintf(what, sizeof(what), "line %u is longer than %zu bytes and is ignored",
-                           number, LINE_SIZE_MAX);
-            reader->problem(reader->file, what, reader->userdata);
-        }
-        text += size;
-        if (*text == '\n')
-            *out++ = *text++;
+    if (!*line)
+        return NULL;
+    n += line[n] == '\n';
+    r->rest += n;
+    r->line++;
+    if (n >= (size_t)size) {
+        (void)snprintf(what, sizeof(what), "line %u is too long and is ignored", r->line);
+        if (!strchr("#;", line[0]))
+            r->problem(r->file, what, r->userdata);
+        line = ";\n";
+        n = 2;
     }
-    *out = 0;
-    *ret = copy;
-    return 0;
+    memcpy(buf, line, n);
+    buf[n] = 0;
+    return buf;
 }
 
 int config_parse(Config *c, const char *file, const char *text, ConfigProblem problem,
                  void *userdata) {
-    Reader reader = {.config = c, .file = file, .problem = problem, .userdata = userdata};
-    _cleanup_free_ char *lines = NULL;
-    int line, r;
+    Reader reader = {
+        .config = c, .file = file, .problem = problem, .userdata = userdata, .rest = text};
+    int line;
 
-    r = leave_out_long_lines(&reader, text, &lines);
-    if (r < 0)
-        return r;
-    line = ini_parse_string(lines, on_value, &reader);
+    line = ini_parse_stream(read_line, &reader, on_value, &reader);
     if (line < 0)
         return -ENOMEM;
     if (line > 0) {

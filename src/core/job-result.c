@@ -23,7 +23,7 @@ int job_record_read(int dir_fd, ExitRecord *ret) {
     return r < 0 ? r : exit_record_parse(text, size, ret);
 }
 
-static int read_stream(int dir_fd, const char *name, const OutputSummary *summary, char **ret) {
+static int read_text(int dir_fd, const char *name, const OutputSummary *summary, char **ret) {
     _cleanup_free_ char *bytes = NULL;
     size_t size = 0;
     int r;
@@ -34,6 +34,25 @@ static int read_stream(int dir_fd, const char *name, const OutputSummary *summar
         r = 0;
     }
     return r < 0 ? r : utf8_replace_invalid(strempty(bytes), size, ret);
+}
+
+/* Control characters take six bytes each in JSON: of a stream that is full of them less is told, so
+ * that the reply fits in a message. */
+static int read_stream(int dir_fd, const char *name, const OutputSummary *summary, char **ret) {
+    _cleanup_free_ char *text = NULL;
+    OutputSummary s;
+    int r;
+
+    r = read_text(dir_fd, name, summary, &text);
+    if (r < 0 || !summary || json_string_size(text) <= REPLY_STREAM_MAX) {
+        *ret = TAKE_PTR(text);
+        return r;
+    }
+    s = *summary;
+    s.head_bytes /= 2;
+    s.tail_bytes /= 2;
+    s.tail_offset += summary->tail_bytes - s.tail_bytes;
+    return read_text(dir_fd, name, &s, ret);
 }
 
 /* Adds a line of ours to standard error, after what the script wrote. */
@@ -51,46 +70,6 @@ static int append_note(char **text, const char *note) {
     return 0;
 }
 
-/* Bytes of a text as JSON writes it: at most six for one (RFC 8259, section 7). */
-static size_t encoded_size(const char *text) {
-    size_t size = 0;
-
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-        size += *p < 0x20 ? 6 : *p == '"' || *p == '\\' ? 2 : 1;
-    return size;
-}
-
-/* Keeps the beginning and the end of a text whose encoded form is too large; size_max is of the
- * text. */
-static int shorten(char **text, size_t size_max) {
-    size_t size = strlen(*text), head, tail;
-    char *shorter;
-
-    if (size <= size_max)
-        return 0;
-    head = utf8_cut(*text, size_max / 2);
-    tail = size - size_max / 2;
-    while (tail < size && utf8_cut(*text, tail) != tail)
-        tail++;
-    if (asprintf(&shorter, "%.*s\n[... %zu bytes left out ...]\n%s", (int)head, *text, tail - head,
-                 *text + tail) < 0)
-        return -ENOMEM;
-    free(*text);
-    *text = shorter;
-    return 0;
-}
-
-/* Control characters can make of two streams that were kept whole a reply that no message holds. */
-static int bound_texts(char **message, char **error_message) {
-    const size_t each_max = REPLY_TEXT_MAX / 2 / 6;
-    int r;
-
-    if (encoded_size(*message) + encoded_size(*error_message) <= REPLY_TEXT_MAX)
-        return 0;
-    r = shorten(message, each_max);
-    return r < 0 ? r : shorten(error_message, each_max);
-}
-
 static int build(int dir_fd, int return_code, const OutputSummary *out, const OutputSummary *err,
                  const char *note, struct json_object **ret) {
     _cleanup_free_ char *message = NULL, *error_message = NULL;
@@ -99,8 +78,6 @@ static int build(int dir_fd, int return_code, const OutputSummary *out, const Ou
     r = read_stream(dir_fd, "stdout", out, &message);
     if (r >= 0)
         r = read_stream(dir_fd, "stderr", err, &error_message);
-    if (r >= 0)
-        r = bound_texts(&message, &error_message);
     if (r >= 0)
         r = append_note(&error_message, note);
     return r < 0 ? r : reply_new(return_code, "void", NULL, message, error_message, ret);

@@ -116,11 +116,12 @@ static void drop_attempt(Connection *c) {
 }
 
 static uint64_t next_wait(Connection *c, bool peer_ended_stable) {
-    if (c->forced_usec > 0)
-        return backoff_forced(c->forced_usec, random_u32());
-    if (peer_ended_stable)
+    uint64_t forced = c->forced_usec > 0 ? backoff_forced(c->forced_usec, random_u32()) : 0, wait;
+
+    if (forced == 0 && peer_ended_stable)
         return 0;
-    return backoff_next(&c->backoff, random_u32());
+    wait = backoff_next(&c->backoff, random_u32());
+    return MAX(wait, forced); /* a manager that forces no pause must meet backoff too */
 }
 
 /* Ends the attempt or the connection, and says when the next one begins. */

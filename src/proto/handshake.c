@@ -44,9 +44,12 @@ int handshake_offer_encode(const HandshakeOffer *o, char **ret, size_t *ret_size
 
 static uint64_t parse_force_backoff(struct json_object *j) {
     struct json_object *value = json_get(j, "FORCE_BACKOFF");
-    double seconds = value ? json_object_get_double(value) : FORCE_BACKOFF_DEFAULT_SEC;
+    double seconds;
 
-    if (!(seconds >= 0)) /* a NaN too */
+    errno = 0; /* json-c sets it for a value that is no number, and then says 0 */
+    seconds = json_object_get_double(value);
+    if (!value || json_object_is_type(value, json_type_boolean) || errno != 0 ||
+        !(seconds >= 0)) /* a NaN too */
         seconds = FORCE_BACKOFF_DEFAULT_SEC;
     return (uint64_t)(MIN(seconds, FORCE_BACKOFF_MAX_SEC) * (double)USEC_PER_SEC);
 }

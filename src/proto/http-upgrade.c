@@ -194,6 +194,7 @@ int http_upgrade_response_check(const char *data, size_t size, const char *key,
 
 int http_upgrade_request_parse(const char *data, size_t size, HttpUpgradeRequest *ret,
                                int *ret_status) {
+    static const char version[] = " HTTP/1.1";
     Slice head = {data, size}, rest = head, line, value = {};
     const char *end;
 
@@ -206,8 +207,8 @@ int http_upgrade_request_parse(const char *data, size_t size, HttpUpgradeRequest
         return -EPROTO;
     }
     end = memchr(line.data + 4, ' ', line.size - 4);
-    if (!end ||
-        strncmp(end, " HTTP/1.1", MIN((size_t)9, line.size - (size_t)(end - line.data))) != 0)
+    if (!end || line.size - (size_t)(end - line.data) != strlen(version) ||
+        memcmp(end, version, strlen(version)) != 0)
         return -EPROTO;
     if (!find_field(head, "Upgrade", "websocket", NULL) ||
         !find_field(head, "Connection", "upgrade", NULL) ||

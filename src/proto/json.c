@@ -67,6 +67,14 @@ int json_encode(struct json_object *o, char **ret, size_t *ret_size) {
     return 0;
 }
 
+size_t json_string_size(const char *text) {
+    size_t size = 0;
+
+    for (const char *p = text; *p; p++)
+        size += strchr("\"\\\b\f\n\r\t", *p) ? 2 : (unsigned char)*p < ' ' ? strlen("\\u0000") : 1;
+    return size;
+}
+
 struct json_object *json_get(struct json_object *o, const char *key) {
     struct json_object *value = NULL;
 

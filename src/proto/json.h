@@ -18,6 +18,8 @@ int json_parse(const char *text, size_t size, struct json_object **ret);
 
 /* The text of an object, without blanks. The caller frees it. */
 int json_encode(struct json_object *o, char **ret, size_t *ret_size);
+/* Bytes that a text takes as a JSON string, without its quotes. */
+size_t json_string_size(const char *text) _pure_;
 
 /* NULL where the key is absent or its value is not of that type. A string with a NUL in it counts
  * as absent. The result belongs to the object. */

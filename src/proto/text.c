@@ -60,6 +60,18 @@ int utf8_replace_invalid(const char *text, size_t size, char **ret) {
     return 0;
 }
 
+bool utf8_is_valid(const char *text) {
+    const unsigned char *p = (const unsigned char *)text;
+    size_t size = strlen(text), n;
+
+    for (; size > 0; p += n, size -= n) {
+        n = character_size(p, size);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
 size_t utf8_cut(const char *text, size_t size) {
     while (size > 0 && is_continuation((unsigned char)text[size]))
         size--;

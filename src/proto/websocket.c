@@ -17,17 +17,29 @@ struct WebSocket {
     size_t in_size;
     uint8_t *out;
     size_t out_size;
+    unsigned n_fragments; /* of the message that is being received */
+    unsigned n_pongs;     /* queued since the queue was empty last */
     /* wslay would send a close frame before the messages that wait, and then none of these */
     bool close_wanted;
     uint16_t close_code;
     char close_reason[CLOSE_REASON_MAX + 1];
 };
 
+/* wslay keeps an allocation for each fragment, and one for each pong that the peer does not read.
+ */
+static bool is_flooded(const WebSocket *w) {
+    return w->n_fragments > FRAGMENTS_MAX || w->n_pongs > PONGS_WAITING_MAX;
+}
+
 static ssize_t on_recv(wslay_event_context_ptr context, uint8_t *buf, size_t size, int flags,
                        void *userdata) {
     WebSocket *w = userdata;
     size_t n = MIN(size, w->in_size);
 
+    if (is_flooded(w)) {
+        wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
     if (n == 0) {
         wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
         return -1;
@@ -60,13 +72,25 @@ static int on_genmask(wslay_event_context_ptr context, uint8_t *buf, size_t size
     return -1;
 }
 
+static void on_frame(wslay_event_context_ptr context,
+                     const struct wslay_event_on_frame_recv_start_arg *arg, void *userdata) {
+    WebSocket *w = userdata;
+
+    if (!wslay_is_ctrl_frame(arg->opcode))
+        w->n_fragments++;
+}
+
 static void on_message(wslay_event_context_ptr context,
                        const struct wslay_event_on_msg_recv_arg *arg, void *userdata) {
     WebSocket *w = userdata;
 
-    if (!wslay_is_ctrl_frame(arg->opcode))
-        w->callbacks.on_message((const char *)arg->msg, arg->msg_length,
-                                arg->opcode == WSLAY_TEXT_FRAME, w->userdata);
+    if (arg->opcode == WSLAY_PING)
+        w->n_pongs++;
+    if (wslay_is_ctrl_frame(arg->opcode))
+        return;
+    w->n_fragments = 0;
+    w->callbacks.on_message((const char *)arg->msg, arg->msg_length,
+                            arg->opcode == WSLAY_TEXT_FRAME, w->userdata);
 }
 
 static int map_error(int error) {
@@ -89,6 +113,7 @@ int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userda
         .recv_callback = on_recv,
         .send_callback = on_send,
         .genmask_callback = on_genmask,
+        .on_frame_recv_start_callback = on_frame,
         .on_msg_recv_callback = on_message,
     };
     _cleanup_(websocket_freep) WebSocket *w = calloc(1, sizeof(*w));
@@ -182,6 +207,8 @@ ssize_t websocket_output(WebSocket *w, void *buf, size_t size) {
         (void)queue_close(w);
         r = wslay_event_send(w->context);
     }
+    if (!wslay_event_want_write(w->context))
+        w->n_pongs = 0;
     size -= w->out_size;
     w->out = NULL;
     w->out_size = 0;

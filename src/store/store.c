@@ -151,6 +151,8 @@ static int run_change(Store *s, sqlite3_stmt *st, bool must_change) {
 
     if (!s->in_transaction)
         return -EINVAL;
+    if (sqlite3_get_autocommit(s->db)) /* SQLite has ended it; this would be stored on its own */
+        return -ENOSPC;
     r = sqlite3_step(st);
     if (r != SQLITE_DONE)
         return sqlite_error(s, r);

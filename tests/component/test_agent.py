@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import time
 import uuid
 
 import pytest
@@ -308,6 +309,14 @@ def test_refused_handshake_is_tried_again(agent, manager, answer, text):
     agent.wait_log(text)
 
 
+def test_forced_pause_is_never_shorter_than_the_backoff(agent, manager):
+    manager.answers = [{"return_code": 503, "FORCE_BACKOFF": 0}] * 3
+    connect(agent, manager, connection={"backoff": "400", "max_backoff": "1600"})
+    begin = time.monotonic()
+    manager.wait_offer(4)
+    assert time.monotonic() - begin > (0.4 + 0.8) / 2  # at least: the first may have passed already
+
+
 def test_changed_agent_id_drops_unsent_replies_and_keeps_guids(agent, manager):
     connect(agent, manager, messaging={"retransmission_timeout": "3600"})
     g = guid()
@@ -512,4 +521,4 @@ def test_overlong_configuration_line_is_ignored_whole(agent, manager):
     agent.configure(manager.url() + "?" + "x" * 300)
     agent.start()
     agent.wait_notify("Not configured")
-    agent.wait_log("is longer than")
+    agent.wait_log("is too long and is ignored")

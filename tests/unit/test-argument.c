@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves the argument rules of the protocol's section 7: every type takes its spellings and nothing
+ * else, null is absent, bounds hold, and no error text has a value in it. */
+#include <glib.h>
+
+#include "basic/bounds.h"
+#include "proto/argument.h"
+
+#define SECRET "c4n4ry" /* part of every bad value */
+
+static const Argument table[] = {
+    {"text", ARGUMENT_STRING, false, ""},
+    {"flag", ARGUMENT_BOOL, false, ""},
+    {"bytes", ARGUMENT_BASE64, false, ""},
+    {"list", ARGUMENT_LIST, false, ""},
+};
+static const Argument mandatory[] = {{"needed", ARGUMENT_STRING, true, ""}};
+
+enum { TEXT, FLAG, BYTES, LIST };
+
+static struct json_object *parse_json(const char *text) {
+    struct json_object *o = NULL;
+
+    g_assert_cmpint(json_parse(text, strlen(text), &o), ==, 0);
+    return o;
+}
+
+static int parse(const char *name, const char *value, ArgumentValue *ret, char **ret_error) {
+    g_autofree char *text = g_strdup_printf("{\"%s\":%s}", name, value);
+    _cleanup_json_ struct json_object *o = parse_json(text);
+
+    return arguments_parse(table, ELEMENTSOF(table), o, ret, ret_error);
+}
+
+static void assert_good(const char *name, const char *value, ArgumentValue *ret) {
+    char *error = NULL;
+
+    if (parse(name, value, ret, &error) != 0)
+        g_error("%s: %s: %s", name, value, error);
+    g_assert_null(error);
+}
+
+static void test_string(void) {
+    static const char *const cases[][2] = {
+        {"\"x\"", "x"},        {"\"\"", ""},     {"5", "5"},         {"-1", "-1"},
+        {"1.5", "1.5"},        {"true", "true"}, {"false", "false"}, {"\"\xc3\xa4\"", "\xc3\xa4"},
+        {"\"a\\nb\"", "a\nb"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        ArgumentValue v[ELEMENTSOF(table)];
+
+        assert_good("text", cases[i][0], v);
+        g_assert_true(v[TEXT].is_set);
+        g_assert_cmpstr(v[TEXT].string, ==, cases[i][1]);
+        g_assert_cmpuint(v[TEXT].size, ==, strlen(cases[i][1]));
+        g_assert_false(v[FLAG].is_set);
+        argument_values_done(v, ELEMENTSOF(v));
+        g_assert_null(v[TEXT].string);
+    }
+}
+
+static void test_bool(void) {
+    static const struct {
+        const char *value;
+        bool expected;
+    } cases[] = {
+        {"true", true},     {"false", false},     {"\"true\"", true}, {"\"false\"", false},
+        {"\"TRUE\"", true}, {"\"False\"", false}, {"\"yes\"", true},  {"\"no\"", false},
+        {"\"Yes\"", true},  {"\"NO\"", false},    {"1", true},        {"0", false},
+        {"\"1\"", true},    {"\"0\"", false},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        ArgumentValue v[ELEMENTSOF(table)];
+
+        assert_good("flag", cases[i].value, v);
+        g_assert_true(v[FLAG].is_set);
+        g_assert_cmpint(v[FLAG].boolean, ==, cases[i].expected);
+        argument_values_done(v, ELEMENTSOF(v));
+    }
+}
+
+static void test_base64(void) {
+    static const struct {
+        const char *value, *bytes;
+        size_t size;
+    } cases[] = {
+        {"\"\"", "", 0},
+        {"\"AA==\"", "\0", 1},
+        {"\"aGVsbG8=\"", "hello", 5},
+        {"\"aGVs\\nbG8=\\n\"", "hello", 5},
+        {"\"/////w==\"", "\xff\xff\xff\xff", 4},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        ArgumentValue v[ELEMENTSOF(table)];
+
+        assert_good("bytes", cases[i].value, v);
+        g_assert_cmpmem(v[BYTES].string, v[BYTES].size, cases[i].bytes, cases[i].size);
+        g_assert_cmpint(v[BYTES].string[v[BYTES].size], ==, 0);
+        argument_values_done(v, ELEMENTSOF(v));
+    }
+}
+
+static void test_list(void) {
+    static const struct {
+        const char *value;
+        const char *const items[4];
+    } cases[] = {
+        {"[]", {NULL}},
+        {"[\"a\"]", {"a"}},
+        {"[\"\",\"b c\",5]", {"", "b c", "5"}},
+        {"[true,1.5]", {"true", "1.5"}},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        ArgumentValue v[ELEMENTSOF(table)];
+
+        assert_good("list", cases[i].value, v);
+        g_assert_cmpuint(g_strv_length(v[LIST].list), ==,
+                         g_strv_length((char **)(uintptr_t)cases[i].items));
+        for (size_t k = 0; cases[i].items[k]; k++)
+            g_assert_cmpstr(v[LIST].list[k], ==, cases[i].items[k]);
+        argument_values_done(v, ELEMENTSOF(v));
+    }
+}
+
+static void test_absent(void) {
+    static const char *const cases[] = {"{}", "{\"text\":null,\"flag\":null,\"list\":null}", "[]",
+                                        "5", "{\"other\":1}"};
+    ArgumentValue v[ELEMENTSOF(table)];
+    char *error = NULL;
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_json_ struct json_object *o = parse_json(cases[i]);
+
+        g_assert_cmpint(arguments_parse(table, ELEMENTSOF(table), o, v, &error), ==, 0);
+        for (size_t k = 0; k < ELEMENTSOF(table); k++)
+            g_assert_true(!v[k].is_set && !v[k].string && !v[k].list);
+        g_assert_cmpint(arguments_parse(mandatory, 1, o, v, &error), ==, -EINVAL);
+        g_assert_cmpstr(error, ==, "The mandatory argument 'needed' is missing");
+        free(TAKE_PTR(error));
+    }
+    g_assert_cmpint(arguments_parse(table, ELEMENTSOF(table), NULL, v, &error), ==, 0);
+    g_assert_cmpint(arguments_parse(mandatory, 1, NULL, v, &error), ==, -EINVAL);
+    free(error);
+    g_assert_cmpint(arguments_parse(NULL, 0, NULL, v, &error), ==, 0);
+}
+
+static void test_wrong(void) {
+    static const char *const cases[][2] = {
+        {"text", "{\"" SECRET "\":1}"},
+        {"text", "[\"" SECRET "\"]"},
+        {"text", "\"" SECRET "\\u0000x\""},
+        {"flag", "\"" SECRET "\""},
+        {"flag", "\"\""},
+        {"flag", "2"},
+        {"flag", "1.0"},
+        {"flag", "-1"},
+        {"flag", "\"on\""},
+        {"flag", "\"true \""},
+        {"flag", "\"true\\u0000\""},
+        {"flag", "[]"},
+        {"flag", "{}"},
+        {"bytes", "5"},
+        {"bytes", "true"},
+        {"bytes", "[]"},
+        {"bytes", "\"" SECRET "!\""},
+        {"bytes", "\"a\""},
+        {"bytes", "\"a===\""},
+        {"bytes", "\"aGVsbG8=\\u0000\""},
+        {"list", "\"" SECRET "\""},
+        {"list", "{\"0\":\"" SECRET "\"}"},
+        {"list", "5"},
+        {"list", "[\"" SECRET "\",null]"},
+        {"list", "[\"" SECRET "\",[]]"},
+        {"list", "[\"" SECRET "\",{}]"},
+        {"list", "[\"" SECRET "\\u0000\"]"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        ArgumentValue v[ELEMENTSOF(table)];
+        _cleanup_free_ char *error = NULL;
+
+        if (parse(cases[i][0], cases[i][1], v, &error) != -EINVAL)
+            g_error("accepted: %s", cases[i][1]);
+        g_assert_nonnull(strstr(error, cases[i][0]));
+        g_assert_null(strstr(error, SECRET));
+        for (size_t k = 0; k < ELEMENTSOF(table); k++)
+            g_assert_true(!v[k].string && !v[k].list);
+    }
+}
+
+static int parse_list_of(size_t n, size_t item_size, char **ret_error) {
+    _cleanup_json_ struct json_object *o = json_object_new_object(), *list = NULL;
+    g_autofree char *item = g_strnfill(item_size, 'x');
+    ArgumentValue v[ELEMENTSOF(table)];
+    int r;
+
+    list = json_object_new_array();
+    for (size_t i = 0; i < n; i++)
+        json_object_array_add(list, json_object_new_string(item));
+    json_object_object_add(o, "list", TAKE_PTR(list));
+    r = arguments_parse(table, ELEMENTSOF(table), o, v, ret_error);
+    if (r >= 0)
+        argument_values_done(v, ELEMENTSOF(v));
+    return r;
+}
+
+static void test_bounds(void) {
+    static const struct {
+        size_t n, size;
+        bool good;
+    } cases[] = {
+        {JOB_ARGUMENTS_MAX, 1, true},
+        {JOB_ARGUMENTS_MAX + 1, 1, false},
+        {1, JOB_ARGUMENTS_SIZE_MAX - 1, true},
+        {1, JOB_ARGUMENTS_SIZE_MAX, false},
+        {2, JOB_ARGUMENTS_SIZE_MAX / 2 - 1, true},
+        {2, JOB_ARGUMENTS_SIZE_MAX / 2, false},
+        {100000, 0, false},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_free_ char *error = NULL;
+
+        g_assert_cmpint(parse_list_of(cases[i].n, cases[i].size, &error), ==,
+                        cases[i].good ? 0 : -EINVAL);
+        g_assert_cmpstr(error, ==, cases[i].good ? NULL : "The argument 'list' is too large");
+    }
+}
+
+static void test_unknown(void) {
+    _cleanup_json_ struct json_object *o =
+        parse_json("{\"a\":1,\"text\":2,\"b\":null,\"list\":[],\"c\":3}");
+    _cleanup_json_ struct json_object *array = parse_json("[\"a\"]");
+    const char *const expected[] = {"a", "b", "c", NULL, NULL};
+    size_t position = 0, none = 0;
+
+    for (size_t i = 0; i < ELEMENTSOF(expected); i++)
+        g_assert_cmpstr(arguments_next_unknown(table, ELEMENTSOF(table), o, &position), ==,
+                        expected[i]);
+    g_assert_null(arguments_next_unknown(table, ELEMENTSOF(table), NULL, &none));
+    g_assert_null(arguments_next_unknown(table, ELEMENTSOF(table), array, &none));
+}
+
+static void test_names(void) {
+    for (ArgumentType t = 0; t < _ARGUMENT_TYPE_MAX; t++)
+        g_assert_nonnull(argument_type_to_string(t));
+    g_assert_null(argument_type_to_string(_ARGUMENT_TYPE_MAX));
+}
+
+int main(int argc, char **argv) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/argument/string", test_string);
+    g_test_add_func("/argument/bool", test_bool);
+    g_test_add_func("/argument/base64", test_base64);
+    g_test_add_func("/argument/list", test_list);
+    g_test_add_func("/argument/absent", test_absent);
+    g_test_add_func("/argument/wrong", test_wrong);
+    g_test_add_func("/argument/bounds", test_bounds);
+    g_test_add_func("/argument/unknown", test_unknown);
+    g_test_add_func("/argument/names", test_names);
+    return g_test_run();
+}

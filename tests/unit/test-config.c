@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves the defaults, every key with its limits, the order of files, and that whatever a file
+ * says, the agent has a usable configuration: a value that cannot be used is reported and the one
+ * before it kept. */
+#include <glib.h>
+#include <glib/gstdio.h>
+
+#include "basic/bounds.h"
+#include "core/config.h"
+#include "temporary.h"
+
+typedef struct Problems {
+    unsigned n;
+    char *last, *last_file;
+} Problems;
+
+static void problems_done(Problems *p) {
+    g_free(p->last);
+    g_free(p->last_file);
+}
+
+static void on_problem(const char *file, const char *text, void *userdata) {
+    Problems *p = userdata;
+
+    p->n++;
+    g_free(p->last);
+    g_free(p->last_file);
+    p->last = g_strdup(text);
+    p->last_file = g_strdup(file);
+}
+
+/* Returns the number of problems. */
+static unsigned parse(const char *text, Config *ret) {
+    _cleanup_(problems_done) Problems p = {};
+
+    g_assert_cmpint(config_init(ret), ==, 0);
+    g_assert_cmpint(config_parse(ret, "/etc/dcm-agent/agent.conf", text, on_problem, &p), ==, 0);
+    return p.n;
+}
+
+static void assert_defaults(const Config *c) {
+    g_assert_null(c->agentmanager_url);
+    g_assert_null(c->ca_cert);
+    g_assert_false(c->allow_unknown_certs);
+    g_assert_cmpuint(c->backoff_usec, ==, USEC_PER_SEC);
+    g_assert_cmpuint(c->max_backoff_usec, ==, 300 * USEC_PER_SEC);
+    g_assert_cmpuint(c->ping_usec, ==, 30 * USEC_PER_SEC);
+    g_assert_cmpuint(c->retransmission_usec, ==, 5 * USEC_PER_SEC);
+    g_assert_cmpint(c->max_at_once, ==, -1);
+    g_assert_cmpuint(c->workers, ==, 2);
+    g_assert_cmpuint(c->db_timeout_usec, ==, 14400 * USEC_PER_SEC);
+    g_assert_null(c->platform_name);
+    g_assert_null(c->platform_version);
+    g_assert_cmpstr(c->log_level, ==, "info");
+    g_assert_cmpstr(c->console_level, ==, "INFO");
+    g_assert_cmpint(json_object_object_length(c->features), ==, 0);
+}
+
+static void test_defaults(void) {
+    _cleanup_(config_done) Config c = {}, empty = {};
+
+    g_assert_cmpint(config_init(&c), ==, 0);
+    assert_defaults(&c);
+    g_assert_cmpuint(parse("", &empty), ==, 0);
+    assert_defaults(&empty);
+}
+
+#define NUMBER(f) offsetof(Config, f), 8
+#define SECONDS USEC_PER_SEC
+
+/* Every key that is a number. */
+static void test_numbers(void) {
+    static const struct {
+        const char *section, *key, *value;
+        size_t offset, size;
+        int64_t expected; /* -2: refused */
+    } cases[] = {
+        {"connection", "backoff", "250", NUMBER(backoff_usec), 250000},
+        {"connection", "backoff", "10", NUMBER(backoff_usec), 10000},
+        {"connection", "backoff", "9", NUMBER(backoff_usec), -2},
+        {"connection", "backoff", "86400000", NUMBER(backoff_usec), 86400 * (int64_t)SECONDS},
+        {"connection", "backoff", "86400001", NUMBER(backoff_usec), -2},
+        {"connection", "backoff", "10.5", NUMBER(backoff_usec), -2},
+        {"connection", "backoff", "1e3", NUMBER(backoff_usec), (int64_t)SECONDS},
+        {"connection", "max_backoff", "600000", NUMBER(max_backoff_usec), 600 * (int64_t)SECONDS},
+        {"connection", "max_backoff", "0", NUMBER(max_backoff_usec), -2},
+        {"connection", "heartbeat_frequency", "1", NUMBER(ping_usec), (int64_t)SECONDS},
+        {"connection", "heartbeat_frequency", "2.5", NUMBER(ping_usec), 2500000},
+        {"connection", "heartbeat_frequency", "0.9", NUMBER(ping_usec), -2},
+        {"connection", "heartbeat_frequency", "86401", NUMBER(ping_usec), -2},
+        {"messaging", "retransmission_timeout", "0.1", NUMBER(retransmission_usec), 100000},
+        {"messaging", "retransmission_timeout", "3600", NUMBER(retransmission_usec),
+         3600 * (int64_t)SECONDS},
+        {"messaging", "retransmission_timeout", "0", NUMBER(retransmission_usec), -2},
+        {"messaging", "max_at_once", "-1", NUMBER(max_at_once), -1},
+        {"messaging", "max_at_once", "0", NUMBER(max_at_once), 0},
+        {"messaging", "max_at_once", "1000000", NUMBER(max_at_once), 1000000},
+        {"messaging", "max_at_once", "1000001", NUMBER(max_at_once), -2},
+        {"messaging", "max_at_once", "-2", NUMBER(max_at_once), -2},
+        {"messaging", "max_at_once", "1.5", NUMBER(max_at_once), -2},
+        {"workers", "count", "1", NUMBER(workers), 1},
+        {"workers", "count", "1000", NUMBER(workers), 1000},
+        {"workers", "count", "0", NUMBER(workers), -2},
+        {"workers", "count", "1001", NUMBER(workers), -2},
+        {"workers", "count", "-1", NUMBER(workers), -2},
+        {"storage", "db_timeout", "60", NUMBER(db_timeout_usec), 60 * (int64_t)SECONDS},
+        {"storage", "db_timeout", "59", NUMBER(db_timeout_usec), -2},
+        {"storage", "db_timeout", "1e9", NUMBER(db_timeout_usec), 1000000000 * (int64_t)SECONDS},
+        {"storage", "db_timeout", "1e10", NUMBER(db_timeout_usec), -2},
+        {"storage", "db_timeout", "nan", NUMBER(db_timeout_usec), -2},
+        {"storage", "db_timeout", "inf", NUMBER(db_timeout_usec), -2},
+        {"storage", "db_timeout", "-inf", NUMBER(db_timeout_usec), -2},
+        {"storage", "db_timeout", "1e400", NUMBER(db_timeout_usec), -2},
+        {"workers", "count", "", NUMBER(workers), -2},
+        {"workers", "count", "two", NUMBER(workers), -2},
+        {"workers", "count", "2 3", NUMBER(workers), -2},
+        {"workers", "count", "2x", NUMBER(workers), -2},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        g_autofree char *text =
+            g_strdup_printf("[%s]\n%s = %s\n", cases[i].section, cases[i].key, cases[i].value);
+        _cleanup_(config_done) Config c = {};
+        unsigned n = parse(text, &c);
+        int64_t value;
+
+        memcpy(&value, (const char *)&c + cases[i].offset, cases[i].size);
+        if (cases[i].expected == -2) {
+            g_assert_cmpuint(n, ==, 1);
+            assert_defaults(&c);
+        } else if (n != 0 || value != cases[i].expected)
+            g_error("%s: %" G_GINT64_FORMAT, text, value);
+    }
+}
+
+static void test_bool(void) {
+    static const struct {
+        const char *value;
+        int expected; /* -1: refused */
+    } cases[] = {{"true", 1}, {"False", 0}, {"YES", 1}, {"no", 0}, {"on", 1},    {"off", 0},
+                 {"1", 1},    {"0", 0},     {"2", -1},  {"", -1},  {"maybe", -1}};
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        g_autofree char *text =
+            g_strdup_printf("[connection]\nallow_unknown_certs = %s\n", cases[i].value);
+        _cleanup_(config_done) Config c = {};
+
+        g_assert_cmpuint(parse(text, &c), ==, cases[i].expected < 0);
+        g_assert_cmpint(c.allow_unknown_certs, ==, cases[i].expected == 1);
+    }
+}
+
+static void test_texts(void) {
+    _cleanup_(config_done) Config c = {};
+
+    g_assert_cmpuint(parse("[connection]\nagentmanager_url=wss://h:2745/x?a=b\n"
+                           "[platform]\nname: Debian\nversion : 12\n"
+                           "[logging]\nLevel=debug\nconsole_level=DEBUG\n",
+                           &c),
+                     ==, 0);
+    g_assert_cmpstr(c.agentmanager_url, ==, "wss://h:2745/x?a=b");
+    g_assert_cmpstr(c.platform_name, ==, "Debian");
+    g_assert_cmpstr(c.platform_version, ==, "12");
+    g_assert_cmpstr(c.log_level, ==, "debug");
+    g_assert_cmpstr(c.console_level, ==, "DEBUG");
+    g_assert_cmpint(config_parse(&c, "x", "[connection]\nagentmanager_url=\n", on_problem, NULL),
+                    ==, 0);
+    g_assert_null(c.agentmanager_url); /* empty: not set */
+}
+
+static void test_paths(void) {
+    static const struct {
+        const char *file, *value, *expected;
+    } cases[] = {
+        {"/etc/dcm-agent/agent.conf", "/etc/ca.pem", "/etc/ca.pem"},
+        {"/etc/dcm-agent/agent.conf", "ca.pem", "/etc/dcm-agent/ca.pem"},
+        {"/etc/dcm-agent/agent.conf.d/x.conf", "../ca.pem",
+         "/etc/dcm-agent/agent.conf.d/../ca.pem"},
+        {"agent.conf", "ca.pem", "ca.pem"},
+        {"/agent.conf", "ca.pem", "/ca.pem"},
+        {"/etc/dcm-agent/agent.conf", "", NULL},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        g_autofree char *text = g_strdup_printf("[connection]\nca_cert = %s\n", cases[i].value);
+        _cleanup_(config_done) Config c = {};
+
+        g_assert_cmpint(config_init(&c), ==, 0);
+        g_assert_cmpint(config_parse(&c, cases[i].file, text, on_problem, NULL), ==, 0);
+        g_assert_cmpstr(c.ca_cert, ==, cases[i].expected);
+    }
+}
+
+static void test_syntax(void) {
+    static const struct {
+        const char *text;
+        unsigned problems;
+        uint64_t workers;
+    } cases[] = {
+        {"[workers]\ncount=7\n", 0, 7},
+        {"[workers]\ncount = 7", 0, 7},
+        {"[workers]\ncount: 7\n", 0, 7},
+        {"[workers]\r\ncount = 7\r\n", 0, 7},
+        {"\xef\xbb\xbf[workers]\ncount = 7\n", 0, 7},
+        {"# comment\n; comment\n\n[workers]\n#count = 1\n;count = 2\ncount = 7 ; comment\n", 0, 7},
+        {"[workers]\nCOUNT = 7\n", 0, 7},
+        {"[Workers]\ncount = 7\n", 0, 2}, /* sections have their case, as in the Python agent */
+        {"count = 7\n", 0, 2},            /* in no section */
+        {"[workers]\ncount = 7\ncount = 8\n", 0, 8},
+        {"[workers]\ncount = 7\n[other]\ncount = 9\n[workers]\n", 0, 7},
+        {"[workers]\ncount = 7\nother = x\n[unknown]\nkey = value\n", 0, 7},
+        {"[workers]\ncount = 7\ncount = none\n", 1, 7},
+        {"[workers]\nnonsense\ncount = 7\n", 1, 7},
+        {"[workers\ncount = 7\n", 1, 2},
+        {"\x01\x02\xff\n[workers]\ncount = 7\n", 1, 7},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_(config_done) Config c = {};
+        unsigned n = parse(cases[i].text, &c);
+
+        if (n != cases[i].problems || c.workers != cases[i].workers)
+            g_error("%s: %u problems, %" G_GUINT64_FORMAT, cases[i].text, n, c.workers);
+    }
+}
+
+/* A line that the parser cannot hold is reported and left out, never taken in part. */
+static void test_long_lines(void) {
+    static const size_t sizes[] = {150, 190, 198, 199, 200, 201, 400, 5000, 100000};
+
+    for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+        g_autofree char *value = g_strnfill(sizes[i], 'x');
+        g_autofree char *text = g_strdup_printf(
+            "[connection]\nagentmanager_url = wss://h/%s\nbackoff = 500\n[workers]\ncount = 7\n",
+            value);
+        _cleanup_(config_done) Config c = {};
+        unsigned n = parse(text, &c);
+
+        g_assert_cmpuint(c.backoff_usec, ==, 500000);
+        g_assert_cmpuint(c.workers, ==, 7);
+        if (c.agentmanager_url) {
+            g_assert_cmpuint(strlen(c.agentmanager_url), ==, sizes[i] + strlen("wss://h/"));
+            g_assert_cmpuint(n, ==, 0);
+        } else {
+            g_assert_cmpuint(sizes[i], >, 150);
+            g_assert_cmpuint(n, ==, 1);
+        }
+    }
+}
+
+static void test_long_comment(void) {
+    g_autofree char *comment = g_strnfill(5000, '#');
+    g_autofree char *text = g_strdup_printf("[workers]\n%s\ncount = 7\n;%s", comment, comment);
+    _cleanup_(config_done) Config c = {};
+
+    g_assert_cmpuint(parse(text, &c), ==, 0);
+    g_assert_cmpuint(c.workers, ==, 7);
+}
+
+static void test_features(void) {
+    _cleanup_(config_done) Config c = {};
+    const char *text;
+
+    g_assert_cmpuint(
+        parse("[features]\nmount = True\nHas Space: a=b\nempty =\nmount = false\n", &c), ==, 0);
+    text = json_object_to_json_string_ext(c.features, JSON_C_TO_STRING_PLAIN);
+    g_assert_cmpstr(text, ==, "{\"mount\":\"false\",\"Has Space\":\"a=b\",\"empty\":\"\"}");
+}
+
+/* Texts that go into the handshake are UTF-8: others would make every manager hang up. */
+static void test_invalid_utf8(void) {
+    _cleanup_(config_done) Config c = {};
+
+    g_assert_cmpuint(parse("[features]\na = \xff\nb\xff = 1\nc = \xc3\xa4\n[platform]\nname = "
+                           "\xc3\n[workers]\ncount = 7\n",
+                           &c),
+                     ==, 3);
+    g_assert_cmpstr(json_object_to_json_string_ext(c.features, JSON_C_TO_STRING_PLAIN), ==,
+                    "{\"c\":\"\xc3\xa4\"}");
+    g_assert_null(c.platform_name);
+    g_assert_cmpuint(c.workers, ==, 7);
+}
+
+static void test_load(void) {
+    static const struct {
+        const char *name, *text;
+    } dropins[] = {
+        {"20-b.conf", "[workers]\ncount = 20\n[connection]\nca_cert = b.pem\n"},
+        {"10-a.conf", "[workers]\ncount = 10\n[messaging]\nmax_at_once = 10\n"},
+        {"30-c.conf", "[storage]\ndb_timeout = bad\n"},
+        {".99-hidden.conf", "[workers]\ncount = 99\n"},
+        {"99-other.conf~", "[workers]\ncount = 99\n"},
+        {"99-other", "[workers]\ncount = 99\n"},
+        {"conf", "[workers]\ncount = 99\n"},
+    };
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *file = g_build_filename(dir, "agent.conf", NULL);
+    g_autofree char *directory = g_build_filename(dir, "agent.conf.d", NULL);
+    g_autofree char *pem = g_build_filename(directory, "b.pem", NULL);
+    g_autofree char *subdirectory = g_build_filename(directory, "40-directory.conf", NULL);
+    _cleanup_(config_done) Config c = {}, absent = {};
+    _cleanup_(problems_done) Problems p = {};
+
+    g_assert_cmpint(config_load(file, directory, on_problem, &p, &absent), ==, 0);
+    assert_defaults(&absent);
+    g_assert_cmpuint(p.n, ==, 0);
+
+    temporary_write(dir, "agent.conf", "[workers]\ncount = 5\n[platform]\nname = x\n", 40);
+    g_assert_cmpint(g_mkdir(directory, 0755), ==, 0);
+    for (size_t i = 0; i < ELEMENTSOF(dropins); i++)
+        temporary_write(directory, dropins[i].name, dropins[i].text, strlen(dropins[i].text));
+    g_assert_cmpint(config_load(file, directory, on_problem, &p, &c), ==, 0);
+    g_assert_cmpuint(c.workers, ==, 20);
+    g_assert_cmpint(c.max_at_once, ==, 10);
+    g_assert_cmpstr(c.platform_name, ==, "x");
+    g_assert_cmpstr(c.ca_cert, ==, pem);
+    g_assert_cmpuint(p.n, ==, 1);
+    g_assert_true(g_str_has_suffix(p.last_file, "/30-c.conf"));
+    g_assert_cmpstr(p.last, ==,
+                    "the value of db_timeout in [storage] cannot be used and is ignored");
+    config_done(&c);
+
+    /* one that cannot be read */
+    g_assert_cmpint(g_mkdir(subdirectory, 0755), ==, 0);
+    g_assert_cmpint(config_load(file, directory, on_problem, &p, &c), ==, 0);
+    g_assert_cmpuint(p.n, ==, 3);
+    g_assert_cmpstr(p.last_file, ==, subdirectory);
+    g_assert_cmpuint(c.workers, ==, 20);
+}
+
+static void test_file_bound(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *file = g_build_filename(dir, "agent.conf", NULL);
+    g_autofree char *text = g_strnfill(CONFIG_FILE_MAX + 1, '\n');
+    _cleanup_(config_done) Config c = {};
+    _cleanup_(problems_done) Problems p = {};
+
+    memcpy(text, "[workers]\ncount = 7\n", 20);
+    temporary_write(dir, "agent.conf", text, CONFIG_FILE_MAX + 1);
+    g_assert_cmpint(config_load(file, "/nonexistent", on_problem, &p, &c), ==, 0);
+    g_assert_cmpuint(p.n, ==, 1);
+    assert_defaults(&c);
+    config_done(&c);
+    temporary_write(dir, "agent.conf", text, CONFIG_FILE_MAX);
+    g_assert_cmpint(config_load(file, "/nonexistent", on_problem, &p, &c), ==, 0);
+    g_assert_cmpuint(p.n, ==, 1);
+    g_assert_cmpuint(c.workers, ==, 7);
+}
+
+int main(int argc, char **argv) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/config/defaults", test_defaults);
+    g_test_add_func("/config/numbers", test_numbers);
+    g_test_add_func("/config/bool", test_bool);
+    g_test_add_func("/config/texts", test_texts);
+    g_test_add_func("/config/paths", test_paths);
+    g_test_add_func("/config/syntax", test_syntax);
+    g_test_add_func("/config/long-lines", test_long_lines);
+    g_test_add_func("/config/long-comment", test_long_comment);
+    g_test_add_func("/config/features", test_features);
+    g_test_add_func("/config/invalid-utf8", test_invalid_utf8);
+    g_test_add_func("/config/load", test_load);
+    g_test_add_func("/config/file-bound", test_file_bound);
+    return g_test_run();
+}

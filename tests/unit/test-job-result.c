@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves what the manager is told of each end of a job, that any output makes a valid reply, and
+ * that the largest one still fits in a message. */
+#include <fcntl.h>
+#include <glib.h>
+#include <signal.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "core/job-result.h"
+#include "proto/message.h"
+#include "temporary.h"
+
+typedef struct Fixture {
+    char *dir;
+    int fd;
+    struct json_object *reply;
+} Fixture;
+
+static void fixture_init(Fixture *f, const char *out, const char *err) {
+    *f = (Fixture){.dir = temporary_new()};
+    f->fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_assert_cmpint(f->fd, >=, 0);
+    if (out)
+        temporary_write(f->dir, "stdout", out, strlen(out));
+    if (err)
+        temporary_write(f->dir, "stderr", err, strlen(err));
+}
+
+static void fixture_done(Fixture *f) {
+    json_object_put(f->reply);
+    safe_close(f->fd);
+    temporary_remove(&f->dir);
+}
+#define _cleanup_fixture_ _cleanup_(fixture_done)
+
+static ExitRecord make_record(ExitKind kind, int status, const char *out, const char *err) {
+    return (ExitRecord){.kind = kind,
+                        .status = status,
+                        .out = {.total_bytes = strlen(out), .head_bytes = strlen(out)},
+                        .err = {.total_bytes = strlen(err), .head_bytes = strlen(err)}};
+}
+
+static void assert_reply(struct json_object *reply, int code, const char *message,
+                         const char *error_message) {
+    g_assert_cmpint(json_object_get_int(json_get(reply, "return_code")), ==, code);
+    g_assert_cmpstr(json_get_string(reply, "reply_type"), ==, "void");
+    g_assert_true(json_object_object_get_ex(reply, "reply_object", NULL));
+    g_assert_cmpstr(json_get_string(reply, "message"), ==, message);
+    g_assert_cmpstr(json_get_string(reply, "error_message"), ==, error_message);
+}
+
+static void test_records(void) {
+    static const struct {
+        ExitKind kind;
+        int status;
+        bool cancelled;
+        const char *out, *err;
+        int code;
+        const char *error_message;
+    } cases[] = {
+        {EXIT_KIND_EXITED, 0, false, "hello\n", "", 0, ""},
+        {EXIT_KIND_EXITED, 3, false, "hello\n", "oops\n", 3, "oops\n"},
+        {EXIT_KIND_EXITED, 255, false, "", "oops", 255, "oops"},
+        {EXIT_KIND_EXITED, 0, true, "x", "oops", 0, "oops\nThe job was cancelled.\n"},
+        {EXIT_KIND_KILLED, SIGKILL, false, "x", "oops\n", -9,
+         "oops\nThe job was ended by signal 9 (KILL).\n"},
+        {EXIT_KIND_KILLED, SIGTERM, true, "x", "", -15,
+         "The job was cancelled, and ended by signal 15 (TERM).\n"},
+        {EXIT_KIND_KILLED, 64, false, "", "", -64, "The job was ended by signal 64 ().\n"},
+        {EXIT_KIND_START_FAILED, ENOENT, false, "", "", 127,
+         "The job could not be started: No such file or directory\n"},
+        {EXIT_KIND_START_FAILED, EACCES, false, "", "", 126,
+         "The job could not be started: Permission denied\n"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        ExitRecord record = make_record(cases[i].kind, cases[i].status, cases[i].out, cases[i].err);
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f, cases[i].out, cases[i].err);
+        g_assert_cmpint(job_reply_from_record(f.fd, &record, cases[i].cancelled, &f.reply), ==, 0);
+        assert_reply(f.reply, cases[i].code, cases[i].out, cases[i].error_message);
+    }
+}
+
+static void test_units(void) {
+    static const struct {
+        UnitStatus status;
+        bool cancelled;
+        int code;
+        const char *error_message;
+    } cases[] = {
+        {{.result = "oom-kill", .main_code = CLD_KILLED, .main_status = SIGKILL},
+         false,
+         -9,
+         "The job did not end by itself: systemd reports 'oom-kill'.\n"},
+        {{.result = "timeout", .main_code = CLD_KILLED, .main_status = SIGTERM},
+         false,
+         -15,
+         "The job did not end by itself: systemd reports 'timeout'.\n"},
+        {{.result = "core-dump", .main_code = CLD_DUMPED, .main_status = SIGSEGV},
+         false,
+         -11,
+         "The job did not end by itself: systemd reports 'core-dump'.\n"},
+        {{.result = "signal", .main_code = CLD_KILLED, .main_status = SIGTERM},
+         true,
+         -15,
+         "The job was cancelled: systemd reports 'signal'.\n"},
+        {{.result = "exit-code", .main_code = CLD_EXITED, .main_status = 203},
+         false,
+         203,
+         "The job did not end by itself: systemd reports 'exit-code'.\n"},
+        {{.result = "success"},
+         false,
+         1,
+         "The job did not end by itself: systemd reports 'success'.\n"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f, "out", NULL);
+        g_assert_cmpint(job_reply_from_unit(f.fd, &cases[i].status, cases[i].cancelled, &f.reply),
+                        ==, 0);
+        assert_reply(f.reply, cases[i].code, "out", cases[i].error_message);
+    }
+}
+
+/* Section 4: an old manager knows it by these two keys. */
+static void test_lost(void) {
+    static const char text[] = "The job was executed but the state of the execution was lost.";
+    _cleanup_json_ struct json_object *reply = NULL;
+
+    g_assert_cmpint(job_reply_lost(&reply), ==, 0);
+    assert_reply(reply, 1, "", text);
+    g_assert_cmpstr(json_get_string(reply, "Exception"), ==, text);
+}
+
+static void test_invalid_utf8(void) {
+    static const char out[] = "a\xff\xc3", err[] = "\xed\xa0\x80";
+    ExitRecord record = make_record(EXIT_KIND_EXITED, 1, out, err);
+    _cleanup_fixture_ Fixture f;
+    _cleanup_free_ char *text = NULL;
+
+    fixture_init(&f, out, err);
+    g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
+    assert_reply(f.reply, 1, "a\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    g_assert_cmpint(json_encode(f.reply, &text, NULL), ==, 0);
+    g_assert_true(g_utf8_validate(text, -1, NULL));
+}
+
+static void test_missing_output(void) {
+    ExitRecord record = make_record(EXIT_KIND_EXITED, 0, "four", "");
+    _cleanup_fixture_ Fixture f;
+
+    fixture_init(&f, NULL, NULL);
+    g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
+    assert_reply(f.reply, 0, "", "");
+}
+
+/* Both streams full, of each byte that takes much room in JSON or is replaced. */
+static void test_largest(void) {
+    static const uint8_t bytes[] = {'x', 1, 0x1f, '"', '\n', 0, 0xff, 0xc3};
+    const size_t size = JOB_OUTPUT_HEAD_MAX + JOB_OUTPUT_TAIL_MAX;
+
+    for (size_t i = 0; i < ELEMENTSOF(bytes); i++) {
+        g_autofree char *data = g_malloc(size);
+        ExitRecord record = make_record(EXIT_KIND_EXITED, 0, "", "");
+        _cleanup_fixture_ Fixture f;
+        _cleanup_free_ char *text = NULL;
+        size_t text_size = 0;
+
+        memset(data, bytes[i], size);
+        fixture_init(&f, NULL, NULL);
+        temporary_write(f.dir, "stdout", data, size);
+        temporary_write(f.dir, "stderr", data, size);
+        record.out = record.err = (OutputSummary){.total_bytes = 10 * size,
+                                                  .head_bytes = JOB_OUTPUT_HEAD_MAX,
+                                                  .tail_bytes = JOB_OUTPUT_TAIL_MAX,
+                                                  .tail_offset = 10 * size - JOB_OUTPUT_TAIL_MAX};
+        g_assert_cmpint(job_reply_from_record(f.fd, &record, true, &f.reply), ==, 0);
+        g_assert_cmpint(json_encode(f.reply, &text, &text_size), ==, 0);
+        g_assert_cmpuint(text_size, >, size / 2);
+        g_assert_cmpuint(text_size, <, MESSAGE_SIZE_MAX - 65536); /* room for the message around */
+        g_assert_nonnull(strstr(json_get_string(f.reply, "message"), " bytes left out ...]\n"));
+        g_assert_true(g_str_has_suffix(json_get_string(f.reply, "error_message"), "cancelled.\n"));
+    }
+}
+
+static void test_record_read(void) {
+    g_autofree char *big = g_strnfill(EXIT_RECORD_MAX + 1, 'x');
+    ExitRecord record = make_record(EXIT_KIND_EXITED, 3, "", ""), back;
+    _cleanup_free_ char *text = NULL;
+    _cleanup_fixture_ Fixture f;
+
+    sha256_hex("", 0, record.out.sha256);
+    sha256_hex("", 0, record.err.sha256);
+    fixture_init(&f, NULL, NULL);
+    g_assert_cmpint(job_record_read(f.fd, &back), ==, -ENODATA);
+    temporary_write(f.dir, "exit", "", 0);
+    g_assert_cmpint(job_record_read(f.fd, &back), ==, -ENODATA);
+    temporary_write(f.dir, "exit", "DCM_EXIT_RECORD=1\nKIND=ex", 25);
+    g_assert_cmpint(job_record_read(f.fd, &back), ==, -ENODATA);
+    temporary_write(f.dir, "exit", "junk\nEND=1\n", 11);
+    g_assert_cmpint(job_record_read(f.fd, &back), ==, -EBADMSG);
+    temporary_write(f.dir, "exit", big, EXIT_RECORD_MAX + 1);
+    g_assert_cmpint(job_record_read(f.fd, &back), ==, -EBADMSG);
+    g_assert_cmpint(exit_record_render(&record, &text), ==, 0);
+    temporary_write(f.dir, "exit", text, strlen(text));
+    g_assert_cmpint(job_record_read(f.fd, &back), ==, 0);
+    g_assert_cmpint(back.status, ==, 3);
+}
+
+int main(int argc, char **argv) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/job-result/records", test_records);
+    g_test_add_func("/job-result/units", test_units);
+    g_test_add_func("/job-result/lost", test_lost);
+    g_test_add_func("/job-result/invalid-utf8", test_invalid_utf8);
+    g_test_add_func("/job-result/missing-output", test_missing_output);
+    g_test_add_func("/job-result/largest", test_largest);
+    g_test_add_func("/job-result/record-read", test_record_read);
+    return g_test_run();
+}
