@@ -25,7 +25,6 @@
 
 /* requests */
 #define REQUESTS_OPEN_MAX 10000u
-#define COMMIT_BATCH_MAX 512u /* requests in one transaction */
 #define ERROR_MESSAGE_MAX ((size_t)1024)
 
 /* jobs */
@@ -43,5 +42,4 @@
 
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)
-#define PEM_FILE_MAX ((size_t)4 * 1024 * 1024)
 #define PROC_FILE_MAX ((size_t)1024 * 1024)

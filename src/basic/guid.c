@@ -30,7 +30,8 @@ void guid_to_job_name(const char *guid, char ret[static JOB_NAME_SIZE]) {
         memcpy(ret, guid, strlen(guid) + 1);
         return;
     }
-    memcpy(ret, "h-", 2);
+    ret[0] = 'h';
+    ret[1] = '-';
     sha256_hex(guid, strlen(guid), ret + 2);
 }
 

@@ -5,7 +5,7 @@
 #include "bus/agent-object.h"
 
 #include "basic/bounds.h"
-#include "core/command.h"
+#include "core/command-table.h"
 #include "proto/message.h"
 
 #define INTERFACE AGENT_BUS_NAME ".Manager"

@@ -2,7 +2,6 @@
 #include "core/agent.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 
@@ -10,15 +9,17 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
-#include "core/command.h"
+#include "core/command-table.h"
 #include "core/config.h"
 #include "core/token.h"
 #include "system/addresses.h"
+#include "system/memory.h"
 #include "system/platform.h"
 
 #define STATUS_SIZE 512
 #define META_INJECTED_ID "injected_id"
 #define ENVIRONMENT_INJECTED_ID "DCM_AGENT_INJECTED_ID"
+#define HEMLOCK_USEC USEC_PER_SEC
 #define EXPIRE_INTERVAL_USEC (3600 * USEC_PER_SEC)
 
 struct Agent {
@@ -33,6 +34,7 @@ struct Agent {
     Store *store;
     Connection *connection;
     Console *console;
+    RequestFlow *flow;
     Dispatcher *dispatcher;
     sd_event_source *expire_timer;
     ConnectionState state;
@@ -41,6 +43,7 @@ struct Agent {
     uint64_t connected_since_usec;
     unsigned n_failures; /* since the last success */
     bool was_connected;
+    bool stopping; /* by HEMLOCK: nothing is taken any more */
 };
 
 static void set_status(Agent *a, const char *format, ...) _printf_(2, 3);
@@ -90,7 +93,7 @@ static int make_offer(char **ret, size_t *ret_size, void *userdata) {
         &(const HandshakeOffer){
             .ipv4 = addresses.ipv4,
             .ipv6 = addresses.ipv6,
-            .agent_id = dispatcher_get_agent_id(a->dispatcher),
+            .agent_id = request_flow_get_agent_id(a->flow),
             .token = a->token,
             .injected_id = a->injected_id,
             .version = PROJECT_VERSION,
@@ -123,21 +126,21 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     console_log(a->console, a->was_connected ? LOG_INFO : LOG_CRIT, "The agent has %sconnected.",
                 a->was_connected ? "re" : "");
     a->was_connected = true;
-    dispatcher_opened(a->dispatcher, answer->agent_id);
+    request_flow_opened(a->flow, answer->agent_id);
     agent_id = agent_get_agent_id(a);
     (void)log_struct(LOG_NOTICE, 0,
                      LOG_FIELDS(LOG_ID(DCM_MESSAGE_CONNECTED), LOG_AGENT_ID(agent_id)),
                      "Connected to %s as %s", a->config.agentmanager_url, agent_id);
     set_status(a, "Connected to %s as %s%s%s%s", a->config.agentmanager_url, agent_id,
                a->server_name ? " (" : "", strempty(a->server_name), a->server_name ? ")" : "");
-    /* the trust store and the handshake's buffers have just been freed */
-    (void)malloc_trim(0);
+    memory_trim();
 }
 
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
     Agent *a = userdata;
 
-    dispatcher_message(a->dispatcher, text, size, is_text);
+    if (!a->stopping)
+        dispatcher_message(a->dispatcher, text, size, is_text);
 }
 
 /* The first failure and each doubling of their number are worth a line. */
@@ -151,7 +154,7 @@ static void on_failure(const char *error, bool was_open, uint64_t wait_usec, voi
 
     a->connected_since_usec = 0;
     if (was_open) {
-        dispatcher_closed(a->dispatcher);
+        request_flow_closed(a->flow);
         (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CONNECTION_LOST)),
                          "The connection to %s ended: %s", a->config.agentmanager_url, error);
     } else {
@@ -179,12 +182,24 @@ static void on_state(ConnectionState state, void *userdata) {
                          a->config.agentmanager_url);
 }
 
+static int on_hemlock_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    Agent *a = userdata;
+
+    return sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
+}
+
+/* The executor checks who asks, so this process must still be there when it is asked to stop jobs.
+ */
 static void on_hemlock(void *userdata) {
     Agent *a = userdata;
 
     (void)log_struct(LOG_CRIT, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_HEMLOCK)),
-                     "The manager ordered this agent to stop");
-    (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
+                     "The manager ordered this agent to stop; its jobs are stopped too");
+    a->stopping = true;
+    request_flow_cancel_all(a->flow);
+    if (sd_event_add_time_relative(a->event, NULL, CLOCK_BOOTTIME, HEMLOCK_USEC, 1,
+                                   on_hemlock_timer, a) < 0)
+        (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
 }
 
 static void on_request_changed(const Request *q, void *userdata) {
@@ -199,14 +214,13 @@ static void on_config_problem(const char *file, const char *text, void *userdata
                      "%s: %s", file, text);
 }
 
-static int apply_logging(Agent *a) {
+static void apply_log_level(Agent *a) {
     int level = log_level_from_string(strempty(a->config.log_level));
 
     if (level < 0)
         on_config_problem(a->paths.config_file, "[logging] level is not a log level", NULL);
     else
         log_set_level(level);
-    return 0;
 }
 
 static void not_configured(Agent *a, const char *why) {
@@ -246,13 +260,14 @@ static int connect_to_manager(Agent *a) {
 }
 
 static void apply(Agent *a) {
-    dispatcher_configure(a->dispatcher, &(const DispatcherOptions){
-                                            .retransmission_usec = a->config.retransmission_usec,
-                                            .max_at_once = a->config.max_at_once,
-                                            .workers = (unsigned)a->config.workers,
-                                        });
-    console_set_level(a->console, a->config.console_level);
-    (void)apply_logging(a);
+    request_flow_configure(a->flow, &(const RequestFlowOptions){
+                                        .retransmission_usec = a->config.retransmission_usec,
+                                        .workers = (unsigned)a->config.workers,
+                                    });
+    dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
+    if (console_set_level(a->console, a->config.console_level) < 0)
+        on_config_problem(a->paths.config_file, "[logging] console_level is not a level", NULL);
+    apply_log_level(a);
 }
 
 static bool same_connection(const Config *a, const Config *b) {
@@ -356,18 +371,16 @@ static int build(Agent *a) {
         .on_failure = on_failure,
         .on_state = on_state,
     };
-    static const DispatcherCallbacks dispatcher_callbacks = {
-        .on_hemlock = on_hemlock,
-        .on_changed = on_request_changed,
-    };
     int r;
 
     r = connection_new(a->event, &connection_callbacks, a, &a->connection);
     if (r >= 0)
         r = console_new(a->connection, a->config.console_level, &a->console);
     if (r >= 0)
-        r = dispatcher_new(a->event, a->store, a->connection, a->console, a->paths.jobs_directory,
-                           &dispatcher_callbacks, a, &a->dispatcher);
+        r = request_flow_new(a->event, a->store, a->connection, a->console, a->paths.jobs_directory,
+                             on_request_changed, a, &a->flow);
+    if (r >= 0)
+        r = dispatcher_new(a->flow, a->console, on_hemlock, a, &a->dispatcher);
     if (r >= 0)
         r = sd_event_add_time_relative(a->event, &a->expire_timer, CLOCK_BOOTTIME,
                                        60 * USEC_PER_SEC, 60 * USEC_PER_SEC, on_expire, a);
@@ -403,6 +416,7 @@ Agent *agent_free(Agent *a) {
         console_log(a->console, LOG_CRIT, "The agent is shutting down.");
     sd_event_source_disable_unref(a->expire_timer);
     dispatcher_free(a->dispatcher);
+    request_flow_free(a->flow);
     console_free(a->console);
     connection_free(a->connection);
     store_close(a->store);
@@ -428,7 +442,7 @@ int agent_start(Agent *a) {
 }
 
 int agent_set_bus(Agent *a, sd_bus *bus) {
-    return dispatcher_set_bus(a->dispatcher, bus);
+    return request_flow_set_bus(a->flow, bus);
 }
 
 const char *agent_get_state(const Agent *a) {
@@ -440,7 +454,7 @@ const char *agent_get_status_text(const Agent *a) {
 }
 
 const char *agent_get_agent_id(const Agent *a) {
-    return strempty(dispatcher_get_agent_id(a->dispatcher));
+    return strempty(request_flow_get_agent_id(a->flow));
 }
 
 const char *agent_get_server_name(const Agent *a) {

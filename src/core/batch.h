@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Group commit: changes of one iteration of the loop in one transaction, and what follows from them
+/* Group commit: changes of one wake-up in one transaction, and what follows from them
  * after its commit. */
 #pragma once
 

@@ -2,86 +2,9 @@
 #include "core/command.h"
 
 #include "basic/fd-util.h"
-#include "core/builtin.h"
-#include "core/script-source.h"
-
-enum {
-    RUN_SCRIPT_B64SCRIPT,
-    RUN_SCRIPT_CHECKSUM,
-    RUN_SCRIPT_INPYTHON,
-    RUN_SCRIPT_RUN_UNDER_SUDO,
-    RUN_SCRIPT_COMPRESSION,
-    RUN_SCRIPT_ARGUMENTS,
-};
-
-static const Argument run_script_arguments[] = {
-    [RUN_SCRIPT_B64SCRIPT] = {"b64script", ARGUMENT_BASE64, true, "the script, perhaps compressed"},
-    [RUN_SCRIPT_CHECKSUM] = {"checksum", ARGUMENT_STRING, true,
-                             "SHA-256 of the decompressed script, in hex"},
-    [RUN_SCRIPT_INPYTHON] = {"inpython", ARGUMENT_BOOL, false, "run it by python3"},
-    [RUN_SCRIPT_RUN_UNDER_SUDO] = {"runUnderSudo", ARGUMENT_BOOL, false,
-                                   "run it as root, else as user dcm"},
-    [RUN_SCRIPT_COMPRESSION] = {"compression", ARGUMENT_STRING, false,
-                                "'gzip': a zlib or gzip stream"},
-    [RUN_SCRIPT_ARGUMENTS] = {"arguments", ARGUMENT_LIST, false,
-                              "positional arguments; not secret"},
-};
 
 void job_spec_done(JobSpec *s) {
     s->script_fd = safe_close(s->script_fd);
-}
-
-static int run_script_prepare(const ArgumentValue *values, JobSpec *ret, char **ret_error) {
-    const ArgumentValue *script = &values[RUN_SCRIPT_B64SCRIPT];
-    int fd = -1, r;
-
-    r = script_source_open(script->string, script->size, values[RUN_SCRIPT_COMPRESSION].string,
-                           values[RUN_SCRIPT_CHECKSUM].string, &fd);
-    if (r < 0) {
-        *ret_error = strdup(script_source_strerror(r));
-        return *ret_error ? -EINVAL : -ENOMEM;
-    }
-    *ret = (JobSpec){
-        .command = "run_script",
-        .arguments = values[RUN_SCRIPT_ARGUMENTS].list,
-        .script_fd = fd,
-        .as_root = values[RUN_SCRIPT_RUN_UNDER_SUDO].boolean,
-        .interpreter = values[RUN_SCRIPT_INPYTHON].boolean ? "python3" : NULL,
-    };
-    return 0;
-}
-
-#define ARGUMENTS(table) .arguments = (table), .n_arguments = ELEMENTSOF(table)
-
-static const Command commands[] = {
-    {
-        .name = "get_agent_data",
-        .summary = "Processors, memory and load of this server",
-        .run = builtin_get_agent_data,
-    },
-    {
-        .name = "heartbeat",
-        .summary = "Whether this server is initialized: STARTING until it is",
-        .run = builtin_heartbeat,
-    },
-    {
-        .name = "run_script",
-        .summary = "Runs a script that comes with the request",
-        ARGUMENTS(run_script_arguments),
-        .prepare = run_script_prepare,
-    },
-};
-
-const Command *command_find(const char *name) {
-    for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-        if (streq(commands[i].name, name))
-            return &commands[i];
-    return NULL;
-}
-
-const Command *command_table(size_t *ret_n) {
-    *ret_n = ELEMENTSOF(commands);
-    return commands;
 }
 
 const char *command_kind_to_string(CommandKind kind) {

@@ -48,8 +48,4 @@ typedef struct Command {
     int (*prepare)(const ArgumentValue *values, JobSpec *ret, char **ret_error);
 } Command;
 
-/* NULL: unknown */
-const Command *command_find(const char *name) _pure_;
-/* In alphabetical order. */
-const Command *command_table(size_t *ret_n);
 const char *command_kind_to_string(CommandKind kind) _const_;

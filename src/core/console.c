@@ -34,11 +34,14 @@ static const char *level_name(int level) {
     return "DEBUG";
 }
 
-void console_set_level(Console *c, const char *level) {
+int console_set_level(Console *c, const char *level) {
     c->level = LOG_INFO;
     for (size_t i = 0; i < ELEMENTSOF(levels); i++)
-        if (strcasecmp(strempty(level), levels[i].name) == 0)
+        if (strcasecmp(strempty(level), levels[i].name) == 0) {
             c->level = levels[i].level;
+            return 0;
+        }
+    return -EINVAL;
 }
 
 int console_new(Connection *connection, const char *level, Console **ret) {
@@ -47,7 +50,7 @@ int console_new(Connection *connection, const char *level, Console **ret) {
     if (!c)
         return -ENOMEM;
     c->connection = connection;
-    console_set_level(c, level);
+    (void)console_set_level(c, level);
     *ret = c;
     return 0;
 }

@@ -7,10 +7,11 @@
 
 typedef struct Console Console;
 
-/* `level` is the least that is sent: "DEBUG" ... "CRITICAL"; another text means INFO. */
+/* `level` is the least that is sent: "DEBUG" ... "CRITICAL". */
 int console_new(Connection *connection, const char *level, Console **ret);
 Console *console_free(Console *c);
-void console_set_level(Console *c, const char *level);
+/* -EINVAL for another text, which means INFO. */
+int console_set_level(Console *c, const char *level);
 
 /* `level` as in syslog(3): LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT. */
 void console_log(Console *c, int level, const char *format, ...) _printf_(3, 4);

@@ -130,6 +130,12 @@ static void end_refused(Job *j, const char *text) {
     end(j, JOB_END_REFUSED, r, reply);
 }
 
+/* The executor has noted it durably: true also when it was ordered through an earlier process of
+ * ours. */
+static bool was_cancelled(Job *j) {
+    return j->cancelled || faccessat(j->dir_fd, "cancelled", F_OK, 0) >= 0;
+}
+
 /* 1: ended; 0: no record yet; negative errno: not known. */
 static int end_by_record(Job *j) {
     struct json_object *reply = NULL;
@@ -142,7 +148,7 @@ static int end_by_record(Job *j) {
     if (r == -EBADMSG) /* only the job itself can have written that */
         r = reply_new_error("The job overwrote its exit record", &reply);
     else if (r >= 0)
-        r = job_reply_from_record(j->dir_fd, &record, j->cancelled, &reply);
+        r = job_reply_from_record(j->dir_fd, &record, was_cancelled(j), &reply);
     if (r < 0)
         return r;
     end(j, JOB_END_DONE, 0, reply);
@@ -156,7 +162,7 @@ static void end_without_record(Job *j, int error, const UnitStatus *status) {
     int r;
 
     if (error == 0)
-        r = job_reply_from_unit(j->dir_fd, status, j->cancelled, &reply);
+        r = job_reply_from_unit(j->dir_fd, status, was_cancelled(j), &reply);
     else
         r = job_reply_lost(&reply);
     end(j, error == 0 ? JOB_END_DONE : JOB_END_LOST, r, reply);

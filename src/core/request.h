@@ -8,11 +8,11 @@
 #include "proto/request-state.h"
 #include "store/store.h"
 
-typedef struct Execution Execution;   /* core/runner.h */
-typedef struct Dispatcher Dispatcher; /* core/dispatcher.h */
+typedef struct Execution Execution;     /* core/runner.h */
+typedef struct RequestFlow RequestFlow; /* core/request-flow.h */
 
 typedef struct Request {
-    Dispatcher *dispatcher; /* for its timer */
+    RequestFlow *flow; /* for its timer */
     char *guid;
     char *command;
     char *agent_id; /* that it was sent to; may be NULL */

@@ -7,7 +7,7 @@
 #include <sys/queue.h>
 
 #include "basic/log.h"
-#include "core/command.h"
+#include "core/command-table.h"
 #include "proto/message.h"
 
 struct Execution {
@@ -213,6 +213,16 @@ void runner_cancel(Runner *r, Request *q) {
         /* A start by an earlier process of ours may have got through: the job settles that. */
         if (r->bus)
             start(x);
+        if (x->job)
+            (void)job_cancel(x->job);
+    }
+}
+
+void runner_cancel_all(Runner *r) {
+    Execution *x, *next;
+
+    for (x = TAILQ_FIRST(&r->executions); x; x = next) {
+        next = TAILQ_NEXT(x, entries);
         if (x->job)
             (void)job_cancel(x->job);
     }

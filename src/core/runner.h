@@ -31,6 +31,8 @@ void runner_set_workers(Runner *r, unsigned workers);
 /* The request must be stored. Its reply comes by on_finished(), never from inside this call. */
 int runner_add(Runner *r, Request *q);
 void runner_cancel(Runner *r, Request *q);
+/* All jobs that have been started. */
+void runner_cancel_all(Runner *r);
 /* The reply is stored, or not wanted: the worker is free for the next one. */
 void runner_forget(Runner *r, Request *q);
 /* systemd was restarted: look at all jobs again. */

@@ -28,6 +28,9 @@ static inline void json_object_putp(struct json_object **o) {
 int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const char *signature,
              ...);
 int ctl_report(const sd_bus_error *error, int r);
+/* "   Label: ", right-aligned by characters, not bytes. */
+void ctl_print_label(const char *label, int width);
+void ctl_print_field(const char *label, int width, const char *value);
 void ctl_print_json(struct json_object *o);
 /* "Sun 2026-11-22 20:01:38 UTC", or "-" for 0 */
 const char *ctl_format_time(uint64_t usec, char *buf, size_t size);

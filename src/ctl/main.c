@@ -68,6 +68,18 @@ int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const c
     return r < 0 ? ctl_report(&error, r) : 0;
 }
 
+void ctl_print_label(const char *label, int width) {
+    size_t characters = mbstowcs(NULL, label, 0);
+    int used = characters == (size_t)-1 ? (int)strlen(label) : (int)characters;
+
+    (void)printf("%*s%s: ", MAX(width - used, 0), "", label);
+}
+
+void ctl_print_field(const char *label, int width, const char *value) {
+    ctl_print_label(label, width);
+    (void)printf("%s\n", value);
+}
+
 void ctl_print_json(struct json_object *o) {
     (void)printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
                                                                JSON_C_TO_STRING_NOSLASHESCAPE |

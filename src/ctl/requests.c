@@ -79,10 +79,10 @@ static void print_block(const char *title, const char *text) {
 static void print_reply(struct json_object *reply) {
     struct json_object *object = json_object_object_get(reply, "reply_object");
 
-    (void)printf("%14s: %d\n", _("Return code"),
-                 json_object_get_int(json_object_object_get(reply, "return_code")));
+    ctl_print_field(_("Return code"), 14,
+                    json_object_get_string(json_object_object_get(reply, "return_code")));
     if (object)
-        (void)printf("%14s: %s\n", _("Reply object"), json_object_to_json_string(object));
+        ctl_print_field(_("Reply object"), 14, json_object_to_json_string(object));
     print_block(_("Output"), json_object_get_string(json_object_object_get(reply, "message")));
     print_block(_("Errors"),
                 json_object_get_string(json_object_object_get(reply, "error_message")));
@@ -100,13 +100,15 @@ static void print_request(struct json_object *o) {
 
     for (size_t i = 0; i < ELEMENTSOF(texts); i++)
         if (json_object_object_get_ex(o, texts[i].key, &value))
-            (void)printf("%14s: %s\n", _(texts[i].title), json_object_get_string(value));
-    (void)printf("%14s: %s\n", _("Accepted"),
-                 ctl_format_time(json_object_get_uint64(json_object_object_get(o, "accepted_usec")),
-                                 buf, sizeof(buf)));
-    (void)printf("%14s: %s\n", _("Changed"),
-                 ctl_format_time(json_object_get_uint64(json_object_object_get(o, "changed_usec")),
-                                 buf, sizeof(buf)));
+            ctl_print_field(_(texts[i].title), 14, json_object_get_string(value));
+    ctl_print_field(
+        _("Accepted"), 14,
+        ctl_format_time(json_object_get_uint64(json_object_object_get(o, "accepted_usec")), buf,
+                        sizeof(buf)));
+    ctl_print_field(
+        _("Changed"), 14,
+        ctl_format_time(json_object_get_uint64(json_object_object_get(o, "changed_usec")), buf,
+                        sizeof(buf)));
     if (json_object_object_get_ex(o, "reply", &value))
         print_reply(value);
 }

@@ -112,7 +112,7 @@ static const char *text(struct json_object *o, const char *key) {
 static void print_counts(struct json_object *counts) {
     bool first = true;
 
-    (void)printf("%12s: ", _("Requests"));
+    ctl_print_label(_("Requests"), 12);
     json_object_object_foreach(counts, state, n) {
         if (json_object_get_int(n) == 0)
             continue;
@@ -129,12 +129,12 @@ static void print_status(struct json_object *o, bool connected) {
 
     (void)printf("%s●%s dcm-agent %s\n", colour ? (connected ? "\033[32m" : "\033[31m") : "",
                  colour ? "\033[0m" : "", text(o, "Version"));
-    (void)printf("%12s: %s\n", _("Status"), text(o, "StatusText"));
-    (void)printf("%12s: %s\n", _("Manager"), text(o, "ManagerUrl"));
+    ctl_print_field(_("Status"), 12, text(o, "StatusText"));
+    ctl_print_field(_("Manager"), 12, text(o, "ManagerUrl"));
     if (connected)
-        (void)printf("%12s: %s\n", _("Since"), ctl_format_time(since, buf, sizeof(buf)));
-    (void)printf("%12s: %s\n", _("Agent id"), text(o, "AgentId"));
-    (void)printf("%12s: %s\n", _("Server name"), text(o, "ServerName"));
+        ctl_print_field(_("Since"), 12, ctl_format_time(since, buf, sizeof(buf)));
+    ctl_print_field(_("Agent id"), 12, text(o, "AgentId"));
+    ctl_print_field(_("Server name"), 12, text(o, "ServerName"));
     print_counts(json_object_object_get(o, "RequestCounts"));
 }
 

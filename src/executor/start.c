@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /* Method Start. A GUID is started at most once, because of the order of these steps:
  *
  *   call ── check arguments, find command ───────────────▶ InvalidArgument, UnknownCommand
  *     │
  *   mkdir, exclusive ──── exists ────────────────────────▶ AlreadyStarted, but not before systemd
- *     │                                                    has answered an earlier start of the
- * GUID │             └──── no space, read-only, I/O ──────▶ NoSpace files, fsync of the directory
- * and its parent │   └── fails: files and directory removed ────────▶ NoSpace (not removed:
- * StartFailed) │ StartTransientUnit(), answer awaited in the loop ├── accepted
- * ──────────────────────────────────────▶ unit name ├── UnitExists
- * ────────────────────────────────────▶ AlreadyStarted ├── refused: exit record "start-failed"
- * written ───▶ StartFailed └── no answer ─────────────────────────────────────▶ Unknown: directory
- * and unit tell
+ *     │             │                                      has answered an earlier start of the GUID
+ *     │             └──── no space, read-only, I/O ──────▶ NoSpace
+ *   files, fsync of the directory and its parent
+ *     │   └── fails: files and directory removed ────────▶ NoSpace (not removed: StartFailed)
+ *     │
+ *   StartTransientUnit(), answer awaited in the loop
+ *     ├── accepted ──────────────────────────────────────▶ unit name
+ *     ├── UnitExists ────────────────────────────────────▶ AlreadyStarted
+ *     ├── refused: exit record "start-failed" written ───▶ StartFailed
+ *     └── no answer ─────────────────────────────────────▶ Unknown: directory and unit tell
  *
  * From the second fsync on, the directory stays for ever, whatever becomes of this process. */
+/* clang-format on */
 #include "executor/start.h"
 
 #include <sys/stat.h>

@@ -123,6 +123,7 @@ static int wait_for_reply(const Options *o, Client **client, const char *guid) {
     int r;
 
     for (;;) {
+        client_expect_loss(*client);
         r = call_wait(*client, guid, &answer);
         if (r == 0)
             return print_reply(o, json_get(answer, "request"));

@@ -20,7 +20,7 @@ struct Client {
     uint64_t deadline_usec; /* CLOCK_BOOTTIME */
     char *data;
     size_t size;
-    bool lost;
+    bool lost, expects_loss;
 };
 
 static int explain_connect(const char *path, int error) {
@@ -68,6 +68,10 @@ Client *client_free(Client *c) {
     return NULL;
 }
 
+void client_expect_loss(Client *c) {
+    c->expects_loss = true;
+}
+
 bool client_is_lost(const Client *c) {
     return c->lost;
 }
@@ -86,7 +90,8 @@ struct json_object *client_request(const char *method) {
 
 static int lost(Client *c) {
     c->lost = true;
-    (void)fprintf(stderr, _("dcm-manager: the manager has closed the control connection\n"));
+    if (!c->expects_loss)
+        (void)fprintf(stderr, _("dcm-manager: the manager has closed the control connection\n"));
     return EXIT_NOT_RUNNING;
 }
 

@@ -28,5 +28,7 @@ struct json_object *client_request(const char *method);
 int client_call(Client *c, struct json_object *request, struct json_object **ret);
 /* One more answer. */
 int client_receive(Client *c, struct json_object **ret);
+/* The caller copes with a manager that goes away, and explains it where that fails. */
+void client_expect_loss(Client *c);
 /* Whether the last failure was that the manager went away. */
 bool client_is_lost(const Client *c);

@@ -121,6 +121,7 @@ static int on_probed(sd_event_source *source, uint64_t usec, void *userdata) {
 static void begin_probe(Peer *p, Peer *older) {
     int r;
 
+    assert(older); /* authenticate() asks for a probe of a connected agent alone */
     p->older = older;
     p->probed_usec = now_usec(CLOCK_BOOTTIME);
     (void)session_ping(older->session);

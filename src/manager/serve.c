@@ -37,12 +37,14 @@ static void server_done(Server *s) {
 }
 
 static unsigned raise_limit(void) {
-    struct rlimit limit = {};
+    struct rlimit limit = {}, wanted;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return 1024 - FDS_RESERVED;
-    limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)SESSIONS_MAX + FDS_RESERVED);
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    wanted = limit;
+    wanted.rlim_cur = MIN(limit.rlim_max, (rlim_t)SESSIONS_MAX + FDS_RESERVED);
+    if (setrlimit(RLIMIT_NOFILE, &wanted) >= 0)
+        limit = wanted;
     return (unsigned)MAX(limit.rlim_cur, (rlim_t)2 * FDS_RESERVED) - FDS_RESERVED;
 }
 
@@ -54,7 +56,7 @@ static void on_count(unsigned n_agents, void *userdata) {
             (void)sd_event_exit(s->event, 0);
         return;
     }
-    (void)sd_notifyf(false, "STATUS=%u agents are connected", n_agents);
+    (void)sd_notifyf(false, "STATUS=Connected agents: %u", n_agents);
 }
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {

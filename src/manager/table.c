@@ -95,7 +95,7 @@ static size_t column_width(const Table *t, size_t column) {
 void table_print(const Table *t, FILE *f) {
     size_t widths[16] = {};
 
-    assert(t->n_columns <= ELEMENTSOF(widths));
+    assert(t->n_columns > 0 && t->n_columns <= ELEMENTSOF(widths));
     for (size_t i = 0; i < t->n_columns; i++)
         widths[i] = column_width(t, i);
     for (size_t i = 0; i < t->n_cells; i++) {

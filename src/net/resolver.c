@@ -128,6 +128,7 @@ int resolver_new(sd_event *event, const char *host, uint16_t port, ResolverCallb
     k = question_new(host, port, &r->question);
     if (k < 0)
         return k;
+    assert(r->question);
     k = sd_event_add_io(event, &r->source, r->question->wake_fd, EPOLLIN, on_wake, r);
     if (k < 0)
         return k;

@@ -202,6 +202,34 @@ def test_script_that_leaves_a_daemon_does_not_hang(manager):
     wait_for(gone, "the daemon to be killed with the unit")
 
 
+def test_reply_is_bounded_in_its_encoded_form(manager):
+    """Control characters take six bytes each in JSON: two megabytes of them are no message."""
+    guid = order(manager, "#!/bin/bash\nhead -c 2000000 /dev/zero | tr '\\0' '\\1'\n"
+                          "head -c 2000000 /dev/zero | tr '\\0' '\\1' >&2\necho end\n")
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == 0 and reply["message"].endswith("\1end\n")
+    assert "bytes left out" in reply["message"] and "bytes left out" in reply["error_message"]
+
+
+def test_cancel_is_remembered_over_a_restart(manager):
+    guid = order(manager, "#!/bin/bash\ntrap 'read -r line </tmp/dcm-test-fifo; exit 9' TERM\n"
+                          "echo ready\nwhile :; do sleep infinity & wait; done\n")
+    fifo = pathlib.Path("/tmp/dcm-test-fifo")
+    os.mkfifo(fifo)
+    os.chmod(fifo, 0o666)
+    stdout = pathlib.Path("/var/lib/dcm-jobs") / guid / "stdout"
+    wait_for(lambda: stdout.exists() and "ready" in stdout.read_text(), "the script")
+    manager.send(type="CANCEL", request_id=guid)
+    wait_for((stdout.parent / "cancelled").exists, "the note of the cancellation")
+    run("systemctl", "kill", "--signal=SIGKILL", "dcm-agent.service")
+    # jobs are ordered after the agent, so systemd starts it again when this one has stopped
+    fifo.write_text("go\n")
+    manager.wait_offer(2)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == 9 and "cancelled" in reply["error_message"]
+    fifo.unlink()
+
+
 def test_journal_has_fields(manager):
     guid = order(manager, "#!/bin/sh\necho hello\n")
     reply_to(manager, guid)
@@ -281,8 +309,11 @@ def test_watchdog_restarts_a_stopped_daemon(manager):
 
 
 def test_hemlock_is_not_restarted(manager):
+    guid = order(manager, "#!/bin/sh\nexec sleep infinity\n")
+    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "a job")
     manager.send(type="HEMLOCK", request_id="h")
     wait_for(lambda: show("dcm-agent.service", "ActiveState") == "failed", "the end")
+    wait_for(lambda: show(unit_of(guid), "SubState") != "running", "the end of the job")
     assert show("dcm-agent.service", "NRestarts") == "0"
     run("systemctl", "reset-failed", "dcm-agent.service")
 

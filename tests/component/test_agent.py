@@ -443,3 +443,82 @@ def test_silent_manager_is_given_up(agent, manager):
         agent.notified += agent.notify.recv(65536).decode()
     agent.notify.setblocking(False)
     manager.wait_offer(2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+def test_full_disk_refuses_and_recovers(agent, manager):
+    """The state directory is a file system of 1 MiB, in a mount namespace of the agent's own."""
+    agent.configure(manager.url())
+    agent.start(wrapper=["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                         f"mount -t tmpfs -o size=1M tmpfs {agent.state} && exec \"$@\"", "sh"])
+    manager.wait_offer()
+    state = f"/proc/{agent.process.pid}/root{agent.state}"
+    before = guid()
+    manager.request(before, "heartbeat")
+    manager.wait_message("REPLY", before)
+    filler = f"{state}/filler"
+    with open(filler, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            pass
+    # small changes still fit into pages that the journal has; a large one does not
+    g = guid()
+    manager.request(g, "heartbeat", {"filler": "x" * 100000})
+    nack = manager.wait_message("NACK", g)
+    assert "cannot store the request: No space left on device" in nack["error_message"]
+    assert not manager.of_type("ACK", g)
+    agent.wait_log("requests are refused until it can")
+    os.unlink(filler)
+    manager.request(g, "heartbeat", {"filler": "x" * 100000})
+    assert manager.wait_message("REPLY", g)["payload"]["return_code"] == 0
+    manager.request(before, "heartbeat")
+    manager.wait_message("REPLY", before, 2)
+    assert len(manager.offers) == 1
+
+
+def test_damaged_database_is_set_aside(agent, manager):
+    connect(agent, manager)
+    agent.kill()
+    database = agent.state / "requests.db"
+    (agent.state / "requests.db-wal").unlink()
+    database.write_bytes(b"this is no database" * 1000)
+    agent.start()
+    manager.wait_offer(2)
+    kept = [p for p in agent.state.iterdir() if ".damaged-" in p.name]
+    assert len(kept) == 1 and kept[0].read_bytes().startswith(b"this is no database")
+    agent.wait_log("is damaged; kept as")
+    assert database.stat().st_mode & 0o777 == 0o600
+
+
+def test_second_agent_on_one_database_is_refused(agent, manager, bus):
+    import subprocess
+
+    connect(agent, manager)
+    second = subprocess.run(
+        [agent.process.args[0], f"--config={agent.config}", f"--state-directory={agent.state}"],
+        env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus.address}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1 and "cannot be opened" in second.stderr
+
+
+def test_token_never_leaves_by_log(agent, manager):
+    agent.configure(manager.url(), logging={"level": "debug", "console_level": "DEBUG"})
+    agent.start()
+    token = manager.wait_offer()["token"]
+    g = guid()
+    manager.request(g, "run_script", {"b64script": "c2VjcmV0LWNhbmFyeQ==", "checksum": "canary"})
+    manager.wait_message("REPLY", g)
+    agent.stop()
+    log = agent.log.read_text()
+    assert token not in log and "canary" not in log and "c2VjcmV0" not in log
+    assert not [m for m in manager.received if "c2VjcmV0" in json.dumps(m)]
+
+
+def test_overlong_configuration_line_is_ignored_whole(agent, manager):
+    """Half a URL would name another host."""
+    agent.configure(manager.url() + "?" + "x" * 300)
+    agent.start()
+    agent.wait_notify("Not configured")
+    agent.wait_log("is too long and is ignored")

@@ -585,8 +585,10 @@ class RawClient:
 
     def send_text(self, text):
         data = text.encode()
-        size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
-        self.socket.sendall(b"\x81" + size + b"\0\0\0\0" + data)
+        head = bytes([0x80 | len(data)])
+        if len(data) > 125:
+            head = b"\xfe" + len(data).to_bytes(2, "big")
+        self.socket.sendall(b"\x81" + head + b"\0\0\0\0" + data)
 
     def read_exactly(self, size):
         data = b""
@@ -718,7 +720,7 @@ def test_socket_activation_drops_no_attempt(start, tmp_path):
          "--fdname", "agents:control", MANAGER, "serve", "--no-tls", "--database",
          str(tmp_path / "manager.db")], stderr=subprocess.PIPE, text=True)
     try:
-        while "Listening on" not in (line := activator.stderr.readline()) or str(control) not in line:
+        while str(control) not in (line := activator.stderr.readline()):
             assert line
         agent = Agent(f"ws://127.0.0.1:{port}/").accepted()
         done = subprocess.run([MANAGER, "--control", str(control), "wait-agent"],

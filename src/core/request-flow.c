@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *   event ─▶ request_flow_fire() ─▶ transition ─┬─ no store ─▶ perform()
+ *                                               └─ store ─▶ batch ─▶ commit ─┬─▶ perform() for each
+ *                                                                            └─▶ undo() for each
+ *
+ * Invariants: an ACK or a REPLY leaves only after the commit that it promises; a job starts only
+ * after its ACK's commit; a request whose reply could not be stored stays ACKED, keeps the reply in
+ * memory and tries again.
+ */
+#include "core/request-flow.h"
+
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "core/batch.h"
+#include "core/sender.h"
+#include "proto/message.h"
+
+#define META_AGENT_ID "agent_id"
+#define STORE_RETRY_USEC (5 * USEC_PER_SEC)
+#define RESEND_MAX_USEC (300 * USEC_PER_SEC)
+#define OPEN_STATES ((1u << REQUEST_STATE_ACKED) | (1u << REQUEST_STATE_REPLY))
+
+struct RequestFlow {
+    sd_event *event;
+    Store *store;
+    Connection *connection;
+    Console *console;
+    Batch *batch;
+    Sender *sender;
+    Runner *runner;
+    RequestTable *requests;
+    RequestFlowOptions options;
+    void (*on_changed)(const Request *q, void *userdata);
+    void *userdata;
+    char *agent_id;
+};
+
+#define FIELDS(q) LOG_FIELDS(LOG_REQUEST((q)->guid), LOG_COMMAND((q)->command))
+
+static bool is_final(RequestState state) {
+    return !((1u << state) & OPEN_STATES) && state != REQUEST_STATE_REQUESTING &&
+           state != REQUEST_STATE_CANCEL_RECEIVED_REQUESTING;
+}
+
+static void changed(RequestFlow *f, const Request *q) {
+    f->on_changed(q, f->userdata);
+}
+
+/* Requests in a final state live in the store alone. */
+static void forget_if_final(Request *q) {
+    if (is_final(q->state) && q->n_pending == 0 && !q->execution)
+        request_table_remove(q->flow->requests, q);
+}
+
+void request_flow_fire(Request *q, RequestEvent event) {
+    RequestTransition t = request_transition(q->state, event);
+
+    if (t.next == q->state && t.actions == 0) {
+        (void)log_struct(LOG_DEBUG, 0, FIELDS(q), "Event %d in state %s is ignored", event,
+                         request_state_to_string(q->state));
+        forget_if_final(q);
+        return;
+    }
+    batch_add(q->flow->batch, q, event, &t);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    Request *q = userdata;
+
+    if (q->reply)
+        request_flow_fire(q, REQUEST_EVENT_FINISHED);
+    else
+        request_flow_fire(q, REQUEST_EVENT_TIMEOUT);
+    return 0;
+}
+
+static void arm_timer(Request *q, uint64_t wait_usec) {
+    int r;
+
+    if (!q->timer)
+        r = sd_event_add_time_relative(q->flow->event, &q->timer, CLOCK_BOOTTIME, wait_usec, 0,
+                                       on_timer, q);
+    else {
+        r = sd_event_source_set_time_relative(q->timer, wait_usec);
+        if (r >= 0)
+            r = sd_event_source_set_enabled(q->timer, SD_EVENT_ONESHOT);
+    }
+    if (r < 0)
+        (void)log_warning_errno(r, "A timer cannot be set: %m");
+}
+
+static void stop_timer(Request *q) {
+    q->timer = sd_event_source_disable_unref(q->timer);
+}
+
+/* Does not run while there is no connection; opening it sends everything once. */
+static void start_resend_timer(Request *q, bool is_resend) {
+    RequestFlow *f = q->flow;
+
+    if (connection_get_state(f->connection) != CONNECTION_OPEN)
+        return;
+    q->resend_usec = is_resend ? MIN(q->resend_usec * 2, (uint64_t)RESEND_MAX_USEC)
+                               : f->options.retransmission_usec;
+    arm_timer(q, q->resend_usec);
+}
+
+static void begin_execution(RequestFlow *f, Request *q) {
+    int r;
+
+    r = runner_add(f->runner, q);
+    if (r < 0)
+        (void)log_struct(LOG_ERR, r, FIELDS(q), "The request waits for a restart of the agent: %m");
+}
+
+static void log_transition(const BatchEntry *e) {
+    const Request *q = e->request;
+
+    if (e->event == REQUEST_EVENT_ACCEPT)
+        (void)log_struct(LOG_INFO, 0,
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_ACCEPTED), LOG_REQUEST(q->guid),
+                                    LOG_COMMAND(q->command), LOG_STATE("ACKED")),
+                         "Accepted request %s: %s", q->guid, q->command);
+    else if (e->event == REQUEST_EVENT_REJECT)
+        (void)log_struct(LOG_WARNING, 0,
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REFUSED), LOG_REQUEST(q->guid),
+                                    LOG_COMMAND(q->command), LOG_STATE("NACKED")),
+                         "Refused request %s: %s", q->guid, q->error_message);
+    else if (e->event == REQUEST_EVENT_ACK && q->state == REQUEST_STATE_REPLY_ACKED)
+        (void)log_struct(LOG_INFO, 0,
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_ACKNOWLEDGED), LOG_REQUEST(q->guid),
+                                    LOG_COMMAND(q->command), LOG_STATE("REPLY_ACKED")),
+                         "The manager has the reply to %s", q->guid);
+    if (e->actions & REQUEST_ACTION_DROP_REPLY)
+        (void)log_struct(LOG_NOTICE, 0, FIELDS(q), "The manager gave up %s; its reply is dropped",
+                         q->guid);
+}
+
+/* The reply is in the store. */
+static void perform_finished(RequestFlow *f, Request *q) {
+    int return_code = json_object_get_int(json_get(q->reply, "return_code"));
+    char code[16];
+
+    (void)snprintf(code, sizeof(code), "%d", return_code);
+    (void)log_struct(LOG_INFO, 0,
+                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REPLIED), LOG_REQUEST(q->guid),
+                                LOG_COMMAND(q->command), LOG_STATE("REPLY"), LOG_RETURN_CODE(code)),
+                     "The reply to %s is stored: %s ended with %d", q->guid, q->command,
+                     return_code);
+    if (return_code == 0)
+        console_log(f->console, LOG_INFO, "The job %s with request_id %s has succeeded.",
+                    q->command, q->guid);
+    else
+        console_log(f->console, LOG_ERR,
+                    "The job %s with request_id %s has failed with return code %d.", q->command,
+                    q->guid, return_code);
+    (void)json_object_put(TAKE_PTR(q->reply));
+    stop_timer(q);
+    runner_forget(f->runner, q);
+}
+
+static void perform_stored(RequestFlow *f, const BatchEntry *e) {
+    Request *q = e->request;
+
+    if (!q->is_stored) {
+        q->is_stored = true;
+        free(TAKE_PTR(q->payload));
+    }
+    if (e->event == REQUEST_EVENT_ACCEPT)
+        begin_execution(f, q);
+    else if (e->event == REQUEST_EVENT_FINISHED)
+        perform_finished(f, q);
+}
+
+static void perform(const BatchEntry *e, void *userdata) {
+    RequestFlow *f = userdata;
+    Request *q = e->request;
+
+    log_transition(e);
+    if (e->actions & REQUEST_ACTION_SEND_ACK)
+        sender_ack(f->sender, q);
+    if (e->actions & REQUEST_ACTION_SEND_NACK)
+        sender_nack(f->sender, q->guid, q->error_message);
+    if (e->actions & REQUEST_ACTION_STORE)
+        perform_stored(f, e);
+    if (e->actions & REQUEST_ACTION_SEND_REPLY)
+        sender_reply(f->sender, q, false);
+    if (e->actions & REQUEST_ACTION_RESEND_REPLY)
+        sender_reply(f->sender, q, true);
+    if (e->actions & REQUEST_ACTION_SEND_STATUS)
+        sender_status(f->sender, q);
+    if (e->actions & REQUEST_ACTION_CANCEL_JOB)
+        runner_cancel(f->runner, q);
+    if (e->actions & REQUEST_ACTION_START_TIMER)
+        start_resend_timer(q, e->event == REQUEST_EVENT_TIMEOUT);
+    if (e->actions & REQUEST_ACTION_STOP_TIMER)
+        stop_timer(q);
+    if (e->from != q->state || e->event == REQUEST_EVENT_ACCEPT)
+        changed(f, q);
+    if (e->event == REQUEST_EVENT_FINISHED && q->state == REQUEST_STATE_REPLY_NACKED)
+        runner_forget(f->runner, q); /* nobody wants the reply */
+    forget_if_final(q);
+}
+
+static void undo(const BatchEntry *e, int error, void *userdata) {
+    RequestFlow *f = userdata;
+    Request *q = e->request;
+    char text[ERROR_MESSAGE_MAX];
+
+    if (e->event == REQUEST_EVENT_FINISHED)
+        arm_timer(q, STORE_RETRY_USEC);
+    else if (!q->is_stored && q->n_pending == 0 &&
+             (e->event == REQUEST_EVENT_ACCEPT || e->event == REQUEST_EVENT_REJECT)) {
+        /* a passing reason: the same GUID may be sent again */
+        (void)snprintf(text, sizeof(text), "The agent cannot store the request: %s",
+                       strerror(-error));
+        sender_nack(f->sender, q->guid, text);
+        request_table_remove(f->requests, q);
+    }
+}
+
+static void on_finished(Request *q, JobEnd end, struct json_object *reply, void *userdata) {
+    q->reply = reply;
+    if (end == JOB_END_LOST)
+        (void)log_struct(
+            LOG_ERR, 0,
+            LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_LOST), LOG_REQUEST(q->guid), LOG_COMMAND(q->command)),
+            "The job of %s was cut off; its result is lost", q->guid);
+    else if (end == JOB_END_DONE)
+        (void)log_struct(LOG_INFO, 0,
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_ENDED), LOG_REQUEST(q->guid),
+                                    LOG_COMMAND(q->command)),
+                         "%s of %s has ended", q->command, q->guid);
+    request_flow_fire(q, REQUEST_EVENT_FINISHED);
+}
+
+static void on_started(Request *q, void *userdata) {
+    RequestFlow *f = userdata;
+
+    console_log(f->console, LOG_INFO, "The job %s has started with request_id %s.", q->command,
+                q->guid);
+}
+
+static void on_unknown_argument(Request *q, const char *name, void *userdata) {
+    RequestFlow *f = userdata;
+
+    (void)log_struct(LOG_WARNING, 0, FIELDS(q), "%s: the argument '%.64s' is not known and ignored",
+                     q->command, name);
+    console_log(f->console, LOG_WARNING,
+                "The command %s with request_id %s ignores the unknown parameter %.64s.",
+                q->command, q->guid, name);
+}
+
+int request_flow_add(RequestFlow *f, Request **q) {
+    int r;
+
+    (*q)->flow = f;
+    r = request_table_add(f->requests, *q);
+    if (r >= 0)
+        *q = NULL;
+    return r;
+}
+
+/* 0 and NULL: the GUID was never seen. */
+int request_flow_find(RequestFlow *f, const char *guid, Request **ret) {
+    _cleanup_(stored_request_done) StoredRequest row = {};
+    _cleanup_(request_freep) Request *q = NULL;
+    int r;
+
+    *ret = request_table_find(f->requests, guid);
+    if (*ret)
+        return 0;
+    r = store_load_request(f->store, guid, false, &row);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    r = request_new_from_row(&row, &q);
+    if (r < 0)
+        return r;
+    *ret = q;
+    r = request_flow_add(f, &q);
+    if (r < 0)
+        *ret = NULL;
+    return r;
+}
+
+static void count_working(Request *q, void *userdata) {
+    unsigned *n = userdata;
+
+    *n += !is_final(q->state) && q->state != REQUEST_STATE_REPLY;
+}
+
+unsigned request_flow_count_working(const RequestFlow *f) {
+    unsigned n = 0;
+
+    request_table_visit(f->requests, count_working, &n);
+    return n;
+}
+
+void request_flow_cancel_all(RequestFlow *f) {
+    runner_cancel_all(f->runner);
+}
+
+void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message) {
+    sender_nack(f->sender, request_id, error_message);
+}
+
+static void send_reply_once(Request *q, void *userdata) {
+    if (q->state != REQUEST_STATE_REPLY || q->n_pending > 0)
+        return;
+    sender_reply(q->flow->sender, q, true);
+    start_resend_timer(q, false);
+}
+
+/* Other servers' replies are not sent to this manager; what they executed stays known. */
+static void drop_foreign(Request *q, void *userdata) {
+    RequestFlow *f = userdata;
+
+    if (streq_ptr(q->agent_id, f->agent_id))
+        return;
+    if (q->state == REQUEST_STATE_REPLY || q->state == REQUEST_STATE_ACKED) {
+        q->state = REQUEST_STATE_REPLY_NACKED;
+        stop_timer(q);
+        changed(f, q);
+        forget_if_final(q);
+    }
+}
+
+static int store_agent_id(RequestFlow *f, const char *agent_id, bool is_change) {
+    int r;
+
+    batch_commit(f->batch);
+    r = store_begin(f->store);
+    if (r >= 0)
+        r = store_set_meta(f->store, META_AGENT_ID, agent_id);
+    if (r >= 0 && is_change)
+        r = store_drop_foreign_replies(f->store, agent_id);
+    if (r >= 0)
+        r = store_commit(f->store);
+    if (r < 0)
+        store_rollback(f->store);
+    return r;
+}
+
+static void set_agent_id(RequestFlow *f, const char *agent_id) {
+    bool is_change = f->agent_id;
+    int r;
+
+    if (!agent_id || streq_ptr(agent_id, f->agent_id))
+        return;
+    if (is_change)
+        (void)log_struct(LOG_NOTICE, 0,
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_AGENT_ID_CHANGED), LOG_AGENT_ID(agent_id)),
+                         "The agent id changes from %s to %s; unsent replies are dropped",
+                         f->agent_id, agent_id);
+    r = store_agent_id(f, agent_id, is_change);
+    if (r >= 0)
+        r = free_and_strdup(&f->agent_id, agent_id);
+    if (r < 0) {
+        (void)log_error_errno(r, "The agent id cannot be stored: %m");
+        return;
+    }
+    sender_set_agent_id(f->sender, f->agent_id);
+    if (is_change)
+        request_table_visit(f->requests, drop_foreign, f);
+}
+
+void request_flow_opened(RequestFlow *f, const char *agent_id) {
+    set_agent_id(f, agent_id);
+    console_flush(f->console);
+    request_table_visit(f->requests, send_reply_once, f);
+}
+
+static void stop_resending(Request *q, void *userdata) {
+    if (!q->reply)
+        stop_timer(q);
+}
+
+void request_flow_closed(RequestFlow *f) {
+    request_table_visit(f->requests, stop_resending, f);
+}
+
+void request_flow_configure(RequestFlow *f, const RequestFlowOptions *options) {
+    f->options = *options;
+    runner_set_workers(f->runner, options->workers);
+}
+
+int request_flow_set_bus(RequestFlow *f, sd_bus *bus) {
+    return runner_set_bus(f->runner, bus);
+}
+
+const char *request_flow_get_agent_id(const RequestFlow *f) {
+    return f->agent_id;
+}
+
+const RequestTable *request_flow_get_requests(const RequestFlow *f) {
+    return f->requests;
+}
+
+static int take_up(const StoredRequest *row, void *userdata) {
+    RequestFlow *f = userdata;
+    _cleanup_(request_freep) Request *q = NULL;
+    Request *added;
+    int r;
+
+    r = request_new_from_row(row, &q);
+    if (r < 0)
+        return r;
+    added = q;
+    r = request_flow_add(f, &q);
+    if (r >= 0 && added->state == REQUEST_STATE_ACKED)
+        r = runner_add(f->runner, added);
+    return r;
+}
+
+static int setup(RequestFlow *f, const char *jobs_root) {
+    static const BatchCallbacks batch_callbacks = {.perform = perform, .undo = undo};
+    static const RunnerCallbacks runner_callbacks = {
+        .on_finished = on_finished,
+        .on_started = on_started,
+        .on_unknown_argument = on_unknown_argument,
+    };
+    int r;
+
+    r = request_table_new(&f->requests);
+    if (r >= 0)
+        r = sender_new(f->connection, f->store, &f->sender);
+    if (r >= 0)
+        r = batch_new(f->event, f->store, &batch_callbacks, f, &f->batch);
+    if (r >= 0)
+        r = runner_new(f->event, f->store, jobs_root, &runner_callbacks, f, &f->runner);
+    if (r >= 0)
+        r = store_get_meta(f->store, META_AGENT_ID, &f->agent_id);
+    if (r < 0)
+        return r;
+    sender_set_agent_id(f->sender, f->agent_id);
+    return store_visit_requests(f->store, OPEN_STATES, UINT32_MAX, take_up, f);
+}
+
+int request_flow_new(sd_event *event, Store *store, Connection *connection, Console *console,
+                     const char *jobs_root, void (*on_changed)(const Request *q, void *userdata),
+                     void *userdata, RequestFlow **ret) {
+    _cleanup_(request_flow_freep) RequestFlow *f = calloc(1, sizeof(*f));
+    int r;
+
+    if (!f)
+        return -ENOMEM;
+    f->event = event;
+    f->store = store;
+    f->connection = connection;
+    f->console = console;
+    f->on_changed = on_changed;
+    f->userdata = userdata;
+    r = setup(f, jobs_root);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(f);
+    return 0;
+}
+
+RequestFlow *request_flow_free(RequestFlow *f) {
+    if (!f)
+        return NULL;
+    if (f->batch)
+        batch_commit(f->batch);
+    runner_free(f->runner);
+    request_table_free(f->requests);
+    batch_free(f->batch);
+    sender_free(f->sender);
+    free(f->agent_id);
+    free(f);
+    return NULL;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of requests at work: events become transitions, transitions become what is stored, sent,
+ * started and timed. What comes in by one wake-up of the loop is stored in one
+ * transaction; what it promises is sent after that. */
+#pragma once
+
+#include "core/console.h"
+#include "core/runner.h"
+#include "net/connection.h"
+
+typedef struct RequestFlowOptions {
+    uint64_t retransmission_usec;
+    unsigned workers;
+} RequestFlowOptions;
+
+/* Takes up what the store has open; its jobs are found again when there is a bus. `on_changed`: a
+ * request is in another state. */
+int request_flow_new(sd_event *event, Store *store, Connection *connection, Console *console,
+                     const char *jobs_root, void (*on_changed)(const Request *q, void *userdata),
+                     void *userdata, RequestFlow **ret);
+/* Commits what is open. Jobs run on. */
+RequestFlow *request_flow_free(RequestFlow *f);
+DEFINE_CLEANUP(RequestFlow *, request_flow_free)
+
+void request_flow_configure(RequestFlow *f, const RequestFlowOptions *options);
+int request_flow_set_bus(RequestFlow *f, sd_bus *bus);
+
+/* In memory or in the store. 0 and NULL: the GUID was never seen. */
+int request_flow_find(RequestFlow *f, const char *guid, Request **ret);
+/* Takes over a new request; *q is NULL then. */
+int request_flow_add(RequestFlow *f, Request **q);
+/* May free the request, when nothing is left to do for it. */
+void request_flow_fire(Request *q, RequestEvent event);
+/* Stops all jobs that have been started. */
+void request_flow_cancel_all(RequestFlow *f);
+/* `request_id` NULL: not known. */
+void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message);
+
+/* The handshake was accepted under that agent id; NULL: the manager named none. */
+void request_flow_opened(RequestFlow *f, const char *agent_id);
+void request_flow_closed(RequestFlow *f);
+/* NULL: none was assigned yet */
+const char *request_flow_get_agent_id(const RequestFlow *f) _pure_;
+
+/* Requests in memory; of those, the ones that have no reply yet. */
+const RequestTable *request_flow_get_requests(const RequestFlow *f) _pure_;
+unsigned request_flow_count_working(const RequestFlow *f);

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a booted machine, with the build installed: dcm-manager as a service, our agent connected to
+it by TLS, and what a restart, a reload and a crash mean for both."""
+
+import pathlib
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+CONF = pathlib.Path("/etc/dcm-agent/agent.conf.d/manager.conf")
+CERTIFICATE = pathlib.Path("/etc/dcm-manager/cert.pem")
+KEY = pathlib.Path("/etc/dcm-manager/key.pem")
+CA = pathlib.Path("/etc/dcm-agent/manager-ca.pem")
+DEADLINE = "30"
+
+
+def run(*command, check=True):
+    return subprocess.run(command, check=check, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL)
+
+
+def show(name, unit="dcm-manager.service"):
+    return run("systemctl", "show", "-P", name, unit).stdout.strip()
+
+
+def make_certificate():
+    KEY.parent.mkdir(exist_ok=True)
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+        "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+        "-keyout", str(KEY), "-out", str(CERTIFICATE))
+    shutil.chown(KEY, group="dcm-manager")
+    KEY.chmod(0o640)
+    CERTIFICATE.chmod(0o644)
+
+
+@pytest.fixture(scope="module")
+def agent():
+    """The id of an agent that is connected."""
+    make_certificate()
+    run("systemctl", "start", "dcm-manager.socket")
+    CONF.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(CERTIFICATE, CA)
+    CONF.write_text(f"[connection]\nagentmanager_url = wss://localhost:8443/\nca_cert = {CA}\n"
+                    "backoff = 20\nmax_backoff = 200\n")
+    # nobody started the service: the agent's connection does
+    run("systemctl", "restart", "dcm-agent.service")
+    yield run("dcm-manager", "wait-agent", "--timeout", DEADLINE).stdout.strip()
+    run("systemctl", "stop", "dcm-agent.service", "dcm-manager.service", "dcm-manager.socket")
+    CONF.unlink()
+    CA.unlink()
+
+
+@pytest.fixture
+def script(tmp_path):
+    def make(text):
+        path = tmp_path / "script"
+        path.write_text("#!/bin/bash\n" + text)
+        return str(path)
+    return make
+
+
+def test_script_by_command_line(agent, script):
+    done = run("dcm-manager", "run", agent, "run_script", "--script",
+               script('echo "out $1"; echo err >&2; exit 9\n'), "--arg", 'arguments:=["a b"]',
+               "--wait", "--timeout", DEADLINE, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (9, "out a b\n", "err\n")
+    assert "has failed with return code 9" in run("dcm-manager", "log", agent).stdout
+
+
+def test_restart_loses_no_reply_and_no_waiter(agent, script):
+    fifo = pathlib.Path("/run/manager-test-fifo")
+    run("mkfifo", "-m", "666", str(fifo))
+    try:
+        waiting = subprocess.Popen(
+            ["dcm-manager", "run", agent, "run_script", "--script",
+             script(f"read -r line <{fifo}; echo \"$line\"; exit 3\n"), "--wait", "--timeout",
+             DEADLINE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with fifo.open("w") as writer:  # opens when the job reads
+            run("systemctl", "restart", "dcm-manager.service")
+            writer.write("after the restart\n")
+        assert waiting.communicate() == ("after the restart\n", "")
+        assert waiting.returncode == 3
+    finally:
+        fifo.unlink()
+
+
+def test_killed_and_aborted_managers_come_back(agent):
+    for number in (signal.SIGKILL, signal.SIGABRT):
+        before = show("MainPID")
+        run("systemctl", "kill", f"--signal={number.name}", "dcm-manager.service")
+        done = run("dcm-manager", "wait-agent", agent, "--timeout", DEADLINE)
+        assert done.stdout.strip() == agent
+        assert show("MainPID") != before
+
+
+def test_reload_takes_a_new_certificate_and_keeps_connections(agent):
+    make_certificate()
+    pid = show("MainPID")
+    run("systemctl", "reload", "dcm-manager.service")
+    served = run("openssl", "s_client", "-connect", "localhost:8443", "-showcerts").stdout
+    served = served[served.index("-----BEGIN"):served.index("-----END")]
+    assert served.strip() in CERTIFICATE.read_text()
+    assert show("MainPID") == pid
+    assert run("dcm-manager", "run", agent, "heartbeat", "--wait", "--timeout",
+               DEADLINE).returncode == 0
+    assert show("StatusText") == "Connected agents: 1"
+
+
+def test_service_is_confined(agent):
+    assert show("User") == "dcm-manager"
+    status = pathlib.Path(f"/proc/{show('MainPID')}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert int(fields["CapEff"], 16) == int(fields["CapBnd"], 16) == 0
+    assert fields["NoNewPrivs"].strip() == "1"
+    assert fields["Threads"].strip() == "1"
+    run("systemd-analyze", "verify", "dcm-manager.service", "dcm-manager.socket")
+    run("systemd-analyze", "security", "--threshold=20", "dcm-manager.service")

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares the documentation with the source: commands and arguments, configuration keys with type,
+default and bounds, options, message ids, bounds; pages that units name, links, and mandoc's lint.
+
+Arguments: programs whose --help is compared with their man page."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+MAN = ROOT / "docs/man"
+PAGES = sorted(MAN.glob("*.[1-9]"))
+MARKDOWN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+TYPES = {"STRING": "string", "PATH": "path", "BOOL": "boolean", "INT": "integer",
+         "MSEC": "milliseconds", "SECONDS": "seconds"}
+
+
+def read(path):
+    return (ROOT / path).read_text()
+
+
+def page(name):
+    return next(p for p in PAGES if p.stem == name).read_text()
+
+
+def number(text):
+    return f"{float(text):g}" if "." in text else str(int(float(text)))
+
+
+def check_commands():
+    """Every command is a section, every argument a row with its type."""
+    source, text = read("src/core/command-table.c"), page("dcm-agent-commands")
+    commands = re.findall(r'\.name = "(\w+)"', source)
+    arguments = re.findall(r'= \{"(\w+)", ARGUMENT_(\w+), (true|false)', source)
+    assert commands and arguments
+    for name in commands:
+        if f".Sh {name}\n" not in text:
+            yield f"the command {name} has no section"
+    for name, kind, mandatory in arguments:
+        kind = "boolean" if kind == "BOOL" else kind.lower()
+        row = f".It Li {name} Ta {kind} Ta {'mandatory' if mandatory == 'true' else 'optional'} Ta "
+        if row not in text:
+            yield f"there is no line that begins {row!r}"
+
+
+def config_keys():
+    table = read("src/core/config.c").split("keys[] = {")[1].split("\n};")[0]
+    keys = re.findall(r'\{"(\w+)", "(\w+)", KEY_(\w+), FIELD\(\w+\), "([^"]*)"'
+                      r'(?:,\s*([-\d.e]+),\s*([-\d.e]+))?\}', table)
+    assert len(keys) == table.count("FIELD(") > 0
+    return keys
+
+
+def check_configuration():
+    """Every key is in agent.conf(5) with type, default and bounds, and in units/agent.conf."""
+    text, sample = page("agent.conf"), read("units/agent.conf")
+    for section, name, kind, default, low, high in config_keys():
+        facts = f"{TYPES[kind]}, {default or 'not set'}"
+        if low:
+            facts += f"; {number(low)} to {number(high)}"
+        row = f".It Cm {name} Pq {facts}".replace(" -1", r" \-1") + "\n"
+        body = text.split(f".Sh {section.upper()}\n")[1].split("\n.Sh ")[0]
+        if row not in body:
+            yield f"agent.conf(5): {section.upper()} has no line {row!r}"
+        body = sample.split(f"[{section}]\n")[1].split("\n[")[0]
+        if not re.search(rf"^#{name} =" + (f" {re.escape(default)}$" if default else ""), body, re.M):
+            yield f"units/agent.conf: [{section}] has no line '#{name} = {default}'"
+    if "[features]" not in sample or ".Sh FEATURES" not in text:
+        yield "[features] is missing"
+
+
+def check_options():
+    """Every option that --help prints is in the program's page."""
+    for program in sys.argv[1:]:
+        name = pathlib.Path(program).name
+        done = subprocess.run([program, "--help"], capture_output=True, text=True, check=True,
+                              stdin=subprocess.DEVNULL)
+        options = re.findall(r"(?<=[\s,])-(-?[a-zA-Z][\w-]*)", done.stdout)
+        assert options
+        for option in options:
+            if not re.search(rf"\bFl (\\?-)?{re.escape(option.lstrip('-'))}\b", page(name)):
+                yield f"{name}: -{option} is not in its page"
+
+
+def check_message_ids():
+    """log-fields.h, the catalog and dcm-agentd(8) have the same ids, and the page all fields."""
+    header, text = read("src/basic/log-fields.h"), page("dcm-agentd")
+    ids = re.findall(r'"([0-9a-f]{32})"', header)
+    assert ids and len(set(ids)) == len(ids)
+    catalog = re.findall(r"^-- ([0-9a-f]{32})$", read("units/dcm-agent.catalog"), re.M)
+    for what, found in (("units/dcm-agent.catalog", catalog),
+                        ("dcm-agentd(8)", re.findall(r"^\.It Li ([0-9a-f]{32}) ", text, re.M))):
+        for i in sorted(set(ids) ^ set(found)):
+            yield f"{what} and src/basic/log-fields.h differ in {i}"
+        if len(set(found)) != len(found):
+            yield f"{what} has an id twice"
+    for field in re.findall(r'\{ "(DCM_\w+)"', header):
+        if f".It Li {field}\n" not in text:
+            yield f"dcm-agentd(8): the field {field} is missing"
+
+
+def check_pages():
+    """Each page that a unit, the catalog or another page of ours names exists and is installed."""
+    there = {f"{p.stem}({p.suffix[1:]})" for p in PAGES}
+    build = read("docs/meson.build")
+    for p in PAGES:
+        if f"'man/{p.name}'" not in build:
+            yield f"docs/meson.build does not install {p.name}"
+        for name, section in re.findall(r"^\.Xr (dcm-\S+|agent\.conf) (\d)", p.read_text(), re.M):
+            if f"{name}({section})" not in there:
+                yield f"{p.name} names {name}({section})"
+    for path in sorted((ROOT / "units").iterdir()):
+        text = path.read_text()
+        for line in re.findall(r"^Documentation(?:=|: )(.*)$", text, re.M):
+            for name in re.findall(r"man:(\S+)", line):
+                if name not in there:
+                    yield f"units/{path.name} names {name}"
+
+
+def check_links():
+    """Relative links of the Markdown files lead to something, their anchors too."""
+    assert MARKDOWN
+    for path in MARKDOWN:
+        for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+            if re.match(r"[a-z]+:", target):
+                continue
+            file, _, anchor = target.partition("#")
+            other = path.parent / file if file else path
+            if not other.exists():
+                yield f"{path.name}: {target} does not exist"
+            elif anchor and anchor not in anchors(other):
+                yield f"{path.name}: {target} has no such heading"
+
+
+def anchors(path):
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def check_bounds():
+    """docs/architecture.md names every bound of basic/bounds.h."""
+    text = read("docs/architecture.md")
+    for name in re.findall(r"^#define (\w+_MAX)\b", read("src/basic/bounds.h"), re.M):
+        if f"`{name}`" not in text:
+            yield f"docs/architecture.md: {name} is missing"
+
+
+def check_translations():
+    """Every file with texts for people is in po/POTFILES."""
+    listed = set(re.findall(r"^src/\S+", read("po/POTFILES"), re.M))
+    used = {str(p.relative_to(ROOT)) for p in (ROOT / "src").rglob("*.c")
+            if re.search(r'(?<!\w)N?_\("', p.read_text())}
+    for path in sorted(listed ^ used):
+        yield f"po/POTFILES: {path} is {'missing' if path in used else 'not needed'}"
+
+
+def check_lint():
+    """mandoc has nothing to say."""
+    done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", *PAGES], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL)
+    yield from done.stdout.splitlines()
+
+
+def main():
+    checks = [f for name, f in globals().items() if name.startswith("check_")]
+    print(f"1..{len(checks)}")
+    for i, check in enumerate(checks, 1):
+        name = check.__name__.removeprefix("check_")
+        if check is check_lint and not shutil.which("mandoc"):
+            print(f"ok {i} - {name} # SKIP mandoc is not installed")
+            continue
+        problems = list(check())
+        print(*(f"# {p}" for p in problems), sep="\n", end="\n" if problems else "")
+        print(f"{'not ok' if problems else 'ok'} {i} - {name}", flush=True)
+
+
+main()
