@@ -173,7 +173,7 @@ def test_unknown_command_is_refused_and_stays_refused(agent, manager):
     g = guid()
     manager.request(g, "no_such_command")
     nack = manager.wait_message("NACK", g)
-    assert "not known" in nack["error_message"] and nack["agent_id"] == "agent-1"
+    assert "no_such_command is not known" in nack["error_message"] and nack["agent_id"] == "agent-1"
     manager.request(g, "no_such_command")
     manager.wait_message("NACK", g, 2)
     agent.kill()
@@ -501,6 +501,19 @@ def test_second_agent_on_one_database_is_refused(agent, manager, bus):
         env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus.address}, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60)
     assert second.returncode == 1 and "cannot be opened" in second.stderr
+
+
+def test_second_agent_on_one_bus_is_refused(agent, manager, bus, tmp_path):
+    import subprocess
+
+    connect(agent, manager)
+    agent.wait_notify("READY=1")
+    (tmp_path / "agent.conf").write_text("")
+    second = subprocess.run(
+        [agent.process.args[0], f"--config={tmp_path}/agent.conf", f"--state-directory={tmp_path}"],
+        env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus.address}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1 and "another agent has it" in second.stderr
 
 
 def test_token_never_leaves_by_log(agent, manager):
