@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 
-from harness import HANDSHAKE, Manager, busctl, free_port, wait_for
+from harness import BUILD, HANDSHAKE, Manager, busctl, free_port, wait_for
 
 
 def connect(agent, manager, **sections):
@@ -431,6 +431,21 @@ def test_properties_on_the_bus(agent, manager):
     assert json.loads(details["reply"]["data"])["reply_object"] == "STARTING"
     commands = json.loads(agent.call("ListCommands"))["data"][0]
     assert [c[0] for c in commands] == ["get_agent_data", "heartbeat", "run_script"]
+
+
+def resident_kib(agent):
+    status = open(f"/proc/{agent.process.pid}/status").read()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+@pytest.mark.skipif("asan" in str(BUILD), reason="a sanitizer keeps freed memory")
+def test_memory_of_a_huge_message_is_given_back(agent, manager):
+    """The worst that fits into one message: millions of small JSON values."""
+    connect(agent, manager)
+    before = resident_kib(agent)
+    manager.request("huge", "heartbeat", {"x": [0] * 2500000})
+    manager.wait_message("REPLY", "huge")
+    wait_for(lambda: resident_kib(agent) < before + 16 * 1024, "the memory to be given back")
 
 
 def test_silent_manager_is_given_up(agent, manager):
