@@ -113,7 +113,7 @@ static int set_key(Config *c, const Key *k, const char *file, const char *value)
 
     switch (k->type) {
     case KEY_STRING:
-        if (!utf8_is_valid(value)) /* these go on the wire */
+        if (!utf8_is_valid(value, strlen(value))) /* these go on the wire */
             return -EINVAL;
         return free_and_strdup(field, isempty(value) ? NULL : value);
     case KEY_PATH:
@@ -151,7 +151,7 @@ static void report(Reader *r, const char *section, const char *name) {
 static int add_feature(struct json_object *features, const char *name, const char *value) {
     struct json_object *s;
 
-    if (!utf8_is_valid(name) || !utf8_is_valid(value))
+    if (!utf8_is_valid(name, strlen(name)) || !utf8_is_valid(value, strlen(value)))
         return -EINVAL;
     s = json_object_new_string(value);
     if (s && json_object_object_add(features, name, s) >= 0)

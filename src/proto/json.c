@@ -2,6 +2,7 @@
 #include "proto/json.h"
 
 #include "basic/bounds.h"
+#include "proto/text.h"
 
 static void json_tokener_freep(struct json_tokener **t) {
     if (*t)
@@ -37,6 +38,8 @@ int json_parse(const char *text, size_t size, struct json_object **ret) {
 
     switch (error) {
     case json_tokener_success:
+        if (!utf8_is_valid(text, size)) /* json-c lets overlong forms and surrogates through */
+            return -EILSEQ;
         *ret = TAKE_PTR(o);
         return 0;
     case json_tokener_error_depth:

@@ -60,9 +60,9 @@ int utf8_replace_invalid(const char *text, size_t size, char **ret) {
     return 0;
 }
 
-bool utf8_is_valid(const char *text) {
+bool utf8_is_valid(const char *text, size_t size) {
     const unsigned char *p = (const unsigned char *)text;
-    size_t size = strlen(text), n;
+    size_t n;
 
     for (; size > 0; p += n, size -= n) {
         n = character_size(p, size);

@@ -8,7 +8,8 @@
  * U+FFFD. The caller frees. */
 int utf8_replace_invalid(const char *text, size_t size, char **ret);
 
-bool utf8_is_valid(const char *text) _pure_;
+/* RFC 3629; a NUL is not. */
+bool utf8_is_valid(const char *text, size_t size) _pure_;
 
 /* The largest n <= size that does not cut a character of valid UTF-8 in two;
  * text[size] must be readable. */

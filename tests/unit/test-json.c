@@ -39,6 +39,9 @@ static void test_parse(void) {
         {"hello", -EBADMSG},
         {"\"\xff\"", -EILSEQ},
         {"\"\xc3\"", -EILSEQ},
+        {"\"\xc0\x9a\"", -EILSEQ},         /* overlong */
+        {"\"\xed\xa0\x80\"", -EILSEQ},     /* surrogate */
+        {"\"\xf4\x90\x80\x80\"", -EILSEQ}, /* beyond U+10FFFF */
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

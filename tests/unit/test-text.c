@@ -53,9 +53,7 @@ static void test_replace_exhaustive(void) {
 
         g_assert_cmpint(utf8_replace_invalid(in, sizeof(in), &out), ==, 0);
         g_assert_true(g_utf8_validate(out, -1, NULL));
-        if (n >> 8 && n & 0xff)
-            g_assert_cmpint(utf8_is_valid((const char[]){in[0], in[1], in[2], in[3], 0}), ==,
-                            g_utf8_validate(in, sizeof(in), NULL));
+        g_assert_cmpint(utf8_is_valid(in, sizeof(in)), ==, g_utf8_validate(in, sizeof(in), NULL));
         if (g_utf8_validate(in, sizeof(in), NULL))
             g_assert_cmpmem(in, sizeof(in), out, strlen(out));
         else
