@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A message of the manager, its payload, and the arguments of the command it names. */
-#include "core/command.h"
+#include "core/command-table.h"
 #include "fuzz.h"
 #include "proto/message.h"
 #include "proto/text.h"
