@@ -15,8 +15,9 @@
 #define JSON_DEPTH_MAX 32
 #define GUID_SIZE_MAX ((size_t)1024) /* longer ones are NACKed */
 #define GUID_PLAIN_MAX                                                                             \
-    ((size_t)128) /* longer ones are hashed where a file name is made of them                      \
-                   */
+    ((size_t)128)                      /* longer ones are hashed where a file name is made of them \
+                                        */
+#define COMMAND_NAME_MAX ((size_t)128) /* longer ones are not repeated */
 #define LOG_MESSAGE_MAX ((size_t)10 * 1024)
 #define SEND_QUEUE_MAX ((size_t)2 * MESSAGE_SIZE_MAX) /* encoded bytes waiting for the socket */
 #define FRAGMENTS_MAX 65536u                          /* of one WebSocket message */

@@ -19,6 +19,8 @@
 #define STATUS_SIZE 512
 #define META_INJECTED_ID "injected_id"
 #define ENVIRONMENT_INJECTED_ID "DCM_AGENT_INJECTED_ID"
+#define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)
+#define TRIM_DELAY_USEC (2 * USEC_PER_SEC)
 #define HEMLOCK_USEC USEC_PER_SEC
 #define EXPIRE_INTERVAL_USEC (3600 * USEC_PER_SEC)
 
@@ -36,7 +38,7 @@ struct Agent {
     Console *console;
     RequestFlow *flow;
     Dispatcher *dispatcher;
-    sd_event_source *expire_timer;
+    sd_event_source *expire_timer, *trim_timer;
     ConnectionState state;
     char status[STATUS_SIZE];
     char *server_name;
@@ -136,9 +138,23 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     memory_trim();
 }
 
+static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
+    memory_trim();
+    return 0;
+}
+
+/* Freed memory stays with the process; after a large message that is worth giving back, once it and
+ * what followed from it are gone. */
+static void trim_later(Agent *a) {
+    if (sd_event_source_set_time_relative(a->trim_timer, TRIM_DELAY_USEC) >= 0)
+        (void)sd_event_source_set_enabled(a->trim_timer, SD_EVENT_ONESHOT);
+}
+
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
     Agent *a = userdata;
 
+    if (size >= LARGE_MESSAGE_SIZE)
+        trim_later(a);
     if (!a->stopping)
         dispatcher_message(a->dispatcher, text, size, is_text);
 }
@@ -384,6 +400,10 @@ static int build(Agent *a) {
     if (r >= 0)
         r = sd_event_add_time_relative(a->event, &a->expire_timer, CLOCK_BOOTTIME,
                                        60 * USEC_PER_SEC, 60 * USEC_PER_SEC, on_expire, a);
+    if (r >= 0)
+        r = sd_event_add_time_relative(a->event, &a->trim_timer, CLOCK_BOOTTIME, 0, 0, on_trim, a);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(a->trim_timer, SD_EVENT_OFF);
     return r < 0 ? log_error_errno(r, "The agent cannot be set up: %m") : 0;
 }
 
@@ -415,6 +435,7 @@ Agent *agent_free(Agent *a) {
     if (a->console)
         console_log(a->console, LOG_CRIT, "The agent is shutting down.");
     sd_event_source_disable_unref(a->expire_timer);
+    sd_event_source_disable_unref(a->trim_timer);
     dispatcher_free(a->dispatcher);
     request_flow_free(a->flow);
     console_free(a->console);

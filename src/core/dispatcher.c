@@ -12,6 +12,7 @@
 #include "basic/log.h"
 #include "core/command-table.h"
 #include "proto/message.h"
+#include "proto/text.h"
 
 struct Dispatcher {
     RequestFlow *flow;
@@ -36,7 +37,7 @@ static bool is_overloaded(Dispatcher *d, char *text, size_t size) {
 }
 
 /* What is wrong with the request itself; NULL: nothing. */
-static const char *check_payload(struct json_object *payload) {
+static const char *check_payload(struct json_object *payload, char *buf, size_t size) {
     struct json_object *arguments = json_get(payload, "arguments");
     const char *command = json_get_string(payload, "command");
 
@@ -46,20 +47,26 @@ static const char *check_payload(struct json_object *payload) {
         return "The payload names no command";
     if (arguments && !json_object_is_type(arguments, json_type_object))
         return "The arguments are not an object";
-    return command_find(command) ? NULL : "The command is not known to this agent";
+    if (command_find(command))
+        return NULL;
+    (void)snprintf(buf, size, "The command %.*s is not known to this agent",
+                   (int)utf8_cut(command, strnlen(command, COMMAND_NAME_MAX)), command);
+    return buf;
 }
 
 static int make_request(Dispatcher *d, const Message *m, const char *payload, const char *hash,
                         Request **ret) {
     _cleanup_(request_freep) Request *q = NULL;
     const char *command = json_get_string(json_get(m->json, "payload"), "command"), *error;
+    char buf[ERROR_MESSAGE_MAX];
     int r;
 
-    r = request_new(m->request_id, command && strlen(command) < 128 ? command : "?", &q);
+    r = request_new(m->request_id, command && strlen(command) <= COMMAND_NAME_MAX ? command : "?",
+                    &q);
     if (r < 0)
         return r;
     memcpy(q->payload_sha256, hash, SHA256_HEX_SIZE);
-    error = check_payload(json_get(m->json, "payload"));
+    error = check_payload(json_get(m->json, "payload"), buf, sizeof(buf));
     r = error ? free_and_strdup(&q->error_message, error) : free_and_strdup(&q->payload, payload);
     if (r >= 0)
         r = free_and_strdup(&q->agent_id, request_flow_get_agent_id(d->flow));

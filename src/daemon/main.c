@@ -15,6 +15,7 @@
 #include "core/agent.h"
 
 #define IDENTIFIER "dcm-agent"
+#define NAME_PRIMARY_OWNER 1 /* D-Bus Specification, RequestName */
 
 typedef struct Daemon {
     sd_event *event;
@@ -91,12 +92,14 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
     return 0;
 }
 
-static int on_name_acquired(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+static int on_name_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     Daemon *d = userdata;
     const sd_bus_error *e = sd_bus_message_get_error(m);
+    uint32_t answer = 0;
 
-    if (e) {
-        log_error("The bus name " AGENT_BUS_NAME " cannot be had: %s", strempty(e->message));
+    if (e || sd_bus_message_read(m, "u", &answer) < 0 || answer != NAME_PRIMARY_OWNER) {
+        log_error("The bus name " AGENT_BUS_NAME " cannot be had: %s",
+                  e ? strempty(e->message) : "another agent has it");
         return sd_event_exit(d->event, EXIT_FAILURE);
     }
     (void)sd_notifyf(false, "READY=1\nSTATUS=%s", agent_get_status_text(d->agent));
@@ -144,7 +147,7 @@ static int setup_bus(Daemon *d) {
                                       "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
                                       "Disconnected", on_bus_disconnected, NULL, d);
     if (r >= 0)
-        r = sd_bus_request_name_async(d->bus, NULL, AGENT_BUS_NAME, 0, on_name_acquired, d);
+        r = sd_bus_request_name_async(d->bus, NULL, AGENT_BUS_NAME, 0, on_name_answer, d);
     if (r >= 0)
         r = agent_set_bus(d->agent, d->bus);
     return r < 0 ? log_error_errno(r, "The system bus cannot be used: %m") : 0;

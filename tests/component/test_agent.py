@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 
-from harness import HANDSHAKE, Manager, busctl, free_port, wait_for
+from harness import BUILD, HANDSHAKE, Manager, busctl, free_port, wait_for
 
 
 def connect(agent, manager, **sections):
@@ -173,7 +173,7 @@ def test_unknown_command_is_refused_and_stays_refused(agent, manager):
     g = guid()
     manager.request(g, "no_such_command")
     nack = manager.wait_message("NACK", g)
-    assert "not known" in nack["error_message"] and nack["agent_id"] == "agent-1"
+    assert "no_such_command is not known" in nack["error_message"] and nack["agent_id"] == "agent-1"
     manager.request(g, "no_such_command")
     manager.wait_message("NACK", g, 2)
     agent.kill()
@@ -433,6 +433,21 @@ def test_properties_on_the_bus(agent, manager):
     assert [c[0] for c in commands] == ["get_agent_data", "heartbeat", "run_script"]
 
 
+def resident_kib(agent):
+    status = open(f"/proc/{agent.process.pid}/status").read()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+@pytest.mark.skipif("asan" in str(BUILD), reason="a sanitizer keeps freed memory")
+def test_memory_of_a_huge_message_is_given_back(agent, manager):
+    """The worst that fits into one message: millions of small JSON values."""
+    connect(agent, manager)
+    before = resident_kib(agent)
+    manager.request("huge", "heartbeat", {"x": [0] * 2500000})
+    manager.wait_message("REPLY", "huge")
+    wait_for(lambda: resident_kib(agent) < before + 16 * 1024, "the memory to be given back")
+
+
 def test_silent_manager_is_given_up(agent, manager):
     """libsoup answers pings only while its main loop runs, and here it does not."""
     connect(agent, manager, connection={"heartbeat_frequency": "1"})
@@ -501,6 +516,19 @@ def test_second_agent_on_one_database_is_refused(agent, manager, bus):
         env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus.address}, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60)
     assert second.returncode == 1 and "cannot be opened" in second.stderr
+
+
+def test_second_agent_on_one_bus_is_refused(agent, manager, bus, tmp_path):
+    import subprocess
+
+    connect(agent, manager)
+    agent.wait_notify("READY=1")
+    (tmp_path / "agent.conf").write_text("")
+    second = subprocess.run(
+        [agent.process.args[0], f"--config={tmp_path}/agent.conf", f"--state-directory={tmp_path}"],
+        env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus.address}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1 and "another agent has it" in second.stderr
 
 
 def test_token_never_leaves_by_log(agent, manager):
