@@ -4,7 +4,8 @@
 
 #include <sqlite3.h>
 
-#include "manager/store.h"
+#include "manager/store-agent.h"
+#include "manager/store-request.h"
 
 typedef enum Statement {
     STATEMENT_AGENT_BY_TOKEN,
