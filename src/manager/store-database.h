@@ -4,8 +4,7 @@
 
 #include <sqlite3.h>
 
-#include "manager/store-agent.h"
-#include "manager/store-request.h"
+#include "manager/store.h"
 
 typedef enum Statement {
     STATEMENT_AGENT_BY_TOKEN,
