@@ -3,10 +3,9 @@
  * has been reported already. */
 #pragma once
 
-#include <json-c/json.h>
 #include <systemd/sd-bus.h>
 
-#include "basic/macro.h"
+#include "proto/json.h"
 
 #define AGENT_NAME "org.dcmagent.Agent1"
 #define AGENT_PATH "/org/dcmagent/Agent1"
@@ -17,11 +16,6 @@ typedef struct Context {
     bool json;
     uint32_t limit; /* 0: all */
 } Context;
-
-static inline void json_object_putp(struct json_object **o) {
-    if (*o)
-        (void)json_object_put(*o);
-}
 
 /* Calls a method of the agent; says on standard error what failed and what to do. The signature is
  * of the arguments that follow. */

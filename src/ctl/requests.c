@@ -34,7 +34,7 @@ static void print_row(const Row *row) {
 }
 
 int verb_requests(const Context *c, int argc, char *argv[]) {
-    _cleanup_(json_object_putp) struct json_object *array = json_object_new_array();
+    _cleanup_json_ struct json_object *array = json_object_new_array();
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     unsigned n = 0;
     Row row;
@@ -114,7 +114,7 @@ static void print_request(struct json_object *o) {
 }
 
 int verb_show(const Context *c, int argc, char *argv[]) {
-    _cleanup_(json_object_putp) struct json_object *o = NULL;
+    _cleanup_json_ struct json_object *o = NULL;
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     int r;
 
@@ -182,7 +182,7 @@ static void print_commands(struct json_object *commands) {
 }
 
 int verb_commands(const Context *c, int argc, char *argv[]) {
-    _cleanup_(json_object_putp) struct json_object *tuples = NULL, *commands = NULL;
+    _cleanup_json_ struct json_object *tuples = NULL, *commands = NULL;
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     int r;
 

@@ -11,7 +11,7 @@
 /* A container's elements as an array, or as an object if they are dictionary entries. */
 static int json_from_container(sd_bus_message *m, char type, const char *contents,
                                struct json_object **ret) {
-    _cleanup_(json_object_putp) struct json_object *o = NULL;
+    _cleanup_json_ struct json_object *o = NULL;
     bool is_dictionary = type == 'a' && contents[0] == '{';
     int r;
 
@@ -139,7 +139,7 @@ static void print_status(struct json_object *o, bool connected) {
 }
 
 int verb_status(const Context *c, int argc, char *argv[]) {
-    _cleanup_(json_object_putp) struct json_object *o = NULL;
+    _cleanup_json_ struct json_object *o = NULL;
     bool connected;
     int r;
 

@@ -25,6 +25,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/strv.h"
 #include "executor/job-dir.h"
 #include "executor/unit-properties.h"
 
@@ -57,9 +58,7 @@ static StartOperation *start_operation_free(StartOperation *o) {
     if (!o)
         return NULL;
     unlink_operation(o);
-    for (char **a = o->request.arguments; a && *a; a++)
-        free(*a);
-    free(o->request.arguments);
+    strv_free(o->request.arguments);
     job_dir_done(&o->dir);
     sd_bus_message_unref(o->call);
     manager_end(o->manager);

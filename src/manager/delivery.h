@@ -5,7 +5,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "manager/store.h"
+#include "manager/store-agent.h"
+#include "manager/store-request.h"
 
 typedef struct Delivery Delivery;
 

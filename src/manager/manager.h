@@ -5,7 +5,8 @@
 #include <systemd/sd-event.h>
 
 #include "manager/session.h"
-#include "manager/store.h"
+#include "manager/store-agent.h"
+#include "manager/store-request.h"
 
 typedef struct Manager Manager;
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Agents. Of a token only its SHA-256 is here. */
+#include "manager/store-agent.h"
+
 #include "manager/store-database.h"
 
 void stored_agent_done(StoredAgent *a) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests, console lines and alerts. */
+#include "manager/store-request.h"
+
 #include "manager/limits.h"
 #include "manager/store-database.h"
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "basic/bounds.h"
+#include "basic/strv.h"
 
 static const char *const type_names[_ARGUMENT_TYPE_MAX] = {
     [ARGUMENT_STRING] = "string",
@@ -15,12 +16,6 @@ static const char *const type_names[_ARGUMENT_TYPE_MAX] = {
 
 const char *argument_type_to_string(ArgumentType type) {
     return (unsigned)type < _ARGUMENT_TYPE_MAX ? type_names[type] : NULL;
-}
-
-static void strv_free(char **list) {
-    for (char **s = list; s && *s; s++)
-        free(*s);
-    free(list);
 }
 
 void argument_values_done(ArgumentValue *values, size_t n) {

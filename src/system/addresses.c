@@ -6,13 +6,9 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
-#define ADDRESSES_MAX 64u /* of each family */
+#include "basic/strv.h"
 
-static void strv_free(char **list) {
-    for (char **s = list; s && *s; s++)
-        free(*s);
-    free(list);
-}
+#define ADDRESSES_MAX 64u /* of each family */
 
 void addresses_done(Addresses *a) {
     strv_free(a->ipv4);

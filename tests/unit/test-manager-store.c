@@ -4,7 +4,8 @@
 #include <glib/gstdio.h>
 
 #include "manager/limits.h"
-#include "manager/store.h"
+#include "manager/store-agent.h"
+#include "manager/store-request.h"
 
 typedef struct Fixture {
     char *directory, *path;
