@@ -7,6 +7,7 @@
 
 #include "basic/bounds.h"
 #include "basic/file-util.h"
+#include "proto/text.h"
 
 void platform_done(Platform *p) {
     free(p->name);
@@ -31,6 +32,8 @@ static int find_value(const char *text, const char *key, char **ret) {
             line++;
             size -= 2;
         }
+        if (size == 0 || !utf8_is_valid(line, size))
+            break; /* it goes onto the wire as it is */
         value = strndup(line, size);
         if (!value)
             return -ENOMEM;

@@ -34,6 +34,8 @@ static void test_samples(void) {
         {"ID=\"debian\nVERSION_ID=12'\n", "\"debian", "12'"},
         {"ID=\"\nVERSION_ID='\n", "\"", "'"},
         {"ID\nVERSION_ID\n", "unknown", "unknown"},
+        {"ID=\nVERSION_ID=\"\"\n", "unknown", "unknown"},
+        {"ID=de\xff\nVERSION_ID=12\n", "unknown", "12"},
         {"ID", "unknown", "unknown"},
         {"\n", "unknown", "unknown"},
         {"", "unknown", "unknown"},
