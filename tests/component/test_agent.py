@@ -550,3 +550,47 @@ def test_overlong_configuration_line_is_ignored_whole(agent, manager):
     agent.start()
     agent.wait_notify("Not configured")
     agent.wait_log("is too long and is ignored")
+
+
+def test_change_signals(agent, manager, bus):
+    """What changes is signalled: properties, and each request's state."""
+    from gi.repository import Gio
+
+    connection = Gio.DBusConnection.new_for_address_sync(
+        bus.address, Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT
+        | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
+    properties, requests = {}, []
+
+    def on_properties(_c, _sender, _path, _interface, _signal, parameters):
+        interface, changed, _invalidated = parameters.unpack()
+        if interface == "org.dcmagent.Agent1.Manager":
+            for name, value in changed.items():
+                properties.setdefault(name, []).append(value)
+
+    def on_request(_c, _sender, _path, _interface, _signal, parameters):
+        requests.append(parameters.unpack())
+
+    for interface, signal_name, callback in (
+            ("org.freedesktop.DBus.Properties", "PropertiesChanged", on_properties),
+            ("org.dcmagent.Agent1.Manager", "RequestChanged", on_request)):
+        connection.signal_subscribe(None, interface, signal_name, "/org/dcmagent/Agent1", None,
+                                    Gio.DBusSignalFlags.NONE, callback)
+    # the match rules are with the bus when it has answered this
+    connection.call_sync("org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetId", None, None,
+                         Gio.DBusCallFlags.NONE, -1, None)
+    agent.configure(f"ws://127.0.0.1:{free_port()}/")
+    agent.start()
+    agent.wait_notify("READY=1")
+    agent.configure(manager.url())
+    agent.call("Reload")
+    manager.wait_offer()
+    g = guid()
+    manager.request(g, "heartbeat")
+    manager.ack(manager.wait_message("REPLY", g))
+    wait_for(lambda: (g, "heartbeat", "REPLY_ACKED") in requests, "the last state")
+    assert [r[2] for r in requests if r[0] == g] == ["ACKED", "REPLY", "REPLY_ACKED"]
+    wait_for(lambda: any(c.get("REPLY_ACKED") == 1 for c in properties.get("RequestCounts", [])),
+             "the counts")
+    assert "connected" in properties["State"] and "agent-1" in properties["AgentId"]
+    assert manager.url() in properties["ManagerUrl"] and max(properties["ConnectedSinceUSec"]) > 0
+    connection.close_sync(None)
