@@ -114,10 +114,6 @@ static void update_events(Stream *s) {
     (void)sd_event_source_set_io_events(s->source, events);
 }
 
-static int feed(Stream *s, const char *data, size_t size) {
-    return websocket_feed(s->websocket, data, size);
-}
-
 static int append_head(Stream *s, const char *data, size_t size) {
     char *grown = realloc(s->head, s->head_size + size + 1);
 
@@ -150,7 +146,7 @@ static int take_head(Stream *s, const char *data, size_t size) {
     if (r < 0 || s->failed)
         return r;
     return (size_t)head_size < s->head_size
-               ? feed(s, head + head_size, s->head_size - (size_t)head_size)
+               ? websocket_feed(s->websocket, head + head_size, s->head_size - (size_t)head_size)
                : 0;
 }
 
@@ -170,7 +166,8 @@ static int receive(Stream *s) {
             return 0;
         }
         s->received_usec = now_usec(CLOCK_BOOTTIME);
-        r = s->phase == PHASE_HEAD ? take_head(s, buf, (size_t)n) : feed(s, buf, (size_t)n);
+        r = s->phase == PHASE_HEAD ? take_head(s, buf, (size_t)n)
+                                   : websocket_feed(s->websocket, buf, (size_t)n);
         if (r < 0 || s->failed)
             return r;
     }
