@@ -59,6 +59,8 @@ struct Job {
     bool cancelled;
     bool cancel_sent;
     bool ended;
+    bool released;
+    JobEnd how; /* it ended */
 };
 
 static void settle(Job *j);
@@ -103,9 +105,9 @@ static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return 1;
 }
 
-/* Kills what the job left running, and lets systemd forget the unit. Not waited for: where there is
- * a record nothing depends on it, and else it is done again after a restart. */
+/* Kills what the job left running, and lets systemd forget the unit. Not waited for. */
 static void release(Job *j) {
+    j->released = true;
     (void)sd_bus_call_method_async(j->bus, NULL, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Release",
                                    on_released, NULL, "s", j->guid);
 }
@@ -117,8 +119,7 @@ static void end(Job *j, JobEnd how, int error, struct json_object *reply) {
     }
     j->ended = true;
     (void)sd_event_source_set_enabled(j->retry_timer, SD_EVENT_OFF);
-    if (how != JOB_END_REFUSED)
-        release(j);
+    j->how = how;
     j->done(how, reply, j->userdata);
 }
 
@@ -151,6 +152,7 @@ static int end_by_record(Job *j) {
         r = job_reply_from_record(j->dir_fd, &record, was_cancelled(j), &reply);
     if (r < 0)
         return r;
+    release(j); /* the record is durable: nothing depends on the unit any more */
     end(j, JOB_END_DONE, 0, reply);
     return 1;
 }
@@ -180,9 +182,8 @@ static void on_unit_status(int error, const UnitStatus *status, void *userdata) 
     if (error == 0 && !status->ended) {
         if (j->changed)
             settle(j);
-        else if (!status->started)
-            retry(j, 0,
-                  NULL); /* no signal is promised for a unit that goes away before it starts */
+        else if (!status->started || j->unwatched)
+            retry(j, 0, NULL); /* no signal is sure to come: not yet started, or not subscribed */
         return;
     }
     r = end_by_record(j);
@@ -281,7 +282,9 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
     Job *j = userdata;
 
     j->start_slot = sd_bus_slot_unref(j->start_slot);
-    if (!e || sd_bus_error_has_name(e, ERROR_PREFIX "AlreadyStarted")) {
+    /* a refusal says that this call started nothing, but not that no earlier one did */
+    if (!e || sd_bus_error_has_name(e, ERROR_PREFIX "AlreadyStarted") ||
+        (is_refusal(e) && j->dir_fd >= 0)) {
         j->start_settled = true;
         j->retry_usec = 0;
         settle(j);
@@ -342,6 +345,11 @@ static void on_watch_installed(int error, void *userdata) {
         (void)log_warning_errno(error, "systemd's signals cannot be had; looking by the clock");
     }
     settle(j);
+}
+
+void job_stored(Job *j) {
+    if (j->ended && !j->released && j->how != JOB_END_REFUSED)
+        release(j);
 }
 
 void job_look_again(Job *j) {

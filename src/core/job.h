@@ -30,5 +30,8 @@ DEFINE_CLEANUP(Job *, job_free)
 /* Orders the executor to stop it. The end is reported by JobDone. */
 int job_cancel(Job *j);
 
+/* The reply is durable: the unit, which may have been the only witness of the job's end, can go. */
+void job_stored(Job *j);
+
 /* Something about systemd has changed (it was restarted): look again. */
 void job_look_again(Job *j);

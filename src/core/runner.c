@@ -231,6 +231,8 @@ void runner_cancel_all(Runner *r) {
 void runner_forget(Runner *r, Request *q) {
     if (!q->execution)
         return;
+    if (q->execution->job)
+        job_stored(q->execution->job);
     execution_free(q->execution);
     wake(r);
 }

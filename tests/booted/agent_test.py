@@ -230,6 +230,35 @@ def test_cancel_is_remembered_over_a_restart(manager):
     fifo.unlink()
 
 
+def test_job_is_followed_without_signals(manager):
+    """The bus gives the agent no match for the unit: the end is found by looking."""
+    limits = pathlib.Path("/etc/dbus-1/system-local.conf")
+    limits.write_text('<busconfig><limit name="max_match_rules_per_connection">1</limit></busconfig>')
+    run("systemctl", "reload", "dbus.service")
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    try:
+        guid = order(manager, "#!/bin/sh\nsleep 0.3\necho done\n")
+        assert reply_to(manager, guid)["message"] == "done\n"
+        assert "looking by the clock" in run("journalctl", "-u", "dcm-agent.service")
+    finally:
+        limits.unlink()
+        run("systemctl", "reload", "dbus.service")
+
+
+def test_end_without_a_record_is_told_by_systemd(manager):
+    """dcm-run is killed while the agent is away, so systemd alone knows how it ended."""
+    guid = order(manager, "#!/bin/sh\nexec sleep infinity\n")
+    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    run("systemctl", "stop", "dcm-agent.service")
+    run("systemctl", "kill", "--signal=SIGKILL", unit_of(guid))
+    wait_for(lambda: show(unit_of(guid), "ActiveState") == "failed", "the end of the unit")
+    run("systemctl", "start", "dcm-agent.service")
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == -9 and "systemd reports 'signal'" in reply["error_message"]
+    wait_for(lambda: show(unit_of(guid), "LoadState") == "not-found", "the unit to be released")
+
+
 def test_journal_has_fields(manager):
     guid = order(manager, "#!/bin/sh\necho hello\n")
     reply_to(manager, guid)
