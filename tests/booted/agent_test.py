@@ -231,18 +231,25 @@ def test_cancel_is_remembered_over_a_restart(manager):
 
 
 def test_job_is_followed_without_signals(manager):
-    """The bus gives the agent no match for the unit: the end is found by looking."""
+    """The bus has no match left for the units of the last jobs: their end is found by looking."""
     limits = pathlib.Path("/etc/dbus-1/system-local.conf")
-    limits.write_text('<busconfig><limit name="max_match_rules_per_connection">1</limit></busconfig>')
+    limits.write_text('<busconfig><limit name="max_match_rules_per_connection">20</limit></busconfig>')
+    CONF.write_text(CONF.read_text() + "[workers]\ncount = 30\n")
     run("systemctl", "reload", "dbus.service")
     run("systemctl", "restart", "dcm-agent.service")
     manager.wait_offer(2)
     try:
-        guid = order(manager, "#!/bin/sh\nsleep 0.3\necho done\n")
-        assert reply_to(manager, guid)["message"] == "done\n"
+        # each runs until all of them have been started
+        guids = [order(manager, "#!/bin/sh\nuntil [ -e /tmp/dcm-test-gate ]; do sleep 0.1; done\n")
+                 for _ in range(30)]
+        wait_for(lambda: all(show(unit_of(g), "SubState") == "running" for g in guids[-3:]), "units")
+        pathlib.Path("/tmp/dcm-test-gate").touch()
+        for guid in guids:
+            assert reply_to(manager, guid)["return_code"] == 0
         assert "looking by the clock" in run("journalctl", "-u", "dcm-agent.service")
     finally:
         limits.unlink()
+        pathlib.Path("/tmp/dcm-test-gate").unlink(missing_ok=True)
         run("systemctl", "reload", "dbus.service")
 
 
