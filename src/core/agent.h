@@ -22,7 +22,7 @@ typedef struct AgentPaths {
 /* What the bus layer is told. */
 typedef struct AgentObserver {
     void (*on_status)(void *userdata);
-    void (*on_request)(const Request *q, void *userdata);
+    void (*on_request)(const Request *q, RequestState state, void *userdata);
     void *userdata;
 } AgentObserver;
 
