@@ -17,7 +17,7 @@
 #include "basic/log.h"
 #include "basic/strv.h"
 
-#define FIRST_USEC (60 * USEC_PER_SEC)
+#define FIRST_USEC (5 * USEC_PER_SEC)
 #define INTERVAL_USEC (3600 * USEC_PER_SEC)
 #define NEXT_SLICE_USEC (20 * USEC_PER_MSEC) /* other sources want their turn */
 #define SLICE 256u

@@ -9,7 +9,7 @@
 
 typedef struct Retention Retention;
 
-/* Begins a minute after that, then once per hour. */
+/* Begins soon after that, then once per hour. */
 int retention_new(sd_event *event, Store *store, RequestFlow *flow, const char *jobs_root,
                   Retention **ret);
 Retention *retention_free(Retention *t);

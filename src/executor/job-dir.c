@@ -16,7 +16,7 @@
 #define NOTE_MODE 0640
 #define COPY_SIZE ((size_t)64 * 1024)
 
-static const char *const file_names[] = {"script", "stdout", "stderr", "exit", "log"};
+static const char *const file_names[] = {"script", "stdout", "stderr", "exit", "log", "cancelled"};
 
 void job_dir_done(JobDir *d) {
     d->dir_fd = safe_close(d->dir_fd);
@@ -146,6 +146,10 @@ int job_dir_open(int parent_fd, const char *guid, JobDir *ret) {
         return r;
     *ret = d;
     return 0;
+}
+
+void job_dir_drop_script(const JobDir *d) {
+    (void)unlinkat(d->dir_fd, "script", 0);
 }
 
 int job_dir_write_start_failure(const JobDir *d, int error) {

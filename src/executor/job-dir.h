@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A job's directory below /var/lib/dcm-jobs. Its existence is the durable proof that its GUID may
- * have been started; nothing in it is ever renamed.
+ * have been started; nothing in it is ever renamed. It stays until the
+ * request is forgotten (Remove).
  *
- *     script          what runs; 0755
+ *     script          what runs; 0755; goes when the unit is released
  *     stdout, stderr  kept output, basic/job-output.h; written by dcm-run through descriptors
  *     exit            exit record, basic/exit-record.h; empty until the end
  *     log             lines for the manager, appended by the script
@@ -33,8 +34,12 @@ void job_dir_done(JobDir *d);
  * directory; -ENOTRECOVERABLE: it could not be removed again, so the GUID is spent. */
 int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script_size, JobDir *ret);
 
-/* Takes a directory back whose job was not started. Returns `error`, or -ENOTRECOVERABLE. */
+/* Removes a directory with its files: one whose job was not started, or is to be forgotten. Returns
+ * `error`, or -ENOTRECOVERABLE. */
 int job_dir_remove(const JobDir *d, int error);
+
+/* A job that is over needs it no longer, and it may be the largest file. */
+void job_dir_drop_script(const JobDir *d);
 
 /* -ENOENT: this GUID has none. */
 int job_dir_open(int parent_fd, const char *guid, JobDir *ret);

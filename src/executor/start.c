@@ -250,7 +250,7 @@ static void answer_waiting(Manager *m, const char *guid) {
     }
 }
 
-static bool is_on_its_way(const Manager *m, const char *guid) {
+bool job_is_starting(const Manager *m, const char *guid) {
     for (const StartOperation *o = m->starts; o; o = o->next)
         if (!o->waits && streq(o->request.guid, guid))
             return true;
@@ -313,7 +313,7 @@ int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
         return r;
     r = job_dir_make(m->state_fd, o->request.guid, o->request.script_fd, o->request.script_size,
                      &o->dir);
-    if (r == -EEXIST && is_on_its_way(m, o->request.guid)) {
+    if (r == -EEXIST && job_is_starting(m, o->request.guid)) {
         o->waits = true;
         link_operation(TAKE_PTR(o));
         return 1;

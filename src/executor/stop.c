@@ -255,5 +255,8 @@ int job_release(Manager *m, sd_bus_message *message, sd_bus_error *error) {
     r = sd_bus_message_read(message, "s", &guid);
     if (r >= 0)
         r = open_job(m, guid, &d, error);
-    return r < 0 ? r : stop_unit(m, message, guid, true, RELEASE_GRACE_USEC, error);
+    if (r < 0)
+        return r;
+    job_dir_drop_script(&d);
+    return stop_unit(m, message, guid, true, RELEASE_GRACE_USEC, error);
 }

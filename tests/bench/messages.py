@@ -125,4 +125,5 @@ def measure(build, work, disk):
               f"request {median(agent, 'cpu_usec'):.0f} us", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

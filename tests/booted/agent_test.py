@@ -347,6 +347,30 @@ def test_watchdog_restarts_a_stopped_daemon(manager):
     run("systemctl", "daemon-reload")
 
 
+def test_retention_removes_directory_and_row(manager):
+    """Old requests in a final state go, with their jobs' directories; an unacknowledged reply never."""
+    old, open_one = (order(manager, "#!/bin/sh\necho x\n") for _ in range(2))
+    reply_to(manager, old)
+    manager.wait_message("REPLY", open_one)
+    wait_for(lambda: "1 REPLY_ACKED" in run("dcm-agentctl", "status"), "REPLY_ACKED")
+    run("systemctl", "stop", "dcm-agent.service")
+    # as if the server had been running for ten days since
+    run("sqlite3", "/var/lib/dcm-agent/requests.db",
+        "INSERT INTO meta VALUES ('running_usec', 864000000000 + (SELECT max(updated) FROM requests))"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+    run("chown", "dcm-agent:", *map(str, pathlib.Path("/var/lib/dcm-agent").glob("requests.db*")))
+    jobs = pathlib.Path("/var/lib/dcm-jobs")
+    assert (jobs / old).exists() and (jobs / open_one).exists()
+    run("systemctl", "start", "dcm-agent.service")
+    wait_for(lambda: not (jobs / old).exists(), "the directory to go")
+    wait_for(lambda: old not in run("dcm-agentctl", "requests"), "the row to go")
+    assert (jobs / open_one).exists() and open_one in run("dcm-agentctl", "requests")
+    # forgotten is forgotten: it would run again
+    order(manager, "#!/bin/sh\necho again\n", guid=old)
+    wait_for(lambda: [m for m in manager.of_type("REPLY", old) if m["payload"]["message"] ==
+                      "again\n"], "the second life")
+
+
 def test_hemlock_is_not_restarted(manager):
     guid = order(manager, "#!/bin/sh\nexec sleep infinity\n")
     wait_for(lambda: show(unit_of(guid), "SubState") == "running", "a job")
