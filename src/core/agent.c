@@ -47,7 +47,7 @@ struct Agent {
     uint64_t connected_since_usec;
     unsigned n_failures; /* since the last success */
     bool was_connected;
-    bool stopping; /* by HEMLOCK: nothing is taken any more */
+    bool stopping; /* by HEMLOCK, or broken: nothing is taken any more */
 };
 
 static void set_status(Agent *a, const char *format, ...) _printf_(2, 3);
@@ -231,6 +231,9 @@ static void on_request_changed(const Request *q, RequestState state, void *userd
 static void on_broken(int error, void *userdata) {
     Agent *a = userdata;
 
+    if (a->stopping)
+        return;
+    a->stopping = true;
     (void)log_error_errno(error, "The agent cannot go on and starts anew: %m");
     (void)sd_event_exit(a->event, EXIT_FAILURE);
 }
