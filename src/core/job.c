@@ -13,8 +13,9 @@
  * The order that makes it safe: the match for changes is installed before anything is looked at, so
  * no change is missed; the record is read again after the unit was seen to have ended or to be
  * absent, because dcm-run writes it before it exits. Before NoSuchUnit is believed, the executor is
- * asked to start the job once more: it refuses, since the directory exists, but only when no
- * earlier start of the same GUID is still on its way to systemd.
+ * asked to start the job once more. It does so if the script provably never ran, because an earlier
+ * executor ended on the way; else it refuses, but only when no earlier start of the same GUID is
+ * still on its way to systemd.
  */
 #include "core/job.h"
 
@@ -54,7 +55,7 @@ struct Job {
     sd_event_source *retry_timer;
     uint64_t retry_usec;
     bool changed;       /* while a query was under way */
-    bool start_settled; /* the executor has answered a start: none is on its way */
+    bool start_settled; /* the executor has refused a start: it has run, and none is on its way */
     bool unwatched;     /* no signal will come: look by the clock */
     bool cancelled;
     bool cancel_sent;
@@ -285,8 +286,9 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
     /* a refusal says that this call started nothing, but not that no earlier one did */
     if (!e || sd_bus_error_has_name(e, ERROR_PREFIX "AlreadyStarted") ||
         (is_refusal(e) && j->dir_fd >= 0)) {
-        j->start_settled = true;
+        j->start_settled = e;
         j->retry_usec = 0;
+        j->dir_fd = safe_close(j->dir_fd); /* it may have been made anew */
         settle(j);
     } else if (is_refusal(e))
         end_refused(j, strempty(e->message));

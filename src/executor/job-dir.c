@@ -2,6 +2,7 @@
 #include "executor/job-dir.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #define NOTE_MODE 0640
 #define COPY_SIZE ((size_t)64 * 1024)
 
-static const char *const file_names[] = {"script", "stdout", "stderr", "exit", "log"};
+static const char *const file_names[] = {"script", "stdout", "stderr", "exit", "log", "cancelled"};
 
 void job_dir_done(JobDir *d) {
     d->dir_fd = safe_close(d->dir_fd);
@@ -53,11 +54,8 @@ static int copy_script(int to_fd, int from_fd, uint64_t size) {
     return 0;
 }
 
-/* Its blocks are reserved now, so that the record can be written even when the disk is full. */
-static int make_exit_file(int dir_fd) {
-    _cleanup_close_ int fd = -1;
-
-    fd = make_file(dir_fd, "exit", JOB_WRITABLE_MODE);
+/* The blocks are reserved now, so that the record can be written even when the disk is full. */
+static int reserve_exit_file(int fd) {
     if (fd < 0)
         return fd;
     if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, EXIT_RECORD_MAX) < 0 && errno != EOPNOTSUPP)
@@ -66,7 +64,7 @@ static int make_exit_file(int dir_fd) {
 }
 
 static int make_files(JobDir *d, int script_fd, uint64_t script_size) {
-    _cleanup_close_ int copy_fd = -1, log_fd = -1;
+    _cleanup_close_ int copy_fd = -1, log_fd = -1, exit_fd = -1;
     int r;
 
     copy_fd = make_file(d->dir_fd, "script", SCRIPT_MODE);
@@ -84,7 +82,9 @@ static int make_files(JobDir *d, int script_fd, uint64_t script_size) {
     log_fd = make_file(d->dir_fd, "log", JOB_WRITABLE_MODE);
     if (log_fd < 0)
         return log_fd;
-    return make_exit_file(d->dir_fd);
+    /* the last one: where it has its mode, everything is there */
+    exit_fd = make_file(d->dir_fd, "exit", JOB_WRITABLE_MODE);
+    return reserve_exit_file(exit_fd);
 }
 
 int job_dir_remove(const JobDir *d, int error) {
@@ -130,6 +130,106 @@ int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script
     r = fill(&d, script_fd, script_size);
     if (r < 0)
         return job_dir_remove(&d, r);
+    *ret = d;
+    d = JOB_DIR_INIT;
+    return 0;
+}
+
+/* After a power loss it may be cut off. */
+static int compare_script(const JobDir *d, int script_fd, uint64_t size) {
+    _cleanup_free_ char *ours = NULL, *theirs = malloc(size + 1);
+    size_t n;
+    int r;
+
+    if (!theirs)
+        return -ENOMEM;
+    r = read_file_at(d->dir_fd, "script", SCRIPT_SIZE_MAX, &ours, &n);
+    if (r < 0)
+        return r;
+    if (pread(script_fd, theirs, size, 0) != (ssize_t)size)
+        return -EBADMSG;
+    return n == size && memcmp(ours, theirs, size) == 0 ? 0 : -EEXIST;
+}
+
+/* Not if dcm-run has the file: then it has run. */
+static int refuse_cancelled(const JobDir *d) {
+    _cleanup_close_ int fd = -1;
+    struct stat st;
+    int r;
+
+    fd = openat(d->dir_fd, "exit", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? -EEXIST : -errno;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    r = st.st_size > 0 ? 0 : job_dir_write_start_failure(d, ECANCELED);
+    return r < 0 ? r : -EEXIST;
+}
+
+static int open_output(JobDir *d) {
+    d->out_fd = openat(d->dir_fd, "stdout", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (d->out_fd >= 0)
+        d->err_fd = openat(d->dir_fd, "stderr", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return d->err_fd < 0 ? -errno : 0;
+}
+
+static int complete(JobDir *d) {
+    _cleanup_close_ int fd = -1;
+    int r;
+
+    r = open_output(d);
+    if (r < 0)
+        return r;
+    fd = openat(d->dir_fd, "exit", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    r = reserve_exit_file(fd < 0 ? -errno : fd);
+    if (r >= 0)
+        r = fsync_directory(d->dir_fd);
+    return r < 0 ? r : fsync_directory(d->parent_fd);
+}
+
+/* Its files were not all made, so no unit can have been started with them. */
+static int make_again(JobDir *d, const char *guid, int script_fd, uint64_t script_size,
+                      bool cancelled) {
+    int parent_fd = d->parent_fd, r;
+
+    r = job_dir_remove(d, 0);
+    job_dir_done(d);
+    if (r >= 0)
+        r = job_dir_make(parent_fd, guid, script_fd, script_size, d);
+    return r >= 0 && cancelled ? refuse_cancelled(d) : r;
+}
+
+int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t script_size,
+                   JobDir *ret) {
+    _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
+    bool cancelled;
+    struct stat st;
+    int r;
+
+    r = job_dir_open(parent_fd, guid, &d);
+    if (r < 0)
+        return r;
+    cancelled = faccessat(d.dir_fd, "cancelled", F_OK, 0) >= 0;
+    if (fstatat(d.dir_fd, "exit", &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno != ENOENT)
+            return -errno;
+        st.st_mode = 0;
+    }
+    if ((st.st_mode & ALLPERMS) != JOB_WRITABLE_MODE)
+        r = make_again(&d, guid, script_fd, script_size, cancelled);
+    else if (st.st_size > 0)
+        r = -EEXIST;
+    else if (cancelled)
+        r = refuse_cancelled(&d);
+    else {
+        r = compare_script(&d, script_fd, script_size);
+        if (r >= 0)
+            r = complete(&d);
+    }
+    if (r < 0)
+        return r;
     *ret = d;
     d = JOB_DIR_INIT;
     return 0;
