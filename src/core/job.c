@@ -51,7 +51,7 @@ struct Job {
     int dir_fd;
     UnitWatch *watch;
     UnitQuery *query;
-    sd_bus_slot *start_slot;
+    sd_bus_slot *start_slot, *cancel_slot;
     sd_event_source *retry_timer;
     uint64_t retry_usec;
     bool changed;       /* while a query was under way */
@@ -72,6 +72,7 @@ Job *job_free(Job *j) {
     unit_watch_free(j->watch);
     unit_query_free(j->query);
     sd_bus_slot_unref(j->start_slot);
+    sd_bus_slot_unref(j->cancel_slot);
     sd_event_source_disable_unref(j->retry_timer);
     job_spec_done(&j->spec);
     safe_close(j->dir_fd);
@@ -228,18 +229,28 @@ static int open_directory(Job *j) {
 
 static int on_cancelled(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
+    Job *j = userdata;
 
-    if (e)
-        log_warning("A job could not be cancelled: %s", strempty(e->message));
+    j->cancel_slot = sd_bus_slot_unref(j->cancel_slot);
+    if (!e)
+        return 1;
+    log_warning("A job could not be cancelled: %s", strempty(e->message));
+    j->cancel_sent = false;
+    if (!j->ended)
+        retry(j, 0, NULL);
     return 1;
 }
 
 static int call_cancel(Job *j) {
+    int r;
+
     if (j->cancel_sent)
         return 0;
-    j->cancel_sent = true;
-    return sd_bus_call_method_async(j->bus, NULL, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Cancel",
-                                    on_cancelled, NULL, "st", j->guid, (uint64_t)CANCEL_GRACE_USEC);
+    r = sd_bus_call_method_async(j->bus, &j->cancel_slot, EXECUTOR, EXECUTOR_PATH, EXECUTOR,
+                                 "Cancel", on_cancelled, j, "st", j->guid,
+                                 (uint64_t)CANCEL_GRACE_USEC);
+    j->cancel_sent = r >= 0;
+    return r;
 }
 
 static void settle(Job *j) {
