@@ -38,6 +38,7 @@
 #define ERROR_PREFIX "org.dcmagent.Error."
 #define START_TIMEOUT_USEC (100 * USEC_PER_SEC) /* longer than the executor waits for systemd */
 #define CANCEL_GRACE_USEC (10 * USEC_PER_SEC)
+#define RELEASE_TRIES 3 /* the executor may end with the call; then a new one is activated */
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (60 * USEC_PER_SEC)
 
@@ -63,6 +64,11 @@ struct Job {
     bool released;
     JobEnd how; /* it ended */
 };
+
+typedef struct Release {
+    unsigned tries;
+    char guid[];
+} Release;
 
 static void settle(Job *j);
 
@@ -99,19 +105,45 @@ static void retry(Job *j, int error, const char *what) {
     (void)sd_event_source_set_enabled(j->retry_timer, SD_EVENT_ONESHOT);
 }
 
+static void call_release(sd_bus *bus, const char *guid, unsigned tries);
+
 static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
+    const Release *r = userdata;
 
-    if (e)
-        log_debug("The executor could not release a unit: %s", e->message);
+    if (!e)
+        return 1;
+    log_debug("The executor could not release a unit: %s", strempty(e->message));
+    if (r->tries > 1 && !sd_bus_error_has_name(e, ERROR_PREFIX "NoSuchJob"))
+        call_release(sd_bus_message_get_bus(m), r->guid, r->tries - 1);
     return 1;
+}
+
+/* It outlives the job. What fails for good is found by the executor's next sweep. */
+static void call_release(sd_bus *bus, const char *guid, unsigned tries) {
+    Release *r = malloc(sizeof(*r) + strlen(guid) + 1);
+    sd_bus_slot *slot = NULL;
+
+    if (!r) {
+        (void)log_oom();
+        return;
+    }
+    r->tries = tries;
+    memcpy(r->guid, guid, strlen(guid) + 1);
+    if (sd_bus_call_method_async(bus, &slot, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Release",
+                                 on_released, r, "s", guid) < 0) {
+        free(r);
+        return;
+    }
+    (void)sd_bus_slot_set_destroy_callback(slot, free);
+    (void)sd_bus_slot_set_floating(slot, true);
+    sd_bus_slot_unref(slot);
 }
 
 /* Kills what the job left running, and lets systemd forget the unit. Not waited for. */
 static void release(Job *j) {
     j->released = true;
-    (void)sd_bus_call_method_async(j->bus, NULL, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Release",
-                                   on_released, NULL, "s", j->guid);
+    call_release(j->bus, j->guid, RELEASE_TRIES);
 }
 
 static void end(Job *j, JobEnd how, int error, struct json_object *reply) {
