@@ -2,6 +2,7 @@
 #include "executor/job-dir.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -236,11 +237,18 @@ int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t scri
 }
 
 int job_dir_open(int parent_fd, const char *guid, JobDir *ret) {
+    char name[JOB_NAME_SIZE];
+
+    guid_to_job_name(guid, name);
+    return job_dir_open_named(parent_fd, name, ret);
+}
+
+int job_dir_open_named(int parent_fd, const char *name, JobDir *ret) {
     JobDir d = JOB_DIR_INIT;
     int r;
 
     d.parent_fd = parent_fd;
-    guid_to_job_name(guid, d.name);
+    (void)snprintf(d.name, sizeof(d.name), "%s", name);
     r = open_dir(&d);
     if (r < 0)
         return r;
@@ -269,7 +277,7 @@ int job_dir_write_start_failure(const JobDir *d, int error) {
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-static bool has_ended(const JobDir *d) {
+bool job_dir_has_ended(const JobDir *d) {
     _cleanup_free_ char *text = NULL;
     ExitRecord record;
     size_t size;
@@ -281,7 +289,7 @@ static bool has_ended(const JobDir *d) {
 int job_dir_note_cancel(const JobDir *d) {
     _cleanup_close_ int fd = -1;
 
-    if (has_ended(d))
+    if (job_dir_has_ended(d))
         return 0;
     fd = make_file(d->dir_fd, "cancelled", NOTE_MODE);
     if (fd < 0 && fd != -EEXIST)

@@ -44,6 +44,10 @@ int job_dir_remove(const JobDir *d, int error);
 
 /* -ENOENT: this GUID has none. */
 int job_dir_open(int parent_fd, const char *guid, JobDir *ret);
+int job_dir_open_named(int parent_fd, const char *name, JobDir *ret);
+
+/* Whether there is an exit record. */
+bool job_dir_has_ended(const JobDir *d);
 
 /* Tells whoever settles the request that the job will never run, and why. */
 int job_dir_write_start_failure(const JobDir *d, int error);

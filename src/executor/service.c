@@ -64,5 +64,7 @@ int service_attach(Manager *m) {
         r = stop_watch_jobs(m);
     if (r >= 0)
         r = sd_bus_request_name(m->bus, EXECUTOR_BUS_NAME, 0);
+    if (r >= 0)
+        r = stop_sweep(m);
     return r < 0 ? log_error_errno(r, "Cannot provide " EXECUTOR_BUS_NAME ": %m") : 0;
 }

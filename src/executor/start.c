@@ -327,5 +327,6 @@ int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
     if (r < 0) /* the directory stays: an earlier start of it may have got through */
         return refuse(r, error);
     link_operation(TAKE_PTR(o)); /* on_started() has it */
+    m->sweep_due = true;
     return 1;
 }

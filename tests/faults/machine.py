@@ -41,6 +41,9 @@ class Machine:
             dropin.write_text(
                 f"[Service]\nEnvironment=LD_PRELOAD={preload} DCM_FAULTS_CONTROL={RUN / target}\n"
                 f"ReadWritePaths={RUN}\nRestartSec=20ms\n"
+                # what was not released is found when it is idle: soon
+                + ("ExecStart=\nExecStart=/usr/lib/dcm-agent/dcm-executord --idle-sec=2\n"
+                   if target == "executor" else "")
             )
         CONF.write_text(
             f"[connection]\nagentmanager_url = {url}\nbackoff = 20\nmax_backoff = 200\n"

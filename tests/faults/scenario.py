@@ -276,7 +276,7 @@ class FaultManager(Manager):
                 item.wrong.append(f"STATUS tells another reply: {text}")
 
     def _on_nack(self, item, text):
-        if item.refused:
+        if item.refused and "not known to this agent" in text:
             item.nack = text
         elif "unknown ID" in text and (item.acked or item.replies):
             item.wrong.append(f"acknowledged, then forgotten: {text}")
