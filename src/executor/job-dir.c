@@ -26,14 +26,11 @@ void job_dir_done(JobDir *d) {
     d->err_fd = safe_close(d->err_fd);
 }
 
-/* The mode is set apart from the creation because a umask would narrow it. */
+/* The process has no umask (main.c), so there is no moment at which a file has another mode. */
 static int make_file(int dir_fd, const char *name, mode_t mode) {
-    _cleanup_close_ int fd = -1;
+    int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 
-    fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || fchmod(fd, mode) < 0)
-        return -errno;
-    return TAKE_FD(fd);
+    return fd < 0 ? -errno : fd;
 }
 
 static int copy_script(int to_fd, int from_fd, uint64_t size) {
@@ -83,7 +80,7 @@ static int make_files(JobDir *d, int script_fd, uint64_t script_size) {
     log_fd = make_file(d->dir_fd, "log", JOB_WRITABLE_MODE);
     if (log_fd < 0)
         return log_fd;
-    /* the last one: where it has its mode, everything is there */
+    /* the last one: where it is, everything is there */
     exit_fd = make_file(d->dir_fd, "exit", JOB_WRITABLE_MODE);
     return reserve_exit_file(exit_fd);
 }
@@ -108,8 +105,6 @@ static int fill(JobDir *d, int script_fd, uint64_t script_size) {
     r = open_dir(d);
     if (r < 0)
         return r;
-    if (fchmod(d->dir_fd, DIR_MODE) < 0)
-        return -errno;
     r = make_files(d, script_fd, script_size);
     if (r < 0)
         return r;
@@ -213,13 +208,8 @@ int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t scri
     if (r < 0)
         return r;
     cancelled = faccessat(d.dir_fd, "cancelled", F_OK, 0) >= 0;
-    if (fstatat(d.dir_fd, "exit", &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        if (errno != ENOENT)
-            return -errno;
-        st.st_mode = 0;
-    }
-    if ((st.st_mode & ALLPERMS) != JOB_WRITABLE_MODE)
-        r = make_again(&d, guid, script_fd, script_size, cancelled);
+    if (fstatat(d.dir_fd, "exit", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        r = errno == ENOENT ? make_again(&d, guid, script_fd, script_size, cancelled) : -errno;
     else if (st.st_size > 0)
         r = -EEXIST;
     else if (cancelled)
