@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hits dcm-agentd and dcm-executord at every step that is durable or visible: kills them there, or lets
-the step fail. systemd starts them again, and the manager finishes its round. Then: no GUID ran twice,
-each has exactly one reply, and the reply is true.
+"""Hits dcm-agentd and dcm-executord at every step that is durable or visible: kills them there, or
+lets the step fail. systemd starts them again, and the manager finishes its round. Then: no GUID ran
+twice, each has exactly one reply, and the reply is true.
 
-In a booted machine with the build installed: DCM_BUILD=DIR test-NAME [--full | --case ...]."""
+In a booted machine (tools/sandbox) with DCM_BUILD=DIR: test-NAME [--full | --case SWEEP/N ...]."""
 
 import argparse
 import errno
@@ -19,7 +19,7 @@ from injector import AFTER, BEFORE, FAIL, FILE, FOR_EVER, JOURNAL, MEMORY, MIDDL
 from machine import RAN, Machine, journal, library
 
 DEADLINE_SEC = 60.0  # for an answer; the machine may be slow
-RELEASE_SEC = 30.0  # for the unit of an answered job to go
+RELEASE_SEC = 30.0  # for the units of answered jobs to go, once there is nothing else to do
 LASTING_SEC = 0.3  # a disk that stays full
 WORKERS = 4
 SURPLUS = 1.2  # rounds vary: a sweep goes this far beyond the steps that were counted
@@ -70,7 +70,7 @@ class Driver:
         self.manager = rounds.FaultManager()
         self.machine = Machine(self.manager.url(), library(), WORKERS)
         self.faults = self.violations = self.known = self.rounds = 0
-        self.jobs = {}  # units that must go: by when
+        self.jobs = {}  # units that must go in the end: where they are from
         self.open = []
         self.wait(self.machine.is_connected, DEADLINE_SEC)
 
@@ -106,7 +106,8 @@ class Driver:
                 print(f"known: {sweep}/{n} {guid}: {text[:120]}: {why}")
                 return
         self.violations += 1
-        print(f"VIOLATION at {sweep}/{n} (seed {self.seed}) {guid}: {text[:1500]}")
+        print(f"VIOLATION at {sweep}/{n} (--case {sweep}/{n}, or --seed {self.seed}) {guid}: "
+              + text[:1500])
         if guid:
             print("  | " + journal(guid).replace("\n", "\n  | "))
         sys.stdout.flush()
@@ -125,7 +126,7 @@ class Driver:
             self.report(sweep, n, item.guid, text, item.name)
         self.manager.end(scenario)
         for guid in scenario.items:
-            self.jobs[f"dcm-job-{guid}.service"] = (time.monotonic() + RELEASE_SEC, sweep, n, guid)
+            self.jobs[f"dcm-job-{guid}.service"] = (sweep, n, guid)
 
     def check_leftovers(self, wait=False):
         """Units that were not released, and scripts that ran after their round."""
@@ -137,11 +138,10 @@ class Driver:
         if wait:
             self.wait(lambda: not self.machine.job_units(), RELEASE_SEC)
             units = self.machine.job_units()
-        now = time.monotonic()
-        for unit, (deadline, sweep, n, guid) in list(self.jobs.items()):
+        for unit, (sweep, n, guid) in list(self.jobs.items()):
             if unit not in units:
                 del self.jobs[unit]
-            elif now > deadline or wait:
+            elif wait:
                 self.report(sweep, n, guid, f"its unit is left: {units[unit]}")
                 rounds.machine.run("systemctl", "kill", "--signal=SIGKILL", unit, check=False)
                 rounds.machine.run("systemctl", "stop", unit, check=False)
@@ -221,7 +221,10 @@ class Driver:
             if n_rounds % 10 == 0:
                 self.check_leftovers()
         self.close(sweep.name)
-        print(f"{sweep.name}: {total} steps, {n_rounds} rounds, {self.faults - faults} faults injected, "
+        self.summary(f"{sweep.name}: {total} steps", n_rounds, faults, violations, begun)
+
+    def summary(self, what, n_rounds, faults, violations, begun):
+        print(f"{what}, {n_rounds} rounds, {self.faults - faults} faults injected, "
               f"{self.violations - violations} invariants violated, {time.monotonic() - begun:.0f} s")
         sys.stdout.flush()
 
@@ -273,20 +276,38 @@ class Driver:
             if n_rounds % 10 == 0:
                 self.check_leftovers()
         self.close("random")
-        print(f"random: seed {self.seed}, {n_rounds} rounds, {self.faults - faults} faults injected, "
-              f"{self.violations - violations} invariants violated, {time.monotonic() - begun:.0f} s")
-        sys.stdout.flush()
+        self.summary(f"random: seed {self.seed}", n_rounds, faults, violations, begun)
 
     def case(self, text):
         """SWEEP/N, as a violation prints it."""
         name, n = text.split("/")
         sweep = SWEEPS[name]
-        print(f"{text}: fired {self.hit(sweep, int(n))}, at {self.machine.injectors[sweep.target].last}")
+        fired = self.hit(sweep, int(n))
+        print(f"{text}: fired {fired}, at {self.machine.injectors[sweep.target].last}")
         self.close(name)
 
 
+def plan_kills(target):
+    def plan(driver, full):
+        for how in ("before", "middle"):
+            driver.sweep(SWEEPS[f"{target}-kill-{how}"], steps=None if full else 8)
+
+    return plan
+
+
+def plan_errors(target):
+    def plan(driver, full):
+        for sweep in SWEEPS.values():
+            if sweep.target == target and sweep.error == errno.ENOMEM:
+                driver.sweep(sweep, seconds=120 if full else 5)
+            elif sweep.target == target and sweep.error:
+                driver.sweep(sweep, steps=None if full else 4)
+
+    return plan
+
+
 def main(plan):
-    """plan: (driver, full, part) -> None, of one test-NAME."""
+    """plan: what one test-NAME does, (driver, full) -> None."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--full", action="store_true",
                         default=os.environ.get("DCM_FAULTS") == "full",
@@ -295,6 +316,7 @@ def main(plan):
                         default=int(os.environ.get("DCM_FAULTS_SEED", random.randrange(1 << 32))))
     parser.add_argument("--case", nargs="*", help="single cases, SWEEP/N: " + " ".join(SWEEPS))
     parser.add_argument("--sweep", nargs="*", help="whole sweeps")
+    parser.add_argument("--steps", type=int, help="of a --sweep, so many, evenly spaced")
     options = parser.parse_args()
     print(f"seed {options.seed} (--seed, DCM_FAULTS_SEED)")
     driver = Driver(options.seed)
@@ -303,7 +325,7 @@ def main(plan):
             driver.case(text)
     elif options.sweep:
         for name in options.sweep:
-            driver.sweep(SWEEPS[name])
+            driver.sweep(SWEEPS[name], options.steps)
     else:
         plan(driver, options.full)
     known = f" ({driver.known} more for known reasons)" if driver.known else ""

@@ -92,7 +92,7 @@ class Machine:
         return bool(answer) and answer[0] == "connected"
 
     def database_problems(self):
-        """Only while the agent is stopped. Of a copy: opening makes files that the agent must own."""
+        """Only while the agent is stopped. Of a copy: opening makes files, not the agent's."""
         problems = [p.name for p in STATE.glob("*damaged*")]
         copy = RUN / "copy"
         shutil.copytree(STATE, copy)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One round: a manager's requests, with duplicates, cancellations and failures, and what must be true
-of each of them in the end, whatever was killed or failed meanwhile."""
+"""One round: a manager's requests, with duplicates, cancellations and failures, and what must be
+true of each of them in the end, whatever was killed or failed meanwhile."""
 
 import base64
 import hashlib
@@ -64,7 +64,7 @@ class Item:
         return state == ("NACKED" if self.refused else "REPLY_ACKED")
 
 
-# --- what is true of a reply ------------------------------------------------------------------------
+# --- what is true of a reply ------------------------------------------------------------
 
 
 def ended(code, contains=""):
@@ -113,7 +113,7 @@ def inside(kind):
     return check
 
 
-# --- the requests -----------------------------------------------------------------------------------
+# --- the requests -----------------------------------------------------------------------
 
 
 def pack(script, **more):
