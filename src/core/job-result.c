@@ -88,7 +88,10 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
     char note[160] = "";
     int return_code = record->status;
 
-    if (record->kind == EXIT_KIND_START_FAILED) {
+    if (record->kind == EXIT_KIND_START_FAILED && record->status == ECANCELED) {
+        return_code = 1;
+        (void)snprintf(note, sizeof(note), "The job was cancelled before it started.\n");
+    } else if (record->kind == EXIT_KIND_START_FAILED) {
         return_code = record->status == ENOENT ? 127 : 126;
         (void)snprintf(note, sizeof(note), "The job could not be started: %s\n",
                        strerror(record->status));

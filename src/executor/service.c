@@ -18,7 +18,9 @@ static int check_sender(Manager *m, sd_bus_message *message, sd_bus_error *error
     r = sd_bus_query_sender_creds(message, SD_BUS_CREDS_EUID, &creds);
     if (r >= 0)
         r = sd_bus_creds_get_euid(creds, &uid);
-    if (r >= 0 && (uid == 0 || uid == m->agent_uid))
+    if (r < 0) /* not known, which is no refusal for good */
+        return r;
+    if (uid == 0 || uid == m->agent_uid)
         return 0;
     return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
                             "Only root and the agent may order jobs");
@@ -71,5 +73,7 @@ int service_attach(Manager *m) {
         r = stop_watch_jobs(m);
     if (r >= 0)
         r = sd_bus_request_name(m->bus, EXECUTOR_BUS_NAME, 0);
+    if (r >= 0)
+        r = stop_sweep(m);
     return r < 0 ? log_error_errno(r, "Cannot provide " EXECUTOR_BUS_NAME ": %m") : 0;
 }

@@ -4,11 +4,12 @@
  *
  *   call ── check arguments, find command ───────────────▶ InvalidArgument, UnknownCommand
  *     │
- *   mkdir, exclusive ──── exists ────────────────────────▶ AlreadyStarted, but not before systemd
+ *   mkdir, exclusive ──── exists, and the script has run ─▶ AlreadyStarted, but not before systemd
  *     │             │                                      has answered an earlier start of the GUID
+ *     │             ├──── exists, but has not run ───────▶ completed, and on with the next steps
  *     │             └──── no space, read-only, I/O ──────▶ NoSpace
  *   files, fsync of the directory and its parent
- *     │   └── fails: files and directory removed ────────▶ NoSpace (not removed: StartFailed)
+ *     │   └── fails: files and directory removed ────────▶ NoSpace
  *     │
  *   StartTransientUnit(), answer awaited in the loop
  *     ├── accepted ──────────────────────────────────────▶ unit name
@@ -16,7 +17,9 @@
  *     ├── refused: exit record "start-failed" written ───▶ StartFailed
  *     └── no answer ─────────────────────────────────────▶ Unknown: directory and unit tell
  *
- * From the second fsync on, the directory stays for ever, whatever becomes of this process. */
+ * From the second fsync on, the directory stays for ever, whatever becomes of this process. Whether
+ * the script has run is said by its exit file, which dcm-run claims before it starts the script
+ * (basic/exit-record.h): if this process ends before systemd has the call, the next Start goes on. */
 /* clang-format on */
 #include "executor/start.h"
 
@@ -192,9 +195,6 @@ static int refuse(int r, sd_bus_error *error) {
         return sd_bus_error_set(error, ERROR_ALREADY_STARTED, "This GUID has been started before");
     case -EBADMSG:
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "The script cannot be read");
-    case -ENOTRECOVERABLE:
-        return sd_bus_error_set(error, ERROR_START_FAILED,
-                                "The job's directory can be neither filled nor removed");
     default:
         return sd_bus_error_setf(error, ERROR_NO_SPACE, "Cannot make the job's directory: %s",
                                  strerror(-r));
@@ -318,11 +318,15 @@ int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
         link_operation(TAKE_PTR(o));
         return 1;
     }
+    if (r == -EEXIST)
+        r = job_dir_resume(m->state_fd, o->request.guid, o->request.script_fd,
+                           o->request.script_size, &o->dir);
     if (r < 0)
         return refuse(r, error);
     r = call_systemd(o);
-    if (r < 0)
-        return refuse(job_dir_remove(&o->dir, r), error);
+    if (r < 0) /* the directory stays: an earlier start of it may have got through */
+        return refuse(r, error);
     link_operation(TAKE_PTR(o)); /* on_started() has it */
+    m->sweep_due = true;
     return 1;
 }

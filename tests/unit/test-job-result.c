@@ -72,6 +72,8 @@ static void test_records(void) {
          "The job could not be started: No such file or directory\n"},
         {EXIT_KIND_START_FAILED, EACCES, false, "", "", 126,
          "The job could not be started: Permission denied\n"},
+        {EXIT_KIND_START_FAILED, ECANCELED, true, "", "", 1,
+         "The job was cancelled before it started.\n"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
