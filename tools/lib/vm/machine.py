@@ -28,8 +28,8 @@ BOOT_TIMEOUT_SEC = 180
 PREFIX = "dcm-vm-"
 KERNEL_OPTIONS = (
     "console=ttyS0 loglevel=4 nokaslr mitigations=off apparmor=0 selinux=0 audit=0 "
-    "cryptomgr.notests random.trust_cpu=on tsc=reliable no_timer_check raid=noautodetect net.ifnames=0 panic=-1 "
-    "systemd.show_status=0"
+    "cryptomgr.notests random.trust_cpu=on tsc=reliable no_timer_check raid=noautodetect "
+    "net.ifnames=0 panic=-1 systemd.show_status=0"
 )
 WITHOUT_UDEV = " ".join(f"systemd.mask={unit}" for unit in (
     "systemd-udevd.service", "systemd-udev-trigger.service", "systemd-udevd-control.socket",
