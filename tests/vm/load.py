@@ -33,6 +33,7 @@ SETTLE_SEC = 240.0
 WITHHELD_SHARE = 0.15  # of replies are not acknowledged when they first arrive
 LOST = "The job was executed but the state of the execution was lost."
 
+JOB_FILES = ("script", "stdout", "stderr", "log", "exit")
 SCRIPT = """#!/bin/bash
 exec 3<>/dev/tcp/{host}/{port} || exit 99
 echo start {guid} >&3
@@ -173,6 +174,7 @@ class Load(harness.Manager):
         super().__init__()
         self.on_message = self._handle
         self.orderly = orderly  # the machine is shut down, so its jobs are ended by a signal
+        self.shutting_down = False
         self.chance = random.Random(seed)
         self.counter = Counter()
         self.requests = {}
@@ -213,7 +215,7 @@ class Load(harness.Manager):
         for r in waiting:
             if not r.promised and now - r.sent > RESEND_SEC:
                 self._send_request(r)
-        if len(waiting) < self.target:
+        for _ in range(min(self.target - len(waiting), 4)):
             self.new_request()
         return True
 
@@ -330,9 +332,9 @@ class Load(harness.Manager):
                 self.violate(r, "reported as lost, though nothing happened to the machine")
             elif values and not r.started_before:
                 self.violate(r, "reported as lost, though it was started after the last boot")
-        elif self.orderly and r.interruptions and payload["return_code"] == -15:
+        elif self.orderly and payload["return_code"] == -15:
             self.killed += 1
-            if values and not r.started_before:
+            if not self.shutting_down and values and not r.started_before:
                 self.violate(r, "ended by a signal, though it was started after the last boot")
         elif not values:
             self.violate(r, f"replied without an execution: {describe(payload)}")
@@ -346,6 +348,7 @@ class Load(harness.Manager):
     def died(self):
         """The machine is dead, and all that it had sent has been received."""
         self.deaths += 1
+        self.shutting_down = False
         self.stale = {r.guid for r in self.unsettled if r.promised}
         with self.counter.lock:
             for r in self.unsettled:
@@ -429,10 +432,11 @@ class Inspector:
         """No reply says "lost" where there is a record of the end, or no sign of a start."""
         for r in lost:
             directory = f"/var/lib/dcm-jobs/{r.guid}"
-            found = self.command(f"test -d {directory} && echo directory; cat {directory}/exit",
-                                 check=False)
-            if "directory" not in found:
-                self.load.violate(r, "reported as lost, though it had not been started")
+            files = self.command(f"ls {directory}", check=False)
+            found = self.command(f"cat {directory}/exit", check=False)
+            # without all files the executor has not got as far as to start anything
+            if any(name not in files.split() for name in JOB_FILES):
+                self.load.violate(r, f"reported as lost, though never started: {files!r}")
             if "\nEND=1" in found:
                 self.load.violate(r, f"reported as lost, though it has a record: {found!r}")
 
