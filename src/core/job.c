@@ -285,6 +285,10 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
     /* a refusal says that this call started nothing, but not that no earlier one did */
     if (!e || sd_bus_error_has_name(e, ERROR_PREFIX "AlreadyStarted") ||
         (is_refusal(e) && j->dir_fd >= 0)) {
+        if (!e) { /* the directory is a new one, whatever was there before */
+            j->dir_fd = safe_close(j->dir_fd);
+            j->cancel_sent = false;
+        }
         j->start_settled = true;
         j->retry_usec = 0;
         settle(j);

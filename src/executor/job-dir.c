@@ -96,6 +96,10 @@ int job_dir_remove(const JobDir *d, int error) {
     return error;
 }
 
+bool job_dir_is_cancelled(const JobDir *d) {
+    return faccessat(d->dir_fd, "cancelled", F_OK, 0) >= 0;
+}
+
 static int open_dir(JobDir *d) {
     d->dir_fd = openat(d->parent_fd, d->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return d->dir_fd < 0 ? -errno : 0;

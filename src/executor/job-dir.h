@@ -33,6 +33,8 @@ void job_dir_done(JobDir *d);
  * directory; -ENOTRECOVERABLE: it could not be removed again, so the GUID is spent. */
 int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script_size, JobDir *ret);
 
+bool job_dir_is_cancelled(const JobDir *d);
+
 /* Takes a directory back whose job was not started. Returns `error`, or -ENOTRECOVERABLE. */
 int job_dir_remove(const JobDir *d, int error);
 
