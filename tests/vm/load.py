@@ -29,7 +29,7 @@ from gi.repository import GLib, Soup  # noqa: E402
 HOST = "10.0.2.2"  # this side, seen from the machine
 WORKERS = 4
 RESEND_SEC = 3.0
-SETTLE_SEC = 240.0
+SETTLE_SEC = 600.0
 WITHHELD_SHARE = 0.15  # of replies are not acknowledged when they first arrive
 LOST = "The job was executed but the state of the execution was lost."
 
@@ -328,9 +328,9 @@ class Load(harness.Manager):
         if payload.get("Exception") == LOST and payload["return_code"] == 1:
             self.lost += 1
             self.lost_unstarted += not values
-            if not r.interruptions:
+            if not r.interruptions and not self.shutting_down:
                 self.violate(r, "reported as lost, though nothing happened to the machine")
-            elif values and not r.started_before:
+            elif values and not r.started_before and not self.shutting_down:
                 self.violate(r, "reported as lost, though it was started after the last boot")
         elif self.orderly and payload["return_code"] == -15:
             self.killed += 1
@@ -366,8 +366,10 @@ class Load(harness.Manager):
     def settle(self):
         """Waits until all is answered; then nothing may be open, forgotten or executed twice."""
         self.target = 0
-        iterate(lambda: not self.open_requests() and not self.stale and self.connected(),
-                SETTLE_SEC)
+        iterate(lambda: self.violations or (not self.open_requests() and not self.stale and
+                                            self.connected()), SETTLE_SEC)
+        if self.violations:
+            return []
         for r in self.open_requests():
             self.violate(r, f"no reply within {SETTLE_SEC:.0f} s, promised: {r.promised}")
         for guid in self.stale:
@@ -414,7 +416,7 @@ class Inspector:
         self.load = load
 
     def command(self, text, check=True):
-        return call_in_thread(lambda: self.vm.run(text, timeout=120, check=check))
+        return call_in_thread(lambda: self.vm.run(text, timeout=300, check=check))
 
     def check_boot(self):
         """The database as the last death left it, and what the agent said of it."""

@@ -24,7 +24,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 RECIPE = ("build-image", "initrd-init", "guest-shell", "guest-shell.service")
-BOOT_TIMEOUT_SEC = 180
+BOOT_TIMEOUT_SEC = 600
 PREFIX = "dcm-vm-"
 KERNEL_OPTIONS = (
     "console=ttyS0 loglevel=4 nokaslr mitigations=off apparmor=0 selinux=0 audit=0 "
@@ -298,7 +298,7 @@ class Machine:
         self.shell.sendall(number + b" " + base64.b64encode(command.encode()) + b"\n")
         return self._answer_to(number, time.monotonic() + timeout)
 
-    def run(self, command, timeout=60, check=True):
+    def run(self, command, timeout=300, check=True):
         """Output of a shell command in the machine, as root."""
         answer = self.try_run(command, timeout)
         if answer is None:
