@@ -14,6 +14,7 @@
  *   StartTransientUnit(), answer awaited in the loop
  *     ├── accepted ──────────────────────────────────────▶ unit name
  *     ├── UnitExists ────────────────────────────────────▶ AlreadyStarted
+ *     ├── the machine goes down ─────────────────────────▶ ShuttingDown: starts after the boot
  *     ├── refused: exit record "start-failed" written ───▶ StartFailed
  *     └── no answer ─────────────────────────────────────▶ Unknown: directory and unit tell
  *
@@ -213,7 +214,14 @@ static bool is_definitive(const sd_bus_error *e) {
     return true;
 }
 
-static int answer_failure(StartOperation *o, const sd_bus_error *e) {
+/* Then every start contradicts the stop jobs of the shutdown. After the boot it will not. */
+static bool is_shutdown(const sd_bus_error *e) {
+    return sd_bus_error_has_name(e, "org.freedesktop.systemd1.TransactionIsDestructive") ||
+           sd_bus_error_has_name(e, "org.freedesktop.systemd1.ShuttingDown");
+}
+
+/* Returns the name of the error that the caller gets. */
+static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
     const char *name, *text = e->message ?: e->name;
     int r;
 
@@ -221,6 +229,8 @@ static int answer_failure(StartOperation *o, const sd_bus_error *e) {
         name = ERROR_ALREADY_STARTED;
     else if (!is_definitive(e))
         name = ERROR_UNKNOWN;
+    else if (is_shutdown(e))
+        name = ERROR_SHUTTING_DOWN;
     else {
         name = ERROR_START_FAILED;
         r = job_dir_write_start_failure(&o->dir, sd_bus_error_get_errno(e));
@@ -232,20 +242,24 @@ static int answer_failure(StartOperation *o, const sd_bus_error *e) {
                LOG_FIELDS(LOG_REQUEST(o->request.guid), LOG_COMMAND(o->request.command->name),
                           LOG_UNIT(o->unit)),
                "%s was not started: %s", o->unit, text);
-    return sd_bus_reply_method_errorf(o->call, name, "%s", text);
+    (void)sd_bus_reply_method_errorf(o->call, name, "%s", text);
+    return name;
 }
 
 /* Whoever is told "already started" may take a unit that is not there for one that is gone. That is
- * true only when no start of the GUID is on its way to systemd any more. */
-static void answer_waiting(Manager *m, const char *guid) {
+ * true only when no start of the GUID is on its way to systemd any more, and if that start, which
+ * ended with `failure` or NULL, is settled. */
+static void answer_waiting(Manager *m, const char *guid, const char *failure) {
+    bool settled = !streq_ptr(failure, ERROR_UNKNOWN) && !streq_ptr(failure, ERROR_SHUTTING_DOWN);
     StartOperation *next;
 
     for (StartOperation *o = m->starts; o; o = next) {
         next = o->next;
         if (!o->waits || !streq(o->request.guid, guid))
             continue;
-        (void)sd_bus_reply_method_errorf(o->call, ERROR_ALREADY_STARTED,
-                                         "This GUID has been started before");
+        (void)sd_bus_reply_method_errorf(o->call, settled ? ERROR_ALREADY_STARTED : failure,
+                                         settled ? "This GUID has been started before"
+                                                 : "An earlier start of this GUID was not settled");
         start_operation_free(o);
     }
 }
@@ -262,24 +276,24 @@ static void link_operation(StartOperation *o) {
     o->manager->starts = o;
 }
 
-static void answer(StartOperation *o, sd_bus_message *reply) {
-    if (sd_bus_message_is_method_error(reply, NULL)) {
-        (void)answer_failure(o, sd_bus_message_get_error(reply));
-        return;
-    }
+static const char *answer(StartOperation *o, sd_bus_message *reply) {
+    if (sd_bus_message_is_method_error(reply, NULL))
+        return answer_failure(o, sd_bus_message_get_error(reply));
     (void)log_struct(LOG_INFO, 0,
                      LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_STARTED), LOG_REQUEST(o->request.guid),
                                 LOG_COMMAND(o->request.command->name), LOG_UNIT(o->unit)),
                      "Started %s", o->unit);
     (void)sd_bus_reply_method_return(o->call, "s", o->unit);
+    return NULL;
 }
 
 static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
     _cleanup_(start_operation_freep) StartOperation *o = userdata;
+    const char *failure;
 
     unlink_operation(o);
-    answer(o, reply);
-    answer_waiting(o->manager, o->request.guid);
+    failure = answer(o, reply);
+    answer_waiting(o->manager, o->request.guid, failure);
     return 0;
 }
 
