@@ -182,6 +182,21 @@ def test_cancel(manager):
     assert reply["return_code"] == -15 and "cancelled" in reply["error_message"]
 
 
+def test_cancel_at_once(manager):
+    """A start that systemd had not begun leaves no unit and no record, and yet nothing is lost."""
+    CONF.write_text(CONF.read_text() + "[workers]\ncount = 10\n")
+    run("systemctl", "reload", "dcm-agent.service")
+    for _ in range(10):
+        guids = [order(manager, "#!/bin/sh\nexec sleep infinity\n") for _ in range(10)]
+        for guid in guids:
+            manager.wait_message("ACK", guid)
+            manager.send(type="CANCEL", request_id=guid)
+        for guid in guids:
+            reply = reply_to(manager, guid)
+            assert reply["return_code"] in (1, -15) and "cancelled" in reply["error_message"]
+            assert "Exception" not in reply
+
+
 def test_two_at_a_time_and_all_in_the_end(manager):
     guids = [order(manager, "#!/bin/sh\necho $1\n", arguments=[str(i)]) for i in range(12)]
     for i, guid in enumerate(guids):
