@@ -40,7 +40,7 @@ class Manager:
         try:
             offer = json.loads(await connection.recv())
             if "type" in offer or offer["protocol_version"] != 104:
-                self.errors.append(f"this is no handshake: {offer}")
+                self.errors.append((None, f"this is no handshake: {offer}"))
             await connection.send(json.dumps(ANSWER))
             self.connection = connection
             async for text in connection:
@@ -57,7 +57,7 @@ class Manager:
             return
         order = self.orders.get(message["request_id"])
         if not order:
-            self.errors.append(f"a message about nothing that was ordered: {message}")
+            self.errors.append((None, f"this was not ordered: {message}"))
             return
         if kind == "ACK":
             order.acked = True
@@ -71,15 +71,15 @@ class Manager:
         elif kind == "NACK":
             self._on_nack(order, message["error_message"])
         else:
-            self.errors.append(f"what is this: {message}")
+            self.errors.append((order, f"what is this: {message}"))
         async with self.changed:
             self.changed.notify_all()
 
     def _on_nack(self, order, text):
         if "is an unknown ID" not in text:
             order.nack = text
-        elif order.is_taken() and order.nack is None:
-            self.errors.append(f"{order.guid} was accepted and is forgotten")
+        elif order.is_taken() and order.nack is None and not order.cancels_at_once:
+            self.errors.append((order, "was accepted and is forgotten"))
 
     async def send(self, kind, order, message_id=None, **more):
         self.sent[kind] += 1
@@ -107,7 +107,7 @@ class Manager:
         """One order from its REQUEST to its end."""
         self.orders[order.guid] = order
         await self.request(order)
-        if order.kind == "cancelled" and order.cancels_at_once:
+        if order.cancels_at_once:
             await self.send("CANCEL", order)
         while not await self.wait(order.is_taken, REPEAT):
             await self.request(order)

@@ -37,7 +37,8 @@ class Order:
         self.guid = f"wire-{number}-{uuid.uuid4().hex[:12]}"
         self.code = rng.randint(1, 99)
         self.asks_status = rng.random() < 0.2
-        self.cancels_at_once = rng.random() < 0.5
+        # the CANCEL may then come in before the REQUEST
+        self.cancels_at_once = kind == "cancelled" and rng.random() < 0.5
         # the manager answers the REPLY by a NACK: it has the result, and wants no more of it
         self.nacks_reply = kind == "given up" or rng.random() < 0.05
         self.command, self.arguments = self._content(ledger)

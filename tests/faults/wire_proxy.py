@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A WebSocket proxy between agent and manager that loses, repeats, reorders and delays messages, and
-cuts connections. What befalls a message depends on the seed and on the message alone (direction,
-type, number of the request, how often it came), not on when it comes."""
+"""A WebSocket proxy between agent and manager that loses, repeats, reorders and delays messages,
+and cuts connections. What befalls a message depends on the seed and on the message alone
+(direction, type, number of the request, how often it came), not on when it comes."""
 
 import asyncio
 import collections
