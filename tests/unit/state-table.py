@@ -55,4 +55,5 @@ def main():
     target.write_text("\n".join(lines) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
