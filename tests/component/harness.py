@@ -246,8 +246,12 @@ class Agent:
         if not self.process:
             return
         self.process.terminate()
-        status = wait_for(lambda: self.process.poll() is not None and [self.process.returncode],
-                          "the end of the agent")
+
+        def ended():
+            self.notifications()  # sd_notify() blocks while the socket is full
+            return self.process.poll() is not None and [self.process.returncode]
+
+        status = wait_for(ended, "the end of the agent")
         self.process = None
         assert status == [0], self.log.read_text()
 
