@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import socket
 import struct
 import time
@@ -14,7 +15,7 @@ import uuid
 
 import pytest
 
-from harness import BUILD, Manager, wait_for
+from harness import BUILD, ROOT, Manager, wait_for
 
 YEAR = 365 * 86400
 JUMPS = [20 * YEAR, -20 * YEAR]
@@ -158,3 +159,25 @@ def test_jump_in_a_forced_pause(agent, clock, jump):
         assert 1.5 < time.monotonic() - begin < 10
     finally:
         manager.stop()
+
+
+# Where the wall clock may be read, and what for. That list is all that keeps a new use from being
+# overlooked.
+FOR_PEOPLE = {
+    "core/agent.c": "ConnectedSinceUSec on D-Bus",
+    "core/request.c": "when a request was accepted",
+    "store/store.c": "when a row was changed; the name of a damaged database",
+    "executor/job-dir.c": "begin and end in an exit record",
+    "run/main.c": "begin and end in an exit record",
+    "manager/manager-peers.c": "since when an agent is connected",
+    "manager/store-database.c": "when a row was made or changed",
+}
+
+
+def test_wall_clock_is_read_for_people_alone():
+    used = set()
+    for path in sorted((ROOT / "src").rglob("*.[ch]")):
+        code = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        if re.search(r"CLOCK_(REALTIME|TAI)|\b(time|gettimeofday|ftime)\((?!\))", code):
+            used.add(str(path.relative_to(ROOT / "src")))
+    assert used == set(FOR_PEOPLE)

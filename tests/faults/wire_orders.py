@@ -99,7 +99,11 @@ class Order:
             elif len(lines) != 1:
                 yield "accepted and not done"
             return
-        yield from self._lies_of(json.loads(self.replies[0]) or {}, lines)
+        reply = json.loads(self.replies[0])
+        if isinstance(reply, dict):
+            yield from self._lies_of(reply, lines)
+        else:
+            yield f"the reply is no object: {self.replies[0]}"
 
     def _lies_of(self, reply, lines):
         value = lines[0] if lines else None
