@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What managers do to messages: repeat them at the wrong moment, lose them, send two at once, do not
-read. And what many messages leave behind."""
+"""What managers do to messages: repeat them at the wrong moment, lose them, send two at once, do
+not read. And what many messages leave behind."""
 
 import base64
 import hashlib

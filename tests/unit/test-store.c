@@ -196,6 +196,24 @@ static void test_list_and_count(void) {
         g_assert_cmpuint(counts[i], ==, i == REQUEST_STATE_REPLY ? 3 : 1);
 }
 
+static void test_empty(void) {
+    _cleanup_fixture_ Fixture f = {};
+    g_autoptr(GString) guids = g_string_new(NULL);
+    unsigned counts[_REQUEST_STATE_MAX];
+
+    fixture_init(&f);
+    g_assert_false(exists(f.store, "g"));
+    g_assert_cmpint(store_begin(f.store), ==, 0);
+    g_assert_cmpint(store_expire(f.store, 0), ==, 0);
+    g_assert_cmpint(store_drop_foreign_replies(f.store, "agent-1"), ==, 0);
+    g_assert_cmpint(store_commit(f.store), ==, 0);
+    g_assert_cmpint(store_visit_requests(f.store, ALL_STATES, 100, append_guid, guids), ==, 0);
+    g_assert_cmpstr(guids->str, ==, "");
+    g_assert_cmpint(store_count_requests(f.store, counts), ==, 0);
+    for (unsigned i = 0; i < _REQUEST_STATE_MAX; i++)
+        g_assert_cmpuint(counts[i], ==, 0);
+}
+
 static void test_foreign(void) {
     static const struct {
         const char *guid, *agent_id;
@@ -613,6 +631,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/store/exists", test_exists);
     g_test_add_func("/store/transactions", test_transactions);
     g_test_add_func("/store/list-and-count", test_list_and_count);
+    g_test_add_func("/store/empty", test_empty);
     g_test_add_func("/store/foreign", test_foreign);
     g_test_add_func("/store/meta", test_meta);
     g_test_add_func("/store/mode", test_mode);
