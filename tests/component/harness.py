@@ -255,14 +255,24 @@ class Agent:
         self.process = None
         assert status == [0], self.log.read_text()
 
+    def on_bus(self, verb, *arguments):
+        def answer():
+            try:
+                return [busctl(self.bus, verb, "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
+                               "org.dcmagent.Agent1.Manager", *arguments)]
+            except subprocess.CalledProcessError as error:
+                # a handshake may be over before the bus has given the name
+                if "was not provided" not in error.stderr:
+                    raise
+                return None
+
+        return wait_for(answer, "the agent's name on the bus")[0]
+
     def call(self, method, *arguments):
-        return busctl(self.bus, "call", "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
-                      "org.dcmagent.Agent1.Manager", method, *arguments)
+        return self.on_bus("call", method, *arguments)
 
     def property(self, name):
-        text = busctl(self.bus, "get-property", "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
-                      "org.dcmagent.Agent1.Manager", name)
-        return json.loads(text)["data"]
+        return json.loads(self.on_bus("get-property", name))["data"]
 
 
 def busctl(bus, *arguments):

@@ -85,8 +85,10 @@ def restart(agent, manager, guid, state):
 def check_cell(manager, guid, command, state, event):
     following, actions = TABLE[state, event]
     ids = {m.get("message_id") for m in manager.received}
-    n = len(manager.received)
+    n, statuses = len(manager.received), len(manager.of_type("STATUS", guid))
     send(manager, event, guid, command)
+    if "SEND_STATUS" in actions:
+        manager.wait_message("STATUS", guid, statuses + 1)
     if "CANCEL_JOB" in actions:  # and it ends
         reply = manager.wait_message("REPLY", guid)["payload"]
         assert reply["return_code"] == 1 and "cancelled" in reply["error_message"]

@@ -138,13 +138,19 @@ class Manager:
                 task.result()
         return not pending
 
-    async def ask_again(self, orders, seconds):
-        """Each REQUEST once more, on a line without faults; what comes must be what came before."""
+    async def ask_again(self, orders):
+        """Each REQUEST once more, on a line without faults; what comes must be what came before.
+        Those that nothing was said about."""
         async def one(order):
             heard = len(order.trace)
-            await self.request(order)
-            await self.wait(lambda: any("agent's" in text for _t, text in order.trace[heard:]),
-                            seconds)
 
+            def answered():
+                return any(text.startswith("agent's ") for _when, text in order.trace[heard:])
+
+            await self.request(order)
+            return await self.wait(answered, 10 * REPEAT)
+
+        answers = []
         for i in range(0, len(orders), AT_ONCE):
-            await asyncio.gather(*(one(order) for order in orders[i:i + AT_ONCE]))
+            answers += await asyncio.gather(*(one(order) for order in orders[i:i + AT_ONCE]))
+        return [order for order, answer in zip(orders, answers) if not answer]
