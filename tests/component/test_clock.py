@@ -15,6 +15,7 @@ import uuid
 
 import pytest
 
+import test_manager
 from harness import BUILD, ROOT, Manager, wait_for
 
 YEAR = 365 * 86400
@@ -34,11 +35,14 @@ class Clock:
         with self.path.open("r+b", buffering=0) as file:  # the agent has mapped it
             file.write(struct.pack("=q", seconds))
 
-    def start(self, agent):
+    def environment(self):
         options = os.environ.get("ASAN_OPTIONS", "")
-        agent.start(LD_PRELOAD=str(BUILD / "tests/component/wall-clock.so"),
-                    WALL_CLOCK=str(self.path),
-                    ASAN_OPTIONS=f"{options}:verify_asan_link_order=0")
+        return {"LD_PRELOAD": str(BUILD / "tests/component/wall-clock.so"),
+                "WALL_CLOCK": str(self.path),
+                "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0"}
+
+    def start(self, agent):
+        agent.start(**self.environment())
 
 
 @pytest.fixture
@@ -159,6 +163,25 @@ def test_jump_in_a_forced_pause(agent, clock, jump):
         assert 1.5 < time.monotonic() - begin < 10
     finally:
         manager.stop()
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError,
+                   reason="the 30 days that dcm-manager keeps a result are the wall clock's")
+def test_manager_keeps_results_when_the_clock_jumps(tmp_path):
+    clock = Clock(tmp_path)
+    prefix = ["env", *(f"{name}={value}" for name, value in clock.environment().items())]
+    server = test_manager.Server(tmp_path, prefix=prefix)
+    try:
+        agent = server.agent()
+        guid = server.run(agent.id, "heartbeat")
+        agent.receive("REQUEST")
+        agent.reply(guid, 0, "done")
+        agent.receive("ACK")
+        clock.jump(20 * YEAR)
+        server.run(agent.id, "heartbeat")
+        assert server.show(guid)["state"] == "REPLIED"
+    finally:
+        server.stop()
 
 
 # Where the wall clock may be read, and what for. That list is all that keeps a new use from being
