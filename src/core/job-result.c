@@ -116,6 +116,12 @@ int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
     return build(dir_fd, return_code != 0 ? return_code : 1, NULL, NULL, note, ret);
 }
 
+/* dcm-run ignores what a cancellation sends first: the script never ran, or a reboot cut it off. */
+int job_reply_cancelled(int dir_fd, struct json_object **ret) {
+    return build(dir_fd, 1, NULL, NULL,
+                 "The job was cancelled; it had not begun, or a reboot cut it off.\n", ret);
+}
+
 int job_reply_lost(struct json_object **ret) {
     static const char text[] = "The job was executed but the state of the execution was lost.";
     _cleanup_json_ struct json_object *o = NULL;

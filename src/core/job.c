@@ -7,6 +7,7 @@
  *   present     present   any                        the true reply
  *   present     absent    running                    wait for a change
  *   present     absent    ended                      the true reply from the unit's result
+ *   present     absent    NoSuchUnit, cancelled      the true reply: it did not come to its end
  *   present     absent    NoSuchUnit, and only that  lost
  *   present     absent    any other error            not known yet: look again
  *
@@ -195,13 +196,18 @@ static void start(Job *j);
 
 static void end_without_record(Job *j, int error, const UnitStatus *status) {
     struct json_object *reply = NULL;
+    JobEnd how = JOB_END_DONE;
     int r;
 
     if (error == 0)
         r = job_reply_from_unit(j->dir_fd, status, was_cancelled(j), &reply);
-    else
+    else if (was_cancelled(j)) /* systemd keeps no unit that was stopped before its start */
+        r = job_reply_cancelled(j->dir_fd, &reply);
+    else {
+        how = JOB_END_LOST;
         r = job_reply_lost(&reply);
-    end(j, error == 0 ? JOB_END_DONE : JOB_END_LOST, r, reply);
+    }
+    end(j, how, r, reply);
 }
 
 static void on_unit_status(int error, const UnitStatus *status, void *userdata) {

@@ -182,6 +182,52 @@ def test_cancel(manager):
     assert reply["return_code"] == -15 and "cancelled" in reply["error_message"]
 
 
+def test_cancel_at_once(manager):
+    """A start that systemd had not begun leaves no unit and no record, and yet nothing is lost."""
+    CONF.write_text(CONF.read_text() + "[workers]\ncount = 10\n")
+    run("systemctl", "reload", "dcm-agent.service")
+    for _ in range(10):
+        guids = [order(manager, "#!/bin/sh\nexec sleep infinity\n") for _ in range(10)]
+        for guid in guids:
+            manager.wait_message("ACK", guid)
+            manager.send(type="CANCEL", request_id=guid)
+        for guid in guids:
+            reply = reply_to(manager, guid)
+            assert reply["return_code"] in (1, -15) and "cancelled" in reply["error_message"]
+            assert "Exception" not in reply
+
+
+def test_output_that_is_no_text(manager):
+    """It is answered, and so is what comes after it."""
+    guid = order(manager, "#!/bin/bash\nprintf 'a\\xff\\xc3\\0b'\nprintf '\\xed\\xa0\\x80' >&2\n")
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == 0 and reply["message"] == "a\ufffd\ufffd\ufffdb"
+    assert set(reply["error_message"]) == {"\ufffd"}
+    guid = order(manager, "#!/bin/sh\necho next\n")
+    assert reply_to(manager, guid)["message"] == "next\n"
+
+
+def test_jobs_leave_no_descriptor_and_no_temporary_file(manager):
+    CONF.write_text(CONF.read_text() + "[workers]\ncount = 10\n")
+    run("systemctl", "reload", "dcm-agent.service")
+
+    def do(n):
+        for guid in [order(manager, "#!/bin/sh\necho x\n", arguments=["a"]) for _ in range(n)]:
+            reply_to(manager, guid)
+
+    def things():
+        pids = [show(f"dcm-agent{name}.service", "MainPID") for name in ("", "-executor")]
+        descriptors = [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+        directories = ("/tmp", "/var/tmp", "/run/dcm-agent", "/var/lib/dcm-agent")
+        return pids, descriptors, [sorted(os.listdir(d)) for d in directories]
+
+    do(10)
+    wait_for(lambda: "dcm-job-" not in run("systemctl", "list-units", "--all", "dcm-job-*"), "units")
+    before = things()
+    do(100)
+    wait_for(lambda: things() == before, f"nothing more than {before}")
+
+
 def test_two_at_a_time_and_all_in_the_end(manager):
     guids = [order(manager, "#!/bin/sh\necho $1\n", arguments=[str(i)]) for i in range(12)]
     for i, guid in enumerate(guids):

@@ -232,6 +232,25 @@ static void test_counts(void) {
     assert_counts(f.store, 0, 0, 0, 2);
 }
 
+static void test_empty(void) {
+    _cleanup_fixture_ Fixture f = {};
+    g_autoptr(GString) guids = g_string_new(NULL);
+    unsigned counts[_REQUEST_STATE_MAX];
+
+    fixture_init(&f);
+    g_assert_false(exists(f.store, "g"));
+    g_assert_cmpint(store_begin(f.store), ==, 0);
+    g_assert_cmpint(store_remove_request(f.store, "g"), ==, 0);
+    g_assert_cmpint(store_drop_foreign_replies(f.store, "agent-1"), ==, 0);
+    g_assert_cmpint(store_commit(f.store), ==, 0);
+    g_assert_cmpint(store_visit_newest(f.store, 100, append_guid, guids), ==, 0);
+    g_assert_cmpint(store_visit_open(f.store, append_guid, guids), ==, 0);
+    g_assert_cmpstr(guids->str, ==, "");
+    g_assert_cmpint(store_count_requests(f.store, counts), ==, 0);
+    for (unsigned i = 0; i < _REQUEST_STATE_MAX; i++)
+        g_assert_cmpuint(counts[i], ==, 0);
+}
+
 static void test_foreign(void) {
     static const struct {
         const char *guid, *agent_id;
@@ -688,6 +707,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/store/transactions", test_transactions);
     g_test_add_func("/store/list", test_list);
     g_test_add_func("/store/counts", test_counts);
+    g_test_add_func("/store/empty", test_empty);
     g_test_add_func("/store/foreign", test_foreign);
     g_test_add_func("/store/meta", test_meta);
     g_test_add_func("/store/mode", test_mode);
