@@ -39,7 +39,7 @@ EXPORT int clock_gettime(clockid_t clock, struct timespec *ret) {
     return 0;
 }
 
-EXPORT int gettimeofday(struct timeval *restrict ret, void *restrict timezone) {
+EXPORT int gettimeofday(struct timeval *restrict ret, void *restrict zone) {
     struct timespec now;
 
     if (clock_gettime(CLOCK_REALTIME, &now) < 0)
