@@ -485,5 +485,6 @@ uint64_t agent_get_connected_since_usec(const Agent *a) {
 }
 
 Store *agent_get_store(const Agent *a) {
+    (void)request_flow_commit(a->flow);
     return a->store;
 }

@@ -189,7 +189,8 @@ def test_manager_keeps_results_when_the_clock_jumps(tmp_path):
 FOR_PEOPLE = {
     "core/agent.c": "ConnectedSinceUSec on D-Bus",
     "core/request.c": "when a request was accepted",
-    "store/store.c": "when a row was changed; the name of a damaged database",
+    "store/request-row.c": "when a row was changed",
+    "store/repair.c": "the name of a damaged database",
     "executor/job-dir.c": "begin and end in an exit record",
     "run/main.c": "begin and end in an exit record",
     "manager/manager-peers.c": "since when an agent is connected",
