@@ -23,7 +23,7 @@
     (MESSAGE_SIZE_MAX - (size_t)16 * 1024) /* with its envelope one message                        \
                                             */
 #define RETRANSMIT_MAX_USEC (60 * USEC_PER_SEC)
-#define REQUEST_RETENTION_USEC (30 * 24 * 3600 * USEC_PER_SEC) /* after the end of a request */
+#define REQUESTS_KEPT 1000000 /* the newest, and older ones that have not ended */
 
 /* kept per agent, the newest */
 #define LOG_LINES_MAX 10000u

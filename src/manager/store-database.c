@@ -84,8 +84,8 @@ static const struct {
     [STATEMENT_REQUEST_OPEN] = {false,
                                 "SELECT guid FROM requests WHERE agent = ? AND state IN " OPEN
                                 " ORDER BY rowid"},
-    [STATEMENT_REQUEST_EXPIRE] = {true,
-                                  "DELETE FROM requests WHERE state IN " OVER " AND updated < ?"},
+    [STATEMENT_REQUEST_EXPIRE] = {true, "DELETE FROM requests WHERE state IN " OVER
+                                        " AND rowid <= (SELECT max(rowid) FROM requests) - ?"},
     [STATEMENT_REQUEST_LIST] =
         {false, "SELECT guid, agent, json_extract(payload, '$.command'), state, created, updated"
                 " FROM requests WHERE ?1 IS NULL OR agent = ?1 ORDER BY rowid DESC LIMIT ?2"},

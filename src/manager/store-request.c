@@ -14,8 +14,7 @@ void stored_request_done(StoredRequest *r) {
 }
 
 int store_add_request(Store *s, const char *guid, const char *agent, const char *payload) {
-    (void)store_execute(s, STATEMENT_REQUEST_EXPIRE, "i",
-                        store_now() - (int64_t)REQUEST_RETENTION_USEC);
+    (void)store_execute(s, STATEMENT_REQUEST_EXPIRE, "i", (int64_t)REQUESTS_KEPT);
     return store_execute(s, STATEMENT_REQUEST_ADD, "ttti", guid, agent, payload, store_now());
 }
 

@@ -165,8 +165,6 @@ def test_jump_in_a_forced_pause(agent, clock, jump):
         manager.stop()
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError,
-                   reason="the 30 days that dcm-manager keeps a result are the wall clock's")
 def test_manager_keeps_results_when_the_clock_jumps(tmp_path):
     clock = Clock(tmp_path)
     prefix = ["env", *(f"{name}={value}" for name, value in clock.environment().items())]
