@@ -302,9 +302,9 @@ def plan_errors(target):
             if sweep.target == target and sweep.error == errno.ENOMEM:
                 driver.sweep(sweep, seconds=120 if full else 5)
             elif sweep.target == target and sweep.error:
-                # errors that last: ENOSPC at one half of the steps, EIO at the other
+                # those that last take seconds: ENOSPC and EIO in turn, at every second step
                 lasting = sweep.failures > 1
-                part = (int(sweep.error == errno.EIO), 2) if lasting else (0, 1)
+                part = (2 if sweep.error == errno.EIO else 0, 4) if lasting else (0, 1)
                 driver.sweep(sweep, steps=None if full else 4, part=part)
 
     return plan
