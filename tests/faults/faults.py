@@ -225,7 +225,8 @@ class Driver:
 
     def summary(self, what, n_rounds, faults, violations, begun):
         print(f"{what}, {n_rounds} rounds, {self.faults - faults} faults injected, "
-              f"{self.violations - violations} invariants violated, {time.monotonic() - begun:.0f} s")
+              f"{self.violations - violations} invariants violated, "
+              f"{time.monotonic() - begun:.0f} s")
         sys.stdout.flush()
 
     def close(self, name):
@@ -301,7 +302,10 @@ def plan_errors(target):
             if sweep.target == target and sweep.error == errno.ENOMEM:
                 driver.sweep(sweep, seconds=120 if full else 5)
             elif sweep.target == target and sweep.error:
-                driver.sweep(sweep, steps=None if full else 4)
+                # those that last take seconds: ENOSPC and EIO in turn, at every second step
+                lasting = sweep.failures > 1
+                part = (2 if sweep.error == errno.EIO else 0, 4) if lasting else (0, 1)
+                driver.sweep(sweep, steps=None if full else 4, part=part)
 
     return plan
 

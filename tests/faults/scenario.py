@@ -205,7 +205,7 @@ class Scenario:
 
 
 class FaultManager(Manager):
-    """A manager as the protocol demands it: repeats what is not acknowledged, acknowledges replies."""
+    """As the protocol demands it: repeats what is not acknowledged, acknowledges replies."""
 
     def __init__(self):
         super().__init__()
@@ -214,7 +214,8 @@ class FaultManager(Manager):
 
     def is_open(self):
         connection = self.connections[-1] if self.connections else None
-        return bool(connection) and connection.introduced and connection.get_state().value_nick == "open"
+        return (bool(connection) and connection.introduced
+                and connection.get_state().value_nick == "open")
 
     def send(self, **message):
         if self.is_open():
