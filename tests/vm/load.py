@@ -5,8 +5,9 @@
   waits for its answer before it goes on.
 - A request gets one reply, and no other one ever after.
 - The reply is true: it shows the value that the counter gave to the only execution, and the status
-  with which the script ended. "The state of the execution was lost" is true only of a script that had
-  begun, or was about to, when the machine died, and for which there is no complete exit record.
+  with which the script ended. "The state of the execution was lost" is true only of a script that
+  had begun, or was about to, when the machine died, and for which there is no complete exit
+  record.
 - What the manager was told once (ACK, REPLY) is known ever after."""
 
 import base64
