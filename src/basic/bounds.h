@@ -37,6 +37,7 @@
 /* of either stream in a reply, as JSON: two and the rest make a message */
 #define REPLY_STREAM_MAX ((size_t)3584 * 1024)
 #define EXIT_RECORD_MAX ((size_t)4096)
+#define REMOVE_GUIDS_MAX 1024u   /* of one call of Remove */
 #define EXECUTOR_CALLS_MAX 1024u /* unanswered at a time */
 #define INTERPRETER_SIZE_MAX ((size_t)256)
 #define CANCEL_GRACE_USEC_MAX (90 * USEC_PER_SEC)

@@ -7,7 +7,6 @@
 
 #include "basic/bounds.h"
 
-#define HEADER "DCM_EXIT_RECORD=1\n"
 #define END_MARKER "END=1\n"
 #define SIGNAL_MAX 64
 #define ERRNO_MAX 4095
@@ -80,7 +79,7 @@ int exit_record_render(const ExitRecord *r, char **ret) {
     f = open_memstream(&text, &size);
     if (!f)
         return -ENOMEM;
-    (void)fputs(HEADER, f);
+    (void)fputs(EXIT_RECORD_CLAIM, f);
     for (size_t i = 0; i < ELEMENTSOF(fields); i++)
         render_field(f, fields + i, (const char *)r + fields[i].offset);
     (void)fputs(END_MARKER, f);
@@ -189,10 +188,10 @@ int exit_record_parse(const char *text, size_t size, ExitRecord *ret) {
     copy = strndup(text, size);
     if (!copy)
         return -ENOMEM;
-    if (strlen(copy) != size || strncmp(copy, HEADER, strlen(HEADER)) != 0)
+    if (strlen(copy) != size || strncmp(copy, EXIT_RECORD_CLAIM, strlen(EXIT_RECORD_CLAIM)) != 0)
         return -EBADMSG;
 
-    p = copy + strlen(HEADER);
+    p = copy + strlen(EXIT_RECORD_CLAIM);
     for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
         const char *value = take_value(&p, fields[i].key);
 

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What became of a job's script, in a small text file that dcm-run writes last of all. A record
- * that was not written to its end reads as absent. */
+ * that was not written to its end reads as absent.
+ *
+ * The first byte decides whether the script runs: before it starts the script, dcm-run writes
+ * EXIT_RECORD_CLAIM, durably. A file that is empty belongs to a job that never ran, and may be
+ * started; whoever refuses it for good writes a record. Both lock the file (flock) to do so. */
 #pragma once
 
 #include "basic/macro.h"
 #include "basic/sha256.h"
+
+#define EXIT_RECORD_CLAIM "DCM_EXIT_RECORD=1\n" /* each record begins with it */
 
 typedef enum ExitKind {
     EXIT_KIND_EXITED,

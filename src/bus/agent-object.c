@@ -88,8 +88,8 @@ static int method_list_requests(sd_bus_message *m, void *userdata, sd_bus_error 
     if (r >= 0)
         r = sd_bus_message_open_container(reply, 'a', "(ssstt)");
     if (r >= 0)
-        r = store_visit_requests(agent_get_store(o->agent), UINT32_MAX, limit ?: UINT32_MAX,
-                                 append_request, reply);
+        r = store_visit_newest(agent_get_store(o->agent), limit ?: UINT32_MAX, append_request,
+                               reply);
     if (r >= 0)
         r = sd_bus_message_close_container(reply);
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
@@ -227,12 +227,13 @@ static int on_counts_timer(sd_event_source *source, uint64_t usec, void *userdat
     return 0;
 }
 
-static void on_request(const Request *q, void *userdata) {
+static void on_request(const Request *q, RequestState state, void *userdata) {
     AgentObject *o = userdata;
     int enabled = SD_EVENT_OFF;
 
-    (void)sd_bus_emit_signal(o->bus, AGENT_BUS_PATH, INTERFACE, "RequestChanged", "sss", q->guid,
-                             q->command, request_state_to_string(q->state));
+    if (!q->quiet)
+        (void)sd_bus_emit_signal(o->bus, AGENT_BUS_PATH, INTERFACE, "RequestChanged", "sss",
+                                 q->guid, q->command, request_state_to_string(state));
     (void)sd_event_source_get_enabled(o->counts_timer, &enabled);
     if (enabled != SD_EVENT_OFF)
         return;

@@ -11,6 +11,8 @@
 #include "basic/time-util.h"
 #include "core/command-table.h"
 #include "core/config.h"
+#include "core/retention.h"
+#include "core/storage.h"
 #include "core/token.h"
 #include "system/addresses.h"
 #include "system/memory.h"
@@ -22,7 +24,6 @@
 #define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)
 #define TRIM_DELAY_USEC (2 * USEC_PER_SEC)
 #define HEMLOCK_USEC USEC_PER_SEC
-#define EXPIRE_INTERVAL_USEC (3600 * USEC_PER_SEC)
 
 struct Agent {
     sd_event *event;
@@ -38,14 +39,15 @@ struct Agent {
     Console *console;
     RequestFlow *flow;
     Dispatcher *dispatcher;
-    sd_event_source *expire_timer, *trim_timer;
+    Retention *retention;
+    sd_event_source *trim_timer;
     ConnectionState state;
     char status[STATUS_SIZE];
     char *server_name;
     uint64_t connected_since_usec;
     unsigned n_failures; /* since the last success */
     bool was_connected;
-    bool stopping; /* by HEMLOCK: nothing is taken any more */
+    bool stopping; /* by HEMLOCK, or broken: nothing is taken any more */
 };
 
 static void set_status(Agent *a, const char *format, ...) _printf_(2, 3);
@@ -218,11 +220,29 @@ static void on_hemlock(void *userdata) {
         (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
 }
 
-static void on_request_changed(const Request *q, void *userdata) {
+static void on_request_changed(const Request *q, RequestState state, void *userdata) {
     Agent *a = userdata;
 
     if (a->observer.on_request)
-        a->observer.on_request(q, a->observer.userdata);
+        a->observer.on_request(q, state, a->observer.userdata);
+}
+
+/* What is open is in the store and in systemd: a new process takes it up. */
+static void on_broken(int error, void *userdata) {
+    Agent *a = userdata;
+
+    if (a->stopping)
+        return;
+    a->stopping = true;
+    (void)log_error_errno(error, "The agent cannot go on and starts anew: %m");
+    (void)sd_event_exit(a->event, EXIT_FAILURE);
+}
+
+static void on_damaged(void *userdata) {
+    Agent *a = userdata;
+
+    storage_note_damage(a->database);
+    on_broken(-EUCLEAN, a);
 }
 
 static void on_config_problem(const char *file, const char *text, void *userdata) {
@@ -280,6 +300,7 @@ static void apply(Agent *a) {
                                         .retransmission_usec = a->config.retransmission_usec,
                                         .workers = (unsigned)a->config.workers,
                                     });
+    retention_configure(a->retention, a->config.db_timeout_usec);
     dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
     if (console_set_level(a->console, a->config.console_level) < 0)
         on_config_problem(a->paths.config_file, "[logging] console_level is not a level", NULL);
@@ -307,45 +328,6 @@ int agent_reload(Agent *a) {
     apply(a);
     log_info("The configuration was read again");
     return same ? 0 : connect_to_manager(a);
-}
-
-static int on_expire(sd_event_source *source, uint64_t usec, void *userdata) {
-    Agent *a = userdata;
-    int r;
-
-    r = store_in_transaction(a->store) ? -EBUSY : store_begin(a->store);
-    if (r >= 0)
-        r = store_expire(a->store, a->config.db_timeout_usec);
-    if (r >= 0)
-        r = store_commit(a->store);
-    if (r < 0) {
-        if (r != -EBUSY)
-            store_rollback(a->store);
-        (void)log_debug_errno(r, "Old requests could not be removed: %m");
-    }
-    r = sd_event_source_set_time_relative(source, EXPIRE_INTERVAL_USEC);
-    return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-/* A damaged database is kept under another name; the job directories still guard what was executed.
- */
-static int open_store(Agent *a) {
-    _cleanup_free_ char *aside = NULL;
-    int r;
-
-    r = store_open(a->database, &a->store);
-    if (r == -EUCLEAN) {
-        r = store_set_aside(a->database, &aside);
-        if (r >= 0) {
-            (void)log_struct(LOG_ERR, EUCLEAN, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
-                             "%s is damaged; kept as %s, and a new one begun", a->database, aside);
-            r = store_open(a->database, &a->store);
-        }
-    }
-    if (r < 0)
-        return log_struct(LOG_ERR, r, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
-                          "The store %s cannot be opened: %m", a->database);
-    return 0;
 }
 
 /* From the environment once, then remembered. */
@@ -378,6 +360,22 @@ static int load_identity(Agent *a) {
     return r < 0 ? log_error_errno(r, "The injected id cannot be stored: %m") : 0;
 }
 
+static int build_requests(Agent *a) {
+    static const RequestFlowCallbacks callbacks = {
+        .on_changed = on_request_changed,
+        .on_broken = on_broken,
+    };
+    int r;
+
+    r = request_flow_new(a->event, a->store, a->connection, a->console, a->paths.jobs_directory,
+                         &callbacks, a, &a->flow);
+    if (r >= 0)
+        r = dispatcher_new(a->flow, a->console, on_hemlock, a, &a->dispatcher);
+    if (r >= 0)
+        r = retention_new(a->event, a->store, a->flow, a->paths.jobs_directory, &a->retention);
+    return r;
+}
+
 static int build(Agent *a) {
     static const ConnectionCallbacks connection_callbacks = {
         .make_offer = make_offer,
@@ -393,13 +391,7 @@ static int build(Agent *a) {
     if (r >= 0)
         r = console_new(a->connection, a->config.console_level, &a->console);
     if (r >= 0)
-        r = request_flow_new(a->event, a->store, a->connection, a->console, a->paths.jobs_directory,
-                             on_request_changed, a, &a->flow);
-    if (r >= 0)
-        r = dispatcher_new(a->flow, a->console, on_hemlock, a, &a->dispatcher);
-    if (r >= 0)
-        r = sd_event_add_time_relative(a->event, &a->expire_timer, CLOCK_BOOTTIME,
-                                       60 * USEC_PER_SEC, 60 * USEC_PER_SEC, on_expire, a);
+        r = build_requests(a);
     if (r >= 0)
         r = sd_event_add_time_relative(a->event, &a->trim_timer, CLOCK_BOOTTIME, 0, 0, on_trim, a);
     if (r >= 0)
@@ -421,9 +413,10 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
     r = config_load(paths->config_file, paths->config_directory, on_config_problem, a, &a->config);
     if (r < 0)
         return log_error_errno(r, "The configuration cannot be read: %m");
-    r = open_store(a) ?: load_identity(a) ?: build(a);
+    r = storage_open(a->database, &a->store) ?: load_identity(a) ?: build(a);
     if (r < 0)
         return r;
+    store_set_on_damaged(a->store, on_damaged, a);
     apply(a);
     *ret = TAKE_PTR(a);
     return 0;
@@ -434,8 +427,8 @@ Agent *agent_free(Agent *a) {
         return NULL;
     if (a->console)
         console_log(a->console, LOG_CRIT, "The agent is shutting down.");
-    sd_event_source_disable_unref(a->expire_timer);
     sd_event_source_disable_unref(a->trim_timer);
+    retention_free(a->retention);
     dispatcher_free(a->dispatcher);
     request_flow_free(a->flow);
     console_free(a->console);
@@ -463,6 +456,7 @@ int agent_start(Agent *a) {
 }
 
 int agent_set_bus(Agent *a, sd_bus *bus) {
+    retention_set_bus(a->retention, bus);
     return request_flow_set_bus(a->flow, bus);
 }
 
@@ -491,5 +485,6 @@ uint64_t agent_get_connected_since_usec(const Agent *a) {
 }
 
 Store *agent_get_store(const Agent *a) {
+    (void)request_flow_commit(a->flow);
     return a->store;
 }

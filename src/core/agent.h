@@ -22,7 +22,7 @@ typedef struct AgentPaths {
 /* What the bus layer is told. */
 typedef struct AgentObserver {
     void (*on_status)(void *userdata);
-    void (*on_request)(const Request *q, void *userdata);
+    void (*on_request)(const Request *q, RequestState state, void *userdata);
     void *userdata;
 } AgentObserver;
 
@@ -49,4 +49,5 @@ const char *agent_get_server_name(const Agent *a);
 const char *agent_get_manager_url(const Agent *a);
 /* CLOCK_REALTIME; 0: not connected */
 uint64_t agent_get_connected_since_usec(const Agent *a);
+/* All changes are committed before: what is told of them is durable. */
 Store *agent_get_store(const Agent *a);

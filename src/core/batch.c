@@ -6,7 +6,8 @@
 
 struct Batch {
     Store *store;
-    sd_event_source *source;
+    sd_event_source *source; /* commits after the events that are pending */
+    sd_event_source *lazy;   /* commits when nothing else did */
     BatchCallbacks callbacks;
     void *userdata;
     BatchEntry *entries;
@@ -43,29 +44,45 @@ static void end(Batch *b, int error) {
         for (size_t i = n; i-- > 0;) {
             entries[i].request->n_pending--;
             entries[i].request->state = entries[i].from;
+            if (entries[i].inserted)
+                entries[i].request->is_stored = false;
             b->callbacks.undo(&entries[i], error, b->userdata);
         }
 }
 
-static int append(Batch *b, const BatchEntry *e) {
-    if (b->n == b->allocated) {
-        size_t allocated = MAX(b->allocated * 2, (size_t)16);
-        BatchEntry *grown = reallocarray(b->entries, allocated, sizeof(*grown));
+static int reserve(Batch *b) {
+    size_t allocated = MAX(b->allocated * 2, (size_t)16);
+    BatchEntry *grown;
 
-        if (!grown)
-            return -ENOMEM;
-        b->entries = grown;
-        b->allocated = allocated;
-    }
-    b->entries[b->n++] = *e;
-    e->request->n_pending++;
+    if (b->n < b->allocated)
+        return 0;
+    grown = reallocarray(b->entries, allocated, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    b->entries = grown;
+    b->allocated = allocated;
     return 0;
 }
 
-static int begin(Batch *b) {
-    if (store_in_transaction(b->store))
-        return 0;
-    (void)sd_event_source_set_enabled(b->source, SD_EVENT_ONESHOT);
+/* What was given up by the manager, or is known to it, is not promised to anybody. */
+static bool is_promise(RequestEvent event) {
+    return event != REQUEST_EVENT_ACK && event != REQUEST_EVENT_NACK;
+}
+
+static int begin(Batch *b, RequestEvent event) {
+    int r;
+
+    if (is_promise(event))
+        r = sd_event_source_set_enabled(b->source, SD_EVENT_ONESHOT);
+    else if (store_in_transaction(b->store))
+        r = 0;
+    else {
+        r = sd_event_source_set_time_relative(b->lazy, BATCH_LAZY_USEC);
+        if (r >= 0)
+            r = sd_event_source_set_enabled(b->lazy, SD_EVENT_ONESHOT);
+    }
+    if (r < 0 || store_in_transaction(b->store))
+        return r;
     return store_begin(b->store);
 }
 
@@ -91,61 +108,75 @@ static int set_reply(Batch *b, Request *q) {
     return text ? store_set_reply(b->store, q->guid, text) : -ENOMEM;
 }
 
-static int store_change(Batch *b, Request *q, RequestEvent event, RequestState next) {
+static int store_change(Batch *b, BatchEntry *e) {
+    Request *q = e->request;
     int r;
 
-    r = begin(b);
+    r = begin(b, e->event);
     if (r < 0)
         return r;
-    if (!q->is_stored)
-        return insert(b, q, next);
-    if (event == REQUEST_EVENT_FINISHED)
+    if (!q->is_stored) {
+        r = insert(b, q, e->next);
+        e->inserted = q->is_stored = r >= 0;
+        return r;
+    }
+    if (e->event == REQUEST_EVENT_FINISHED)
         return set_reply(b, q);
-    return store_set_state(b->store, q->guid, next);
+    return store_set_state(b->store, q->guid, e->from, e->next);
 }
 
-void batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition *t) {
-    const BatchEntry entry = {
-        .request = q, .from = q->state, .event = event, .actions = t->actions};
+int batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition *t) {
+    BatchEntry entry = {
+        .request = q, .from = q->state, .next = t->next, .event = event, .actions = t->actions};
     int r;
 
-    if (!(t->actions & REQUEST_ACTION_STORE) && !store_in_transaction(b->store)) {
+    if (!(t->actions & REQUEST_ACTION_STORE) && q->n_pending == 0) {
         q->state = t->next;
         b->callbacks.perform(&entry, b->userdata);
-        return;
+        return 0;
     }
-    r = append(b, &entry);
+    r = reserve(b);
     if (r < 0) {
         b->callbacks.undo(&entry, r, b->userdata);
-        return;
+        return r;
     }
     if (t->actions & REQUEST_ACTION_STORE)
-        r = store_change(b, q, event, t->next);
+        r = store_change(b, &entry);
+    b->entries[b->n++] = entry;
+    q->n_pending++;
     if (r >= 0) {
         q->state = t->next;
-        return;
+        return 0;
     }
     /* one change that fails takes the whole transaction with it */
     log_failure(b, r);
     store_rollback(b->store);
     end(b, r);
+    return r;
 }
 
-void batch_commit(Batch *b) {
+int batch_commit(Batch *b) {
     int r;
 
     if (!store_in_transaction(b->store))
-        return;
+        return 0;
+    (void)sd_event_source_set_enabled(b->lazy, SD_EVENT_OFF);
     r = store_commit(b->store);
     if (r < 0)
         log_failure(b, r);
     else
         log_success(b);
     end(b, r);
+    return r;
 }
 
 static int on_commit(sd_event_source *source, void *userdata) {
-    batch_commit(userdata);
+    (void)batch_commit(userdata);
+    return 0;
+}
+
+static int on_lazy(sd_event_source *source, uint64_t usec, void *userdata) {
+    (void)batch_commit(userdata);
     return 0;
 }
 
@@ -162,6 +193,10 @@ int batch_new(sd_event *event, Store *store, const BatchCallbacks *callbacks, vo
     r = sd_event_add_defer(event, &b->source, on_commit, b);
     if (r >= 0)
         r = sd_event_source_set_enabled(b->source, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time_relative(event, &b->lazy, CLOCK_BOOTTIME, 0, 0, on_lazy, b);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(b->lazy, SD_EVENT_OFF);
     if (r < 0) {
         batch_free(b);
         return r;
@@ -174,6 +209,7 @@ Batch *batch_free(Batch *b) {
     if (!b)
         return NULL;
     sd_event_source_disable_unref(b->source);
+    sd_event_source_disable_unref(b->lazy);
     free(b->entries);
     free(b);
     return NULL;

@@ -32,10 +32,12 @@ static int run_script_prepare(const ArgumentValue *values, JobSpec *ret, char **
 
     r = script_source_open(script->string, script->size, values[RUN_SCRIPT_COMPRESSION].string,
                            values[RUN_SCRIPT_CHECKSUM].string, &fd);
-    if (r < 0) {
+    if (r < 0 && script_source_strerror(r)) {
         *ret_error = strdup(script_source_strerror(r));
         return *ret_error ? -EINVAL : -ENOMEM;
     }
+    if (r < 0)
+        return r;
     *ret = (JobSpec){
         .command = "run_script",
         .arguments = values[RUN_SCRIPT_ARGUMENTS].list,
@@ -56,6 +58,7 @@ static const Command commands[] = {
     },
     {
         .name = "heartbeat",
+        .kind = COMMAND_IMMEDIATE,
         .summary = "Whether this server is initialized: STARTING until it is",
         .run = builtin_heartbeat,
     },

@@ -8,7 +8,10 @@ void job_spec_done(JobSpec *s) {
 }
 
 const char *command_kind_to_string(CommandKind kind) {
-    static const char *const names[_COMMAND_KIND_MAX] = {[COMMAND_NORMAL] = "normal"};
+    static const char *const names[_COMMAND_KIND_MAX] = {
+        [COMMAND_NORMAL] = "normal",
+        [COMMAND_IMMEDIATE] = "immediate",
+    };
 
     return (unsigned)kind < _COMMAND_KIND_MAX ? names[kind] : NULL;
 }

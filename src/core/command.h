@@ -8,7 +8,8 @@
 #include "proto/argument.h"
 
 typedef enum CommandKind {
-    COMMAND_NORMAL, /* queued, answered when done */
+    COMMAND_NORMAL,    /* queued, answered when done */
+    COMMAND_IMMEDIATE, /* `run` answers inside of the call */
     _COMMAND_KIND_MAX,
 } CommandKind;
 
@@ -41,10 +42,11 @@ typedef struct Command {
     const Argument *arguments;
     size_t n_arguments;
     /* Runs inside the agent; only reads, so that it may be run again after a restart. Sets
-     * *ret_reply, or *ret_run and calls context->done later. */
+     * *ret_reply, or *ret_run and calls context->done later (not an immediate one). */
     int (*run)(const CommandContext *context, const ArgumentValue *values,
                struct json_object **ret_reply, CommandRun **ret_run);
-    /* Or is a job: -EINVAL and an error text (the caller frees) if the arguments make none. */
+    /* Or is a job: -EINVAL and an error text (the caller frees) if the arguments make none; another
+     * error passes. */
     int (*prepare)(const ArgumentValue *values, JobSpec *ret, char **ret_error);
 } Command;
 

@@ -80,6 +80,25 @@ static void keep(Console *c, struct json_object *line) {
     c->lines[(c->first + c->n++) % LINES_MAX] = line;
 }
 
+/* What was kept goes before anything newer, also where a full send queue was the reason. */
+static int send_kept(Console *c) {
+    unsigned n_dropped;
+
+    while (c->n > 0) {
+        int r = connection_send(c->connection, c->lines[c->first]);
+
+        if (r < 0)
+            return r;
+        (void)json_object_put(take_oldest(c));
+    }
+    n_dropped = c->n_dropped;
+    c->n_dropped = 0;
+    if (n_dropped > 0)
+        console_log(c, LOG_WARNING, "%u older lines were dropped as they could not be sent.",
+                    n_dropped);
+    return 0;
+}
+
 void console_log(Console *c, int level, const char *format, ...) {
     _cleanup_json_ struct json_object *line = NULL;
     char text[LINE_SIZE];
@@ -92,10 +111,10 @@ void console_log(Console *c, int level, const char *format, ...) {
     (void)vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
     r = message_new_log(level_name(level), text, &line);
-    if (r >= 0 && c->n == 0)
+    if (r >= 0)
+        r = send_kept(c);
+    if (r >= 0)
         r = connection_send(c->connection, line);
-    else if (r >= 0)
-        r = -ENOTCONN; /* in their order */
     if (r == -ENOTCONN || r == -ENOBUFS)
         keep(c, TAKE_PTR(line));
     else if (r < 0)
@@ -103,15 +122,5 @@ void console_log(Console *c, int level, const char *format, ...) {
 }
 
 void console_flush(Console *c) {
-    unsigned n_dropped = c->n_dropped;
-
-    while (c->n > 0) {
-        if (connection_send(c->connection, c->lines[c->first]) < 0)
-            return;
-        (void)json_object_put(take_oldest(c));
-    }
-    c->n_dropped = 0;
-    if (n_dropped > 0)
-        console_log(c, LOG_WARNING, "%u older lines were dropped while there was no connection.",
-                    n_dropped);
+    (void)send_kept(c);
 }

@@ -88,7 +88,10 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
     char note[160] = "";
     int return_code = record->status;
 
-    if (record->kind == EXIT_KIND_START_FAILED) {
+    if (record->kind == EXIT_KIND_START_FAILED && record->status == ECANCELED) {
+        return_code = 1;
+        (void)snprintf(note, sizeof(note), "The job was cancelled before it started.\n");
+    } else if (record->kind == EXIT_KIND_START_FAILED) {
         return_code = record->status == ENOENT ? 127 : 126;
         (void)snprintf(note, sizeof(note), "The job could not be started: %s\n",
                        strerror(record->status));
@@ -111,6 +114,12 @@ int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
     (void)snprintf(note, sizeof(note), "The job %s: systemd reports '%s'.\n",
                    cancelled ? "was cancelled" : "did not end by itself", status->result);
     return build(dir_fd, return_code != 0 ? return_code : 1, NULL, NULL, note, ret);
+}
+
+/* dcm-run ignores what a cancellation sends first: the script never ran, or a reboot cut it off. */
+int job_reply_cancelled(int dir_fd, struct json_object **ret) {
+    return build(dir_fd, 1, NULL, NULL,
+                 "The job was cancelled; it had not begun, or a reboot cut it off.\n", ret);
 }
 
 int job_reply_lost(struct json_object **ret) {

@@ -17,5 +17,8 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
 int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
                         struct json_object **ret);
 
+/* It was cancelled, and there is neither a record nor a unit. */
+int job_reply_cancelled(int dir_fd, struct json_object **ret);
+
 /* A reboot or a power loss cut the job off. */
 int job_reply_lost(struct json_object **ret);

@@ -7,14 +7,16 @@
  *   present     present   any                        the true reply
  *   present     absent    running                    wait for a change
  *   present     absent    ended                      the true reply from the unit's result
+ *   present     absent    NoSuchUnit, cancelled      the true reply: it did not come to its end
  *   present     absent    NoSuchUnit, and only that  lost
  *   present     absent    any other error            not known yet: look again
  *
  * The order that makes it safe: the match for changes is installed before anything is looked at, so
  * no change is missed; the record is read again after the unit was seen to have ended or to be
  * absent, because dcm-run writes it before it exits. Before NoSuchUnit is believed, the executor is
- * asked to start the job once more: it refuses, since the directory exists, but only when no
- * earlier start of the same GUID is still on its way to systemd.
+ * asked to start the job once more. It does so if the script provably never ran, because an earlier
+ * executor ended on the way; else it refuses, but only when no earlier start of the same GUID is
+ * still on its way to systemd.
  */
 #include "core/job.h"
 
@@ -37,6 +39,7 @@
 #define ERROR_PREFIX "org.dcmagent.Error."
 #define START_TIMEOUT_USEC (100 * USEC_PER_SEC) /* longer than the executor waits for systemd */
 #define CANCEL_GRACE_USEC (10 * USEC_PER_SEC)
+#define RELEASE_TRIES 3 /* the executor may end with the call; then a new one is activated */
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (60 * USEC_PER_SEC)
 
@@ -50,11 +53,11 @@ struct Job {
     int dir_fd;
     UnitWatch *watch;
     UnitQuery *query;
-    sd_bus_slot *start_slot;
+    sd_bus_slot *start_slot, *cancel_slot;
     sd_event_source *retry_timer;
     uint64_t retry_usec;
     bool changed;       /* while a query was under way */
-    bool start_settled; /* the executor has answered a start: none is on its way */
+    bool start_settled; /* the executor has refused a start: it has run, and none is on its way */
     bool unwatched;     /* no signal will come: look by the clock */
     bool cancelled;
     bool cancel_sent;
@@ -62,6 +65,11 @@ struct Job {
     bool released;
     JobEnd how; /* it ended */
 };
+
+typedef struct Release {
+    unsigned tries;
+    char guid[];
+} Release;
 
 static void settle(Job *j);
 
@@ -71,6 +79,7 @@ Job *job_free(Job *j) {
     unit_watch_free(j->watch);
     unit_query_free(j->query);
     sd_bus_slot_unref(j->start_slot);
+    sd_bus_slot_unref(j->cancel_slot);
     sd_event_source_disable_unref(j->retry_timer);
     job_spec_done(&j->spec);
     safe_close(j->dir_fd);
@@ -97,19 +106,45 @@ static void retry(Job *j, int error, const char *what) {
     (void)sd_event_source_set_enabled(j->retry_timer, SD_EVENT_ONESHOT);
 }
 
+static void call_release(sd_bus *bus, const char *guid, unsigned tries);
+
 static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
+    const Release *r = userdata;
 
-    if (e)
-        log_debug("The executor could not release a unit: %s", e->message);
+    if (!e)
+        return 1;
+    log_debug("The executor could not release a unit: %s", strempty(e->message));
+    if (r->tries > 1 && !sd_bus_error_has_name(e, ERROR_PREFIX "NoSuchJob"))
+        call_release(sd_bus_message_get_bus(m), r->guid, r->tries - 1);
     return 1;
+}
+
+/* It outlives the job. What fails for good is found by the executor's next sweep. */
+static void call_release(sd_bus *bus, const char *guid, unsigned tries) {
+    Release *r = malloc(sizeof(*r) + strlen(guid) + 1);
+    sd_bus_slot *slot = NULL;
+
+    if (!r) {
+        (void)log_oom();
+        return;
+    }
+    r->tries = tries;
+    memcpy(r->guid, guid, strlen(guid) + 1);
+    if (sd_bus_call_method_async(bus, &slot, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Release",
+                                 on_released, r, "s", guid) < 0) {
+        free(r);
+        return;
+    }
+    (void)sd_bus_slot_set_destroy_callback(slot, free);
+    (void)sd_bus_slot_set_floating(slot, true);
+    sd_bus_slot_unref(slot);
 }
 
 /* Kills what the job left running, and lets systemd forget the unit. Not waited for. */
 static void release(Job *j) {
     j->released = true;
-    (void)sd_bus_call_method_async(j->bus, NULL, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Release",
-                                   on_released, NULL, "s", j->guid);
+    call_release(j->bus, j->guid, RELEASE_TRIES);
 }
 
 static void end(Job *j, JobEnd how, int error, struct json_object *reply) {
@@ -161,13 +196,18 @@ static void start(Job *j);
 
 static void end_without_record(Job *j, int error, const UnitStatus *status) {
     struct json_object *reply = NULL;
+    JobEnd how = JOB_END_DONE;
     int r;
 
     if (error == 0)
         r = job_reply_from_unit(j->dir_fd, status, was_cancelled(j), &reply);
-    else
+    else if (was_cancelled(j)) /* systemd keeps no unit that was stopped before its start */
+        r = job_reply_cancelled(j->dir_fd, &reply);
+    else {
+        how = JOB_END_LOST;
         r = job_reply_lost(&reply);
-    end(j, error == 0 ? JOB_END_DONE : JOB_END_LOST, r, reply);
+    }
+    end(j, how, r, reply);
 }
 
 static void on_unit_status(int error, const UnitStatus *status, void *userdata) {
@@ -227,18 +267,28 @@ static int open_directory(Job *j) {
 
 static int on_cancelled(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
+    Job *j = userdata;
 
-    if (e)
-        log_warning("A job could not be cancelled: %s", strempty(e->message));
+    j->cancel_slot = sd_bus_slot_unref(j->cancel_slot);
+    if (!e)
+        return 1;
+    log_warning("A job could not be cancelled: %s", strempty(e->message));
+    j->cancel_sent = false;
+    if (!j->ended)
+        retry(j, 0, NULL);
     return 1;
 }
 
 static int call_cancel(Job *j) {
+    int r;
+
     if (j->cancel_sent)
         return 0;
-    j->cancel_sent = true;
-    return sd_bus_call_method_async(j->bus, NULL, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Cancel",
-                                    on_cancelled, NULL, "st", j->guid, (uint64_t)CANCEL_GRACE_USEC);
+    r = sd_bus_call_method_async(j->bus, &j->cancel_slot, EXECUTOR, EXECUTOR_PATH, EXECUTOR,
+                                 "Cancel", on_cancelled, j, "st", j->guid,
+                                 (uint64_t)CANCEL_GRACE_USEC);
+    j->cancel_sent = r >= 0;
+    return r;
 }
 
 static void settle(Job *j) {
@@ -285,12 +335,9 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
     /* a refusal says that this call started nothing, but not that no earlier one did */
     if (!e || sd_bus_error_has_name(e, ERROR_PREFIX "AlreadyStarted") ||
         (is_refusal(e) && j->dir_fd >= 0)) {
-        if (!e) { /* the directory is a new one, whatever was there before */
-            j->dir_fd = safe_close(j->dir_fd);
-            j->cancel_sent = false;
-        }
-        j->start_settled = true;
+        j->start_settled = e;
         j->retry_usec = 0;
+        j->dir_fd = safe_close(j->dir_fd); /* it may have been made anew */
         settle(j);
     } else if (is_refusal(e))
         end_refused(j, strempty(e->message));

@@ -15,6 +15,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/ratelimit.h"
 #include "core/batch.h"
 #include "core/sender.h"
 #include "proto/message.h"
@@ -22,6 +23,9 @@
 #define META_AGENT_ID "agent_id"
 #define STORE_RETRY_USEC (5 * USEC_PER_SEC)
 #define RESEND_MAX_USEC (300 * USEC_PER_SEC)
+/* requests that are answered at once and have journal lines and a signal of their own */
+#define NOISE_INTERVAL_USEC (10 * USEC_PER_SEC)
+#define NOISE_BURST 200
 #define OPEN_STATES ((1u << REQUEST_STATE_ACKED) | (1u << REQUEST_STATE_REPLY))
 
 struct RequestFlow {
@@ -34,7 +38,8 @@ struct RequestFlow {
     Runner *runner;
     RequestTable *requests;
     RequestFlowOptions options;
-    void (*on_changed)(const Request *q, void *userdata);
+    RateLimit noise;
+    RequestFlowCallbacks callbacks;
     void *userdata;
     char *agent_id;
 };
@@ -46,8 +51,8 @@ static bool is_final(RequestState state) {
            state != REQUEST_STATE_CANCEL_RECEIVED_REQUESTING;
 }
 
-static void changed(RequestFlow *f, const Request *q) {
-    f->on_changed(q, f->userdata);
+static void changed(RequestFlow *f, const Request *q, RequestState state) {
+    f->callbacks.on_changed(q, state, f->userdata);
 }
 
 /* Requests in a final state live in the store alone. */
@@ -56,8 +61,29 @@ static void forget_if_final(Request *q) {
         request_table_remove(q->flow->requests, q);
 }
 
+/* A flood of requests that are answered at once must not be one in the journal and on the bus. */
+static void decide_noise(RequestFlow *f, Request *q) {
+    unsigned missed;
+
+    q->quiet = !ratelimit_below(&f->noise, &missed);
+    if (missed > 0)
+        log_info("%u requests that were answered at once are not listed here", missed);
+}
+
+/* The row and its reply are one commit. What cannot be answered now is begun after it. */
+static void answer_at_once(Request *q) {
+    int r;
+
+    r = runner_run_now(q->flow->runner, q, &q->reply);
+    if (r <= 0)
+        return;
+    decide_noise(q->flow, q);
+    request_flow_fire(q, REQUEST_EVENT_FINISHED);
+}
+
 void request_flow_fire(Request *q, RequestEvent event) {
     RequestTransition t = request_transition(q->state, event);
+    int r;
 
     if (t.next == q->state && t.actions == 0) {
         (void)log_struct(LOG_DEBUG, 0, FIELDS(q), "Event %d in state %s is ignored", event,
@@ -65,7 +91,9 @@ void request_flow_fire(Request *q, RequestEvent event) {
         forget_if_final(q);
         return;
     }
-    batch_add(q->flow->batch, q, event, &t);
+    r = batch_add(q->flow->batch, q, event, &t);
+    if (r >= 0 && event == REQUEST_EVENT_ACCEPT)
+        answer_at_once(q);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -90,7 +118,7 @@ static void arm_timer(Request *q, uint64_t wait_usec) {
             r = sd_event_source_set_enabled(q->timer, SD_EVENT_ONESHOT);
     }
     if (r < 0)
-        (void)log_warning_errno(r, "A timer cannot be set: %m");
+        q->flow->callbacks.on_broken(r, q->flow->userdata);
 }
 
 static void stop_timer(Request *q) {
@@ -108,19 +136,29 @@ static void start_resend_timer(Request *q, bool is_resend) {
     arm_timer(q, q->resend_usec);
 }
 
+static void say_started(RequestFlow *f, const Request *q) {
+    console_log(f->console, LOG_INFO, "The job %s has started with request_id %s.", q->command,
+                q->guid);
+}
+
 static void begin_execution(RequestFlow *f, Request *q) {
     int r;
 
+    if (q->state != REQUEST_STATE_ACKED) { /* answered at once */
+        say_started(f, q);
+        return;
+    }
     r = runner_add(f->runner, q);
     if (r < 0)
-        (void)log_struct(LOG_ERR, r, FIELDS(q), "The request waits for a restart of the agent: %m");
+        f->callbacks.on_broken(r, f->userdata);
 }
 
 static void log_transition(const BatchEntry *e) {
     const Request *q = e->request;
+    int level = q->quiet ? LOG_DEBUG : LOG_INFO;
 
     if (e->event == REQUEST_EVENT_ACCEPT)
-        (void)log_struct(LOG_INFO, 0,
+        (void)log_struct(level, 0,
                          LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_ACCEPTED), LOG_REQUEST(q->guid),
                                     LOG_COMMAND(q->command), LOG_STATE("ACKED")),
                          "Accepted request %s: %s", q->guid, q->command);
@@ -130,7 +168,7 @@ static void log_transition(const BatchEntry *e) {
                                     LOG_COMMAND(q->command), LOG_STATE("NACKED")),
                          "Refused request %s: %s", q->guid, q->error_message);
     else if (e->event == REQUEST_EVENT_ACK && q->state == REQUEST_STATE_REPLY_ACKED)
-        (void)log_struct(LOG_INFO, 0,
+        (void)log_struct(level, 0,
                          LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_ACKNOWLEDGED), LOG_REQUEST(q->guid),
                                     LOG_COMMAND(q->command), LOG_STATE("REPLY_ACKED")),
                          "The manager has the reply to %s", q->guid);
@@ -145,7 +183,7 @@ static void perform_finished(RequestFlow *f, Request *q) {
     char code[16];
 
     (void)snprintf(code, sizeof(code), "%d", return_code);
-    (void)log_struct(LOG_INFO, 0,
+    (void)log_struct(q->quiet ? LOG_DEBUG : LOG_INFO, 0,
                      LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REPLIED), LOG_REQUEST(q->guid),
                                 LOG_COMMAND(q->command), LOG_STATE("REPLY"), LOG_RETURN_CODE(code)),
                      "The reply to %s is stored: %s ended with %d", q->guid, q->command,
@@ -157,7 +195,6 @@ static void perform_finished(RequestFlow *f, Request *q) {
         console_log(f->console, LOG_ERR,
                     "The job %s with request_id %s has failed with return code %d.", q->command,
                     q->guid, return_code);
-    (void)json_object_put(TAKE_PTR(q->reply));
     stop_timer(q);
     runner_forget(f->runner, q);
 }
@@ -165,10 +202,8 @@ static void perform_finished(RequestFlow *f, Request *q) {
 static void perform_stored(RequestFlow *f, const BatchEntry *e) {
     Request *q = e->request;
 
-    if (!q->is_stored) {
-        q->is_stored = true;
+    if (e->inserted)
         free(TAKE_PTR(q->payload));
-    }
     if (e->event == REQUEST_EVENT_ACCEPT)
         begin_execution(f, q);
     else if (e->event == REQUEST_EVENT_FINISHED)
@@ -198,10 +233,12 @@ static void perform(const BatchEntry *e, void *userdata) {
         start_resend_timer(q, e->event == REQUEST_EVENT_TIMEOUT);
     if (e->actions & REQUEST_ACTION_STOP_TIMER)
         stop_timer(q);
-    if (e->from != q->state || e->event == REQUEST_EVENT_ACCEPT)
-        changed(f, q);
+    if (e->from != e->next)
+        changed(f, q, e->next);
     if (e->event == REQUEST_EVENT_FINISHED && q->state == REQUEST_STATE_REPLY_NACKED)
         runner_forget(f->runner, q); /* nobody wants the reply */
+    if (e->event == REQUEST_EVENT_FINISHED)
+        (void)json_object_put(TAKE_PTR(q->reply)); /* from now on the store has it */
     forget_if_final(q);
 }
 
@@ -210,8 +247,10 @@ static void undo(const BatchEntry *e, int error, void *userdata) {
     Request *q = e->request;
     char text[ERROR_MESSAGE_MAX];
 
-    if (e->event == REQUEST_EVENT_FINISHED)
+    if (e->event == REQUEST_EVENT_FINISHED && q->is_stored)
         arm_timer(q, STORE_RETRY_USEC);
+    else if (q->state == REQUEST_STATE_REPLY && !q->timer)
+        start_resend_timer(q, false); /* the manager has the reply, but we may forget that */
     else if (!q->is_stored && q->n_pending == 0 &&
              (e->event == REQUEST_EVENT_ACCEPT || e->event == REQUEST_EVENT_REJECT)) {
         /* a passing reason: the same GUID may be sent again */
@@ -238,10 +277,7 @@ static void on_finished(Request *q, JobEnd end, struct json_object *reply, void 
 }
 
 static void on_started(Request *q, void *userdata) {
-    RequestFlow *f = userdata;
-
-    console_log(f->console, LOG_INFO, "The job %s has started with request_id %s.", q->command,
-                q->guid);
+    say_started(userdata, q);
 }
 
 static void on_unknown_argument(Request *q, const char *name, void *userdata) {
@@ -323,7 +359,7 @@ static void drop_foreign(Request *q, void *userdata) {
     if (q->state == REQUEST_STATE_REPLY || q->state == REQUEST_STATE_ACKED) {
         q->state = REQUEST_STATE_REPLY_NACKED;
         stop_timer(q);
-        changed(f, q);
+        changed(f, q, q->state);
         forget_if_final(q);
     }
 }
@@ -331,7 +367,7 @@ static void drop_foreign(Request *q, void *userdata) {
 static int store_agent_id(RequestFlow *f, const char *agent_id, bool is_change) {
     int r;
 
-    batch_commit(f->batch);
+    (void)batch_commit(f->batch);
     r = store_begin(f->store);
     if (r >= 0)
         r = store_set_meta(f->store, META_AGENT_ID, agent_id);
@@ -380,6 +416,10 @@ static void stop_resending(Request *q, void *userdata) {
 
 void request_flow_closed(RequestFlow *f) {
     request_table_visit(f->requests, stop_resending, f);
+}
+
+int request_flow_commit(RequestFlow *f) {
+    return batch_commit(f->batch);
 }
 
 void request_flow_configure(RequestFlow *f, const RequestFlowOptions *options) {
@@ -436,12 +476,12 @@ static int setup(RequestFlow *f, const char *jobs_root) {
     if (r < 0)
         return r;
     sender_set_agent_id(f->sender, f->agent_id);
-    return store_visit_requests(f->store, OPEN_STATES, UINT32_MAX, take_up, f);
+    return store_visit_open(f->store, take_up, f);
 }
 
 int request_flow_new(sd_event *event, Store *store, Connection *connection, Console *console,
-                     const char *jobs_root, void (*on_changed)(const Request *q, void *userdata),
-                     void *userdata, RequestFlow **ret) {
+                     const char *jobs_root, const RequestFlowCallbacks *callbacks, void *userdata,
+                     RequestFlow **ret) {
     _cleanup_(request_flow_freep) RequestFlow *f = calloc(1, sizeof(*f));
     int r;
 
@@ -451,7 +491,8 @@ int request_flow_new(sd_event *event, Store *store, Connection *connection, Cons
     f->store = store;
     f->connection = connection;
     f->console = console;
-    f->on_changed = on_changed;
+    f->callbacks = *callbacks;
+    f->noise = (RateLimit){.interval_usec = NOISE_INTERVAL_USEC, .burst = NOISE_BURST};
     f->userdata = userdata;
     r = setup(f, jobs_root);
     if (r < 0)
@@ -464,7 +505,7 @@ RequestFlow *request_flow_free(RequestFlow *f) {
     if (!f)
         return NULL;
     if (f->batch)
-        batch_commit(f->batch);
+        (void)batch_commit(f->batch);
     runner_free(f->runner);
     request_table_free(f->requests);
     batch_free(f->batch);

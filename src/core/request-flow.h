@@ -13,11 +13,17 @@ typedef struct RequestFlowOptions {
     unsigned workers;
 } RequestFlowOptions;
 
-/* Takes up what the store has open; its jobs are found again when there is a bus. `on_changed`: a
- * request is in another state. */
+typedef struct RequestFlowCallbacks {
+    /* a request has entered that state */
+    void (*on_changed)(const Request *q, RequestState state, void *userdata);
+    /* the agent cannot go on as it is, and must be started anew from what is stored */
+    void (*on_broken)(int error, void *userdata);
+} RequestFlowCallbacks;
+
+/* Takes up what the store has open; its jobs are found again when there is a bus. */
 int request_flow_new(sd_event *event, Store *store, Connection *connection, Console *console,
-                     const char *jobs_root, void (*on_changed)(const Request *q, void *userdata),
-                     void *userdata, RequestFlow **ret);
+                     const char *jobs_root, const RequestFlowCallbacks *callbacks, void *userdata,
+                     RequestFlow **ret);
 /* Commits what is open. Jobs run on. */
 RequestFlow *request_flow_free(RequestFlow *f);
 DEFINE_CLEANUP(RequestFlow *, request_flow_free)
@@ -35,6 +41,9 @@ void request_flow_fire(Request *q, RequestEvent event);
 void request_flow_cancel_all(RequestFlow *f);
 /* `request_id` NULL: not known. */
 void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message);
+
+/* Ends the transaction that is open, so that another can begin. */
+int request_flow_commit(RequestFlow *f);
 
 /* The handshake was accepted under that agent id; NULL: the manager named none. */
 void request_flow_opened(RequestFlow *f, const char *agent_id);

@@ -6,7 +6,7 @@
 
 #include "proto/json.h"
 #include "proto/request-state.h"
-#include "store/store.h"
+#include "store/request-row.h"
 
 typedef struct Execution Execution;     /* core/runner.h */
 typedef struct RequestFlow RequestFlow; /* core/request-flow.h */
@@ -17,7 +17,8 @@ typedef struct Request {
     char *command;
     char *agent_id; /* that it was sent to; may be NULL */
     RequestState state;
-    bool is_stored; /* there is a row */
+    bool is_stored; /* there is a row, or will be with the commit */
+    bool quiet;     /* one of a flood: not in the journal, no signal of its own */
     char *payload;  /* JSON, until it is stored */
     char payload_sha256[SHA256_HEX_SIZE];
     char *error_message;       /* of a NACK */

@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A job keeps its worker until its reply is stored, so that what waits for a full disk is bounded.
- * The payload of a waiting request is in the store alone. */
+ * The payload of a waiting request is in the store alone. What keeps a request from being taken up
+ * and is not its own fault (no memory, an I/O error) is no answer to it, as its job may be running
+ * already: it is taken up again later. */
 #include "core/runner.h"
 
 #include <stdio.h>
 #include <sys/queue.h>
 
+#include "basic/bounds.h"
+#include "basic/log-fields.h"
 #include "basic/log.h"
 #include "core/command-table.h"
 #include "proto/message.h"
+
+#define RETRY_USEC USEC_PER_SEC
 
 struct Execution {
     Runner *runner;
     Request *request;
     const Command *command;
-    enum { WAITING, RUNNING, FINISHED } phase;
+    enum { WAITING, PAUSED, RUNNING, FINISHED } phase; /* PAUSED: WAITING when the timer ends */
     bool is_job;
+    bool cancelled;
     ArgumentValue *values; /* the job's strings live here */
     Job *job;
     CommandRun *run;
@@ -26,7 +33,8 @@ struct Execution {
 
 struct Runner {
     sd_event *event;
-    sd_event_source *pump; /* starts and delivers from the loop, never from inside a call */
+    sd_event_source *pump;  /* starts and delivers from the loop, never from inside a call */
+    sd_event_source *timer; /* ends all pauses */
     Store *store;
     char *jobs_root;
     RunnerCallbacks callbacks;
@@ -41,17 +49,21 @@ static void wake(Runner *r) {
     (void)sd_event_source_set_enabled(r->pump, SD_EVENT_ONESHOT);
 }
 
+static void free_values(const Command *c, ArgumentValue *values) {
+    if (values)
+        argument_values_done(values, c->n_arguments);
+    free(values);
+}
+
 static void execution_free(Execution *x) {
     Runner *r = x->runner;
 
     TAILQ_REMOVE(&r->executions, x, entries);
-    if (x->is_job && x->phase != WAITING)
+    if (x->is_job && x->phase >= RUNNING)
         r->n_jobs--;
     job_free(x->job);
     command_run_free(x->run);
-    if (x->values)
-        argument_values_done(x->values, x->command->n_arguments);
-    free(x->values);
+    free_values(x->command, x->values);
     if (x->reply)
         (void)json_object_put(x->reply);
     x->request->execution = NULL;
@@ -70,14 +82,30 @@ static void finish_later(Execution *x, JobEnd end, struct json_object *reply) {
     wake(x->runner);
 }
 
+/* Back to where it was before start(). */
+static void put_off(Execution *x, int error) {
+    Runner *r = x->runner;
+
+    (void)log_struct(LOG_WARNING, error,
+                     LOG_FIELDS(LOG_REQUEST(x->request->guid), LOG_COMMAND(x->request->command)),
+                     "%s cannot be taken up: %m; trying again in 1 s", x->request->guid);
+    if (x->is_job && x->phase >= RUNNING)
+        r->n_jobs--;
+    x->phase = PAUSED;
+    free_values(x->command, TAKE_PTR(x->values));
+    (void)sd_event_source_set_time_relative(r->timer, RETRY_USEC);
+    (void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+}
+
 static void finish_with_error(Execution *x, const char *text) {
     struct json_object *reply = NULL;
+    int r;
 
-    if (reply_new_error(text, &reply) < 0) {
-        (void)log_oom(); /* the request stays open; the next start of the agent answers it */
-        return;
-    }
-    finish_later(x, JOB_END_REFUSED, reply);
+    r = reply_new_error(text, &reply);
+    if (r < 0)
+        put_off(x, r);
+    else
+        finish_later(x, JOB_END_REFUSED, reply);
 }
 
 static void on_job_done(JobEnd end, struct json_object *reply, void *userdata) {
@@ -93,38 +121,55 @@ static void on_run_done(int error, struct json_object *reply, void *userdata) {
         deliver(x, JOB_END_DONE, reply);
 }
 
-static void warn_of_unknown(Execution *x, struct json_object *arguments) {
+static void warn_of_unknown(Runner *r, Request *q, const Command *c,
+                            struct json_object *arguments) {
     const char *name;
     size_t i = 0;
 
-    while ((name = arguments_next_unknown(x->command->arguments, x->command->n_arguments, arguments,
-                                          &i)))
-        x->runner->callbacks.on_unknown_argument(x->request, name, x->runner->userdata);
+    while ((name = arguments_next_unknown(c->arguments, c->n_arguments, arguments, &i)))
+        r->callbacks.on_unknown_argument(q, name, r->userdata);
 }
 
-/* -EINVAL with an error text for the reply */
+/* -EINVAL with an error text for the reply; another error passes. */
+static int parse_payload(Runner *r, Request *q, const Command *c, const char *payload,
+                         ArgumentValue **ret, char **ret_error) {
+    _cleanup_json_ struct json_object *json = NULL;
+    struct json_object *arguments;
+    ArgumentValue *values;
+    int k;
+
+    k = json_parse(strempty(payload), strlen(strempty(payload)), &json);
+    if (k == -ENOMEM)
+        return k;
+    if (k < 0) { /* it was JSON when it was stored */
+        *ret_error = strdup("The stored request is damaged");
+        return *ret_error ? -EINVAL : -ENOMEM;
+    }
+    values = calloc(MAX(c->n_arguments, (size_t)1), sizeof(*values));
+    if (!values)
+        return -ENOMEM;
+    arguments = json_get(json, "arguments");
+    k = arguments_parse(c->arguments, c->n_arguments, arguments, values, ret_error);
+    if (k < 0) {
+        free_values(c, values);
+        return k;
+    }
+    warn_of_unknown(r, q, c, arguments);
+    *ret = values;
+    return 0;
+}
+
 static int load_arguments(Execution *x, char **ret_error) {
     _cleanup_(stored_request_done) StoredRequest row = {};
-    _cleanup_json_ struct json_object *payload = NULL;
-    struct json_object *arguments;
     int r;
 
-    *ret_error = NULL;
     r = store_load_request(x->runner->store, x->request->guid, true, &row);
-    if (r >= 0)
-        r = json_parse(strempty(row.payload), strlen(strempty(row.payload)), &payload);
     if (r < 0)
         return r;
-    arguments = json_get(payload, "arguments");
-    warn_of_unknown(x, arguments);
-    x->values = calloc(MAX(x->command->n_arguments, (size_t)1), sizeof(*x->values));
-    if (!x->values)
-        return -ENOMEM;
-    return arguments_parse(x->command->arguments, x->command->n_arguments, arguments, x->values,
-                           ret_error);
+    return parse_payload(x->runner, x->request, x->command, row.payload, &x->values, ret_error);
 }
 
-static int start_inside(Execution *x) {
+static int start_inside(Execution *x, char **ret_error) {
     const CommandContext context = {
         .event = x->runner->event,
         .done = on_run_done,
@@ -134,6 +179,10 @@ static int start_inside(Execution *x) {
     int r;
 
     r = x->command->run(&context, x->values, &reply, &x->run);
+    if (r < 0 && r != -ENOMEM) { /* what it wanted to read cannot be read */
+        *ret_error = strdup(strerror(-r));
+        return *ret_error ? -EINVAL : -ENOMEM;
+    }
     if (r >= 0 && !x->run)
         finish_later(x, JOB_END_DONE, reply);
     return r;
@@ -146,8 +195,9 @@ static int start_job(Execution *x, char **ret_error) {
     r = x->command->prepare(x->values, &spec, ret_error);
     if (r < 0)
         return r;
-    return job_new(x->runner->bus, x->runner->jobs_root, x->request->guid, &spec, on_job_done, x,
-                   &x->job);
+    r = job_new(x->runner->bus, x->runner->jobs_root, x->request->guid, &spec, on_job_done, x,
+                &x->job);
+    return r >= 0 && x->cancelled ? job_cancel(x->job) : r;
 }
 
 static void start(Execution *x) {
@@ -157,16 +207,55 @@ static void start(Execution *x) {
     x->phase = RUNNING;
     if (x->is_job)
         x->runner->n_jobs++;
-    x->runner->callbacks.on_started(x->request, x->runner->userdata);
+    if (!x->command) { /* accepted by a version that had it */
+        finish_with_error(x, "This version of the agent does not know the command");
+        return;
+    }
     r = load_arguments(x, &error);
     if (r >= 0)
-        r = x->is_job ? start_job(x, &error) : start_inside(x);
+        r = x->is_job ? start_job(x, &error) : start_inside(x, &error);
+    if (r < 0 && !error) {
+        put_off(x, r);
+        return;
+    }
+    x->runner->callbacks.on_started(x->request, x->runner->userdata);
     if (r < 0)
-        finish_with_error(x, error ?: strerror(-r));
+        finish_with_error(x, error);
+}
+
+int runner_run_now(Runner *r, Request *q, struct json_object **ret_reply) {
+    const CommandContext context = {.event = r->event};
+    const Command *c = command_find(q->command);
+    _cleanup_free_ char *error = NULL;
+    ArgumentValue *values = NULL;
+    CommandRun *none = NULL;
+    int k;
+
+    if (!c || c->kind != COMMAND_IMMEDIATE || !q->payload)
+        return 0;
+    k = parse_payload(r, q, c, q->payload, &values, &error);
+    if (k >= 0)
+        k = c->run(&context, values, ret_reply, &none);
+    free_values(c, values);
+    if (k < 0 && error)
+        k = reply_new_error(error, ret_reply);
+    return k < 0 ? 0 : 1; /* what failed is tried again from the store */
 }
 
 static bool may_start(const Execution *x) {
     return !x->is_job || (x->runner->bus && x->runner->n_jobs < x->runner->workers);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    Runner *r = userdata;
+    Execution *x;
+
+    TAILQ_FOREACH(x, &r->executions, entries) {
+        if (x->phase == PAUSED)
+            x->phase = WAITING;
+    }
+    wake(r);
+    return 0;
 }
 
 static int on_pump(sd_event_source *source, void *userdata) {
@@ -194,10 +283,6 @@ int runner_add(Runner *r, Request *q) {
     x->is_job = x->command && x->command->prepare;
     TAILQ_INSERT_TAIL(&r->executions, x, entries);
     q->execution = x;
-    if (!x->command) { /* accepted by a version that had it */
-        x->phase = RUNNING;
-        finish_with_error(x, "This version of the agent does not know the command");
-    }
     wake(r);
     return 0;
 }
@@ -207,15 +292,12 @@ void runner_cancel(Runner *r, Request *q) {
 
     if (!x || x->phase == FINISHED || x->reply)
         return;
+    x->cancelled = true;
     if (x->job)
         (void)job_cancel(x->job);
-    else if (x->is_job && x->phase == WAITING) {
+    else if (x->is_job && x->phase == WAITING && r->bus)
         /* A start by an earlier process of ours may have got through: the job settles that. */
-        if (r->bus)
-            start(x);
-        if (x->job)
-            (void)job_cancel(x->job);
-    }
+        start(x);
 }
 
 void runner_cancel_all(Runner *r) {
@@ -310,6 +392,10 @@ int runner_new(sd_event *event, Store *store, const char *jobs_root,
     k = r->jobs_root ? sd_event_add_defer(event, &r->pump, on_pump, r) : -ENOMEM;
     if (k >= 0)
         k = sd_event_source_set_enabled(r->pump, SD_EVENT_OFF);
+    if (k >= 0)
+        k = sd_event_add_time_relative(event, &r->timer, CLOCK_BOOTTIME, 0, 0, on_timer, r);
+    if (k >= 0)
+        k = sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
     if (k < 0) {
         runner_free(r);
         return k;
@@ -324,6 +410,7 @@ Runner *runner_free(Runner *r) {
     while (!TAILQ_EMPTY(&r->executions))
         execution_free(TAILQ_FIRST(&r->executions));
     sd_event_source_disable_unref(r->pump);
+    sd_event_source_disable_unref(r->timer);
     sd_bus_slot_unref(r->owner_slot);
     sd_bus_slot_unref(r->subscribe_slot);
     sd_bus_unref(r->bus);

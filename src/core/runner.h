@@ -28,7 +28,11 @@ Runner *runner_free(Runner *r);
 int runner_set_bus(Runner *r, sd_bus *bus);
 void runner_set_workers(Runner *r, unsigned workers);
 
-/* The request must be stored. Its reply comes by on_finished(), never from inside this call. */
+/* An immediate command whose payload is in memory is run in this call, without on_started() and
+ * on_finished(): 1 and the reply. 0: it is for runner_add(). */
+int runner_run_now(Runner *r, Request *q, struct json_object **ret_reply);
+/* The request must be stored. Its reply comes by on_finished(), never from inside this call. What
+ * passes (memory, I/O) is tried again until it has. */
 int runner_add(Runner *r, Request *q);
 void runner_cancel(Runner *r, Request *q);
 /* All jobs that have been started. */

@@ -96,6 +96,6 @@ const char *script_source_strerror(int error) {
     case -EKEYREJECTED:
         return "The checksum of the script does not match";
     default:
-        return strerror(-error);
+        return NULL;
     }
 }

@@ -94,7 +94,9 @@ static int send_reply(Sender *s, Request *q, bool again) {
         if (r < 0)
             return r;
     }
-    r = load_reply(s, q->guid, &reply);
+    if (q->reply) /* just stored */
+        reply = json_object_get(q->reply);
+    r = reply ? 0 : load_reply(s, q->guid, &reply);
     if (r >= 0)
         r = message_new(MESSAGE_REPLY, q->reply_message_id, q->guid, "timer", s->agent_id, &m);
     if (r >= 0)

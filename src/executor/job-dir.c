@@ -2,6 +2,8 @@
 #include "executor/job-dir.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +18,7 @@
 #define NOTE_MODE 0640
 #define COPY_SIZE ((size_t)64 * 1024)
 
-static const char *const file_names[] = {"script", "stdout", "stderr", "exit", "log"};
+static const char *const file_names[] = {"script", "stdout", "stderr", "exit", "log", "cancelled"};
 
 void job_dir_done(JobDir *d) {
     d->dir_fd = safe_close(d->dir_fd);
@@ -24,14 +26,11 @@ void job_dir_done(JobDir *d) {
     d->err_fd = safe_close(d->err_fd);
 }
 
-/* The mode is set apart from the creation because a umask would narrow it. */
+/* The process has no umask (main.c), so there is no moment at which a file has another mode. */
 static int make_file(int dir_fd, const char *name, mode_t mode) {
-    _cleanup_close_ int fd = -1;
+    int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 
-    fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || fchmod(fd, mode) < 0)
-        return -errno;
-    return TAKE_FD(fd);
+    return fd < 0 ? -errno : fd;
 }
 
 static int copy_script(int to_fd, int from_fd, uint64_t size) {
@@ -50,14 +49,12 @@ static int copy_script(int to_fd, int from_fd, uint64_t size) {
             return r;
         done += (uint64_t)n;
     }
-    return 0;
+    return fdatasync(to_fd) < 0 ? -errno
+                                : 0; /* whole, if the start is resumed after a power loss */
 }
 
-/* Its blocks are reserved now, so that the record can be written even when the disk is full. */
-static int make_exit_file(int dir_fd) {
-    _cleanup_close_ int fd = -1;
-
-    fd = make_file(dir_fd, "exit", JOB_WRITABLE_MODE);
+/* The blocks are reserved now, so that the record can be written even when the disk is full. */
+static int reserve_exit_file(int fd) {
     if (fd < 0)
         return fd;
     if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, EXIT_RECORD_MAX) < 0 && errno != EOPNOTSUPP)
@@ -66,7 +63,7 @@ static int make_exit_file(int dir_fd) {
 }
 
 static int make_files(JobDir *d, int script_fd, uint64_t script_size) {
-    _cleanup_close_ int copy_fd = -1, log_fd = -1;
+    _cleanup_close_ int copy_fd = -1, log_fd = -1, exit_fd = -1;
     int r;
 
     copy_fd = make_file(d->dir_fd, "script", SCRIPT_MODE);
@@ -84,7 +81,9 @@ static int make_files(JobDir *d, int script_fd, uint64_t script_size) {
     log_fd = make_file(d->dir_fd, "log", JOB_WRITABLE_MODE);
     if (log_fd < 0)
         return log_fd;
-    return make_exit_file(d->dir_fd);
+    /* the last one: where it is, everything is there */
+    exit_fd = make_file(d->dir_fd, "exit", JOB_WRITABLE_MODE);
+    return reserve_exit_file(exit_fd);
 }
 
 int job_dir_remove(const JobDir *d, int error) {
@@ -94,10 +93,6 @@ int job_dir_remove(const JobDir *d, int error) {
     if (unlinkat(d->parent_fd, d->name, AT_REMOVEDIR) < 0 || fsync_directory(d->parent_fd) < 0)
         return -ENOTRECOVERABLE;
     return error;
-}
-
-bool job_dir_is_cancelled(const JobDir *d) {
-    return faccessat(d->dir_fd, "cancelled", F_OK, 0) >= 0;
 }
 
 static int open_dir(JobDir *d) {
@@ -111,8 +106,6 @@ static int fill(JobDir *d, int script_fd, uint64_t script_size) {
     r = open_dir(d);
     if (r < 0)
         return r;
-    if (fchmod(d->dir_fd, DIR_MODE) < 0)
-        return -errno;
     r = make_files(d, script_fd, script_size);
     if (r < 0)
         return r;
@@ -139,17 +132,123 @@ int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script
     return 0;
 }
 
+/* -EEXIST: another one; the first counts. */
+static int compare_script(const JobDir *d, int script_fd, uint64_t size) {
+    _cleanup_free_ char *ours = NULL, *theirs = malloc(size + 1);
+    size_t n;
+    int r;
+
+    if (!theirs)
+        return -ENOMEM;
+    r = read_file_at(d->dir_fd, "script", SCRIPT_SIZE_MAX, &ours, &n);
+    if (r < 0)
+        return r;
+    if (pread(script_fd, theirs, size, 0) != (ssize_t)size)
+        return -EBADMSG;
+    return n == size && memcmp(ours, theirs, size) == 0 ? 0 : -EEXIST;
+}
+
+/* Not if dcm-run has the file: then it has run. */
+static int refuse_cancelled(const JobDir *d) {
+    _cleanup_close_ int fd = -1;
+    struct stat st;
+    int r;
+
+    fd = openat(d->dir_fd, "exit", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? -EEXIST : -errno;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    r = st.st_size > 0 ? 0 : job_dir_write_start_failure(d, ECANCELED);
+    return r < 0 ? r : -EEXIST;
+}
+
+static int open_output(JobDir *d) {
+    d->out_fd = openat(d->dir_fd, "stdout", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (d->out_fd >= 0)
+        d->err_fd = openat(d->dir_fd, "stderr", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return d->err_fd < 0 ? -errno : 0;
+}
+
+static int complete(JobDir *d) {
+    _cleanup_close_ int fd = -1;
+    int r;
+
+    r = open_output(d);
+    if (r < 0)
+        return r;
+    fd = openat(d->dir_fd, "exit", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    r = reserve_exit_file(fd < 0 ? -errno : fd);
+    if (r >= 0)
+        r = fsync_directory(d->dir_fd);
+    return r < 0 ? r : fsync_directory(d->parent_fd);
+}
+
+/* Its files were not all made, so no unit can have been started with them. */
+static int make_again(JobDir *d, const char *guid, int script_fd, uint64_t script_size,
+                      bool cancelled) {
+    int parent_fd = d->parent_fd, r;
+
+    r = job_dir_remove(d, 0);
+    job_dir_done(d);
+    if (r >= 0)
+        r = job_dir_make(parent_fd, guid, script_fd, script_size, d);
+    return r >= 0 && cancelled ? refuse_cancelled(d) : r;
+}
+
+int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t script_size,
+                   JobDir *ret) {
+    _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
+    bool cancelled;
+    struct stat st;
+    int r;
+
+    r = job_dir_open(parent_fd, guid, &d);
+    if (r < 0)
+        return r;
+    cancelled = faccessat(d.dir_fd, "cancelled", F_OK, 0) >= 0;
+    if (fstatat(d.dir_fd, "exit", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        r = errno == ENOENT ? make_again(&d, guid, script_fd, script_size, cancelled) : -errno;
+    else if (st.st_size > 0)
+        r = -EEXIST;
+    else if (cancelled)
+        r = refuse_cancelled(&d);
+    else {
+        r = compare_script(&d, script_fd, script_size);
+        if (r >= 0)
+            r = complete(&d);
+    }
+    if (r < 0)
+        return r;
+    *ret = d;
+    d = JOB_DIR_INIT;
+    return 0;
+}
+
 int job_dir_open(int parent_fd, const char *guid, JobDir *ret) {
+    char name[JOB_NAME_SIZE];
+
+    guid_to_job_name(guid, name);
+    return job_dir_open_named(parent_fd, name, ret);
+}
+
+int job_dir_open_named(int parent_fd, const char *name, JobDir *ret) {
     JobDir d = JOB_DIR_INIT;
     int r;
 
     d.parent_fd = parent_fd;
-    guid_to_job_name(guid, d.name);
+    (void)snprintf(d.name, sizeof(d.name), "%s", name);
     r = open_dir(&d);
     if (r < 0)
         return r;
     *ret = d;
     return 0;
+}
+
+void job_dir_drop_script(const JobDir *d) {
+    (void)unlinkat(d->dir_fd, "script", 0);
 }
 
 int job_dir_write_start_failure(const JobDir *d, int error) {
@@ -173,7 +272,7 @@ int job_dir_write_start_failure(const JobDir *d, int error) {
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-static bool has_ended(const JobDir *d) {
+bool job_dir_has_ended(const JobDir *d) {
     _cleanup_free_ char *text = NULL;
     ExitRecord record;
     size_t size;
@@ -185,7 +284,7 @@ static bool has_ended(const JobDir *d) {
 int job_dir_note_cancel(const JobDir *d) {
     _cleanup_close_ int fd = -1;
 
-    if (has_ended(d))
+    if (job_dir_has_ended(d))
         return 0;
     fd = make_file(d->dir_fd, "cancelled", NOTE_MODE);
     if (fd < 0 && fd != -EEXIST)

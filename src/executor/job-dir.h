@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A job's directory below /var/lib/dcm-jobs. Its existence is the durable proof that its GUID may
- * have been started; nothing in it is ever renamed.
+ * have been started, and an empty `exit` in it that the script has not; nothing in it is ever
+ * renamed. It stays until the request is forgotten (Remove).
  *
- *     script          what runs; 0755
+ *     script          what runs; 0755; goes when the unit is released
  *     stdout, stderr  kept output, basic/job-output.h; written by dcm-run through descriptors
- *     exit            exit record, basic/exit-record.h; empty until the end
+ *     exit            exit record, basic/exit-record.h; empty until the script starts
  *     log             lines for the manager, appended by the script
  *     cancelled       exists when a cancellation was ordered before the job had ended
  *
@@ -30,16 +31,27 @@ void job_dir_done(JobDir *d);
 
 /* Makes the directory durably, with its files. -EEXIST: this GUID has one. -EBADMSG: script_fd
  * cannot be read as it promised. After any error but -EEXIST and -ENOTRECOVERABLE there is no
- * directory; -ENOTRECOVERABLE: it could not be removed again, so the GUID is spent. */
+ * directory; -ENOTRECOVERABLE: it could not be removed again, job_dir_resume() will. */
 int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script_size, JobDir *ret);
 
-bool job_dir_is_cancelled(const JobDir *d);
+/* For a start that did not get to its end: gives the directory, completed, of a job that has not
+ * run and is not refused. -EEXIST: it has run, or never will. A unit of it may be there. */
+int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t script_size,
+                   JobDir *ret);
 
-/* Takes a directory back whose job was not started. Returns `error`, or -ENOTRECOVERABLE. */
+/* Removes a directory with its files: one whose job was not started, or is to be forgotten. Returns
+ * `error`, or -ENOTRECOVERABLE. */
 int job_dir_remove(const JobDir *d, int error);
+
+/* A job that is over needs it no longer, and it may be the largest file. */
+void job_dir_drop_script(const JobDir *d);
 
 /* -ENOENT: this GUID has none. */
 int job_dir_open(int parent_fd, const char *guid, JobDir *ret);
+int job_dir_open_named(int parent_fd, const char *name, JobDir *ret);
+
+/* Whether there is an exit record. */
+bool job_dir_has_ended(const JobDir *d);
 
 /* Tells whoever settles the request that the job will never run, and why. */
 int job_dir_write_start_failure(const JobDir *d, int error);

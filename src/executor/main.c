@@ -3,6 +3,7 @@
  * capability, no network; activated by its bus name, leaves when idle. */
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "basic/bounds.h"
 #include "basic/log.h"
@@ -58,6 +59,7 @@ int main(int argc, char **argv) {
     int r;
 
     log_set_identifier("dcm-executord");
+    (void)umask(0); /* each file is made with the mode it has to have */
     r = parse_arguments(argc, argv, &idle_usec);
     if (r <= 0)
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

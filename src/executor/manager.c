@@ -48,11 +48,6 @@ static void leave(Manager *m) {
     }
 }
 
-static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
-    leave(userdata);
-    return 0;
-}
-
 static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
     leave(userdata);
     return 0;
@@ -69,6 +64,19 @@ static void check_idle(Manager *m) {
     if (!busy)
         (void)sd_event_source_set_time_relative(m->idle_source, m->idle_usec);
     (void)sd_event_source_set_enabled(m->idle_source, busy ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
+    Manager *m = userdata;
+
+    if (!m->sweep_due || !m->sweep) {
+        leave(m);
+        return 0;
+    }
+    m->sweep_due = false;
+    (void)m->sweep(m);
+    check_idle(m);
+    return 0;
 }
 
 int manager_begin(Manager *m, sd_bus_error *error) {

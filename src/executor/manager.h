@@ -33,6 +33,8 @@ typedef struct Manager {
     unsigned n_background;  /* of those, the ones whose caller has its answer */
     StartOperation *starts; /* that wait for systemd's answer, or for another start of their GUID */
     StopOperation *stops;   /* units that are being stopped */
+    int (*sweep)(struct Manager *m); /* when idle, if jobs were started since */
+    bool sweep_due;
     bool leaving, name_released;
 } Manager;
 

@@ -2,6 +2,7 @@
 #include "executor/service.h"
 
 #include "basic/log.h"
+#include "executor/remove.h"
 #include "executor/start.h"
 #include "executor/stop.h"
 
@@ -17,7 +18,9 @@ static int check_sender(Manager *m, sd_bus_message *message, sd_bus_error *error
     r = sd_bus_query_sender_creds(message, SD_BUS_CREDS_EUID, &creds);
     if (r >= 0)
         r = sd_bus_creds_get_euid(creds, &uid);
-    if (r >= 0 && (uid == 0 || uid == m->agent_uid))
+    if (r < 0) /* not known, which is no refusal for good */
+        return r;
+    if (uid == 0 || uid == m->agent_uid)
         return 0;
     return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
                             "Only root and the agent may order jobs");
@@ -41,6 +44,12 @@ static int method_release(sd_bus_message *message, void *userdata, sd_bus_error 
     return r < 0 ? r : job_release(userdata, message, error);
 }
 
+static int method_remove(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+    int r = check_sender(userdata, message, error);
+
+    return r < 0 ? r : job_remove(userdata, message, error);
+}
+
 /* "unprivileged" turns sd-bus's own check off: check_sender() decides */
 static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
@@ -49,6 +58,8 @@ static const sd_bus_vtable vtable[] = {
                             SD_BUS_RESULT("s", unit), method_start, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", guid, "t", grace_usec), SD_BUS_NO_RESULT,
                             method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("as", guids), SD_BUS_NO_RESULT, method_remove,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("s", guid), SD_BUS_NO_RESULT, method_release,
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
@@ -62,5 +73,7 @@ int service_attach(Manager *m) {
         r = stop_watch_jobs(m);
     if (r >= 0)
         r = sd_bus_request_name(m->bus, EXECUTOR_BUS_NAME, 0);
+    if (r >= 0)
+        r = stop_sweep(m);
     return r < 0 ? log_error_errno(r, "Cannot provide " EXECUTOR_BUS_NAME ": %m") : 0;
 }

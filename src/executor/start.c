@@ -4,21 +4,23 @@
  *
  *   call ── check arguments, find command ───────────────▶ InvalidArgument, UnknownCommand
  *     │
- *   mkdir, exclusive ──── exists ────────────────────────▶ AlreadyStarted, but not before systemd
+ *   mkdir, exclusive ──── exists, and the script has run ─▶ AlreadyStarted, but not before systemd
  *     │             │                                      has answered an earlier start of the GUID
+ *     │             ├──── exists, but has not run ───────▶ completed, and on with the next steps
  *     │             └──── no space, read-only, I/O ──────▶ NoSpace
  *   files, fsync of the directory and its parent
- *     │   └── fails: files and directory removed ────────▶ NoSpace (not removed: StartFailed)
+ *     │   └── fails: files and directory removed ────────▶ NoSpace
  *     │
  *   StartTransientUnit(), answer awaited in the loop
  *     ├── accepted ──────────────────────────────────────▶ unit name
  *     ├── UnitExists ────────────────────────────────────▶ AlreadyStarted
- *     ├── the machine goes down: directory removed ──────▶ ShuttingDown
+ *     ├── the machine goes down ─────────────────────────▶ ShuttingDown: starts after the boot
  *     ├── refused: exit record "start-failed" written ───▶ StartFailed
  *     └── no answer ─────────────────────────────────────▶ Unknown: directory and unit tell
  *
- * From the second fsync on, the directory stays for ever, whatever becomes of this process, unless
- * systemd says that it starts nothing while the machine goes down. */
+ * From the second fsync on, the directory stays for ever, whatever becomes of this process. Whether
+ * the script has run is said by its exit file, which dcm-run claims before it starts the script
+ * (basic/exit-record.h): if this process ends before systemd has the call, the next Start goes on. */
 /* clang-format on */
 #include "executor/start.h"
 
@@ -194,9 +196,6 @@ static int refuse(int r, sd_bus_error *error) {
         return sd_bus_error_set(error, ERROR_ALREADY_STARTED, "This GUID has been started before");
     case -EBADMSG:
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "The script cannot be read");
-    case -ENOTRECOVERABLE:
-        return sd_bus_error_set(error, ERROR_START_FAILED,
-                                "The job's directory can be neither filled nor removed");
     default:
         return sd_bus_error_setf(error, ERROR_NO_SPACE, "Cannot make the job's directory: %s",
                                  strerror(-r));
@@ -230,7 +229,7 @@ static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
         name = ERROR_ALREADY_STARTED;
     else if (!is_definitive(e))
         name = ERROR_UNKNOWN;
-    else if (is_shutdown(e) && !job_dir_is_cancelled(&o->dir) && job_dir_remove(&o->dir, 0) == 0)
+    else if (is_shutdown(e))
         name = ERROR_SHUTTING_DOWN;
     else {
         name = ERROR_START_FAILED;
@@ -248,24 +247,24 @@ static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
 }
 
 /* Whoever is told "already started" may take a unit that is not there for one that is gone. That is
- * true only when no start of the GUID is on its way to systemd any more, and when the directory was
- * not taken back. */
-static void answer_waiting(Manager *m, const char *guid, const char *error) {
-    bool again = streq(error, ERROR_SHUTTING_DOWN);
+ * true only when no start of the GUID is on its way to systemd any more, and if that start, which
+ * ended with `failure` or NULL, is settled. */
+static void answer_waiting(Manager *m, const char *guid, const char *failure) {
+    bool settled = !streq_ptr(failure, ERROR_UNKNOWN) && !streq_ptr(failure, ERROR_SHUTTING_DOWN);
     StartOperation *next;
 
     for (StartOperation *o = m->starts; o; o = next) {
         next = o->next;
         if (!o->waits || !streq(o->request.guid, guid))
             continue;
-        (void)sd_bus_reply_method_errorf(o->call, again ? error : ERROR_ALREADY_STARTED,
-                                         again ? "The machine goes down"
-                                               : "This GUID has been started before");
+        (void)sd_bus_reply_method_errorf(o->call, settled ? ERROR_ALREADY_STARTED : failure,
+                                         settled ? "This GUID has been started before"
+                                                 : "An earlier start of this GUID was not settled");
         start_operation_free(o);
     }
 }
 
-static bool is_on_its_way(const Manager *m, const char *guid) {
+bool job_is_starting(const Manager *m, const char *guid) {
     for (const StartOperation *o = m->starts; o; o = o->next)
         if (!o->waits && streq(o->request.guid, guid))
             return true;
@@ -285,7 +284,7 @@ static const char *answer(StartOperation *o, sd_bus_message *reply) {
                                 LOG_COMMAND(o->request.command->name), LOG_UNIT(o->unit)),
                      "Started %s", o->unit);
     (void)sd_bus_reply_method_return(o->call, "s", o->unit);
-    return "";
+    return NULL;
 }
 
 static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
@@ -328,16 +327,20 @@ int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
         return r;
     r = job_dir_make(m->state_fd, o->request.guid, o->request.script_fd, o->request.script_size,
                      &o->dir);
-    if (r == -EEXIST && is_on_its_way(m, o->request.guid)) {
+    if (r == -EEXIST && job_is_starting(m, o->request.guid)) {
         o->waits = true;
         link_operation(TAKE_PTR(o));
         return 1;
     }
+    if (r == -EEXIST)
+        r = job_dir_resume(m->state_fd, o->request.guid, o->request.script_fd,
+                           o->request.script_size, &o->dir);
     if (r < 0)
         return refuse(r, error);
     r = call_systemd(o);
-    if (r < 0)
-        return refuse(job_dir_remove(&o->dir, r), error);
+    if (r < 0) /* the directory stays: an earlier start of it may have got through */
+        return refuse(r, error);
     link_operation(TAKE_PTR(o)); /* on_started() has it */
+    m->sweep_due = true;
     return 1;
 }

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Methods Cancel and Release.
+/* Methods Cancel and Release, and the sweep.
  *
  *   Cancel:  note ─▶ StopUnit ─▶ answer ─▶ until the stop is complete, or at the end of the grace
  *                                          time: SIGKILL to all
  *   Release: StopUnit ─▶ until the stop is complete; SIGKILL after 5 s, no more patience after
  *            10 s ─▶ ResetFailedUnit ─▶ answer
  *
+ * Sweep: Release for each ended unit whose job has an exit record. The Release that was meant for
+ * it may have been lost with its caller, or with an earlier executor.
+ *
  * A unit that is not loaded has nothing to stop or forget: success. If the executor ends while a
  * cancelled job has its grace time, the unit's own TimeoutStopUSec= kills it. */
 #include "executor/stop.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
@@ -21,6 +25,8 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
 #define ERROR_NO_SUCH_UNIT "org.freedesktop.systemd1.NoSuchUnit"
+#define UNIT_PREFIX "dcm-job-" /* guid_to_unit_name() */
+#define UNIT_SUFFIX ".service"
 #define RELEASE_GRACE_USEC (5 * USEC_PER_SEC)
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
@@ -74,7 +80,10 @@ static int stop_operation_new(Manager *m, sd_bus_message *call, const char *guid
         return r;
     }
     *o = (StopOperation){.manager = m, .next = m->stops, .call = sd_bus_message_ref(call)};
-    guid_to_unit_name(guid, o->unit);
+    if (guid)
+        guid_to_unit_name(guid, o->unit);
+    if (!call)
+        manager_to_background(m);
     m->stops = o;
     *ret = o;
     return 0;
@@ -87,6 +96,8 @@ static int call_systemd(StopOperation *o, sd_bus_message_handler_t callback, con
 
 /* NULL: success */
 static void answer(StopOperation *o, const sd_bus_error *e) {
+    if (!o->call)
+        return;
     if (e)
         (void)sd_bus_reply_method_error(o->call, e);
     else
@@ -173,7 +184,8 @@ static int on_stop_queued(sd_bus_message *reply, void *userdata, sd_bus_error *e
     }
     r = wait_for_stop(o, reply);
     if (r < 0) {
-        (void)sd_bus_reply_method_errno(o->call, r, NULL);
+        if (o->call)
+            (void)sd_bus_reply_method_errno(o->call, r, NULL);
         return 0;
     }
     TAKE_PTR(o); /* the manager's list has it */
@@ -193,6 +205,55 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
             finish(o);
     }
     return 0;
+}
+
+static int call_stop(StopOperation *o) {
+    return sd_bus_call_method_async(o->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
+                                    SYSTEMD_INTERFACE, "StopUnit", on_stop_queued, o, "ss", o->unit,
+                                    "replace");
+}
+
+static void release_if_ended(Manager *m, const char *unit) {
+    _cleanup_(stop_operation_freep) StopOperation *o = NULL;
+    _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
+    size_t size = strlen(unit), prefix = strlen(UNIT_PREFIX), suffix = strlen(UNIT_SUFFIX);
+    char name[JOB_NAME_SIZE];
+
+    if (size <= prefix + suffix || size - prefix - suffix >= sizeof(name))
+        return;
+    memcpy(name, unit + prefix, size - prefix - suffix);
+    name[size - prefix - suffix] = 0;
+    if (job_dir_open_named(m->state_fd, name, &d) < 0 || !job_dir_has_ended(&d) ||
+        stop_operation_new(m, NULL, NULL, NULL, &o) < 0)
+        return;
+    (void)snprintf(o->unit, sizeof(o->unit), "%s", unit);
+    o->release = true;
+    o->grace_usec = RELEASE_GRACE_USEC;
+    if (call_stop(o) >= 0)
+        TAKE_PTR(o); /* on_stop_queued() has it */
+}
+
+static int on_ended_units(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+    const char *unit;
+
+    if (sd_bus_message_is_method_error(reply, NULL) ||
+        sd_bus_message_enter_container(reply, 'a', "(ssssssouso)") < 0)
+        return 0;
+    while (sd_bus_message_read(reply, "(ssssssouso)", &unit, NULL, NULL, NULL, NULL, NULL, NULL,
+                               NULL, NULL, NULL) > 0)
+        release_if_ended(userdata, unit);
+    return 0;
+}
+
+static int sweep(Manager *m) {
+    return sd_bus_call_method_async(m->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
+                                    "ListUnitsByPatterns", on_ended_units, m, "asas", 2, "exited",
+                                    "failed", 1, UNIT_PREFIX "*" UNIT_SUFFIX);
+}
+
+int stop_sweep(Manager *m) {
+    m->sweep = sweep;
+    return sweep(m);
 }
 
 int stop_watch_jobs(Manager *m) {
@@ -221,8 +282,7 @@ static int stop_unit(Manager *m, sd_bus_message *message, const char *guid, bool
         return r;
     o->release = release;
     o->grace_usec = grace_usec;
-    r = sd_bus_call_method_async(m->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
-                                 "StopUnit", on_stop_queued, o, "ss", o->unit, "replace");
+    r = call_stop(o);
     if (r < 0)
         return r;
     TAKE_PTR(o); /* on_stop_queued() has it */
@@ -255,5 +315,8 @@ int job_release(Manager *m, sd_bus_message *message, sd_bus_error *error) {
     r = sd_bus_message_read(message, "s", &guid);
     if (r >= 0)
         r = open_job(m, guid, &d, error);
-    return r < 0 ? r : stop_unit(m, message, guid, true, RELEASE_GRACE_USEC, error);
+    if (r < 0)
+        return r;
+    job_dir_drop_script(&d);
+    return stop_unit(m, message, guid, true, RELEASE_GRACE_USEC, error);
 }

@@ -6,6 +6,9 @@
 /* Follows the ends of systemd's own jobs, by which a stop is known to be complete. */
 int stop_watch_jobs(Manager *m);
 
+/* Releases what earlier executors and agents left, now and when idle. */
+int stop_sweep(Manager *m);
+
 /* Methods Cancel and Release */
 int job_cancel(Manager *m, sd_bus_message *message, sd_bus_error *error);
 int job_release(Manager *m, sd_bus_message *message, sd_bus_error *error);

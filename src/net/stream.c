@@ -22,6 +22,7 @@ typedef enum Phase { PHASE_TLS, PHASE_HEAD, PHASE_FRAMES } Phase;
 struct Stream {
     Transport *transport;
     sd_event_source *source;
+    sd_event_source *output; /* writes what was queued in this turn of the loop, all at once */
     StreamCallbacks callbacks;
     void *userdata;
     Phase phase;
@@ -39,6 +40,7 @@ Stream *stream_free(Stream *s) {
     if (!s)
         return NULL;
     sd_event_source_disable_unref(s->source);
+    sd_event_source_disable_unref(s->output);
     websocket_free(s->websocket);
     transport_free(s->transport);
     free(s->head);
@@ -104,6 +106,7 @@ static int flush(Stream *s) {
     }
 }
 
+/* After a flush: what is left waits for the socket. */
 static void update_events(Stream *s) {
     uint32_t events;
 
@@ -112,6 +115,10 @@ static void update_events(Stream *s) {
     else
         events = EPOLLIN | (has_output(s) ? EPOLLOUT : 0u);
     (void)sd_event_source_set_io_events(s->source, events);
+}
+
+static void flush_soon(Stream *s) {
+    (void)sd_event_source_set_enabled(s->output, SD_EVENT_ONESHOT);
 }
 
 static int append_head(Stream *s, const char *data, size_t size) {
@@ -185,29 +192,48 @@ static int shake_hands(Stream *s) {
     return 0;
 }
 
+/* True: that was the end, and the owner may have freed the stream. */
+static bool end_if_failed(Stream *s, int r) {
+    if (r < 0)
+        stream_fail(s, r);
+    else if (s->phase == PHASE_FRAMES && websocket_is_closed(s->websocket))
+        stream_fail(s, 0);
+    if (!s->failed)
+        return false;
+
+    if (s->phase != PHASE_TLS)
+        (void)flush(s); /* the close frame, or the refusal, that says why */
+    (void)sd_event_source_set_enabled(s->source, SD_EVENT_OFF);
+    (void)sd_event_source_set_enabled(s->output, SD_EVENT_OFF);
+    s->callbacks.on_closed(s->error, s->userdata);
+    return true;
+}
+
+static int on_output(sd_event_source *source, void *userdata) {
+    Stream *s = userdata;
+
+    if (!end_if_failed(s, s->phase == PHASE_TLS ? 0 : flush(s)))
+        update_events(s);
+    return 0;
+}
+
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
     Stream *s = userdata;
+    bool was_tls = s->phase == PHASE_TLS;
     int r = 0;
 
     if (s->phase == PHASE_TLS)
         r = shake_hands(s);
     if (r >= 0 && s->phase != PHASE_TLS && !s->failed && (revents & ~(uint32_t)EPOLLOUT))
         r = receive(s);
-    if (r >= 0 && s->phase != PHASE_TLS)
+    if (r >= 0 && s->phase != PHASE_TLS && (revents & EPOLLOUT))
         r = flush(s);
-    if (r < 0)
-        stream_fail(s, r);
-    else if (s->phase == PHASE_FRAMES && websocket_is_closed(s->websocket))
-        stream_fail(s, 0);
-
-    if (s->failed) {
-        if (s->phase != PHASE_TLS)
-            (void)flush(s); /* the close frame, or the refusal, that says why */
-        (void)sd_event_source_set_enabled(s->source, SD_EVENT_OFF);
-        s->callbacks.on_closed(s->error, s->userdata);
+    if (end_if_failed(s, r))
         return 0;
-    }
-    update_events(s);
+    if (was_tls || (revents & EPOLLOUT))
+        update_events(s);
+    else if (has_output(s)) /* a pong, for instance, that nobody of ours queued */
+        flush_soon(s);
     return 0;
 }
 
@@ -238,6 +264,10 @@ int stream_new(sd_event *event, Transport *transport, bool client, const StreamC
     /* the client speaks first, the server waits to be spoken to */
     r = sd_event_add_io(event, &s->source, transport_get_fd(transport), client ? EPOLLOUT : EPOLLIN,
                         on_io, s);
+    if (r >= 0)
+        r = sd_event_add_defer(event, &s->output, on_output, s);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(s->output, SD_EVENT_OFF);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(s);
@@ -254,7 +284,7 @@ int stream_send_head(Stream *s, const char *head) {
     memcpy(s->out, head, size);
     s->out_size = size;
     s->out_offset = 0;
-    update_events(s);
+    flush_soon(s);
     return 0;
 }
 
@@ -265,7 +295,7 @@ int stream_send_text(Stream *s, const char *text, size_t size) {
         return -ENOTCONN;
     r = websocket_send_text(s->websocket, text, size);
     if (r >= 0)
-        update_events(s);
+        flush_soon(s);
     return r;
 }
 
@@ -276,7 +306,7 @@ int stream_send_ping(Stream *s) {
         return -ENOTCONN;
     r = websocket_send_ping(s->websocket);
     if (r >= 0)
-        update_events(s);
+        flush_soon(s);
     return r;
 }
 
@@ -285,6 +315,6 @@ void stream_send_close(Stream *s, uint16_t code, const char *reason) {
         return;
     if (websocket_send_close(s->websocket, code, reason) >= 0) {
         (void)flush(s);
-        update_events(s);
+        flush_soon(s);
     }
 }

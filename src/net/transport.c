@@ -6,9 +6,16 @@
 
 #include "basic/fd-util.h"
 
+/* Room for the largest TLS record: GnuTLS asks for a header of five bytes and then for the rest,
+ * and a peer that sends many small records would cost two calls for each. */
+#define PULL_SIZE ((size_t)17 * 1024)
+
 struct Transport {
     int fd;
     gnutls_session_t session; /* NULL: no TLS */
+    char *pulled;             /* received and not yet asked for by GnuTLS */
+    size_t pulled_size, pulled_offset;
+    bool drained; /* the last receive left nothing: do not ask again before poll() told */
     gnutls_certificate_credentials_t credentials;
     bool is_up;
     int tls_error;
@@ -44,6 +51,7 @@ Transport *transport_free(Transport *t) {
         drop_credentials(t);
         gnutls_deinit(t->session);
     }
+    free(t->pulled);
     safe_close(t->fd);
     free(t);
     return NULL;
@@ -53,11 +61,45 @@ int transport_get_fd(const Transport *t) {
     return t->fd;
 }
 
+static ssize_t on_pull(gnutls_transport_ptr_t userdata, void *buf, size_t size) {
+    Transport *t = userdata;
+    ssize_t n;
+
+    if (t->pulled_offset == t->pulled_size && t->drained) {
+        t->drained = false;
+        errno = EAGAIN;
+        return -1;
+    }
+    if (t->pulled_offset == t->pulled_size) {
+        n = recv(t->fd, t->pulled, PULL_SIZE, 0);
+        if (n <= 0)
+            return n; /* GnuTLS looks at errno */
+        t->pulled_size = (size_t)n;
+        t->pulled_offset = 0;
+        t->drained = (size_t)n < PULL_SIZE;
+    }
+    size = MIN(size, t->pulled_size - t->pulled_offset);
+    memcpy(buf, t->pulled + t->pulled_offset, size);
+    t->pulled_offset += size;
+    return (ssize_t)size;
+}
+
+/* Nothing is waited for inside GnuTLS: the socket does not block. */
+static int on_pull_timeout(gnutls_transport_ptr_t userdata, unsigned msec) {
+    return 1;
+}
+
 void transport_set_tls(Transport *t, gnutls_session_t session,
                        gnutls_certificate_credentials_t credentials) {
     t->session = session;
     t->credentials = credentials;
-    gnutls_transport_set_int(session, t->fd);
+    gnutls_transport_set_int2(session, t->fd, t->fd);
+    t->pulled = malloc(PULL_SIZE);
+    if (!t->pulled) /* it reads for itself, then */
+        return;
+    gnutls_transport_set_ptr2(session, t, (gnutls_transport_ptr_t)(intptr_t)t->fd);
+    gnutls_transport_set_pull_function(session, on_pull);
+    gnutls_transport_set_pull_timeout_function(session, on_pull_timeout);
 }
 
 gnutls_session_t transport_get_session(const Transport *t) {
@@ -117,7 +159,8 @@ ssize_t transport_write(Transport *t, const void *buf, size_t size) {
 }
 
 bool transport_has_pending(const Transport *t) {
-    return t->is_up && gnutls_record_check_pending(t->session) > 0;
+    return t->is_up &&
+           (gnutls_record_check_pending(t->session) > 0 || t->pulled_offset < t->pulled_size);
 }
 
 uint32_t transport_wants(const Transport *t) {

@@ -4,9 +4,18 @@
 #include "basic/bounds.h"
 #include "proto/text.h"
 
-static void json_tokener_freep(struct json_tokener **t) {
-    if (*t)
-        json_tokener_free(*t);
+/* One for all texts: it is as large as some of them. Only the loop's thread parses. */
+static struct json_tokener *get_tokener(void) {
+    static struct json_tokener *tokener;
+
+    if (tokener)
+        json_tokener_reset(tokener);
+    else {
+        tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+        if (tokener)
+            json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    }
+    return tokener;
 }
 
 static bool is_blank_from(const char *text, size_t size, size_t from) {
@@ -17,16 +26,15 @@ static bool is_blank_from(const char *text, size_t size, size_t from) {
 }
 
 int json_parse(const char *text, size_t size, struct json_object **ret) {
-    _cleanup_(json_tokener_freep) struct json_tokener *t = NULL;
     _cleanup_json_ struct json_object *o = NULL;
     enum json_tokener_error error;
+    struct json_tokener *t;
 
     if (size > INT32_MAX)
         return -EFBIG;
-    t = json_tokener_new_ex(JSON_DEPTH_MAX);
+    t = get_tokener();
     if (!t)
         return -ENOMEM;
-    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     o = json_tokener_parse_ex(t, text, (int)size);
     error = json_tokener_get_error(t);
     if (error == json_tokener_success && !is_blank_from(text, size, json_tokener_get_parse_end(t)))

@@ -8,6 +8,7 @@
 #include "basic/bounds.h"
 
 #define CLOSE_REASON_MAX 123 /* RFC 6455, section 5.5 */
+#define MASKS_SIZE 512       /* random bytes that are fetched at a time */
 
 struct WebSocket {
     wslay_event_context_ptr context;
@@ -17,8 +18,10 @@ struct WebSocket {
     size_t in_size;
     uint8_t *out;
     size_t out_size;
-    unsigned n_fragments; /* of the message that is being received */
-    unsigned n_pongs;     /* queued since the queue was empty last */
+    unsigned n_fragments;      /* of the message that is being received */
+    unsigned n_pongs;          /* queued since the queue was empty last */
+    uint8_t masks[MASKS_SIZE]; /* random, for the frames to come */
+    size_t masks_left;
     /* wslay would send a close frame before the messages that wait, and then none of these */
     bool close_wanted;
     uint16_t close_code;
@@ -66,10 +69,19 @@ static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *data, siz
 }
 
 static int on_genmask(wslay_event_context_ptr context, uint8_t *buf, size_t size, void *userdata) {
-    if (getrandom(buf, size, 0) == (ssize_t)size)
-        return 0;
-    wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
-    return -1;
+    WebSocket *w = userdata;
+
+    if (w->masks_left < size) {
+        w->masks_left = 0;
+        if (size > MASKS_SIZE || getrandom(w->masks, MASKS_SIZE, 0) != MASKS_SIZE) {
+            wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
+            return -1;
+        }
+        w->masks_left = MASKS_SIZE;
+    }
+    w->masks_left -= size;
+    memcpy(buf, w->masks + w->masks_left, size);
+    return 0;
 }
 
 static void on_frame(wslay_event_context_ptr context,

@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,6 +71,22 @@ static int open_record(void) {
     return fd;
 }
 
+/* -EALREADY: an earlier dcm-run had the file, or the executor refuses the job. From the claim on
+ * the script counts as run, after a power loss too. */
+static int claim(int fd) {
+    struct stat st;
+    int r;
+
+    if (flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_size > 0)
+        return -EALREADY;
+    r = write_full(fd, EXIT_RECORD_CLAIM, strlen(EXIT_RECORD_CLAIM));
+    if (r < 0)
+        return r;
+    return fsync(fd) < 0 || flock(fd, LOCK_UN) < 0 ? -errno : 0;
+}
+
 /* The executor has reserved the file's blocks, and truncating comes last to keep them: so that a
  * full disk does not lose the record. The end marker makes a partial one harmless. */
 static int write_record(int fd, const ExitRecord *record) {
@@ -79,6 +96,8 @@ static int write_record(int fd, const ExitRecord *record) {
     r = exit_record_render(record, &text);
     if (r < 0)
         return r;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return -errno;
     r = write_full(fd, text, strlen(text));
     if (r < 0)
         return r;
@@ -159,7 +178,13 @@ int main(int argc, char **argv) {
     output_init(&out, -1, STDOUT_FILENO);
     output_init(&err, -1, STDERR_FILENO);
 
-    r = run_script(script, &record, &out, &err);
+    r = claim(record_fd);
+    if (r == -EALREADY) {
+        (void)fputs("dcm-run: this job has been started before, or is refused\n", stderr);
+        return EXIT_NO_RECORD;
+    }
+    if (r >= 0)
+        r = run_script(script, &record, &out, &err);
     if (r < 0) {
         record.kind = EXIT_KIND_START_FAILED;
         record.status = -r;

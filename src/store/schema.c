@@ -37,6 +37,12 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
                                "PRAGMA secure_delete = FAST;"
                                "PRAGMA cache_size = -512;";
 
+/* by the index, as there may be a million rows */
+static const char newest_change[] =
+    "WITH states (name) AS (VALUES ('ACKED'), ('REPLY'), ('NACKED'), ('REPLY_NACKED'),"
+    " ('REPLY_ACKED')) SELECT max((SELECT max(updated) FROM requests WHERE state = name))"
+    " FROM states";
+
 static int query_int(sqlite3 *db, const char *text, int64_t *ret) {
     sqlite3_stmt *st = NULL;
     int r;
@@ -92,7 +98,7 @@ int schema_prepare(sqlite3 *db, uint64_t *ret_running_usec) {
                   "SELECT CAST(value AS INTEGER) FROM meta WHERE key = '" STORE_META_RUNNING "'",
                   &stored);
     if (r == SQLITE_OK)
-        r = query_int(db, "SELECT max(updated) FROM requests", &newest);
+        r = query_int(db, newest_change, &newest);
     if (r == SQLITE_OK)
         *ret_running_usec = (uint64_t)MAX(stored, newest);
     return r;

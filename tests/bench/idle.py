@@ -147,4 +147,5 @@ def main():
     run("systemctl", "stop", "dcm-agent.service")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -182,6 +182,52 @@ def test_cancel(manager):
     assert reply["return_code"] == -15 and "cancelled" in reply["error_message"]
 
 
+def test_cancel_at_once(manager):
+    """A start that systemd had not begun leaves no unit and no record, and yet nothing is lost."""
+    CONF.write_text(CONF.read_text() + "[workers]\ncount = 10\n")
+    run("systemctl", "reload", "dcm-agent.service")
+    for _ in range(10):
+        guids = [order(manager, "#!/bin/sh\nexec sleep infinity\n") for _ in range(10)]
+        for guid in guids:
+            manager.wait_message("ACK", guid)
+            manager.send(type="CANCEL", request_id=guid)
+        for guid in guids:
+            reply = reply_to(manager, guid)
+            assert reply["return_code"] in (1, -15) and "cancelled" in reply["error_message"]
+            assert "Exception" not in reply
+
+
+def test_output_that_is_no_text(manager):
+    """It is answered, and so is what comes after it."""
+    guid = order(manager, "#!/bin/bash\nprintf 'a\\xff\\xc3\\0b'\nprintf '\\xed\\xa0\\x80' >&2\n")
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == 0 and reply["message"] == "a\ufffd\ufffd\ufffdb"
+    assert set(reply["error_message"]) == {"\ufffd"}
+    guid = order(manager, "#!/bin/sh\necho next\n")
+    assert reply_to(manager, guid)["message"] == "next\n"
+
+
+def test_jobs_leave_no_descriptor_and_no_temporary_file(manager):
+    CONF.write_text(CONF.read_text() + "[workers]\ncount = 10\n")
+    run("systemctl", "reload", "dcm-agent.service")
+
+    def do(n):
+        for guid in [order(manager, "#!/bin/sh\necho x\n", arguments=["a"]) for _ in range(n)]:
+            reply_to(manager, guid)
+
+    def things():
+        pids = [show(f"dcm-agent{name}.service", "MainPID") for name in ("", "-executor")]
+        descriptors = [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+        directories = ("/tmp", "/var/tmp", "/run/dcm-agent", "/var/lib/dcm-agent")
+        return pids, descriptors, [sorted(os.listdir(d)) for d in directories]
+
+    do(10)
+    wait_for(lambda: "dcm-job-" not in run("systemctl", "list-units", "--all", "dcm-job-*"), "units")
+    before = things()
+    do(100)
+    wait_for(lambda: things() == before, f"nothing more than {before}")
+
+
 def test_two_at_a_time_and_all_in_the_end(manager):
     guids = [order(manager, "#!/bin/sh\necho $1\n", arguments=[str(i)]) for i in range(12)]
     for i, guid in enumerate(guids):
@@ -345,6 +391,30 @@ def test_watchdog_restarts_a_stopped_daemon(manager):
     assert int(show("dcm-agent.service", "NRestarts")) == 1
     dropin.unlink()
     run("systemctl", "daemon-reload")
+
+
+def test_retention_removes_directory_and_row(manager):
+    """Old requests in a final state go, with their jobs' directories; an unacknowledged reply never."""
+    old, open_one = (order(manager, "#!/bin/sh\necho x\n") for _ in range(2))
+    reply_to(manager, old)
+    manager.wait_message("REPLY", open_one)
+    wait_for(lambda: "1 REPLY_ACKED" in run("dcm-agentctl", "status"), "REPLY_ACKED")
+    run("systemctl", "stop", "dcm-agent.service")
+    # as if the server had been running for ten days since
+    run("sqlite3", "/var/lib/dcm-agent/requests.db",
+        "INSERT INTO meta VALUES ('running_usec', 864000000000 + (SELECT max(updated) FROM requests))"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+    run("chown", "dcm-agent:", *map(str, pathlib.Path("/var/lib/dcm-agent").glob("requests.db*")))
+    jobs = pathlib.Path("/var/lib/dcm-jobs")
+    assert (jobs / old).exists() and (jobs / open_one).exists()
+    run("systemctl", "start", "dcm-agent.service")
+    wait_for(lambda: not (jobs / old).exists(), "the directory to go")
+    wait_for(lambda: old not in run("dcm-agentctl", "requests"), "the row to go")
+    assert (jobs / open_one).exists() and open_one in run("dcm-agentctl", "requests")
+    # forgotten is forgotten: it would run again
+    order(manager, "#!/bin/sh\necho again\n", guid=old)
+    wait_for(lambda: [m for m in manager.of_type("REPLY", old) if m["payload"]["message"] ==
+                      "again\n"], "the second life")
 
 
 def test_hemlock_is_not_restarted(manager):

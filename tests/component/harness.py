@@ -246,19 +246,33 @@ class Agent:
         if not self.process:
             return
         self.process.terminate()
-        status = wait_for(lambda: self.process.poll() is not None and [self.process.returncode],
-                          "the end of the agent")
+
+        def ended():
+            self.notifications()  # sd_notify() blocks while the socket is full
+            return self.process.poll() is not None and [self.process.returncode]
+
+        status = wait_for(ended, "the end of the agent")
         self.process = None
         assert status == [0], self.log.read_text()
 
+    def on_bus(self, verb, *arguments):
+        def answer():
+            try:
+                return [busctl(self.bus, verb, "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
+                               "org.dcmagent.Agent1.Manager", *arguments)]
+            except subprocess.CalledProcessError as error:
+                # a handshake may be over before the bus has given the name
+                if "was not provided" not in error.stderr:
+                    raise
+                return None
+
+        return wait_for(answer, "the agent's name on the bus")[0]
+
     def call(self, method, *arguments):
-        return busctl(self.bus, "call", "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
-                      "org.dcmagent.Agent1.Manager", method, *arguments)
+        return self.on_bus("call", method, *arguments)
 
     def property(self, name):
-        text = busctl(self.bus, "get-property", "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
-                      "org.dcmagent.Agent1.Manager", name)
-        return json.loads(text)["data"]
+        return json.loads(self.on_bus("get-property", name))["data"]
 
 
 def busctl(bus, *arguments):

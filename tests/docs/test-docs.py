@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the documentation with the source: commands and arguments, configuration keys with type,
-default and bounds, options, message ids, bounds; pages that units name, links, and mandoc's lint.
+default and bounds, options, message ids, bounds; pages that units name, links, the tests that
+the map names, and mandoc's lint.
 
 Arguments: programs whose --help is compared with their man page."""
 
+import importlib.util
+import os
 import pathlib
 import re
 import shutil
@@ -155,6 +158,34 @@ def check_translations():
             if re.search(r'(?<!\w)N?_\("', p.read_text())}
     for path in sorted(listed ^ used):
         yield f"po/POTFILES: {path} is {'missing' if path in used else 'not needed'}"
+
+
+def has_test(path, name):
+    if not name:
+        return os.access(path, os.X_OK)
+    if path.suffix == ".py":
+        return f"\ndef {name}(" in path.read_text()
+    if name.startswith("/request-state/cell/"):
+        _, _, _, state, event = name.split("/")
+        return (state, event) in {cell[:2] for cell in state_cells()}
+    return f'"{name}"' in path.read_text()
+
+
+def state_cells():
+    spec = importlib.util.spec_from_file_location("state_table", ROOT / "tests/unit/state-table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return list(module.cells(read("docs/protocol.md")))
+
+
+def check_test_map():
+    """Every test that docs/test-map.md names exists."""
+    named = re.findall(r"`(tests/[^`:]+)(?:::([^`]+))?`", read("docs/test-map.md"))
+    assert len(named) > 20
+    for file, name in sorted(set(named)):
+        path = ROOT / file
+        if file != "tests/docs" and not (path.is_file() and has_test(path, name)):
+            yield f"docs/test-map.md: there is no {file} {name}"
 
 
 def check_lint():

@@ -28,9 +28,11 @@ class RunTest(unittest.TestCase):
         for name in ("exit", "stdout", "stderr"):
             (self.dir / name).touch()
 
-    def start(self, text="", arguments=(), options=(), stdout=None, **more):
+    def start(self, text="", arguments=(), options=(), stdout=None, claimed=False, **more):
         self.script.write_text(text)
         self.script.chmod(0o755)
+        if not claimed and (self.dir / "exit").exists():
+            os.truncate(self.dir / "exit", 0)
         with open(stdout or self.dir / "stdout", "r+b", 0) as out, \
                 open(self.dir / "stderr", "r+b", 0) as err:
             return subprocess.Popen([PROGRAM, *options, "--", self.script, *arguments],
@@ -221,6 +223,17 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.run_script(f"#!/bin/sh\ntouch {self.dir}/ran\n"), 125)
         self.assertFalse((self.dir / "ran").exists())
         self.assertFalse((self.dir / "exit").exists())
+
+    def test_claimed_record_no_start(self):
+        script = f"#!/bin/sh\necho x >>{self.dir}/ran\ncat {self.dir}/exit\n"
+        self.assertEqual(self.run_script(script), 0)
+        self.assertEqual((self.dir / "stdout").read_text(), "DCM_EXIT_RECORD=1\n")
+        before = (self.dir / "exit").read_bytes()
+        for left in (before, b"D"):
+            (self.dir / "exit").write_bytes(left)
+            self.assertEqual(self.run_script(script, claimed=True), 125)
+            self.assertEqual((self.dir / "exit").read_bytes(), left)
+        self.assertEqual((self.dir / "ran").read_text(), "x\n")
 
     def test_usage(self):
         for arguments in ([], ["--"], ["x"], ["--interpreter=x"], ["--interpreter=x", "--"]):

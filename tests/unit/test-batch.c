@@ -26,7 +26,7 @@ static const char *const event_names[_REQUEST_EVENT_MAX] = {
 static void fire(Fixture *f, Request *q, RequestEvent event) {
     RequestTransition t = request_transition(q->state, event);
 
-    batch_add(f->batch, q, event, &t);
+    (void)batch_add(f->batch, q, event, &t);
 }
 
 static void note(Fixture *f, const char *what, const BatchEntry *e) {
@@ -39,8 +39,6 @@ static void on_perform(const BatchEntry *e, void *userdata) {
     Fixture *f = userdata;
 
     note(f, "did", e);
-    if (e->actions & REQUEST_ACTION_STORE)
-        e->request->is_stored = true;
     if (f->finish_accepted && e->event == REQUEST_EVENT_ACCEPT) {
         e->request->reply = json_object_new_object();
         fire(f, e->request, REQUEST_EVENT_FINISHED);
@@ -241,6 +239,76 @@ static void test_reply_survives_failure(void) {
     g_assert_cmpint(stored_state(&f, "a"), ==, REQUEST_STATE_REPLY);
 }
 
+/* A command that is answered at once: the row and its reply are one commit, and one failure. */
+static void test_answered_at_once(void) {
+    _cleanup_(request_freep) Request *a = make_request("a");
+    _cleanup_fixture_ Fixture f;
+
+    fixture_init(&f);
+    a->reply = json_object_new_object();
+    break_store();
+    fire(&f, a, REQUEST_EVENT_ACCEPT);
+    fire(&f, a, REQUEST_EVENT_FINISHED);
+    batch_commit(f.batch);
+    mend_store();
+    assert_log(&f, "undid a FINISHED ACKED 1; undid a ACCEPT REQUESTING 0; ");
+    g_assert_false(a->is_stored);
+    g_assert_cmpint(stored_state(&f, "a"), ==, -ENOENT);
+
+    fire(&f, a, REQUEST_EVENT_ACCEPT);
+    fire(&f, a, REQUEST_EVENT_FINISHED);
+    batch_commit(f.batch);
+    assert_log(&f, "did a ACCEPT REPLY 1; did a FINISHED REPLY 0; ");
+    g_assert_cmpint(stored_state(&f, "a"), ==, REQUEST_STATE_REPLY);
+}
+
+static Request *make_replied(Fixture *f, const char *guid) {
+    Request *q = make_request(guid);
+
+    q->reply = json_object_new_object();
+    fire(f, q, REQUEST_EVENT_ACCEPT);
+    fire(f, q, REQUEST_EVENT_FINISHED);
+    batch_commit(f->batch);
+    g_string_set_size(f->log, 0);
+    return q;
+}
+
+/* That the manager has a reply is promised to nobody: it goes with the next promise ... */
+static void test_lazy_goes_along(void) {
+    _cleanup_(request_freep) Request *a = NULL, *b = make_request("b"), *c = NULL;
+    _cleanup_fixture_ Fixture f;
+
+    fixture_init(&f);
+    a = make_replied(&f, "a");
+    c = make_replied(&f, "c");
+    while (sd_event_run(f.event, 0) > 0) /* the commits above were made by hand */
+        ;
+    fire(&f, a, REQUEST_EVENT_ACK);
+    g_assert_true(store_in_transaction(f.store));
+    g_assert_cmpint(sd_event_run(f.event, 0), ==, 0);
+    assert_log(&f, "");
+    fire(&f, c, REQUEST_EVENT_STATUS); /* another request: does not wait */
+    assert_log(&f, "did c STATUS REPLY 0; ");
+    fire(&f, b, REQUEST_EVENT_ACCEPT);
+    g_assert_cmpint(sd_event_run(f.event, 0), >, 0);
+    assert_log(&f, "did a ACK REPLY_ACKED 0; did b ACCEPT ACKED 0; ");
+    g_assert_false(store_in_transaction(f.store));
+}
+
+/* ... or by itself, a little later. */
+static void test_lazy_alone(void) {
+    _cleanup_(request_freep) Request *a = NULL;
+    _cleanup_fixture_ Fixture f;
+
+    fixture_init(&f);
+    a = make_replied(&f, "a");
+    fire(&f, a, REQUEST_EVENT_ACK);
+    while (store_in_transaction(f.store))
+        g_assert_cmpint(sd_event_run(f.event, UINT64_MAX), >, 0);
+    assert_log(&f, "did a ACK REPLY_ACKED 0; ");
+    g_assert_cmpint(stored_state(&f, "a"), ==, REQUEST_STATE_REPLY_ACKED);
+}
+
 /* The process ends with a transaction open: the batch owns no request. */
 static void test_freed_open(void) {
     _cleanup_(request_freep) Request *a = make_request("a");
@@ -259,6 +327,9 @@ int main(int argc, char **argv) {
     g_test_add_func("/batch/freed-when-undone", test_freed_when_undone);
     g_test_add_func("/batch/change-fails", test_change_fails);
     g_test_add_func("/batch/reply-survives-failure", test_reply_survives_failure);
+    g_test_add_func("/batch/answered-at-once", test_answered_at_once);
+    g_test_add_func("/batch/lazy-goes-along", test_lazy_goes_along);
+    g_test_add_func("/batch/lazy-alone", test_lazy_alone);
     g_test_add_func("/batch/freed-open", test_freed_open);
     return g_test_run();
 }

@@ -72,6 +72,8 @@ static void test_records(void) {
          "The job could not be started: No such file or directory\n"},
         {EXIT_KIND_START_FAILED, EACCES, false, "", "", 126,
          "The job could not be started: Permission denied\n"},
+        {EXIT_KIND_START_FAILED, ECANCELED, true, "", "", 1,
+         "The job was cancelled before it started.\n"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -135,6 +137,17 @@ static void test_lost(void) {
     g_assert_cmpint(job_reply_lost(&reply), ==, 0);
     assert_reply(reply, 1, "", text);
     g_assert_cmpstr(json_get_string(reply, "Exception"), ==, text);
+}
+
+/* Cancelled and gone without a trace is not lost. */
+static void test_cancelled(void) {
+    _cleanup_fixture_ Fixture f;
+
+    fixture_init(&f, "out", "err");
+    g_assert_cmpint(job_reply_cancelled(f.fd, &f.reply), ==, 0);
+    assert_reply(f.reply, 1, "out",
+                 "err\nThe job was cancelled; it had not begun, or a reboot cut it off.\n");
+    g_assert_null(json_get_string(f.reply, "Exception"));
 }
 
 static void test_invalid_utf8(void) {
@@ -217,6 +230,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/job-result/records", test_records);
     g_test_add_func("/job-result/units", test_units);
     g_test_add_func("/job-result/lost", test_lost);
+    g_test_add_func("/job-result/cancelled", test_cancelled);
     g_test_add_func("/job-result/invalid-utf8", test_invalid_utf8);
     g_test_add_func("/job-result/missing-output", test_missing_output);
     g_test_add_func("/job-result/largest", test_largest);

@@ -8,11 +8,11 @@
 #include <sys/mount.h>
 
 #include "basic/bounds.h"
+#include "store/repair.h"
+#include "store/request-row.h"
 #include "store/schema.h"
-#include "store/store.h"
 #include "temporary.h"
 
-#define ALL_STATES ((1u << _REQUEST_STATE_MAX) - 1)
 #define HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 typedef struct Fixture {
@@ -99,7 +99,12 @@ static void test_request(void) {
     g_assert_cmpint(store_begin(f.store), ==, 0);
     g_assert_cmpint(store_set_reply(f.store, "g'1", "{\"return_code\":0}"), ==, 0);
     g_assert_cmpint(store_set_reply(f.store, "other", "{}"), ==, -ENOENT);
-    g_assert_cmpint(store_set_state(f.store, "other", REQUEST_STATE_REPLY_ACKED), ==, -ENOENT);
+    g_assert_cmpint(
+        store_set_state(f.store, "other", REQUEST_STATE_REPLY, REQUEST_STATE_REPLY_ACKED), ==,
+        -ENOENT);
+    g_assert_cmpint(store_set_state(f.store, "g'1", REQUEST_STATE_ACKED, REQUEST_STATE_REPLY_ACKED),
+                    ==, -ENOENT);
+    g_assert_cmpint(store_set_reply(f.store, "g'1", "{}"), ==, -ENOENT);
     g_assert_cmpint(store_commit(f.store), ==, 0);
     g_assert_cmpint(store_load_request(f.store, "g'1", true, &replied), ==, 0);
     g_assert_cmpint(replied.state, ==, REQUEST_STATE_REPLY);
@@ -128,10 +133,12 @@ static void test_transactions(void) {
     insert_committed(f.store, "g", REQUEST_STATE_ACKED);
     g_assert_cmpint(insert(f.store, "x", REQUEST_STATE_ACKED, NULL, NULL), ==, -EINVAL);
     g_assert_cmpint(store_set_reply(f.store, "g", "{}"), ==, -EINVAL);
-    g_assert_cmpint(store_set_state(f.store, "g", REQUEST_STATE_REPLY), ==, -EINVAL);
+    g_assert_cmpint(store_set_state(f.store, "g", REQUEST_STATE_ACKED, REQUEST_STATE_REPLY), ==,
+                    -EINVAL);
     g_assert_cmpint(store_set_meta(f.store, "k", "v"), ==, -EINVAL);
     g_assert_cmpint(store_drop_foreign_replies(f.store, "a"), ==, -EINVAL);
-    g_assert_cmpint(store_expire(f.store, 0), ==, -EINVAL);
+    g_assert_cmpint(store_remove_request(f.store, "g"), ==, -EINVAL);
+    g_assert_cmpint(store_note_running(f.store), ==, -EINVAL);
     g_assert_cmpint(store_commit(f.store), ==, -EINVAL);
     g_assert_false(exists(f.store, "x"));
 
@@ -139,7 +146,8 @@ static void test_transactions(void) {
     g_assert_cmpint(store_begin(f.store), ==, -EINVAL);
     g_assert_true(store_in_transaction(f.store));
     g_assert_cmpint(insert(f.store, "x", REQUEST_STATE_ACKED, NULL, NULL), ==, 0);
-    g_assert_cmpint(store_set_state(f.store, "g", REQUEST_STATE_REPLY_ACKED), ==, 0);
+    g_assert_cmpint(store_set_state(f.store, "g", REQUEST_STATE_ACKED, REQUEST_STATE_REPLY_ACKED),
+                    ==, 0);
     g_assert_true(exists(f.store, "x"));
     store_rollback(f.store);
     g_assert_false(store_in_transaction(f.store));
@@ -154,22 +162,13 @@ static int append_guid(const StoredRequest *r, void *userdata) {
     return streq(r->guid, "stop") ? -ECANCELED : 0;
 }
 
-static void test_list_and_count(void) {
+static void test_list(void) {
     static const struct {
-        unsigned states, limit;
+        unsigned limit;
         const char *guids;
-    } cases[] = {
-        {ALL_STATES, 100, "g0 g1 g2 g3 g4 g5 g6 "},
-        {ALL_STATES, 2, "g5 g6 "},
-        {1u << REQUEST_STATE_REPLY, 100, "g3 "},
-        {(1u << REQUEST_STATE_ACKED) | (1u << REQUEST_STATE_REPLY_ACKED), 100, "g2 g6 "},
-        {(1u << REQUEST_STATE_ACKED) | (1u << REQUEST_STATE_REPLY_ACKED), 1, "g6 "},
-        {0, 100, ""},
-        {ALL_STATES, 0, ""},
-    };
+    } cases[] = {{100, "g0 g1 g2 g3 g4 g5 g6 "}, {2, "g5 g6 "}, {0, ""}};
     _cleanup_fixture_ Fixture f = {};
-    g_autoptr(GString) stopped = g_string_new(NULL);
-    unsigned counts[_REQUEST_STATE_MAX];
+    g_autoptr(GString) open = g_string_new(NULL), stopped = g_string_new(NULL);
 
     fixture_init(&f);
     for (unsigned i = 0; i < _REQUEST_STATE_MAX; i++) {
@@ -180,20 +179,76 @@ static void test_list_and_count(void) {
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
         g_autoptr(GString) guids = g_string_new(NULL);
 
-        g_assert_cmpint(
-            store_visit_requests(f.store, cases[i].states, cases[i].limit, append_guid, guids), ==,
-            0);
+        g_assert_cmpint(store_visit_newest(f.store, cases[i].limit, append_guid, guids), ==, 0);
         g_assert_cmpstr(guids->str, ==, cases[i].guids);
     }
+    g_assert_cmpint(store_visit_open(f.store, append_guid, open), ==, 0);
+    g_assert_cmpstr(open->str, ==, "g2 g3 ");
     insert_committed(f.store, "stop", REQUEST_STATE_REPLY);
     insert_committed(f.store, "z", REQUEST_STATE_REPLY);
-    g_assert_cmpint(
-        store_visit_requests(f.store, 1u << REQUEST_STATE_REPLY, 100, append_guid, stopped), ==,
-        -ECANCELED);
-    g_assert_cmpstr(stopped->str, ==, "g3 stop ");
+    g_assert_cmpint(store_visit_open(f.store, append_guid, stopped), ==, -ECANCELED);
+    g_assert_cmpstr(stopped->str, ==, "g2 g3 stop ");
+}
+
+static void assert_counts(Store *s, unsigned acked, unsigned reply, unsigned reply_acked,
+                          unsigned reply_nacked) {
+    unsigned counts[_REQUEST_STATE_MAX];
+
+    g_assert_cmpint(store_count_requests(s, counts), ==, 0);
+    g_assert_cmpuint(counts[REQUEST_STATE_ACKED], ==, acked);
+    g_assert_cmpuint(counts[REQUEST_STATE_REPLY], ==, reply);
+    g_assert_cmpuint(counts[REQUEST_STATE_REPLY_ACKED], ==, reply_acked);
+    g_assert_cmpuint(counts[REQUEST_STATE_REPLY_NACKED], ==, reply_nacked);
+}
+
+/* They are kept up with each change, so each kind of change, and a rollback, is tried. */
+static void test_counts(void) {
+    _cleanup_fixture_ Fixture f = {};
+
+    fixture_init(&f);
+    assert_counts(f.store, 0, 0, 0, 0);
+    insert_committed(f.store, "1", REQUEST_STATE_ACKED);
+    insert_committed(f.store, "2", REQUEST_STATE_ACKED);
+    insert_committed(f.store, "3", REQUEST_STATE_ACKED);
+    assert_counts(f.store, 3, 0, 0, 0);
+    g_assert_cmpint(store_begin(f.store), ==, 0);
+    g_assert_cmpint(store_set_reply(f.store, "1", "{}"), ==, 0);
+    assert_counts(f.store, 2, 1, 0, 0);
+    store_rollback(f.store);
+    assert_counts(f.store, 3, 0, 0, 0);
+    g_assert_cmpint(store_begin(f.store), ==, 0);
+    g_assert_cmpint(store_set_reply(f.store, "1", "{}"), ==, 0);
+    g_assert_cmpint(store_set_reply(f.store, "none", "{}"), ==, -ENOENT);
+    g_assert_cmpint(store_set_state(f.store, "1", REQUEST_STATE_REPLY, REQUEST_STATE_REPLY_ACKED),
+                    ==, 0);
+    g_assert_cmpint(store_drop_foreign_replies(f.store, "other"), ==, 0);
+    g_assert_cmpint(store_commit(f.store), ==, 0);
+    assert_counts(f.store, 0, 0, 1, 2);
+    g_assert_cmpint(store_begin(f.store), ==, 0);
+    g_assert_cmpint(store_remove_request(f.store, "1"), ==, 0);
+    g_assert_cmpint(store_commit(f.store), ==, 0);
+    assert_counts(f.store, 0, 0, 0, 2);
+    reopen(&f);
+    assert_counts(f.store, 0, 0, 0, 2);
+}
+
+static void test_empty(void) {
+    _cleanup_fixture_ Fixture f = {};
+    g_autoptr(GString) guids = g_string_new(NULL);
+    unsigned counts[_REQUEST_STATE_MAX];
+
+    fixture_init(&f);
+    g_assert_false(exists(f.store, "g"));
+    g_assert_cmpint(store_begin(f.store), ==, 0);
+    g_assert_cmpint(store_remove_request(f.store, "g"), ==, 0);
+    g_assert_cmpint(store_drop_foreign_replies(f.store, "agent-1"), ==, 0);
+    g_assert_cmpint(store_commit(f.store), ==, 0);
+    g_assert_cmpint(store_visit_newest(f.store, 100, append_guid, guids), ==, 0);
+    g_assert_cmpint(store_visit_open(f.store, append_guid, guids), ==, 0);
+    g_assert_cmpstr(guids->str, ==, "");
     g_assert_cmpint(store_count_requests(f.store, counts), ==, 0);
     for (unsigned i = 0; i < _REQUEST_STATE_MAX; i++)
-        g_assert_cmpuint(counts[i], ==, i == REQUEST_STATE_REPLY ? 3 : 1);
+        g_assert_cmpuint(counts[i], ==, 0);
 }
 
 static void test_foreign(void) {
@@ -379,7 +434,7 @@ static void test_damaged_pages(void) {
 
     r = store_open(f.path, &f.store);
     if (r == 0)
-        r = store_visit_requests(f.store, ALL_STATES, 1000, visit_nothing, NULL);
+        r = store_visit_newest(f.store, 1000, visit_nothing, NULL);
     g_assert_cmpint(r, ==, -EUCLEAN);
     f.store = store_close(f.store);
     set_aside_and_start_anew(&f, content, size);
@@ -431,10 +486,27 @@ static void test_unknown_state(void) {
 
 /* --- retention -------------------------------------------------------------------------------- */
 
+static int take_guid(const char *guid, void *userdata) {
+    g_ptr_array_add(userdata, g_strdup(guid));
+    return 0;
+}
+
+/* In slices of two; what was removed before does not come again. */
 static void expire(Store *s, uint64_t older_than_usec) {
-    g_assert_cmpint(store_begin(s), ==, 0);
-    g_assert_cmpint(store_expire(s, older_than_usec), ==, 0);
-    g_assert_cmpint(store_commit(s), ==, 0);
+    unsigned n;
+
+    do {
+        g_autoptr(GPtrArray) guids = g_ptr_array_new_with_free_func(g_free);
+
+        g_assert_cmpint(store_visit_expired(s, older_than_usec, 2, 0, take_guid, guids), ==, 0);
+        n = guids->len;
+        g_assert_cmpuint(n, <=, 2);
+        g_assert_cmpint(store_begin(s), ==, 0);
+        for (unsigned i = 0; i < n; i++)
+            g_assert_cmpint(store_remove_request(s, g_ptr_array_index(guids, i)), ==, 0);
+        g_assert_cmpint(store_note_running(s), ==, 0);
+        g_assert_cmpint(store_commit(s), ==, 0);
+    } while (n > 0);
 }
 
 static uint64_t running_time(Store *s) {
@@ -466,7 +538,9 @@ static void test_retention(void) {
     let_time_pass(&f, day / 2);
     insert_committed(f.store, "young", REQUEST_STATE_NACKED);
     g_assert_cmpint(store_begin(f.store), ==, 0);
-    g_assert_cmpint(store_set_state(f.store, "REPLY_NACKED", REQUEST_STATE_REPLY_NACKED), ==, 0);
+    g_assert_cmpint(store_set_state(f.store, "REPLY_NACKED", REQUEST_STATE_REPLY_NACKED,
+                                    REQUEST_STATE_REPLY_NACKED),
+                    ==, 0);
     g_assert_cmpint(store_commit(f.store), ==, 0);
 
     /* all rows were accepted years ago by the wall clock, none by running time */
@@ -486,6 +560,25 @@ static void test_retention(void) {
     g_assert_false(exists(f.store, "young") || exists(f.store, "REPLY_NACKED"));
     g_assert_true(exists(f.store, "REPLY") && exists(f.store, "ACKED") &&
                   exists(f.store, "REQUESTING"));
+    g_assert_cmpint(store_begin(f.store), ==, 0);
+    g_assert_cmpint(store_remove_request(f.store, "REPLY"), ==, 0); /* never while it is open */
+    g_assert_cmpint(store_commit(f.store), ==, 0);
+    g_assert_true(exists(f.store, "REPLY"));
+}
+
+static void test_skip_expired(void) {
+    _cleanup_fixture_ Fixture f = {};
+    g_autoptr(GPtrArray) guids = g_ptr_array_new_with_free_func(g_free);
+
+    fixture_init(&f);
+    for (unsigned i = 0; i < 5; i++)
+        insert_committed(f.store, (const char *const[]){"1", "2", "3", "4", "5"}[i],
+                         REQUEST_STATE_NACKED);
+    let_time_pass(&f, 10 * USEC_PER_SEC);
+    for (unsigned skip = 0; skip < 5; skip += 2)
+        g_assert_cmpint(store_visit_expired(f.store, USEC_PER_SEC, 2, skip, take_guid, guids), ==,
+                        0);
+    g_assert_cmpuint(guids->len, ==, 5);
 }
 
 /* --- file systems of our own ------------------------------------------------------------------ */
@@ -612,7 +705,9 @@ int main(int argc, char **argv) {
     g_test_add_func("/store/request", test_request);
     g_test_add_func("/store/exists", test_exists);
     g_test_add_func("/store/transactions", test_transactions);
-    g_test_add_func("/store/list-and-count", test_list_and_count);
+    g_test_add_func("/store/list", test_list);
+    g_test_add_func("/store/counts", test_counts);
+    g_test_add_func("/store/empty", test_empty);
     g_test_add_func("/store/foreign", test_foreign);
     g_test_add_func("/store/meta", test_meta);
     g_test_add_func("/store/mode", test_mode);
@@ -625,6 +720,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/store/newer-version", test_newer_version);
     g_test_add_func("/store/unknown-state", test_unknown_state);
     g_test_add_func("/store/retention", test_retention);
+    g_test_add_func("/store/skip-expired", test_skip_expired);
     g_test_add_func("/store/full-disk", test_full_disk);
     g_test_add_func("/store/full-disk-in-transaction", test_full_disk_in_transaction);
     g_test_add_func("/store/read-only", test_read_only);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A table is read by row number, upward until a damaged page ends it, then downward from its end:
+ * one damaged place loses what is on it, not what lies behind it. */
+#include "store/repair.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "basic/log.h"
+#include "basic/time-util.h"
+#include "store/statement.h"
+
+#define STATES                                                                                     \
+    "('REQUESTING', 'CANCEL_RECEIVED_REQUESTING', 'ACKED', 'REPLY', 'NACKED', 'REPLY_NACKED', "    \
+    "'REPLY_ACKED')"
+#define REQUEST_COLUMNS                                                                            \
+    "guid, agent_id, command, state, payload, payload_sha256, reply, error_message, accepted, "    \
+    "changed, updated"
+#define N_REQUEST_COLUMNS 11
+#define N_META_COLUMNS 2
+
+/* A table to be carried over. Column 0 of a select is the row's number. */
+typedef struct Salvage {
+    const char *select_up, *select_down, *insert;
+    int n_columns;
+} Salvage;
+
+static const Salvage requests = {
+    .select_up = "SELECT rowid, " REQUEST_COLUMNS " FROM requests NOT INDEXED ORDER BY rowid",
+    .select_down =
+        "SELECT rowid, " REQUEST_COLUMNS " FROM requests NOT INDEXED ORDER BY rowid DESC",
+    /* what cannot be a request is left where it is */
+    .insert = "INSERT OR IGNORE INTO requests (" REQUEST_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6,"
+              " ?7, ?8, ?9, ?10, ?11 WHERE ?4 IN " STATES,
+    .n_columns = N_REQUEST_COLUMNS,
+};
+
+static const Salvage meta = {
+    .select_up = "SELECT 0, key, value FROM meta ORDER BY key",
+    .select_down = "SELECT 0, key, value FROM meta ORDER BY key DESC",
+    .insert = "INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)",
+    .n_columns = N_META_COLUMNS,
+};
+
+static void finalize(sqlite3_stmt **p) {
+    (void)sqlite3_finalize(*p);
+}
+#define _cleanup_finalize_ _cleanup_(finalize)
+
+static void close_database(sqlite3 **p) {
+    (void)sqlite3_close(*p);
+}
+
+int store_check(Store *s) {
+    _cleanup_finalize_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &st, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(st);
+    if (r != SQLITE_ROW)
+        return r == SQLITE_DONE ? -EUCLEAN : store_sqlite_error(s, r);
+    return streq(strempty((const char *)sqlite3_column_text(st, 0)), "ok") ? 0 : -EUCLEAN;
+}
+
+/* The journal first: left behind, SQLite would apply it to the database that comes next. */
+int store_set_aside(const char *path, char **ret_name) {
+    static const char *const suffixes[] = {"-shm", "-wal", ""};
+    _cleanup_free_ char *name = NULL;
+
+    if (asprintf(&name, "%s.damaged-%" PRIu64, path, now_usec(CLOCK_REALTIME)) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
+        _cleanup_free_ char *from = NULL, *to = NULL;
+
+        if (asprintf(&from, "%s%s", path, suffixes[i]) < 0 ||
+            asprintf(&to, "%s%s", name, suffixes[i]) < 0)
+            return -ENOMEM;
+        if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) < 0 &&
+            (errno != ENOENT || isempty(suffixes[i])))
+            return -errno;
+    }
+    *ret_name = TAKE_PTR(name);
+    return 0;
+}
+
+/* Its journal is read and left as it is. */
+static int open_damaged(const char *path, sqlite3 **ret) {
+    int r;
+
+    r = sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_exec(*ret, "PRAGMA locking_mode = EXCLUSIVE;", NULL, NULL, NULL);
+    return r;
+}
+
+/* Copies until `select` ends or cannot be read further, or meets the row `until`. *ret_last is the
+ * number of the row that was read last. An error is one of the database that is written. */
+static int copy_rows(Store *to, sqlite3 *from, const Salvage *what, bool down, int64_t until,
+                     int64_t *ret_last, bool *ret_complete) {
+    _cleanup_finalize_ sqlite3_stmt *select = NULL, *insert = NULL;
+    int r, k, n = 0;
+
+    r = sqlite3_prepare_v2(to->db, what->insert, -1, &insert, NULL);
+    if (r != SQLITE_OK)
+        return store_sqlite_error(to, r);
+    *ret_complete = false;
+    if (sqlite3_prepare_v2(from, down ? what->select_down : what->select_up, -1, &select, NULL) !=
+        SQLITE_OK)
+        return 0;
+    while ((r = sqlite3_step(select)) == SQLITE_ROW) {
+        int64_t row = sqlite3_column_int64(select, 0);
+
+        if (down && row <= until)
+            break;
+        for (int i = 1; i <= what->n_columns; i++)
+            (void)sqlite3_bind_value(insert, i, sqlite3_column_value(select, i));
+        k = sqlite3_step(insert);
+        if (k != SQLITE_DONE && (k & 0xff) != SQLITE_CONSTRAINT)
+            return store_sqlite_error(to, k);
+        n += k == SQLITE_DONE ? sqlite3_changes(to->db) : 0;
+        (void)sqlite3_reset(insert);
+        *ret_last = row;
+    }
+    *ret_complete = r == SQLITE_DONE;
+    return n;
+}
+
+static int copy_table(Store *to, sqlite3 *from, const Salvage *what) {
+    int64_t last = 0, unused;
+    bool complete;
+    int n, m;
+
+    n = copy_rows(to, from, what, false, 0, &last, &complete);
+    if (n < 0 || complete)
+        return n;
+    m = copy_rows(to, from, what, true, last, &unused, &complete);
+    return m < 0 ? m : n + m;
+}
+
+int store_salvage(Store *to, const char *damaged) {
+    _cleanup_(close_database) sqlite3 *from = NULL;
+    int n, r;
+
+    r = open_damaged(damaged, &from);
+    if (r != SQLITE_OK) {
+        (void)log_debug("SQLite: %s cannot be read: %s", damaged, sqlite3_errstr(r));
+        return 0;
+    }
+    r = store_begin(to);
+    if (r < 0)
+        return r;
+    n = copy_table(to, from, &requests);
+    r = n < 0 ? n : copy_table(to, from, &meta);
+    if (r >= 0)
+        r = store_commit(to);
+    else
+        store_rollback(to);
+    return r < 0 ? r : n;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The counts by state are kept up with each change; a rollback, or a change of many rows, makes the
+ * next question count anew. */
+#include "store/request-row.h"
+
+#include <stdio.h>
+
+#include "basic/time-util.h"
+#include "store/statement.h"
+
+void stored_request_done(StoredRequest *r) {
+    free(r->guid);
+    free(r->agent_id);
+    free(r->command);
+    free(r->payload);
+    free(r->reply);
+    free(r->error_message);
+    *r = (StoredRequest){};
+}
+
+int store_insert_request(Store *s, const StoredRequest *r) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int k;
+
+    k = store_statement(s, STATEMENT_INSERT, &st);
+    if (k < 0)
+        return k;
+    store_bind_text(st, 1, r->guid);
+    store_bind_text(st, 2, r->agent_id);
+    store_bind_text(st, 3, r->command);
+    store_bind_text(st, 4, request_state_to_string(r->state));
+    store_bind_text(st, 5, r->payload);
+    store_bind_text(st, 6, r->payload_sha256);
+    store_bind_text(st, 7, r->error_message);
+    store_bind_usec(st, 8, r->accepted_usec);
+    store_bind_usec(st, 9, store_running_usec(s));
+    k = store_run_change(s, st, true);
+    if (k >= 0)
+        s->counts[r->state]++;
+    return k;
+}
+
+static int count_change(Store *s, int r, RequestState from, RequestState to) {
+    if (r >= 0) {
+        s->counts[from]--;
+        s->counts[to]++;
+    }
+    return r;
+}
+
+int store_set_reply(Store *s, const char *guid, const char *reply) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_SET_REPLY, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, guid);
+    store_bind_text(st, 2, reply);
+    store_bind_usec(st, 3, now_usec(CLOCK_REALTIME));
+    store_bind_usec(st, 4, store_running_usec(s));
+    return count_change(s, store_run_change(s, st, true), REQUEST_STATE_ACKED, REQUEST_STATE_REPLY);
+}
+
+int store_set_state(Store *s, const char *guid, RequestState from, RequestState to) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_SET_STATE, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, guid);
+    store_bind_text(st, 2, request_state_to_string(from));
+    store_bind_text(st, 3, request_state_to_string(to));
+    store_bind_usec(st, 4, now_usec(CLOCK_REALTIME));
+    store_bind_usec(st, 5, store_running_usec(s));
+    return count_change(s, store_run_change(s, st, true), from, to);
+}
+
+static int read_row(sqlite3_stmt *st, StoredRequest *ret) {
+    _cleanup_(stored_request_done) StoredRequest row = {};
+    const char *state, *hash;
+    int r;
+
+    state = (const char *)sqlite3_column_text(st, 3);
+    hash = (const char *)sqlite3_column_text(st, 4);
+    row.state = request_state_from_string(strempty(state));
+    if (row.state < 0)
+        return -EUCLEAN;
+    (void)snprintf(row.payload_sha256, sizeof(row.payload_sha256), "%s", strempty(hash));
+    row.accepted_usec = (uint64_t)sqlite3_column_int64(st, 6);
+    row.changed_usec = (uint64_t)sqlite3_column_int64(st, 7);
+    r = store_take_text(st, 0, &row.guid)
+            ?: store_take_text(st, 1, &row.agent_id)
+            ?: store_take_text(st, 2, &row.command)
+            ?: store_take_text(st, 5, &row.error_message)
+            ?: store_take_text(st, 8, &row.payload)
+            ?: store_take_text(st, 9, &row.reply);
+    if (r < 0)
+        return r;
+    if (!row.guid || !row.command)
+        return -EUCLEAN;
+    *ret = row;
+    row = (StoredRequest){};
+    return 0;
+}
+
+int store_load_request(Store *s, const char *guid, bool with_bodies, StoredRequest *ret) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_LOAD, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, guid);
+    (void)sqlite3_bind_int(st, 2, with_bodies);
+    r = sqlite3_step(st);
+    if (r == SQLITE_DONE)
+        return -ENOENT;
+    return r == SQLITE_ROW ? read_row(st, ret) : store_sqlite_error(s, r);
+}
+
+static int visit_rows(Store *s, sqlite3_stmt *st, StoreVisitor visit, void *userdata) {
+    int r;
+
+    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+        _cleanup_(stored_request_done) StoredRequest row = {};
+
+        r = read_row(st, &row);
+        if (r >= 0)
+            r = visit(&row, userdata);
+        if (r < 0)
+            return r;
+    }
+    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+}
+
+int store_visit_open(Store *s, StoreVisitor visit, void *userdata) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_LIST_OPEN, &st);
+    return r < 0 ? r : visit_rows(s, st, visit, userdata);
+}
+
+int store_visit_newest(Store *s, unsigned limit, StoreVisitor visit, void *userdata) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_LIST_NEWEST, &st);
+    if (r < 0)
+        return r;
+    (void)sqlite3_bind_int64(st, 1, limit);
+    return visit_rows(s, st, visit, userdata);
+}
+
+static int count_all(Store *s) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_COUNT, &st);
+    if (r < 0)
+        return r;
+    memset(s->counts, 0, sizeof(s->counts));
+    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(st, 0);
+        RequestState state = request_state_from_string(strempty(name));
+
+        if (state >= 0)
+            s->counts[state] = (unsigned)sqlite3_column_int(st, 1);
+    }
+    if (r != SQLITE_DONE)
+        return store_sqlite_error(s, r);
+    s->counted = true;
+    return 0;
+}
+
+int store_count_requests(Store *s, unsigned ret_counts[static _REQUEST_STATE_MAX]) {
+    int r = s->counted ? 0 : count_all(s);
+
+    if (r >= 0)
+        memcpy(ret_counts, s->counts, sizeof(s->counts));
+    return r;
+}
+
+int store_drop_foreign_replies(Store *s, const char *agent_id) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_DROP_FOREIGN, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, agent_id);
+    store_bind_usec(st, 2, now_usec(CLOCK_REALTIME));
+    store_bind_usec(st, 3, store_running_usec(s));
+    s->counted = false;
+    return store_run_change(s, st, false);
+}
+
+int store_visit_expired(Store *s, uint64_t older_than_usec, unsigned limit, unsigned skip,
+                        int (*visit)(const char *guid, void *userdata), void *userdata) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    uint64_t now = store_running_usec(s);
+    int r;
+
+    r = store_statement(s, STATEMENT_LIST_EXPIRED, &st);
+    if (r < 0)
+        return r;
+    store_bind_usec(st, 1, now > older_than_usec ? now - older_than_usec : 0);
+    (void)sqlite3_bind_int64(st, 2, limit);
+    (void)sqlite3_bind_int64(st, 3, skip);
+    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+        r = visit((const char *)sqlite3_column_text(st, 0), userdata);
+        if (r < 0)
+            return r;
+    }
+    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+}
+
+int store_remove_request(Store *s, const char *guid) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_REMOVE, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, guid);
+    s->counted = false;
+    return store_run_change(s, st, false);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/statement.h"
+
+#include "basic/log.h"
+#include "basic/time-util.h"
+
+#define COLUMNS "guid, agent_id, command, state, payload_sha256, error_message, accepted, changed"
+#define FINAL_STATES "('REPLY_ACKED', 'REPLY_NACKED', 'NACKED')"
+#define OPEN_STATES "('ACKED', 'REPLY')"
+
+static const char *const sql[_STATEMENT_MAX] = {
+    [STATEMENT_INSERT] =
+        "INSERT INTO requests (guid, agent_id, command, state, payload, payload_sha256,"
+        " error_message, accepted, changed, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, "
+        "?9)",
+    [STATEMENT_SET_REPLY] = "UPDATE requests SET state = 'REPLY', reply = ?2, payload = NULL,"
+                            " changed = ?3, updated = ?4 WHERE guid = ?1 AND state = 'ACKED'",
+    [STATEMENT_SET_STATE] = "UPDATE requests SET state = ?3, changed = ?4, updated = ?5"
+                            " WHERE guid = ?1 AND state = ?2",
+    [STATEMENT_LOAD] = "SELECT " COLUMNS ", iif(?2, payload, NULL), iif(?2, reply, NULL)"
+                       " FROM requests WHERE guid = ?1",
+    /* by the index on state: the others may be a million */
+    [STATEMENT_LIST_OPEN] = "SELECT " COLUMNS ", NULL, NULL FROM requests"
+                            " WHERE state IN " OPEN_STATES " ORDER BY rowid",
+    [STATEMENT_LIST_NEWEST] = "SELECT * FROM (SELECT " COLUMNS ", NULL, NULL, rowid FROM requests"
+                              " ORDER BY rowid DESC LIMIT ?1) ORDER BY rowid",
+    [STATEMENT_COUNT] = "SELECT state, count(*) FROM requests GROUP BY state",
+    [STATEMENT_DROP_FOREIGN] =
+        "UPDATE requests SET state = 'REPLY_NACKED', changed = ?2, updated = ?3"
+        " WHERE agent_id IS NOT ?1 AND state IN " OPEN_STATES,
+    [STATEMENT_LIST_EXPIRED] = "SELECT guid FROM requests WHERE updated < ?1 AND state"
+                               " IN " FINAL_STATES " LIMIT ?2 OFFSET ?3",
+    [STATEMENT_REMOVE] = "DELETE FROM requests WHERE guid = ?1 AND state IN " FINAL_STATES,
+    [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
+    [STATEMENT_SET_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
+                           " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+};
+
+static int map_error(int code) {
+    switch (code & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return 0;
+    case SQLITE_FULL:
+        return -ENOSPC;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return -EROFS;
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return -EUCLEAN;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return -EBUSY;
+    case SQLITE_CONSTRAINT:
+        return -EEXIST;
+    case SQLITE_CANTOPEN:
+        return -ENOENT;
+    default:
+        return -EIO;
+    }
+}
+
+int store_sqlite_error(Store *s, int code) {
+    int r = map_error(code);
+
+    if (r < 0)
+        (void)log_debug_errno(r, "SQLite: %s", sqlite3_errmsg(s->db));
+    if (r == -EUCLEAN && s->on_damaged)
+        s->on_damaged(s->userdata);
+    return r;
+}
+
+uint64_t store_running_usec(const Store *s) {
+    return s->running_base_usec + now_usec(CLOCK_BOOTTIME);
+}
+
+int store_statement(Store *s, Statement which, sqlite3_stmt **ret) {
+    int r;
+
+    if (!s->statements[which]) {
+        r = sqlite3_prepare_v3(s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT,
+                               &s->statements[which], NULL);
+        if (r != SQLITE_OK)
+            return store_sqlite_error(s, r);
+    }
+    *ret = s->statements[which];
+    return 0;
+}
+
+void store_statement_reset(sqlite3_stmt **p) {
+    if (*p) {
+        (void)sqlite3_reset(*p);
+        (void)sqlite3_clear_bindings(*p);
+    }
+}
+
+void store_bind_text(sqlite3_stmt *st, int i, const char *text) {
+    (void)sqlite3_bind_text(st, i, text, -1, SQLITE_STATIC);
+}
+
+void store_bind_usec(sqlite3_stmt *st, int i, uint64_t usec) {
+    (void)sqlite3_bind_int64(st, i, (int64_t)usec);
+}
+
+int store_run_change(Store *s, sqlite3_stmt *st, bool must_change) {
+    int r;
+
+    if (!s->in_transaction)
+        return -EINVAL;
+    if (sqlite3_get_autocommit(s->db)) /* SQLite has ended it; this would be stored on its own */
+        return -ENOSPC;
+    r = sqlite3_step(st);
+    if (r != SQLITE_DONE)
+        return store_sqlite_error(s, r);
+    return must_change && sqlite3_changes(s->db) == 0 ? -ENOENT : 0;
+}
+
+int store_take_text(sqlite3_stmt *st, int column, char **ret) {
+    const char *text = (const char *)sqlite3_column_text(st, column);
+
+    if (!text)
+        return sqlite3_column_type(st, column) == SQLITE_NULL ? 0 : -ENOMEM;
+    *ret = strdup(text);
+    return *ret ? 0 : -ENOMEM;
+}

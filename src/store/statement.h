@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The statements and the connection that the files of this folder share. */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "proto/request-state.h"
+
+typedef struct Store Store;
+
+typedef enum Statement {
+    STATEMENT_INSERT,
+    STATEMENT_SET_REPLY,
+    STATEMENT_SET_STATE,
+    STATEMENT_LOAD,
+    STATEMENT_LIST_OPEN,
+    STATEMENT_LIST_NEWEST,
+    STATEMENT_COUNT,
+    STATEMENT_DROP_FOREIGN,
+    STATEMENT_LIST_EXPIRED,
+    STATEMENT_REMOVE,
+    STATEMENT_GET_META,
+    STATEMENT_SET_META,
+    _STATEMENT_MAX,
+} Statement;
+
+struct Store {
+    sqlite3 *db;
+    sqlite3_stmt *statements[_STATEMENT_MAX];
+    bool in_transaction;
+    uint64_t running_base_usec; /* add CLOCK_BOOTTIME */
+    unsigned counts[_REQUEST_STATE_MAX];
+    bool counted; /* `counts` is right: else the next question counts */
+    void (*on_damaged)(void *userdata);
+    void *userdata;
+};
+
+/* SQLite's code as a negative errno; the message is logged at level debug. */
+int store_sqlite_error(Store *s, int code);
+
+/* CLOCK_BOOTTIME added up over boots. */
+uint64_t store_running_usec(const Store *s);
+
+/* Prepared at first use; the caller resets it: _cleanup_statement_. */
+int store_statement(Store *s, Statement which, sqlite3_stmt **ret);
+void store_statement_reset(sqlite3_stmt **p);
+#define _cleanup_statement_ _cleanup_(store_statement_reset)
+
+/* SQLITE_STATIC: every bound text outlives the step. */
+void store_bind_text(sqlite3_stmt *st, int i, const char *text);
+void store_bind_usec(sqlite3_stmt *st, int i, uint64_t usec);
+/* 0 where the column is NULL. */
+int store_take_text(sqlite3_stmt *st, int column, char **ret);
+
+/* Runs a change; -ENOENT if it was to change a row and there was none. */
+int store_run_change(Store *s, sqlite3_stmt *st, bool must_change);
