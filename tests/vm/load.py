@@ -5,8 +5,9 @@
   waits for its answer before it goes on.
 - A request gets one reply, and no other one ever after.
 - The reply is true: it shows the value that the counter gave to the only execution, and the status
-  with which the script ended. "The state of the execution was lost" is true only of a script that had
-  begun, or was about to, when the machine died, and for which there is no complete exit record.
+  with which the script ended. "The state of the execution was lost" is true only of a script that
+  had begun, or was about to, when the machine died, and for which there is no complete exit
+  record.
 - What the manager was told once (ACK, REPLY) is known ever after."""
 
 import base64
@@ -33,7 +34,6 @@ SETTLE_SEC = 600.0
 WITHHELD_SHARE = 0.15  # of replies are not acknowledged when they first arrive
 LOST = "The job was executed but the state of the execution was lost."
 
-JOB_FILES = ("script", "stdout", "stderr", "log", "exit")
 SCRIPT = """#!/bin/bash
 exec 3<>/dev/tcp/{host}/{port} || exit 99
 echo start {guid} >&3
@@ -434,11 +434,10 @@ class Inspector:
         """No reply says "lost" where there is a record of the end, or no sign of a start."""
         for r in lost:
             directory = f"/var/lib/dcm-jobs/{r.guid}"
-            files = self.command(f"ls {directory}", check=False)
+            # dcm-run claims the record before it starts the script
             found = self.command(f"cat {directory}/exit", check=False)
-            # without all files the executor has not got as far as to start anything
-            if any(name not in files.split() for name in JOB_FILES):
-                self.load.violate(r, f"reported as lost, though never started: {files!r}")
+            if "DCM_EXIT_RECORD" not in found:
+                self.load.violate(r, f"reported as lost, though never started: {found!r}")
             if "\nEND=1" in found:
                 self.load.violate(r, f"reported as lost, though it has a record: {found!r}")
 
