@@ -11,6 +11,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -155,23 +156,53 @@ def test_lost_database_does_not_run_a_guid_again(manager):
     counter.unlink()
 
 
-@pytest.mark.parametrize("how", ["restart", "SIGKILL"])
-def test_job_outlives_the_agent(manager, how):
+def install_again():
+    """What a package does in an upgrade: other files under the same names, then both restart."""
+    for program in pathlib.Path("/usr/lib/dcm-agent").glob("dcm-*"):
+        fresh = program.with_suffix(".dpkg-new")
+        shutil.copy2(program, fresh)
+        fresh.rename(program)
+    run("systemctl", "daemon-reload")
+    run("systemctl", "try-restart", "dcm-agent.service", "dcm-agent-executor.service")
+
+
+def crash_twenty_times():
+    for _ in range(20):
+        pid = wait_for(lambda: int(show("dcm-agent.service", "MainPID")), "a new process")
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: show("dcm-agent.service", "MainPID") != str(pid), "the end")
+
+
+WAYS = {
+    "restart": lambda: run("systemctl", "restart", "dcm-agent.service"),
+    "kill": lambda: run("systemctl", "kill", "--signal=SIGKILL", "dcm-agent.service"),
+    "crash-loop": crash_twenty_times,
+    "upgrade": install_again,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_job_outlives_the_agent(manager, way):
+    dropin = pathlib.Path("/run/systemd/system/dcm-agent.service.d/fast.conf")
+    dropin.parent.mkdir(parents=True, exist_ok=True)
+    dropin.write_text("[Service]\nRestartSec=20ms\n")
+    run("systemctl", "daemon-reload")
     fifo = pathlib.Path("/tmp/dcm-test-fifo")
     os.mkfifo(fifo)
     os.chmod(fifo, 0o666)
     guid = order(manager, f"#!/bin/sh\necho begin\nread -r line <{fifo}\necho \"$line\"\nexit 3\n")
     wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
-    if how == "restart":
-        run("systemctl", "restart", "dcm-agent.service")
-    else:
-        run("systemctl", "kill", "--signal=SIGKILL", "dcm-agent.service")
-    manager.wait_offer(2)
+    n = len(manager.offers)
+    WAYS[way]()
+    manager.wait_offer(n + 1)
+    wait_for(lambda: "Connected" in show("dcm-agent.service", "StatusText"), "the agent")
     assert show(unit_of(guid), "SubState") == "running"
     fifo.write_text("end\n")
     reply = reply_to(manager, guid)
     assert reply["message"] == "begin\nend\n" and reply["return_code"] == 3
     fifo.unlink()
+    dropin.unlink()
+    run("systemctl", "daemon-reload")
 
 
 def test_cancel(manager):
@@ -255,6 +286,17 @@ def test_reply_is_bounded_in_its_encoded_form(manager):
     reply = reply_to(manager, guid)
     assert reply["return_code"] == 0 and reply["message"].endswith("\1end\n")
     assert "bytes left out" in reply["message"] and "bytes left out" in reply["error_message"]
+
+
+def test_output_of_64_mib(manager):
+    """Beginning and end are told, and how much is missing; the agent does not grow with it."""
+    guid = order(manager, "#!/bin/bash\necho begin\nhead -c 67108864 /dev/zero | tr '\\0' x\n"
+                          "echo\necho end\n")
+    message = reply_to(manager, guid)["message"]
+    assert message.startswith("begin\nxxx") and message.endswith("xxx\nend\n")
+    assert len(message) < 2 << 20 and "bytes left out" in message
+    kept = sum(f.stat().st_size for f in pathlib.Path(f"/var/lib/dcm-jobs/{guid}").iterdir())
+    assert kept < 2 << 20
 
 
 def test_cancel_is_remembered_over_a_restart(manager):
