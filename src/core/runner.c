@@ -50,7 +50,7 @@ static void wake(Runner *r) {
 }
 
 static void free_values(const Command *c, ArgumentValue *values) {
-    if (values)
+    if (values && c)
         argument_values_done(values, c->n_arguments);
     free(values);
 }
