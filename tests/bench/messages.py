@@ -7,6 +7,7 @@ the same traffic from constant texts and as many fdatasync() as the agent makes;
 same disk: DIRECTORY must be on a real one. Agent and floor take turns; figures are medians."""
 
 import json
+import os
 import pathlib
 import shutil
 import statistics
@@ -54,9 +55,8 @@ def floor_peer(build, work, disk, syncs):
                                     disk / "floor", str(syncs)])
 
         def end():
-            pid = process.pid
-            process.wait(timeout=60)
-            return 0 * pid
+            usage = os.wait4(process.pid, 0)[2]
+            return usage.ru_utime + usage.ru_stime
 
         return end
     return start
@@ -122,7 +122,8 @@ def measure(build, work, disk):
         print(f"{in_flight:3} in flight: {rate:6.0f}/s (floor {rate_floor:.0f}/s, ratio "
               f"{rate_floor / rate:.2f}); p50 {p50:.0f} us (floor {p50_floor:.0f}, ratio "
               f"{p50 / p50_floor:.2f}); p99 {median(agent, 'p99_usec'):.0f} us; agent's CPU per "
-              f"request {median(agent, 'cpu_usec'):.0f} us", flush=True)
+              f"request {median(agent, 'cpu_usec'):.0f} us (floor {median(floor, 'cpu_usec'):.0f})",
+              flush=True)
 
 
 if __name__ == "__main__":
