@@ -57,16 +57,18 @@ static int map_error(int code) {
         return -EBUSY;
     case SQLITE_CONSTRAINT:
         return -EEXIST;
-    case SQLITE_CANTOPEN:
-        return -ENOENT;
-    default:
+    default: /* never -ENOENT, which says that a row is not there */
         return -EIO;
     }
 }
 
 int store_sqlite_error(Store *s, int code) {
-    int r = map_error(code);
+    int r = map_error(code), cause;
 
+    if (r == -EIO) { /* for people: what is to be done about it */
+        cause = sqlite3_system_errno(s->db);
+        r = cause == EROFS || cause == EDQUOT ? -cause : -EIO;
+    }
     if (r < 0)
         (void)log_debug_errno(r, "SQLite: %s", sqlite3_errmsg(s->db));
     if (r == -EUCLEAN && s->on_damaged)

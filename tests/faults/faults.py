@@ -21,6 +21,7 @@ from machine import RAN, Machine, journal, library
 DEADLINE_SEC = 60.0  # for an answer; the machine may be slow
 RELEASE_SEC = 30.0  # for the units of answered jobs to go, once there is nothing else to do
 LASTING_SEC = 0.3  # a disk that stays full
+LASTING_OFFSETS = {errno.ENOSPC: 0, errno.EROFS: 1, errno.EIO: 2}
 WORKERS = 4
 SURPLUS = 1.2  # rounds vary: a sweep goes this far beyond the steps that were counted
 UNFIRED_MAX = 5  # ... or until so many in a row were not reached
@@ -47,6 +48,7 @@ def errors(target):
         for lasting in (False, True):
             yield Sweep(f"{target}-{name}-{'lasting' if lasting else 'once'}", target, FAIL, FILE,
                         getattr(errno, name), FOR_EVER if lasting else 1, overlap=8)
+    yield Sweep(f"{target}-EROFS-lasting", target, FAIL, FILE, errno.EROFS, FOR_EVER, overlap=8)
 
 
 SWEEPS = {
@@ -302,9 +304,8 @@ def plan_errors(target):
             if sweep.target == target and sweep.error == errno.ENOMEM:
                 driver.sweep(sweep, seconds=120 if full else 5)
             elif sweep.target == target and sweep.error:
-                # those that last take seconds: ENOSPC and EIO in turn, at every second step
-                lasting = sweep.failures > 1
-                part = (2 if sweep.error == errno.EIO else 0, 4) if lasting else (0, 1)
+                # those that last take seconds: each error at every fourth step
+                part = (LASTING_OFFSETS[sweep.error], 4) if sweep.failures > 1 else (0, 1)
                 driver.sweep(sweep, steps=None if full else 4, part=part)
 
     return plan
