@@ -88,8 +88,9 @@ static int method_list_requests(sd_bus_message *m, void *userdata, sd_bus_error 
     if (r >= 0)
         r = sd_bus_message_open_container(reply, 'a', "(ssstt)");
     if (r >= 0)
-        r = store_visit_newest(agent_get_store(o->agent), limit ?: UINT32_MAX, append_request,
-                               reply);
+        r = store_visit_newest(agent_get_store(o->agent),
+                               MIN(limit ?: REQUESTS_LISTED_MAX, REQUESTS_LISTED_MAX),
+                               append_request, reply);
     if (r >= 0)
         r = sd_bus_message_close_container(reply);
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);

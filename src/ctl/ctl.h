@@ -14,7 +14,7 @@
 typedef struct Context {
     sd_bus *bus;
     bool json;
-    uint32_t limit; /* 0: all */
+    uint32_t limit; /* 0: as many as possible */
 } Context;
 
 /* Calls a method of the agent; says on standard error what failed and what to do. The signature is

@@ -33,7 +33,7 @@ static void help(void) {
                      verbs[i].arguments, _(verbs[i].help));
     (void)printf(_("\nOptions:\n"
                    "  -j --json      machine-readable output\n"
-                   "  -n --limit=N   how many requests are listed (20; 0: all)\n"
+                   "  -n --limit=N   how many requests are listed (20; at most 10000)\n"
                    "     --version   say the version\n"
                    "  -h --help      this\n\n"
                    "Exit status: 0 done, 1 failed, 2 wrong usage; status: 3 if not connected.\n"));

@@ -76,6 +76,7 @@ def test_old_requests(agent, manager):
     connect(agent, manager, 2)
     assert agent.property("RequestCounts")["REPLY_ACKED"] == OLD + 1
     assert "old-" in agent.call("ListRequests", "u", "3")
+    assert agent.call("ListRequests", "u", "0").count("heartbeat") == 10000
     manager.request("old-0000007", "heartbeat")
     assert manager.wait_message("REPLY", "old-0000007")["payload"]["message"] == "kept"
     manager.request("new", "heartbeat")
