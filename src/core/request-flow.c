@@ -144,7 +144,7 @@ static void say_started(RequestFlow *f, const Request *q) {
 static void begin_execution(RequestFlow *f, Request *q) {
     int r;
 
-    if (q->state != REQUEST_STATE_ACKED) { /* answered at once */
+    if (q->state == REQUEST_STATE_REPLY) { /* answered at once */
         say_started(f, q);
         return;
     }
