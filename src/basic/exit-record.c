@@ -73,6 +73,7 @@ static void render_field(FILE *f, const Field *field, const void *p) {
 int exit_record_render(const ExitRecord *r, char **ret) {
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
+    bool failed;
     FILE *f;
 
     assert(exit_kind_to_string(r->kind));
@@ -83,7 +84,8 @@ int exit_record_render(const ExitRecord *r, char **ret) {
     for (size_t i = 0; i < ELEMENTSOF(fields); i++)
         render_field(f, fields + i, (const char *)r + fields[i].offset);
     (void)fputs(END_MARKER, f);
-    if (fclose(f) != 0)
+    failed = ferror(f);
+    if (fclose(f) != 0 || failed)
         return -ENOMEM;
     *ret = TAKE_PTR(text);
     return 0;

@@ -102,8 +102,8 @@ static int insert(Batch *b, Request *q, RequestState next) {
 }
 
 static int set_reply(Batch *b, Request *q) {
-    const char *text = json_object_to_json_string_ext(q->reply, JSON_C_TO_STRING_PLAIN |
-                                                                    JSON_C_TO_STRING_NOSLASHESCAPE);
+    size_t size;
+    const char *text = json_to_text(q->reply, &size);
 
     return text ? store_set_reply(b->store, q->guid, text) : -ENOMEM;
 }

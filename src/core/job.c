@@ -330,14 +330,15 @@ static bool is_refusal(const sd_bus_error *e) {
 static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
     Job *j = userdata;
+    bool had_directory = j->dir_fd >= 0;
 
     j->start_slot = sd_bus_slot_unref(j->start_slot);
+    j->dir_fd = safe_close(j->dir_fd); /* it may have been made anew, whatever the answer is */
     /* a refusal says that this call started nothing, but not that no earlier one did */
     if (!e || sd_bus_error_has_name(e, ERROR_PREFIX "AlreadyStarted") ||
-        (is_refusal(e) && j->dir_fd >= 0)) {
+        (is_refusal(e) && had_directory)) {
         j->start_settled = e;
         j->retry_usec = 0;
-        j->dir_fd = safe_close(j->dir_fd); /* it may have been made anew */
         settle(j);
     } else if (is_refusal(e))
         end_refused(j, strempty(e->message));

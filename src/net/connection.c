@@ -448,7 +448,6 @@ int connection_send(Connection *c, struct json_object *message) {
 
     if (c->state != CONNECTION_OPEN)
         return -ENOTCONN;
-    text = json_object_to_json_string_length(
-        message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+    text = json_to_text(message, &size);
     return text ? stream_send_text(c->stream, text, size) : -ENOMEM;
 }

@@ -72,14 +72,15 @@ static int parse_bool(struct json_object *value, ArgumentValue *ret) {
 
 static int parse_base64(struct json_object *value, ArgumentValue *ret) {
     gnutls_datum_t in, out = {};
-    int r = 0;
+    int r;
 
     if (!json_object_is_type(value, json_type_string))
         return -EINVAL;
     in.data = (unsigned char *)json_object_get_string(value);
     in.size = (unsigned)json_object_get_string_len(value);
-    if (in.size > 0 && gnutls_base64_decode2(&in, &out) < 0)
-        return -EINVAL;
+    r = in.size > 0 ? gnutls_base64_decode2(&in, &out) : 0;
+    if (r < 0)
+        return r == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EINVAL;
     ret->string = malloc(out.size + 1);
     if (!ret->string)
         r = -ENOMEM;

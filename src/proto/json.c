@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* json-c does not always say that memory was short: then a piece of a text is missing. The C
+ * library does, in errno. */
 #include "proto/json.h"
 
 #include "basic/bounds.h"
@@ -35,6 +37,7 @@ int json_parse(const char *text, size_t size, struct json_object **ret) {
     t = get_tokener();
     if (!t)
         return -ENOMEM;
+    errno = 0;
     o = json_tokener_parse_ex(t, text, (int)size);
     error = json_tokener_get_error(t);
     if (error == json_tokener_success && !is_blank_from(text, size, json_tokener_get_parse_end(t)))
@@ -43,6 +46,8 @@ int json_parse(const char *text, size_t size, struct json_object **ret) {
         o = json_tokener_parse_ex(t, "", 1);
         error = json_tokener_get_error(t);
     }
+    if (errno == ENOMEM)
+        return -ENOMEM;
 
     switch (error) {
     case json_tokener_success:
@@ -59,13 +64,21 @@ int json_parse(const char *text, size_t size, struct json_object **ret) {
     }
 }
 
+const char *json_to_text(struct json_object *o, size_t *ret_size) {
+    const char *text;
+
+    errno = 0;
+    text = json_object_to_json_string_length(
+        o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, ret_size);
+    return errno == ENOMEM || errno == EFBIG ? NULL : text;
+}
+
 int json_encode(struct json_object *o, char **ret, size_t *ret_size) {
     const char *text;
     char *copy;
     size_t size;
 
-    text = json_object_to_json_string_length(
-        o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+    text = json_to_text(o, &size);
     if (!text)
         return -ENOMEM;
     copy = malloc(size + 1);

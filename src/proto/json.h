@@ -16,7 +16,9 @@ static inline void json_object_putp(struct json_object **o) {
  * UTF-8. The object belongs to the caller; it is NULL for the document `null`. */
 int json_parse(const char *text, size_t size, struct json_object **ret);
 
-/* The text of an object, without blanks. The caller frees it. */
+/* The text of an object, without blanks; it belongs to the object. NULL: no memory. */
+const char *json_to_text(struct json_object *o, size_t *ret_size);
+/* The same, as a copy that the caller frees. */
 int json_encode(struct json_object *o, char **ret, size_t *ret_size);
 /* Bytes that a text takes as a JSON string, without its quotes. */
 size_t json_string_size(const char *text) _pure_;
