@@ -228,10 +228,17 @@ class Machine:
         options = f"rw {'' if self.udev else WITHOUT_UDEV}"
         # writeback: the guest sees a write cache, and its flushes and nothing else reach the disk
         self._start_emulator(f"file=nbd:unix:{self.directory}/disk.sock,cache=writeback", options)
-        self._wait((self.directory / "shell.sock").exists, 30, "the emulator")
         self.shell = socket.socket(socket.AF_UNIX)
-        self.shell.connect(str(self.directory / "shell.sock"))
+        self._wait(self._connect_shell, 60, "the emulator")
         self.buffer = b""
+
+    def _connect_shell(self):
+        """The socket is bound a moment before it listens."""
+        try:
+            self.shell.connect(str(self.directory / "shell.sock"))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
 
     def kill(self):
         """The power is gone from this moment on; power_cut() must follow."""
