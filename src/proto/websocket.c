@@ -157,7 +157,7 @@ int websocket_feed(WebSocket *w, const void *data, size_t size) {
     w->broken = true;
     if (r < 0)
         return r;
-    (void)queue_close(w, (uint16_t)r, NULL, 0);
+    (void)websocket_send_close(w, (uint16_t)r, NULL); /* after what it was answered before */
     return -EPROTO;
 }
 
