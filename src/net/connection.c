@@ -272,6 +272,9 @@ static void on_closed(int error, void *userdata) {
                            sizeof(c->error));
     else if (error == -EPROTO)
         (void)snprintf(c->error, sizeof(c->error), "the manager broke the WebSocket protocol");
+    else if (error == -E2BIG)
+        (void)snprintf(c->error, sizeof(c->error),
+                       "the head of the server's answer is too long; check agentmanager_url");
     else if (error < 0)
         (void)snprintf(c->error, sizeof(c->error), "%s", strerror(-error));
     else if (code > 0)

@@ -196,7 +196,7 @@ static int shake_hands(Stream *s) {
 static bool end_if_failed(Stream *s, int r) {
     if (r < 0)
         stream_fail(s, r);
-    else if (s->phase == PHASE_FRAMES && websocket_is_closed(s->websocket))
+    else if (s->phase == PHASE_FRAMES && websocket_is_closed(s->websocket) && s->out_size == 0)
         stream_fail(s, 0);
     if (!s->failed)
         return false;

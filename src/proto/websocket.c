@@ -1,57 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wslay works with callbacks for bytes; `in` and `out` hold the buffers of the call in progress. */
+/* Incoming bytes go to websocket-reader.c. For what is sent wslay has the queue; it works with
+ * callbacks for bytes, and `out` is the buffer of the call in progress. */
 #include "proto/websocket.h"
 
 #include <sys/random.h>
 #include <wslay/wslay.h>
 
 #include "basic/bounds.h"
+#include "proto/websocket-reader.h"
 
 #define CLOSE_REASON_MAX 123 /* RFC 6455, section 5.5 */
 #define MASKS_SIZE 512       /* random bytes that are fetched at a time */
 
 struct WebSocket {
     wslay_event_context_ptr context;
+    WebSocketReader *reader;
     WebSocketCallbacks callbacks;
     void *userdata;
-    const uint8_t *in;
-    size_t in_size;
+    bool broken;        /* nothing more is read */
+    uint16_t peer_code; /* of its close frame */
     uint8_t *out;
     size_t out_size;
-    unsigned n_fragments;      /* of the message that is being received */
     unsigned n_pongs;          /* queued since the queue was empty last */
     uint8_t masks[MASKS_SIZE]; /* random, for the frames to come */
     size_t masks_left;
-    /* wslay would send a close frame before the messages that wait, and then none of these */
+    /* after the messages that wait */
     bool close_wanted;
     uint16_t close_code;
     char close_reason[CLOSE_REASON_MAX + 1];
 };
-
-/* wslay keeps an allocation for each fragment, and one for each pong that the peer does not read.
- */
-static bool is_flooded(const WebSocket *w) {
-    return w->n_fragments > FRAGMENTS_MAX || w->n_pongs > PONGS_WAITING_MAX;
-}
-
-static ssize_t on_recv(wslay_event_context_ptr context, uint8_t *buf, size_t size, int flags,
-                       void *userdata) {
-    WebSocket *w = userdata;
-    size_t n = MIN(size, w->in_size);
-
-    if (is_flooded(w)) {
-        wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
-        return -1;
-    }
-    if (n == 0) {
-        wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
-        return -1;
-    }
-    memcpy(buf, w->in, n);
-    w->in += n;
-    w->in_size -= n;
-    return (ssize_t)n;
-}
 
 static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *data, size_t size, int flags,
                        void *userdata) {
@@ -84,27 +61,6 @@ static int on_genmask(wslay_event_context_ptr context, uint8_t *buf, size_t size
     return 0;
 }
 
-static void on_frame(wslay_event_context_ptr context,
-                     const struct wslay_event_on_frame_recv_start_arg *arg, void *userdata) {
-    WebSocket *w = userdata;
-
-    if (!wslay_is_ctrl_frame(arg->opcode))
-        w->n_fragments++;
-}
-
-static void on_message(wslay_event_context_ptr context,
-                       const struct wslay_event_on_msg_recv_arg *arg, void *userdata) {
-    WebSocket *w = userdata;
-
-    if (arg->opcode == WSLAY_PING)
-        w->n_pongs++;
-    if (wslay_is_ctrl_frame(arg->opcode))
-        return;
-    w->n_fragments = 0;
-    w->callbacks.on_message((const char *)arg->msg, arg->msg_length,
-                            arg->opcode == WSLAY_TEXT_FRAME, w->userdata);
-}
-
 static int map_error(int error) {
     switch (error) {
     case 0:
@@ -119,14 +75,48 @@ static int map_error(int error) {
     }
 }
 
+static int queue(WebSocket *w, uint8_t opcode, const void *data, size_t size) {
+    struct wslay_event_msg message = {.opcode = opcode, .msg = data, .msg_length = size};
+
+    return map_error(wslay_event_queue_msg(w->context, &message));
+}
+
+/* Goes out before the messages that wait, and then none of these do. */
+static int queue_close(WebSocket *w, uint16_t code, const char *reason, size_t size) {
+    w->close_wanted = false;
+    return map_error(wslay_event_queue_close(w->context, code, (const uint8_t *)reason, size));
+}
+
+static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
+    WebSocket *w = userdata;
+
+    w->callbacks.on_message(text, size, is_text, w->userdata);
+}
+
+static uint16_t on_ping(const void *data, size_t size, void *userdata) {
+    WebSocket *w = userdata;
+
+    (void)queue(w, WSLAY_PONG, data, size);
+    return ++w->n_pongs > PONGS_WAITING_MAX ? WSLAY_CODE_POLICY_VIOLATION : 0;
+}
+
+static void on_close(uint16_t code, const char *reason, size_t size, void *userdata) {
+    WebSocket *w = userdata;
+
+    w->peer_code = code ?: WSLAY_CODE_NO_STATUS_RCVD;
+    (void)queue_close(w, code, reason, size);
+}
+
 int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userdata,
                   WebSocket **ret) {
     static const struct wslay_event_callbacks hooks = {
-        .recv_callback = on_recv,
         .send_callback = on_send,
         .genmask_callback = on_genmask,
-        .on_frame_recv_start_callback = on_frame,
-        .on_msg_recv_callback = on_message,
+    };
+    static const WebSocketReaderCallbacks reader_callbacks = {
+        .on_message = on_message,
+        .on_ping = on_ping,
+        .on_close = on_close,
     };
     _cleanup_(websocket_freep) WebSocket *w = calloc(1, sizeof(*w));
     int r;
@@ -139,7 +129,9 @@ int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userda
                : wslay_event_context_server_init(&w->context, &hooks, w);
     if (r < 0)
         return map_error(r);
-    wslay_event_config_set_max_recv_msg_length(w->context, MESSAGE_SIZE_MAX);
+    r = websocket_reader_new(!client, &reader_callbacks, w, &w->reader);
+    if (r < 0)
+        return r;
     *ret = TAKE_PTR(w);
     return 0;
 }
@@ -149,6 +141,7 @@ WebSocket *websocket_free(WebSocket *w) {
         return NULL;
     if (w->context)
         wslay_event_context_free(w->context);
+    websocket_reader_free(w->reader);
     free(w);
     return NULL;
 }
@@ -156,23 +149,16 @@ WebSocket *websocket_free(WebSocket *w) {
 int websocket_feed(WebSocket *w, const void *data, size_t size) {
     int r;
 
-    w->in = data;
-    w->in_size = size;
-    r = wslay_event_recv(w->context);
-    w->in = NULL;
-    w->in_size = 0;
-    if (r < 0)
-        return map_error(r);
-    /* wslay answers a broken frame by queueing a close frame and reading no further */
-    if (!wslay_event_get_read_enabled(w->context) && !wslay_event_get_close_received(w->context))
+    if (w->broken)
         return -EPROTO;
-    return 0;
-}
-
-static int queue(WebSocket *w, uint8_t opcode, const void *data, size_t size) {
-    struct wslay_event_msg message = {.opcode = opcode, .msg = data, .msg_length = size};
-
-    return map_error(wslay_event_queue_msg(w->context, &message));
+    r = websocket_reader_feed(w->reader, data, size);
+    if (r == 0)
+        return 0;
+    w->broken = true;
+    if (r < 0)
+        return r;
+    (void)websocket_send_close(w, (uint16_t)r, NULL); /* after what it was answered before */
+    return -EPROTO;
 }
 
 int websocket_send_text(WebSocket *w, const char *text, size_t size) {
@@ -189,10 +175,8 @@ int websocket_send_ping(WebSocket *w) {
     return queue(w, WSLAY_PING, NULL, 0);
 }
 
-static int queue_close(WebSocket *w) {
-    w->close_wanted = false;
-    return map_error(wslay_event_queue_close(
-        w->context, w->close_code, (const uint8_t *)w->close_reason, strlen(w->close_reason)));
+static int queue_wanted_close(WebSocket *w) {
+    return queue_close(w, w->close_code, w->close_reason, strlen(w->close_reason));
 }
 
 int websocket_send_close(WebSocket *w, uint16_t code, const char *reason) {
@@ -206,7 +190,7 @@ int websocket_send_close(WebSocket *w, uint16_t code, const char *reason) {
     memcpy(w->close_reason, strempty(reason), size);
     w->close_reason[size] = 0;
     w->close_wanted = true;
-    return wslay_event_want_write(w->context) ? 0 : queue_close(w);
+    return wslay_event_want_write(w->context) ? 0 : queue_wanted_close(w);
 }
 
 ssize_t websocket_output(WebSocket *w, void *buf, size_t size) {
@@ -216,7 +200,7 @@ ssize_t websocket_output(WebSocket *w, void *buf, size_t size) {
     w->out_size = size;
     r = wslay_event_send(w->context);
     if (r == 0 && w->close_wanted && !wslay_event_want_write(w->context)) {
-        (void)queue_close(w);
+        (void)queue_wanted_close(w);
         r = wslay_event_send(w->context);
     }
     if (!wslay_event_want_write(w->context))
@@ -237,11 +221,9 @@ size_t websocket_queued_size(const WebSocket *w) {
 }
 
 uint16_t websocket_close_code(const WebSocket *w) {
-    return wslay_event_get_close_received(w->context)
-               ? wslay_event_get_status_code_received(w->context)
-               : 0;
+    return w->peer_code;
 }
 
 bool websocket_is_closed(const WebSocket *w) {
-    return wslay_event_get_close_received(w->context) && wslay_event_get_close_sent(w->context);
+    return w->peer_code > 0 && wslay_event_get_close_sent(w->context);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* WebSocket framing (RFC 6455) after the upgrade, by wslay. Pure: bytes go in and out by call, so
- * that transport, tests and fuzzers drive it alike. Pings are answered by themselves; messages over
- * MESSAGE_SIZE_MAX, invalid UTF-8 and broken frames queue the close frame that the RFC asks for. */
+/* WebSocket framing (RFC 6455) after the upgrade, with wslay. Pure: bytes go in and out by call,
+ * so that transport, tests and fuzzers drive it alike. Pings are answered by themselves. What a
+ * peer must not send queues a close frame with the code of RFC 6455, section 7.4.1: 1002 for a
+ * broken frame, 1007 for invalid UTF-8 in a text or a reason, 1009 for a message over
+ * MESSAGE_SIZE_MAX or FRAGMENTS_MAX, 1008 for more than PONGS_WAITING_MAX pings whose pongs are not
+ * read. */
 #pragma once
 
 #include "basic/macro.h"

@@ -220,14 +220,11 @@ static void test_pong_payload(void) {
     peer_done(&server);
 }
 
-/* wslay's close frame after a frame header that cannot be read: it gives no code */
-#define NO_CODE 1005
-
 static unsigned close_code(const GString *frames) {
     if (frames->len < 2 || (uint8_t)frames->str[0] != 0x88)
         return 0;
     if (frames->str[1] == 0)
-        return NO_CODE;
+        return 1005;
     return (unsigned)(uint8_t)frames->str[2] << 8 | (uint8_t)frames->str[3];
 }
 
@@ -248,16 +245,22 @@ static void test_broken(void) {
          1002},                                               /* not masked */
         {FRAMES("\x80\x81\0\0\0\0a"), 1002},                  /* nothing to continue */
         {FRAMES("\x01\x81\0\0\0\0a\x81\x81\0\0\0\0b"), 1002}, /* another message inside */
-        {FRAMES("\x09\x80\0\0\0\0"), NO_CODE},                /* ping in fragments */
-        {FRAMES("\x89\xfe\x00\x7e\0\0\0\0"), NO_CODE},        /* ping of 126 bytes */
-        {FRAMES("\x81\xfe\x00\x05\0\0\0\0abcde"), NO_CODE},   /* length not in its shortest form */
-        {FRAMES("\x81\xff\x80\0\0\0\0\0\0\0\0\0\0\0"), NO_CODE}, /* top bit of the length */
-        {FRAMES("\x81\x81\0\0\0\0\xff"), 1007},                  /* bad UTF-8 */
+        {FRAMES("\x09\x80\0\0\0\0"), 1002},                   /* ping in fragments */
+        {FRAMES("\x89\xfe\x00\x7e\0\0\0\0"), 1002},           /* ping of 126 bytes */
+        {FRAMES("\x81\xfe\x00\x05\0\0\0\0abcde"), 1002},      /* length not in its shortest form */
+        {FRAMES("\x81\xff\x80\0\0\0\0\0\0\0\0\0\0\0"), 1002}, /* top bit of the length */
+        {FRAMES("\x81\x81\0\0\0\0\xff"), 1007},               /* bad UTF-8 */
         {FRAMES("\x81\x81\0\0\0\0\xc3"), 1007},
         {FRAMES("\x01\x81\0\0\0\0\xc3\x80\x81\0\0\0\0("), 1007},
         {FRAMES("\x81\xff\0\0\0\0\x00\x80\x00\x01\0\0\0\0a"), 1009}, /* 8 MiB + 1 */
         {FRAMES("\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0a"), 1009},
         {FRAMES("\x01\x81\0\0\0\0a\x80\xff\0\0\0\0\x00\x80\x00\x00\0\0\0\0a"), 1009},
+        {FRAMES("\x88\x81\0\0\0\0\x03"), 1002},             /* half a code */
+        {FRAMES("\x88\x82\0\0\0\0\x03\xed"), 1002},         /* 1005 */
+        {FRAMES("\x88\x82\0\0\0\0\x03\xf4"), 1002},         /* 1012 */
+        {FRAMES("\x88\x82\0\0\0\0\x13\x88"), 1002},         /* 5000 */
+        {FRAMES("\x88\x83\0\0\0\0\x03\xe8\xff"), 1007},     /* bad UTF-8 in a reason */
+        {FRAMES("\x88\x84\0\0\0\0\x03\xe8\xe2\x82"), 1007}, /* cut off */
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++)
@@ -278,6 +281,20 @@ static void test_broken(void) {
         }
 }
 
+/* Of the close frame at the end of what a client sends. */
+static unsigned client_close_code(Peer *client) {
+    g_autoptr(GString) output = take_output(client);
+    const uint8_t *p = (const uint8_t *)output->str;
+
+    while (output->len >= 2 && (p[0] & 0xf) != 8) { /* pongs come first */
+        g_assert_cmpuint(p[1] & 0x7f, <, 126);
+        g_string_erase(output, 0, 6 + (p[1] & 0x7f));
+    }
+    g_assert_cmpuint(output->len, ==, 8);
+    g_assert_cmpuint(p[1], ==, 0x82);
+    return (unsigned)(p[6] ^ p[2]) << 8 | (p[7] ^ p[3]);
+}
+
 /* A server must not mask (RFC 6455, section 5.1). */
 static void test_masked_server(void) {
     Peer client;
@@ -285,6 +302,7 @@ static void test_masked_server(void) {
     peer_init(&client, true);
     g_assert_cmpint(websocket_feed(client.websocket, FRAMES("\x81\x81\0\0\0\0a")), ==, -EPROTO);
     g_assert_cmpuint(client.n, ==, 0);
+    g_assert_cmpuint(client_close_code(&client), ==, 1002);
     peer_done(&client);
 }
 
@@ -383,7 +401,52 @@ static void test_close_without_code(void) {
     peer_done(&client);
 }
 
-/* Nor may one make us keep a small allocation for each byte of a message. */
+/* The answer has the same code and reason, wherever the frame is cut. */
+static void test_close_echo(void) {
+    static const struct {
+        const char *frame;
+        size_t size;
+    } cases[] = {
+        {FRAMES("\x88\x02\x03\xe8")},
+        {FRAMES("\x88\x02\x13\x87")},
+        {FRAMES("\x88\x0a\x03\xe9g\xc3\xb6\xe2\x82\xacod")},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+        for (size_t step = 1; step <= cases[i].size; step++) {
+            g_autoptr(GString) output = NULL;
+            Peer client;
+
+            peer_init(&client, true);
+            for (size_t k = 0; k < cases[i].size; k += step)
+                g_assert_cmpint(websocket_feed(client.websocket, cases[i].frame + k,
+                                               MIN(step, cases[i].size - k)),
+                                ==, 0);
+            output = take_output(&client);
+            g_assert_cmpuint(output->len, ==, cases[i].size + 4);
+            for (size_t k = 2; k < cases[i].size; k++)
+                g_assert_cmpint((char)(output->str[k + 4] ^ output->str[2 + (k - 2) % 4]), ==,
+                                cases[i].frame[k]);
+            g_assert_true(websocket_is_closed(client.websocket));
+            peer_done(&client);
+        }
+}
+
+/* After what cannot be read no more is. */
+static void test_broken_for_good(void) {
+    Peer client;
+
+    peer_init(&client, true);
+    g_assert_cmpint(websocket_feed(client.websocket, FRAMES("\x83\x00")), ==, -EPROTO);
+    g_assert_cmpint(websocket_feed(client.websocket, FRAMES("\x81\x00")), ==, -EPROTO);
+    g_assert_cmpuint(client.n, ==, 0);
+    g_assert_cmpint(websocket_send_text(client.websocket, "x", 1), ==, -EPIPE);
+    g_assert_cmpuint(client_close_code(&client), ==, 1002);
+    g_assert_false(websocket_has_output(client.websocket));
+    peer_done(&client);
+}
+
+/* A message may not have ever more fragments. */
 static void test_fragment_flood(void) {
     g_autofree char *frames = g_malloc0(16383);
     size_t fed = 0;
@@ -401,6 +464,7 @@ static void test_fragment_flood(void) {
         r = websocket_feed(client.websocket, frames, 16383);
     g_assert_cmpint(r, ==, -EPROTO);
     g_assert_cmpuint(fed, <, 20);
+    g_assert_cmpuint(client_close_code(&client), ==, 1009);
     peer_done(&client);
 
     /* fragments of messages that end are not counted together */
@@ -425,6 +489,7 @@ static void test_ping_flood(void) {
         r = websocket_feed(client.websocket, pings, 16384);
     g_assert_cmpint(r, ==, -EPROTO);
     g_assert_cmpuint(fed, <, 5);
+    g_assert_cmpuint(client_close_code(&client), ==, 1008);
     peer_done(&client);
 
     /* one that reads them may ping for ever */
@@ -453,6 +518,8 @@ int main(int argc, char **argv) {
     g_test_add_func("/websocket/close-crossing", test_close_crossing);
     g_test_add_func("/websocket/close-reason", test_close_reason);
     g_test_add_func("/websocket/close-without-code", test_close_without_code);
+    g_test_add_func("/websocket/close-echo", test_close_echo);
+    g_test_add_func("/websocket/broken-for-good", test_broken_for_good);
     g_test_add_func("/websocket/fragment-flood", test_fragment_flood);
     g_test_add_func("/websocket/ping-flood", test_ping_flood);
     return g_test_run();

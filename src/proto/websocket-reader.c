@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wslay's own assembly of messages is not used: it has no close code for a frame header that is
+ * broken, takes a close frame of one byte, and checks a reason only as far as it comes in one
+ * piece. */
+#include "proto/websocket-reader.h"
+
+#include <wslay/wslay.h>
+
+#include "basic/bounds.h"
+
+/* What may follow in the character that has begun (RFC 3629, section 4). */
+typedef struct Utf8 {
+    uint8_t left; /* bytes to come */
+    uint8_t min, max;
+} Utf8;
+
+typedef struct Incoming {
+    uint8_t opcode; /* 0: none */
+    bool final;     /* the frame that is being received is the last one */
+    Utf8 utf8;
+    char *data;
+    size_t size, allocated;
+} Incoming;
+
+struct WebSocketReader {
+    wslay_frame_context_ptr frames;
+    WebSocketReaderCallbacks callbacks;
+    void *userdata;
+    bool masked;
+    bool closed;
+    const uint8_t *in; /* of the call in progress */
+    size_t in_size;
+    Incoming message, control; /* a control frame may come between the fragments of a message */
+    Incoming *current;         /* whose frame is being received, or NULL */
+    uint64_t frame_left;       /* payload of that frame still to come */
+    unsigned n_fragments;
+};
+
+static bool utf8_take(Utf8 *u, uint8_t byte) {
+    if (u->left > 0) {
+        bool valid = byte >= u->min && byte <= u->max;
+
+        *u = (Utf8){(uint8_t)(u->left - 1), 0x80, 0xbf};
+        return valid;
+    }
+    if (byte < 0x80)
+        return true;
+    /* overlong forms, surrogates, beyond U+10FFFF */
+    *u = (Utf8){
+        .left = byte < 0xe0   ? 1
+                : byte < 0xf0 ? 2
+                              : 3,
+        .min = byte == 0xe0   ? 0xa0
+               : byte == 0xf0 ? 0x90
+                              : 0x80,
+        .max = byte == 0xed   ? 0x9f
+               : byte == 0xf4 ? 0x8f
+                              : 0xbf,
+    };
+    return byte >= 0xc2 && byte <= 0xf4;
+}
+
+static bool utf8_take_all(Utf8 *u, const void *data, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (!utf8_take(u, ((const uint8_t *)data)[i]))
+            return false;
+    return true;
+}
+
+static void incoming_done(Incoming *i) {
+    free(i->data);
+    *i = (Incoming){};
+}
+
+static int incoming_reserve(Incoming *i, size_t more) {
+    size_t wanted = MAX(i->size + more, MIN(i->allocated * 2, MESSAGE_SIZE_MAX));
+    char *data;
+
+    if (i->size + more <= i->allocated)
+        return 0;
+    data = realloc(i->data, wanted);
+    if (!data)
+        return -ENOMEM;
+    i->data = data;
+    i->allocated = wanted;
+    return 0;
+}
+
+static ssize_t on_recv(uint8_t *buf, size_t size, int flags, void *userdata) {
+    WebSocketReader *r = userdata;
+    size_t n = MIN(size, r->in_size);
+
+    if (n == 0)
+        return -1;
+    memcpy(buf, r->in, n);
+    r->in += n;
+    r->in_size -= n;
+    return (ssize_t)n;
+}
+
+static int begin_frame(WebSocketReader *r, const struct wslay_frame_iocb *frame) {
+    bool is_control = wslay_is_ctrl_frame(frame->opcode);
+    Incoming *i = is_control ? &r->control : &r->message;
+
+    if (frame->rsv != 0 || (frame->mask != 0) != r->masked || (frame->opcode & 7) > 2)
+        return WSLAY_CODE_PROTOCOL_ERROR;
+    /* only what has begun can go on, and only what has ended can begin */
+    if ((frame->opcode == WSLAY_CONTINUATION_FRAME) != (i->opcode != 0))
+        return WSLAY_CODE_PROTOCOL_ERROR;
+    if (!is_control &&
+        (++r->n_fragments > FRAGMENTS_MAX || frame->payload_length > MESSAGE_SIZE_MAX - i->size))
+        return WSLAY_CODE_MESSAGE_TOO_BIG;
+
+    if (i->opcode == 0)
+        i->opcode = frame->opcode;
+    i->final = frame->fin;
+    r->current = i;
+    r->frame_left = frame->payload_length;
+    return incoming_reserve(i, (size_t)frame->payload_length);
+}
+
+static bool is_close_code(unsigned code) {
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1011) ||
+           (code >= 3000 && code <= 4999);
+}
+
+static int take_close(WebSocketReader *r, const char *data, size_t size) {
+    uint16_t code = 0;
+    Utf8 utf8 = {};
+
+    if (size > 0) {
+        if (size < sizeof(code))
+            return WSLAY_CODE_PROTOCOL_ERROR;
+        code = (uint16_t)((uint8_t)data[0] << 8 | (uint8_t)data[1]);
+        if (!is_close_code(code))
+            return WSLAY_CODE_PROTOCOL_ERROR;
+        data += sizeof(code);
+        size -= sizeof(code);
+        if (!utf8_take_all(&utf8, data, size) || utf8.left > 0)
+            return WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA;
+    }
+    r->closed = true;
+    r->callbacks.on_close(code, data, size, r->userdata);
+    return 0;
+}
+
+static int end_frame(WebSocketReader *r) {
+    Incoming *i = TAKE_PTR(r->current);
+    int code = 0;
+
+    if (!i->final)
+        return 0;
+    switch (i->opcode) {
+    case WSLAY_TEXT_FRAME:
+    case WSLAY_BINARY_FRAME:
+        r->n_fragments = 0;
+        if (i->utf8.left > 0)
+            code = WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA;
+        else
+            r->callbacks.on_message(i->data, i->size, i->opcode == WSLAY_TEXT_FRAME, r->userdata);
+        break;
+    case WSLAY_PING:
+        code = r->callbacks.on_ping(i->data, i->size, r->userdata);
+        break;
+    case WSLAY_CONNECTION_CLOSE:
+        code = take_close(r, i->data, i->size);
+    }
+    incoming_done(i);
+    return code;
+}
+
+static int take_payload(WebSocketReader *r, const struct wslay_frame_iocb *frame) {
+    Incoming *i = r->current;
+
+    if (i->opcode == WSLAY_TEXT_FRAME && !utf8_take_all(&i->utf8, frame->data, frame->data_length))
+        return WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA;
+    if (frame->data_length > 0)
+        memcpy(i->data + i->size, frame->data, frame->data_length);
+    i->size += frame->data_length;
+    r->frame_left -= frame->data_length;
+    return r->frame_left == 0 ? end_frame(r) : 0;
+}
+
+int websocket_reader_feed(WebSocketReader *r, const void *data, size_t size) {
+    int code = 0;
+
+    r->in = data;
+    r->in_size = size;
+    while (code == 0 && !r->closed) {
+        struct wslay_frame_iocb frame = {};
+        ssize_t n = wslay_frame_recv(r->frames, &frame);
+
+        if (n == WSLAY_ERR_WANT_READ)
+            break;
+        if (n < 0) {
+            code = WSLAY_CODE_PROTOCOL_ERROR;
+            break;
+        }
+        if (!r->current)
+            code = begin_frame(r, &frame);
+        if (code == 0)
+            code = take_payload(r, &frame);
+    }
+    r->in = NULL;
+    r->in_size = 0;
+    return code;
+}
+
+int websocket_reader_new(bool masked, const WebSocketReaderCallbacks *callbacks, void *userdata,
+                         WebSocketReader **ret) {
+    static const struct wslay_frame_callbacks hooks = {.recv_callback = on_recv};
+    _cleanup_(websocket_reader_freep) WebSocketReader *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return -ENOMEM;
+    r->masked = masked;
+    r->callbacks = *callbacks;
+    r->userdata = userdata;
+    if (wslay_frame_context_init(&r->frames, &hooks, r) < 0)
+        return -ENOMEM;
+    *ret = TAKE_PTR(r);
+    return 0;
+}
+
+WebSocketReader *websocket_reader_free(WebSocketReader *r) {
+    if (!r)
+        return NULL;
+    if (r->frames)
+        wslay_frame_context_free(r->frames);
+    incoming_done(&r->message);
+    incoming_done(&r->control);
+    free(r);
+    return NULL;
+}
