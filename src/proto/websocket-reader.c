@@ -119,8 +119,9 @@ static int begin_frame(WebSocketReader *r, const struct wslay_frame_iocb *frame)
     return incoming_reserve(i, (size_t)frame->payload_length);
 }
 
+/* RFC 6455, section 7.4, and what was registered since: 1012 to 1014. */
 static bool is_close_code(unsigned code) {
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1011) ||
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
            (code >= 3000 && code <= 4999);
 }
 

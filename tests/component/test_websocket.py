@@ -552,7 +552,7 @@ CLOSES = {
     "reason-not-ascii": struct.pack(">H", 1001) + "gö€\U0001f600d".encode(),
     "longest-reason": struct.pack(">H", 1000) + b"r" * 123,
     **{str(code): struct.pack(">H", code)
-       for code in (1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999)},
+       for code in (1001, 1002, 1003, *range(1007, 1015), 3000, 3999, 4000, 4999)},
 }
 
 
@@ -572,7 +572,7 @@ def test_7_close(server, case, chunk):
        bad("reason-surrogate", close(1000, b"\xed\xa0\x80"), 1007),
        bad("reason-cut-off", close(1000, b"bye\xe2\x82"), 1007),
        *(bad(f"code-{code}", close(code), 1002)
-         for code in (0, 1, 999, 1004, 1005, 1006, 1012, 1013, 1014, 1015, 1016, 1100, 2000, 2999,
+         for code in (0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999,
                       5000, 65535)))
 def test_7_close_that_breaks_the_rules(server, case, chunk):
     server.check(case, chunk)

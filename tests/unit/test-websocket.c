@@ -257,7 +257,7 @@ static void test_broken(void) {
         {FRAMES("\x01\x81\0\0\0\0a\x80\xff\0\0\0\0\x00\x80\x00\x00\0\0\0\0a"), 1009},
         {FRAMES("\x88\x81\0\0\0\0\x03"), 1002},             /* half a code */
         {FRAMES("\x88\x82\0\0\0\0\x03\xed"), 1002},         /* 1005 */
-        {FRAMES("\x88\x82\0\0\0\0\x03\xf4"), 1002},         /* 1012 */
+        {FRAMES("\x88\x82\0\0\0\0\x03\xf7"), 1002},         /* 1015 */
         {FRAMES("\x88\x82\0\0\0\0\x13\x88"), 1002},         /* 5000 */
         {FRAMES("\x88\x83\0\0\0\0\x03\xe8\xff"), 1007},     /* bad UTF-8 in a reason */
         {FRAMES("\x88\x84\0\0\0\0\x03\xe8\xe2\x82"), 1007}, /* cut off */
