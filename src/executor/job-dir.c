@@ -132,7 +132,7 @@ int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script
     return 0;
 }
 
-/* -EEXIST: another one; the first counts. */
+/* -EEXIST: another one, and the first counts; or none, as the job is over (job_dir_drop_script). */
 static int compare_script(const JobDir *d, int script_fd, uint64_t size) {
     _cleanup_free_ char *ours = NULL, *theirs = malloc(size + 1);
     size_t n;
@@ -142,7 +142,7 @@ static int compare_script(const JobDir *d, int script_fd, uint64_t size) {
         return -ENOMEM;
     r = read_file_at(d->dir_fd, "script", SCRIPT_SIZE_MAX, &ours, &n);
     if (r < 0)
-        return r;
+        return r == -ENOENT ? -EEXIST : r;
     if (pread(script_fd, theirs, size, 0) != (ssize_t)size)
         return -EBADMSG;
     return n == size && memcmp(ours, theirs, size) == 0 ? 0 : -EEXIST;
