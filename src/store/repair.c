@@ -131,7 +131,7 @@ static int copy_rows(Store *to, sqlite3 *from, const Salvage *what, bool down, i
 
 static int copy_table(Store *to, sqlite3 *from, const Salvage *what) {
     int64_t last = 0, unused;
-    bool complete;
+    bool complete = false;
     int n, m;
 
     n = copy_rows(to, from, what, false, 0, &last, &complete);
