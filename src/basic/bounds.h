@@ -22,7 +22,14 @@
 #define SEND_QUEUE_MAX ((size_t)2 * MESSAGE_SIZE_MAX) /* encoded bytes waiting for the socket */
 #define FRAGMENTS_MAX 65536u                          /* of one WebSocket message */
 #define PONGS_WAITING_MAX 1024u                       /* of a peer that pings and does not read */
+#define SEND_QUEUE_HIGH_MAX ((size_t)1024 * 1024)     /* nothing is read while more waits ... */
+#define SEND_QUEUE_LOW_MAX ((size_t)512 * 1024)       /* ... until this is left */
 #define URL_SIZE_MAX ((size_t)2048)
+#define ADDRESSES_TRIED_MAX 32u                    /* of a name, that are tried */
+#define RETRY_AFTER_USEC_MAX (3600 * USEC_PER_SEC) /* a pause that an HTTP server asks for */
+#define PINS_MAX 8u                                /* public keys that the manager may have */
+#define SECRET_FILE_MAX ((size_t)4096)             /* user and password for a proxy */
+#define CONSOLE_LINES_MAX 100u                     /* that wait for the connection */
 
 /* requests */
 #define REQUESTS_OPEN_MAX 10000u
@@ -45,4 +52,5 @@
 
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)
+#define CERTIFICATE_FILE_MAX ((size_t)4 * 1024 * 1024) /* looked at for changes */
 #define PROC_FILE_MAX ((size_t)1024 * 1024)

@@ -10,6 +10,7 @@
 #define LOG_STATE(state) { "DCM_STATE", (state) }
 #define LOG_UNIT(unit) { "DCM_UNIT", (unit) }
 #define LOG_RETURN_CODE(code) { "DCM_RETURN_CODE", (code) }
+#define LOG_STEP(step) { "DCM_FAILED_STEP", (step) }
 #define LOG_ID(id) { "MESSAGE_ID", (id) }
 
 #define DCM_MESSAGE_STARTED                       "c1df7202630843d3930930584041ea5b" /* the agent has started */

@@ -24,20 +24,27 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
                                sd_bus_error *error) {
     static const struct {
         const char *name;
-        const char *(*get)(const Agent *a);
+        const char *(*get)(const Uplink *u);
     } getters[] = {
-        {"State", agent_get_state},
-        {"StatusText", agent_get_status_text},
-        {"AgentId", agent_get_agent_id},
-        {"ServerName", agent_get_server_name},
-        {"ManagerUrl", agent_get_manager_url},
+        {"State", uplink_get_state},
+        {"StatusText", uplink_get_status},
+        {"ManagerUrl", uplink_get_url},
+        {"Proxy", uplink_get_proxy},
+        {"PeerAddress", uplink_get_peer},
+        {"TlsSession", uplink_get_tls},
+        {"FailedStep", uplink_get_failed_step},
     };
     AgentObject *o = userdata;
+    const char *value = PROJECT_VERSION;
 
+    if (streq(property, "AgentId"))
+        value = agent_get_agent_id(o->agent);
+    else if (streq(property, "ServerName"))
+        value = agent_get_server_name(o->agent);
     for (size_t i = 0; i < ELEMENTSOF(getters); i++)
         if (streq(property, getters[i].name))
-            return sd_bus_message_append(reply, "s", getters[i].get(o->agent));
-    return sd_bus_message_append(reply, "s", PROJECT_VERSION);
+            value = getters[i].get(agent_get_uplink(o->agent));
+    return sd_bus_message_append(reply, "s", value);
 }
 
 static int property_get_protocol_version(sd_bus *bus, const char *path, const char *interface,
@@ -46,12 +53,16 @@ static int property_get_protocol_version(sd_bus *bus, const char *path, const ch
     return sd_bus_message_append(reply, "u", (uint32_t)PROTOCOL_VERSION);
 }
 
-static int property_get_connected_since(sd_bus *bus, const char *path, const char *interface,
-                                        const char *property, sd_bus_message *reply, void *userdata,
-                                        sd_bus_error *error) {
+static int property_get_usec(sd_bus *bus, const char *path, const char *interface,
+                             const char *property, sd_bus_message *reply, void *userdata,
+                             sd_bus_error *error) {
     AgentObject *o = userdata;
+    const Uplink *u = agent_get_uplink(o->agent);
 
-    return sd_bus_message_append(reply, "t", agent_get_connected_since_usec(o->agent));
+    return sd_bus_message_append(reply, "t",
+                                 streq(property, "ConnectedSinceUSec")
+                                     ? uplink_get_connected_since_usec(u)
+                                     : uplink_get_certificate_end_usec(u));
 }
 
 static int property_get_counts(sd_bus *bus, const char *path, const char *interface,
@@ -184,6 +195,13 @@ static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error)
     return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
 
+static int method_reconnect(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    AgentObject *o = userdata;
+
+    agent_reconnect(o->agent);
+    return sd_bus_reply_method_return(m, NULL);
+}
+
 #define CHANGING(name, signature, get)                                                             \
     SD_BUS_PROPERTY(name, signature, get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
 #define CONSTANT(name, signature, get)                                                             \
@@ -198,7 +216,12 @@ static const sd_bus_vtable vtable[] = {
     CHANGING("AgentId", "s", property_get_string),
     CHANGING("ServerName", "s", property_get_string),
     CHANGING("ManagerUrl", "s", property_get_string),
-    CHANGING("ConnectedSinceUSec", "t", property_get_connected_since),
+    CHANGING("ConnectedSinceUSec", "t", property_get_usec),
+    CHANGING("Proxy", "s", property_get_string),
+    CHANGING("PeerAddress", "s", property_get_string),
+    CHANGING("TlsSession", "s", property_get_string),
+    CHANGING("CertificateEndUSec", "t", property_get_usec),
+    CHANGING("FailedStep", "s", property_get_string),
     CHANGING("RequestCounts", "a{su}", property_get_counts),
     SD_BUS_METHOD_WITH_ARGS("ListRequests", SD_BUS_ARGS("u", limit),
                             SD_BUS_RESULT("a(ssstt)", requests), method_list_requests,
@@ -208,6 +231,7 @@ static const sd_bus_vtable vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("ListCommands", SD_BUS_NO_ARGS,
                             SD_BUS_RESULT("a(sssa(ssbs))", commands), method_list_commands,
                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Reconnect", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reconnect, 0),
     SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, 0),
     SD_BUS_SIGNAL_WITH_ARGS("RequestChanged", SD_BUS_ARGS("s", guid, "s", command, "s", state), 0),
     SD_BUS_VTABLE_END,
@@ -218,7 +242,8 @@ static void on_status(void *userdata) {
 
     (void)sd_bus_emit_properties_changed(o->bus, AGENT_BUS_PATH, INTERFACE, "State", "StatusText",
                                          "AgentId", "ServerName", "ManagerUrl",
-                                         "ConnectedSinceUSec", NULL);
+                                         "ConnectedSinceUSec", "Proxy", "PeerAddress", "TlsSession",
+                                         "CertificateEndUSec", "FailedStep", NULL);
 }
 
 static int on_counts_timer(sd_event_source *source, uint64_t usec, void *userdata) {

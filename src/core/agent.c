@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/agent.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
 
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "basic/time-util.h"
-#include "core/command-table.h"
 #include "core/config.h"
+#include "core/offer.h"
 #include "core/retention.h"
 #include "core/storage.h"
 #include "core/token.h"
-#include "system/addresses.h"
 #include "system/memory.h"
 #include "system/platform.h"
 
-#define STATUS_SIZE 512
 #define META_INJECTED_ID "injected_id"
 #define ENVIRONMENT_INJECTED_ID "DCM_AGENT_INJECTED_ID"
 #define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)
@@ -35,75 +30,27 @@ struct Agent {
     char token[TOKEN_SIZE];
     char *injected_id;
     Store *store;
-    Connection *connection;
+    Uplink *uplink;
     Console *console;
     RequestFlow *flow;
     Dispatcher *dispatcher;
     Retention *retention;
     sd_event_source *trim_timer;
-    ConnectionState state;
-    char status[STATUS_SIZE];
     char *server_name;
-    uint64_t connected_since_usec;
-    unsigned n_failures; /* since the last success */
     bool was_connected;
     bool stopping; /* by HEMLOCK, or broken: nothing is taken any more */
 };
 
-static void set_status(Agent *a, const char *format, ...) _printf_(2, 3);
-static void set_status(Agent *a, const char *format, ...) {
-    va_list ap;
-
-    va_start(ap, format);
-    (void)vsnprintf(a->status, sizeof(a->status), format, ap);
-    va_end(ap);
-    (void)sd_notifyf(false, "STATUS=%s", a->status);
-    if (a->observer.on_status)
-        a->observer.on_status(a->observer.userdata);
-}
-
-static struct json_object *make_features(const Agent *a) {
-    _cleanup_json_ struct json_object *features = NULL, *plugins = json_object_new_array();
-    const Command *commands;
-    size_t n;
-
-    if (!plugins || json_object_deep_copy(a->config.features, &features, NULL) < 0)
-        return NULL;
-    commands = command_table(&n);
-    for (size_t i = 0; i < n; i++) {
-        struct json_object *name = json_object_new_string(commands[i].name);
-
-        if (!name || json_object_array_add(plugins, name) < 0) {
-            (void)json_object_put(name);
-            return NULL;
-        }
-    }
-    return json_add(features, "plugins", TAKE_PTR(plugins)) < 0 ? NULL : TAKE_PTR(features);
-}
-
-/* Built anew for each connection: addresses change. */
 static int make_offer(char **ret, size_t *ret_size, void *userdata) {
     Agent *a = userdata;
-    _cleanup_(addresses_done) Addresses addresses = {};
-    _cleanup_json_ struct json_object *features = make_features(a);
-    int r;
 
-    if (!features)
-        return -ENOMEM;
-    r = addresses_read(&addresses);
-    if (r < 0)
-        return r;
-    return handshake_offer_encode(
-        &(const HandshakeOffer){
-            .ipv4 = addresses.ipv4,
-            .ipv6 = addresses.ipv6,
-            .agent_id = request_flow_get_agent_id(a->flow),
+    return offer_make(
+        &(const OfferFacts){
+            .config = &a->config,
+            .platform = &a->platform,
             .token = a->token,
+            .agent_id = request_flow_get_agent_id(a->flow),
             .injected_id = a->injected_id,
-            .version = PROJECT_VERSION,
-            .platform = a->config.platform_name ?: a->platform.name,
-            .platform_version = a->config.platform_version ?: a->platform.version,
-            .features = features,
         },
         ret, ret_size);
 }
@@ -122,22 +69,26 @@ static void on_token_stale(void *userdata) {
 
 static void on_open(const HandshakeAnswer *answer, void *userdata) {
     Agent *a = userdata;
-    const char *agent_id;
 
-    a->n_failures = 0;
-    a->connected_since_usec = now_usec(CLOCK_REALTIME);
     (void)free_and_strdup(&a->server_name, answer->server_name);
     console_log(a->console, a->was_connected ? LOG_INFO : LOG_CRIT, "The agent has %sconnected.",
                 a->was_connected ? "re" : "");
     a->was_connected = true;
     request_flow_opened(a->flow, answer->agent_id);
-    agent_id = agent_get_agent_id(a);
-    (void)log_struct(LOG_NOTICE, 0,
-                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_CONNECTED), LOG_AGENT_ID(agent_id)),
-                     "Connected to %s as %s", a->config.agentmanager_url, agent_id);
-    set_status(a, "Connected to %s as %s%s%s%s", a->config.agentmanager_url, agent_id,
-               a->server_name ? " (" : "", strempty(a->server_name), a->server_name ? ")" : "");
-    memory_trim();
+    uplink_set_identity(a->uplink, agent_get_agent_id(a), a->server_name);
+}
+
+static void on_closed(void *userdata) {
+    Agent *a = userdata;
+
+    request_flow_closed(a->flow);
+}
+
+static void on_status(void *userdata) {
+    Agent *a = userdata;
+
+    if (a->observer.on_status)
+        a->observer.on_status(a->observer.userdata);
 }
 
 static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -159,45 +110,6 @@ static void on_message(const char *text, size_t size, bool is_text, void *userda
         trim_later(a);
     if (!a->stopping)
         dispatcher_message(a->dispatcher, text, size, is_text);
-}
-
-/* The first failure and each doubling of their number are worth a line. */
-static bool is_power_of_two(unsigned n) {
-    return n > 0 && (n & (n - 1)) == 0;
-}
-
-static void on_failure(const char *error, bool was_open, uint64_t wait_usec, void *userdata) {
-    Agent *a = userdata;
-    double wait = (double)wait_usec / (double)USEC_PER_SEC;
-
-    a->connected_since_usec = 0;
-    if (was_open) {
-        request_flow_closed(a->flow);
-        (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CONNECTION_LOST)),
-                         "The connection to %s ended: %s", a->config.agentmanager_url, error);
-    } else {
-        a->n_failures++;
-        (void)log_struct(is_power_of_two(a->n_failures) ? LOG_WARNING : LOG_DEBUG, 0,
-                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_CONNECTION_FAILED)),
-                         "Cannot connect to %s: %s (attempt %u, next in %.1f s)",
-                         a->config.agentmanager_url, error, a->n_failures, wait);
-    }
-    set_status(a, "Not connected to %s: %s; next attempt in %.0f s", a->config.agentmanager_url,
-               error, wait);
-}
-
-static void on_state(ConnectionState state, void *userdata) {
-    Agent *a = userdata;
-
-    a->state = state;
-    if (state == CONNECTION_RESOLVING && a->n_failures == 0)
-        set_status(a, "Connecting to %s", a->config.agentmanager_url);
-    else if (a->observer.on_status)
-        a->observer.on_status(a->observer.userdata);
-    if (state == CONNECTION_TLS && a->config.allow_unknown_certs)
-        (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CERTIFICATE_CHECK_OFF)),
-                         "allow_unknown_certs is set: whoever answers as %s is obeyed as root",
-                         a->config.agentmanager_url);
 }
 
 static int on_hemlock_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -259,42 +171,6 @@ static void apply_log_level(Agent *a) {
         log_set_level(level);
 }
 
-static void not_configured(Agent *a, const char *why) {
-    connection_stop(a->connection);
-    (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_NOT_CONFIGURED)), "%s", why);
-    set_status(a, "%s", why);
-}
-
-static int connect_to_manager(Agent *a) {
-    _cleanup_(connection_options_done) ConnectionOptions options = {};
-    const char *reason = NULL;
-    char text[STATUS_SIZE];
-    int r;
-
-    if (!a->config.agentmanager_url) {
-        (void)snprintf(text, sizeof(text),
-                       "Not configured: set agentmanager_url in %s, then reload",
-                       a->paths.config_file);
-        not_configured(a, text);
-        return 0;
-    }
-    r = url_parse(a->config.agentmanager_url, &options.url, &reason);
-    if (r == -ENOMEM)
-        return r;
-    if (r < 0) {
-        (void)snprintf(text, sizeof(text), "agentmanager_url in %s is not usable: %s",
-                       a->paths.config_file, strempty(reason));
-        not_configured(a, text);
-        return 0;
-    }
-    options.tls.allow_unknown_certs = a->config.allow_unknown_certs;
-    options.backoff_usec = a->config.backoff_usec;
-    options.max_backoff_usec = a->config.max_backoff_usec;
-    options.ping_usec = a->config.ping_usec;
-    r = free_and_strdup(&options.tls.ca_cert, a->config.ca_cert);
-    return r < 0 ? r : connection_start(a->connection, &options);
-}
-
 static void apply(Agent *a) {
     request_flow_configure(a->flow, &(const RequestFlowOptions){
                                         .retransmission_usec = a->config.retransmission_usec,
@@ -307,27 +183,23 @@ static void apply(Agent *a) {
     apply_log_level(a);
 }
 
-static bool same_connection(const Config *a, const Config *b) {
-    return streq_ptr(a->agentmanager_url, b->agentmanager_url) &&
-           streq_ptr(a->ca_cert, b->ca_cert) && a->allow_unknown_certs == b->allow_unknown_certs &&
-           a->backoff_usec == b->backoff_usec && a->max_backoff_usec == b->max_backoff_usec &&
-           a->ping_usec == b->ping_usec;
-}
-
 int agent_reload(Agent *a) {
     Config fresh = {};
-    bool same;
     int r;
 
     r = config_load(a->paths.config_file, a->paths.config_directory, on_config_problem, a, &fresh);
     if (r < 0)
         return log_error_errno(r, "The configuration cannot be read: %m");
-    same = same_connection(&a->config, &fresh);
     config_done(&a->config);
     a->config = fresh;
     apply(a);
     log_info("The configuration was read again");
-    return same ? 0 : connect_to_manager(a);
+    return uplink_configure(a->uplink, &a->config, a->paths.config_file);
+}
+
+void agent_reconnect(Agent *a) {
+    log_info("Connecting anew, as ordered");
+    uplink_reconnect(a->uplink);
 }
 
 /* From the environment once, then remembered. */
@@ -367,8 +239,8 @@ static int build_requests(Agent *a) {
     };
     int r;
 
-    r = request_flow_new(a->event, a->store, a->connection, a->console, a->paths.jobs_directory,
-                         &callbacks, a, &a->flow);
+    r = request_flow_new(a->event, a->store, uplink_get_connection(a->uplink), a->console,
+                         a->paths.jobs_directory, &callbacks, a, &a->flow);
     if (r >= 0)
         r = dispatcher_new(a->flow, a->console, on_hemlock, a, &a->dispatcher);
     if (r >= 0)
@@ -377,19 +249,19 @@ static int build_requests(Agent *a) {
 }
 
 static int build(Agent *a) {
-    static const ConnectionCallbacks connection_callbacks = {
+    static const UplinkCallbacks callbacks = {
         .make_offer = make_offer,
         .on_token_stale = on_token_stale,
         .on_open = on_open,
+        .on_closed = on_closed,
         .on_message = on_message,
-        .on_failure = on_failure,
-        .on_state = on_state,
+        .on_status = on_status,
     };
     int r;
 
-    r = connection_new(a->event, &connection_callbacks, a, &a->connection);
+    r = uplink_new(a->event, &callbacks, a, &a->uplink);
     if (r >= 0)
-        r = console_new(a->connection, a->config.console_level, &a->console);
+        r = console_new(uplink_get_connection(a->uplink), a->config.console_level, &a->console);
     if (r >= 0)
         r = build_requests(a);
     if (r >= 0)
@@ -432,7 +304,7 @@ Agent *agent_free(Agent *a) {
     dispatcher_free(a->dispatcher);
     request_flow_free(a->flow);
     console_free(a->console);
-    connection_free(a->connection);
+    uplink_free(a->uplink);
     store_close(a->store);
     config_done(&a->config);
     platform_done(&a->platform);
@@ -452,7 +324,7 @@ void agent_set_observer(Agent *a, const AgentObserver *observer) {
 
 int agent_start(Agent *a) {
     console_log(a->console, LOG_CRIT, "The agent has started.");
-    return connect_to_manager(a);
+    return uplink_configure(a->uplink, &a->config, a->paths.config_file);
 }
 
 int agent_set_bus(Agent *a, sd_bus *bus) {
@@ -460,12 +332,8 @@ int agent_set_bus(Agent *a, sd_bus *bus) {
     return request_flow_set_bus(a->flow, bus);
 }
 
-const char *agent_get_state(const Agent *a) {
-    return connection_state_to_string(a->state);
-}
-
-const char *agent_get_status_text(const Agent *a) {
-    return a->status;
+const Uplink *agent_get_uplink(const Agent *a) {
+    return a->uplink;
 }
 
 const char *agent_get_agent_id(const Agent *a) {
@@ -474,14 +342,6 @@ const char *agent_get_agent_id(const Agent *a) {
 
 const char *agent_get_server_name(const Agent *a) {
     return strempty(a->server_name);
-}
-
-const char *agent_get_manager_url(const Agent *a) {
-    return strempty(a->config.agentmanager_url);
-}
-
-uint64_t agent_get_connected_since_usec(const Agent *a) {
-    return a->connected_since_usec;
 }
 
 Store *agent_get_store(const Agent *a) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The agent as a whole: configuration, identity, connection, dispatcher. What it shows to the
+/* The agent as a whole: configuration, identity, uplink, dispatcher. What it shows to the
  * outside is read by the bus layer. */
 #pragma once
 
 #include <systemd/sd-bus.h>
 
 #include "core/dispatcher.h"
+#include "core/uplink.h"
 
 /* Exit status after HEMLOCK; the unit has it in RestartPreventExitStatus=. */
 #define AGENT_EXIT_HEMLOCK 113
@@ -40,14 +41,12 @@ int agent_set_bus(Agent *a, sd_bus *bus);
 /* Reads the configuration again; requests are not disturbed. */
 int agent_reload(Agent *a);
 
-const char *agent_get_state(const Agent *a);
-/* One line for people: state, reason, remedy. */
-const char *agent_get_status_text(const Agent *a);
+/* Drops the connection, if there is one, and connects at once. */
+void agent_reconnect(Agent *a);
+
+const Uplink *agent_get_uplink(const Agent *a);
 /* Each is "" while it is not known. */
 const char *agent_get_agent_id(const Agent *a);
 const char *agent_get_server_name(const Agent *a);
-const char *agent_get_manager_url(const Agent *a);
-/* CLOCK_REALTIME; 0: not connected */
-uint64_t agent_get_connected_since_usec(const Agent *a);
 /* All changes are committed before: what is told of them is durable. */
 Store *agent_get_store(const Agent *a);

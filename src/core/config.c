@@ -36,6 +36,13 @@ static const Key keys[] = {
     {"connection", "agentmanager_url", KEY_STRING, FIELD(agentmanager_url), ""},
     {"connection", "ca_cert", KEY_PATH, FIELD(ca_cert), ""},
     {"connection", "allow_unknown_certs", KEY_BOOL, FIELD(allow_unknown_certs), "false"},
+    {"connection", "client_cert", KEY_PATH, FIELD(client_cert), ""},
+    {"connection", "client_key", KEY_PATH, FIELD(client_key), ""},
+    {"connection", "pin", KEY_STRING, FIELD(pin), ""},
+    {"connection", "proxy", KEY_STRING, FIELD(proxy), ""},
+    {"connection", "proxy_auth", KEY_PATH, FIELD(proxy_auth), ""},
+    {"connection", "proxy_ca_cert", KEY_PATH, FIELD(proxy_ca_cert), ""},
+    {"connection", "no_proxy", KEY_STRING, FIELD(no_proxy), ""},
     {"connection", "backoff", KEY_MSEC, FIELD(backoff_usec), "1000", 10, 86400e3},
     {"connection", "max_backoff", KEY_MSEC, FIELD(max_backoff_usec), "300000", 10, 86400e3},
     {"connection", "heartbeat_frequency", KEY_SECONDS, FIELD(ping_usec), "30", 1, 86400},
@@ -92,13 +99,20 @@ static int parse_number(const Key *k, const char *value, double *ret) {
     return 0;
 }
 
+/* Without a directory of credentials the name stays, so that whoever opens it fails: to take the
+ * default instead could mean less security. */
 static int set_path(char **field, const char *file, const char *value) {
-    const char *slash = strrchr(file, '/');
+    static const char credential[] = "credential:";
+    const char *slash = strrchr(file, '/'), *directory = getenv("CREDENTIALS_DIRECTORY");
+    bool is_credential = strncmp(value, credential, strlen(credential)) == 0;
     char *path;
 
-    if (isempty(value) || *value == '/' || !slash)
+    if (is_credential
+            ? isempty(directory)
+            : isempty(value) || *value == '/' || !slash || strncmp(value, "pkcs11:", 7) == 0)
         return free_and_strdup(field, isempty(value) ? NULL : value);
-    if (asprintf(&path, "%.*s/%s", (int)(slash - file), file, value) < 0)
+    if ((is_credential ? asprintf(&path, "%s/%s", directory, value + strlen(credential))
+                       : asprintf(&path, "%.*s/%s", (int)(slash - file), file, value)) < 0)
         return -ENOMEM;
     free(*field);
     *field = path;

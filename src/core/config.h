@@ -12,6 +12,13 @@ typedef struct Config {
     char *agentmanager_url; /* NULL: not configured */
     char *ca_cert;
     bool allow_unknown_certs;
+    char *client_cert;
+    char *client_key;
+    char *pin;
+    char *proxy; /* NULL: from the environment */
+    char *proxy_auth;
+    char *proxy_ca_cert;
+    char *no_proxy; /* NULL: from the environment */
     uint64_t backoff_usec;
     uint64_t max_backoff_usec;
     uint64_t ping_usec;

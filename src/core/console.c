@@ -5,16 +5,16 @@
 #include <stdio.h>
 #include <syslog.h>
 
+#include "basic/bounds.h"
 #include "basic/log.h"
 #include "proto/message.h"
 
-#define LINES_MAX 100u
 #define LINE_SIZE 1024
 
 struct Console {
     Connection *connection;
     int level;
-    struct json_object *lines[LINES_MAX]; /* a ring; `first` is the oldest */
+    struct json_object *lines[CONSOLE_LINES_MAX]; /* a ring; `first` is the oldest */
     unsigned first, n;
     unsigned n_dropped;
 };
@@ -58,7 +58,7 @@ int console_new(Connection *connection, const char *level, Console **ret) {
 static struct json_object *take_oldest(Console *c) {
     struct json_object *line = TAKE_PTR(c->lines[c->first]);
 
-    c->first = (c->first + 1) % LINES_MAX;
+    c->first = (c->first + 1) % CONSOLE_LINES_MAX;
     c->n--;
     return line;
 }
@@ -73,11 +73,11 @@ Console *console_free(Console *c) {
 }
 
 static void keep(Console *c, struct json_object *line) {
-    if (c->n == LINES_MAX) {
+    if (c->n == CONSOLE_LINES_MAX) {
         (void)json_object_put(take_oldest(c));
         c->n_dropped++;
     }
-    c->lines[(c->first + c->n++) % LINES_MAX] = line;
+    c->lines[(c->first + c->n++) % CONSOLE_LINES_MAX] = line;
 }
 
 /* What was kept goes before anything newer, also where a full send queue was the reason. */

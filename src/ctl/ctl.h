@@ -36,3 +36,4 @@ int verb_requests(const Context *c, int argc, char *argv[]);
 int verb_show(const Context *c, int argc, char *argv[]);
 int verb_commands(const Context *c, int argc, char *argv[]);
 int verb_reload(const Context *c, int argc, char *argv[]);
+int verb_reconnect(const Context *c, int argc, char *argv[]);

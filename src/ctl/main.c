@@ -22,6 +22,7 @@ static const Verb verbs[] = {
     {"requests", "", 0, verb_requests, N_("the newest requests, oldest first")},
     {"show", "GUID", 1, verb_show, N_("one request with its reply (root)")},
     {"commands", "", 0, verb_commands, N_("commands that the manager can order")},
+    {"reconnect", "", 0, verb_reconnect, N_("end the connection or the pause, and connect (root)")},
     {"reload", "", 0, verb_reload, N_("read the configuration again (root)")},
 };
 

@@ -124,6 +124,8 @@ static void print_counts(struct json_object *counts) {
 
 static void print_status(struct json_object *o, bool connected) {
     uint64_t since = json_object_get_uint64(json_object_object_get(o, "ConnectedSinceUSec"));
+    uint64_t certificate_end =
+        json_object_get_uint64(json_object_object_get(o, "CertificateEndUSec"));
     bool colour = isatty(STDOUT_FILENO);
     char buf[64];
 
@@ -131,8 +133,14 @@ static void print_status(struct json_object *o, bool connected) {
                  colour ? "\033[0m" : "", text(o, "Version"));
     ctl_print_field(_("Status"), 12, text(o, "StatusText"));
     ctl_print_field(_("Manager"), 12, text(o, "ManagerUrl"));
-    if (connected)
+    ctl_print_field(_("Proxy"), 12, text(o, "Proxy"));
+    if (connected) {
         ctl_print_field(_("Since"), 12, ctl_format_time(since, buf, sizeof(buf)));
+        ctl_print_field(_("Peer"), 12, text(o, "PeerAddress"));
+        ctl_print_field(_("TLS"), 12, text(o, "TlsSession"));
+    }
+    if (certificate_end > 0)
+        ctl_print_field(_("Valid until"), 12, ctl_format_time(certificate_end, buf, sizeof(buf)));
     ctl_print_field(_("Agent id"), 12, text(o, "AgentId"));
     ctl_print_field(_("Server name"), 12, text(o, "ServerName"));
     print_counts(json_object_object_get(o, "RequestCounts"));
@@ -152,6 +160,10 @@ int verb_status(const Context *c, int argc, char *argv[]) {
     else
         print_status(o, connected);
     return connected ? EXIT_SUCCESS : EXIT_NOT_CONNECTED;
+}
+
+int verb_reconnect(const Context *c, int argc, char *argv[]) {
+    return ctl_call(c, "Reconnect", NULL, NULL);
 }
 
 int verb_reload(const Context *c, int argc, char *argv[]) {

@@ -84,7 +84,7 @@ void session_close(Session *s, uint16_t code, const char *why) {
 
 static void ping_or_give_up(Session *s) {
     uint64_t now = now_usec(CLOCK_BOOTTIME);
-    uint64_t dead = stream_last_received_usec(s->stream) + s->options.ping_usec * 5 / 2;
+    uint64_t dead = stream_last_alive_usec(s->stream) + s->options.ping_usec * 5 / 2;
 
     if (now >= dead) {
         end(s, "the agent has been silent for too long");
@@ -138,7 +138,7 @@ static int linger(Session *s, const char *why) {
     r = sd_event_add_io(s->event, &s->linger_source, s->linger_fd, EPOLLIN, on_linger, s);
     if (r < 0)
         return r;
-    s->received_usec = stream_last_received_usec(s->stream);
+    s->received_usec = stream_last_alive_usec(s->stream);
     s->stream = stream_free(s->stream);
     (void)shutdown(s->linger_fd, SHUT_WR);
     set_timer(s, now_usec(CLOCK_BOOTTIME) + LINGER_USEC);
@@ -335,7 +335,7 @@ const char *session_peer(const Session *s) {
 }
 
 uint64_t session_last_received_usec(const Session *s) {
-    return s->stream ? stream_last_received_usec(s->stream) : s->received_usec;
+    return s->stream ? stream_last_alive_usec(s->stream) : s->received_usec;
 }
 
 int session_accept(Session *s, const char *agent_id, const char *server_id,

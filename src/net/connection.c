@@ -1,34 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *  WAITING ─▶ RESOLVING ─▶ CONNECTING ─▶ TLS ─▶ UPGRADING ─▶ HANDSHAKING ─▶ OPEN
- *     ▲                                                                      │
- *     └──────────────── fail(): from any state, with backoff ────────────────┘
+ *            ┌────────── the dialer ──────────┐
+ *  WAITING ─▶ RESOLVING ─▶ CONNECTING ─▶ PROXYING ─▶ TLS ─▶ UPGRADING ─▶ HANDSHAKING ─▶ OPEN
+ *     ▲                                                                                  │
+ *     └────────────────────── fail(): from any state, with backoff ──────────────────────┘
  *
  * One timer: in WAITING the next attempt, in OPEN pings and silence, else the limit of the state.
  */
 #include "net/connection.h"
 
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 
 #include "basic/bounds.h"
-#include "basic/fd-util.h"
 #include "basic/time-util.h"
-#include "net/resolver.h"
+#include "net/dialer.h"
 #include "net/stream.h"
 #include "proto/backoff.h"
 #include "proto/http-upgrade.h"
 
 #define USER_AGENT "dcm-agent/" PROJECT_VERSION
-#define ERROR_SIZE 320
-/* a connection that lived this long and that the manager closes is remade without backoff */
-#define STABLE_USEC (30 * USEC_PER_SEC)
+#define ERROR_SIZE 640
+#define PEER_SIZE 96
+#define STABLE_USEC (30 * USEC_PER_SEC) /* docs/protocol, section 1 */
+#define HANGING_USEC USEC_PER_SEC       /* an attempt that is begun anew when woken */
 #define CLOSE_GOING_AWAY 1001
 
 struct Connection {
@@ -36,50 +33,71 @@ struct Connection {
     ConnectionCallbacks callbacks;
     void *userdata;
     ConnectionOptions options;
+    TlsClient *tls, *proxy_tls;
     ConnectionState state;
     Backoff backoff;
     sd_event_source *timer;
-    Resolver *resolver;
-    struct addrinfo *addresses, *next_address;
-    int fd; /* while connecting */
-    sd_event_source *connect_source;
+    Dialer *dialer;
     Stream *stream;
     char key[WEBSOCKET_KEY_SIZE];
+    uint64_t begun_usec; /* of the attempt */
     uint64_t open_since_usec, ping_due_usec;
-    uint64_t forced_usec;   /* a pause that the manager asked for */
+    uint64_t forced_usec; /* a pause that the manager asked for */
+    bool is_forced;       /* WAITING is that pause */
+    unsigned n_failures;  /* in a row */
+    ConnectionFault fault;
     char error[ERROR_SIZE]; /* of the attempt in progress, more precise than an errno */
+    char peer[PEER_SIZE], tls_text[PEER_SIZE];
+    uint64_t certificate_end_usec;
 };
+
+#define TO(state) (1u << CONNECTION_##state)
 
 static const struct {
     const char *name;
     uint64_t timeout_usec; /* 0: none of its own */
-    const char *late;
+    ConnectionFault fault; /* if it fails in this state */
+    const char *late;      /* NULL: the dialer knows */
+    unsigned next;         /* states that may follow, besides IDLE and WAITING */
 } states[_CONNECTION_STATE_MAX] = {
-    [CONNECTION_IDLE] = {"idle", 0, NULL},
-    [CONNECTION_WAITING] = {"waiting", 0, NULL},
-    [CONNECTION_RESOLVING] = {"resolving", 30 * USEC_PER_SEC,
-                              "the name server does not answer; check /etc/resolv.conf"},
-    [CONNECTION_CONNECTING] = {"connecting", 10 * USEC_PER_SEC,
-                               "no answer; check firewall and route"},
-    [CONNECTION_TLS] = {"securing", 30 * USEC_PER_SEC,
-                        "TLS was not finished in time; is it a TLS port?"},
-    [CONNECTION_UPGRADING] = {"upgrading", 30 * USEC_PER_SEC,
-                              "no answer to the HTTP upgrade; check agentmanager_url"},
-    [CONNECTION_HANDSHAKING] = {"handshaking", 60 * USEC_PER_SEC,
-                                "the manager did not answer the handshake"},
-    [CONNECTION_OPEN] = {"connected", 0, NULL},
+    [CONNECTION_IDLE] = {"idle", .next = TO(RESOLVING)},
+    [CONNECTION_WAITING] = {"waiting", .next = TO(RESOLVING)},
+    [CONNECTION_RESOLVING] = {"resolving", 30 * USEC_PER_SEC, CONNECTION_FAULT_NAME,
+                              .next = TO(RESOLVING) | TO(CONNECTING)},
+    [CONNECTION_CONNECTING] = {"connecting", 30 * USEC_PER_SEC, CONNECTION_FAULT_TCP,
+                               .next = TO(RESOLVING) | TO(PROXYING) | TO(TLS)},
+    [CONNECTION_PROXYING] = {"proxying", 30 * USEC_PER_SEC, CONNECTION_FAULT_PROXY,
+                             .next = TO(TLS)},
+    [CONNECTION_TLS] = {"securing", 30 * USEC_PER_SEC, CONNECTION_FAULT_TLS,
+                        "it was not finished in time; is it a TLS port?", TO(UPGRADING)},
+    [CONNECTION_UPGRADING] = {"upgrading", 30 * USEC_PER_SEC, CONNECTION_FAULT_HTTP,
+                              "no answer to the upgrade; check agentmanager_url", TO(HANDSHAKING)},
+    [CONNECTION_HANDSHAKING] = {"handshaking", 60 * USEC_PER_SEC, CONNECTION_FAULT_HANDSHAKE,
+                                "the manager did not answer; is it an agent manager?", TO(OPEN)},
+    [CONNECTION_OPEN] = {"connected", 0, CONNECTION_FAULT_LINK, NULL, 0},
 };
 
-static void begin_attempt(Connection *c);
-static void try_next_address(Connection *c);
+static const char *const faults[_CONNECTION_FAULT_MAX] = {
+    [CONNECTION_FAULT_NONE] = "",           [CONNECTION_FAULT_NAME] = "DNS",
+    [CONNECTION_FAULT_ROUTE] = "route",     [CONNECTION_FAULT_TCP] = "TCP",
+    [CONNECTION_FAULT_PROXY] = "proxy",     [CONNECTION_FAULT_TLS] = "TLS",
+    [CONNECTION_FAULT_HTTP] = "HTTP",       [CONNECTION_FAULT_HANDSHAKE] = "handshake",
+    [CONNECTION_FAULT_LINK] = "connection",
+};
 
 const char *connection_state_to_string(ConnectionState state) {
     return (unsigned)state < _CONNECTION_STATE_MAX ? states[state].name : NULL;
 }
 
+const char *connection_fault_to_string(ConnectionFault fault) {
+    return (unsigned)fault < _CONNECTION_FAULT_MAX ? faults[fault] : NULL;
+}
+
 void connection_options_done(ConnectionOptions *o) {
     url_done(&o->url);
-    free(o->tls.ca_cert);
+    proxy_done(&o->proxy);
+    tls_options_done(&o->tls);
+    tls_options_done(&o->proxy_tls);
     *o = (ConnectionOptions){};
 }
 
@@ -97,60 +115,76 @@ static void set_timer(Connection *c, uint64_t at_usec) {
 
 /* The one place that writes the state. */
 static void set_state(Connection *c, ConnectionState state) {
+    assert(state <= CONNECTION_WAITING || states[c->state].next & 1u << state);
+
     c->state = state;
     if (states[state].timeout_usec > 0)
         set_timer(c, now_usec(CLOCK_BOOTTIME) + states[state].timeout_usec);
     else if (state == CONNECTION_IDLE)
         (void)sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-    c->callbacks.on_state(state, c->userdata);
+    if (c->callbacks.on_state)
+        c->callbacks.on_state(state, c->userdata);
+}
+
+static void progress(Connection *c, const char *found) {
+    if (c->callbacks.on_progress)
+        c->callbacks.on_progress(c->state, found, c->userdata);
 }
 
 static void drop_attempt(Connection *c) {
-    c->resolver = resolver_free(c->resolver);
-    c->connect_source = sd_event_source_disable_unref(c->connect_source);
-    c->fd = safe_close(c->fd);
+    c->dialer = dialer_free(c->dialer);
     c->stream = stream_free(c->stream);
-    if (c->addresses)
-        freeaddrinfo(c->addresses);
-    c->addresses = c->next_address = NULL;
+    c->peer[0] = c->tls_text[0] = 0;
+    c->certificate_end_usec = 0;
 }
 
-static uint64_t next_wait(Connection *c, bool peer_ended_stable) {
-    uint64_t forced = c->forced_usec > 0 ? backoff_forced(c->forced_usec, random_u32()) : 0, wait;
-
-    if (forced == 0 && peer_ended_stable)
-        return 0;
-    wait = backoff_next(&c->backoff, random_u32());
-    return MAX(wait, forced); /* a manager that forces no pause must meet backoff too */
+static BackoffCause cause_of(const Connection *c, bool by_peer, uint64_t now) {
+    if (c->state != CONNECTION_OPEN)
+        return BACKOFF_FAILED;
+    if (now - c->open_since_usec < STABLE_USEC)
+        return BACKOFF_SHORT;
+    return by_peer ? BACKOFF_ENDED : BACKOFF_LOST;
 }
 
 /* Ends the attempt or the connection, and says when the next one begins. */
-static void fail(Connection *c, bool by_peer, const char *format, ...) _printf_(3, 4);
-static void fail(Connection *c, bool by_peer, const char *format, ...) {
-    uint64_t now = now_usec(CLOCK_BOOTTIME), wait;
-    bool was_open = c->state == CONNECTION_OPEN;
+static void fail(Connection *c, ConnectionFault fault, bool by_peer, const char *format, ...)
+    _printf_(4, 5);
+static void fail(Connection *c, ConnectionFault fault, bool by_peer, const char *format, ...) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
+    BackoffCause cause = cause_of(c, by_peer, now);
+    ConnectionFailure failure = {.fault = fault, .was_open = c->state == CONNECTION_OPEN};
     char text[ERROR_SIZE];
+    int prefix;
     va_list ap;
 
+    prefix = snprintf(text, sizeof(text), "%s: ", faults[fault]);
     va_start(ap, format);
-    (void)vsnprintf(text, sizeof(text), format, ap);
+    (void)vsnprintf(text + prefix, sizeof(text) - (size_t)prefix, format, ap);
     va_end(ap);
 
     drop_attempt(c);
-    wait = next_wait(c, was_open && by_peer && now - c->open_since_usec >= STABLE_USEC);
+    c->fault = fault;
+    c->n_failures = cause == BACKOFF_ENDED || cause == BACKOFF_LOST ? 1 : c->n_failures + 1;
+    c->is_forced = c->forced_usec > 0;
+    failure.text = text;
+    failure.n = c->n_failures;
+    failure.wait_usec = backoff_next(&c->backoff, cause, c->forced_usec, random_u32());
+    failure.n_short = c->backoff.n_short;
     c->forced_usec = 0;
-    set_timer(c, now + wait);
-    c->callbacks.on_failure(text, was_open, wait, c->userdata);
+    set_timer(c, now + failure.wait_usec);
+    if (c->callbacks.on_failure)
+        c->callbacks.on_failure(&failure, c->userdata);
     set_state(c, CONNECTION_WAITING);
 }
 
 static void send_ping_or_give_up(Connection *c) {
     uint64_t now = now_usec(CLOCK_BOOTTIME);
-    uint64_t dead = stream_last_received_usec(c->stream) + c->options.ping_usec * 5 / 2;
+    uint64_t dead = stream_last_alive_usec(c->stream) + c->options.ping_usec * 5 / 2;
 
     if (now >= dead) {
-        fail(c, false, "the manager has been silent for %" PRIu64 " s; check the network",
-             c->options.ping_usec * 5 / 2 / USEC_PER_SEC);
+        fail(c, CONNECTION_FAULT_LINK, false,
+             "the manager has been silent for %g s; check the network",
+             (double)c->options.ping_usec * 2.5 / (double)USEC_PER_SEC);
         return;
     }
     if (now >= c->ping_due_usec) {
@@ -160,56 +194,68 @@ static void send_ping_or_give_up(Connection *c) {
     set_timer(c, MIN(c->ping_due_usec, dead));
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-    Connection *c = userdata;
+static ConnectionFault fault_of(DialerFault fault) {
+    static const ConnectionFault map[] = {
+        [DIALER_NAME] = CONNECTION_FAULT_NAME,
+        [DIALER_ROUTE] = CONNECTION_FAULT_ROUTE,
+        [DIALER_TCP] = CONNECTION_FAULT_TCP,
+        [DIALER_PROXY] = CONNECTION_FAULT_PROXY,
+    };
 
-    if (c->state == CONNECTION_WAITING)
-        begin_attempt(c);
-    else if (c->state == CONNECTION_OPEN)
-        send_ping_or_give_up(c);
-    else if (c->state == CONNECTION_CONNECTING) {
-        (void)snprintf(c->error, sizeof(c->error), "%s", states[c->state].late);
-        try_next_address(c);
-    } else if (c->state != CONNECTION_IDLE)
-        fail(c, false, "%s", states[c->state].late);
-    return 0;
+    return map[fault];
+}
+
+static void give_up_late(Connection *c) {
+    ConnectionFault fault = states[c->state].fault;
+
+    (void)snprintf(c->error, sizeof(c->error), "%s", strempty(states[c->state].late));
+    if (!states[c->state].late)
+        fault = fault_of(dialer_explain_late(c->dialer, c->error, sizeof(c->error)));
+    fail(c, fault, false, "%s", c->error);
 }
 
 static void take_answer(Connection *c, const char *text, size_t size) {
     _cleanup_(handshake_answer_done) HandshakeAnswer answer = {};
+    const char *error = NULL;
 
     if (handshake_answer_parse(text, size, &answer) < 0) {
         (void)snprintf(c->error, sizeof(c->error),
-                       "the answer to the handshake is not understood; is this an agent manager?");
+                       "the answer is not understood; is this an agent manager?");
         stream_fail(c->stream, -EBADMSG);
         return;
     }
     switch (answer.return_code) {
     case HANDSHAKE_ACCEPTED:
+        progress(c, answer.agent_id);
         backoff_reset(&c->backoff);
+        if (c->tls_text[0])
+            tls_client_remember(c->tls, stream_get_transport(c->stream));
         c->open_since_usec = now_usec(CLOCK_BOOTTIME);
         c->ping_due_usec = c->open_since_usec + c->options.ping_usec;
         set_timer(c, c->ping_due_usec);
         set_state(c, CONNECTION_OPEN);
-        c->callbacks.on_open(&answer, c->userdata);
+        if (c->callbacks.on_open)
+            c->callbacks.on_open(&answer, c->userdata);
         return;
     case HANDSHAKE_TOKEN_STALE:
-        (void)snprintf(c->error, sizeof(c->error),
-                       "the token belongs to another server (409); a new one was made");
-        c->callbacks.on_token_stale(c->userdata);
+        error = "the token belongs to another server (409), as on a copied machine; the agent "
+                "makes a new one";
+        if (c->callbacks.on_token_stale)
+            c->callbacks.on_token_stale(c->userdata);
         break;
     case HANDSHAKE_UNAUTHORIZED:
-        (void)snprintf(c->error, sizeof(c->error),
-                       "the manager does not authorise this agent (401)");
+        error = "the manager does not authorise this agent (401); look at this server's entry "
+                "there";
         break;
     case HANDSHAKE_BUSY:
         c->forced_usec = MAX(answer.force_backoff_usec, (uint64_t)1);
-        (void)snprintf(c->error, sizeof(c->error), "the manager asked for a pause (503)");
-        break;
-    default:
-        (void)snprintf(c->error, sizeof(c->error), "the manager refused the handshake with code %d",
-                       answer.return_code);
+        error = "the manager asked for a pause (503)";
     }
+    if (error)
+        (void)snprintf(c->error, sizeof(c->error), "%s", error);
+    else
+        (void)snprintf(c->error, sizeof(c->error),
+                       "the manager refused with code %d; look at its log", answer.return_code);
     stream_send_close(c->stream, CLOSE_GOING_AWAY, NULL);
     stream_fail(c->stream, -ECONNREFUSED);
 }
@@ -217,19 +263,26 @@ static void take_answer(Connection *c, const char *text, size_t size) {
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
     Connection *c = userdata;
 
-    if (c->state == CONNECTION_HANDSHAKING)
+    if (c->state == CONNECTION_HANDSHAKING) {
         take_answer(c, text, size);
-    else {
-        backoff_reset(&c->backoff);
-        c->callbacks.on_message(text, size, is_text, c->userdata);
+        return;
     }
+    backoff_reset(&c->backoff);
+    if (c->callbacks.on_message)
+        c->callbacks.on_message(text, size, is_text, c->userdata);
 }
 
 static void on_secured(void *userdata) {
     Connection *c = userdata;
+    Transport *t = stream_get_transport(c->stream);
     _cleanup_free_ char *request = NULL;
     int r;
 
+    if (c->options.url.tls) {
+        tls_client_describe(c->tls, t, c->tls_text, sizeof(c->tls_text));
+        c->certificate_end_usec = tls_client_not_after_usec(t);
+    }
+    progress(c, c->tls_text[0] ? c->tls_text : "not used");
     set_state(c, CONNECTION_UPGRADING);
     r = websocket_key_generate(c->key);
     if (r >= 0)
@@ -249,9 +302,11 @@ static int on_head(const char *head, size_t size, void *userdata) {
 
     r = http_upgrade_response_check(head, size, c->key, &response);
     if (r < 0) {
-        (void)snprintf(c->error, sizeof(c->error), "%s; check agentmanager_url", response.error);
+        c->forced_usec = response.retry_after_usec;
+        (void)snprintf(c->error, sizeof(c->error), "%s", response.error);
         return r;
     }
+    progress(c, "101");
     set_state(c, CONNECTION_HANDSHAKING);
     r = c->callbacks.make_offer(&offer, &offer_size, c->userdata);
     if (r < 0)
@@ -261,132 +316,125 @@ static int on_head(const char *head, size_t size, void *userdata) {
     return r;
 }
 
-static void on_closed(int error, void *userdata) {
-    Connection *c = userdata;
+/* An alert about our certificate comes after TLS 1.3's handshake. */
+static ConnectionFault explain_closed(Connection *c, int error) {
     uint16_t code = stream_close_code(c->stream);
+    ConnectionFault fault = states[c->state].fault;
 
     if (c->error[0])
-        ;
-    else if (error == -ECONNABORTED)
-        tls_client_explain(stream_get_transport(c->stream), c->options.url.host, c->error,
-                           sizeof(c->error));
-    else if (error == -EPROTO)
+        return fault;
+    switch (error) {
+    case -ECONNABORTED:
+        tls_client_explain(c->tls, stream_get_transport(c->stream), c->error, sizeof(c->error));
+        return CONNECTION_FAULT_TLS;
+    case -EPROTO:
         (void)snprintf(c->error, sizeof(c->error), "the manager broke the WebSocket protocol");
-    else if (error == -E2BIG)
+        return fault;
+    case -E2BIG:
         (void)snprintf(c->error, sizeof(c->error),
                        "the head of the server's answer is too long; check agentmanager_url");
-    else if (error < 0)
+        return fault;
+    case -ECONNRESET:
+        (void)snprintf(c->error, sizeof(c->error), "the connection was reset while %s",
+                       states[c->state].name);
+        return fault;
+    case 0:
+        break;
+    default:
         (void)snprintf(c->error, sizeof(c->error), "%s", strerror(-error));
-    else if (code > 0)
+        return fault;
+    }
+    if (code > 0)
         (void)snprintf(c->error, sizeof(c->error), "the manager closed the connection (code %u)",
                        code);
     else
         (void)snprintf(c->error, sizeof(c->error), "the manager closed the connection while %s",
                        states[c->state].name);
-    fail(c, error == 0 || error == -ECONNRESET, "%s", c->error);
+    return fault;
 }
 
-static void begin_stream(Connection *c) {
+static void on_closed(int error, void *userdata) {
+    Connection *c = userdata;
+    ConnectionFault fault = explain_closed(c, error);
+
+    fail(c, fault, error == 0 || error == -ECONNRESET, "%s", c->error);
+}
+
+static void on_dialed(Transport *dialed, const char *peer, void *userdata) {
     static const StreamCallbacks callbacks = {
         .on_secured = on_secured,
         .on_head = on_head,
         .on_message = on_message,
         .on_closed = on_closed,
     };
-    _cleanup_(transport_freep) Transport *transport = NULL;
-    int r;
+    Connection *c = userdata;
+    _cleanup_(transport_freep) Transport *transport = dialed;
+    int r = 0;
 
-    c->connect_source = sd_event_source_disable_unref(c->connect_source);
-    r = transport_new(TAKE_FD(c->fd), &transport);
+    (void)snprintf(c->peer, sizeof(c->peer), "%s", peer);
+    progress(c, peer);
+    if (c->options.url.tls && transport_get_session(transport))
+        r = transport_new_inside(TAKE_PTR(transport), &transport);
+    set_state(c, CONNECTION_TLS);
+    c->dialer = dialer_free(c->dialer);
     if (r >= 0 && c->options.url.tls)
-        r = tls_client_start(transport, &c->options.tls, c->options.url.host, c->error,
-                             sizeof(c->error));
+        r = tls_client_start(c->tls, transport, c->error, sizeof(c->error));
     if (r >= 0)
         r = stream_new(c->event, TAKE_PTR(transport), true, &callbacks, c, &c->stream);
-    if (r < 0) {
-        fail(c, false, "%s", c->error[0] ? c->error : strerror(-r));
-        return;
-    }
-    set_state(c, CONNECTION_TLS);
+    if (r < 0)
+        fail(c, CONNECTION_FAULT_TLS, false, "%s", c->error[0] ? c->error : strerror(-r));
 }
 
-static int on_connected(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-    Connection *c = userdata;
-    socklen_t size = sizeof(int);
-    int error = 0;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
-        error = errno;
-    if (error == 0) {
-        c->error[0] = 0;
-        begin_stream(c);
-        return 0;
-    }
-    (void)snprintf(c->error, sizeof(c->error), "%s", strerror(error));
-    try_next_address(c);
-    return 0;
-}
-
-static void set_socket_options(Connection *c) {
-    unsigned timeout_msec = (unsigned)(c->options.ping_usec * 5 / 2 / USEC_PER_MSEC);
-    int one = 1;
-
-    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_msec, sizeof(timeout_msec));
-}
-
-static int connect_to(Connection *c, const struct addrinfo *a) {
-    c->fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->fd < 0)
-        return -errno;
-    set_socket_options(c);
-    if (connect(c->fd, a->ai_addr, a->ai_addrlen) < 0 && errno != EINPROGRESS)
-        return -errno;
-    return sd_event_add_io(c->event, &c->connect_source, c->fd, EPOLLOUT, on_connected, c);
-}
-
-static void try_next_address(Connection *c) {
-    while (c->next_address) {
-        const struct addrinfo *a = c->next_address;
-        int r;
-
-        c->next_address = a->ai_next;
-        c->connect_source = sd_event_source_disable_unref(c->connect_source);
-        c->fd = safe_close(c->fd);
-        r = connect_to(c, a);
-        if (r >= 0) {
-            set_state(c, CONNECTION_CONNECTING);
-            return;
-        }
-        (void)snprintf(c->error, sizeof(c->error), "%s", strerror(-r));
-    }
-    fail(c, false, "%s port %u: %s", c->options.url.host, c->options.url.port,
-         c->error[0] ? c->error : "the name has no address");
-}
-
-static void on_resolved(int error, struct addrinfo *list, void *userdata) {
+static void on_dialer_step(DialerStep step, const char *found, void *userdata) {
     Connection *c = userdata;
 
-    c->resolver = resolver_free(c->resolver);
-    if (error != 0) {
-        fail(c, false, "the name %s cannot be resolved: %s", c->options.url.host,
-             error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
-        return;
-    }
-    c->addresses = c->next_address = list;
-    try_next_address(c);
+    progress(c, found);
+    set_state(c, step == DIALER_PROXYING ? CONNECTION_PROXYING : CONNECTION_CONNECTING);
+}
+
+static void on_dial_failed(DialerFault fault, const char *error, uint64_t retry_after_usec,
+                           void *userdata) {
+    Connection *c = userdata;
+
+    c->forced_usec = retry_after_usec;
+    fail(c, fault_of(fault), false, "%s", error);
 }
 
 static void begin_attempt(Connection *c) {
+    static const DialerCallbacks callbacks = {
+        .on_step = on_dialer_step,
+        .on_connected = on_dialed,
+        .on_failed = on_dial_failed,
+    };
     int r;
 
+    drop_attempt(c);
     c->error[0] = 0;
-    r = resolver_new(c->event, c->options.url.host, c->options.url.port, on_resolved, c,
-                     &c->resolver);
+    c->begun_usec = now_usec(CLOCK_BOOTTIME);
+    set_state(c, CONNECTION_RESOLVING);
+    r = dialer_new(c->event,
+                   &(const DialerOptions){
+                       .url = &c->options.url,
+                       .proxy = &c->options.proxy,
+                       .proxy_tls = c->proxy_tls,
+                       .user_agent = USER_AGENT,
+                       .user_timeout_usec = c->options.ping_usec * 5 / 2,
+                   },
+                   &callbacks, c, &c->dialer);
     if (r < 0)
-        fail(c, false, "the name cannot be looked up: %s", strerror(-r));
-    else
-        set_state(c, CONNECTION_RESOLVING);
+        fail(c, CONNECTION_FAULT_NAME, false, "the name cannot be looked up: %s", strerror(-r));
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    Connection *c = userdata;
+
+    if (c->state == CONNECTION_WAITING)
+        begin_attempt(c);
+    else if (c->state == CONNECTION_OPEN)
+        send_ping_or_give_up(c);
+    else if (c->state != CONNECTION_IDLE)
+        give_up_late(c);
+    return 0;
 }
 
 int connection_new(sd_event *event, const ConnectionCallbacks *callbacks, void *userdata,
@@ -396,7 +444,6 @@ int connection_new(sd_event *event, const ConnectionCallbacks *callbacks, void *
 
     if (!c)
         return -ENOMEM;
-    c->fd = -1;
     c->event = event;
     c->callbacks = *callbacks;
     c->userdata = userdata;
@@ -410,6 +457,12 @@ int connection_new(sd_event *event, const ConnectionCallbacks *callbacks, void *
     return 0;
 }
 
+static void drop_options(Connection *c) {
+    c->tls = tls_client_free(c->tls);
+    c->proxy_tls = tls_client_free(c->proxy_tls);
+    connection_options_done(&c->options);
+}
+
 Connection *connection_free(Connection *c) {
     if (!c)
         return NULL;
@@ -417,19 +470,36 @@ Connection *connection_free(Connection *c) {
         stream_send_close(c->stream, CLOSE_GOING_AWAY, NULL);
     drop_attempt(c);
     sd_event_source_disable_unref(c->timer);
-    connection_options_done(&c->options);
+    drop_options(c);
     free(c);
     return NULL;
 }
 
 int connection_start(Connection *c, ConnectionOptions *options) {
+    int r;
+
     connection_stop(c);
-    connection_options_done(&c->options);
+    drop_options(c);
     c->options = *options;
     *options = (ConnectionOptions){};
-    backoff_init(&c->backoff, c->options.backoff_usec, c->options.max_backoff_usec);
-    begin_attempt(c);
+    r = tls_client_new(&c->options.tls, c->options.url.host, "ca_cert", &c->tls);
+    if (r >= 0 && c->options.proxy.tls)
+        r = tls_client_new(&c->options.proxy_tls, c->options.proxy.host, "proxy_ca_cert",
+                           &c->proxy_tls);
+    if (r < 0)
+        return r;
+    connection_restart(c);
     return 0;
+}
+
+void connection_restart(Connection *c) {
+    if (!c->options.url.host)
+        return;
+    connection_stop(c);
+    backoff_init(&c->backoff, c->options.backoff_usec, c->options.max_backoff_usec);
+    c->n_failures = 0;
+    c->fault = CONNECTION_FAULT_NONE;
+    begin_attempt(c);
 }
 
 void connection_stop(Connection *c) {
@@ -441,8 +511,34 @@ void connection_stop(Connection *c) {
     set_state(c, CONNECTION_IDLE);
 }
 
+void connection_wake(Connection *c, ConnectionWake why) {
+    bool is_hanging = (c->state == CONNECTION_RESOLVING || c->state == CONNECTION_CONNECTING) &&
+                      now_usec(CLOCK_BOOTTIME) - c->begun_usec >= HANGING_USEC;
+
+    if (!is_hanging && (c->state != CONNECTION_WAITING || c->is_forced))
+        return;
+    /* where the network or the clock was at fault, what follows is a new start */
+    if (c->fault == CONNECTION_FAULT_NAME || c->fault == CONNECTION_FAULT_ROUTE ||
+        c->fault == CONNECTION_FAULT_LINK ||
+        (c->fault == CONNECTION_FAULT_TLS && why == CONNECTION_WAKE_CLOCK))
+        backoff_reset(&c->backoff);
+    begin_attempt(c);
+}
+
 ConnectionState connection_get_state(const Connection *c) {
     return c->state;
+}
+
+const char *connection_get_peer(const Connection *c) {
+    return c->peer;
+}
+
+const char *connection_get_tls(const Connection *c) {
+    return c->tls_text;
+}
+
+uint64_t connection_get_certificate_end_usec(const Connection *c) {
+    return c->certificate_end_usec;
 }
 
 int connection_send(Connection *c, struct json_object *message) {

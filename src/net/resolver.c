@@ -68,6 +68,8 @@ static void question_answer(Question *q, int flags) {
     };
 
     q->error = getaddrinfo(q->host, q->service, &hints, &q->list);
+    if (q->error == EAI_SYSTEM)
+        q->error = errno;
 }
 
 static void question_wake(Question *q) {

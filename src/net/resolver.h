@@ -9,8 +9,8 @@
 
 typedef struct Resolver Resolver;
 
-/* `error` is 0 or a code for gai_strerror(3) (EAI_SYSTEM: no thread). The list is the callee's:
- * freeaddrinfo(). The callback may free the resolver. */
+/* `error` is 0, a code for gai_strerror(3), which is negative, or an errno. The list is the
+ * callee's: freeaddrinfo(). The callback may free the resolver. */
 typedef void (*ResolverCallback)(int error, struct addrinfo *list, void *userdata);
 
 /* Addresses are answered without a thread, yet never from inside this call. */

@@ -2,6 +2,9 @@
 /*
  *  PHASE_TLS ── handshake ──▶ PHASE_HEAD ── peer's head ──▶ PHASE_FRAMES
  *
+ * A client that has much to send reads nothing until most of that is gone: whoever floods it must
+ * also read. Should both sides wait like that for the other, each ping reads a little.
+ *
  * Owners may not free the stream while it is on the stack, except in on_closed(); stream_fail()
  * notes the end instead, and the io handler delivers it.
  */
@@ -11,7 +14,7 @@
 
 #include "basic/bounds.h"
 #include "basic/time-util.h"
-#include "proto/http-upgrade.h"
+#include "proto/http-head.h"
 #include "proto/websocket.h"
 
 #define CHUNK ((size_t)16 * 1024)
@@ -31,7 +34,10 @@ struct Stream {
     size_t head_size;
     char out[CHUNK]; /* being written: kept whole for TLS, which wants the same bytes again */
     size_t out_size, out_offset;
-    uint64_t received_usec;
+    uint64_t alive_usec;
+    bool client;
+    bool congested; /* nothing is read */
+    bool relieved;  /* but for one round */
     bool failed;
     int error;
 };
@@ -52,8 +58,8 @@ Transport *stream_get_transport(Stream *s) {
     return s->transport;
 }
 
-uint64_t stream_last_received_usec(const Stream *s) {
-    return s->received_usec;
+uint64_t stream_last_alive_usec(const Stream *s) {
+    return s->alive_usec;
 }
 
 uint16_t stream_close_code(const Stream *s) {
@@ -65,6 +71,16 @@ void stream_fail(Stream *s, int error) {
         return;
     s->failed = true;
     s->error = error;
+}
+
+static bool update_congested(Stream *s) {
+    size_t queued = s->websocket && s->client ? websocket_queued_size(s->websocket) : 0;
+
+    if (queued > SEND_QUEUE_HIGH_MAX)
+        s->congested = true;
+    else if (queued <= SEND_QUEUE_LOW_MAX)
+        s->congested = false;
+    return s->congested;
 }
 
 static bool has_output(const Stream *s) {
@@ -100,6 +116,8 @@ static int flush(Stream *s) {
             return 0;
         if (n < 0)
             return (int)n;
+        if (s->congested)
+            s->alive_usec = now_usec(CLOCK_BOOTTIME);
         s->out_offset += (size_t)n;
         if (s->out_offset == s->out_size)
             s->out_size = s->out_offset = 0;
@@ -113,7 +131,7 @@ static void update_events(Stream *s) {
     if (s->phase == PHASE_TLS)
         events = transport_wants(s->transport);
     else
-        events = EPOLLIN | (has_output(s) ? EPOLLOUT : 0u);
+        events = (update_congested(s) ? 0u : EPOLLIN) | (has_output(s) ? EPOLLOUT : 0u);
     (void)sd_event_source_set_io_events(s->source, events);
 }
 
@@ -172,13 +190,25 @@ static int receive(Stream *s) {
             stream_fail(s, 0);
             return 0;
         }
-        s->received_usec = now_usec(CLOCK_BOOTTIME);
+        s->alive_usec = now_usec(CLOCK_BOOTTIME);
         r = s->phase == PHASE_HEAD ? take_head(s, buf, (size_t)n)
                                    : websocket_feed(s->websocket, buf, (size_t)n);
         if (r < 0 || s->failed)
             return r;
+        if (update_congested(s) && !s->relieved)
+            return 0;
     }
     return 0;
+}
+
+/* What waits may be in TLS's buffer, of which poll() does not tell. */
+static int resume_reading(Stream *s) {
+    int r = 0;
+
+    if (s->phase == PHASE_FRAMES && !s->failed && (s->relieved || !update_congested(s)))
+        r = receive(s);
+    s->relieved = false;
+    return r;
 }
 
 static int shake_hands(Stream *s) {
@@ -209,10 +239,19 @@ static bool end_if_failed(Stream *s, int r) {
     return true;
 }
 
+/* Writes, and goes on reading if that had to wait for it. */
+static int flush_and_resume(Stream *s) {
+    bool was_congested = s->congested;
+    int r;
+
+    r = flush(s);
+    return r >= 0 && was_congested ? resume_reading(s) : r;
+}
+
 static int on_output(sd_event_source *source, void *userdata) {
     Stream *s = userdata;
 
-    if (!end_if_failed(s, s->phase == PHASE_TLS ? 0 : flush(s)))
+    if (!end_if_failed(s, s->phase == PHASE_TLS ? 0 : flush_and_resume(s)))
         update_events(s);
     return 0;
 }
@@ -224,10 +263,13 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 
     if (s->phase == PHASE_TLS)
         r = shake_hands(s);
+    /* a broken connection says so to whoever reads, or else poll() would for ever */
+    if (s->congested && !(revents & (EPOLLERR | EPOLLHUP)))
+        revents &= EPOLLOUT;
     if (r >= 0 && s->phase != PHASE_TLS && !s->failed && (revents & ~(uint32_t)EPOLLOUT))
         r = receive(s);
     if (r >= 0 && s->phase != PHASE_TLS && (revents & EPOLLOUT))
-        r = flush(s);
+        r = flush_and_resume(s);
     if (end_if_failed(s, r))
         return 0;
     if (was_tls || (revents & EPOLLOUT))
@@ -257,7 +299,8 @@ int stream_new(sd_event *event, Transport *transport, bool client, const StreamC
     s->transport = transport;
     s->callbacks = *callbacks;
     s->userdata = userdata;
-    s->received_usec = now_usec(CLOCK_BOOTTIME);
+    s->client = client;
+    s->alive_usec = now_usec(CLOCK_BOOTTIME);
     r = websocket_new(client, &frame_callbacks, s, &s->websocket);
     if (r < 0)
         return r;
@@ -304,6 +347,7 @@ int stream_send_ping(Stream *s) {
 
     if (s->failed || s->phase != PHASE_FRAMES)
         return -ENOTCONN;
+    s->relieved = s->congested;
     r = websocket_send_ping(s->websocket);
     if (r >= 0)
         flush_soon(s);

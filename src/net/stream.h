@@ -28,14 +28,16 @@ Stream *stream_free(Stream *s);
 DEFINE_CLEANUP(Stream *, stream_free)
 
 Transport *stream_get_transport(Stream *s) _pure_;
-/* CLOCK_BOOTTIME of the last bytes that came in. */
-uint64_t stream_last_received_usec(const Stream *s) _pure_;
+/* CLOCK_BOOTTIME of the last bytes that came in or, while nothing is read because the peer does
+ * not read either, that went out. */
+uint64_t stream_last_alive_usec(const Stream *s) _pure_;
 /* Code of the peer's close frame, or 0. */
 uint16_t stream_close_code(const Stream *s);
 
 /* Queues an HTTP head. -EBUSY: one is still being sent. */
 int stream_send_head(Stream *s, const char *head);
-/* Queue frames; errors as in proto/websocket.h; -ENOTCONN before the heads are through. */
+/* Queue frames; errors as in proto/websocket.h; -ENOTCONN before the heads are through. While more
+ * than SEND_QUEUE_HIGH_MAX bytes wait, a client reads nothing. */
 int stream_send_text(Stream *s, const char *text, size_t size);
 int stream_send_ping(Stream *s);
 /* Sends a close frame as far as that does not block. The owner frees the stream next, or waits for

@@ -7,7 +7,51 @@
 #include <gnutls/x509.h>
 #include <stdio.h>
 
-#include "basic/macro.h"
+#include "basic/time-util.h"
+#include "net/tls-verify.h"
+
+#define ERROR_SIZE 512
+#define TICKET_USEC_MAX (3600 * USEC_PER_SEC)
+
+struct TlsClient {
+    const TlsOptions *options;
+    char *host;
+    const char *ca_key;
+    char error[ERROR_SIZE]; /* of the verification in progress */
+    gnutls_datum_t ticket;
+    uint64_t verified_usec; /* when the certificate was checked last */
+};
+
+static void forget(TlsClient *c) {
+    if (c->ticket.data)
+        gnutls_memset(c->ticket.data, 0, c->ticket.size);
+    gnutls_free(c->ticket.data);
+    c->ticket = (gnutls_datum_t){};
+}
+
+TlsClient *tls_client_free(TlsClient *c) {
+    if (!c)
+        return NULL;
+    forget(c);
+    free(c->host);
+    free(c);
+    return NULL;
+}
+
+int tls_client_new(const TlsOptions *options, const char *host, const char *ca_key,
+                   TlsClient **ret) {
+    _cleanup_(tls_client_freep) TlsClient *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return -ENOMEM;
+    c->options = options;
+    c->ca_key = ca_key;
+    c->host = strdup(host);
+    if (!c->host)
+        return -ENOMEM;
+    *ret = TAKE_PTR(c);
+    return 0;
+}
 
 static bool is_address(const char *host) {
     struct in6_addr a;
@@ -15,8 +59,9 @@ static bool is_address(const char *host) {
     return inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1;
 }
 
-static int load_trust(gnutls_certificate_credentials_t credentials, const TlsOptions *o,
-                      char *error, size_t error_size) {
+static int load_trust(const TlsClient *c, gnutls_certificate_credentials_t credentials, char *error,
+                      size_t error_size) {
+    const TlsOptions *o = c->options;
     int n;
 
     if (o->allow_unknown_certs)
@@ -25,21 +70,50 @@ static int load_trust(gnutls_certificate_credentials_t credentials, const TlsOpt
         n = gnutls_certificate_set_x509_system_trust(credentials);
         if (n > 0)
             return 0;
-        (void)snprintf(
-            error, error_size,
-            "the system has no trusted certificates; install ca-certificates or set ca_cert");
+        (void)snprintf(error, error_size,
+                       "the system has no trusted certificates; install ca-certificates or set %s",
+                       c->ca_key);
         return -ENOENT;
     }
     n = gnutls_certificate_set_x509_trust_file(credentials, o->ca_cert, GNUTLS_X509_FMT_PEM);
     if (n > 0)
         return 0;
-    (void)snprintf(error, error_size, "ca_cert %s cannot be used: %s", o->ca_cert,
+    (void)snprintf(error, error_size, "%s %s cannot be used: %s", c->ca_key, o->ca_cert,
                    n == 0 ? "it has no certificate" : gnutls_strerror(n));
     return -EINVAL;
 }
 
-static int setup_session(gnutls_session_t session, gnutls_certificate_credentials_t credentials,
-                         const TlsOptions *o, const char *host) {
+static int load_own(const TlsOptions *o, gnutls_certificate_credentials_t credentials, char *error,
+                    size_t error_size) {
+    const char *key = o->client_key ?: o->client_cert;
+    int r;
+
+    if (!o->client_cert)
+        return 0;
+    r = gnutls_certificate_set_x509_key_file2(credentials, o->client_cert, key, GNUTLS_X509_FMT_PEM,
+                                              NULL, 0);
+    if (r >= 0)
+        return 0;
+    /* a PKCS#11 URI may have the PIN in it */
+    (void)snprintf(error, error_size, "client_cert%s%s with client_key%s%s cannot be used: %s",
+                   strchr(o->client_cert, ':') ? "" : " ",
+                   strchr(o->client_cert, ':') ? "" : o->client_cert, strchr(key, ':') ? "" : " ",
+                   strchr(key, ':') ? "" : key, gnutls_strerror(r));
+    return -EINVAL;
+}
+
+/* Not called for a resumed session: RFC 8446, section 2.2. */
+static int on_verify(gnutls_session_t session) {
+    TlsClient *c = gnutls_session_get_ptr(session);
+
+    if (tls_verify(session, c->options, c->host, c->ca_key, c->error, sizeof(c->error)) < 0)
+        return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+    c->verified_usec = now_usec(CLOCK_BOOTTIME);
+    return 0;
+}
+
+static int setup_session(TlsClient *c, gnutls_session_t session,
+                         gnutls_certificate_credentials_t credentials) {
     int r;
 
     r = gnutls_set_default_priority_append(session, "-VERS-TLS1.0:-VERS-TLS1.1", NULL, 0);
@@ -49,31 +123,36 @@ static int setup_session(gnutls_session_t session, gnutls_certificate_credential
     if (r < 0)
         return r;
     /* RFC 6066, section 3: addresses are not permitted in SNI */
-    if (!is_address(host)) {
-        r = gnutls_server_name_set(session, GNUTLS_NAME_DNS, host, strlen(host));
+    if (!is_address(c->host)) {
+        r = gnutls_server_name_set(session, GNUTLS_NAME_DNS, c->host, strlen(c->host));
         if (r < 0)
             return r;
     }
-    if (!o->allow_unknown_certs)
-        gnutls_session_set_verify_cert(session, host, 0);
+    gnutls_session_set_ptr(session, c);
+    gnutls_session_set_verify_function(session, on_verify);
+    if (c->ticket.data && now_usec(CLOCK_BOOTTIME) - c->verified_usec < TICKET_USEC_MAX)
+        (void)gnutls_session_set_data(session, c->ticket.data, c->ticket.size);
+    forget(c); /* RFC 8446, appendix C.4: once */
     return 0;
 }
 
-int tls_client_start(Transport *t, const TlsOptions *options, const char *host, char *error,
-                     size_t error_size) {
+int tls_client_start(TlsClient *c, Transport *t, char *error, size_t error_size) {
     gnutls_certificate_credentials_t credentials = NULL;
     gnutls_session_t session = NULL;
     int r;
 
+    c->error[0] = 0;
     r = gnutls_certificate_allocate_credentials(&credentials);
     if (r < 0)
         return -ENOMEM;
-    r = load_trust(credentials, options, error, error_size);
+    r = load_trust(c, credentials, error, error_size);
+    if (r >= 0)
+        r = load_own(c->options, credentials, error, error_size);
     if (r < 0)
         goto fail;
     r = gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
     if (r >= 0)
-        r = setup_session(session, credentials, options, host);
+        r = setup_session(c, session, credentials);
     if (r < 0) {
         (void)snprintf(error, error_size, "TLS cannot be set up: %s", gnutls_strerror(r));
         r = -EOPNOTSUPP;
@@ -89,43 +168,109 @@ fail:
     return r;
 }
 
-static void explain_verification(unsigned status, const char *host, char *error, size_t size) {
-    static const struct {
-        unsigned flag;
-        const char *text;
-    } reasons[] = {
-        {GNUTLS_CERT_REVOKED, "is revoked; the manager needs a new one"},
-        {GNUTLS_CERT_EXPIRED, "has expired; renew it, or set this machine's clock"},
-        {GNUTLS_CERT_NOT_ACTIVATED, "is not valid yet; check this machine's clock"},
-        {GNUTLS_CERT_UNEXPECTED_OWNER, "is for another host name; check agentmanager_url"},
-        {GNUTLS_CERT_SIGNER_NOT_FOUND,
-         "is signed by an authority that is not trusted here; set ca_cert"},
-        {GNUTLS_CERT_SIGNER_NOT_CA, "is signed by a certificate that is no authority"},
-        {GNUTLS_CERT_INSECURE_ALGORITHM, "uses an insecure algorithm; the manager needs a new one"},
-        {GNUTLS_CERT_PURPOSE_MISMATCH, "is not meant for a TLS server"},
-        {GNUTLS_CERT_MISSING_OCSP_STATUS, "must come with a revocation status, and did not"},
-    };
-
-    for (size_t i = 0; i < ELEMENTSOF(reasons); i++)
-        if (status & reasons[i].flag) {
-            (void)snprintf(error, size, "the certificate of %s %s", host, reasons[i].text);
-            return;
-        }
-    (void)snprintf(error, size, "the certificate of %s cannot be verified (status 0x%x)", host,
-                   status);
+/* RFC 8446, section 6.2 */
+static const char *alert_remedy(gnutls_alert_description_t alert) {
+    switch (alert) {
+    case GNUTLS_A_CERTIFICATE_REQUIRED:
+        return "it wants a certificate of this server; set client_cert and client_key";
+    case GNUTLS_A_BAD_CERTIFICATE:
+    case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
+    case GNUTLS_A_CERTIFICATE_REVOKED:
+    case GNUTLS_A_CERTIFICATE_EXPIRED:
+    case GNUTLS_A_CERTIFICATE_UNKNOWN:
+    case GNUTLS_A_UNKNOWN_CA:
+    case GNUTLS_A_ACCESS_DENIED:
+    case GNUTLS_A_DECRYPT_ERROR:
+        return "it does not accept this server's certificate; check client_cert and client_key";
+    case GNUTLS_A_PROTOCOL_VERSION:
+        return "it offers neither TLS 1.2 nor TLS 1.3 that the crypto policy here allows";
+    case GNUTLS_A_HANDSHAKE_FAILURE:
+    case GNUTLS_A_INSUFFICIENT_SECURITY:
+        return "no common algorithm (see the crypto policy of both sides), or it wants a "
+               "certificate: client_cert";
+    case GNUTLS_A_UNRECOGNIZED_NAME:
+        return "it does not serve this name; check agentmanager_url";
+    default:
+        return NULL;
+    }
 }
 
-void tls_client_explain(Transport *t, const char *host, char *error, size_t size) {
+static void explain_alert(const TlsClient *c, Transport *t, char *error, size_t size) {
+    gnutls_alert_description_t alert = gnutls_alert_get(transport_get_session(t));
+    const char *remedy = alert_remedy(alert);
+
+    (void)snprintf(error, size, "%s refused TLS (alert %d, %s)%s%s", c->host, alert,
+                   gnutls_alert_get_name(alert), remedy ? "; " : "", strempty(remedy));
+}
+
+void tls_client_explain(const TlsClient *c, Transport *t, char *error, size_t size) {
     int code = transport_tls_error(t);
 
-    if (code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
-        explain_verification(gnutls_session_get_verify_cert_status(transport_get_session(t)), host,
-                             error, size);
-    else if (code == GNUTLS_E_FATAL_ALERT_RECEIVED)
-        (void)snprintf(error, size, "%s refused TLS: %s", host,
-                       gnutls_alert_get_name(gnutls_alert_get(transport_get_session(t))));
-    else if (code == GNUTLS_E_UNEXPECTED_PACKET || code == GNUTLS_E_UNSUPPORTED_VERSION_PACKET)
-        (void)snprintf(error, size, "%s does not speak TLS on this port; is it a ws:// URL?", host);
-    else
-        (void)snprintf(error, size, "TLS with %s failed: %s", host, gnutls_strerror(code));
+    switch (code) {
+    case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
+    case GNUTLS_E_CERTIFICATE_ERROR:
+        (void)snprintf(error, size, "%s", c->error);
+        if (error[0])
+            return;
+        break;
+    case GNUTLS_E_FATAL_ALERT_RECEIVED:
+    case GNUTLS_E_WARNING_ALERT_RECEIVED:
+        explain_alert(c, t, error, size);
+        return;
+    case GNUTLS_E_UNEXPECTED_PACKET:
+    case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
+    case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
+        (void)snprintf(error, size, "%s does not speak TLS on this port; is it a ws:// URL?",
+                       c->host);
+        return;
+    case GNUTLS_E_PREMATURE_TERMINATION:
+        (void)snprintf(error, size,
+                       "%s closed the connection during the TLS handshake; is it a TLS port?",
+                       c->host);
+        return;
+    case GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM:
+    case GNUTLS_E_NO_CIPHER_SUITES:
+    case GNUTLS_E_UNKNOWN_CIPHER_SUITE:
+    case GNUTLS_E_DH_PRIME_UNACCEPTABLE:
+    case GNUTLS_E_INSUFFICIENT_SECURITY:
+        (void)snprintf(error, size, "TLS with %s failed: %s; see the crypto policy of both sides",
+                       c->host, gnutls_strerror(code));
+        return;
+    }
+    (void)snprintf(error, size, "TLS with %s failed: %s", c->host, gnutls_strerror(code));
+}
+
+void tls_client_describe(const TlsClient *c, Transport *t, char *text, size_t size) {
+    gnutls_session_t session = transport_get_session(t);
+
+    (void)snprintf(text, size, "%s, %s%s",
+                   strempty(gnutls_protocol_get_name(gnutls_protocol_get_version(session))),
+                   strempty(gnutls_cipher_get_name(gnutls_cipher_get(session))),
+                   gnutls_session_is_resumed(session) ? ", resumed" : "");
+}
+
+uint64_t tls_client_not_after_usec(Transport *t) {
+    gnutls_x509_crt_t cert = NULL;
+    unsigned n = 0;
+    const gnutls_datum_t *peers = gnutls_certificate_get_peers(transport_get_session(t), &n);
+    time_t end = 0;
+
+    if (!peers || n == 0 || gnutls_x509_crt_init(&cert) < 0)
+        return 0;
+    if (gnutls_x509_crt_import(cert, &peers[0], GNUTLS_X509_FMT_DER) >= 0)
+        end = gnutls_x509_crt_get_expiration_time(cert);
+    gnutls_x509_crt_deinit(cert);
+    return end > 0 ? (uint64_t)end * USEC_PER_SEC : 0;
+}
+
+void tls_client_remember(TlsClient *c, Transport *t) {
+    gnutls_session_t session = transport_get_session(t);
+
+    forget(c);
+    /* TLS 1.3: without a ticket that has come, GnuTLS would wait for one */
+    if (gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3 &&
+        !(gnutls_session_get_flags(session) & GNUTLS_SFLAGS_SESSION_TICKET))
+        return;
+    if (gnutls_session_get_data2(session, &c->ticket) < 0)
+        c->ticket = (gnutls_datum_t){};
 }

@@ -12,6 +12,7 @@
 
 struct Transport {
     int fd;
+    Transport *lower;         /* or NULL */
     gnutls_session_t session; /* NULL: no TLS */
     char *pulled;             /* received and not yet asked for by GnuTLS */
     size_t pulled_size, pulled_offset;
@@ -19,6 +20,7 @@ struct Transport {
     gnutls_certificate_credentials_t credentials;
     bool is_up;
     int tls_error;
+    int io_error; /* errno of the socket's last failure, which GnuTLS does not tell */
 };
 
 int transport_new(int fd, Transport **ret) {
@@ -29,6 +31,20 @@ int transport_new(int fd, Transport **ret) {
         return -ENOMEM;
     }
     t->fd = fd;
+    *ret = t;
+    return 0;
+}
+
+int transport_new_inside(Transport *lower, Transport **ret) {
+    Transport *t;
+    int r;
+
+    r = transport_new(-1, &t);
+    if (r < 0) {
+        transport_free(lower);
+        return r;
+    }
+    t->lower = lower;
     *ret = t;
     return 0;
 }
@@ -52,36 +68,77 @@ Transport *transport_free(Transport *t) {
         gnutls_deinit(t->session);
     }
     free(t->pulled);
+    transport_free(t->lower);
     safe_close(t->fd);
     free(t);
     return NULL;
 }
 
 int transport_get_fd(const Transport *t) {
-    return t->fd;
+    return t->lower ? transport_get_fd(t->lower) : t->fd;
+}
+
+/* As recv(2) and send(2), for GnuTLS too, which looks at errno. */
+static ssize_t raw_receive(Transport *t, void *buf, size_t size) {
+    ssize_t n;
+
+    if (t->lower) {
+        n = transport_read(t->lower, buf, size);
+        errno = n < 0 ? (int)-n : 0;
+    } else
+        n = recv(t->fd, buf, size, 0);
+    if (n >= 0)
+        return n;
+    t->io_error = errno;
+    return -1;
+}
+
+static ssize_t raw_send(Transport *t, const void *buf, size_t size) {
+    ssize_t n;
+
+    if (t->lower) {
+        n = transport_write(t->lower, buf, size);
+        errno = n < 0 ? (int)-n : 0;
+    } else
+        n = send(t->fd, buf, size, MSG_NOSIGNAL);
+    if (n >= 0)
+        return n;
+    t->io_error = errno;
+    return -1;
 }
 
 static ssize_t on_pull(gnutls_transport_ptr_t userdata, void *buf, size_t size) {
     Transport *t = userdata;
     ssize_t n;
 
+    if (!t->pulled) {
+        t->pulled = malloc(PULL_SIZE);
+        if (!t->pulled) {
+            errno = ENOMEM;
+            return -1;
+        }
+    }
     if (t->pulled_offset == t->pulled_size && t->drained) {
         t->drained = false;
         errno = EAGAIN;
         return -1;
     }
     if (t->pulled_offset == t->pulled_size) {
-        n = recv(t->fd, t->pulled, PULL_SIZE, 0);
+        n = raw_receive(t, t->pulled, PULL_SIZE);
         if (n <= 0)
             return n; /* GnuTLS looks at errno */
         t->pulled_size = (size_t)n;
         t->pulled_offset = 0;
-        t->drained = (size_t)n < PULL_SIZE;
+        t->drained = (size_t)n < PULL_SIZE && !(t->lower && transport_has_pending(t->lower));
     }
     size = MIN(size, t->pulled_size - t->pulled_offset);
     memcpy(buf, t->pulled + t->pulled_offset, size);
     t->pulled_offset += size;
     return (ssize_t)size;
+}
+
+static ssize_t on_push(gnutls_transport_ptr_t userdata, const void *buf, size_t size) {
+    return raw_send(userdata, buf, size);
 }
 
 /* Nothing is waited for inside GnuTLS: the socket does not block. */
@@ -93,11 +150,8 @@ void transport_set_tls(Transport *t, gnutls_session_t session,
                        gnutls_certificate_credentials_t credentials) {
     t->session = session;
     t->credentials = credentials;
-    gnutls_transport_set_int2(session, t->fd, t->fd);
-    t->pulled = malloc(PULL_SIZE);
-    if (!t->pulled) /* it reads for itself, then */
-        return;
-    gnutls_transport_set_ptr2(session, t, (gnutls_transport_ptr_t)(intptr_t)t->fd);
+    gnutls_transport_set_ptr(session, t);
+    gnutls_transport_set_push_function(session, on_push);
     gnutls_transport_set_pull_function(session, on_pull);
     gnutls_transport_set_pull_timeout_function(session, on_pull_timeout);
 }
@@ -114,13 +168,15 @@ static int map_tls_error(Transport *t, ssize_t error) {
     if (error == GNUTLS_E_AGAIN || error == GNUTLS_E_INTERRUPTED)
         return -EAGAIN;
     t->tls_error = (int)error;
+    if ((error == GNUTLS_E_PULL_ERROR || error == GNUTLS_E_PUSH_ERROR) && t->io_error > 0)
+        return -t->io_error;
     return error == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -ECONNABORTED;
 }
 
 int transport_handshake(Transport *t) {
     int r;
 
-    if (!t->session)
+    if (!t->session || t->is_up)
         return 0;
     do
         r = gnutls_handshake(t->session);
@@ -136,7 +192,7 @@ ssize_t transport_read(Transport *t, void *buf, size_t size) {
     ssize_t n;
 
     if (!t->session) {
-        n = recv(t->fd, buf, size, 0);
+        n = raw_receive(t, buf, size);
         return n < 0 ? -errno : n;
     }
     do
@@ -151,7 +207,7 @@ ssize_t transport_write(Transport *t, const void *buf, size_t size) {
     ssize_t n;
 
     if (!t->session) {
-        n = send(t->fd, buf, size, MSG_NOSIGNAL);
+        n = raw_send(t, buf, size);
         return n < 0 ? -errno : n;
     }
     n = gnutls_record_send(t->session, buf, size);
@@ -159,8 +215,10 @@ ssize_t transport_write(Transport *t, const void *buf, size_t size) {
 }
 
 bool transport_has_pending(const Transport *t) {
-    return t->is_up &&
-           (gnutls_record_check_pending(t->session) > 0 || t->pulled_offset < t->pulled_size);
+    if (t->is_up &&
+        (gnutls_record_check_pending(t->session) > 0 || t->pulled_offset < t->pulled_size))
+        return true;
+    return t->lower && transport_has_pending(t->lower);
 }
 
 uint32_t transport_wants(const Transport *t) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A non-blocking stream socket, with or without TLS on it. Used by the agent and by dcm-manager. */
+/* A non-blocking stream socket, with or without TLS on it, or TLS inside of another transport's
+ * TLS. Used by the agent and by dcm-manager. */
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -10,6 +11,9 @@ typedef struct Transport Transport;
 
 /* Takes over the connected (or connecting) non-blocking socket. */
 int transport_new(int fd, Transport **ret);
+/* What is sent through `lower`, which has TLS, and is taken over: a tunnel to somebody behind it.
+ */
+int transport_new_inside(Transport *lower, Transport **ret);
 /* Sends TLS's close_notify if that does not block, and closes the socket. */
 Transport *transport_free(Transport *t);
 DEFINE_CLEANUP(Transport *, transport_free)

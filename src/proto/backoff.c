@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/backoff.h"
 
+#define SHORT_FREE 3   /* so many short connections in a row are taken for accidents */
+#define ENDED_SPREAD 5 /* times the first wait */
+
 void backoff_init(Backoff *b, uint64_t initial_usec, uint64_t max_usec) {
+    initial_usec = MIN(initial_usec, max_usec);
     *b = (Backoff){
-        .initial_usec = MIN(initial_usec, max_usec),
+        .initial_usec = initial_usec,
         .max_usec = max_usec,
-        .current_usec = MIN(initial_usec, max_usec),
+        .current_usec = initial_usec,
+        .flap_usec = initial_usec,
     };
 }
 
@@ -17,13 +22,37 @@ static uint64_t scale(uint64_t usec, uint32_t random) {
     return (uint64_t)((double)usec * ((double)random / (double)UINT32_MAX));
 }
 
-uint64_t backoff_next(Backoff *b, uint32_t random) {
-    uint64_t wait = b->current_usec;
-
-    b->current_usec = wait > b->max_usec / 2 ? b->max_usec : wait * 2;
-    return wait - wait / 2 + scale(wait / 2, random);
+static uint64_t jitter(uint64_t usec, uint32_t random) {
+    return usec - usec / 2 + scale(usec / 2, random);
 }
 
-uint64_t backoff_forced(uint64_t wait_usec, uint32_t random) {
-    return wait_usec + scale(wait_usec / 10, random);
+static uint64_t advance(const Backoff *b, uint64_t *w) {
+    uint64_t wait = *w;
+
+    *w = wait > b->max_usec / 2 ? b->max_usec : wait * 2;
+    return wait;
+}
+
+static uint64_t after_ended(const Backoff *b, uint32_t random) {
+    uint64_t most =
+        b->initial_usec > b->max_usec / ENDED_SPREAD ? b->max_usec : b->initial_usec * ENDED_SPREAD;
+
+    return scale(most, random);
+}
+
+uint64_t backoff_next(Backoff *b, BackoffCause cause, uint64_t forced_usec, uint32_t random) {
+    uint64_t wait, flap = 0;
+
+    if (cause == BACKOFF_ENDED || cause == BACKOFF_LOST) {
+        b->n_short = 0;
+        b->flap_usec = b->initial_usec;
+    }
+    if (cause == BACKOFF_ENDED)
+        wait = after_ended(b, random);
+    else
+        wait = jitter(advance(b, &b->current_usec), random);
+    if (cause == BACKOFF_SHORT && ++b->n_short > SHORT_FREE)
+        flap = jitter(advance(b, &b->flap_usec), random);
+    wait = MAX(wait, flap);
+    return forced_usec > 0 ? MAX(wait, forced_usec + scale(forced_usec / 10, random)) : wait;
 }

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Header fields are looked up in the unparsed head; nothing is copied or kept. What a peer says is
- * quoted in error texts only after its control characters are removed. */
 #include "proto/http-upgrade.h"
 
 #include <gnutls/crypto.h>
@@ -8,22 +6,9 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#include "basic/bounds.h"
+#include "proto/http-head.h"
 
 #define WEBSOCKET_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, section 1.3 */
-
-typedef struct Slice {
-    const char *data;
-    size_t size;
-} Slice;
-
-ssize_t http_head_size(const char *data, size_t size) {
-    const char *end = memmem(data, MIN(size, HTTP_HEAD_MAX), "\r\n\r\n", 4);
-
-    if (end)
-        return end + 4 - data;
-    return size >= HTTP_HEAD_MAX ? -E2BIG : -EAGAIN;
-}
 
 static int base64(const void *data, size_t size, char *ret, size_t ret_size) {
     gnutls_datum_t in = {(unsigned char *)data, (unsigned)size}, out = {};
@@ -81,113 +66,73 @@ int http_upgrade_request(const Url *url, const char *key, const char *user_agent
     return r < 0 ? -ENOMEM : 0;
 }
 
-static Slice trim(Slice s) {
-    while (s.size > 0 && (s.data[0] == ' ' || s.data[0] == '\t'))
-        s = (Slice){s.data + 1, s.size - 1};
-    while (s.size > 0 && (s.data[s.size - 1] == ' ' || s.data[s.size - 1] == '\t'))
-        s.size--;
-    return s;
+static int fail(HttpUpgradeResponse *ret, const char *text, HttpSlice quoted) {
+    char quote[HTTP_QUOTED_MAX + 1];
+
+    http_quote(quoted, quote, sizeof(quote));
+    (void)snprintf(ret->error, sizeof(ret->error), "%s%s", text, quote);
+    return -EPROTO;
 }
 
-static bool slice_equals_nocase(Slice s, const char *text) {
-    return s.size == strlen(text) && strncasecmp(s.data, text, s.size) == 0;
-}
+static int refused(HttpUpgradeResponse *ret, HttpSlice head, HttpSlice answer) {
+    static const struct {
+        int first, last;
+        const char *remedy;
+    } remedies[] = {
+        {200, 299, "no WebSocket is there; check the path in agentmanager_url"},
+        {300, 399, "set agentmanager_url to where it redirects: "},
+        {401, 403, "ask who runs the manager to let this server in"},
+        {404, 404, "check the path in agentmanager_url"},
+        {407, 407, "a proxy wants authentication; set proxy and proxy_auth"},
+        {429, 429, "it has too much to do"},
+        {502, 504, "the manager behind it is down"},
+    };
+    char quote[HTTP_QUOTED_MAX + 1], location[HTTP_QUOTED_MAX + 1] = "";
+    const char *remedy = "check agentmanager_url";
+    HttpSlice value;
 
-/* The next line of the head, without its CRLF; *head moves on. */
-static bool next_line(Slice *head, Slice *ret) {
-    const char *end = memmem(head->data, head->size, "\r\n", 2);
-
-    if (!end)
-        return false;
-    *ret = (Slice){head->data, (size_t)(end - head->data)};
-    head->size -= ret->size + 2;
-    head->data = end + 2;
-    return true;
-}
-
-/* RFC 9110, section 5: a field may stand on several lines; `want` asks for one element of the
- * comma-separated list, NULL takes the first line's whole value. */
-static bool find_field(Slice head, const char *name, const char *want, Slice *ret_value) {
-    Slice line;
-
-    (void)next_line(&head, &line); /* request or status line */
-    while (next_line(&head, &line)) {
-        const char *colon = memchr(line.data, ':', line.size);
-        Slice value;
-
-        if (!colon || !slice_equals_nocase((Slice){line.data, (size_t)(colon - line.data)}, name))
-            continue;
-        value = trim((Slice){colon + 1, line.size - (size_t)(colon + 1 - line.data)});
-        if (ret_value)
-            *ret_value = value;
-        if (!want)
-            return true;
-        while (value.size > 0) {
-            const char *comma = memchr(value.data, ',', value.size);
-            size_t size = comma ? (size_t)(comma - value.data) : value.size;
-
-            if (slice_equals_nocase(trim((Slice){value.data, size}), want))
-                return true;
-            size += comma ? 1 : 0;
-            value = (Slice){value.data + size, value.size - size};
-        }
-    }
-    return false;
-}
-
-/* -EPROTO unless the first line is "HTTP/1.x NNN reason". */
-static int parse_status_line(Slice head, int *ret_status, Slice *ret_line) {
-    int status = 0;
-
-    if (!next_line(&head, ret_line) || ret_line->size < 12 ||
-        strncmp(ret_line->data, "HTTP/1.", 7) != 0 || ret_line->data[8] != ' ')
-        return -EPROTO;
-    for (int i = 9; i < 12; i++) {
-        if (ret_line->data[i] < '0' || ret_line->data[i] > '9')
-            return -EPROTO;
-        status = status * 10 + (ret_line->data[i] - '0');
-    }
-    *ret_status = status;
-    return 0;
-}
-
-static int fail(HttpUpgradeResponse *ret, const char *text, Slice quoted) {
-    size_t used;
-
-    (void)snprintf(ret->error, sizeof(ret->error), "%s%.*s", text,
-                   (int)MIN(quoted.size, (size_t)80), strempty(quoted.data));
-    used = strlen(ret->error);
-    for (size_t i = 0; i < used; i++)
-        if (ret->error[i] < ' ' || ret->error[i] > '~')
-            ret->error[i] = '?';
+    for (size_t i = 0; i < ELEMENTSOF(remedies); i++)
+        if (ret->status >= remedies[i].first && ret->status <= remedies[i].last)
+            remedy = remedies[i].remedy;
+    if (ret->status / 100 == 3 && http_find_field(head, "Location", NULL, &value))
+        http_quote(value, location, sizeof(location));
+    if (ret->status == 429 || ret->status == 503)
+        ret->retry_after_usec = http_retry_after_usec(head);
+    http_quote(answer, quote, sizeof(quote));
+    (void)snprintf(ret->error, sizeof(ret->error), "the server answered %s; %s%s", quote, remedy,
+                   location);
     return -EPROTO;
 }
 
 int http_upgrade_response_check(const char *data, size_t size, const char *key,
                                 HttpUpgradeResponse *ret) {
     char expected[WEBSOCKET_ACCEPT_SIZE];
-    Slice head = {data, size}, value = {};
+    HttpSlice head = {data, size}, value = {};
     int r;
 
     *ret = (HttpUpgradeResponse){};
     r = websocket_accept_for_key(key, expected);
     if (r < 0)
         return r;
-    if (parse_status_line(head, &ret->status, &value) < 0)
-        return fail(ret, "the server does not speak HTTP", (Slice){});
+    if (http_parse_status_line(head, &ret->status, &value) < 0)
+        return fail(ret, "the server does not speak HTTP; check agentmanager_url", (HttpSlice){});
     if (ret->status != 101)
-        return fail(ret, "the server answered ", (Slice){value.data + 9, value.size - 9});
-    if (!find_field(head, "Upgrade", "websocket", NULL))
-        return fail(ret, "the answer has no 'Upgrade: websocket'", (Slice){});
-    if (!find_field(head, "Connection", "upgrade", NULL))
-        return fail(ret, "the answer has no 'Connection: Upgrade'", (Slice){});
-    if (!find_field(head, "Sec-WebSocket-Accept", NULL, &value) || value.size != strlen(expected) ||
-        memcmp(value.data, expected, value.size) != 0)
-        return fail(ret, "the answer's Sec-WebSocket-Accept is missing or wrong", (Slice){});
-    if (find_field(head, "Sec-WebSocket-Extensions", NULL, &value) && value.size > 0)
+        return refused(ret, head, (HttpSlice){value.data + 9, value.size - 9});
+    if (!http_find_field(head, "Upgrade", "websocket", NULL))
+        return fail(ret, "the answer has no 'Upgrade: websocket'; is a proxy between?",
+                    (HttpSlice){});
+    if (!http_find_field(head, "Connection", "upgrade", NULL))
+        return fail(ret, "the answer has no 'Connection: Upgrade'; is a proxy between?",
+                    (HttpSlice){});
+    if (!http_find_field(head, "Sec-WebSocket-Accept", NULL, &value) ||
+        value.size != strlen(expected) || memcmp(value.data, expected, value.size) != 0)
+        return fail(
+            ret, "the answer's Sec-WebSocket-Accept is missing or wrong; is this an agent manager?",
+            (HttpSlice){});
+    if (http_find_field(head, "Sec-WebSocket-Extensions", NULL, &value) && value.size > 0)
         return fail(ret, "the server chose an extension that was not offered: ", value);
-    if (find_field(head, "Sec-WebSocket-Protocol", NULL, &value) &&
-        !slice_equals_nocase(value, WEBSOCKET_SUBPROTOCOL))
+    if (http_find_field(head, "Sec-WebSocket-Protocol", NULL, &value) &&
+        !http_slice_equals(value, WEBSOCKET_SUBPROTOCOL))
         return fail(ret, "the server chose a subprotocol that was not offered: ", value);
     return 0;
 }
@@ -195,12 +140,12 @@ int http_upgrade_response_check(const char *data, size_t size, const char *key,
 int http_upgrade_request_parse(const char *data, size_t size, HttpUpgradeRequest *ret,
                                int *ret_status) {
     static const char version[] = " HTTP/1.1";
-    Slice head = {data, size}, rest = head, line, value = {};
+    HttpSlice head = {data, size}, rest = head, line, value = {};
     const char *end;
 
     *ret = (HttpUpgradeRequest){};
     *ret_status = 400;
-    if (!next_line(&rest, &line))
+    if (!http_next_line(&rest, &line))
         return -EPROTO;
     if (line.size < 4 || strncmp(line.data, "GET ", 4) != 0) {
         *ret_status = 405;
@@ -210,18 +155,18 @@ int http_upgrade_request_parse(const char *data, size_t size, HttpUpgradeRequest
     if (!end || line.size - (size_t)(end - line.data) != strlen(version) ||
         memcmp(end, version, strlen(version)) != 0)
         return -EPROTO;
-    if (!find_field(head, "Upgrade", "websocket", NULL) ||
-        !find_field(head, "Connection", "upgrade", NULL) ||
-        !find_field(head, "Sec-WebSocket-Version", "13", NULL)) {
+    if (!http_find_field(head, "Upgrade", "websocket", NULL) ||
+        !http_find_field(head, "Connection", "upgrade", NULL) ||
+        !http_find_field(head, "Sec-WebSocket-Version", "13", NULL)) {
         *ret_status = 426;
         return -EPROTO;
     }
-    if (!find_field(head, "Sec-WebSocket-Key", NULL, &value) ||
+    if (!http_find_field(head, "Sec-WebSocket-Key", NULL, &value) ||
         value.size != WEBSOCKET_KEY_SIZE - 1)
         return -EPROTO;
     memcpy(ret->key, value.data, value.size);
     ret->offers_subprotocol =
-        find_field(head, "Sec-WebSocket-Protocol", WEBSOCKET_SUBPROTOCOL, NULL);
+        http_find_field(head, "Sec-WebSocket-Protocol", WEBSOCKET_SUBPROTOCOL, NULL);
     ret->target = strndup(line.data + 4, (size_t)(end - line.data) - 4);
     return ret->target ? 0 : -ENOMEM;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The HTTP/1.1 exchange that opens a WebSocket (RFC 6455, section 4), both sides. Heads are given
- * whole; http_head_size() says when one is whole. */
+ * whole; http_head_size() says when one is. */
 #pragma once
 
 #include "proto/url.h"
@@ -8,10 +8,6 @@
 #define WEBSOCKET_SUBPROTOCOL "dcm"
 #define WEBSOCKET_KEY_SIZE 25    /* base64 of 16 bytes, and NUL */
 #define WEBSOCKET_ACCEPT_SIZE 29 /* base64 of 20 bytes, and NUL */
-
-/* Size of the head (up to and with its empty line) at the start of data; -EAGAIN: not whole yet;
- * -E2BIG: no end within HTTP_HEAD_MAX. */
-ssize_t http_head_size(const char *data, size_t size);
 
 /* A fresh random Sec-WebSocket-Key. */
 int websocket_key_generate(char ret[static WEBSOCKET_KEY_SIZE]);
@@ -23,8 +19,9 @@ int websocket_accept_for_key(const char *key, char ret[static WEBSOCKET_ACCEPT_S
 int http_upgrade_request(const Url *url, const char *key, const char *user_agent, char **ret);
 
 typedef struct HttpUpgradeResponse {
-    int status;      /* 0 if there was no status line */
-    char error[160]; /* empty when the upgrade succeeded */
+    int status;                /* 0 if there was no status line */
+    uint64_t retry_after_usec; /* with 429 and 503; 0: not said */
+    char error[256];           /* empty when the upgrade succeeded; with a remedy */
 } HttpUpgradeResponse;
 
 /* Checks the server's answer. 0: the connection is a WebSocket now; -EPROTO: it is not, and

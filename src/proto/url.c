@@ -28,16 +28,12 @@ static int parse_port(const char *s, size_t size, uint16_t *ret) {
     return 0;
 }
 
-/* host, host:port, [v6], [v6]:port */
-static int parse_authority(Url *u, const char *s, size_t size, const char **ret_error) {
+int url_parse_authority(const char *s, size_t size, char **ret_host, uint16_t *port,
+                        const char **ret_error) {
     const char *host = s, *colon;
     size_t host_size;
 
     *ret_error = "the host is missing or malformed";
-    if (memchr(s, '@', size)) {
-        *ret_error = "user names and passwords in the URL are not supported";
-        return -EINVAL;
-    }
     if (size > 0 && s[0] == '[') {
         const char *end = memchr(s, ']', size);
 
@@ -54,12 +50,36 @@ static int parse_authority(Url *u, const char *s, size_t size, const char **ret_
     }
     if (host_size == 0)
         return -EINVAL;
-    if (colon && parse_port(colon + 1, size - (size_t)(colon + 1 - s), &u->port) < 0) {
+    if (colon && parse_port(colon + 1, size - (size_t)(colon + 1 - s), port) < 0) {
         *ret_error = "the port must be a number from 1 to 65535";
         return -EINVAL;
     }
-    u->host = strndup(host, host_size);
-    return u->host ? 0 : -ENOMEM;
+    host = strndup(host, host_size);
+    if (!host)
+        return -ENOMEM;
+    *ret_host = (char *)host;
+    *ret_error = NULL;
+    return 0;
+}
+
+int url_format_authority(const char *host, uint16_t port, char **ret) {
+    bool v6 = strchr(host, ':');
+    char *s;
+    int n;
+
+    n = port == 0 ? asprintf(&s, "%s%s%s", v6 ? "[" : "", host, v6 ? "]" : "")
+                  : asprintf(&s, "%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", port);
+    if (n < 0)
+        return -ENOMEM;
+    *ret = s;
+    return 0;
+}
+
+bool url_is_printable(const char *text) {
+    for (const char *p = text; *p; p++)
+        if (*p <= ' ' || *p > '~')
+            return false;
+    return true;
 }
 
 int url_parse(const char *text, Url *ret, const char **ret_error) {
@@ -72,11 +92,10 @@ int url_parse(const char *text, Url *ret, const char **ret_error) {
         *ret_error = "it is too long";
         return -EINVAL;
     }
-    for (const char *p = text; *p; p++)
-        if (*p <= ' ' || *p > '~') {
-            *ret_error = "it has a blank, a control or a non-ASCII character";
-            return -EINVAL;
-        }
+    if (!url_is_printable(text)) {
+        *ret_error = "it has a blank, a control or a non-ASCII character";
+        return -EINVAL;
+    }
     if (strncasecmp(text, "wss://", 6) == 0) {
         u = (Url){.tls = true, .port = 443};
         authority = text + 6;
@@ -93,7 +112,11 @@ int url_parse(const char *text, Url *ret, const char **ret_error) {
         *ret_error = "a WebSocket URL has no fragment";
         return -EINVAL;
     }
-    r = parse_authority(&u, authority, (size_t)(end - authority), ret_error);
+    if (memchr(authority, '@', (size_t)(end - authority))) {
+        *ret_error = "user names and passwords in the URL are not supported";
+        return -EINVAL;
+    }
+    r = url_parse_authority(authority, (size_t)(end - authority), &u.host, &u.port, ret_error);
     if (r < 0)
         return r;
     if (asprintf(&u.target, "%s%s", *end == '/' ? "" : "/", end) < 0)
@@ -108,15 +131,7 @@ int url_parse(const char *text, Url *ret, const char **ret_error) {
 }
 
 int url_host_header(const Url *u, char **ret) {
-    bool v6 = strchr(u->host, ':');
-    bool default_port = u->port == (u->tls ? 443 : 80);
-    char *s;
-    int n;
+    uint16_t default_port = u->tls ? 443 : 80;
 
-    n = default_port ? asprintf(&s, "%s%s%s", v6 ? "[" : "", u->host, v6 ? "]" : "")
-                     : asprintf(&s, "%s%s%s:%u", v6 ? "[" : "", u->host, v6 ? "]" : "", u->port);
-    if (n < 0)
-        return -ENOMEM;
-    *ret = s;
-    return 0;
+    return url_format_authority(u->host, u->port == default_port ? 0 : u->port, ret);
 }

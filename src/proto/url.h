@@ -18,3 +18,12 @@ void url_done(Url *u);
 
 /* The Host header: with the port where it is not the default one, IPv6 addresses in brackets. */
 int url_host_header(const Url *u, char **ret);
+
+/* "host", "host:port", "[v6]", "[v6]:port": RFC 3986, section 3.2, without the user. *port stays
+ * where there is none. -EINVAL and a reason in *ret_error (static). The caller frees the host. */
+int url_parse_authority(const char *text, size_t size, char **ret_host, uint16_t *port,
+                        const char **ret_error);
+/* The reverse; port 0 is left out. The caller frees. */
+int url_format_authority(const char *host, uint16_t port, char **ret);
+/* All of it is printable ASCII without blanks. */
+bool url_is_printable(const char *text) _pure_;

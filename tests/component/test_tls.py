@@ -130,13 +130,13 @@ def test_wrong_address(agent, authority, serve):
 def test_expired(agent, authority, serve):
     manager = serve(authority.server("old", "DNS:localhost", end="20210101000000Z"))
     configure(agent, manager.url("localhost"), ca_cert=authority.certificate)
-    refused(agent, manager, "has expired; renew it, or set this machine's clock")
+    refused(agent, manager, "the certificate of localhost has expired (2021-01-01 00:00 UTC; this machine's clock says ")
 
 
 def test_not_yet_valid(agent, authority, serve):
     manager = serve(authority.server("new", "DNS:localhost", start="20480101000000Z"))
     configure(agent, manager.url("localhost"), ca_cert=authority.certificate)
-    refused(agent, manager, "is not valid yet; check this machine's clock")
+    refused(agent, manager, "the certificate of localhost is not valid yet (but from 2048-01-01 00:00 UTC; this ")
 
 
 def test_ca_cert_that_is_missing_or_empty(agent, authority, serve, tmp_path):

@@ -3,6 +3,7 @@
  * that answer. */
 #include "basic/bounds.h"
 #include "fuzz.h"
+#include "proto/http-head.h"
 #include "proto/http-upgrade.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

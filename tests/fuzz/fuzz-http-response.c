@@ -2,6 +2,7 @@
 /* What a server answers to the upgrade: a refusal has a text without control characters. */
 #include "basic/bounds.h"
 #include "fuzz.h"
+#include "proto/http-head.h"
 #include "proto/http-upgrade.h"
 
 #define KEY "dGhlIHNhbXBsZSBub25jZQ==" /* RFC 6455, section 1.3 */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A URL that is taken makes an HTTP request of exactly our lines. */
 #include "fuzz.h"
+#include "proto/http-head.h"
 #include "proto/http-upgrade.h"
 
 #define REQUEST_LINES 10

@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "basic/bounds.h"
+#include "proto/http-head.h"
 #include "proto/http-upgrade.h"
 
 /* RFC 6455, section 1.3 */
@@ -58,6 +59,10 @@ static void test_request(void) {
 #define C "Connection: Upgrade\r\n"
 #define A "Sec-WebSocket-Accept: " ACCEPT "\r\n"
 #define END "\r\n"
+#define NO_HTTP "the server does not speak HTTP; check agentmanager_url"
+#define NO_UPGRADE "the answer has no 'Upgrade: websocket'; is a proxy between?"
+#define NO_CONNECTION "the answer has no 'Connection: Upgrade'; is a proxy between?"
+#define NO_ACCEPT "the answer's Sec-WebSocket-Accept is missing or wrong; is this an agent manager?"
 
 static void test_response(void) {
     static const struct {
@@ -72,26 +77,31 @@ static void test_response(void) {
         {"HTTP/1.0 101 x\r\n" U C A END, 101, NULL},
         {"HTTP/1.1 101\r\n" U C A END, 101, NULL},
         {OK U C A "Sec-WebSocket-Extensions:\r\n" END, 101, NULL},
-        {"HTTP/1.1 404 Not Found\r\n" END, 404, "the server answered 404 Not Found"},
-        {"HTTP/1.1 503 a\x1b[31mb\tc\xff\r\n" END, 503, "the server answered 503 a?[31mb?c?"},
-        {"HTTP/1.1 200\r\n" END, 200, "the server answered 200"},
-        {"SSH-2.0-OpenSSH_9.2\r\n" END, 0, "the server does not speak HTTP"},
-        {"HTTP/1.1 1x1 y\r\n" END, 0, "the server does not speak HTTP"},
-        {"HTTP/1.1 10\r\n" END, 0, "the server does not speak HTTP"},
-        {"\r\n\r\n", 0, "the server does not speak HTTP"},
-        {"", 0, "the server does not speak HTTP"},
-        {"\x16\x03\x01\x02", 0, "the server does not speak HTTP"},
-        {OK C A END, 101, "the answer has no 'Upgrade: websocket'"},
-        {OK "Upgrade: websockets\r\n" C A END, 101, "the answer has no 'Upgrade: websocket'"},
-        {OK U A END, 101, "the answer has no 'Connection: Upgrade'"},
-        {OK U "Connection: close\r\n" A END, 101, "the answer has no 'Connection: Upgrade'"},
-        {OK U C END, 101, "the answer's Sec-WebSocket-Accept is missing or wrong"},
-        {OK U C "Sec-WebSocket-Accept: " END END, 101,
-         "the answer's Sec-WebSocket-Accept is missing or wrong"},
-        {OK U C "Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=" END END, 101,
-         "the answer's Sec-WebSocket-Accept is missing or wrong"},
-        {OK U C "Sec-WebSocket-Accept: " ACCEPT "x" END END, 101,
-         "the answer's Sec-WebSocket-Accept is missing or wrong"},
+        {"HTTP/1.1 404 Not Found\r\n" END, 404,
+         "the server answered 404 Not Found; check the path in agentmanager_url"},
+        {"HTTP/1.1 503 a\x1b[31mb\tc\xff\r\n" END, 503,
+         "the server answered 503 a?[31mb?c?; the manager behind it is down"},
+        {"HTTP/1.1 200\r\n" END, 200,
+         "the server answered 200; no WebSocket is there; check the path in agentmanager_url"},
+        {"HTTP/1.1 302 Found\r\nLocation: https://x.example/\x01\r\n" END, 302,
+         "the server answered 302 Found; set agentmanager_url to where it redirects: "
+         "https://x.example/?"},
+        {"HTTP/1.1 418 Teapot\r\n" END, 418,
+         "the server answered 418 Teapot; check agentmanager_url"},
+        {"SSH-2.0-OpenSSH_9.2\r\n" END, 0, NO_HTTP},
+        {"HTTP/1.1 1x1 y\r\n" END, 0, NO_HTTP},
+        {"HTTP/1.1 10\r\n" END, 0, NO_HTTP},
+        {"\r\n\r\n", 0, NO_HTTP},
+        {"", 0, NO_HTTP},
+        {"\x16\x03\x01\x02", 0, NO_HTTP},
+        {OK C A END, 101, NO_UPGRADE},
+        {OK "Upgrade: websockets\r\n" C A END, 101, NO_UPGRADE},
+        {OK U A END, 101, NO_CONNECTION},
+        {OK U "Connection: close\r\n" A END, 101, NO_CONNECTION},
+        {OK U C END, 101, NO_ACCEPT},
+        {OK U C "Sec-WebSocket-Accept: " END END, 101, NO_ACCEPT},
+        {OK U C "Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=" END END, 101, NO_ACCEPT},
+        {OK U C "Sec-WebSocket-Accept: " ACCEPT "x" END END, 101, NO_ACCEPT},
         {OK U C A "Sec-WebSocket-Extensions: permessage-deflate\r\n" END, 101,
          "the server chose an extension that was not offered: permessage-deflate"},
         {OK U C A "Sec-WebSocket-Protocol: chat\r\n" END, 101,
@@ -116,7 +126,8 @@ static void test_response_long(void) {
     HttpUpgradeResponse response;
 
     g_assert_cmpint(http_upgrade_response_check(head, strlen(head), KEY, &response), ==, -EPROTO);
-    g_assert_cmpuint(strlen(response.error), ==, strlen("the server answered ") + 80);
+    g_assert_cmpuint(strlen(response.error), ==,
+                     strlen("the server answered ; check agentmanager_url") + 80);
 }
 
 #define GET "GET /x HTTP/1.1\r\n"
@@ -178,12 +189,39 @@ static void test_both(void) {
     }
 }
 
+static void test_retry_after(void) {
+    static const struct {
+        const char *head;
+        uint64_t seconds;
+    } cases[] = {
+        {"HTTP/1.1 503 x\r\nRetry-After: 120\r\n" END, 120},
+        {"HTTP/1.1 429 x\r\nretry-after:\t7 \r\n" END, 7},
+        {"HTTP/1.1 503 x\r\nRetry-After: 999999999\r\n" END, 3600},
+        {"HTTP/1.1 503 x\r\nRetry-After: 9999999999\r\n" END, 0},
+        {"HTTP/1.1 503 x\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n" END, 0},
+        {"HTTP/1.1 503 x\r\nRetry-After: -1\r\n" END, 0},
+        {"HTTP/1.1 503 x\r\nRetry-After:\r\n" END, 0},
+        {"HTTP/1.1 503 x\r\n" END, 0},
+        {"HTTP/1.1 404 x\r\nRetry-After: 120\r\n" END, 0},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        HttpUpgradeResponse response;
+
+        g_assert_cmpint(
+            http_upgrade_response_check(cases[i].head, strlen(cases[i].head), KEY, &response), ==,
+            -EPROTO);
+        g_assert_cmpuint(response.retry_after_usec, ==, cases[i].seconds * USEC_PER_SEC);
+    }
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/http-upgrade/key", test_key);
     g_test_add_func("/http-upgrade/head-size", test_head_size);
     g_test_add_func("/http-upgrade/request", test_request);
     g_test_add_func("/http-upgrade/response", test_response);
+    g_test_add_func("/http-upgrade/retry-after", test_retry_after);
     g_test_add_func("/http-upgrade/response-long", test_response_long);
     g_test_add_func("/http-upgrade/server", test_server);
     g_test_add_func("/http-upgrade/both", test_both);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/connection-options.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "basic/file-util.h"
+
+static int refuse(char error[static OPTIONS_ERROR_SIZE], const char *format, ...) _printf_(2, 3);
+static int refuse(char error[static OPTIONS_ERROR_SIZE], const char *format, ...) {
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(error, OPTIONS_ERROR_SIZE, format, ap);
+    va_end(ap);
+    return -EINVAL;
+}
+
+static int set_url(const Config *config, const char *file, Url *ret, char *error) {
+    const char *reason = NULL;
+    int r;
+
+    if (!config->agentmanager_url) {
+        (void)refuse(error, "Not configured: set agentmanager_url in %s, then reload", file);
+        return -ENODATA;
+    }
+    r = url_parse(config->agentmanager_url, ret, &reason);
+    return r == -EINVAL ? refuse(error, "agentmanager_url in %s is not usable: %s", file, reason)
+                        : r;
+}
+
+static int set_proxy_auth(const char *path, Proxy *proxy, char *error) {
+    _cleanup_free_ char *text = NULL;
+    const char *reason = NULL;
+    size_t size = 0;
+    int r;
+
+    r = read_file_at(AT_FDCWD, path, SECRET_FILE_MAX, &text, &size);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0)
+        return refuse(error, "proxy_auth %s cannot be read: %s", path, strerror(-r));
+    r = proxy_set_auth(proxy, text, &reason);
+    explicit_bzero(text, size);
+    return r == -EINVAL ? refuse(error, "proxy_auth %s is not usable: %s", path, reason) : r;
+}
+
+static int set_proxy(const Config *config, const char *file, const char *(*get)(const char *name),
+                     const Url *url, Proxy *ret, char *error) {
+    const char *value = config->proxy, *name = NULL, *reason = NULL, *no_proxy = config->no_proxy;
+    int r;
+
+    if (!value)
+        value = proxy_from_environment(url->tls, get, &name);
+    if (!no_proxy)
+        no_proxy = isempty(get("NO_PROXY")) ? get("no_proxy") : get("NO_PROXY");
+    if (!value || strcasecmp(value, "none") == 0 ||
+        proxy_is_excluded(no_proxy, url->host, url->port))
+        return 0;
+    r = proxy_parse(value, ret, &reason);
+    if (r == -EINVAL)
+        return name ? refuse(error, "%s in the environment is not usable: %s", name, reason)
+                    : refuse(error, "proxy in %s is not usable: %s", file, reason);
+    if (r >= 0 && config->proxy_auth)
+        r = set_proxy_auth(config->proxy_auth, ret, error);
+    return r;
+}
+
+static int set_tls(const Config *config, const char *file, TlsOptions *ret, char *error) {
+    int r;
+
+    ret->allow_unknown_certs = config->allow_unknown_certs;
+    r = free_and_strdup(&ret->ca_cert, config->ca_cert);
+    if (r >= 0)
+        r = free_and_strdup(&ret->client_cert, config->client_cert);
+    if (r >= 0)
+        r = free_and_strdup(&ret->client_key, config->client_key);
+    if (r < 0)
+        return r;
+    if (config->client_key && !config->client_cert)
+        return refuse(error, "client_key in %s is set and client_cert is not", file);
+    r = config->pin ? tls_options_add_pins(ret, config->pin) : 0;
+    if (r == -E2BIG)
+        return refuse(error, "pin in %s has more than %u values", file, PINS_MAX);
+    return r < 0 ? refuse(error, "pin in %s is not base64 of a SHA-256", file) : 0;
+}
+
+int connection_options_make(const Config *config, const char *config_file,
+                            const char *(*get)(const char *name), ConnectionOptions *ret,
+                            char error[static OPTIONS_ERROR_SIZE]) {
+    _cleanup_(connection_options_done) ConnectionOptions o = {
+        .backoff_usec = config->backoff_usec,
+        .max_backoff_usec = config->max_backoff_usec,
+        .ping_usec = config->ping_usec,
+    };
+    int r;
+
+    r = set_url(config, config_file, &o.url, error);
+    if (r >= 0)
+        r = set_tls(config, config_file, &o.tls, error);
+    if (r >= 0)
+        r = set_proxy(config, config_file, get, &o.url, &o.proxy, error);
+    if (r >= 0)
+        r = free_and_strdup(&o.proxy_tls.ca_cert, config->proxy_ca_cert);
+    if (r < 0)
+        return r;
+    *ret = o;
+    o = (ConnectionOptions){};
+    return 0;
+}
+
+static void add_text(Sha256 *hash, const char *text) {
+    sha256_update(hash, strempty(text), strlen(strempty(text)) + 1);
+}
+
+static void add_file(Sha256 *hash, const char *path) {
+    _cleanup_free_ char *content = NULL;
+    size_t size = 0;
+
+    add_text(hash, path);
+    if (!path || read_file_at(AT_FDCWD, path, CERTIFICATE_FILE_MAX, &content, &size) < 0)
+        return;
+    sha256_update(hash, &size, sizeof(size));
+    sha256_update(hash, content, size);
+    explicit_bzero(content, size);
+}
+
+void connection_fingerprint(const Config *config, char ret[static SHA256_HEX_SIZE]) {
+    const char *const texts[] = {config->agentmanager_url, config->proxy, config->no_proxy,
+                                 config->pin};
+    const char *const files[] = {config->ca_cert, config->client_cert, config->client_key,
+                                 config->proxy_auth, config->proxy_ca_cert};
+    const uint64_t numbers[] = {config->backoff_usec, config->max_backoff_usec, config->ping_usec,
+                                config->allow_unknown_certs};
+    Sha256 hash;
+
+    sha256_init(&hash);
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+        add_text(&hash, texts[i]);
+    for (size_t i = 0; i < ELEMENTSOF(files); i++)
+        add_file(&hash, files[i]);
+    sha256_update(&hash, numbers, sizeof(numbers));
+    sha256_final_hex(&hash, ret);
+}

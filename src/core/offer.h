@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What this agent says of itself in the handshake (docs/protocol, section 2). */
+#pragma once
+
+#include "core/config.h"
+#include "system/platform.h"
+
+typedef struct OfferFacts {
+    const Config *config;
+    const Platform *platform;
+    const char *token;
+    const char *agent_id;    /* NULL: none assigned yet */
+    const char *injected_id; /* or NULL */
+} OfferFacts;
+
+/* Built anew for each connection, as addresses change. The caller frees the text, which has the
+ * token in it: explicit_bzero() first. */
+int offer_make(const OfferFacts *facts, char **ret, size_t *ret_size);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The connection as the agent's owner sees it: made from the configuration, told in words, logged,
+ * and tried early when the network or the clock has changed. */
+#pragma once
+
+#include "core/config.h"
+#include "net/connection.h"
+
+typedef struct Uplink Uplink;
+
+typedef struct UplinkCallbacks {
+    int (*make_offer)(char **ret, size_t *ret_size, void *userdata);
+    void (*on_token_stale)(void *userdata);
+    void (*on_open)(const HandshakeAnswer *answer, void *userdata);
+    void (*on_closed)(void *userdata);
+    void (*on_message)(const char *text, size_t size, bool is_text, void *userdata);
+    /* something that the getters below tell has changed */
+    void (*on_status)(void *userdata);
+} UplinkCallbacks;
+
+int uplink_new(sd_event *event, const UplinkCallbacks *callbacks, void *userdata, Uplink **ret);
+Uplink *uplink_free(Uplink *u);
+
+/* Connects as the configuration says; not configured, or not usable, is said in the status. Nothing
+ * happens if neither the settings nor the files they name have changed. */
+int uplink_configure(Uplink *u, const Config *config, const char *config_file);
+/* Ends a connection and begins at once, from the first backoff. */
+void uplink_reconnect(Uplink *u);
+/* Completes the status text of an open connection. */
+void uplink_set_identity(Uplink *u, const char *agent_id, const char *server_name);
+
+Connection *uplink_get_connection(const Uplink *u) _pure_;
+const char *uplink_get_state(const Uplink *u);
+/* One line for people: state, reason, remedy. */
+const char *uplink_get_status(const Uplink *u) _pure_;
+/* Each is "" where there is none. */
+const char *uplink_get_url(const Uplink *u);
+const char *uplink_get_proxy(const Uplink *u);
+const char *uplink_get_peer(const Uplink *u);
+const char *uplink_get_tls(const Uplink *u);
+/* Which step failed last: "DNS", "TCP", ... */
+const char *uplink_get_failed_step(const Uplink *u);
+/* CLOCK_REALTIME; 0: not connected, not known */
+uint64_t uplink_get_connected_since_usec(const Uplink *u) _pure_;
+uint64_t uplink_get_certificate_end_usec(const Uplink *u) _pure_;

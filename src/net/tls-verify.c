@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/tls-verify.h"
+
+#include <gnutls/abstract.h>
+#include <gnutls/crypto.h>
+#include <gnutls/x509.h>
+#include <stdio.h>
+#include <time.h>
+
+#define NAME_SIZE 128
+#define CHAIN_MAX 16 /* GnuTLS verifies no longer one */
+
+typedef struct Chain {
+    gnutls_x509_crt_t certs[CHAIN_MAX];
+    unsigned n;
+    char subject[CHAIN_MAX][NAME_SIZE];
+    char issuer[NAME_SIZE]; /* of the last one */
+} Chain;
+
+typedef struct Context {
+    const TlsOptions *options;
+    const char *host;
+    const char *ca_key;
+    const Chain *chain;
+    char *error;
+    size_t size;
+} Context;
+
+static void chain_done(Chain *c) {
+    for (unsigned i = 0; i < c->n; i++)
+        gnutls_x509_crt_deinit(c->certs[i]);
+}
+
+/* The common name, or else the whole name; what cannot be printed is a peer's, and becomes '?'. */
+static void copy_name(gnutls_x509_crt_t cert, bool of_issuer, char ret[static NAME_SIZE]) {
+    size_t size = NAME_SIZE;
+    int r;
+
+    ret[0] = 0;
+    r = of_issuer
+            ? gnutls_x509_crt_get_issuer_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0, ret,
+                                                   &size)
+            : gnutls_x509_crt_get_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0, ret, &size);
+    if (r < 0) {
+        size = NAME_SIZE;
+        r = of_issuer ? gnutls_x509_crt_get_issuer_dn(cert, ret, &size)
+                      : gnutls_x509_crt_get_dn(cert, ret, &size);
+    }
+    if (r < 0)
+        (void)snprintf(ret, NAME_SIZE, "without a name");
+    for (char *p = ret; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+}
+
+static void chain_read(Chain *c, gnutls_session_t session) {
+    unsigned n = 0;
+    const gnutls_datum_t *peers = gnutls_certificate_get_peers(session, &n);
+
+    for (unsigned i = 0; peers && i < MIN(n, (unsigned)CHAIN_MAX); i++) {
+        if (gnutls_x509_crt_init(&c->certs[c->n]) < 0)
+            return;
+        if (gnutls_x509_crt_import(c->certs[c->n], &peers[i], GNUTLS_X509_FMT_DER) < 0) {
+            gnutls_x509_crt_deinit(c->certs[c->n]);
+            return;
+        }
+        copy_name(c->certs[c->n], false, c->subject[c->n]);
+        copy_name(c->certs[c->n], true, c->issuer);
+        c->n++;
+    }
+}
+
+static const char *format_time(time_t t, char buf[static 32]) {
+    struct tm tm;
+
+    if (t < 0 || !gmtime_r(&t, &tm) || strftime(buf, 32, "%F %H:%M UTC", &tm) == 0)
+        return "?";
+    return buf;
+}
+
+/* Of whom: the manager's own certificate, or one above it. */
+static const char *whose(const Context *c, unsigned i, char buf[static NAME_SIZE + 64]) {
+    if (i == 0)
+        (void)snprintf(buf, NAME_SIZE + 64, "the certificate of %s", c->host);
+    else
+        (void)snprintf(buf, NAME_SIZE + 64, "the certificate of the authority '%s'",
+                       c->chain->subject[i]);
+    return buf;
+}
+
+static void explain_dates(const Context *c) {
+    time_t now = time(NULL);
+    char who[NAME_SIZE + 64], clock[32], date[32];
+
+    (void)format_time(now, clock);
+    for (unsigned i = 0; i < c->chain->n; i++) {
+        time_t begin = gnutls_x509_crt_get_activation_time(c->chain->certs[i]);
+        time_t end = gnutls_x509_crt_get_expiration_time(c->chain->certs[i]);
+
+        if (now > end) {
+            (void)snprintf(c->error, c->size,
+                           "%s has expired (%s; this machine's clock says %s); renew it, or set "
+                           "the clock",
+                           whose(c, i, who), format_time(end, date), clock);
+            return;
+        }
+        if (now < begin) {
+            (void)snprintf(c->error, c->size,
+                           "%s is not valid yet (but from %s; this machine's clock says %s); check "
+                           "the clock",
+                           whose(c, i, who), format_time(begin, date), clock);
+            return;
+        }
+    }
+    (void)snprintf(
+        c->error, c->size,
+        "the authority '%s' that is trusted here is outside of its dates, this machine's "
+        "clock says %s; renew %s, or set the clock",
+        c->chain->issuer, clock, c->options->ca_cert ?: "the system's trust store");
+}
+
+static void explain_owner(const Context *c) {
+    char names[160] = "", name[NAME_SIZE];
+    unsigned type;
+    size_t used = 0;
+
+    for (unsigned i = 0; c->chain->n > 0 && i < 8; i++) {
+        size_t size = sizeof(name);
+        int r =
+            gnutls_x509_crt_get_subject_alt_name2(c->chain->certs[0], i, name, &size, &type, NULL);
+
+        if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            break;
+        if (r < 0 || type != GNUTLS_SAN_DNSNAME || used + size + 3 > sizeof(names))
+            continue;
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%.*s", used ? ", " : "",
+                                 (int)size, name);
+    }
+    for (char *p = names; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+    (void)snprintf(c->error, c->size,
+                   "the certificate of %s is for another host name%s%s%s; check agentmanager_url",
+                   c->host, names[0] ? " (" : "", names, names[0] ? ")" : "");
+}
+
+static void explain_signer(const Context *c) {
+    const Chain *chain = c->chain;
+
+    if (chain->n == 1 && streq(chain->subject[0], chain->issuer))
+        (void)snprintf(c->error, c->size,
+                       "the certificate of %s is signed by itself and not trusted here; set %s or "
+                       "pin",
+                       c->host, c->ca_key);
+    else
+        (void)snprintf(c->error, c->size,
+                       "the certificate of %s is signed by an authority that is not trusted here; "
+                       "set %s, or have the server send its whole chain (the last one it sent was "
+                       "signed by '%s')",
+                       c->host, c->ca_key, chain->issuer);
+}
+
+static void explain(const Context *c, unsigned status) {
+    static const struct {
+        unsigned flag;
+        const char *text;
+    } reasons[] = {
+        {GNUTLS_CERT_REVOKED, "is revoked; the manager needs a new one"},
+        {GNUTLS_CERT_SIGNATURE_FAILURE,
+         "has a signature that is wrong: it is damaged, or not the authority's; the manager needs "
+         "a new one"},
+        {GNUTLS_CERT_INSECURE_ALGORITHM,
+         "uses an algorithm or a key that is too weak; the manager needs a new one"},
+        {GNUTLS_CERT_SIGNER_NOT_CA, "is signed by a certificate that is no authority"},
+        {GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE,
+         "is outside of what its authority may sign: its names or the length of the chain"},
+        {GNUTLS_CERT_PURPOSE_MISMATCH, "is not meant for a TLS server"},
+        {GNUTLS_CERT_UNKNOWN_CRIT_EXTENSIONS, "has a critical extension that is not known here"},
+        {GNUTLS_CERT_MISSING_OCSP_STATUS, "must come with a revocation status, and did not"},
+        {GNUTLS_CERT_INVALID_OCSP_STATUS, "came with a revocation status that is not valid"},
+    };
+
+    if (status & GNUTLS_CERT_SIGNER_NOT_FOUND) {
+        explain_signer(c);
+        return;
+    }
+    if (status & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED)) {
+        explain_dates(c);
+        return;
+    }
+    for (size_t i = 0; i < ELEMENTSOF(reasons); i++)
+        if (status & reasons[i].flag) {
+            (void)snprintf(c->error, c->size, "the certificate of %s %s", c->host, reasons[i].text);
+            return;
+        }
+    if (status & GNUTLS_CERT_UNEXPECTED_OWNER)
+        explain_owner(c);
+    else
+        (void)snprintf(c->error, c->size, "the certificate of %s cannot be verified (status 0x%x)",
+                       c->host, status);
+}
+
+static int key_pin(gnutls_x509_crt_t cert, uint8_t ret[static PIN_SIZE]) {
+    gnutls_pubkey_t key = NULL;
+    gnutls_datum_t der = {};
+    int r;
+
+    r = gnutls_pubkey_init(&key);
+    if (r < 0)
+        return r;
+    r = gnutls_pubkey_import_x509(key, cert, 0);
+    if (r >= 0)
+        r = gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER, &der);
+    if (r >= 0)
+        r = gnutls_hash_fast(GNUTLS_DIG_SHA256, der.data, der.size, ret);
+    gnutls_free(der.data);
+    gnutls_pubkey_deinit(key);
+    return r;
+}
+
+static int verify_pin(const Context *c) {
+    uint8_t pin[PIN_SIZE];
+    gnutls_datum_t in = {pin, sizeof(pin)}, out = {};
+
+    if (c->options->n_pins == 0)
+        return 0;
+    if (c->chain->n == 0 || key_pin(c->chain->certs[0], pin) < 0) {
+        (void)snprintf(c->error, c->size, "the key of %s cannot be read", c->host);
+        return -EKEYREJECTED;
+    }
+    for (unsigned i = 0; i < c->options->n_pins; i++)
+        if (memcmp(pin, c->options->pins[i], sizeof(pin)) == 0)
+            return 0;
+    (void)gnutls_base64_encode2(&in, &out);
+    (void)snprintf(
+        c->error, c->size,
+        "the key of %s is not a pinned one; if the manager's key was changed on purpose, "
+        "set pin = %.*s",
+        c->host, (int)out.size, out.data ? (const char *)out.data : "");
+    gnutls_free(out.data);
+    return -EKEYREJECTED;
+}
+
+int tls_verify(gnutls_session_t session, const TlsOptions *options, const char *host,
+               const char *ca_key, char *error, size_t error_size) {
+    gnutls_typed_vdata_st data[] = {
+        {.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)host},
+        {.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER},
+    };
+    _cleanup_(chain_done) Chain chain = {};
+    const Context c = {options, host, ca_key, &chain, error, error_size};
+    unsigned status = 0;
+    int r;
+
+    chain_read(&chain, session);
+    if (!options->allow_unknown_certs) {
+        r = gnutls_certificate_verify_peers(session, data, ELEMENTSOF(data), &status);
+        if (r < 0) {
+            (void)snprintf(error, error_size, "the certificate of %s cannot be checked: %s", host,
+                           gnutls_strerror(r));
+            return -EKEYREJECTED;
+        }
+        if (status != 0) {
+            explain(&c, status);
+            return -EKEYREJECTED;
+        }
+    }
+    return verify_pin(&c);
+}
