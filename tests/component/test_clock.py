@@ -185,7 +185,9 @@ def test_manager_keeps_results_when_the_clock_jumps(tmp_path):
 # Where the wall clock may be read, and what for. That list is all that keeps a new use from being
 # overlooked.
 FOR_PEOPLE = {
-    "core/agent.c": "ConnectedSinceUSec on D-Bus",
+    "core/uplink.c": "ConnectedSinceUSec on D-Bus",
+    "net/tls-verify.c": "the clock beside a certificate's dates, in an error text",
+    "net/wakeup.c": "whether it was set",
     "core/request.c": "when a request was accepted",
     "store/request-row.c": "when a row was changed",
     "store/repair.c": "the name of a damaged database",
