@@ -3,7 +3,8 @@
  *  PHASE_TLS ── handshake ──▶ PHASE_HEAD ── peer's head ──▶ PHASE_FRAMES
  *
  * A client that has much to send reads nothing until most of that is gone: whoever floods it must
- * also read. Should both sides wait like that for the other, each ping reads a little.
+ * also read. Should both sides wait like that for the other, it reads on at a ping: what it cannot
+ * queue then is dropped.
  *
  * Owners may not free the stream while it is on the stack, except in on_closed(); stream_fail()
  * notes the end instead, and the io handler delivers it.
@@ -36,8 +37,9 @@ struct Stream {
     size_t out_size, out_offset;
     uint64_t alive_usec;
     bool client;
-    bool congested; /* nothing is read */
-    bool relieved;  /* but for one round */
+    bool congested;  /* nothing is read, */
+    bool relieved;   /* except if the peer does not read either */
+    bool progressed; /* something was written since the last ping */
     bool failed;
     int error;
 };
@@ -79,8 +81,8 @@ static bool update_congested(Stream *s) {
     if (queued > SEND_QUEUE_HIGH_MAX)
         s->congested = true;
     else if (queued <= SEND_QUEUE_LOW_MAX)
-        s->congested = false;
-    return s->congested;
+        s->congested = s->relieved = false;
+    return s->congested && !s->relieved;
 }
 
 static bool has_output(const Stream *s) {
@@ -116,6 +118,7 @@ static int flush(Stream *s) {
             return 0;
         if (n < 0)
             return (int)n;
+        s->progressed = true;
         if (s->congested)
             s->alive_usec = now_usec(CLOCK_BOOTTIME);
         s->out_offset += (size_t)n;
@@ -195,7 +198,7 @@ static int receive(Stream *s) {
                                    : websocket_feed(s->websocket, buf, (size_t)n);
         if (r < 0 || s->failed)
             return r;
-        if (update_congested(s) && !s->relieved)
+        if (update_congested(s))
             return 0;
     }
     return 0;
@@ -203,12 +206,7 @@ static int receive(Stream *s) {
 
 /* What waits may be in TLS's buffer, of which poll() does not tell. */
 static int resume_reading(Stream *s) {
-    int r = 0;
-
-    if (s->phase == PHASE_FRAMES && !s->failed && (s->relieved || !update_congested(s)))
-        r = receive(s);
-    s->relieved = false;
-    return r;
+    return s->phase == PHASE_FRAMES && !s->failed && !update_congested(s) ? receive(s) : 0;
 }
 
 static int shake_hands(Stream *s) {
@@ -264,7 +262,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
     if (s->phase == PHASE_TLS)
         r = shake_hands(s);
     /* a broken connection says so to whoever reads, or else poll() would for ever */
-    if (s->congested && !(revents & (EPOLLERR | EPOLLHUP)))
+    if (s->congested && !s->relieved && !(revents & (EPOLLERR | EPOLLHUP)))
         revents &= EPOLLOUT;
     if (r >= 0 && s->phase != PHASE_TLS && !s->failed && (revents & ~(uint32_t)EPOLLOUT))
         r = receive(s);
@@ -347,7 +345,8 @@ int stream_send_ping(Stream *s) {
 
     if (s->failed || s->phase != PHASE_FRAMES)
         return -ENOTCONN;
-    s->relieved = s->congested;
+    s->relieved = s->congested && !s->progressed;
+    s->progressed = false;
     r = websocket_send_ping(s->websocket);
     if (r >= 0)
         flush_soon(s);
