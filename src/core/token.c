@@ -79,20 +79,24 @@ int token_create(const char *path, char ret[static TOKEN_SIZE]) {
     return r;
 }
 
-int token_load_or_create(const char *path, char ret[static TOKEN_SIZE]) {
+int token_load(const char *path, char ret[static TOKEN_SIZE]) {
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
     int r;
 
     r = read_file_at(AT_FDCWD, path, TOKEN_SIZE, &text, &size);
-    if (r >= 0) {
-        text[strcspn(text, "\r\n")] = 0;
-        if (is_valid(text)) {
-            memcpy(ret, text, strlen(text) + 1);
-            explicit_bzero(text, size);
-            return 0;
-        }
-    } else if (r != -ENOENT && r != -EFBIG)
-        return r;
-    return token_create(path, ret);
+    if (r < 0)
+        return r == -EFBIG ? -EINVAL : r;
+    text[strcspn(text, "\r\n")] = 0;
+    r = is_valid(text) ? 0 : -EINVAL;
+    if (r >= 0)
+        memcpy(ret, text, strlen(text) + 1);
+    explicit_bzero(text, size);
+    return r;
+}
+
+int token_load_or_create(const char *path, char ret[static TOKEN_SIZE]) {
+    int r = token_load(path, ret);
+
+    return r == -ENOENT || r == -EINVAL ? token_create(path, ret) : r;
 }

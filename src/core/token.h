@@ -6,6 +6,8 @@
 
 #define TOKEN_SIZE 97 /* 59 characters, a UUID of 36, NUL; and one to tell a longer file */
 
+/* -ENOENT: there is none; -EINVAL: it is not one. */
+int token_load(const char *path, char ret[static TOKEN_SIZE]);
 /* Reads the token, or makes one if there is no (usable) one. The file is 0600 and replaced
  * atomically. */
 int token_load_or_create(const char *path, char ret[static TOKEN_SIZE]);

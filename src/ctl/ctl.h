@@ -31,9 +31,13 @@ const char *ctl_format_time(uint64_t usec, char *buf, size_t size);
 /* JSON of a whole D-Bus value, of any type that the agent uses. */
 int ctl_json_from_bus(sd_bus_message *m, struct json_object **ret);
 
+/* Becomes dcm-doctor; comes back only if that fails, with an exit status. */
+int doctor_exec(char *argv[]);
+
 int verb_status(const Context *c, int argc, char *argv[]);
 int verb_requests(const Context *c, int argc, char *argv[]);
 int verb_show(const Context *c, int argc, char *argv[]);
 int verb_commands(const Context *c, int argc, char *argv[]);
+int verb_doctor(const Context *c, int argc, char *argv[]);
 int verb_reload(const Context *c, int argc, char *argv[]);
 int verb_reconnect(const Context *c, int argc, char *argv[]);

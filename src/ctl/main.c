@@ -13,17 +13,21 @@ typedef struct Verb {
     const char *name;
     const char *arguments;
     int n_arguments;
+    bool needs_bus;
     int (*run)(const Context *c, int argc, char *argv[]);
     const char *help;
 } Verb;
 
 static const Verb verbs[] = {
-    {"status", "", 0, verb_status, N_("connection, identity and open requests (the default)")},
-    {"requests", "", 0, verb_requests, N_("the newest requests, oldest first")},
-    {"show", "GUID", 1, verb_show, N_("one request with its reply (root)")},
-    {"commands", "", 0, verb_commands, N_("commands that the manager can order")},
-    {"reconnect", "", 0, verb_reconnect, N_("end the connection or the pause, and connect (root)")},
-    {"reload", "", 0, verb_reload, N_("read the configuration again (root)")},
+    {"status", "", 0, true, verb_status,
+     N_("connection, identity and open requests (the default)")},
+    {"requests", "", 0, true, verb_requests, N_("the newest requests, oldest first")},
+    {"show", "GUID", 1, true, verb_show, N_("one request with its reply (root)")},
+    {"commands", "", 0, true, verb_commands, N_("commands that the manager can order")},
+    {"doctor", "", 0, false, verb_doctor, N_("check the way to the manager, step by step")},
+    {"reconnect", "", 0, true, verb_reconnect,
+     N_("end the connection or the pause, and connect (root)")},
+    {"reload", "", 0, true, verb_reload, N_("read the configuration again (root)")},
 };
 
 static void help(void) {
@@ -143,6 +147,8 @@ static int parse_options(int argc, char *argv[], Context *c) {
 static int run_verb(Context *c, const Verb *verb, int argc, char *argv[]) {
     int r;
 
+    if (!verb->needs_bus)
+        return verb->run(c, argc, argv);
     r = sd_bus_open_system(&c->bus);
     if (r < 0) {
         (void)fprintf(stderr, _("The system bus cannot be reached: %s\n"), strerror(-r));
@@ -159,6 +165,8 @@ int main(int argc, char *argv[]) {
     int r;
 
     i18n_init();
+    if (argc > 1 && streq(argv[1], "doctor")) /* its options are its own */
+        return doctor_exec(argv + 1);
     r = parse_options(argc, argv, &c);
     if (r <= 0) {
         if (r < 0)

@@ -175,7 +175,7 @@ int main(int argc, char *argv[]) {
     AgentPaths paths = {
         .config_file = CONFDIR "/agent.conf",
         .config_directory = CONFDIR "/agent.conf.d",
-        .state_directory = getenv("STATE_DIRECTORY") ?: "/var/lib/dcm-agent",
+        .state_directory = getenv("STATE_DIRECTORY") ?: STATEDIR,
         .jobs_directory = JOBSDIR,
     };
     int r;

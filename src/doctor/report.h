@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was found, one line a check: printed as it comes, or as JSON at the end. */
+#pragma once
+
+#include "proto/json.h"
+
+typedef enum Check {
+    CHECK_CONFIGURATION,
+    CHECK_CLOCK,
+    CHECK_NAME,
+    CHECK_ROUTE,
+    CHECK_PROXY,
+    CHECK_TCP,
+    CHECK_TLS,
+    CHECK_HTTP,
+    CHECK_HANDSHAKE,
+    CHECK_SERVICE,
+    _CHECK_MAX,
+} Check;
+
+typedef enum Finding {
+    FINDING_OK,
+    FINDING_WARNING,
+    FINDING_FAILED,
+    FINDING_SKIPPED,
+    _FINDING_MAX,
+} Finding;
+
+typedef struct Report {
+    bool json, colour;
+    bool done[_CHECK_MAX];
+    bool failed;
+    struct json_object *checks;
+} Report;
+
+/* Standard output is written to; colours if it is a terminal. */
+int report_init(Report *r, bool json);
+void report_done(Report *r);
+
+/* A check may have several lines; the text is for people. */
+void report_add(Report *r, Check check, Finding finding, const char *format, ...) _printf_(4, 5);
+/* Marks the checks that were not reached as skipped, and ends the output. Returns an exit status:
+ * 0, or 1 if a check has failed or standard output cannot be written. */
+int report_end(Report *r);
