@@ -56,25 +56,27 @@ struct Connection {
 static const struct {
     const char *name;
     uint64_t timeout_usec; /* 0: none of its own */
-    ConnectionFault fault; /* if it fails in this state */
     const char *late;      /* NULL: the dialer knows */
+    ConnectionFault fault; /* if it fails in this state */
     unsigned next;         /* states that may follow, besides IDLE and WAITING */
 } states[_CONNECTION_STATE_MAX] = {
     [CONNECTION_IDLE] = {"idle", .next = TO(RESOLVING)},
     [CONNECTION_WAITING] = {"waiting", .next = TO(RESOLVING)},
-    [CONNECTION_RESOLVING] = {"resolving", 30 * USEC_PER_SEC, CONNECTION_FAULT_NAME,
-                              .next = TO(RESOLVING) | TO(CONNECTING)},
-    [CONNECTION_CONNECTING] = {"connecting", 30 * USEC_PER_SEC, CONNECTION_FAULT_TCP,
-                               .next = TO(RESOLVING) | TO(PROXYING) | TO(TLS)},
-    [CONNECTION_PROXYING] = {"proxying", 30 * USEC_PER_SEC, CONNECTION_FAULT_PROXY,
-                             .next = TO(TLS)},
-    [CONNECTION_TLS] = {"securing", 30 * USEC_PER_SEC, CONNECTION_FAULT_TLS,
-                        "it was not finished in time; is it a TLS port?", TO(UPGRADING)},
-    [CONNECTION_UPGRADING] = {"upgrading", 30 * USEC_PER_SEC, CONNECTION_FAULT_HTTP,
-                              "no answer to the upgrade; check agentmanager_url", TO(HANDSHAKING)},
-    [CONNECTION_HANDSHAKING] = {"handshaking", 60 * USEC_PER_SEC, CONNECTION_FAULT_HANDSHAKE,
-                                "the manager did not answer; is it an agent manager?", TO(OPEN)},
-    [CONNECTION_OPEN] = {"connected", 0, CONNECTION_FAULT_LINK, NULL, 0},
+    [CONNECTION_RESOLVING] = {"resolving", 30 * USEC_PER_SEC, NULL, CONNECTION_FAULT_NAME,
+                              TO(RESOLVING) | TO(CONNECTING)},
+    [CONNECTION_CONNECTING] = {"connecting", 30 * USEC_PER_SEC, NULL, CONNECTION_FAULT_TCP,
+                               TO(RESOLVING) | TO(PROXYING) | TO(TLS)},
+    [CONNECTION_PROXYING] = {"proxying", 30 * USEC_PER_SEC, NULL, CONNECTION_FAULT_PROXY, TO(TLS)},
+    [CONNECTION_TLS] = {"securing", 30 * USEC_PER_SEC,
+                        "it was not finished in time; is it a TLS port?", CONNECTION_FAULT_TLS,
+                        TO(UPGRADING)},
+    [CONNECTION_UPGRADING] = {"upgrading", 30 * USEC_PER_SEC,
+                              "no answer to the upgrade; check agentmanager_url",
+                              CONNECTION_FAULT_HTTP, TO(HANDSHAKING)},
+    [CONNECTION_HANDSHAKING] = {"handshaking", 60 * USEC_PER_SEC,
+                                "the manager did not answer; is it an agent manager?",
+                                CONNECTION_FAULT_HANDSHAKE, TO(OPEN)},
+    [CONNECTION_OPEN] = {"connected", .fault = CONNECTION_FAULT_LINK},
 };
 
 static const char *const faults[_CONNECTION_FAULT_MAX] = {

@@ -96,7 +96,10 @@ uint64_t http_retry_after_usec(HttpSlice head) {
 void http_quote(HttpSlice s, char *ret, size_t size) {
     size_t n = MIN(s.size, MIN(size - 1, (size_t)HTTP_QUOTED_MAX));
 
+    if (n > 0) /* memcpy(3) takes no NULL */
+        memcpy(ret, s.data, n);
     for (size_t i = 0; i < n; i++)
-        ret[i] = s.data[i] < ' ' || s.data[i] > '~' ? '?' : s.data[i];
+        if (ret[i] < ' ' || ret[i] > '~')
+            ret[i] = '?';
     ret[n] = 0;
 }
