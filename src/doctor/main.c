@@ -106,9 +106,11 @@ static int run(const Options *o, Report *report) {
         r = become_service_user(report);
     if (r >= 0)
         r = examine(&o->examine, &s, report);
-    if (r >= 0)
-        report_service(&s, report);
-    return r;
+    if (r < 0)
+        return r;
+    report_not_reached(report);
+    report_service(&s, report);
+    return 0;
 }
 
 int main(int argc, char *argv[]) {

@@ -88,10 +88,13 @@ void report_add(Report *r, Check check, Finding finding, const char *format, ...
         print_line(r, check, finding, text);
 }
 
-int report_end(Report *r) {
-    for (Check c = 0; c < _CHECK_MAX; c++)
+void report_not_reached(Report *r) {
+    for (Check c = 0; c <= CHECK_HANDSHAKE; c++)
         if (!r->done[c])
             report_add(r, c, FINDING_SKIPPED, "%s", _("not reached"));
+}
+
+int report_end(Report *r) {
     if (r->json)
         (void)printf("%s\n", json_object_to_json_string_ext(
                                  r->checks, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |

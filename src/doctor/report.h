@@ -39,6 +39,8 @@ void report_done(Report *r);
 
 /* A check may have several lines; the text is for people. */
 void report_add(Report *r, Check check, Finding finding, const char *format, ...) _printf_(4, 5);
-/* Marks the checks that were not reached as skipped, and ends the output. Returns an exit status:
- * 0, or 1 if a check has failed or standard output cannot be written. */
+/* The steps to the manager that have no line are skipped. */
+void report_not_reached(Report *r);
+/* Ends the output. Returns an exit status: 0, or 1 if a check has failed or standard output cannot
+ * be written. */
 int report_end(Report *r);
