@@ -186,6 +186,7 @@ def test_manager_keeps_results_when_the_clock_jumps(tmp_path):
 # overlooked.
 FOR_PEOPLE = {
     "core/uplink.c": "ConnectedSinceUSec on D-Bus",
+    "doctor/examine.c": "the clock itself, and a certificate's end",
     "net/tls-verify.c": "the clock beside a certificate's dates, in an error text",
     "net/wakeup.c": "whether it was set",
     "core/request.c": "when a request was accepted",
