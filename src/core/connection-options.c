@@ -95,6 +95,7 @@ int connection_options_make(const Config *config, const char *config_file,
         .backoff_usec = config->backoff_usec,
         .max_backoff_usec = config->max_backoff_usec,
         .ping_usec = config->ping_usec,
+        .proxy_tls.is_proxy = true,
     };
     int r;
 

@@ -484,10 +484,9 @@ int connection_start(Connection *c, ConnectionOptions *options) {
     drop_options(c);
     c->options = *options;
     *options = (ConnectionOptions){};
-    r = tls_client_new(&c->options.tls, c->options.url.host, "ca_cert", &c->tls);
+    r = tls_client_new(&c->options.tls, c->options.url.host, &c->tls);
     if (r >= 0 && c->options.proxy.tls)
-        r = tls_client_new(&c->options.proxy_tls, c->options.proxy.host, "proxy_ca_cert",
-                           &c->proxy_tls);
+        r = tls_client_new(&c->options.proxy_tls, c->options.proxy.host, &c->proxy_tls);
     if (r < 0)
         return r;
     connection_restart(c);

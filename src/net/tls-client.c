@@ -16,7 +16,6 @@
 struct TlsClient {
     const TlsOptions *options;
     char *host;
-    const char *ca_key;
     char error[ERROR_SIZE]; /* of the verification in progress */
     gnutls_datum_t ticket;
     uint64_t verified_usec; /* when the certificate was checked last */
@@ -38,14 +37,12 @@ TlsClient *tls_client_free(TlsClient *c) {
     return NULL;
 }
 
-int tls_client_new(const TlsOptions *options, const char *host, const char *ca_key,
-                   TlsClient **ret) {
+int tls_client_new(const TlsOptions *options, const char *host, TlsClient **ret) {
     _cleanup_(tls_client_freep) TlsClient *c = calloc(1, sizeof(*c));
 
     if (!c)
         return -ENOMEM;
     c->options = options;
-    c->ca_key = ca_key;
     c->host = strdup(host);
     if (!c->host)
         return -ENOMEM;
@@ -72,14 +69,14 @@ static int load_trust(const TlsClient *c, gnutls_certificate_credentials_t crede
             return 0;
         (void)snprintf(error, error_size,
                        "the system has no trusted certificates; install ca-certificates or set %s",
-                       c->ca_key);
+                       tls_options_ca_key(c->options));
         return -ENOENT;
     }
     n = gnutls_certificate_set_x509_trust_file(credentials, o->ca_cert, GNUTLS_X509_FMT_PEM);
     if (n > 0)
         return 0;
-    (void)snprintf(error, error_size, "%s %s cannot be used: %s", c->ca_key, o->ca_cert,
-                   n == 0 ? "it has no certificate" : gnutls_strerror(n));
+    (void)snprintf(error, error_size, "%s %s cannot be used: %s", tls_options_ca_key(c->options),
+                   o->ca_cert, n == 0 ? "it has no certificate" : gnutls_strerror(n));
     return -EINVAL;
 }
 
@@ -106,7 +103,7 @@ static int load_own(const TlsOptions *o, gnutls_certificate_credentials_t creden
 static int on_verify(gnutls_session_t session) {
     TlsClient *c = gnutls_session_get_ptr(session);
 
-    if (tls_verify(session, c->options, c->host, c->ca_key, c->error, sizeof(c->error)) < 0)
+    if (tls_verify(session, c->options, c->host, c->error, sizeof(c->error)) < 0)
         return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
     c->verified_usec = now_usec(CLOCK_BOOTTIME);
     return 0;
@@ -169,10 +166,15 @@ fail:
 }
 
 /* RFC 8446, section 6.2 */
-static const char *alert_remedy(gnutls_alert_description_t alert) {
+static const char *alert_remedy(const TlsOptions *o, gnutls_alert_description_t alert) {
+    static const char not_accepted[] =
+        "it does not accept this server's certificate; check client_cert and client_key";
+
     switch (alert) {
-    case GNUTLS_A_CERTIFICATE_REQUIRED:
-        return "it wants a certificate of this server; set client_cert and client_key";
+    case GNUTLS_A_CERTIFICATE_REQUIRED: /* with one: of no authority that it asked for */
+        return o->client_cert
+                   ? not_accepted
+                   : "it wants a certificate of this server; set client_cert and client_key";
     case GNUTLS_A_BAD_CERTIFICATE:
     case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
     case GNUTLS_A_CERTIFICATE_REVOKED:
@@ -181,15 +183,19 @@ static const char *alert_remedy(gnutls_alert_description_t alert) {
     case GNUTLS_A_UNKNOWN_CA:
     case GNUTLS_A_ACCESS_DENIED:
     case GNUTLS_A_DECRYPT_ERROR:
-        return "it does not accept this server's certificate; check client_cert and client_key";
+        return not_accepted;
     case GNUTLS_A_PROTOCOL_VERSION:
         return "it offers neither TLS 1.2 nor TLS 1.3 that the crypto policy here allows";
     case GNUTLS_A_HANDSHAKE_FAILURE:
     case GNUTLS_A_INSUFFICIENT_SECURITY:
-        return "no common algorithm (see the crypto policy of both sides), or it wants a "
-               "certificate: client_cert";
+        return o->client_cert
+                   ? "no common algorithm (see the crypto policy of both sides), or it does "
+                     "not accept client_cert"
+                   : "no common algorithm (see the crypto policy of both sides), or it "
+                     "wants a certificate: client_cert";
     case GNUTLS_A_UNRECOGNIZED_NAME:
-        return "it does not serve this name; check agentmanager_url";
+        return o->is_proxy ? "it does not serve this name; check proxy"
+                           : "it does not serve this name; check agentmanager_url";
     default:
         return NULL;
     }
@@ -197,7 +203,7 @@ static const char *alert_remedy(gnutls_alert_description_t alert) {
 
 static void explain_alert(const TlsClient *c, Transport *t, char *error, size_t size) {
     gnutls_alert_description_t alert = gnutls_alert_get(transport_get_session(t));
-    const char *remedy = alert_remedy(alert);
+    const char *remedy = alert_remedy(c->options, alert);
 
     (void)snprintf(error, size, "%s refused TLS (alert %d, %s)%s%s", c->host, alert,
                    gnutls_alert_get_name(alert), remedy ? "; " : "", strempty(remedy));
@@ -220,8 +226,8 @@ void tls_client_explain(const TlsClient *c, Transport *t, char *error, size_t si
     case GNUTLS_E_UNEXPECTED_PACKET:
     case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
     case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
-        (void)snprintf(error, size, "%s does not speak TLS on this port; is it a ws:// URL?",
-                       c->host);
+        (void)snprintf(error, size, "%s does not speak TLS on this port; is it %s", c->host,
+                       c->options->is_proxy ? "an http:// proxy?" : "a ws:// URL?");
         return;
     case GNUTLS_E_PREMATURE_TERMINATION:
         (void)snprintf(error, size,

@@ -9,9 +9,8 @@
 /* What is known of one peer over all connections to it. */
 typedef struct TlsClient TlsClient;
 
-/* The options must outlive it. `ca_name` is the configuration key that an error text names. */
-int tls_client_new(const TlsOptions *options, const char *host, const char *ca_key,
-                   TlsClient **ret);
+/* The options must outlive it. */
+int tls_client_new(const TlsOptions *options, const char *host, TlsClient **ret);
 TlsClient *tls_client_free(TlsClient *c);
 DEFINE_CLEANUP(TlsClient *, tls_client_free)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/tls-verify.h"
 
+#include <arpa/inet.h>
 #include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
@@ -20,7 +21,6 @@ typedef struct Chain {
 typedef struct Context {
     const TlsOptions *options;
     const char *host;
-    const char *ca_key;
     const Chain *chain;
     char *error;
     size_t size;
@@ -119,29 +119,44 @@ static void explain_dates(const Context *c) {
         c->chain->issuer, clock, c->options->ca_cert ?: "the system's trust store");
 }
 
+/* A name or an address of the certificate for people; -ENODATA: there are no more. */
+static int get_alternative(gnutls_x509_crt_t cert, unsigned i, char ret[static NAME_SIZE]) {
+    size_t size = NAME_SIZE - 1;
+    uint8_t address[16];
+    unsigned type;
+    int r;
+
+    r = gnutls_x509_crt_get_subject_alt_name2(cert, i, ret, &size, &type, NULL);
+    if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+        return -ENODATA;
+    if (r < 0)
+        size = 0;
+    if (r >= 0 && type == GNUTLS_SAN_IPADDRESS && (size == 4 || size == 16)) {
+        memcpy(address, ret, size);
+        (void)inet_ntop(size == 4 ? AF_INET : AF_INET6, address, ret, NAME_SIZE);
+        return 0;
+    }
+    ret[type == GNUTLS_SAN_DNSNAME ? size : 0] = 0;
+    return 0;
+}
+
 static void explain_owner(const Context *c) {
     char names[160] = "", name[NAME_SIZE];
-    unsigned type;
     size_t used = 0;
 
     for (unsigned i = 0; c->chain->n > 0 && i < 8; i++) {
-        size_t size = sizeof(name);
-        int r =
-            gnutls_x509_crt_get_subject_alt_name2(c->chain->certs[0], i, name, &size, &type, NULL);
-
-        if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+        if (get_alternative(c->chain->certs[0], i, name) < 0)
             break;
-        if (r < 0 || type != GNUTLS_SAN_DNSNAME || used + size + 3 > sizeof(names))
-            continue;
-        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%.*s", used ? ", " : "",
-                                 (int)size, name);
+        if (name[0] && used + strlen(name) + 3 < sizeof(names))
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+                                     used > 0 ? ", " : "", name);
     }
     for (char *p = names; *p; p++)
         if (*p < ' ' || *p > '~')
             *p = '?';
-    (void)snprintf(c->error, c->size,
-                   "the certificate of %s is for another host name%s%s%s; check agentmanager_url",
-                   c->host, names[0] ? " (" : "", names, names[0] ? ")" : "");
+    (void)snprintf(
+        c->error, c->size, "the certificate of %s is for another host name%s%s%s; check %s",
+        c->host, names[0] ? " (" : "", names, names[0] ? ")" : "", tls_options_url_key(c->options));
 }
 
 static void explain_signer(const Context *c) {
@@ -149,15 +164,14 @@ static void explain_signer(const Context *c) {
 
     if (chain->n == 1 && streq(chain->subject[0], chain->issuer))
         (void)snprintf(c->error, c->size,
-                       "the certificate of %s is signed by itself and not trusted here; set %s or "
-                       "pin",
-                       c->host, c->ca_key);
+                       "the certificate of %s is signed by itself and not trusted here; set %s",
+                       c->host, tls_options_ca_key(c->options));
     else
         (void)snprintf(c->error, c->size,
                        "the certificate of %s is signed by an authority that is not trusted here; "
                        "set %s, or have the server send its whole chain (the last one it sent was "
                        "signed by '%s')",
-                       c->host, c->ca_key, chain->issuer);
+                       c->host, tls_options_ca_key(c->options), chain->issuer);
 }
 
 static void explain(const Context *c, unsigned status) {
@@ -241,14 +255,14 @@ static int verify_pin(const Context *c) {
     return -EKEYREJECTED;
 }
 
-int tls_verify(gnutls_session_t session, const TlsOptions *options, const char *host,
-               const char *ca_key, char *error, size_t error_size) {
+int tls_verify(gnutls_session_t session, const TlsOptions *options, const char *host, char *error,
+               size_t error_size) {
     gnutls_typed_vdata_st data[] = {
         {.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)host},
         {.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER},
     };
     _cleanup_(chain_done) Chain chain = {};
-    const Context c = {options, host, ca_key, &chain, error, error_size};
+    const Context c = {options, host, &chain, error, error_size};
     unsigned status = 0;
     int r;
 

@@ -9,5 +9,5 @@
 
 /* Checks the peer's chain, its name and purpose, and the pins. 0: good; else `error` says which
  * check failed for which certificate, and what to do. */
-int tls_verify(gnutls_session_t session, const TlsOptions *options, const char *host,
-               const char *ca_key, char *error, size_t error_size);
+int tls_verify(gnutls_session_t session, const TlsOptions *options, const char *host, char *error,
+               size_t error_size);

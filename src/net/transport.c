@@ -188,6 +188,11 @@ int transport_handshake(Transport *t) {
     return 0;
 }
 
+/* Bytes that GnuTLS has not asked for yet. */
+static bool has_pulled(const Transport *t) {
+    return t->pulled_offset < t->pulled_size || (t->lower && transport_has_pending(t->lower));
+}
+
 ssize_t transport_read(Transport *t, void *buf, size_t size) {
     ssize_t n;
 
@@ -195,9 +200,11 @@ ssize_t transport_read(Transport *t, void *buf, size_t size) {
         n = raw_receive(t, buf, size);
         return n < 0 ? -errno : n;
     }
+    /* after a session ticket it asks to be called again, also when there is more in our buffer, of
+     * which poll() does not tell */
     do
         n = gnutls_record_recv(t->session, buf, size);
-    while (n < 0 && n != GNUTLS_E_AGAIN && !gnutls_error_is_fatal((int)n));
+    while (n < 0 && !gnutls_error_is_fatal((int)n) && (n != GNUTLS_E_AGAIN || has_pulled(t)));
     if (n == GNUTLS_E_PREMATURE_TERMINATION) /* framing says where messages end, not TLS */
         return 0;
     return n < 0 ? map_tls_error(t, n) : n;
@@ -215,10 +222,7 @@ ssize_t transport_write(Transport *t, const void *buf, size_t size) {
 }
 
 bool transport_has_pending(const Transport *t) {
-    if (t->is_up &&
-        (gnutls_record_check_pending(t->session) > 0 || t->pulled_offset < t->pulled_size))
-        return true;
-    return t->lower && transport_has_pending(t->lower);
+    return (t->is_up && gnutls_record_check_pending(t->session) > 0) || has_pulled(t);
 }
 
 uint32_t transport_wants(const Transport *t) {

@@ -267,6 +267,7 @@ int proxy_connect_answer_check(const char *data, size_t size, ProxyAnswer *ret) 
     } remedies[] = {
         {400, "is it an HTTP proxy?"},        {403, "have it allow the manager's name and port"},
         {404, "is it an HTTP proxy?"},        {405, "it must allow CONNECT"},
+        {500, "it cannot reach the manager"}, /* tinyproxy */
         {501, "it must allow CONNECT"},       {502, "it cannot reach the manager"},
         {503, "it cannot reach the manager"}, {504, "it cannot reach the manager"},
     };
@@ -285,6 +286,8 @@ int proxy_connect_answer_check(const char *data, size_t size, ProxyAnswer *ret) 
     for (size_t i = 0; i < ELEMENTSOF(remedies); i++)
         if (ret->status == remedies[i].status)
             remedy = remedies[i].remedy;
+    if (ret->status == 401) /* tinyproxy, for a wrong password */
+        remedy = "set or correct proxy_auth";
     if (ret->status == 407)
         remedy = offers_basic(head) ? "set or correct proxy_auth"
                                     : "only Basic authentication is supported here";
