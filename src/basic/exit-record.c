@@ -11,7 +11,13 @@
 #define SIGNAL_MAX 64
 #define ERRNO_MAX 4095
 
-typedef enum FieldType { FIELD_KIND, FIELD_STATUS, FIELD_NUMBER, FIELD_SHA256 } FieldType;
+typedef enum FieldType {
+    FIELD_KIND,
+    FIELD_STATUS,
+    FIELD_REASON,
+    FIELD_NUMBER,
+    FIELD_SHA256,
+} FieldType;
 
 typedef struct Field {
     const char *key;
@@ -22,6 +28,8 @@ typedef struct Field {
 static const Field fields[] = {
     {"KIND", FIELD_KIND, offsetof(ExitRecord, kind)},
     {"STATUS", FIELD_STATUS, offsetof(ExitRecord, status)},
+    {"REASON", FIELD_REASON, offsetof(ExitRecord, reason)},
+    {"LEFT_BEHIND", FIELD_NUMBER, offsetof(ExitRecord, left_behind)},
     {"STARTED_USEC", FIELD_NUMBER, offsetof(ExitRecord, started_usec)},
     {"ENDED_USEC", FIELD_NUMBER, offsetof(ExitRecord, ended_usec)},
     {"STDOUT_TOTAL", FIELD_NUMBER, offsetof(ExitRecord, out.total_bytes)},
@@ -42,6 +50,12 @@ static const char *const kind_names[_EXIT_KIND_MAX] = {
     [EXIT_KIND_START_FAILED] = "start-failed",
 };
 
+static const char *const reason_names[_EXIT_REASON_MAX] = {
+    [EXIT_REASON_NONE] = "none",
+    [EXIT_REASON_TIMEOUT] = "timeout",
+    [EXIT_REASON_OOM] = "oom",
+};
+
 const char *exit_kind_to_string(ExitKind kind) {
     return kind >= 0 && kind < _EXIT_KIND_MAX ? kind_names[kind] : NULL;
 }
@@ -53,10 +67,20 @@ static ExitKind kind_from_string(const char *s) {
     return _EXIT_KIND_INVALID;
 }
 
+static ExitReason reason_from_string(const char *s) {
+    for (int reason = 0; reason < _EXIT_REASON_MAX; reason++)
+        if (streq(s, reason_names[reason]))
+            return (ExitReason)reason;
+    return _EXIT_REASON_INVALID;
+}
+
 static void render_field(FILE *f, const Field *field, const void *p) {
     switch (field->type) {
     case FIELD_KIND:
         (void)fprintf(f, "%s=%s\n", field->key, kind_names[*(const ExitKind *)p]);
+        break;
+    case FIELD_REASON:
+        (void)fprintf(f, "%s=%s\n", field->key, reason_names[*(const ExitReason *)p]);
         break;
     case FIELD_STATUS:
         (void)fprintf(f, "%s=%d\n", field->key, *(const int *)p);
@@ -124,6 +148,9 @@ static int parse_field(const Field *field, const char *value, void *p) {
     case FIELD_KIND:
         *(ExitKind *)p = kind_from_string(value);
         return *(ExitKind *)p < 0 ? -EBADMSG : 0;
+    case FIELD_REASON:
+        *(ExitReason *)p = reason_from_string(value);
+        return *(ExitReason *)p < 0 ? -EBADMSG : 0;
     case FIELD_STATUS:
         r = parse_number(value, ERRNO_MAX, &n);
         if (r >= 0)

@@ -20,6 +20,15 @@ typedef enum ExitKind {
     _EXIT_KIND_INVALID = -EINVAL,
 } ExitKind;
 
+/* What ended the script, where it did not end by itself. */
+typedef enum ExitReason {
+    EXIT_REASON_NONE,
+    EXIT_REASON_TIMEOUT, /* its time was up */
+    EXIT_REASON_OOM,     /* the kernel killed something in the unit for lack of memory */
+    _EXIT_REASON_MAX,
+    _EXIT_REASON_INVALID = -EINVAL,
+} ExitReason;
+
 /* One output stream. Kept of it are head_bytes at its beginning and tail_bytes from tail_offset (an
  * offset in the stream) on; after an output file could not be written the tail may end before the
  * stream does. */
@@ -34,6 +43,8 @@ typedef struct OutputSummary {
 typedef struct ExitRecord {
     ExitKind kind;
     int status; /* exit status, signal number, or errno of the failed start */
+    ExitReason reason;
+    uint64_t left_behind;              /* processes that ran on when the script had ended */
     uint64_t started_usec, ended_usec; /* CLOCK_REALTIME, for people */
     OutputSummary out, err;
 } ExitRecord;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/command-table.h"
 
+#include "basic/bounds.h"
 #include "core/builtin.h"
 #include "core/script-source.h"
 
@@ -11,6 +12,7 @@ enum {
     RUN_SCRIPT_RUN_UNDER_SUDO,
     RUN_SCRIPT_COMPRESSION,
     RUN_SCRIPT_ARGUMENTS,
+    RUN_SCRIPT_TIMEOUT,
 };
 
 static const Argument run_script_arguments[] = {
@@ -24,12 +26,29 @@ static const Argument run_script_arguments[] = {
                                 "'gzip': a zlib or gzip stream"},
     [RUN_SCRIPT_ARGUMENTS] = {"arguments", ARGUMENT_LIST, false,
                               "positional arguments; not secret"},
+    [RUN_SCRIPT_TIMEOUT] = {"timeout", ARGUMENT_INTEGER, false, "seconds after which it is ended"},
 };
+
+/* 0 and values that no clock reaches: no limit of the request's own. */
+static int read_timeout(const ArgumentValue *value, uint64_t *ret_usec, char **ret_error) {
+    if (value->integer < 0) {
+        *ret_error = strdup("The argument 'timeout' is not a number of seconds");
+        return *ret_error ? -EINVAL : -ENOMEM;
+    }
+    *ret_usec = (uint64_t)value->integer > UINT64_MAX / USEC_PER_SEC
+                    ? 0
+                    : (uint64_t)value->integer * USEC_PER_SEC;
+    return 0;
+}
 
 static int run_script_prepare(const ArgumentValue *values, JobSpec *ret, char **ret_error) {
     const ArgumentValue *script = &values[RUN_SCRIPT_B64SCRIPT];
+    uint64_t timeout_usec;
     int fd = -1, r;
 
+    r = read_timeout(&values[RUN_SCRIPT_TIMEOUT], &timeout_usec, ret_error);
+    if (r < 0)
+        return r;
     r = script_source_open(script->string, script->size, values[RUN_SCRIPT_COMPRESSION].string,
                            values[RUN_SCRIPT_CHECKSUM].string, &fd);
     if (r < 0 && script_source_strerror(r)) {
@@ -44,6 +63,7 @@ static int run_script_prepare(const ArgumentValue *values, JobSpec *ret, char **
         .script_fd = fd,
         .as_root = values[RUN_SCRIPT_RUN_UNDER_SUDO].boolean,
         .interpreter = values[RUN_SCRIPT_INPYTHON].boolean ? "python3" : NULL,
+        .timeout_usec = timeout_usec,
     };
     return 0;
 }

@@ -20,6 +20,7 @@ typedef struct JobSpec {
     int script_fd;          /* -1: none */
     bool as_root;
     const char *interpreter; /* NULL: the script's first line decides */
+    uint64_t timeout_usec;   /* 0: the executor's own limit */
 } JobSpec;
 
 void job_spec_done(JobSpec *s);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/config.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <ini.h>
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "basic/bounds.h"
-#include "basic/file-util.h"
+#include "basic/ini-file.h"
 #include "basic/log.h"
 #include "proto/text.h"
 
@@ -59,12 +55,8 @@ static const Key keys[] = {
 
 typedef struct Reader {
     Config *config;
-    const char *file;
     ConfigProblem problem;
     void *userdata;
-    const char *rest; /* of the text */
-    unsigned line;
-    int error;
 } Reader;
 
 void config_done(Config *c) {
@@ -154,14 +146,6 @@ static const Key *find_key(const char *section, const char *name) {
     return NULL;
 }
 
-static void report(Reader *r, const char *section, const char *name) {
-    char text[256];
-
-    (void)snprintf(text, sizeof(text), "the value of %s in [%s] cannot be used and is ignored",
-                   name, section);
-    r->problem(r->file, text, r->userdata);
-}
-
 static int add_feature(struct json_object *features, const char *name, const char *value) {
     struct json_object *s;
 
@@ -174,66 +158,31 @@ static int add_feature(struct json_object *features, const char *name, const cha
     return -ENOMEM;
 }
 
-/* inih: 1 is success */
-static int on_value(void *userdata, const char *section, const char *name, const char *value) {
+static int on_value(const char *file, const char *section, const char *name, const char *value,
+                    void *userdata) {
     Reader *reader = userdata;
     const Key *k = find_key(section, name);
-    int r = 0;
 
     if (streq(section, "features"))
-        r = add_feature(reader->config->features, name, value);
-    else if (k)
-        r = set_key(reader->config, k, reader->file, value);
-    else
-        log_debug("%s: %s in [%s] is not a key of this agent", reader->file, name, section);
-    if (r == -EINVAL)
-        report(reader, section, name);
-    else if (r < 0)
-        reader->error = r;
-    return 1;
+        return add_feature(reader->config->features, name, value);
+    if (k)
+        return set_key(reader->config, k, file, value);
+    log_debug("%s: %s in [%s] is not a key of this agent", file, name, section);
+    return 0;
 }
 
-/* One line for inih, which would take one that is longer than its buffer as two: that one is left
- * out. */
-static char *read_line(char *buf, int size, void *userdata) {
-    Reader *r = userdata;
-    size_t n = strcspn(r->rest, "\n");
-    const char *line = r->rest;
-    char what[64];
+static void on_problem(const char *file, const char *text, void *userdata) {
+    Reader *reader = userdata;
 
-    if (!*line)
-        return NULL;
-    n += line[n] == '\n';
-    r->rest += n;
-    r->line++;
-    if (n >= (size_t)size) {
-        (void)snprintf(what, sizeof(what), "line %u is too long and is ignored", r->line);
-        if (!strchr("#;", line[0]))
-            r->problem(r->file, what, r->userdata);
-        line = ";\n";
-        n = 2;
-    }
-    memcpy(buf, line, n);
-    buf[n] = 0;
-    return buf;
+    reader->problem(file, text, reader->userdata);
 }
+
+static const IniCallbacks ini_callbacks = {.on_value = on_value, .on_problem = on_problem};
 
 int config_parse(Config *c, const char *file, const char *text, ConfigProblem problem,
                  void *userdata) {
-    Reader reader = {
-        .config = c, .file = file, .problem = problem, .userdata = userdata, .rest = text};
-    int line;
-
-    line = ini_parse_stream(read_line, &reader, on_value, &reader);
-    if (line < 0)
-        return -ENOMEM;
-    if (line > 0) {
-        char what[64];
-
-        (void)snprintf(what, sizeof(what), "line %d is not understood and is ignored", line);
-        problem(file, what, userdata);
-    }
-    return reader.error;
+    return ini_file_parse(file, text, &ini_callbacks,
+                          &(Reader){.config = c, .problem = problem, .userdata = userdata});
 }
 
 int config_init(Config *ret) {
@@ -251,48 +200,6 @@ int config_init(Config *ret) {
     return 0;
 }
 
-static int load_file(Config *c, const char *path, ConfigProblem problem, void *userdata) {
-    _cleanup_free_ char *text = NULL;
-    int r;
-
-    r = read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, NULL);
-    if (r == -ENOENT)
-        return 0;
-    if (r == -ENOMEM)
-        return r;
-    if (r < 0) { /* a file that cannot be read must not stop an agent that works */
-        problem(path, strerror(-r), userdata);
-        return 0;
-    }
-    return config_parse(c, path, text, problem, userdata);
-}
-
-static int is_dropin(const struct dirent *entry) {
-    const char *dot = strrchr(entry->d_name, '.');
-
-    return entry->d_name[0] != '.' && dot && streq(dot, ".conf");
-}
-
-static int load_directory(Config *c, const char *directory, ConfigProblem problem, void *userdata) {
-    struct dirent **entries = NULL;
-    int n, r = 0;
-
-    n = scandir(directory, &entries, is_dropin, alphasort);
-    if (n < 0)
-        return errno == ENOMEM ? -ENOMEM : 0;
-    for (int i = 0; i < n; i++) {
-        _cleanup_free_ char *path = NULL;
-
-        if (r >= 0)
-            r = asprintf(&path, "%s/%s", directory, entries[i]->d_name) < 0
-                    ? -ENOMEM
-                    : load_file(c, path, problem, userdata);
-        free(entries[i]);
-    }
-    free(entries);
-    return r;
-}
-
 int config_load(const char *file, const char *directory, ConfigProblem problem, void *userdata,
                 Config *ret) {
     _cleanup_(config_done) Config c = {};
@@ -300,9 +207,8 @@ int config_load(const char *file, const char *directory, ConfigProblem problem, 
 
     r = config_init(&c);
     if (r >= 0)
-        r = load_file(&c, file, problem, userdata);
-    if (r >= 0)
-        r = load_directory(&c, directory, problem, userdata);
+        r = ini_file_load(file, directory, &ini_callbacks,
+                          &(Reader){.config = &c, .problem = problem, .userdata = userdata});
     if (r < 0)
         return r;
     *ret = c;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/job-result.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -83,10 +84,32 @@ static int build(int dir_fd, int return_code, const OutputSummary *out, const Ou
     return r < 0 ? r : reply_new(return_code, "void", NULL, message, error_message, ret);
 }
 
+/* How it ended, where that is not said by an exit status. */
+static int explain_end(const ExitRecord *record, bool cancelled, char *note, size_t size) {
+    if (record->reason == EXIT_REASON_OOM) {
+        (void)snprintf(note, size, "The job ran out of the memory that it may use.\n");
+        return JOB_RETURN_OOM;
+    }
+    if (record->reason == EXIT_REASON_TIMEOUT && !cancelled) {
+        (void)snprintf(note, size, "The time of the job was up, and it was ended.\n");
+        return JOB_RETURN_TIMEOUT;
+    }
+    if (record->kind == EXIT_KIND_KILLED) {
+        (void)snprintf(note, size, "The job was %s by signal %d (%s).\n",
+                       cancelled ? "cancelled, and ended" : "ended", record->status,
+                       strempty(sigabbrev_np(record->status)));
+        return -record->status;
+    }
+    if (cancelled)
+        (void)snprintf(note, size, "The job was cancelled.\n");
+    return record->status;
+}
+
 int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
                           struct json_object **ret) {
-    char note[160] = "";
-    int return_code = record->status;
+    char note[320] = "";
+    int return_code;
+    size_t used;
 
     if (record->kind == EXIT_KIND_START_FAILED && record->status == ECANCELED) {
         return_code = 1;
@@ -95,13 +118,13 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
         return_code = record->status == ENOENT ? 127 : 126;
         (void)snprintf(note, sizeof(note), "The job could not be started: %s\n",
                        strerror(record->status));
-    } else if (record->kind == EXIT_KIND_KILLED) {
-        return_code = -record->status;
-        (void)snprintf(note, sizeof(note), "The job was %s by signal %d (%s).\n",
-                       cancelled ? "cancelled, and ended" : "ended", record->status,
-                       strempty(sigabbrev_np(record->status)));
-    } else if (cancelled)
-        (void)snprintf(note, sizeof(note), "The job was cancelled.\n");
+    } else
+        return_code = explain_end(record, cancelled, note, sizeof(note));
+    used = strlen(note);
+    if (record->left_behind > 0)
+        (void)snprintf(note + used, sizeof(note) - used,
+                       "The job left %" PRIu64 " process%s behind, ended with it.\n",
+                       record->left_behind, record->left_behind == 1 ? "" : "es");
     return build(dir_fd, return_code, &record->out, &record->err, note, ret);
 }
 
@@ -110,6 +133,11 @@ int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
     bool killed = status->main_code == CLD_KILLED || status->main_code == CLD_DUMPED;
     int return_code = killed ? -status->main_status : status->main_status;
     char note[160];
+
+    if (streq(status->result, "oom-kill"))
+        return_code = JOB_RETURN_OOM;
+    else if (streq(status->result, "timeout") && !cancelled)
+        return_code = JOB_RETURN_TIMEOUT;
 
     (void)snprintf(note, sizeof(note), "The job %s: systemd reports '%s'.\n",
                    cancelled ? "was cancelled" : "did not end by itself", status->result);

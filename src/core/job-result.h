@@ -6,6 +6,11 @@
 #include "core/unit.h"
 #include "proto/json.h"
 
+/* return_code of a job that did not end by itself; an exit status is 0 to 255, a signal -1 to -64,
+ * a failed start 126 or 127 as in a shell. */
+#define JOB_RETURN_TIMEOUT (-124)
+#define JOB_RETURN_OOM (-125)
+
 /* Reads the record of the job directory. -ENODATA: none yet. */
 int job_record_read(int dir_fd, ExitRecord *ret);
 

@@ -360,6 +360,8 @@ static int append_options(sd_bus_message *m, const JobSpec *spec) {
         r = sd_bus_message_append(m, "{sv}", "as-root", "b", true);
     if (r >= 0 && spec->interpreter)
         r = sd_bus_message_append(m, "{sv}", "interpreter", "s", spec->interpreter);
+    if (r >= 0 && spec->timeout_usec > 0)
+        r = sd_bus_message_append(m, "{sv}", "timeout-usec", "t", spec->timeout_usec);
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands that the executor starts, and what each may use. Whatever the agent asks for, only
- * these are run, and only like this. */
+/* The commands that the executor starts. Whatever the agent asks for, only these are run, and only
+ * as the policy lets them. */
 #pragma once
 
 #include "basic/macro.h"
 
 typedef struct Command {
     const char *name;
-    uint64_t runtime_max_usec;
-    uint64_t tasks_max;
+    bool brings_script; /* what is run comes with the order */
 } Command;
 
 /* NULL: no such command */

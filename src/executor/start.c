@@ -24,6 +24,7 @@
 /* clang-format on */
 #include "executor/start.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "basic/bounds.h"
@@ -37,6 +38,8 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
 #define ERROR_UNIT_EXISTS "org.freedesktop.systemd1.UnitExists"
+#define POLICY_FILE CONFDIR "/policy.conf"
+#define POLICY_DIRECTORY CONFDIR "/policy.conf.d"
 #define START_TIMEOUT_USEC (90 * USEC_PER_SEC) /* PID 1 may be reloading */
 
 struct StartOperation {
@@ -63,6 +66,7 @@ static StartOperation *start_operation_free(StartOperation *o) {
         return NULL;
     unlink_operation(o);
     strv_free(o->request.arguments);
+    policy_free(o->request.policy);
     job_dir_done(&o->dir);
     sd_bus_message_unref(o->call);
     manager_end(o->manager);
@@ -137,6 +141,8 @@ static int read_option(sd_bus_message *m, JobRequest *q, const char *name, sd_bu
         r = sd_bus_message_read(m, "v", "h", &q->script_fd);
     else if (streq(name, "interpreter"))
         r = sd_bus_message_read(m, "v", "s", &q->interpreter);
+    else if (streq(name, "timeout-usec"))
+        r = sd_bus_message_read(m, "v", "t", &q->timeout_usec);
     else if (streq(name, "as-root")) {
         r = sd_bus_message_read(m, "v", "b", &flag);
         q->as_root = flag;
@@ -166,6 +172,47 @@ static int read_options(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
     return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
+static int refuse_by_policy(const JobRequest *q, sd_bus_error *error, const char *why) {
+    (void)log_struct(LOG_WARNING, 0,
+                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_POLICY_REFUSED), LOG_REQUEST(q->guid),
+                                LOG_COMMAND(q->command->name)),
+                     "Refused %s: %s", q->guid, why);
+    return sd_bus_error_set(error, ERROR_REFUSED, why);
+}
+
+/* Read anew for each job, so that a change holds at once. */
+static int check_policy(JobRequest *q, sd_bus_error *error) {
+    const PolicyOrder order = {
+        .command = q->command->name,
+        .user = q->as_root ? "root" : JOB_USER,
+        .brings_script = q->command->brings_script,
+    };
+    _cleanup_free_ char *problem = NULL;
+    char why[ERROR_MESSAGE_MAX];
+    const char *rule;
+    int r;
+
+    r = policy_load(POLICY_FILE, POLICY_DIRECTORY, &q->policy, &problem);
+    if (r == -EINVAL) {
+        (void)snprintf(why, sizeof(why),
+                       "the policy of this machine cannot be used, so it allows "
+                       "nothing: %s",
+                       problem);
+        return refuse_by_policy(q, error, why);
+    }
+    if (r < 0)
+        return r;
+    if (!policy_allows(q->policy, &order, &rule)) {
+        (void)snprintf(why, sizeof(why), "the policy of this machine forbids it (%s in %s)", rule,
+                       POLICY_FILE);
+        return refuse_by_policy(q, error, why);
+    }
+    policy_get_limits(q->policy, order.command, &q->limits);
+    if (q->timeout_usec > 0)
+        q->limits.timeout_usec = MIN(q->limits.timeout_usec, q->timeout_usec);
+    return 0;
+}
+
 static int read_request(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
     const char *command;
     int r;
@@ -186,7 +233,9 @@ static int read_request(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
     r = check_arguments(q->arguments, error);
     if (r >= 0)
         r = check_interpreter(q->interpreter, error);
-    return r < 0 ? r : check_script(q, error);
+    if (r >= 0)
+        r = check_script(q, error);
+    return r < 0 ? r : check_policy(q, error);
 }
 
 /* What the caller is told when the directory could not be made (or was taken back). */

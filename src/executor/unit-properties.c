@@ -8,13 +8,13 @@
  * /tmp. */
 #include "executor/unit-properties.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
 
-#define JOB_USER "dcm"
 #define RUN_PROGRAM PKGLIBDIR "/dcm-run"
 #define RUN_DIRECTORY "/run/dcm-job"
 #define TIMEOUT_STOP_USEC (90 * USEC_PER_SEC)
@@ -74,13 +74,37 @@ static int append_environment(sd_bus_message *m) {
     return sd_bus_message_close_container(m);
 }
 
-static int append_limits(sd_bus_message *m, const Command *c) {
+static int append_limits(sd_bus_message *m, const PolicyLimits *l) {
     TRY(sd_bus_message_append(m, "(sv)", "RemainAfterExit", "b", true));
     TRY(sd_bus_message_append(m, "(sv)", "TimeoutStopUSec", "t", (uint64_t)TIMEOUT_STOP_USEC));
-    TRY(sd_bus_message_append(m, "(sv)", "RuntimeMaxUSec", "t", c->runtime_max_usec));
-    TRY(sd_bus_message_append(m, "(sv)", "TasksMax", "t", c->tasks_max));
+    TRY(sd_bus_message_append(m, "(sv)", "RuntimeMaxUSec", "t", l->timeout_usec));
+    TRY(sd_bus_message_append(m, "(sv)", "TasksMax", "t", l->tasks_max));
+    if (l->memory_max != UINT64_MAX) {
+        TRY(sd_bus_message_append(m, "(sv)", "MemoryMax", "t", l->memory_max));
+        TRY(sd_bus_message_append(m, "(sv)", "MemorySwapMax", "t", (uint64_t)0));
+    }
+    if (l->cpu_weight > 0)
+        TRY(sd_bus_message_append(m, "(sv)", "CPUWeight", "t", l->cpu_weight));
+    if (l->io_weight > 0)
+        TRY(sd_bus_message_append(m, "(sv)", "IOWeight", "t", l->io_weight));
     /* at shutdown the jobs end before the agent, which then still sees how */
     return sd_bus_message_append(m, "(sv)", "After", "as", 1, "dcm-agent.service");
+}
+
+/* None of these implies NoNewPrivileges=, so that sudo goes on to work. */
+static int append_sandbox(sd_bus_message *m, const PolicyLimits *l) {
+    if (!l->network)
+        TRY(sd_bus_message_append(m, "(sv)", "PrivateNetwork", "b", true));
+    if (!l->writable_paths)
+        return 0;
+    TRY(sd_bus_message_append(m, "(sv)", "ProtectSystem", "s", "strict"));
+    TRY(sd_bus_message_append(m, "(sv)", "ProtectHome", "s", "read-only"));
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "ReadWritePaths"));
+    TRY(sd_bus_message_open_container(m, 'v', "as"));
+    TRY(sd_bus_message_append_strv(m, l->writable_paths));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
 }
 
 /* No directory above the script is open to the job's user, and /var may be mounted noexec: bind
@@ -123,8 +147,11 @@ static int append_argument(sd_bus_message *m, const char *prefix, const char *ar
 }
 
 static int append_arguments(sd_bus_message *m, const JobRequest *q) {
+    char timeout[48];
+
     TRY(sd_bus_message_open_container(m, 'a', "s"));
-    TRY(sd_bus_message_append(m, "s", "dcm-run"));
+    (void)snprintf(timeout, sizeof(timeout), "--timeout-usec=%" PRIu64, q->limits.timeout_usec);
+    TRY(sd_bus_message_append(m, "ss", "dcm-run", timeout));
     if (q->interpreter)
         TRY(append_argument(m, "--interpreter=", q->interpreter));
     TRY(sd_bus_message_append(m, "ss", "--", RUN_DIRECTORY "/script"));
@@ -174,7 +201,8 @@ int unit_append_properties(sd_bus_message *m, const JobRequest *q, const JobDir 
                            const char *state_dir) {
     TRY(sd_bus_message_open_container(m, 'a', "(sv)"));
     TRY(append_strings(m, q));
-    TRY(append_limits(m, q->command));
+    TRY(append_limits(m, &q->limits));
+    TRY(append_sandbox(m, &q->limits));
     TRY(append_environment(m));
     TRY(append_files(m, dir, state_dir));
     TRY(append_command_line(m, q));

@@ -8,10 +8,8 @@
 #include "basic/strv.h"
 
 static const char *const type_names[_ARGUMENT_TYPE_MAX] = {
-    [ARGUMENT_STRING] = "string",
-    [ARGUMENT_BOOL] = "boolean",
-    [ARGUMENT_BASE64] = "base64",
-    [ARGUMENT_LIST] = "list",
+    [ARGUMENT_STRING] = "string", [ARGUMENT_BOOL] = "boolean", [ARGUMENT_INTEGER] = "integer",
+    [ARGUMENT_BASE64] = "base64", [ARGUMENT_LIST] = "list",
 };
 
 const char *argument_type_to_string(ArgumentType type) {
@@ -70,6 +68,18 @@ static int parse_bool(struct json_object *value, ArgumentValue *ret) {
     return -EINVAL;
 }
 
+/* JSON's own, or a decimal string. */
+static int parse_integer(struct json_object *value, ArgumentValue *ret) {
+    const char *s = scalar_text(value);
+    char *end;
+
+    if (!s || json_object_is_type(value, json_type_double))
+        return -EINVAL;
+    errno = 0;
+    ret->integer = strtoll(s, &end, 10);
+    return errno != 0 || end == s || *end || strchr(" \t\n\v\f\r+", s[0]) ? -EINVAL : 0;
+}
+
 static int parse_base64(struct json_object *value, ArgumentValue *ret) {
     gnutls_datum_t in, out = {};
     int r;
@@ -122,9 +132,8 @@ static int parse_list(struct json_object *value, ArgumentValue *ret) {
 
 static int parse_one(ArgumentType type, struct json_object *value, ArgumentValue *ret) {
     static int (*const parsers[_ARGUMENT_TYPE_MAX])(struct json_object *, ArgumentValue *) = {
-        [ARGUMENT_STRING] = parse_string,
-        [ARGUMENT_BOOL] = parse_bool,
-        [ARGUMENT_BASE64] = parse_base64,
+        [ARGUMENT_STRING] = parse_string,   [ARGUMENT_BOOL] = parse_bool,
+        [ARGUMENT_INTEGER] = parse_integer, [ARGUMENT_BASE64] = parse_base64,
         [ARGUMENT_LIST] = parse_list,
     };
 

@@ -7,6 +7,7 @@
 typedef enum ArgumentType {
     ARGUMENT_STRING,
     ARGUMENT_BOOL,
+    ARGUMENT_INTEGER,
     ARGUMENT_BASE64, /* bytes */
     ARGUMENT_LIST,   /* of strings */
     _ARGUMENT_TYPE_MAX,
@@ -22,6 +23,7 @@ typedef struct Argument {
 typedef struct ArgumentValue {
     bool is_set;
     bool boolean;
+    int64_t integer;
     char *string; /* string, or decoded bytes with a NUL behind them */
     size_t size;
     char **list; /* NULL-terminated */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-run - main process of each job's unit. Not for people:
  *
- *     dcm-run [--interpreter=PROGRAM] -- SCRIPT [ARGUMENT...]
+ *     dcm-run [--timeout-usec=N] [--interpreter=PROGRAM] -- SCRIPT [ARGUMENT...]
  *
  * Standard output and error are the two files that keep the script's output (basic/job-output.h).
  * The script gets pipes. As soon as its main process has ended, whoever else holds the pipes, the
@@ -10,7 +10,9 @@
  * that killed it, or 126/127 if it could not be started.
  *
  * Signals that ask to end are ignored here: systemd sends them to all processes of the unit, so the
- * script has its own. They are not forwarded; `kill` with the process id of dcm-run does nothing.
+ * script has its own. They are not forwarded; `kill` with the process id of dcm-run does nothing. A
+ * SIGTERM that comes when the time of the unit is up (--timeout-usec, which systemd enforces) tells
+ * why the script ended.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -24,6 +26,7 @@
 #include "basic/exit-record.h"
 #include "basic/fd-util.h"
 #include "basic/time-util.h"
+#include "run/cgroup.h"
 #include "run/output.h"
 #include "run/script.h"
 
@@ -32,20 +35,31 @@
 #define EXIT_NOT_FOUND 127
 #define EXIT_SIGNAL_BASE 128
 #define DEFAULT_RECORD "/run/dcm-job/exit"
+#define TIMER_SLACK_USEC (100 * USEC_PER_MSEC) /* systemd began to count before we did */
+
+static volatile sig_atomic_t was_asked_to_end;
+
+static void on_term(int number) {
+    was_asked_to_end = true;
+}
 
 static void ignore_signals(void) {
-    static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXFSZ};
+    static const int ignored[] = {SIGINT, SIGHUP, SIGQUIT, SIGXFSZ};
+    const struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART};
 
     for (size_t i = 0; i < ELEMENTSOF(ignored); i++)
         (void)signal(ignored[i], SIG_IGN);
+    (void)sigaction(SIGTERM, &term, NULL);
 }
 
 /* Makes the script's argument vector of our own by overwriting what stands before it. */
-static char **parse_arguments(int argc, char **argv) {
-    static const char option[] = "--interpreter=";
+static char **parse_arguments(int argc, char **argv, uint64_t *ret_timeout_usec) {
+    static const char timeout[] = "--timeout-usec=", option[] = "--interpreter=";
     char *interpreter = NULL;
     int i = 1;
 
+    if (i < argc && strncmp(argv[i], timeout, strlen(timeout)) == 0)
+        *ret_timeout_usec = strtoull(argv[i++] + strlen(timeout), NULL, 10);
     if (i < argc && strncmp(argv[i], option, strlen(option)) == 0)
         interpreter = argv[i++] + strlen(option);
     if (i + 1 >= argc || !streq(argv[i], "--"))
@@ -148,6 +162,15 @@ static int run_script(char **argv, ExitRecord *record, Output *out, Output *err)
     return 0;
 }
 
+/* Whether it ended by itself, as far as this process can see. */
+static ExitReason find_reason(uint64_t elapsed_usec, uint64_t timeout_usec, int cgroup_fd) {
+    if (cgroup_count_oom_kills(cgroup_fd) > 0)
+        return EXIT_REASON_OOM;
+    if (was_asked_to_end && timeout_usec > 0 && elapsed_usec + TIMER_SLACK_USEC >= timeout_usec)
+        return EXIT_REASON_TIMEOUT;
+    return EXIT_REASON_NONE;
+}
+
 static int exit_status(const ExitRecord *record) {
     switch (record->kind) {
     case EXIT_KIND_EXITED:
@@ -160,21 +183,25 @@ static int exit_status(const ExitRecord *record) {
 }
 
 int main(int argc, char **argv) {
-    _cleanup_close_ int record_fd = -1;
+    _cleanup_close_ int record_fd = -1, cgroup_fd = -1;
+    uint64_t begun_usec = now_usec(CLOCK_MONOTONIC), timeout_usec = 0;
     ExitRecord record = {.started_usec = now_usec(CLOCK_REALTIME)};
     Output out, err;
     char **script;
     int r;
 
     ignore_signals();
-    script = parse_arguments(argc, argv);
+    script = parse_arguments(argc, argv, &timeout_usec);
     if (!script) {
-        (void)fputs("usage: dcm-run [--interpreter=PROGRAM] -- SCRIPT [ARGUMENT...]\n", stderr);
+        (void)fputs("usage: dcm-run [--timeout-usec=N] [--interpreter=PROGRAM] -- SCRIPT "
+                    "[ARGUMENT...]\n",
+                    stderr);
         return EXIT_NO_RECORD;
     }
     record_fd = open_record();
     if (record_fd < 0)
         return EXIT_NO_RECORD;
+    cgroup_fd = cgroup_open();
     output_init(&out, -1, STDOUT_FILENO);
     output_init(&err, -1, STDERR_FILENO);
 
@@ -188,6 +215,10 @@ int main(int argc, char **argv) {
     if (r < 0) {
         record.kind = EXIT_KIND_START_FAILED;
         record.status = -r;
+    } else {
+        record.reason =
+            find_reason(now_usec(CLOCK_MONOTONIC) - begun_usec, timeout_usec, cgroup_fd);
+        record.left_behind = cgroup_count_others(cgroup_fd);
     }
     output_summarize(&out, &record.out);
     output_summarize(&err, &record.err);

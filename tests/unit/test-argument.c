@@ -13,10 +13,11 @@ static const Argument table[] = {
     {"flag", ARGUMENT_BOOL, false, ""},
     {"bytes", ARGUMENT_BASE64, false, ""},
     {"list", ARGUMENT_LIST, false, ""},
+    {"number", ARGUMENT_INTEGER, false, ""},
 };
 static const Argument mandatory[] = {{"needed", ARGUMENT_STRING, true, ""}};
 
-enum { TEXT, FLAG, BYTES, LIST };
+enum { TEXT, FLAG, BYTES, LIST, NUMBER };
 
 static struct json_object *parse_json(const char *text) {
     struct json_object *o = NULL;
@@ -251,6 +252,37 @@ static void test_names(void) {
     g_assert_null(argument_type_to_string(_ARGUMENT_TYPE_MAX));
 }
 
+static void test_integer(void) {
+    static const struct {
+        const char *value;
+        int64_t number;
+    } good[] = {
+        {"0", 0},         {"-1", -1},     {"7", 7},
+        {"\"42\"", 42},   {"\"-3\"", -3}, {"\"007\"", 7},
+        {"9223372036854775807", INT64_MAX},
+    };
+    static const char *const bad[] = {
+        "1.0", "1e3", "true", "\"\"", "\" 1\"", "\"+1\"", "\"1x\"", "\"0x1\"",
+        "\"9223372036854775808\"", "[1]", "{}",
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+        ArgumentValue v[ELEMENTSOF(table)];
+
+        assert_good("number", good[i].value, v);
+        g_assert_true(v[NUMBER].is_set);
+        g_assert_cmpint(v[NUMBER].integer, ==, good[i].number);
+        argument_values_done(v, ELEMENTSOF(v));
+    }
+    for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+        ArgumentValue v[ELEMENTSOF(table)];
+        g_autofree char *error = NULL;
+
+        g_assert_cmpint(parse("number", bad[i], v, &error), ==, -EINVAL);
+        g_assert_cmpstr(error, ==, "The argument 'number' is not a valid integer");
+    }
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/argument/string", test_string);
@@ -262,5 +294,6 @@ int main(int argc, char **argv) {
     g_test_add_func("/argument/bounds", test_bounds);
     g_test_add_func("/argument/unknown", test_unknown);
     g_test_add_func("/argument/names", test_names);
+    g_test_add_func("/argument/integer", test_integer);
     return g_test_run();
 }

@@ -9,6 +9,8 @@
 static ExitRecord sample(void) {
     ExitRecord r = {.kind = EXIT_KIND_EXITED,
                     .status = 3,
+                    .reason = EXIT_REASON_TIMEOUT,
+                    .left_behind = 12,
                     .started_usec = 1700000000000000,
                     .ended_usec = UINT64_MAX,
                     .out = {.total_bytes = JOB_OUTPUT_HEAD_MAX + JOB_OUTPUT_TAIL_MAX + 5,
@@ -54,6 +56,8 @@ static void test_round_trip(void) {
         g_assert_cmpint(exit_record_parse(text, strlen(text), &back), ==, 0);
         g_assert_cmpint(back.kind, ==, r.kind);
         g_assert_cmpint(back.status, ==, r.status);
+        g_assert_cmpint(back.reason, ==, r.reason);
+        g_assert_cmpuint(back.left_behind, ==, r.left_behind);
         g_assert_cmpuint(back.started_usec, ==, r.started_usec);
         g_assert_cmpuint(back.ended_usec, ==, r.ended_usec);
         g_assert_cmpmem(&back.out, sizeof(back.out), &r.out, sizeof(r.out));
@@ -77,6 +81,8 @@ static void test_garbage(void) {
         {"DCM_EXIT_RECORD=1", "DCM_EXIT_RECORD=2"},
         {"KIND=exited", "KIND=excited"},
         {"KIND=exited", "KIND="},
+        {"REASON=timeout", "REASON=boredom"},
+        {"LEFT_BEHIND=12", "LEFT_BEHIND=-1"},
         {"STATUS=3", "STATUS=256"},
         {"STATUS=3", "STATUS=-1"},
         {"STATUS=3", "STATUS=+3"},

@@ -86,6 +86,42 @@ static void test_records(void) {
     }
 }
 
+static void test_reasons(void) {
+    static const struct {
+        ExitKind kind;
+        int status;
+        ExitReason reason;
+        uint64_t left_behind;
+        bool cancelled;
+        int code;
+        const char *error_message;
+    } cases[] = {
+        {EXIT_KIND_KILLED, SIGTERM, EXIT_REASON_TIMEOUT, 0, false, JOB_RETURN_TIMEOUT,
+         "The time of the job was up, and it was ended.\n"},
+        {EXIT_KIND_EXITED, 0, EXIT_REASON_TIMEOUT, 0, false, JOB_RETURN_TIMEOUT,
+         "The time of the job was up, and it was ended.\n"},
+        {EXIT_KIND_KILLED, SIGTERM, EXIT_REASON_TIMEOUT, 0, true, -SIGTERM,
+         "The job was cancelled, and ended by signal 15 (TERM).\n"},
+        {EXIT_KIND_KILLED, SIGKILL, EXIT_REASON_OOM, 0, false, JOB_RETURN_OOM,
+         "The job ran out of the memory that it may use.\n"},
+        {EXIT_KIND_EXITED, 0, EXIT_REASON_NONE, 1, false, 0,
+         "The job left 1 process behind, ended with it.\n"},
+        {EXIT_KIND_EXITED, 7, EXIT_REASON_NONE, 12, true, 7,
+         "The job was cancelled.\nThe job left 12 processes behind, ended with it.\n"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        ExitRecord record = make_record(cases[i].kind, cases[i].status, "x", "");
+        _cleanup_fixture_ Fixture f;
+
+        record.reason = cases[i].reason;
+        record.left_behind = cases[i].left_behind;
+        fixture_init(&f, "x", "");
+        g_assert_cmpint(job_reply_from_record(f.fd, &record, cases[i].cancelled, &f.reply), ==, 0);
+        assert_reply(f.reply, cases[i].code, "x", cases[i].error_message);
+    }
+}
+
 static void test_units(void) {
     static const struct {
         UnitStatus status;
@@ -95,11 +131,11 @@ static void test_units(void) {
     } cases[] = {
         {{.result = "oom-kill", .main_code = CLD_KILLED, .main_status = SIGKILL},
          false,
-         -9,
+         JOB_RETURN_OOM,
          "The job did not end by itself: systemd reports 'oom-kill'.\n"},
         {{.result = "timeout", .main_code = CLD_KILLED, .main_status = SIGTERM},
          false,
-         -15,
+         JOB_RETURN_TIMEOUT,
          "The job did not end by itself: systemd reports 'timeout'.\n"},
         {{.result = "core-dump", .main_code = CLD_DUMPED, .main_status = SIGSEGV},
          false,
@@ -228,6 +264,7 @@ static void test_record_read(void) {
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/job-result/records", test_records);
+    g_test_add_func("/job-result/reasons", test_reasons);
     g_test_add_func("/job-result/units", test_units);
     g_test_add_func("/job-result/lost", test_lost);
     g_test_add_func("/job-result/cancelled", test_cancelled);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "basic/ini-file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "basic/file-util.h"
+
+typedef struct Reader {
+    const char *file;
+    const IniCallbacks *callbacks;
+    void *userdata;
+    const char *rest; /* of the text */
+    unsigned line;
+    int error;
+} Reader;
+
+static void report(const Reader *r, const char *section, const char *name) {
+    char text[256];
+
+    (void)snprintf(text, sizeof(text), "the value of %s in [%s] cannot be used and is ignored",
+                   name, section);
+    r->callbacks->on_problem(r->file, text, r->userdata);
+}
+
+/* inih: 1 is success */
+static int on_value(void *userdata, const char *section, const char *name, const char *value) {
+    Reader *r = userdata;
+    int k;
+
+    if (r->error < 0)
+        return 1;
+    k = r->callbacks->on_value(r->file, section, name, value, r->userdata);
+    if (k == -EINVAL)
+        report(r, section, name);
+    else if (k < 0)
+        r->error = k;
+    return 1;
+}
+
+/* One line for inih, which would take one that is longer than its buffer as two: that one is left
+ * out. */
+static char *read_line(char *buf, int size, void *userdata) {
+    Reader *r = userdata;
+    size_t n = strcspn(r->rest, "\n");
+    const char *line = r->rest;
+    char what[64];
+
+    if (!*line)
+        return NULL;
+    n += line[n] == '\n';
+    r->rest += n;
+    r->line++;
+    if (n >= (size_t)size) {
+        (void)snprintf(what, sizeof(what), "line %u is too long and is ignored", r->line);
+        if (!strchr("#;", line[0]))
+            r->callbacks->on_problem(r->file, what, r->userdata);
+        line = ";\n";
+        n = 2;
+    }
+    memcpy(buf, line, n);
+    buf[n] = 0;
+    return buf;
+}
+
+int ini_file_parse(const char *file, const char *text, const IniCallbacks *callbacks,
+                   void *userdata) {
+    Reader reader = {.file = file, .callbacks = callbacks, .userdata = userdata, .rest = text};
+    int line;
+
+    line = ini_parse_stream(read_line, &reader, on_value, &reader);
+    if (line < 0)
+        return -ENOMEM;
+    if (line > 0) {
+        char what[64];
+
+        (void)snprintf(what, sizeof(what), "line %d is not understood and is ignored", line);
+        callbacks->on_problem(file, what, userdata);
+    }
+    return reader.error;
+}
+
+static int load_file(const char *path, const IniCallbacks *callbacks, void *userdata) {
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    r = read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, NULL);
+    if (r == -ENOENT)
+        return 0;
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) { /* a file that cannot be read must not stop an agent that works */
+        callbacks->on_problem(path, strerror(-r), userdata);
+        return 0;
+    }
+    return ini_file_parse(path, text, callbacks, userdata);
+}
+
+static int is_dropin(const struct dirent *entry) {
+    const char *dot = strrchr(entry->d_name, '.');
+
+    return entry->d_name[0] != '.' && dot && streq(dot, ".conf");
+}
+
+static int load_directory(const char *directory, const IniCallbacks *callbacks, void *userdata) {
+    struct dirent **entries = NULL;
+    int n, r = 0;
+
+    n = scandir(directory, &entries, is_dropin, alphasort);
+    if (n < 0 && errno == ENOMEM)
+        return -ENOMEM;
+    if (n < 0 && errno != ENOENT)
+        callbacks->on_problem(directory, strerror(errno), userdata);
+    for (int i = 0; i < n; i++) {
+        _cleanup_free_ char *path = NULL;
+
+        if (r >= 0)
+            r = asprintf(&path, "%s/%s", directory, entries[i]->d_name) < 0
+                    ? -ENOMEM
+                    : load_file(path, callbacks, userdata);
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
+int ini_file_load(const char *file, const char *directory, const IniCallbacks *callbacks,
+                  void *userdata) {
+    int r;
+
+    r = load_file(file, callbacks, userdata);
+    return r < 0 ? r : load_directory(directory, callbacks, userdata);
+}

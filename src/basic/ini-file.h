@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration files: one file and a directory of drop-ins, read by inih. */
+#pragma once
+
+#include "basic/macro.h"
+
+typedef struct IniCallbacks {
+    /* -EINVAL: the value cannot be used, which is told as a problem; another error ends the reading
+     * and is returned */
+    int (*on_value)(const char *file, const char *section, const char *name, const char *value,
+                    void *userdata);
+    void (*on_problem)(const char *file, const char *text, void *userdata);
+} IniCallbacks;
+
+/* Reads the file, then each .conf file of the directory in the order of their names; absent ones
+ * are no error. A file that cannot be read is a problem. */
+int ini_file_load(const char *file, const char *directory, const IniCallbacks *callbacks,
+                  void *userdata);
+/* The text of one file. */
+int ini_file_parse(const char *file, const char *text, const IniCallbacks *callbacks,
+                   void *userdata);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves that the policy allows everything by default, that each rule forbids what it names, that
+ * limits are those of the command, and that a policy which is not understood is none. */
+#include <glib.h>
+#include <glib/gstdio.h>
+
+#include "basic/bounds.h"
+#include "executor/policy.h"
+#include "temporary.h"
+
+static int load(const char *text, Policy **ret, char **ret_error) {
+    char *dir = temporary_new();
+    g_autofree char *file = g_build_filename(dir, "policy.conf", NULL);
+    g_autofree char *dropins = g_build_filename(dir, "policy.conf.d", NULL);
+    int r;
+
+    if (text)
+        temporary_write(dir, "policy.conf", text, strlen(text));
+    r = policy_load(file, dropins, ret, ret_error);
+    temporary_remove(&dir);
+    return r;
+}
+
+static void test_rules(void) {
+    static const struct {
+        const char *text;
+        PolicyOrder order;
+        const char *rule; /* NULL: allowed */
+    } cases[] = {
+        {NULL, {"run_script", "root", true}, NULL},
+        {"", {"run_script", "root", true}, NULL},
+        {"[policy]\ndeny_commands = run_script\n", {"run_script", "dcm", true}, "deny_commands"},
+        {"[policy]\ndeny_commands = x, run_*\n", {"run_script", "dcm", true}, "deny_commands"},
+        {"[policy]\ndeny_commands = run\n", {"run_script", "dcm", true}, NULL},
+        {"[policy]\nallow_commands = a b\n", {"run_script", "dcm", true}, "allow_commands"},
+        {"[policy]\nallow_commands = a b\n", {"b", "dcm", false}, NULL},
+        {"[policy]\nallow_commands =\n", {"run_script", "dcm", true}, "allow_commands"},
+        {"[policy]\nallow_users = dcm\n", {"run_script", "root", true}, "allow_users"},
+        {"[policy]\nallow_users = dcm\n", {"run_script", "dcm", true}, NULL},
+        {"[policy]\nallow_scripts = no\n", {"run_script", "dcm", true}, "allow_scripts"},
+        {"[policy]\nallow_scripts = no\n", {"rename", "root", false}, NULL},
+        {"[policy]\nallow_root_scripts = no\n", {"run_script", "root", true}, "allow_root_scripts"},
+        {"[policy]\nallow_root_scripts = no\n", {"run_script", "dcm", true}, NULL},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_(policy_freep) Policy *p = NULL;
+        const char *rule = NULL;
+        char *error = NULL;
+
+        g_assert_cmpint(load(cases[i].text, &p, &error), ==, 0);
+        g_assert_cmpint(policy_allows(p, &cases[i].order, &rule), ==, !cases[i].rule);
+        g_assert_cmpstr(rule, ==, cases[i].rule);
+    }
+}
+
+static void test_void(void) {
+    static const char *const texts[] = {
+        "[policy]\nallow_script = no\n",
+        "[policy]\nallow_scripts = perhaps\n",
+        "[polici]\nallow_scripts = no\n",
+        "allow_scripts = no\n",
+        "[limits]\ntimeout = 0\n",
+        "[limits]\ntimeout = 1h\n",
+        "[limits]\nmemory_max = 1X\n",
+        "[limits]\nmemory_max = 1023\n",
+        "[limits]\nmemory_max = 99999999T\n",
+        "[limits]\nmemory_max = -1\n",
+        "[limits]\nmemory_max = 1GB\n",
+        "[limits]\ncpu_weight = 10001\n",
+        "[limits]\nwritable_paths = tmp\n",
+        "[limits]\nwritable_paths = /a/../b\n",
+        "[limits x]\nunknown = 1\n",
+        "[policy]\nallow_scripts\n",
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+        _cleanup_free_ char *error = NULL;
+        Policy *p = NULL;
+
+        g_assert_cmpint(load(texts[i], &p, &error), ==, -EINVAL);
+        g_assert_null(p);
+        g_assert_nonnull(strstr(error, "policy.conf: "));
+    }
+}
+
+static void test_unreadable(void) {
+    _cleanup_free_ char *error = NULL;
+    Policy *p = NULL;
+
+    g_assert_cmpint(policy_load("/nonexistent", "/dev/null", &p, &error), ==, -EINVAL);
+    g_assert_cmpstr(error, ==, "/dev/null: Not a directory");
+}
+
+static void test_limits(void) {
+    static const char text[] = "[limits run_*]\n"
+                               "timeout = 60\nwritable_paths =\n"
+                               "[limits]\n"
+                               "timeout = 3600\nmemory_max = 2G\ntasks_max = 10\ncpu_weight = 50\n"
+                               "io_weight = 20\nnetwork = no\nwritable_paths = /srv, -/tmp\n"
+                               "[limits run_script]\n"
+                               "memory_max = none\n";
+    _cleanup_(policy_freep) Policy *p = NULL;
+    PolicyLimits l;
+    char *error = NULL;
+
+    g_assert_cmpint(load(text, &p, &error), ==, 0);
+    policy_get_limits(p, "rename", &l);
+    g_assert_cmpuint(l.timeout_usec, ==, 3600 * USEC_PER_SEC);
+    g_assert_cmpuint(l.memory_max, ==, (uint64_t)2 << 30);
+    g_assert_cmpuint(l.tasks_max, ==, 10);
+    g_assert_cmpuint(l.cpu_weight, ==, 50);
+    g_assert_cmpuint(l.io_weight, ==, 20);
+    g_assert_false(l.network);
+    g_assert_cmpstr(l.writable_paths[0], ==, "/srv");
+    g_assert_cmpstr(l.writable_paths[1], ==, "-/tmp");
+    g_assert_null(l.writable_paths[2]);
+    policy_get_limits(p, "run_script", &l);
+    g_assert_cmpuint(l.timeout_usec, ==, 60 * USEC_PER_SEC);
+    g_assert_cmpuint(l.memory_max, ==, UINT64_MAX);
+    g_assert_cmpuint(l.tasks_max, ==, 10);
+    g_assert_null(l.writable_paths);
+}
+
+int main(int argc, char **argv) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/policy/rules", test_rules);
+    g_test_add_func("/policy/void", test_void);
+    g_test_add_func("/policy/unreadable", test_unreadable);
+    g_test_add_func("/policy/limits", test_limits);
+    return g_test_run();
+}
