@@ -41,13 +41,27 @@ static int on_value(void *userdata, const char *section, const char *name, const
     return 1;
 }
 
+/* Its value is longer than inih takes. */
+static void lose_line(Reader *r, const char *line, size_t size) {
+    char what[64], name[64] = "";
+    size_t n = 0;
+
+    (void)snprintf(what, sizeof(what), "line %u is too long and is ignored", r->line);
+    r->callbacks->on_problem(r->file, what, r->userdata);
+    while (n < size && strchr(" \t", line[n]))
+        n++;
+    (void)snprintf(name, sizeof(name), "%.*s", (int)MIN(strcspn(line + n, " \t=:"), size - n),
+                   line + n);
+    if (r->callbacks->on_lost)
+        r->callbacks->on_lost(r->file, name, r->userdata);
+}
+
 /* One line for inih, which would take one that is longer than its buffer as two: that one is left
  * out. */
 static char *read_line(char *buf, int size, void *userdata) {
     Reader *r = userdata;
     size_t n = strcspn(r->rest, "\n");
     const char *line = r->rest;
-    char what[64];
 
     if (!*line)
         return NULL;
@@ -55,9 +69,8 @@ static char *read_line(char *buf, int size, void *userdata) {
     r->rest += n;
     r->line++;
     if (n >= (size_t)size) {
-        (void)snprintf(what, sizeof(what), "line %u is too long and is ignored", r->line);
         if (!strchr("#;", line[0]))
-            r->callbacks->on_problem(r->file, what, r->userdata);
+            lose_line(r, line, n);
         line = ";\n";
         n = 2;
     }
@@ -94,6 +107,8 @@ static int load_file(const char *path, const IniCallbacks *callbacks, void *user
         return r;
     if (r < 0) { /* a file that cannot be read must not stop an agent that works */
         callbacks->on_problem(path, strerror(-r), userdata);
+        if (callbacks->on_unreadable)
+            callbacks->on_unreadable(path, r, userdata);
         return 0;
     }
     return ini_file_parse(path, text, callbacks, userdata);

@@ -9,6 +9,10 @@ typedef struct IniCallbacks {
      * and is returned */
     int (*on_value)(const char *file, const char *section, const char *name, const char *value,
                     void *userdata);
+    /* the value of a key, of whatever section, that is lost: its line is too long. May be NULL */
+    void (*on_lost)(const char *file, const char *name, void *userdata);
+    /* a file that is there cannot be read; a problem is told too. May be NULL */
+    void (*on_unreadable)(const char *file, int error, void *userdata);
     void (*on_problem)(const char *file, const char *text, void *userdata);
 } IniCallbacks;
 

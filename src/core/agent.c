@@ -14,8 +14,6 @@
 #include "system/memory.h"
 #include "system/platform.h"
 
-#define META_INJECTED_ID "injected_id"
-#define ENVIRONMENT_INJECTED_ID "DCM_AGENT_INJECTED_ID"
 #define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)
 #define TRIM_DELAY_USEC (2 * USEC_PER_SEC)
 #define HEMLOCK_USEC USEC_PER_SEC
@@ -208,10 +206,10 @@ static int load_injected_id(Agent *a) {
     int r;
 
     if (isempty(given))
-        return store_get_meta(a->store, META_INJECTED_ID, &a->injected_id);
+        return store_get_meta(a->store, STORE_META_INJECTED_ID, &a->injected_id);
     r = store_begin(a->store);
     if (r >= 0)
-        r = store_set_meta(a->store, META_INJECTED_ID, given);
+        r = store_set_meta(a->store, STORE_META_INJECTED_ID, given);
     if (r >= 0)
         r = store_commit(a->store);
     else

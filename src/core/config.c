@@ -10,6 +10,7 @@
 
 typedef enum KeyType {
     KEY_STRING, /* empty: not set */
+    KEY_LIST,   /* words; may go on in the next lines */
     KEY_PATH,
     KEY_BOOL,
     KEY_INT,
@@ -34,11 +35,11 @@ static const Key keys[] = {
     {"connection", "allow_unknown_certs", KEY_BOOL, FIELD(allow_unknown_certs), "false"},
     {"connection", "client_cert", KEY_PATH, FIELD(client_cert), ""},
     {"connection", "client_key", KEY_PATH, FIELD(client_key), ""},
-    {"connection", "pin", KEY_STRING, FIELD(pin), ""},
+    {"connection", "pin", KEY_LIST, FIELD(pin), ""},
     {"connection", "proxy", KEY_STRING, FIELD(proxy), ""},
     {"connection", "proxy_auth", KEY_PATH, FIELD(proxy_auth), ""},
     {"connection", "proxy_ca_cert", KEY_PATH, FIELD(proxy_ca_cert), ""},
-    {"connection", "no_proxy", KEY_STRING, FIELD(no_proxy), ""},
+    {"connection", "no_proxy", KEY_LIST, FIELD(no_proxy), ""},
     {"connection", "backoff", KEY_MSEC, FIELD(backoff_usec), "1000", 10, 86400e3},
     {"connection", "max_backoff", KEY_MSEC, FIELD(max_backoff_usec), "300000", 10, 86400e3},
     {"connection", "heartbeat_frequency", KEY_SECONDS, FIELD(ping_usec), "30", 1, 86400},
@@ -57,12 +58,23 @@ typedef struct Reader {
     Config *config;
     ConfigProblem problem;
     void *userdata;
+    const Key *last; /* that was set */
 } Reader;
+
+static bool is_text(KeyType type) {
+    return type == KEY_STRING || type == KEY_LIST || type == KEY_PATH;
+}
 
 void config_done(Config *c) {
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-        if (keys[i].type == KEY_STRING || keys[i].type == KEY_PATH)
-            free(*(char **)((char *)c + keys[i].offset));
+        if (is_text(keys[i].type)) {
+            char *text = *(char **)((char *)c + keys[i].offset);
+
+            if (text) /* a proxy's URL may have a password in it */
+                explicit_bzero(text, strlen(text));
+            free(text);
+        }
+    free(c->unusable);
     if (c->features)
         (void)json_object_put(c->features);
     *c = (Config){};
@@ -119,6 +131,7 @@ static int set_key(Config *c, const Key *k, const char *file, const char *value)
 
     switch (k->type) {
     case KEY_STRING:
+    case KEY_LIST:
         if (!utf8_is_valid(value, strlen(value))) /* these go on the wire */
             return -EINVAL;
         return free_and_strdup(field, isempty(value) ? NULL : value);
@@ -158,6 +171,51 @@ static int add_feature(struct json_object *features, const char *name, const cha
     return -ENOMEM;
 }
 
+/* Without these the agent would connect with less security, or elsewhere. */
+static bool is_guard(const Key *k) {
+    static const char *const names[] = {"agentmanager_url", "ca_cert",       "client_cert",
+                                        "client_key",       "pin",           "proxy",
+                                        "proxy_auth",       "proxy_ca_cert", "no_proxy"};
+
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        if (streq(k->name, names[i]))
+            return true;
+    return false;
+}
+
+static int note_unusable(Config *c, const char *file, const char *what, const char *why) {
+    if (!c->unusable && asprintf(&c->unusable, "%s in %s %s", what, file, why) < 0) {
+        c->unusable = NULL;
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+/* inih gives a line that begins with a blank as another value of the same key. */
+static int append_list(Config *c, const Key *k, const char *value) {
+    char **field = (char **)((char *)c + k->offset), *joined;
+
+    if (!utf8_is_valid(value, strlen(value)))
+        return -EINVAL;
+    if (asprintf(&joined, "%s %s", strempty(*field), value) < 0)
+        return -ENOMEM;
+    free(*field);
+    *field = joined;
+    return 0;
+}
+
+static int set_known(Reader *reader, const Key *k, const char *file, const char *value) {
+    bool goes_on = k->type == KEY_LIST && reader->last == k;
+    int r;
+
+    r = goes_on ? append_list(reader->config, k, value) : set_key(reader->config, k, file, value);
+    reader->last = k;
+    if (r != -EINVAL || !is_guard(k))
+        return r;
+    r = note_unusable(reader->config, file, k->name, "cannot be used");
+    return r < 0 ? r : -EINVAL;
+}
+
 static int on_value(const char *file, const char *section, const char *name, const char *value,
                     void *userdata) {
     Reader *reader = userdata;
@@ -166,7 +224,7 @@ static int on_value(const char *file, const char *section, const char *name, con
     if (streq(section, "features"))
         return add_feature(reader->config->features, name, value);
     if (k)
-        return set_key(reader->config, k, file, value);
+        return set_known(reader, k, file, value);
     log_debug("%s: %s in [%s] is not a key of this agent", file, name, section);
     return 0;
 }
@@ -177,7 +235,26 @@ static void on_problem(const char *file, const char *text, void *userdata) {
     reader->problem(file, text, reader->userdata);
 }
 
-static const IniCallbacks ini_callbacks = {.on_value = on_value, .on_problem = on_problem};
+static void on_lost(const char *file, const char *name, void *userdata) {
+    const Key *k = find_key("connection", name);
+    Reader *reader = userdata;
+
+    if (k && is_guard(k))
+        (void)note_unusable(reader->config, file, k->name, "is too long for a line");
+}
+
+static void on_unreadable(const char *file, int error, void *userdata) {
+    Reader *reader = userdata;
+
+    (void)note_unusable(reader->config, file, "what may stand", strerror(-error));
+}
+
+static const IniCallbacks ini_callbacks = {
+    .on_value = on_value,
+    .on_lost = on_lost,
+    .on_unreadable = on_unreadable,
+    .on_problem = on_problem,
+};
 
 int config_parse(Config *c, const char *file, const char *text, ConfigProblem problem,
                  void *userdata) {

@@ -31,6 +31,7 @@ typedef struct Config {
     char *log_level;              /* syslog names */
     char *console_level;          /* names of the LOG message */
     struct json_object *features; /* every key of [features], as strings */
+    char *unusable; /* why the agent must not connect: a value is lost that may mean security */
 } Config;
 
 /* Told of each value that cannot be used; the default stays. */

@@ -97,9 +97,12 @@ int connection_options_make(const Config *config, const char *config_file,
         .ping_usec = config->ping_usec,
         .proxy_tls.is_proxy = true,
     };
-    int r;
+    int r = 0;
 
-    r = set_url(config, config_file, &o.url, error);
+    if (config->unusable)
+        r = refuse(error, "Not connecting: %s", config->unusable);
+    if (r >= 0)
+        r = set_url(config, config_file, &o.url, error);
     if (r >= 0)
         r = set_tls(config, config_file, &o.tls, error);
     if (r >= 0)
@@ -131,7 +134,7 @@ static void add_file(Sha256 *hash, const char *path) {
 
 void connection_fingerprint(const Config *config, char ret[static SHA256_HEX_SIZE]) {
     const char *const texts[] = {config->agentmanager_url, config->proxy, config->no_proxy,
-                                 config->pin};
+                                 config->pin, config->unusable};
     const char *const files[] = {config->ca_cert, config->client_cert, config->client_key,
                                  config->proxy_auth, config->proxy_ca_cert};
     const uint64_t numbers[] = {config->backoff_usec, config->max_backoff_usec, config->ping_usec,

@@ -5,6 +5,9 @@
 #include "core/config.h"
 #include "system/platform.h"
 
+/* an id that the manager gave to this server beforehand */
+#define ENVIRONMENT_INJECTED_ID "DCM_AGENT_INJECTED_ID"
+
 typedef struct OfferFacts {
     const Config *config;
     const Platform *platform;

@@ -20,7 +20,6 @@
 #include "core/sender.h"
 #include "proto/message.h"
 
-#define META_AGENT_ID "agent_id"
 #define STORE_RETRY_USEC (5 * USEC_PER_SEC)
 #define RESEND_MAX_USEC (300 * USEC_PER_SEC)
 /* requests that are answered at once and have journal lines and a signal of their own */
@@ -131,8 +130,12 @@ static void start_resend_timer(Request *q, bool is_resend) {
 
     if (connection_get_state(f->connection) != CONNECTION_OPEN)
         return;
-    q->resend_usec = is_resend ? MIN(q->resend_usec * 2, (uint64_t)RESEND_MAX_USEC)
-                               : f->options.retransmission_usec;
+    /* what waits to be sent keeps the manager's ACKs from being read: that is no failure of it */
+    if (connection_is_congested(f->connection))
+        q->resend_usec = MAX(q->resend_usec, f->options.retransmission_usec);
+    else
+        q->resend_usec = is_resend ? MIN(q->resend_usec * 2, (uint64_t)RESEND_MAX_USEC)
+                                   : f->options.retransmission_usec;
     arm_timer(q, q->resend_usec);
 }
 
@@ -223,7 +226,7 @@ static void perform(const BatchEntry *e, void *userdata) {
         perform_stored(f, e);
     if (e->actions & REQUEST_ACTION_SEND_REPLY)
         sender_reply(f->sender, q, false);
-    if (e->actions & REQUEST_ACTION_RESEND_REPLY)
+    if (e->actions & REQUEST_ACTION_RESEND_REPLY && !connection_is_congested(f->connection))
         sender_reply(f->sender, q, true);
     if (e->actions & REQUEST_ACTION_SEND_STATUS)
         sender_status(f->sender, q);
@@ -370,7 +373,7 @@ static int store_agent_id(RequestFlow *f, const char *agent_id, bool is_change) 
     (void)batch_commit(f->batch);
     r = store_begin(f->store);
     if (r >= 0)
-        r = store_set_meta(f->store, META_AGENT_ID, agent_id);
+        r = store_set_meta(f->store, STORE_META_AGENT_ID, agent_id);
     if (r >= 0 && is_change)
         r = store_drop_foreign_replies(f->store, agent_id);
     if (r >= 0)
@@ -472,7 +475,7 @@ static int setup(RequestFlow *f, const char *jobs_root) {
     if (r >= 0)
         r = runner_new(f->event, f->store, jobs_root, &runner_callbacks, f, &f->runner);
     if (r >= 0)
-        r = store_get_meta(f->store, META_AGENT_ID, &f->agent_id);
+        r = store_get_meta(f->store, STORE_META_AGENT_ID, &f->agent_id);
     if (r < 0)
         return r;
     sender_set_agent_id(f->sender, f->agent_id);

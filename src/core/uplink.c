@@ -60,9 +60,13 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     Uplink *u = userdata;
 
     wakeup_disable(u->wakeup);
-    wakeup_reset(u->wakeup);
     u->fault = CONNECTION_FAULT_NONE;
     u->connected_since_usec = now_usec(CLOCK_REALTIME);
+    if (u->checks_nothing)
+        (void)log_struct(level_of(u->n_short, LOG_WARNING), 0,
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_CERTIFICATE_CHECK_OFF)),
+                         "allow_unknown_certs is set: whoever answers as %s is obeyed as root",
+                         u->url);
     u->callbacks.on_open(answer, u->userdata);
     memory_trim();
 }
@@ -108,6 +112,8 @@ static void on_failure(const ConnectionFailure *f, void *userdata) {
     log_failure(u, f);
     if (f->was_open)
         u->callbacks.on_closed(u->userdata);
+    if (f->was_open && f->n_short == 0) /* it was stable */
+        wakeup_reset(u->wakeup);
     wakeup_enable(u->wakeup);
     set_status(u, "Not connected to %s: %s; next attempt in %.0f s", u->url, f->text,
                (double)f->wait_usec / (double)USEC_PER_SEC);
@@ -119,13 +125,8 @@ static void on_state(ConnectionState state, void *userdata) {
     if (state == CONNECTION_RESOLVING && u->n_failures == 0)
         set_status(u, "Connecting to %s%s%s", u->url, u->proxy ? " through " : "",
                    strempty(u->proxy));
-    else
+    else if (state != CONNECTION_WAITING) /* then on_failure() says it, with the reason */
         u->callbacks.on_status(u->userdata);
-    if (state == CONNECTION_TLS && u->checks_nothing)
-        (void)log_struct(level_of(u->n_failures, LOG_WARNING), 0,
-                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_CERTIFICATE_CHECK_OFF)),
-                         "allow_unknown_certs is set: whoever answers as %s is obeyed as root",
-                         u->url);
 }
 
 static void on_progress(ConnectionState state, const char *found, void *userdata) {
@@ -190,8 +191,9 @@ Uplink *uplink_free(Uplink *u) {
 }
 
 static void not_configured(Uplink *u, const char *why) {
-    connection_stop(u->connection);
+    connection_forget(u->connection);
     wakeup_disable(u->wakeup);
+    (void)free_and_strdup(&u->proxy, NULL);
     u->connected_since_usec = 0;
     u->fault = CONNECTION_FAULT_NONE;
     (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_NOT_CONFIGURED)), "%s", why);
@@ -225,7 +227,10 @@ int uplink_configure(Uplink *u, const Config *config, const char *config_file) {
                 ?: free_and_strdup(&u->url, config->agentmanager_url);
     else if (r == -EINVAL || r == -ENODATA) {
         memcpy(u->fingerprint, fingerprint, sizeof(fingerprint));
-        r = free_and_strdup(&u->url, config->agentmanager_url);
+        /* everybody may read it, and one that is refused may have a password in it */
+        r = free_and_strdup(&u->url, strchr(strempty(config->agentmanager_url), '@')
+                                         ? NULL
+                                         : config->agentmanager_url);
         not_configured(u, error);
         if (was_open)
             u->callbacks.on_closed(u->userdata);
@@ -234,7 +239,7 @@ int uplink_configure(Uplink *u, const Config *config, const char *config_file) {
     if (r < 0)
         return r;
     memcpy(u->fingerprint, fingerprint, sizeof(fingerprint));
-    u->checks_nothing = config->allow_unknown_certs && !config->pin;
+    u->checks_nothing = options.url.tls && config->allow_unknown_certs && options.tls.n_pins == 0;
     begin(u);
     r = connection_start(u->connection, &options);
     if (was_open)
@@ -245,6 +250,8 @@ int uplink_configure(Uplink *u, const Config *config, const char *config_file) {
 void uplink_reconnect(Uplink *u) {
     bool was_open = connection_get_state(u->connection) == CONNECTION_OPEN;
 
+    if (connection_get_state(u->connection) == CONNECTION_IDLE)
+        return;
     begin(u);
     connection_restart(u->connection);
     if (was_open)

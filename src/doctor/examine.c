@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Connection does the work; its progress is the report. An agent that is connected is not
- * disturbed: a second handshake under its token could end its connection. */
+/* A Connection does the work; its progress is the report. There is no handshake beside a running
+ * agent: a second one under its token could end its connection, and it tries itself. */
 #include "doctor/examine.h"
 
 #include <arpa/inet.h>
@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "basic/fd-util.h"
 #include "basic/i18n.h"
@@ -15,6 +16,7 @@
 #include "core/connection-options.h"
 #include "core/offer.h"
 #include "core/token.h"
+#include "store/store.h"
 
 #define RELEASE_TIME 1764547200 /* 2025-12-01: no clock is right that says less */
 #define CERTIFICATE_WARNING_USEC (14 * 24 * 3600 * USEC_PER_SEC)
@@ -31,7 +33,8 @@ typedef struct Examination {
     bool uses_tls;
     char *proxy; /* for people; NULL: none */
     char token[TOKEN_SIZE];
-    int token_error;
+    char *agent_id, *injected_id; /* as the agent has stored them */
+    int identity_error;
     bool over;
 } Examination;
 
@@ -47,6 +50,8 @@ static void examination_done(Examination *x) {
     config_done(&x->config);
     platform_done(&x->platform);
     explicit_bzero(x->token, sizeof(x->token));
+    free(x->agent_id);
+    free(x->injected_id);
     free(x->proxy);
     sd_event_unref(x->event);
 }
@@ -159,16 +164,17 @@ static void report_tls(Examination *x, const char *found) {
 }
 
 static void report_handshake_not_tried(Examination *x) {
-    if (x->surroundings->is_connected)
-        report_add(x->report, CHECK_HANDSHAKE, FINDING_OK, _("not tried, as the agent has it: %s"),
-                   x->surroundings->status);
-    else if (x->token_error == -ENOENT)
+    if (x->surroundings->is_running)
+        report_add(x->report, CHECK_HANDSHAKE,
+                   x->surroundings->is_connected ? FINDING_OK : FINDING_SKIPPED,
+                   _("not tried beside the running agent: %s"), x->surroundings->status);
+    else if (x->identity_error == -ENOENT)
         report_add(x->report, CHECK_HANDSHAKE, FINDING_SKIPPED, "%s",
                    _("the agent makes its token at its first start: systemctl start dcm-agent"));
     else
         report_add(x->report, CHECK_HANDSHAKE, FINDING_SKIPPED,
-                   _("the token in %s cannot be read: %s; try it as root"),
-                   x->options->state_directory, strerror(-x->token_error));
+                   _("the identity in %s cannot be read: %s; try it as root"),
+                   x->options->state_directory, strerror(-x->identity_error));
     end(x);
 }
 
@@ -194,7 +200,7 @@ static void on_progress(ConnectionState state, const char *found, void *userdata
         break;
     case CONNECTION_UPGRADING:
         report_add(x->report, CHECK_HTTP, FINDING_OK, "%s", _("a WebSocket is there"));
-        if (x->surroundings->is_connected || x->token_error < 0)
+        if (x->surroundings->is_running || x->identity_error < 0)
             report_handshake_not_tried(x);
         break;
     default:
@@ -208,8 +214,14 @@ static int make_offer(char **ret, size_t *ret_size, void *userdata) {
     if (x->over)
         return -ECANCELED;
     return offer_make(
-        &(const OfferFacts){.config = &x->config, .platform = &x->platform, .token = x->token}, ret,
-        ret_size);
+        &(const OfferFacts){
+            .config = &x->config,
+            .platform = &x->platform,
+            .token = x->token,
+            .agent_id = x->agent_id,
+            .injected_id = x->injected_id,
+        },
+        ret, ret_size);
 }
 
 static void on_open(const HandshakeAnswer *answer, void *userdata) {
@@ -272,12 +284,34 @@ static int read_configuration(Examination *x, ConnectionOptions *ret) {
     return r < 0 ? r : 1;
 }
 
-static int read_identity(Examination *x) {
-    _cleanup_free_ char *path = NULL;
+/* What the agent would say of itself: a manager takes other words for a change. Nothing is made. */
+static int read_stored(Examination *x, const char *database) {
+    _cleanup_(store_closep) Store *store = NULL;
+    const char *given = surroundings_get(x->surroundings, ENVIRONMENT_INJECTED_ID);
+    int r = 0;
 
-    if (asprintf(&path, "%s/token", x->options->state_directory) < 0)
+    if (access(database, F_OK) >= 0)
+        r = store_open(database, &store);
+    else if (errno != ENOENT)
+        return -errno;
+    if (r >= 0 && !store)
+        return free_and_strdup(&x->injected_id, isempty(given) ? NULL : given);
+    if (r >= 0)
+        r = store_get_meta(store, STORE_META_AGENT_ID, &x->agent_id);
+    if (r >= 0)
+        r = isempty(given) ? store_get_meta(store, STORE_META_INJECTED_ID, &x->injected_id)
+                           : free_and_strdup(&x->injected_id, given);
+    return r;
+}
+
+static int read_identity(Examination *x) {
+    _cleanup_free_ char *token = NULL, *database = NULL;
+
+    if (asprintf(&token, "%s/token", x->options->state_directory) < 0 ||
+        asprintf(&database, "%s/requests.db", x->options->state_directory) < 0)
         return -ENOMEM;
-    x->token_error = token_load(path, x->token);
+    if (!x->surroundings->is_running)
+        x->identity_error = token_load(token, x->token) ?: read_stored(x, database);
     return platform_read(&x->platform);
 }
 

@@ -13,6 +13,7 @@
 #include "doctor/examine.h"
 
 #define SERVICE_USER "dcm-agent"
+#define OTHER_USER "nobody"
 #define CREDENTIALS "/run/credentials/dcm-agent.service"
 
 typedef struct Options {
@@ -78,9 +79,11 @@ static int become_service_user(Report *report) {
         report_add(report, CHECK_SERVICE, FINDING_WARNING,
                    _("there is no user %s: is the agent installed? (systemd-sysusers)"),
                    SERVICE_USER);
-        return 0;
+        user = getpwnam(OTHER_USER);
     }
-    if (initgroups(SERVICE_USER, user->pw_gid) < 0 ||
+    if (!user)
+        return -ESRCH;
+    if (initgroups(user->pw_name, user->pw_gid) < 0 ||
         setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
         setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0)
         return -errno;

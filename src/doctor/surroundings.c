@@ -25,10 +25,12 @@ static int read_unit(sd_bus *bus, Surroundings *s) {
                                    &load_state);
     if (r < 0)
         return r;
-    s->has_unit = streq(load_state, "loaded");
-    return s->has_unit ? sd_bus_get_property_strv(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Service",
-                                                  "Environment", NULL, &s->environment)
-                       : 0;
+    if (!streq(load_state, "loaded"))
+        return 0;
+    r = sd_bus_get_property_strv(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Service", "Environment", NULL,
+                                 &s->environment);
+    s->has_unit = r >= 0;
+    return r;
 }
 
 static int read_agent(sd_bus *bus, Surroundings *s) {
@@ -67,9 +69,9 @@ int surroundings_read(Surroundings *ret) {
 const char *surroundings_get(const Surroundings *s, const char *name) {
     size_t size = strlen(name);
 
-    if (!s->environment)
+    if (!s->has_unit)
         return getenv(name);
-    for (char **e = s->environment; *e; e++)
+    for (char **e = s->environment; e && *e; e++)
         if (strncmp(*e, name, size) == 0 && (*e)[size] == '=')
             return *e + size + 1;
     return NULL;

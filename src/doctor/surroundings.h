@@ -10,7 +10,7 @@ typedef struct Surroundings {
     bool is_running;    /* the agent answers on the bus */
     bool is_connected;  /* to its manager */
     char *status;       /* its status text */
-    char **environment; /* of the unit, "NAME=VALUE"; NULL: not known */
+    char **environment; /* of the unit, "NAME=VALUE"; NULL: empty */
 } Surroundings;
 
 /* Without a bus everything stays unknown. -ENOMEM alone is an error. */

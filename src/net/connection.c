@@ -173,10 +173,10 @@ static void fail(Connection *c, ConnectionFault fault, bool by_peer, const char 
     failure.wait_usec = backoff_next(&c->backoff, cause, c->forced_usec, random_u32());
     failure.n_short = c->backoff.n_short;
     c->forced_usec = 0;
+    set_state(c, CONNECTION_WAITING);
     set_timer(c, now + failure.wait_usec);
     if (c->callbacks.on_failure)
         c->callbacks.on_failure(&failure, c->userdata);
-    set_state(c, CONNECTION_WAITING);
 }
 
 static void send_ping_or_give_up(Connection *c) {
@@ -326,7 +326,11 @@ static ConnectionFault explain_closed(Connection *c, int error) {
     if (c->error[0])
         return fault;
     switch (error) {
-    case -ECONNABORTED:
+    case -ECONNABORTED: /* TLS's, or the kernel's */
+        if (!transport_get_session(stream_get_transport(c->stream))) {
+            (void)snprintf(c->error, sizeof(c->error), "%s", strerror(-error));
+            return fault;
+        }
         tls_client_explain(c->tls, stream_get_transport(c->stream), c->error, sizeof(c->error));
         return CONNECTION_FAULT_TLS;
     case -EPROTO:
@@ -512,11 +516,17 @@ void connection_stop(Connection *c) {
     set_state(c, CONNECTION_IDLE);
 }
 
+void connection_forget(Connection *c) {
+    connection_stop(c);
+    drop_options(c);
+}
+
 void connection_wake(Connection *c, ConnectionWake why) {
     bool is_hanging = (c->state == CONNECTION_RESOLVING || c->state == CONNECTION_CONNECTING) &&
                       now_usec(CLOCK_BOOTTIME) - c->begun_usec >= HANGING_USEC;
 
-    if (!is_hanging && (c->state != CONNECTION_WAITING || c->is_forced))
+    if (!is_hanging &&
+        (c->state != CONNECTION_WAITING || c->is_forced || backoff_is_flapping(&c->backoff)))
         return;
     /* where the network or the clock was at fault, what follows is a new start */
     if (c->fault == CONNECTION_FAULT_NAME || c->fault == CONNECTION_FAULT_ROUTE ||
@@ -540,6 +550,10 @@ const char *connection_get_tls(const Connection *c) {
 
 uint64_t connection_get_certificate_end_usec(const Connection *c) {
     return c->certificate_end_usec;
+}
+
+bool connection_is_congested(const Connection *c) {
+    return c->state == CONNECTION_OPEN && stream_is_congested(c->stream);
 }
 
 int connection_send(Connection *c, struct json_object *message) {

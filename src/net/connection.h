@@ -92,6 +92,8 @@ int connection_start(Connection *c, ConnectionOptions *options);
 /* Likewise with the options that it has; nothing if it has none. */
 void connection_restart(Connection *c);
 void connection_stop(Connection *c);
+/* Stops, and has no options any more. */
+void connection_forget(Connection *c);
 /* Something has changed, so that the next attempt is worth while now, unless the manager asked for
  * the pause. Also begins anew an attempt that has hung for a second at a name or an address. */
 void connection_wake(Connection *c, ConnectionWake why);
@@ -104,5 +106,7 @@ const char *connection_get_tls(const Connection *c) _pure_;
 /* When the manager's certificate ends, CLOCK_REALTIME; 0: not known */
 uint64_t connection_get_certificate_end_usec(const Connection *c) _pure_;
 
+/* So much waits to be sent that nothing is read; what can wait should. */
+bool connection_is_congested(const Connection *c) _pure_;
 /* -ENOTCONN unless open; other errors as in proto/websocket.h. */
 int connection_send(Connection *c, struct json_object *message);

@@ -64,6 +64,10 @@ uint64_t stream_last_alive_usec(const Stream *s) {
     return s->alive_usec;
 }
 
+bool stream_is_congested(const Stream *s) {
+    return s->congested;
+}
+
 uint16_t stream_close_code(const Stream *s) {
     return websocket_close_code(s->websocket);
 }

@@ -34,6 +34,9 @@ uint64_t stream_last_alive_usec(const Stream *s) _pure_;
 /* Code of the peer's close frame, or 0. */
 uint16_t stream_close_code(const Stream *s);
 
+/* More than SEND_QUEUE_HIGH_MAX bytes waited to be sent, and not few enough of them are gone. */
+bool stream_is_congested(const Stream *s) _pure_;
+
 /* Queues an HTTP head. -EBUSY: one is still being sent. */
 int stream_send_head(Stream *s, const char *head);
 /* Queue frames; errors as in proto/websocket.h; -ENOTCONN before the heads are through. While more

@@ -46,6 +46,9 @@ int tls_client_new(const TlsOptions *options, const char *host, TlsClient **ret)
     c->host = strdup(host);
     if (!c->host)
         return -ENOMEM;
+    /* RFC 6066, section 3, and RFC 9525: without the dot at the end of an absolute name */
+    if (c->host[0] && c->host[strlen(c->host) - 1] == '.')
+        c->host[strlen(c->host) - 1] = 0;
     *ret = TAKE_PTR(c);
     return 0;
 }

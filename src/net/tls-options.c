@@ -26,6 +26,7 @@ static int add_pin(TlsOptions *o, const char *text, size_t size) {
 
 int tls_options_add_pins(TlsOptions *o, const char *text) {
     static const char between[] = ", \t";
+    unsigned before = o->n_pins;
     int r = 0;
 
     for (text += strspn(text, between); *text && r >= 0; text += strspn(text, between)) {
@@ -34,5 +35,5 @@ int tls_options_add_pins(TlsOptions *o, const char *text) {
         r = add_pin(o, text, size);
         text += size;
     }
-    return r;
+    return r < 0 || o->n_pins > before ? r : -EINVAL;
 }

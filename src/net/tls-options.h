@@ -27,5 +27,6 @@ static inline const char *tls_options_url_key(const TlsOptions *o) {
 }
 
 void tls_options_done(TlsOptions *o);
-/* Adds pins: base64, with blanks or commas between them. -EINVAL; -E2BIG: more than PINS_MAX. */
+/* Adds pins: base64, with blanks or commas between them. -EINVAL, also if there are none; -E2BIG:
+ * more than PINS_MAX. */
 int tls_options_add_pins(TlsOptions *o, const char *text);

@@ -114,7 +114,7 @@ static ssize_t on_pull(gnutls_transport_ptr_t userdata, void *buf, size_t size) 
     if (!t->pulled) {
         t->pulled = malloc(PULL_SIZE);
         if (!t->pulled) {
-            errno = ENOMEM;
+            errno = t->io_error = ENOMEM;
             return -1;
         }
     }

@@ -49,7 +49,7 @@ static void fail(Tunnel *t, const char *error, uint64_t retry_after_usec) {
 static void fail_errno(Tunnel *t, int error) {
     if (t->error[0])
         ;
-    else if (error == -ECONNABORTED)
+    else if (error == -ECONNABORTED && t->tls)
         tls_client_explain(t->tls, t->transport, t->error, sizeof(t->error));
     else if (error == -ECONNRESET)
         (void)snprintf(t->error, sizeof(t->error),

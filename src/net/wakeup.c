@@ -24,6 +24,7 @@ struct Wakeup {
     int netlink_fd, clock_fd;
     sd_event_source *netlink_source, *clock_source;
     sd_event_source *settle_timer; /* on while changes come together */
+    bool clock_changed;            /* among them */
     RateLimit limit;
 };
 
@@ -84,7 +85,14 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata) {
     Wakeup *w = userdata;
     unsigned missed;
 
-    if (ratelimit_below(&w->limit, &missed))
+    bool clock_changed = w->clock_changed;
+
+    w->clock_changed = false;
+    if (!ratelimit_below(&w->limit, &missed))
+        return 0;
+    if (clock_changed)
+        w->callbacks.on_clock(w->userdata);
+    else
         w->callbacks.on_network(w->userdata);
     return 0;
 }
@@ -105,7 +113,8 @@ static int on_clock(sd_event_source *source, int fd, uint32_t revents, void *use
     if (read(fd, &n, sizeof(n)) >= 0 || errno != ECANCELED)
         return 0;
     (void)arm_clock(fd);
-    w->callbacks.on_clock(w->userdata);
+    w->clock_changed = true;
+    settle(w);
     return 0;
 }
 
@@ -140,13 +149,17 @@ void wakeup_enable(Wakeup *w) {
 
     if (w->netlink_fd < 0) {
         r = open_netlink(w);
-        if (r < 0)
+        if (r < 0) {
             (void)log_debug_errno(r, "Changes of the network cannot be followed: %m");
+            w->netlink_fd = safe_close(w->netlink_fd);
+        }
     }
     if (w->clock_fd < 0) {
         r = open_clock(w);
-        if (r < 0)
+        if (r < 0) {
             (void)log_debug_errno(r, "Changes of the clock cannot be followed: %m");
+            w->clock_fd = safe_close(w->clock_fd);
+        }
     }
 }
 

@@ -10,9 +10,10 @@
 
 typedef struct Wakeup Wakeup;
 
-/* Neither may free the wakeup; both may disable it. */
+/* One of them is called 0.2 s after the first of the changes that come together, at most 5 times in
+ * a minute: on_clock() if the clock was among them. Neither may free the wakeup; both may disable
+ * it. */
 typedef struct WakeupCallbacks {
-    /* 0.2 s after the first of the changes that come together, at most 5 times in a minute */
     void (*on_network)(void *userdata);
     void (*on_clock)(void *userdata);
 } WakeupCallbacks;

@@ -18,6 +18,10 @@ void backoff_reset(Backoff *b) {
     b->current_usec = b->initial_usec;
 }
 
+bool backoff_is_flapping(const Backoff *b) {
+    return b->n_short > SHORT_FREE;
+}
+
 static uint64_t scale(uint64_t usec, uint32_t random) {
     return (uint64_t)((double)usec * ((double)random / (double)UINT32_MAX));
 }

@@ -25,6 +25,9 @@ void backoff_init(Backoff *b, uint64_t initial_usec, uint64_t max_usec);
 /* The manager has accepted the agent, or said something. */
 void backoff_reset(Backoff *b);
 
+/* More connections in a row than accidents explain were accepted and soon over. */
+bool backoff_is_flapping(const Backoff *b) _pure_;
+
 /* How long to wait:
  * FAILED, LOST  uniform in [w/2, w] for a w that doubles up to the maximum;
  * SHORT         likewise, from the fourth in a row on with a w that no acceptance resets;

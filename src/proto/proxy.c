@@ -176,12 +176,14 @@ static bool is_in_network(char *network, const char *host) {
 static bool is_same_or_below(const char *name, const char *host) {
     size_t n, h = strlen(host);
 
+    if (h > 0 && host[h - 1] == '.') /* an absolute name */
+        h--;
     if (name[0] == '*')
         name++;
     if (name[0] == '.')
         name++;
     n = strlen(name);
-    return n > 0 && h >= n && strcasecmp(host + h - n, name) == 0 &&
+    return n > 0 && h >= n && strncasecmp(host + h - n, name, n) == 0 &&
            (h == n || host[h - n - 1] == '.');
 }
 

@@ -118,6 +118,7 @@ static int hex_value(char c) {
 int percent_decode(const char *text, char **ret) {
     _cleanup_free_ char *decoded = malloc(strlen(text) + 1);
     char *p = decoded;
+    int r;
 
     if (!decoded)
         return -ENOMEM;
@@ -131,5 +132,7 @@ int percent_decode(const char *text, char **ret) {
         } else
             *p++ = *text++;
     }
-    return utf8_replace_invalid(decoded, (size_t)(p - decoded), ret);
+    r = utf8_replace_invalid(decoded, (size_t)(p - decoded), ret);
+    explicit_bzero(decoded, (size_t)(p - decoded)); /* it may be a password */
+    return r;
 }

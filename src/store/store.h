@@ -26,6 +26,9 @@ int store_commit(Store *s);
 void store_rollback(Store *s);
 bool store_in_transaction(const Store *s) _pure_;
 
+#define STORE_META_AGENT_ID "agent_id"
+#define STORE_META_INJECTED_ID "injected_id"
+
 /* Small facts. *ret is NULL if there is none; the caller frees. */
 int store_get_meta(Store *s, const char *key, char **ret);
 int store_set_meta(Store *s, const char *key, const char *value);

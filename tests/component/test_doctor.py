@@ -5,6 +5,8 @@ nothing is made or changed."""
 
 import json
 import os
+import pwd
+import shutil
 import subprocess
 
 import pytest
@@ -14,6 +16,16 @@ from test_tls import Authority
 
 CHECKS = ["configuration", "clock", "name", "route", "proxy", "TCP", "TLS", "HTTP", "handshake", "service"]
 TOKEN = "t" * 40 + "0" * 36
+
+
+def exists(user):
+    try:
+        return bool(pwd.getpwnam(user))
+    except KeyError:
+        return False
+
+
+DOCTOR_USER = "dcm-agent" if exists("dcm-agent") else "nobody"  # whom it becomes when root starts it
 
 
 @pytest.fixture
@@ -92,6 +104,34 @@ def test_connected_agent_is_not_disturbed(agent, manager, doctor):
     del manager.connections[1:]  # the doctor's
     manager.request("g", "heartbeat")
     manager.wait_message("REPLY", "g")
+
+
+def test_agent_that_runs_is_not_disturbed_either(agent, manager, doctor):
+    """It tries itself, and says what came of it."""
+    agent.configure(manager.url(), connection={"backoff": "60000", "max_backoff": "60000"})
+    manager.answers.append({"return_code": 401})
+    agent.start()
+    agent.wait_notify("does not authorise")
+    status, output = doctor("--json")
+    result, text = findings(output)["handshake"]
+    assert status == 0 and result == "skipped" and "does not authorise this agent (401)" in text
+    assert len(manager.offers) == 1
+
+
+def test_stored_identity_is_offered(agent, manager, doctor):
+    agent.configure(manager.url())
+    agent.start(DCM_AGENT_INJECTED_ID="injected-1")
+    agent.wait_notify("Connected")
+    agent.stop()
+    for path in (agent.state, *agent.state.iterdir()):
+        shutil.chown(path, DOCTOR_USER)
+    status, output = doctor("--json")
+    assert status == 0 and findings(output)["handshake"][0] == "ok", output
+    for path in (agent.state, *agent.state.iterdir()):
+        shutil.chown(path, "root")
+    offer = manager.offers[1]
+    assert offer["token"] == manager.offers[0]["token"]
+    assert (offer["agent_id"], offer["injected_id"]) == ("agent-1", "injected-1")
 
 
 @pytest.mark.parametrize("code, text", [

@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MAN = ROOT / "docs/man"
 PAGES = sorted(MAN.glob("*.[1-9]"))
 MARKDOWN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-TYPES = {"STRING": "string", "PATH": "path", "BOOL": "boolean", "INT": "integer",
+TYPES = {"STRING": "string", "LIST": "list", "PATH": "path", "BOOL": "boolean", "INT": "integer",
          "MSEC": "milliseconds", "SECONDS": "seconds"}
 
 
