@@ -44,6 +44,7 @@
 #define JOB_OUTPUT_TAIL_MAX ((uint64_t)512 * 1024)  /* ... and its end */
 /* of either stream in a reply, as JSON: two and the rest make a message */
 #define REPLY_STREAM_MAX ((size_t)3584 * 1024)
+#define OUTPUT_PIECE_MAX ((size_t)1024 * 1024) /* of one get_job_output */
 #define EXIT_RECORD_MAX ((size_t)4096)
 #define REMOVE_GUIDS_MAX 1024u   /* of one call of Remove */
 #define EXECUTOR_CALLS_MAX 1024u /* unanswered at a time */

@@ -45,6 +45,37 @@ static ssize_t read_tail(int fd, char *buf, const OutputSummary *s) {
     return m < 0 ? m : n + m;
 }
 
+static int open_stream(int dir_fd, const char *name) {
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
+
+    return fd < 0 ? -errno : fd;
+}
+
+ssize_t job_output_read_at(int dir_fd, const char *name, const OutputSummary *s, uint64_t offset,
+                           char *buf, size_t size, uint64_t *ret_offset) {
+    const uint64_t head = s ? MIN(s->head_bytes, JOB_OUTPUT_HEAD_MAX) : JOB_OUTPUT_HEAD_MAX;
+    const uint64_t tail = s ? MIN(s->tail_bytes, JOB_OUTPUT_TAIL_MAX) : 0;
+    _cleanup_close_ int fd = -1;
+    uint64_t position, end;
+
+    fd = open_stream(dir_fd, name);
+    if (fd < 0)
+        return fd;
+    *ret_offset = offset;
+    if (offset < head)
+        return read_at(fd, buf, MIN(size, head - offset), offset);
+    if (tail == 0)
+        return 0;
+    if (offset < s->tail_offset)
+        *ret_offset = offset = s->tail_offset;
+    if (offset >= s->tail_offset + tail)
+        return 0;
+    position = job_output_position(offset);
+    end = JOB_OUTPUT_HEAD_MAX + JOB_OUTPUT_TAIL_MAX; /* the ring goes on at its beginning */
+    size = MIN(size, MIN(s->tail_offset + tail - offset, end - position));
+    return read_at(fd, buf, size, position);
+}
+
 static size_t add_gap(char *buf, uint64_t bytes) {
     if (bytes == 0)
         return 0;
@@ -61,9 +92,9 @@ int job_output_read(int dir_fd, const char *name, const OutputSummary *s, char *
     size_t size;
     ssize_t n;
 
-    fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
+    fd = open_stream(dir_fd, name);
     if (fd < 0)
-        return -errno;
+        return fd;
     buf = malloc(head + tail + 2 * GAP_SIZE_MAX + 1);
     if (!buf)
         return -ENOMEM;

@@ -10,6 +10,7 @@
 
 #define INTERFACE AGENT_BUS_NAME ".Manager"
 #define ERROR_NO_SUCH_REQUEST "org.dcmagent.Error.NoSuchRequest"
+#define ERROR_NOT_AT_WORK "org.dcmagent.Error.NotAtWork"
 #define SIGNAL_INTERVAL_USEC (100 * USEC_PER_MSEC)
 
 struct AgentObject {
@@ -195,6 +196,23 @@ static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error)
     return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
 
+static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    AgentObject *o = userdata;
+    const char *guid;
+    int r;
+
+    r = sd_bus_message_read(m, "s", &guid);
+    if (r < 0)
+        return r;
+    r = agent_cancel(o->agent, guid);
+    if (r == -ENOENT)
+        return sd_bus_error_setf(error, ERROR_NO_SUCH_REQUEST, "There is no request %.256s", guid);
+    if (r == -EALREADY)
+        return sd_bus_error_setf(error, ERROR_NOT_AT_WORK, "The request %.256s is not at work",
+                                 guid);
+    return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
+}
+
 static int method_reconnect(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     AgentObject *o = userdata;
 
@@ -231,6 +249,7 @@ static const sd_bus_vtable vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("ListCommands", SD_BUS_NO_ARGS,
                             SD_BUS_RESULT("a(sssa(ssbs))", commands), method_list_commands,
                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", guid), SD_BUS_NO_RESULT, method_cancel, 0),
     SD_BUS_METHOD_WITH_ARGS("Reconnect", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reconnect, 0),
     SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, 0),
     SD_BUS_SIGNAL_WITH_ARGS("RequestChanged", SD_BUS_ARGS("s", guid, "s", command, "s", state), 0),

@@ -200,6 +200,25 @@ void agent_reconnect(Agent *a) {
     uplink_reconnect(a->uplink);
 }
 
+int agent_cancel(Agent *a, const char *guid) {
+    Request *q = NULL;
+    int r;
+
+    r = request_flow_find(a->flow, guid, &q);
+    if (r < 0)
+        return r;
+    if (!q)
+        return -ENOENT;
+    if (q->state != REQUEST_STATE_ACKED) {
+        request_flow_fire(q, REQUEST_EVENT_CANCEL); /* it may have been read from the store */
+        return -EALREADY;
+    }
+    (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(guid), LOG_COMMAND(q->command)),
+                     "Cancelling %s, as ordered on this machine", guid);
+    request_flow_fire(q, REQUEST_EVENT_CANCEL);
+    return 0;
+}
+
 /* From the environment once, then remembered. */
 static int load_injected_id(Agent *a) {
     const char *given = getenv(ENVIRONMENT_INJECTED_ID);

@@ -44,6 +44,9 @@ int agent_reload(Agent *a);
 /* Drops the connection, if there is one, and connects at once. */
 void agent_reconnect(Agent *a);
 
+/* As a CANCEL of the manager. -ENOENT: no such request; -EALREADY: it has its reply. */
+int agent_cancel(Agent *a, const char *guid);
+
 const Uplink *agent_get_uplink(const Agent *a);
 /* Each is "" while it is not known. */
 const char *agent_get_agent_id(const Agent *a);

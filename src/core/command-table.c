@@ -2,6 +2,7 @@
 #include "core/command-table.h"
 
 #include "basic/bounds.h"
+#include "core/builtin-output.h"
 #include "core/builtin.h"
 #include "core/script-source.h"
 
@@ -68,6 +69,14 @@ static int run_script_prepare(const ArgumentValue *values, JobSpec *ret, char **
     return 0;
 }
 
+static const Argument get_job_output_arguments[] = {
+    [GET_JOB_OUTPUT_GUID] = {"guid", ARGUMENT_STRING, true, "request_id of the script's request"},
+    [GET_JOB_OUTPUT_STREAM] = {"stream", ARGUMENT_STRING, false, "stdout (the default) or stderr"},
+    [GET_JOB_OUTPUT_OFFSET] = {"offset", ARGUMENT_INTEGER, false, "first byte that is wanted"},
+    [GET_JOB_OUTPUT_LENGTH] = {"length", ARGUMENT_INTEGER, false,
+                               "bytes, at most and by default 1 MiB"},
+};
+
 #define ARGUMENTS(table) .arguments = (table), .n_arguments = ELEMENTSOF(table)
 
 static const Command commands[] = {
@@ -75,6 +84,13 @@ static const Command commands[] = {
         .name = "get_agent_data",
         .summary = "Processors, memory and load of this server",
         .run = builtin_get_agent_data,
+    },
+    {
+        .name = "get_job_output",
+        .kind = COMMAND_IMMEDIATE,
+        .summary = "What a script has written, piece by piece, also while it runs",
+        ARGUMENTS(get_job_output_arguments),
+        .run = builtin_get_job_output,
     },
     {
         .name = "heartbeat",

@@ -31,6 +31,7 @@ CommandRun *command_run_free(CommandRun *run);
 
 typedef struct CommandContext {
     sd_event *event;
+    const char *jobs_root; /* the executor's state directory */
     /* the end of a command that takes its time; takes over the reply (NULL if error < 0) */
     void (*done)(int error, struct json_object *reply, void *userdata);
     void *userdata;

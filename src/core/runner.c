@@ -172,6 +172,7 @@ static int load_arguments(Execution *x, char **ret_error) {
 static int start_inside(Execution *x, char **ret_error) {
     const CommandContext context = {
         .event = x->runner->event,
+        .jobs_root = x->runner->jobs_root,
         .done = on_run_done,
         .userdata = x,
     };
@@ -224,7 +225,7 @@ static void start(Execution *x) {
 }
 
 int runner_run_now(Runner *r, Request *q, struct json_object **ret_reply) {
-    const CommandContext context = {.event = r->event};
+    const CommandContext context = {.event = r->event, .jobs_root = r->jobs_root};
     const Command *c = command_find(q->command);
     _cleanup_free_ char *error = NULL;
     ArgumentValue *values = NULL;

@@ -37,6 +37,7 @@ int doctor_exec(char *argv[]);
 int verb_status(const Context *c, int argc, char *argv[]);
 int verb_requests(const Context *c, int argc, char *argv[]);
 int verb_show(const Context *c, int argc, char *argv[]);
+int verb_cancel(const Context *c, int argc, char *argv[]);
 int verb_commands(const Context *c, int argc, char *argv[]);
 int verb_doctor(const Context *c, int argc, char *argv[]);
 int verb_reload(const Context *c, int argc, char *argv[]);

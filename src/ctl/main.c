@@ -23,6 +23,7 @@ static const Verb verbs[] = {
      N_("connection, identity and open requests (the default)")},
     {"requests", "", 0, true, verb_requests, N_("the newest requests, oldest first")},
     {"show", "GUID", 1, true, verb_show, N_("one request with its reply (root)")},
+    {"cancel", "GUID", 1, true, verb_cancel, N_("end the job of a request (root)")},
     {"commands", "", 0, true, verb_commands, N_("commands that the manager can order")},
     {"doctor", "", 0, false, verb_doctor, N_("check the way to the manager, step by step")},
     {"reconnect", "", 0, true, verb_reconnect,

@@ -131,6 +131,10 @@ int verb_show(const Context *c, int argc, char *argv[]) {
     return EXIT_SUCCESS;
 }
 
+int verb_cancel(const Context *c, int argc, char *argv[]) {
+    return ctl_call(c, "Cancel", NULL, "s", argv[0]);
+}
+
 static struct json_object *named(struct json_object *tuple, const char *const keys[], size_t n) {
     struct json_object *o = json_object_new_object();
 

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.parse
 import uuid
 import zlib
 
@@ -211,6 +212,85 @@ def test_cancel(manager):
     manager.send(type="CANCEL", request_id=guid)
     reply = reply_to(manager, guid)
     assert reply["return_code"] == -15 and "cancelled" in reply["error_message"]
+
+
+def test_cancel_by_the_owner(manager):
+    guid = order(manager, "#!/bin/sh\nexec sleep infinity\n")
+    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    run("dcm-agentctl", "cancel", guid)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == -15 and "cancelled" in reply["error_message"]
+    for name, text in ((guid, "is not at work"), ("nope", "There is no request nope")):
+        done = subprocess.run(["dcm-agentctl", "cancel", name], capture_output=True, text=True)
+        assert done.returncode == 1 and text in done.stderr
+    done = subprocess.run(["setpriv", "--reuid=nobody", "--clear-groups", "dcm-agentctl", "cancel", guid],
+                          capture_output=True, text=True)
+    assert done.returncode == 1 and "Permission denied" in done.stderr
+
+
+def test_time_limit(manager):
+    guid = order(manager, "#!/bin/sh\necho begun\nexec sleep infinity\n", timeout=1)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == -124 and reply["message"] == "begun\n"
+    assert reply["error_message"] == "The time of the job was up, and it was ended.\n"
+    guid = order(manager, "#!/bin/sh\ntrue\n", timeout=-1)
+    assert "timeout" in urllib.parse.unquote(reply_to(manager, guid)["error_message"])
+
+
+def test_what_is_left_behind_is_told(manager):
+    guid = order(manager, "#!/bin/bash\nsleep infinity &\nsetsid sleep infinity &\n")
+    assert reply_to(manager, guid)["error_message"] == "The job left 2 processes behind, ended with it.\n"
+
+
+def test_policy_is_told_to_the_manager(manager):
+    policy = pathlib.Path("/etc/dcm-agent/policy.conf.d/test.conf")
+    policy.parent.mkdir(exist_ok=True)
+    policy.write_text("[policy]\nallow_root_scripts = no\n")
+    try:
+        reply = reply_to(manager, order(manager, "#!/bin/sh\nid -u\n", runUnderSudo=True))
+        assert reply["return_code"] == 1
+        assert "allow_root_scripts in /etc/dcm-agent/policy.conf" in urllib.parse.unquote(
+            reply["error_message"])
+        assert reply_to(manager, order(manager, "#!/bin/sh\nid -un\n"))["message"] == "dcm\n"
+    finally:
+        policy.unlink()
+
+
+def ask_output(manager, guid, **arguments):
+    name = str(uuid.uuid4())
+    manager.request(name, "get_job_output", {"guid": guid, **arguments})
+    return reply_to(manager, name)
+
+
+def test_output_piece_by_piece(manager):
+    """While it runs, and all that was kept of it afterwards."""
+    fifo = pathlib.Path("/tmp/dcm-test-output-fifo")
+    os.mkfifo(fifo)
+    fifo.chmod(0o666)
+    guid = order(manager, f"#!/bin/bash\necho begun\necho error >&2\nread -r <{fifo}\n"
+                          "head -c 2000000 /dev/zero | tr '\\0' x\nprintf 'end\\377'\n")
+    wait_for(lambda: "begun" in ask_output(manager, guid)["message"], "output")
+    running = ask_output(manager, guid, stream="stderr")
+    assert running["reply_type"] == "job_output" and running["message"] == "error\n"
+    assert running["reply_object"] == {"stream": "stderr", "offset": 0, "length": 6, "next_offset": 6,
+                                       "complete": False}
+    fifo.write_text("go\n")
+    reply_to(manager, guid)
+    fifo.unlink()
+    text, offset, pieces = "", 0, 0
+    while True:
+        reply = ask_output(manager, guid, offset=offset, length=400000)
+        piece = reply["reply_object"]
+        if piece["length"] == 0:
+            break
+        text, offset, pieces = text + reply["message"], piece["next_offset"], pieces + 1
+    assert offset == piece["total"] == 6 + 2000000 + 4 and piece["complete"] and pieces > 3
+    assert piece["sha256"] == hashlib.sha256(b"begun\n" + b"x" * 2000000 + b"end\xff").hexdigest()
+    assert text.startswith("begun\nxx") and text.endswith("xxend\ufffd") and len(text) == 1 << 20
+    for bad in ({"stream": "x"}, {"offset": -1}, {"length": -1}):
+        assert ask_output(manager, guid, **bad)["return_code"] == 1
+    assert ask_output(manager, "never-seen")["return_code"] == 1
+    assert ask_output(manager, "../" + guid)["return_code"] == 1
 
 
 def test_cancel_at_once(manager):

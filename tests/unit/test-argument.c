@@ -9,10 +9,8 @@
 #define SECRET "c4n4ry" /* part of every bad value */
 
 static const Argument table[] = {
-    {"text", ARGUMENT_STRING, false, ""},
-    {"flag", ARGUMENT_BOOL, false, ""},
-    {"bytes", ARGUMENT_BASE64, false, ""},
-    {"list", ARGUMENT_LIST, false, ""},
+    {"text", ARGUMENT_STRING, false, ""},    {"flag", ARGUMENT_BOOL, false, ""},
+    {"bytes", ARGUMENT_BASE64, false, ""},   {"list", ARGUMENT_LIST, false, ""},
     {"number", ARGUMENT_INTEGER, false, ""},
 };
 static const Argument mandatory[] = {{"needed", ARGUMENT_STRING, true, ""}};
@@ -257,13 +255,19 @@ static void test_integer(void) {
         const char *value;
         int64_t number;
     } good[] = {
-        {"0", 0},         {"-1", -1},     {"7", 7},
-        {"\"42\"", 42},   {"\"-3\"", -3}, {"\"007\"", 7},
+        {"0", 0},
+        {"-1", -1},
+        {"7", 7},
+        {"\"42\"", 42},
+        {"\"-3\"", -3},
+        {"\"007\"", 7},
         {"9223372036854775807", INT64_MAX},
     };
     static const char *const bad[] = {
-        "1.0", "1e3", "true", "\"\"", "\" 1\"", "\"+1\"", "\"1x\"", "\"0x1\"",
-        "\"9223372036854775808\"", "[1]", "{}",
+        "1.0",    "1e3",     "true",
+        "\"\"",   "\" 1\"",  "\"+1\"",
+        "\"1x\"", "\"0x1\"", "\"9223372036854775808\"",
+        "[1]",    "{}",
     };
 
     for (size_t i = 0; i < ELEMENTSOF(good); i++) {

@@ -132,10 +132,42 @@ static void test_no_link(Fixture *f, gconstpointer unused) {
     (void)unlinkat(f->dir_fd, "link", 0);
 }
 
+/* All pieces together are what was kept, in pieces of any size, from head to ring to its beginning.
+ */
+static void test_pieces(Fixture *f, gconstpointer unused) {
+    const uint64_t both = JOB_OUTPUT_HEAD_MAX + JOB_OUTPUT_TAIL_MAX;
+    const uint64_t totals[] = {0,    1,         JOB_OUTPUT_HEAD_MAX, JOB_OUTPUT_HEAD_MAX + 1,
+                               both, both + 777};
+    static const size_t sizes[] = {100003, 512 * 1024, 2 * 1024 * 1024};
+
+    for (size_t i = 0; i < ELEMENTSOF(totals); i++)
+        for (size_t k = 0; k < ELEMENTSOF(sizes); k++) {
+            OutputSummary s = write_stream(f, totals[i]);
+            g_autofree char *buf = g_malloc(sizes[k]);
+            uint64_t offset = 0, at = 0, kept = 0;
+            ssize_t n;
+
+            while ((n = job_output_read_at(f->dir_fd, "stdout", &s, offset, buf, sizes[k], &at)) >
+                   0) {
+                g_assert_true(at == offset || (offset == s.head_bytes && at == s.tail_offset));
+                for (ssize_t b = 0; b < n; b++)
+                    g_assert_cmpint(buf[b], ==, stream_byte(at + (uint64_t)b));
+                kept += (uint64_t)n;
+                offset = at + (uint64_t)n;
+            }
+            g_assert_cmpint(n, ==, 0);
+            g_assert_cmpuint(kept, ==, s.head_bytes + s.tail_bytes);
+            g_assert_cmpuint(offset, ==, s.total_bytes);
+            g_assert_cmpint(job_output_read_at(f->dir_fd, "stdout", &s, UINT64_MAX, buf, 1, &at),
+                            ==, 0);
+        }
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, f) g_test_add("/job-output/" name, Fixture, NULL, set_up, f, tear_down)
     ADD("sizes", test_sizes);
+    ADD("pieces", test_pieces);
     ADD("without-record", test_without_record);
     ADD("holes", test_holes);
     ADD("shorter-file", test_shorter_file);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/builtin-output.h"
+
+#include <fcntl.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "basic/guid.h"
+#include "basic/job-output.h"
+#include "core/job-result.h"
+#include "proto/message.h"
+#include "proto/text.h"
+
+typedef struct Piece {
+    const char *stream;
+    uint64_t offset;
+    size_t size;
+    bool is_complete; /* the job has ended */
+    OutputSummary summary;
+} Piece;
+
+static int open_directory(const char *root, const char *guid) {
+    char name[JOB_NAME_SIZE];
+    _cleanup_close_ int root_fd = -1;
+    int fd;
+
+    guid_to_job_name(guid, name);
+    root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0)
+        return -errno;
+    fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? -errno : fd;
+}
+
+/* An error text for the reply, or NULL. */
+static const char *read_arguments(const ArgumentValue *values, Piece *ret) {
+    const ArgumentValue *length = &values[GET_JOB_OUTPUT_LENGTH];
+
+    ret->stream = values[GET_JOB_OUTPUT_STREAM].string ?: "stdout";
+    if (!streq(ret->stream, "stdout") && !streq(ret->stream, "stderr"))
+        return "The argument 'stream' is neither stdout nor stderr";
+    if (values[GET_JOB_OUTPUT_OFFSET].integer < 0 || length->integer < 0)
+        return "An offset or a length is not negative";
+    if (!guid_is_valid(values[GET_JOB_OUTPUT_GUID].string))
+        return "The argument 'guid' is not a GUID";
+    ret->offset = (uint64_t)values[GET_JOB_OUTPUT_OFFSET].integer;
+    ret->size = length->is_set ? (size_t)MIN((uint64_t)length->integer, (uint64_t)OUTPUT_PIECE_MAX)
+                               : OUTPUT_PIECE_MAX;
+    return NULL;
+}
+
+/* The number of bytes that were read. */
+static ssize_t read_piece(int dir_fd, Piece *p, char **ret_text) {
+    _cleanup_free_ char *buf = malloc(p->size + 1);
+    ExitRecord record;
+    ssize_t n;
+    int r;
+
+    if (!buf)
+        return -ENOMEM;
+    r = job_record_read(dir_fd, &record);
+    if (r < 0 && r != -ENODATA && r != -EBADMSG)
+        return r;
+    p->is_complete = r >= 0;
+    if (p->is_complete)
+        p->summary = streq(p->stream, "stdout") ? record.out : record.err;
+    n = job_output_read_at(dir_fd, p->stream, p->is_complete ? &p->summary : NULL, p->offset, buf,
+                           p->size, &p->offset);
+    if (n < 0)
+        return n;
+    r = utf8_replace_invalid(buf, (size_t)n, ret_text);
+    return r < 0 ? r : n;
+}
+
+static int make_reply(const Piece *p, uint64_t length, const char *text, struct json_object **ret) {
+    _cleanup_json_ struct json_object *o = json_object_new_object();
+    int r;
+
+    if (!o)
+        return -ENOMEM;
+    r = json_add_string(o, "stream", p->stream)
+            ?: json_add_int(o, "offset", (int64_t)p->offset)
+            ?: json_add_int(o, "length", (int64_t)length)
+            ?: json_add_int(o, "next_offset", (int64_t)(p->offset + length))
+            ?: json_add(o, "complete", json_object_new_boolean(p->is_complete));
+    if (r >= 0 && p->is_complete)
+        r = json_add_int(o, "total", (int64_t)p->summary.total_bytes)
+                ?: json_add_string(o, "sha256", p->summary.sha256);
+    return r < 0 ? r : reply_new(0, "job_output", TAKE_PTR(o), text, NULL, ret);
+}
+
+int builtin_get_job_output(const CommandContext *context, const ArgumentValue *values,
+                           struct json_object **ret_reply, CommandRun **ret_run) {
+    _cleanup_free_ char *text = NULL;
+    _cleanup_close_ int dir_fd = -1;
+    const char *error;
+    Piece p = {};
+    ssize_t n;
+
+    error = read_arguments(values, &p);
+    if (error)
+        return reply_new_error(error, ret_reply);
+    dir_fd = open_directory(context->jobs_root, values[GET_JOB_OUTPUT_GUID].string);
+    if (dir_fd == -ENOENT)
+        return reply_new_error("There is no output of such a request", ret_reply);
+    if (dir_fd < 0)
+        return dir_fd;
+    n = read_piece(dir_fd, &p, &text);
+    if (n == -ENOENT) /* the job was refused, or has not begun */
+        return reply_new_error("There is no output of such a request", ret_reply);
+    return n < 0 ? (int)n : make_reply(&p, (uint64_t)n, text, ret_reply);
+}
