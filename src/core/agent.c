@@ -72,6 +72,7 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     console_log(a->console, a->was_connected ? LOG_INFO : LOG_CRIT, "The agent has %sconnected.",
                 a->was_connected ? "re" : "");
     a->was_connected = true;
+    (void)request_flow_set_customer(a->flow, answer->customer_id);
     request_flow_opened(a->flow, answer->agent_id);
     uplink_set_identity(a->uplink, agent_get_agent_id(a), a->server_name);
 }
@@ -173,8 +174,9 @@ static void apply(Agent *a) {
     request_flow_configure(a->flow, &(const RequestFlowOptions){
                                         .retransmission_usec = a->config.retransmission_usec,
                                         .workers = (unsigned)a->config.workers,
+                                        .long_workers = (unsigned)a->config.long_workers,
                                     });
-    retention_configure(a->retention, a->config.db_timeout_usec);
+    retention_configure(a->retention, a->config.db_timeout_usec, a->config.retain_job_usec);
     dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
     if (console_set_level(a->console, a->config.console_level) < 0)
         on_config_problem(a->paths.config_file, "[logging] console_level is not a level", NULL);
@@ -209,14 +211,15 @@ int agent_cancel(Agent *a, const char *guid) {
         return r;
     if (!q)
         return -ENOENT;
-    if (q->state != REQUEST_STATE_ACKED) {
-        request_flow_fire(q, REQUEST_EVENT_CANCEL); /* it may have been read from the store */
-        return -EALREADY;
-    }
-    (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(guid), LOG_COMMAND(q->command)),
-                     "Cancelling %s, as ordered on this machine", guid);
-    request_flow_fire(q, REQUEST_EVENT_CANCEL);
-    return 0;
+    if (request_flow_cancel_long(a->flow, guid))
+        r = 1;
+    else if (q->state != REQUEST_STATE_ACKED)
+        r = -EALREADY;
+    if (r >= 0)
+        (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(guid), LOG_COMMAND(q->command)),
+                         "Cancelling %s, as ordered on this machine", guid);
+    request_flow_fire(q, REQUEST_EVENT_CANCEL); /* it may go: it was read from the store */
+    return r;
 }
 
 /* From the environment once, then remembered. */

@@ -125,6 +125,13 @@ static int store_change(Batch *b, BatchEntry *e) {
     return store_set_state(b->store, q->guid, e->from, e->next);
 }
 
+/* One change that fails takes the whole transaction with it. */
+void batch_fail(Batch *b, int error) {
+    log_failure(b, error);
+    store_rollback(b->store);
+    end(b, error);
+}
+
 int batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition *t) {
     BatchEntry entry = {
         .request = q, .from = q->state, .next = t->next, .event = event, .actions = t->actions};
@@ -148,10 +155,7 @@ int batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition 
         q->state = t->next;
         return 0;
     }
-    /* one change that fails takes the whole transaction with it */
-    log_failure(b, r);
-    store_rollback(b->store);
-    end(b, r);
+    batch_fail(b, r);
     return r;
 }
 

@@ -33,5 +33,7 @@ Batch *batch_free(Batch *b);
  * change that waits for its commit. Negative: it could not be stored and was undone; the request
  * may be gone. */
 int batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition *t);
+/* Something that belongs to the transaction cannot be stored: all of it is undone. */
+void batch_fail(Batch *b, int error);
 /* Ends the transaction now, if there is one: 0, or why it failed. */
 int batch_commit(Batch *b);

@@ -4,6 +4,7 @@
 #include "basic/bounds.h"
 #include "core/builtin-output.h"
 #include "core/builtin.h"
+#include "core/job-description.h"
 #include "core/script-source.h"
 
 enum {
@@ -77,6 +78,15 @@ static const Argument get_job_output_arguments[] = {
                                "bytes, at most and by default 1 MiB"},
 };
 
+static const Argument get_job_description_arguments[] = {
+    {"jobId", ARGUMENT_INTEGER, true, "its number"},
+};
+
+static int get_job_description_run(const CommandContext *context, const ArgumentValue *values,
+                                   struct json_object **ret_reply, CommandRun **ret_run) {
+    return job_describe(context->store, values[0].integer, ret_reply);
+}
+
 #define ARGUMENTS(table) .arguments = (table), .n_arguments = ELEMENTSOF(table)
 
 static const Command commands[] = {
@@ -84,6 +94,13 @@ static const Command commands[] = {
         .name = "get_agent_data",
         .summary = "Processors, memory and load of this server",
         .run = builtin_get_agent_data,
+    },
+    {
+        .name = "get_job_description",
+        .kind = COMMAND_IMMEDIATE,
+        .summary = "How far a long runner's job is, and its reply when it has ended",
+        ARGUMENTS(get_job_description_arguments),
+        .run = get_job_description_run,
     },
     {
         .name = "get_job_output",

@@ -11,6 +11,7 @@ const char *command_kind_to_string(CommandKind kind) {
     static const char *const names[_COMMAND_KIND_MAX] = {
         [COMMAND_NORMAL] = "normal",
         [COMMAND_IMMEDIATE] = "immediate",
+        [COMMAND_LONG] = "long",
     };
 
     return (unsigned)kind < _COMMAND_KIND_MAX ? names[kind] : NULL;

@@ -6,10 +6,12 @@
 #include <systemd/sd-event.h>
 
 #include "proto/argument.h"
+#include "store/store.h"
 
 typedef enum CommandKind {
     COMMAND_NORMAL,    /* queued, answered when done */
     COMMAND_IMMEDIATE, /* `run` answers inside of the call */
+    COMMAND_LONG,      /* answered with a number, and asked for by that */
     _COMMAND_KIND_MAX,
 } CommandKind;
 
@@ -31,6 +33,7 @@ CommandRun *command_run_free(CommandRun *run);
 
 typedef struct CommandContext {
     sd_event *event;
+    Store *store;
     const char *jobs_root; /* the executor's state directory */
     /* the end of a command that takes its time; takes over the reply (NULL if error < 0) */
     void (*done)(int error, struct json_object *reply, void *userdata);

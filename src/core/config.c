@@ -47,6 +47,8 @@ static const Key keys[] = {
      3600},
     {"messaging", "max_at_once", KEY_INT, FIELD(max_at_once), "-1", -1, 1e6},
     {"workers", "count", KEY_INT, FIELD(workers), "2", 1, 1000},
+    {"workers", "long_runner_threads", KEY_INT, FIELD(long_workers), "1", 1, 1000},
+    {"jobs", "retain_job_time", KEY_SECONDS, FIELD(retain_job_usec), "3600", 0, 1e9},
     {"storage", "db_timeout", KEY_SECONDS, FIELD(db_timeout_usec), "14400", 60, 1e9},
     {"platform", "name", KEY_STRING, FIELD(platform_name), ""},
     {"platform", "version", KEY_STRING, FIELD(platform_version), ""},

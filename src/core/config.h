@@ -25,6 +25,8 @@ typedef struct Config {
     uint64_t retransmission_usec;
     int64_t max_at_once; /* -1: no limit */
     uint64_t workers;
+    uint64_t long_workers;
+    uint64_t retain_job_usec; /* 0: for ever */
     uint64_t db_timeout_usec;
     char *platform_name; /* NULL: from os-release */
     char *platform_version;

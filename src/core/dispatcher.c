@@ -139,6 +139,8 @@ static void on_other(Dispatcher *d, const Message *m, RequestEvent event) {
                          m->request_id);
         return;
     }
+    if (q && event == REQUEST_EVENT_CANCEL)
+        (void)request_flow_cancel_long(d->flow, m->request_id);
     if (q) {
         request_flow_fire(q, event);
         return;

@@ -17,6 +17,8 @@
 #include "basic/log.h"
 #include "basic/ratelimit.h"
 #include "core/batch.h"
+#include "core/job-description.h"
+#include "core/long-jobs.h"
 #include "core/sender.h"
 #include "proto/message.h"
 
@@ -35,6 +37,7 @@ struct RequestFlow {
     Batch *batch;
     Sender *sender;
     Runner *runner;
+    LongJobs *long_jobs;
     RequestTable *requests;
     RequestFlowOptions options;
     RateLimit noise;
@@ -71,12 +74,21 @@ static void decide_noise(RequestFlow *f, Request *q) {
 
 /* The row and its reply are one commit. What cannot be answered now is begun after it. */
 static void answer_at_once(Request *q) {
+    RequestFlow *f = q->flow;
     int r;
 
-    r = runner_run_now(q->flow->runner, q, &q->reply);
-    if (r <= 0)
-        return;
-    decide_noise(q->flow, q);
+    if (long_jobs_wants(q)) {
+        r = long_jobs_accept(f->long_jobs, q, &q->reply);
+        if (r < 0) { /* not without its job */
+            batch_fail(f->batch, r);
+            return;
+        }
+    } else {
+        r = runner_run_now(f->runner, q, &q->reply);
+        if (r <= 0)
+            return;
+        decide_noise(f, q);
+    }
     request_flow_fire(q, REQUEST_EVENT_FINISHED);
 }
 
@@ -147,6 +159,8 @@ static void say_started(RequestFlow *f, const Request *q) {
 static void begin_execution(RequestFlow *f, Request *q) {
     int r;
 
+    if (long_jobs_begin(f->long_jobs, q->guid))
+        return;
     if (q->state == REQUEST_STATE_REPLY) { /* answered at once */
         say_started(f, q);
         return;
@@ -191,7 +205,9 @@ static void perform_finished(RequestFlow *f, Request *q) {
                                 LOG_COMMAND(q->command), LOG_STATE("REPLY"), LOG_RETURN_CODE(code)),
                      "The reply to %s is stored: %s ended with %d", q->guid, q->command,
                      return_code);
-    if (return_code == 0)
+    if (long_jobs_has(f->long_jobs, q->guid))
+        ; /* it has a number, and goes on */
+    else if (return_code == 0)
         console_log(f->console, LOG_INFO, "The job %s with request_id %s has succeeded.",
                     q->command, q->guid);
     else
@@ -250,6 +266,8 @@ static void undo(const BatchEntry *e, int error, void *userdata) {
     Request *q = e->request;
     char text[ERROR_MESSAGE_MAX];
 
+    if (e->event == REQUEST_EVENT_ACCEPT)
+        long_jobs_abandon(f->long_jobs, q->guid);
     if (e->event == REQUEST_EVENT_FINISHED && q->is_stored)
         arm_timer(q, STORE_RETRY_USEC);
     else if (q->state == REQUEST_STATE_REPLY && !q->timer)
@@ -340,6 +358,15 @@ unsigned request_flow_count_working(const RequestFlow *f) {
 
 void request_flow_cancel_all(RequestFlow *f) {
     runner_cancel_all(f->runner);
+    long_jobs_cancel_all(f->long_jobs);
+}
+
+bool request_flow_cancel_long(RequestFlow *f, const char *guid) {
+    return long_jobs_cancel(f->long_jobs, guid);
+}
+
+int request_flow_set_customer(RequestFlow *f, const char *customer_id) {
+    return long_jobs_set_customer(f->long_jobs, customer_id);
 }
 
 void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message) {
@@ -428,10 +455,14 @@ int request_flow_commit(RequestFlow *f) {
 void request_flow_configure(RequestFlow *f, const RequestFlowOptions *options) {
     f->options = *options;
     runner_set_workers(f->runner, options->workers);
+    long_jobs_set_workers(f->long_jobs, options->long_workers);
 }
 
 int request_flow_set_bus(RequestFlow *f, sd_bus *bus) {
-    return runner_set_bus(f->runner, bus);
+    int r;
+
+    r = runner_set_bus(f->runner, bus);
+    return r < 0 ? r : long_jobs_set_bus(f->long_jobs, bus);
 }
 
 const char *request_flow_get_agent_id(const RequestFlow *f) {
@@ -453,9 +484,27 @@ static int take_up(const StoredRequest *row, void *userdata) {
         return r;
     added = q;
     r = request_flow_add(f, &q);
-    if (r >= 0 && added->state == REQUEST_STATE_ACKED)
-        r = runner_add(f->runner, added);
+    if (r < 0 || added->state != REQUEST_STATE_ACKED)
+        return r;
+    /* a long runner whose first reply could not be stored with it */
+    r = job_describe_guid(f->store, added->guid, &added->reply);
+    if (r == -ENOENT)
+        return runner_add(f->runner, added);
+    if (r >= 0)
+        arm_timer(added, 0);
     return r;
+}
+
+static int commit_for_job(void *userdata) {
+    RequestFlow *f = userdata;
+
+    return batch_commit(f->batch);
+}
+
+static void on_long_broken(int error, void *userdata) {
+    RequestFlow *f = userdata;
+
+    f->callbacks.on_broken(error, f->userdata);
 }
 
 static int setup(RequestFlow *f, const char *jobs_root) {
@@ -464,6 +513,10 @@ static int setup(RequestFlow *f, const char *jobs_root) {
         .on_finished = on_finished,
         .on_started = on_started,
         .on_unknown_argument = on_unknown_argument,
+    };
+    static const LongJobsCallbacks long_callbacks = {
+        .commit = commit_for_job,
+        .on_broken = on_long_broken,
     };
     int r;
 
@@ -474,6 +527,9 @@ static int setup(RequestFlow *f, const char *jobs_root) {
         r = batch_new(f->event, f->store, &batch_callbacks, f, &f->batch);
     if (r >= 0)
         r = runner_new(f->event, f->store, jobs_root, &runner_callbacks, f, &f->runner);
+    if (r >= 0)
+        r = long_jobs_new(f->event, f->store, f->console, jobs_root, &long_callbacks, f,
+                          &f->long_jobs);
     if (r >= 0)
         r = store_get_meta(f->store, STORE_META_AGENT_ID, &f->agent_id);
     if (r < 0)
@@ -510,6 +566,7 @@ RequestFlow *request_flow_free(RequestFlow *f) {
     if (f->batch)
         (void)batch_commit(f->batch);
     runner_free(f->runner);
+    long_jobs_free(f->long_jobs);
     request_table_free(f->requests);
     batch_free(f->batch);
     sender_free(f->sender);

@@ -11,6 +11,7 @@
 typedef struct RequestFlowOptions {
     uint64_t retransmission_usec;
     unsigned workers;
+    unsigned long_workers;
 } RequestFlowOptions;
 
 typedef struct RequestFlowCallbacks {
@@ -37,6 +38,10 @@ int request_flow_find(RequestFlow *f, const char *guid, Request **ret);
 int request_flow_add(RequestFlow *f, Request **q);
 /* May free the request, when nothing is left to do for it. */
 void request_flow_fire(Request *q, RequestEvent event);
+/* Cancels the job of a long runner, whose request has its reply: true if there is one. */
+bool request_flow_cancel_long(RequestFlow *f, const char *guid);
+/* Of the last handshake; may be NULL. */
+int request_flow_set_customer(RequestFlow *f, const char *customer_id);
 /* Stops all jobs that have been started. */
 void request_flow_cancel_all(RequestFlow *f);
 /* `request_id` NULL: not known. */

@@ -16,6 +16,7 @@
 #include "basic/guid.h"
 #include "basic/log.h"
 #include "basic/strv.h"
+#include "store/job-row.h"
 
 #define FIRST_USEC (5 * USEC_PER_SEC)
 #define INTERVAL_USEC (3600 * USEC_PER_SEC)
@@ -30,6 +31,7 @@ struct Retention {
     RequestFlow *flow;
     const char *jobs_root;
     uint64_t keep_usec;
+    uint64_t keep_jobs_usec; /* 0: for ever */
     sd_bus *bus;
     sd_bus_slot *slot;
     sd_event_source *timer;
@@ -86,6 +88,8 @@ static int remove_rows(Retention *t, unsigned *ret_removed) {
             r = store_remove_request(t->store, t->guids[i]);
             n++;
         }
+    if (r >= 0 && t->keep_jobs_usec > 0)
+        r = store_remove_jobs(t->store, t->keep_jobs_usec);
     if (r >= 0)
         r = store_note_running(t->store);
     if (r >= 0)
@@ -161,8 +165,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-void retention_configure(Retention *t, uint64_t keep_usec) {
+void retention_configure(Retention *t, uint64_t keep_usec, uint64_t keep_jobs_usec) {
     t->keep_usec = keep_usec;
+    t->keep_jobs_usec = keep_jobs_usec;
 }
 
 void retention_set_bus(Retention *t, sd_bus *bus) {

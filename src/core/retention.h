@@ -16,6 +16,6 @@ Retention *retention_free(Retention *t);
 DEFINE_CLEANUP(Retention *, retention_free)
 
 /* Running time after the last change of a request in a final state. */
-void retention_configure(Retention *t, uint64_t keep_usec);
+void retention_configure(Retention *t, uint64_t keep_usec, uint64_t keep_jobs_usec);
 /* Without a bus no job directory is removed, and no row of a job that has one. */
 void retention_set_bus(Retention *t, sd_bus *bus);

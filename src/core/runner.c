@@ -159,19 +159,32 @@ static int parse_payload(Runner *r, Request *q, const Command *c, const char *pa
     return 0;
 }
 
-static int load_arguments(Execution *x, char **ret_error) {
+static int load_payload(Runner *r, const Request *q, char **ret) {
     _cleanup_(stored_request_done) StoredRequest row = {};
+    int k;
+
+    if (r->callbacks.load_payload)
+        return r->callbacks.load_payload(q, ret, r->userdata);
+    k = store_load_request(r->store, q->guid, true, &row);
+    if (k >= 0)
+        *ret = TAKE_PTR(row.payload);
+    return k;
+}
+
+static int load_arguments(Execution *x, char **ret_error) {
+    _cleanup_free_ char *payload = NULL;
     int r;
 
-    r = store_load_request(x->runner->store, x->request->guid, true, &row);
+    r = load_payload(x->runner, x->request, &payload);
     if (r < 0)
         return r;
-    return parse_payload(x->runner, x->request, x->command, row.payload, &x->values, ret_error);
+    return parse_payload(x->runner, x->request, x->command, payload, &x->values, ret_error);
 }
 
 static int start_inside(Execution *x, char **ret_error) {
     const CommandContext context = {
         .event = x->runner->event,
+        .store = x->runner->store,
         .jobs_root = x->runner->jobs_root,
         .done = on_run_done,
         .userdata = x,
@@ -225,7 +238,8 @@ static void start(Execution *x) {
 }
 
 int runner_run_now(Runner *r, Request *q, struct json_object **ret_reply) {
-    const CommandContext context = {.event = r->event, .jobs_root = r->jobs_root};
+    const CommandContext context = {
+        .event = r->event, .store = r->store, .jobs_root = r->jobs_root};
     const Command *c = command_find(q->command);
     _cleanup_free_ char *error = NULL;
     ArgumentValue *values = NULL;

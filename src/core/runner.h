@@ -16,6 +16,8 @@ typedef struct RunnerCallbacks {
     void (*on_started)(Request *q, void *userdata);
     /* An argument that the command does not know. */
     void (*on_unknown_argument)(Request *q, const char *name, void *userdata);
+    /* Where the payload is; NULL: in the request's row. The caller frees. */
+    int (*load_payload)(const Request *q, char **ret, void *userdata);
 } RunnerCallbacks;
 
 /* `jobs_root` is the executor's state directory. */

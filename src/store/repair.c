@@ -18,6 +18,9 @@
     "guid, agent_id, command, state, payload, payload_sha256, reply, error_message, accepted, "    \
     "changed, updated"
 #define N_REQUEST_COLUMNS 11
+#define JOB_COLUMNS                                                                                \
+    "job_id, guid, command, customer_id, status, payload, reply, started, ended, updated"
+#define N_JOB_COLUMNS 10
 #define N_META_COLUMNS 2
 
 /* A table to be carried over. Column 0 of a select is the row's number. */
@@ -34,6 +37,14 @@ static const Salvage requests = {
     .insert = "INSERT OR IGNORE INTO requests (" REQUEST_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6,"
               " ?7, ?8, ?9, ?10, ?11 WHERE ?4 IN " STATES,
     .n_columns = N_REQUEST_COLUMNS,
+};
+
+static const Salvage jobs = {
+    .select_up = "SELECT rowid, " JOB_COLUMNS " FROM jobs NOT INDEXED ORDER BY rowid",
+    .select_down = "SELECT rowid, " JOB_COLUMNS " FROM jobs NOT INDEXED ORDER BY rowid DESC",
+    .insert = "INSERT OR IGNORE INTO jobs (" JOB_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+              " ?9, ?10 WHERE ?5 IN ('WAITING', 'RUNNING', 'COMPLETE', 'ERROR')",
+    .n_columns = N_JOB_COLUMNS,
 };
 
 static const Salvage meta = {
@@ -154,7 +165,9 @@ int store_salvage(Store *to, const char *damaged) {
     if (r < 0)
         return r;
     n = copy_table(to, from, &requests);
-    r = n < 0 ? n : copy_table(to, from, &meta);
+    r = n < 0 ? n : copy_table(to, from, &jobs);
+    if (r >= 0)
+        r = copy_table(to, from, &meta);
     if (r >= 0)
         r = store_commit(to);
     else

@@ -26,6 +26,20 @@ static const char *const migrations[] = {
     ");"
     "CREATE INDEX requests_by_state ON requests (state, updated);"
     "CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;",
+    /* 2 */
+    "CREATE TABLE jobs ("
+    " job_id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " guid TEXT NOT NULL UNIQUE,"
+    " command TEXT NOT NULL,"
+    " customer_id TEXT,"
+    " status TEXT NOT NULL,"
+    " payload TEXT,"             /* JSON, until the end */
+    " reply TEXT,"               /* JSON, from the end on */
+    " started INTEGER NOT NULL," /* CLOCK_REALTIME in us, 0 before */
+    " ended INTEGER NOT NULL,"   /* the same */
+    " updated INTEGER NOT NULL"  /* running time in us, for retention */
+    ");"
+    "CREATE INDEX jobs_by_status ON jobs (status, updated);",
 };
 
 /* Exclusive: two agents must never work on one database; and no shared-memory file is needed. A

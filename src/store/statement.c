@@ -7,6 +7,8 @@
 #define COLUMNS "guid, agent_id, command, state, payload_sha256, error_message, accepted, changed"
 #define FINAL_STATES "('REPLY_ACKED', 'REPLY_NACKED', 'NACKED')"
 #define OPEN_STATES "('ACKED', 'REPLY')"
+#define JOB_COLUMNS "job_id, guid, command, customer_id, status, started, ended"
+#define UNFINISHED "('WAITING', 'RUNNING')"
 
 static const char *const sql[_STATEMENT_MAX] = {
     [STATEMENT_INSERT] =
@@ -28,9 +30,25 @@ static const char *const sql[_STATEMENT_MAX] = {
     [STATEMENT_DROP_FOREIGN] =
         "UPDATE requests SET state = 'REPLY_NACKED', changed = ?2, updated = ?3"
         " WHERE agent_id IS NOT ?1 AND state IN " OPEN_STATES,
-    [STATEMENT_LIST_EXPIRED] = "SELECT guid FROM requests WHERE updated < ?1 AND state"
-                               " IN " FINAL_STATES " LIMIT ?2 OFFSET ?3",
+    /* what a long runner has still to do keeps its GUID */
+    [STATEMENT_LIST_EXPIRED] =
+        "SELECT guid FROM requests WHERE updated < ?1 AND state IN " FINAL_STATES
+        " AND guid NOT IN (SELECT guid FROM jobs WHERE status IN " UNFINISHED ")"
+        " LIMIT ?2 OFFSET ?3",
     [STATEMENT_REMOVE] = "DELETE FROM requests WHERE guid = ?1 AND state IN " FINAL_STATES,
+    [STATEMENT_INSERT_JOB] =
+        "INSERT INTO jobs (guid, command, customer_id, status, payload, started, ended, updated)"
+        " VALUES (?1, ?2, ?3, 'WAITING', ?4, 0, 0, ?5)",
+    [STATEMENT_START_JOB] = "UPDATE jobs SET status = 'RUNNING', started = ?2, updated = ?3"
+                            " WHERE guid = ?1 AND status = 'WAITING'",
+    [STATEMENT_FINISH_JOB] = "UPDATE jobs SET status = ?2, reply = ?3, payload = NULL, ended = ?4,"
+                             " updated = ?5 WHERE guid = ?1 AND status IN " UNFINISHED,
+    [STATEMENT_LOAD_JOB] = "SELECT " JOB_COLUMNS ", reply FROM jobs WHERE job_id = ?1 OR guid = ?2",
+    [STATEMENT_LOAD_JOB_PAYLOAD] =
+        "SELECT payload FROM jobs WHERE guid = ?1 AND status IN " UNFINISHED,
+    [STATEMENT_LIST_JOBS] =
+        "SELECT " JOB_COLUMNS ", NULL FROM jobs WHERE status IN " UNFINISHED " ORDER BY job_id",
+    [STATEMENT_REMOVE_JOBS] = "DELETE FROM jobs WHERE updated < ?1 AND status NOT IN " UNFINISHED,
     [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
     [STATEMENT_SET_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
                            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",

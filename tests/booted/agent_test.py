@@ -256,6 +256,130 @@ def test_policy_is_told_to_the_manager(manager):
         policy.unlink()
 
 
+def order_long(manager, script, **arguments):
+    """GUID and job number."""
+    guid = str(uuid.uuid4())
+    manager.request(guid, "run_script", script_arguments(script, **arguments), longer_runner=True)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == 0 and reply["reply_type"] == "job_description"
+    assert reply["reply_object"]["job_status"] == "WAITING"
+    return guid, reply["reply_object"]["job_id"]
+
+
+def describe(manager, job_id):
+    name = str(uuid.uuid4())
+    manager.request(name, "get_job_description", {"jobId": job_id})
+    reply = reply_to(manager, name)
+    return reply["reply_object"] or reply
+
+
+def wait_job(manager, job_id, *status):
+    return wait_for(lambda: (d := describe(manager, job_id))["job_status"] in status and d, f"{status}")
+
+
+def test_long_runner(manager):
+    """One after the other, beside the others; numbers count up; asked for by number or text."""
+    fifo = pathlib.Path("/tmp/dcm-test-long-fifo")
+    os.mkfifo(fifo)
+    fifo.chmod(0o666)
+    _, first = order_long(manager, f"#!/bin/bash\nread -r x <{fifo}\necho $x\n")
+    _, second = order_long(manager, "#!/bin/sh\necho second; echo why >&2; exit 3\n")
+    assert second == first + 1
+    running = wait_job(manager, first, "RUNNING")
+    assert running["end_date"] is None and running["start_date"] > 0 and running["message"] is None
+    assert running["description"] == "run_script" and running["customer_id"] == "1"
+    waiting = describe(manager, str(second))
+    assert (waiting["job_status"], waiting["start_date"], waiting["end_date"],
+            waiting["command_reply"]) == ("WAITING", 0, 0, None)
+    assert reply_to(manager, order(manager, "#!/bin/sh\necho beside\n"))["message"] == "beside\n"
+    fifo.write_text("first\n")
+    fifo.unlink()
+    done = wait_job(manager, first, "COMPLETE", "ERROR")
+    assert done["job_status"] == "COMPLETE" and done["end_date"] >= done["start_date"]
+    assert done["command_reply"] == {"return_code": 0, "reply_type": "void", "reply_object": None,
+                                     "message": "first\n", "error_message": ""}
+    failed = wait_job(manager, second, "COMPLETE", "ERROR")
+    assert failed["job_status"] == "ERROR" and failed["message"] == "why%0A"
+    assert failed["command_reply"]["return_code"] == 3
+    assert describe(manager, 4711)["return_code"] == 1
+    assert describe(manager, "x")["return_code"] == 1
+
+
+def test_long_runner_with_wrong_arguments_is_no_job(manager):
+    guid = str(uuid.uuid4())
+    manager.request(guid, "run_script", {"b64script": "IyEvYmluL3NoCg==", "checksum": "0" * 64},
+                    longer_runner=True)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == 1 and reply["reply_type"] != "job_description"
+    assert describe(manager, 1)["return_code"] == 1
+
+
+@pytest.mark.parametrize("way", ["restart", "kill"])
+def test_long_runners_survive_the_agent(manager, way):
+    """The one that runs and the one that waits; each runs once, and numbers go on."""
+    fifo = pathlib.Path("/tmp/dcm-test-long-fifo")
+    os.mkfifo(fifo)
+    fifo.chmod(0o666)
+    count = pathlib.Path("/tmp/dcm-test-long-count")
+    count.write_text("")
+    count.chmod(0o666)
+    _, first = order_long(manager, f"#!/bin/bash\necho 1 >>{count}\nread -r x <{fifo}\n")
+    guid, second = order_long(manager, f"#!/bin/sh\necho 2 >>{count}\n")
+    wait_for(lambda: count.read_text() == "1\n", "the first job")
+    if way == "kill":
+        run("systemctl", "kill", "--signal=KILL", "dcm-agent.service")
+    else:
+        run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    assert describe(manager, second)["job_status"] == "WAITING"
+    manager.request(guid, "run_script", {}, longer_runner=True)  # again: the same reply
+    assert manager.wait_message("REPLY", guid, 2)["payload"]["reply_object"]["job_id"] == second
+    fifo.write_text("go\n")
+    fifo.unlink()
+    wait_job(manager, first, "COMPLETE")
+    wait_job(manager, second, "COMPLETE")
+    assert count.read_text() == "1\n2\n"
+    count.unlink()
+    assert order_long(manager, "#!/bin/sh\n")[1] == second + 1
+
+
+def test_long_runners_are_cancelled_wherever_they_are(manager):
+    """Running, waiting, by the owner, and in the segment of the request."""
+    running, first = order_long(manager, "#!/bin/sh\nexec sleep infinity\n")
+    waiting, second = order_long(manager, "#!/bin/sh\necho never\n")
+    owner, third = order_long(manager, "#!/bin/sh\nexec sleep infinity\n")
+    wait_for(lambda: show(unit_of(running), "SubState") == "running", "the unit")
+    manager.send(type="CANCEL", request_id=waiting)
+    ended = wait_job(manager, second, "ERROR", "COMPLETE")
+    assert ended["job_status"] == "ERROR" and "cancelled" in ended["message"]
+    manager.send(type="CANCEL", request_id=running)
+    ended = wait_job(manager, first, "ERROR", "COMPLETE")
+    assert ended["command_reply"]["return_code"] == -15
+    wait_job(manager, third, "RUNNING")
+    run("dcm-agentctl", "cancel", owner)
+    assert "cancelled" in wait_job(manager, third, "ERROR")["message"]
+    late = subprocess.run(["dcm-agentctl", "cancel", owner], capture_output=True, text=True)
+    assert late.returncode == 1 and "not at work" in late.stderr
+    guid = str(uuid.uuid4())
+    manager.request(guid, "run_script", script_arguments("#!/bin/sh\nexec sleep infinity\n"),
+                    longer_runner=True)
+    manager.send(type="CANCEL", request_id=guid)
+    job_id = reply_to(manager, guid)["reply_object"]["job_id"]
+    assert "cancelled" in wait_job(manager, job_id, "ERROR")["message"]
+
+
+def test_forgotten_long_runners(manager):
+    """After retain_job_time they are not known any more; their numbers are not given again."""
+    CONF.write_text(CONF.read_text() + "[jobs]\nretain_job_time = 1\n")
+    run("systemctl", "reload", "dcm-agent.service")
+    _, first = order_long(manager, "#!/bin/sh\n")
+    wait_job(manager, first, "COMPLETE")
+    run("systemctl", "restart", "dcm-agent.service")  # retention looks 5 s after the start
+    manager.wait_offer(2)
+    wait_for(lambda: describe(manager, first).get("return_code") == 1, "it to be forgotten")
+    assert order_long(manager, "#!/bin/sh\n")[1] == first + 1
+
+
 def ask_output(manager, guid, **arguments):
     name = str(uuid.uuid4())
     manager.request(name, "get_job_output", {"guid": guid, **arguments})

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A job is a Request of its own, in no table, that the second Runner works on; the manager's
+ * request is answered and forgotten meanwhile. Its row becomes RUNNING and ends in transactions of
+ * their own. What keeps an end from being stored is tried again: the job keeps its worker until
+ * then. */
+#include "core/long-jobs.h"
+
+#include <stdio.h>
+#include <sys/queue.h>
+
+#include "basic/bounds.h"
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "core/command-table.h"
+#include "core/job-description.h"
+#include "proto/message.h"
+#include "store/job-row.h"
+
+#define RETRY_USEC (5 * USEC_PER_SEC)
+
+typedef struct LongJob {
+    Request *request;
+    struct json_object *reply; /* that waits to be stored */
+    bool begun;                /* its row is committed */
+    bool cancelled;            /* before that */
+    TAILQ_ENTRY(LongJob) entries;
+} LongJob;
+
+struct LongJobs {
+    Store *store;
+    Console *console;
+    Runner *runner;
+    LongJobsCallbacks callbacks;
+    void *userdata;
+    char *customer_id;
+    sd_event_source *retry_timer;
+    TAILQ_HEAD(, LongJob) jobs;
+};
+
+static LongJob *find(LongJobs *l, const char *guid) {
+    LongJob *j;
+
+    TAILQ_FOREACH(j, &l->jobs, entries)
+    if (streq(j->request->guid, guid))
+        return j;
+    return NULL;
+}
+
+static void drop(LongJobs *l, LongJob *j) {
+    TAILQ_REMOVE(&l->jobs, j, entries);
+    if (j->request->execution)
+        runner_forget(l->runner, j->request);
+    if (j->reply)
+        (void)json_object_put(j->reply);
+    request_free(j->request);
+    free(j);
+}
+
+static int add(LongJobs *l, const char *guid, const char *command, LongJob **ret) {
+    LongJob *j = calloc(1, sizeof(*j));
+    int r;
+
+    if (!j)
+        return -ENOMEM;
+    r = request_new(guid, command, &j->request);
+    if (r < 0) {
+        free(j);
+        return r;
+    }
+    TAILQ_INSERT_TAIL(&l->jobs, j, entries);
+    *ret = j;
+    return 0;
+}
+
+/* Whatever else is to be stored goes first. */
+static int begin_transaction(LongJobs *l) {
+    int r;
+
+    r = l->callbacks.commit(l->userdata);
+    return r < 0 ? r : store_begin(l->store);
+}
+
+static int end_transaction(LongJobs *l, int r) {
+    if (r >= 0)
+        return store_commit(l->store);
+    store_rollback(l->store);
+    return r;
+}
+
+static int store_end(LongJobs *l, const LongJob *j) {
+    bool good = json_object_get_int(json_get(j->reply, "return_code")) == 0;
+    size_t size;
+    const char *text = json_to_text(j->reply, &size);
+    int r;
+
+    if (!text)
+        return -ENOMEM;
+    r = begin_transaction(l);
+    if (r < 0)
+        return r;
+    r = store_finish_job(l->store, j->request->guid, good ? JOB_STATUS_COMPLETE : JOB_STATUS_ERROR,
+                         text);
+    return end_transaction(l, r);
+}
+
+static void retry_later(LongJobs *l) {
+    (void)sd_event_source_set_time_relative(l->retry_timer, RETRY_USEC);
+    (void)sd_event_source_set_enabled(l->retry_timer, SD_EVENT_ONESHOT);
+}
+
+static void finish(LongJobs *l, LongJob *j) {
+    int return_code = json_object_get_int(json_get(j->reply, "return_code"));
+    const Request *q = j->request;
+    char code[16];
+    int r;
+
+    r = store_end(l, j);
+    if (r < 0) {
+        (void)log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(q->guid), LOG_COMMAND(q->command)),
+                         "The end of a long job cannot be stored: %m; trying again in 5 s");
+        retry_later(l);
+        return;
+    }
+    (void)snprintf(code, sizeof(code), "%d", return_code);
+    (void)log_struct(LOG_INFO, 0,
+                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_ENDED), LOG_REQUEST(q->guid),
+                                LOG_COMMAND(q->command), LOG_RETURN_CODE(code)),
+                     "The long job %s of %s ended with %d", q->command, q->guid, return_code);
+    console_log(l->console, return_code == 0 ? LOG_INFO : LOG_ERR,
+                "The job %s with request_id %s has %s with return code %d.", q->command, q->guid,
+                return_code == 0 ? "succeeded" : "failed", return_code);
+    drop(l, j);
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+    LongJobs *l = userdata;
+    LongJob *j, *next;
+
+    for (j = TAILQ_FIRST(&l->jobs); j; j = next) {
+        next = TAILQ_NEXT(j, entries);
+        if (j->reply)
+            finish(l, j);
+    }
+    return 0;
+}
+
+static void on_finished(Request *q, JobEnd end, struct json_object *reply, void *userdata) {
+    LongJobs *l = userdata;
+    LongJob *j = find(l, q->guid);
+
+    if (end == JOB_END_LOST)
+        (void)log_struct(
+            LOG_ERR, 0,
+            LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_LOST), LOG_REQUEST(q->guid), LOG_COMMAND(q->command)),
+            "The job of %s was cut off; its result is lost", q->guid);
+    j->reply = reply;
+    finish(l, j);
+}
+
+/* Not promised to anybody: a row that stays WAITING is no more than late. */
+static void on_started(Request *q, void *userdata) {
+    LongJobs *l = userdata;
+    int r;
+
+    console_log(l->console, LOG_INFO, "The job %s has started with request_id %s.", q->command,
+                q->guid);
+    r = begin_transaction(l);
+    if (r >= 0)
+        r = end_transaction(l, store_start_job(l->store, q->guid));
+    if (r < 0)
+        (void)log_debug_errno(r, "The start of a long job cannot be stored: %m");
+}
+
+static void on_unknown_argument(Request *q, const char *name, void *userdata) {
+    LongJobs *l = userdata;
+
+    console_log(l->console, LOG_WARNING,
+                "The command %s with request_id %s ignores the unknown parameter %.64s.",
+                q->command, q->guid, name);
+}
+
+static int load_payload(const Request *q, char **ret, void *userdata) {
+    LongJobs *l = userdata;
+
+    return store_load_job_payload(l->store, q->guid, ret);
+}
+
+bool long_jobs_wants(const Request *q) {
+    const Command *c = command_find(q->command);
+    _cleanup_json_ struct json_object *payload = NULL;
+    struct json_object *wish;
+
+    if (!c || !c->prepare || !q->payload ||
+        json_parse(q->payload, strlen(q->payload), &payload) < 0)
+        return false;
+    wish = json_get(payload, "longer_runner");
+    return wish ? json_object_get_boolean(wish) : c->kind == COMMAND_LONG;
+}
+
+/* As the runner will do it; what is wrong is told now, where the manager looks. */
+static int check_arguments(const Request *q, char **ret_error) {
+    const Command *c = command_find(q->command);
+    _cleanup_json_ struct json_object *payload = NULL;
+    JobSpec spec = {.script_fd = -1};
+    ArgumentValue *values;
+    int r;
+
+    r = json_parse(q->payload, strlen(q->payload), &payload);
+    if (r < 0)
+        return r;
+    values = calloc(MAX(c->n_arguments, (size_t)1), sizeof(*values));
+    if (!values)
+        return -ENOMEM;
+    r = arguments_parse(c->arguments, c->n_arguments, json_get(payload, "arguments"), values,
+                        ret_error);
+    if (r >= 0)
+        r = c->prepare(values, &spec, ret_error);
+    job_spec_done(&spec);
+    argument_values_done(values, c->n_arguments);
+    free(values);
+    return r;
+}
+
+int long_jobs_accept(LongJobs *l, const Request *q, struct json_object **ret_reply) {
+    StoredJob row = {
+        .guid = q->guid,
+        .command = q->command,
+        .customer_id = l->customer_id,
+        .payload = q->payload,
+    };
+    _cleanup_free_ char *error = NULL;
+    LongJob *j = NULL;
+    int r;
+
+    r = check_arguments(q, &error);
+    if (r < 0)
+        return error ? reply_new_error(error, ret_reply) : r;
+    r = add(l, q->guid, q->command, &j);
+    if (r >= 0)
+        r = store_insert_job(l->store, &row, &row.job_id);
+    if (r >= 0)
+        r = job_description(&row, ret_reply);
+    if (r < 0 && j)
+        drop(l, j);
+    return r;
+}
+
+bool long_jobs_begin(LongJobs *l, const char *guid) {
+    LongJob *j = find(l, guid);
+    int r;
+
+    if (!j || j->begun)
+        return j;
+    j->begun = true;
+    r = runner_add(l->runner, j->request);
+    if (r < 0)
+        l->callbacks.on_broken(r, l->userdata);
+    else if (j->cancelled)
+        runner_cancel(l->runner, j->request);
+    return true;
+}
+
+void long_jobs_abandon(LongJobs *l, const char *guid) {
+    LongJob *j = find(l, guid);
+
+    if (j && !j->begun)
+        drop(l, j);
+}
+
+bool long_jobs_has(LongJobs *l, const char *guid) {
+    return find(l, guid);
+}
+
+bool long_jobs_cancel(LongJobs *l, const char *guid) {
+    LongJob *j = find(l, guid);
+
+    if (!j || j->reply)
+        return false;
+    j->cancelled = true;
+    if (j->begun)
+        runner_cancel(l->runner, j->request);
+    return true;
+}
+
+void long_jobs_cancel_all(LongJobs *l) {
+    runner_cancel_all(l->runner);
+}
+
+int long_jobs_set_bus(LongJobs *l, sd_bus *bus) {
+    return runner_set_bus(l->runner, bus);
+}
+
+void long_jobs_set_workers(LongJobs *l, unsigned workers) {
+    runner_set_workers(l->runner, workers);
+}
+
+int long_jobs_set_customer(LongJobs *l, const char *customer_id) {
+    return free_and_strdup(&l->customer_id, customer_id);
+}
+
+static int take_up(const StoredJob *row, void *userdata) {
+    LongJobs *l = userdata;
+    LongJob *j = NULL;
+    int r;
+
+    r = add(l, row->guid, row->command, &j);
+    if (r < 0)
+        return r;
+    j->begun = true;
+    return runner_add(l->runner, j->request);
+}
+
+int long_jobs_new(sd_event *event, Store *store, Console *console, const char *jobs_root,
+                  const LongJobsCallbacks *callbacks, void *userdata, LongJobs **ret) {
+    static const RunnerCallbacks runner_callbacks = {
+        .on_finished = on_finished,
+        .on_started = on_started,
+        .on_unknown_argument = on_unknown_argument,
+        .load_payload = load_payload,
+    };
+    LongJobs *l = calloc(1, sizeof(*l));
+    int r;
+
+    if (!l)
+        return -ENOMEM;
+    TAILQ_INIT(&l->jobs);
+    l->store = store;
+    l->console = console;
+    l->callbacks = *callbacks;
+    l->userdata = userdata;
+    r = runner_new(event, store, jobs_root, &runner_callbacks, l, &l->runner);
+    if (r >= 0)
+        r = sd_event_add_time_relative(event, &l->retry_timer, CLOCK_BOOTTIME, 0, 0, on_retry, l);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(l->retry_timer, SD_EVENT_OFF);
+    if (r >= 0)
+        r = store_visit_unfinished_jobs(store, take_up, l);
+    if (r < 0) {
+        long_jobs_free(l);
+        return r;
+    }
+    *ret = l;
+    return 0;
+}
+
+LongJobs *long_jobs_free(LongJobs *l) {
+    if (!l)
+        return NULL;
+    sd_event_source_disable_unref(l->retry_timer);
+    l->runner = runner_free(l->runner);
+    while (!TAILQ_EMPTY(&l->jobs))
+        drop(l, TAILQ_FIRST(&l->jobs));
+    free(l->customer_id);
+    free(l);
+    return NULL;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/job-row.h"
+
+#include "basic/time-util.h"
+#include "store/statement.h"
+
+static const char *const status_names[_JOB_STATUS_MAX] = {
+    [JOB_STATUS_WAITING] = "WAITING",
+    [JOB_STATUS_RUNNING] = "RUNNING",
+    [JOB_STATUS_COMPLETE] = "COMPLETE",
+    [JOB_STATUS_ERROR] = "ERROR",
+};
+
+const char *job_status_to_string(JobStatus status) {
+    return status >= 0 && status < _JOB_STATUS_MAX ? status_names[status] : NULL;
+}
+
+static JobStatus status_from_string(const char *s) {
+    for (int i = 0; i < _JOB_STATUS_MAX; i++)
+        if (streq(strempty(s), status_names[i]))
+            return (JobStatus)i;
+    return _JOB_STATUS_INVALID;
+}
+
+void stored_job_done(StoredJob *j) {
+    free(j->guid);
+    free(j->command);
+    free(j->customer_id);
+    free(j->payload);
+    free(j->reply);
+    *j = (StoredJob){};
+}
+
+int store_insert_job(Store *s, const StoredJob *j, int64_t *ret_id) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_INSERT_JOB, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, j->guid);
+    store_bind_text(st, 2, j->command);
+    store_bind_text(st, 3, j->customer_id);
+    store_bind_text(st, 4, j->payload);
+    store_bind_usec(st, 5, store_running_usec(s));
+    r = store_run_change(s, st, true);
+    if (r >= 0)
+        *ret_id = sqlite3_last_insert_rowid(s->db);
+    return r;
+}
+
+int store_start_job(Store *s, const char *guid) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_START_JOB, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, guid);
+    store_bind_usec(st, 2, now_usec(CLOCK_REALTIME));
+    store_bind_usec(st, 3, store_running_usec(s));
+    return store_run_change(s, st, false);
+}
+
+int store_finish_job(Store *s, const char *guid, JobStatus status, const char *reply) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_FINISH_JOB, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, guid);
+    store_bind_text(st, 2, job_status_to_string(status));
+    store_bind_text(st, 3, reply);
+    store_bind_usec(st, 4, now_usec(CLOCK_REALTIME));
+    store_bind_usec(st, 5, store_running_usec(s));
+    return store_run_change(s, st, true);
+}
+
+static int take_job(sqlite3_stmt *st, StoredJob *ret) {
+    StoredJob j = {
+        .job_id = sqlite3_column_int64(st, 0),
+        .status = status_from_string((const char *)sqlite3_column_text(st, 4)),
+        .start_usec = (uint64_t)sqlite3_column_int64(st, 5),
+        .end_usec = (uint64_t)sqlite3_column_int64(st, 6),
+    };
+    int r;
+
+    r = store_take_text(st, 1, &j.guid)
+            ?: store_take_text(st, 2, &j.command)
+            ?: store_take_text(st, 3, &j.customer_id)
+            ?: store_take_text(st, 7, &j.reply);
+    if (r >= 0 && (j.status < 0 || !j.guid || !j.command))
+        r = -EUCLEAN;
+    if (r < 0)
+        stored_job_done(&j);
+    else
+        *ret = j;
+    return r;
+}
+
+int store_load_job(Store *s, int64_t job_id, const char *guid, StoredJob *ret) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_LOAD_JOB, &st);
+    if (r < 0)
+        return r;
+    (void)sqlite3_bind_int64(st, 1, job_id);
+    store_bind_text(st, 2, guid);
+    r = sqlite3_step(st);
+    if (r == SQLITE_DONE)
+        return -ENOENT;
+    return r == SQLITE_ROW ? take_job(st, ret) : store_sqlite_error(s, r);
+}
+
+int store_load_job_payload(Store *s, const char *guid, char **ret) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    *ret = NULL;
+    r = store_statement(s, STATEMENT_LOAD_JOB_PAYLOAD, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, guid);
+    r = sqlite3_step(st);
+    if (r == SQLITE_DONE)
+        return -ENOENT;
+    return r == SQLITE_ROW ? store_take_text(st, 0, ret) : store_sqlite_error(s, r);
+}
+
+int store_visit_unfinished_jobs(Store *s, int (*visit)(const StoredJob *j, void *userdata),
+                                void *userdata) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_LIST_JOBS, &st);
+    if (r < 0)
+        return r;
+    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+        _cleanup_(stored_job_done) StoredJob j = {};
+
+        r = take_job(st, &j);
+        if (r >= 0)
+            r = visit(&j, userdata);
+        if (r < 0)
+            return r;
+    }
+    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+}
+
+int store_remove_jobs(Store *s, uint64_t older_than_usec) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    uint64_t now = store_running_usec(s);
+    int r;
+
+    r = store_statement(s, STATEMENT_REMOVE_JOBS, &st);
+    if (r < 0)
+        return r;
+    store_bind_usec(st, 1, now > older_than_usec ? now - older_than_usec : 0);
+    return store_run_change(s, st, false);
+}
