@@ -95,7 +95,8 @@ class Driver:
     def is_final(self, scenario):
         if not scenario.answered():
             return False
-        states = self.machine.states(len(scenario.items) * (len(self.open) + 2))
+        states = self.machine.states(
+            len(scenario.items) * (len(self.open) + 2) + len(self.manager.polls))
         scenario.final = all(item.final(states.get(guid)) for guid, item in scenario.items.items())
         return scenario.final
 

@@ -44,11 +44,14 @@ class Item:
     ask: bool = False  # STATUS is asked
     withhold: int = 0  # so many replies are not acknowledged
     refused: bool = False  # a NACK is the right answer
+    long: bool = False  # a long runner: its result is asked for by its number
+    job: dict = None  # what was told of it when it had ended
     acked: bool = False
     nack: str = ""
     replies: dict = field(default_factory=dict)  # by their text: how often
     sent: float = 0.0
     nagged: float = 0.0
+    polled: float = 0.0
     wrong: list = field(default_factory=list)
 
     @property
@@ -58,7 +61,25 @@ class Item:
     def answered(self):
         if self.refused:
             return bool(self.nack)
+        if self.long and self.job is None:
+            return False
         return sum(self.replies.values()) >= (2 if self.again else 1) + self.withhold
+
+    def has_result(self):
+        return self.job is not None if self.long else bool(self.replies)
+
+    def results(self):
+        """What is told of its end, as texts; of a long runner what its first reply promised, too."""
+        if not self.long:
+            return list(self.replies)
+        for text in self.replies:
+            told = json.loads(text)
+            if told["reply_type"] != "job_description" or \
+                    told["reply_object"]["job_id"] != self.job["job_id"]:
+                return [text]
+        if (self.job["job_status"] == "COMPLETE") != (self.job["command_reply"]["return_code"] == 0):
+            return [json.dumps(self.job)]
+        return [json.dumps(self.job["command_reply"])]
 
     def final(self, state):
         return state == ("NACKED" if self.refused else "REPLY_ACKED")
@@ -164,6 +185,10 @@ def make_items(prefix):
     job("stderr", "echo oops >&2; exit 4\n", ended(4))
     job("cancel-queued", "sleep 0.1\n", cancelled(), cancel="early", copies=2)
     add("heartbeat-copies", "heartbeat", {}, inside("string"), copies=2, again=True)
+    job("long", long=True)
+    job("long-cancel", "exec sleep 1000\n", cancelled(), cancel="running", long=True)
+    job("long-fail", "exit 6\n", ended(6), long=True, copies=2)
+    job("long-cancel-queued", "", cancelled(), cancel="early", long=True)
     job("fail-root", "exit 5\n", ended(5), arguments={"runUnderSudo": True})
     return items
 
@@ -195,7 +220,7 @@ class Scenario:
                 found.append((item, f"{len(lines)} executions"))
             if len(item.replies) > 1:
                 found.append((item, f"different replies: {list(item.replies)}"))
-            for text in item.replies:
+            for text in item.results():
                 reply = json.loads(text)
                 if LOST in text:
                     found.append((item, f"{len(lines)} executions, and the reply {text}"))
@@ -210,6 +235,7 @@ class FaultManager(Manager):
     def __init__(self):
         super().__init__()
         self.items = {}
+        self.polls = {}  # the items that are asked for, by the GUIDs of the questions
         self.on_message = self._on_protocol
 
     def is_open(self):
@@ -223,7 +249,17 @@ class FaultManager(Manager):
 
     def _order(self, item, now):
         item.sent = now
-        self.request(item.guid, item.command, item.arguments)
+        more = {"longer_runner": True} if item.long else {}
+        self.request(item.guid, item.command, item.arguments, **more)
+
+    def _poll(self, item, now):
+        told = json.loads(next(iter(item.replies)))
+        if now - item.polled < RESEND_SEC or not told["reply_object"]:
+            return
+        item.polled = now
+        guid = f"{item.guid}-poll-{len(self.polls)}"
+        self.polls[guid] = item
+        self.request(guid, "get_job_description", {"jobId": told["reply_object"]["job_id"]})
 
     def _nag(self, item, kind, now):
         if now - item.nagged >= RESEND_SEC:
@@ -255,14 +291,17 @@ class FaultManager(Manager):
             unheard = not item.acked and not item.replies and not item.nack
             if (unheard or (item.again and item.replies)) and now - item.sent >= RESEND_SEC:
                 self._order(item, now)
-            if item.cancel == "running" and item.ran.exists() and not item.replies:
+            if item.cancel == "running" and item.ran.exists() and not item.has_result():
                 self._nag(item, "CANCEL", now)
+            if item.long and item.replies and not item.has_result():
+                self._poll(item, now)
 
     def _on_protocol(self, message):
         item = self.items.get(message.get("request_id"))
         kind = message["type"]
         if not item:
-            if kind == "REPLY":  # of a round that is over: its ACK was lost
+            if kind == "REPLY":  # to a question; or of a round that is over: its ACK was lost
+                self._on_description(message)
                 self.ack(message)
             return
         if kind == "ACK":
@@ -275,6 +314,12 @@ class FaultManager(Manager):
             text = json.dumps(message["reply"], sort_keys=True)
             if item.replies and text not in item.replies:
                 item.wrong.append(f"STATUS tells another reply: {text}")
+
+    def _on_description(self, message):
+        item = self.polls.get(message["request_id"])
+        job = message["payload"]["reply_object"]
+        if item and job and job["job_status"] in ("COMPLETE", "ERROR"):
+            item.job = job
 
     def _on_nack(self, item, text):
         if item.refused and "not known to this agent" in text:
