@@ -42,6 +42,7 @@ static const char *const sql[_STATEMENT_MAX] = {
     [STATEMENT_START_JOB] = "UPDATE jobs SET status = 'RUNNING', started = ?2, updated = ?3"
                             " WHERE guid = ?1 AND status = 'WAITING'",
     [STATEMENT_FINISH_JOB] = "UPDATE jobs SET status = ?2, reply = ?3, payload = NULL, ended = ?4,"
+                             " started = iif(started = 0, ?4, started),"
                              " updated = ?5 WHERE guid = ?1 AND status IN " UNFINISHED,
     [STATEMENT_LOAD_JOB] = "SELECT " JOB_COLUMNS ", reply FROM jobs WHERE job_id = ?1 OR guid = ?2",
     [STATEMENT_LOAD_JOB_PAYLOAD] =
