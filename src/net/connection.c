@@ -354,8 +354,12 @@ static ConnectionFault explain_closed(Connection *c, int error) {
         (void)snprintf(c->error, sizeof(c->error), "the manager closed the connection (code %u)",
                        code);
     else
-        (void)snprintf(c->error, sizeof(c->error), "the manager closed the connection while %s",
-                       states[c->state].name);
+        (void)snprintf(c->error, sizeof(c->error), "the manager closed the connection while %s%s",
+                       states[c->state].name,
+                       c->state == CONNECTION_UPGRADING
+                           ? "; check agentmanager_url, and whether it is ws:// or wss://"
+                       : c->state == CONNECTION_HANDSHAKING ? "; look at its log"
+                                                            : "");
     return fault;
 }
 
