@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
 import shutil
 
 import pytest
 
+import certificates
 import harness
+
+for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[name]  # what is right for the one who runs the tests is not for their agents
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +39,11 @@ def manager():
     manager = harness.Manager()
     yield manager
     manager.stop()
+
+
+@pytest.fixture(scope="session")
+def pki():
+    directory = harness.temporary_directory()
+    directory.chmod(0o755)  # servers run without privileges
+    yield certificates.Authorities(directory)
+    shutil.rmtree(directory)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -144,6 +145,11 @@ class Manager:
             if connection.get_state() == Soup.WebsocketState.OPEN:
                 connection.close(code, None)
 
+    def round_trip(self, guid):
+        """One request, from beginning to end."""
+        self.request(guid, "heartbeat")
+        self.ack(self.wait_message("REPLY", guid))
+
     def stop(self):
         self.server.disconnect()
         for connection in self.connections:
@@ -221,6 +227,15 @@ class Agent:
                 **environment,
             },
         )
+
+    def failures(self):
+        """The reason of each failed attempt so far."""
+        return re.findall(r"^STATUS=Not connected to \S+: (.*); next attempt in", self.notifications(),
+                          re.M)
+
+    def wait_failure(self, n=1):
+        wait_for(lambda: len(self.failures()) >= n, f"{n} failed attempts")
+        return self.failures()[n - 1]
 
     def notifications(self):
         """Everything that was said by sd_notify() so far."""
