@@ -64,7 +64,8 @@ def free_port():
 class Manager:
     """The server's side of protocol 104, as a test wants it."""
 
-    def __init__(self, certificate=None, port=0):
+    def __init__(self, certificate=None, port=0, everywhere=False):
+        """It listens on 127.0.0.1, or on all addresses."""
         self.server = Soup.Server()
         self.certificate = certificate
         if certificate:
@@ -72,7 +73,10 @@ class Manager:
             self.server.set_tls_certificate(tls)
         self.server.add_websocket_handler("/", None, ["dcm"], self._on_connect)
         options = Soup.ServerListenOptions.HTTPS if certificate else Soup.ServerListenOptions(0)
-        self.server.listen_local(port, options | Soup.ServerListenOptions.IPV4_ONLY)
+        if everywhere:
+            self.server.listen_all(port, options)
+        else:
+            self.server.listen_local(port, options | Soup.ServerListenOptions.IPV4_ONLY)
         self.port = self.server.get_uris()[0].get_port()
         self.answers = []  # handshake answers still to be given; then HANDSHAKE for ever
         self.connections = []
