@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,10 +40,10 @@ HANDSHAKE = {
 }
 
 
-def wait_for(condition, what):
+def wait_for(condition, what, seconds=DEADLINE):
     """Runs the main loop until condition() is true."""
     context = GLib.MainContext.default()
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + seconds
     timer = GLib.timeout_add(20, lambda: True)  # so that conditions outside of the loop are seen
     try:
         while True:
@@ -50,10 +51,16 @@ def wait_for(condition, what):
             if value:
                 return value
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within {DEADLINE} s: {what}")
+                raise AssertionError(f"not within {seconds} s: {what}")
             context.iteration(True)
     finally:
         GLib.source_remove(timer)
+
+
+def wait_for_seconds(seconds):
+    """Runs the main loop that long."""
+    end = time.monotonic() + seconds
+    wait_for(lambda: time.monotonic() >= end, "time", seconds + DEADLINE)
 
 
 def free_port():
@@ -65,7 +72,8 @@ def free_port():
 class Manager:
     """The server's side of protocol 104, as a test wants it."""
 
-    def __init__(self, certificate=None, port=0):
+    def __init__(self, certificate=None, port=0, everywhere=False):
+        """It listens on 127.0.0.1, or on all addresses."""
         self.server = Soup.Server()
         self.certificate = certificate
         if certificate:
@@ -73,7 +81,10 @@ class Manager:
             self.server.set_tls_certificate(tls)
         self.server.add_websocket_handler("/", None, ["dcm"], self._on_connect)
         options = Soup.ServerListenOptions.HTTPS if certificate else Soup.ServerListenOptions(0)
-        self.server.listen_local(port, options | Soup.ServerListenOptions.IPV4_ONLY)
+        if everywhere:
+            self.server.listen_all(port, options)
+        else:
+            self.server.listen_local(port, options | Soup.ServerListenOptions.IPV4_ONLY)
         self.port = self.server.get_uris()[0].get_port()
         self.answers = []  # handshake answers still to be given; then HANDSHAKE for ever
         self.connections = []
@@ -251,6 +262,22 @@ class Agent:
     def wait_log(self, text):
         wait_for(lambda: text in self.log.read_text(), f"log line {text!r}")
 
+    def n_lines(self):
+        return len(self.log.read_text().splitlines())
+
+    def n_descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def memory(self):
+        """Bytes of its own: the share of libraries (in Pss) changes with the number of their users."""
+        text = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return int(re.search(r"^Pss_Anon:\s+(\d+)", text, re.M)[1]) << 10
+
+    def failures(self):
+        """The texts of all failures to connect, as far as the service manager was told."""
+        return re.findall(r"^STATUS=Not connected to \S+: (.*); next attempt", self.notifications(),
+                          re.M)
+
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
@@ -288,6 +315,32 @@ class Agent:
 
     def property(self, name):
         return json.loads(self.on_bus("get-property", name))["data"]
+
+
+class LoneAgent(Agent):
+    """One with a bus of its own, so that several can run side by side."""
+
+    def __init__(self):
+        directory = temporary_directory()
+        super().__init__(Bus(directory), directory)
+
+    def remove(self):
+        try:
+            self.stop()
+        finally:
+            if self.process:
+                self.kill()
+            self.notify.close()
+            self.bus.stop()
+            shutil.rmtree(self.directory)
+
+
+EXACT_TIMERS = {  # for agent.start(): waits of some milliseconds, see exact-timers.c
+    "LD_PRELOAD": str(BUILD / "tests/component/exact-timers.so"),
+    # what was freed counts as used, as long as a sanitizer keeps it
+    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
+    ":verify_asan_link_order=0:quarantine_size_mb=1",
+}
 
 
 def busctl(bus, *arguments):
