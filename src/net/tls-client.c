@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "basic/time-util.h"
 #include "net/tls-verify.h"
@@ -59,6 +60,15 @@ static bool is_address(const char *host) {
     return inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1;
 }
 
+/* Of a file that GnuTLS could not use; it does not say why it could not be read. */
+static const char *file_error(const char *path, int code) {
+    if (code != GNUTLS_E_FILE_ERROR)
+        return gnutls_strerror(code);
+    if (strncmp(path, "credential:", strlen("credential:")) == 0)
+        return "the service has no such credential (LoadCredential=)";
+    return access(path, R_OK) < 0 ? strerror(errno) : gnutls_strerror(code);
+}
+
 static int load_trust(const TlsClient *c, gnutls_certificate_credentials_t credentials, char *error,
                       size_t error_size) {
     const TlsOptions *o = c->options;
@@ -79,7 +89,7 @@ static int load_trust(const TlsClient *c, gnutls_certificate_credentials_t crede
     if (n > 0)
         return 0;
     (void)snprintf(error, error_size, "%s %s cannot be used: %s", tls_options_ca_key(c->options),
-                   o->ca_cert, n == 0 ? "it has no certificate" : gnutls_strerror(n));
+                   o->ca_cert, n == 0 ? "it has no certificate" : file_error(o->ca_cert, n));
     return -EINVAL;
 }
 
@@ -95,10 +105,11 @@ static int load_own(const TlsOptions *o, gnutls_certificate_credentials_t creden
     if (r >= 0)
         return 0;
     /* a PKCS#11 URI may have the PIN in it */
-    (void)snprintf(error, error_size, "client_cert%s%s with client_key%s%s cannot be used: %s",
-                   strchr(o->client_cert, ':') ? "" : " ",
-                   strchr(o->client_cert, ':') ? "" : o->client_cert, strchr(key, ':') ? "" : " ",
-                   strchr(key, ':') ? "" : key, gnutls_strerror(r));
+    (void)snprintf(
+        error, error_size, "client_cert%s%s with client_key%s%s cannot be used: %s",
+        strchr(o->client_cert, ':') ? "" : " ", strchr(o->client_cert, ':') ? "" : o->client_cert,
+        strchr(key, ':') ? "" : " ", strchr(key, ':') ? "" : key,
+        access(o->client_cert, R_OK) < 0 ? file_error(o->client_cert, r) : file_error(key, r));
     return -EINVAL;
 }
 

@@ -180,20 +180,21 @@ BAD = {
         "both sides), or it does not accept client_cert",
         options=("-tls1_2", *WANTED), **STRANGER),
     "client_cert that is not there": bad(
-        "client_cert {directory}/nowhere with client_key {client.key_path} cannot be used: Error while "
-        "reading file.",
+        "client_cert {directory}/nowhere with client_key {client.key_path} cannot be used: No such file "
+        "or directory",
         client_cert="{directory}/nowhere", client_key="{client.key_path}"),
     "client_key of another certificate": bad(
         "client_cert {client.path} with client_key {stranger.key_path} cannot be used: The certificate "
         "and the given key do not match.",
         client_cert="{client.path}", client_key="{stranger.key_path}"),
     "ca_cert that is not there": bad(
-        "ca_cert {directory}/nowhere cannot be used: Error while reading file.",
+        "ca_cert {directory}/nowhere cannot be used: No such file or directory",
         ca_cert="{directory}/nowhere"),
     "ca_cert that is no certificate": bad(
         "ca_cert {good.key_path} cannot be used: it has no certificate", ca_cert="{good.key_path}"),
     "a credential that is not there": bad(
-        "ca_cert credential:ca cannot be used: Error while reading file.", ca_cert="credential:ca"),
+        "ca_cert credential:ca cannot be used: the service has no such credential (LoadCredential=)",
+        ca_cert="credential:ca"),
 }
 
 TOO_WEAK = ("SHA-1", "RSA of 768 bits")
