@@ -10,14 +10,19 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/ratelimit.h"
 #include "core/command-table.h"
 #include "proto/message.h"
 #include "proto/text.h"
+
+#define REFUSALS_INTERVAL_USEC (10 * USEC_PER_SEC)
+#define REFUSALS_BURST 50u
 
 struct Dispatcher {
     RequestFlow *flow;
     Console *console;
     int64_t max_at_once;
+    RateLimit refusals; /* that are told */
     void (*on_hemlock)(void *userdata);
     void *userdata;
 };
@@ -77,17 +82,33 @@ static int make_request(Dispatcher *d, const Message *m, const char *payload, co
     return r;
 }
 
+/* Whoever floods the agent must not flood the journal too. */
+static bool is_worth_a_line(Dispatcher *d) {
+    unsigned missed;
+
+    if (!ratelimit_below(&d->refusals, &missed))
+        return false;
+    if (missed > 0)
+        log_warning("%u refused messages are not listed here", missed);
+    return true;
+}
+
+static void say_overloaded(Dispatcher *d, const char *guid, const char *text) {
+    if (!is_worth_a_line(d))
+        return;
+    (void)log_struct(LOG_WARNING, 0,
+                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REFUSED), LOG_REQUEST(guid)),
+                     "Refused request %s: %s", guid, text);
+    console_log(d->console, LOG_CRIT, "The agent is overloaded. %s.", text);
+}
+
 static void accept_request(Dispatcher *d, const Message *m, const char *payload, const char *hash) {
     char text[ERROR_MESSAGE_MAX];
     Request *q = NULL;
     int r;
 
     if (is_overloaded(d, text, sizeof(text))) {
-        (void)log_struct(
-            LOG_WARNING, 0,
-            LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REFUSED), LOG_REQUEST(m->request_id)),
-            "Refused request %s: %s", m->request_id, text);
-        console_log(d->console, LOG_CRIT, "The agent is overloaded. %s.", text);
+        say_overloaded(d, m->request_id, text);
         request_flow_nack(d->flow, m->request_id, text);
         return;
     }
@@ -151,9 +172,11 @@ static void on_other(Dispatcher *d, const Message *m, RequestEvent event) {
 }
 
 static void refuse_message(Dispatcher *d, const char *request_id, const char *text) {
-    (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(request_id)),
-                     "A message of the manager is refused: %s", text);
-    console_log(d->console, LOG_ERR, "A message cannot be handled: %s.", text);
+    if (is_worth_a_line(d)) {
+        (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(request_id)),
+                         "A message of the manager is refused: %s", text);
+        console_log(d->console, LOG_ERR, "A message cannot be handled: %s.", text);
+    }
     request_flow_nack(d->flow, request_id, text);
 }
 
@@ -211,6 +234,7 @@ int dispatcher_new(RequestFlow *flow, Console *console, void (*on_hemlock)(void 
     d->flow = flow;
     d->console = console;
     d->max_at_once = -1;
+    d->refusals = (RateLimit){.interval_usec = REFUSALS_INTERVAL_USEC, .burst = REFUSALS_BURST};
     d->on_hemlock = on_hemlock;
     d->userdata = userdata;
     *ret = d;

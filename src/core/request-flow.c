@@ -40,7 +40,7 @@ struct RequestFlow {
     LongJobs *long_jobs;
     RequestTable *requests;
     RequestFlowOptions options;
-    RateLimit noise;
+    RateLimit noise, unknown;
     RequestFlowCallbacks callbacks;
     void *userdata;
     char *agent_id;
@@ -303,7 +303,12 @@ static void on_started(Request *q, void *userdata) {
 
 static void on_unknown_argument(Request *q, const char *name, void *userdata) {
     RequestFlow *f = userdata;
+    unsigned missed;
 
+    if (!ratelimit_below(&f->unknown, &missed)) /* a flood must not be one of warnings */
+        return;
+    if (missed > 0)
+        log_warning("%u unknown arguments are not listed here", missed);
     (void)log_struct(LOG_WARNING, 0, FIELDS(q), "%s: the argument '%.64s' is not known and ignored",
                      q->command, name);
     console_log(f->console, LOG_WARNING,
@@ -552,6 +557,7 @@ int request_flow_new(sd_event *event, Store *store, Connection *connection, Cons
     f->console = console;
     f->callbacks = *callbacks;
     f->noise = (RateLimit){.interval_usec = NOISE_INTERVAL_USEC, .burst = NOISE_BURST};
+    f->unknown = f->noise;
     f->userdata = userdata;
     r = setup(f, jobs_root);
     if (r < 0)

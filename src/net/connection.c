@@ -110,7 +110,11 @@ static uint32_t random_u32(void) {
     return getrandom(&value, sizeof(value), GRND_NONBLOCK) == sizeof(value) ? value : 0;
 }
 
+/* The pauses before attempts are as long as they are said to be; all else may be put together with
+ * other wake-ups. */
 static void set_timer(Connection *c, uint64_t at_usec) {
+    (void)sd_event_source_set_time_accuracy(c->timer,
+                                            c->state == CONNECTION_WAITING ? USEC_PER_MSEC : 0);
     (void)sd_event_source_set_time(c->timer, at_usec);
     (void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
 }
@@ -180,8 +184,10 @@ static void fail(Connection *c, ConnectionFault fault, bool by_peer, const char 
 }
 
 static void send_ping_or_give_up(Connection *c) {
-    uint64_t now = now_usec(CLOCK_BOOTTIME);
-    uint64_t dead = stream_last_alive_usec(c->stream) + c->options.ping_usec * 5 / 2;
+    uint64_t now = now_usec(CLOCK_BOOTTIME), dead;
+
+    stream_note_progress(c->stream);
+    dead = stream_last_alive_usec(c->stream) + c->options.ping_usec * 5 / 2;
 
     if (now >= dead) {
         fail(c, CONNECTION_FAULT_LINK, false,
@@ -339,6 +345,10 @@ static ConnectionFault explain_closed(Connection *c, int error) {
     case -E2BIG:
         (void)snprintf(c->error, sizeof(c->error),
                        "the head of the server's answer is too long; check agentmanager_url");
+        return fault;
+    case -ETIMEDOUT: /* TCP_USER_TIMEOUT */
+        (void)snprintf(c->error, sizeof(c->error),
+                       "what was sent is not acknowledged; check the network, and the manager");
         return fault;
     case -ECONNRESET:
         (void)snprintf(c->error, sizeof(c->error), "the connection was reset while %s",

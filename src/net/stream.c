@@ -11,7 +11,12 @@
  */
 #include "net/stream.h"
 
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "basic/bounds.h"
 #include "basic/time-util.h"
@@ -36,6 +41,7 @@ struct Stream {
     char out[CHUNK]; /* being written: kept whole for TLS, which wants the same bytes again */
     size_t out_size, out_offset;
     uint64_t alive_usec;
+    uint64_t acked_bytes; /* by the peer's kernel, when it was looked last */
     bool client;
     bool congested;  /* nothing is read, */
     bool relieved;   /* except if the peer does not read either */
@@ -66,6 +72,19 @@ uint64_t stream_last_alive_usec(const Stream *s) {
 
 bool stream_is_congested(const Stream *s) {
     return s->congested;
+}
+
+void stream_note_progress(Stream *s) {
+    int fd = transport_get_fd(s->transport), waiting = 0;
+    struct tcp_info info = {};
+    socklen_t size = sizeof(info);
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ||
+        ioctl(fd, SIOCOUTQ, &waiting) < 0)
+        return;
+    if (waiting > 0 && info.tcpi_bytes_acked > s->acked_bytes)
+        s->alive_usec = now_usec(CLOCK_BOOTTIME);
+    s->acked_bytes = info.tcpi_bytes_acked;
 }
 
 uint16_t stream_close_code(const Stream *s) {

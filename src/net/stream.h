@@ -31,6 +31,9 @@ Transport *stream_get_transport(Stream *s) _pure_;
 /* CLOCK_BOOTTIME of the last bytes that came in or, while nothing is read because the peer does
  * not read either, that went out. */
 uint64_t stream_last_alive_usec(const Stream *s) _pure_;
+/* Takes it for a sign of life when the peer has acknowledged some, since the last call, of what
+ * still waits in the kernel: a slow link, behind whose queue the answers to our pings come. */
+void stream_note_progress(Stream *s);
 /* Code of the peer's close frame, or 0. */
 uint16_t stream_close_code(const Stream *s);
 

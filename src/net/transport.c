@@ -20,6 +20,7 @@ struct Transport {
     gnutls_certificate_credentials_t credentials;
     bool is_up;
     int tls_error;
+    bool at_end;  /* the peer has ended it */
     int io_error; /* errno of the socket's last failure, which GnuTLS does not tell */
 };
 
@@ -87,6 +88,7 @@ static ssize_t raw_receive(Transport *t, void *buf, size_t size) {
         errno = n < 0 ? (int)-n : 0;
     } else
         n = recv(t->fd, buf, size, 0);
+    t->at_end = n == 0;
     if (n >= 0)
         return n;
     t->io_error = errno;
@@ -167,6 +169,8 @@ int transport_tls_error(const Transport *t) {
 static int map_tls_error(Transport *t, ssize_t error) {
     if (error == GNUTLS_E_AGAIN || error == GNUTLS_E_INTERRUPTED)
         return -EAGAIN;
+    if (t->at_end && error == GNUTLS_E_UNEXPECTED_PACKET_LENGTH) /* in the middle of a record */
+        error = GNUTLS_E_PREMATURE_TERMINATION;
     t->tls_error = (int)error;
     if ((error == GNUTLS_E_PULL_ERROR || error == GNUTLS_E_PUSH_ERROR) && t->io_error > 0)
         return -t->io_error;
@@ -205,7 +209,9 @@ ssize_t transport_read(Transport *t, void *buf, size_t size) {
     do
         n = gnutls_record_recv(t->session, buf, size);
     while (n < 0 && !gnutls_error_is_fatal((int)n) && (n != GNUTLS_E_AGAIN || has_pulled(t)));
-    if (n == GNUTLS_E_PREMATURE_TERMINATION) /* framing says where messages end, not TLS */
+    /* framing says where messages end, not TLS */
+    if (n == GNUTLS_E_PREMATURE_TERMINATION ||
+        (n == GNUTLS_E_UNEXPECTED_PACKET_LENGTH && t->at_end))
         return 0;
     return n < 0 ? map_tls_error(t, n) : n;
 }

@@ -190,6 +190,7 @@ FOR_PEOPLE = {
     "net/tls-verify.c": "the clock beside a certificate's dates, in an error text",
     "net/wakeup.c": "whether it was set",
     "core/request.c": "when a request was accepted",
+    "store/job-row.c": "when a job began and ended",
     "store/request-row.c": "when a row was changed",
     "store/repair.c": "the name of a damaged database",
     "executor/job-dir.c": "begin and end in an exit record",

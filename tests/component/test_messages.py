@@ -269,7 +269,8 @@ def test_manager_that_does_not_read(agent, raw):
 
 
 def test_manager_that_reads_only_after_it_has_sent(agent, raw):
-    """Both would wait for the other to read; each ping reads a little, so that all goes on."""
+    """Both would wait for the other to read; after a ping without progress the agent does, and drops what
+    it cannot queue."""
     agent.configure(raw.url, connection={"heartbeat_frequency": "1"})
     agent.start()
     raw.accept()
