@@ -726,3 +726,51 @@ def test_units_verify_and_are_hardened():
         assert score <= limit
 
 
+
+
+def test_secret_that_only_root_can_read_comes_as_a_credential():
+    """LoadCredential= of the unit, credential: in the configuration; the doctor finds it, too."""
+    secret, unit = pathlib.Path("/root/dcm-test-secret"), pathlib.Path(
+        "/etc/systemd/system/dcm-agent.service.d/test.conf")
+    secret.write_text("user:canary\n")
+    secret.chmod(0o600)
+    unit.parent.mkdir(exist_ok=True)
+    unit.write_text(f"[Service]\nLoadCredential=auth:{secret}\n")
+    text = "[connection]\nagentmanager_url = wss://manager.example/\nproxy = http://127.0.0.1:1\nproxy_auth = "
+    reached = "proxy: http://127.0.0.1:1: 127.0.0.1 port 1: Connection refused"
+    try:
+        run("systemctl", "daemon-reload")
+        CONF.write_text(f"{text}credential:auth\n")
+        run("systemctl", "restart", "dcm-agent.service")
+        wait_for(lambda: reached in show("dcm-agent.service", "StatusText"), "the proxy to be asked")
+        doctor = run("dcm-agentctl", "doctor", check=False)
+        assert "127.0.0.1 port 1: Connection refused" in doctor and "canary" not in doctor
+        CONF.write_text(f"{text}{secret}\n")
+        run("systemctl", "reload", "dcm-agent.service")
+        wait_for(lambda: f"proxy_auth {secret} cannot be read: Permission denied"
+                 in show("dcm-agent.service", "StatusText"), "the secret to be out of reach")
+        doctor = run("dcm-agentctl", "doctor", check=False)
+        assert "Permission denied" in doctor, "it looks as the agent's user"
+        assert "canary" not in run("journalctl", "-o", "export", "-u", "dcm-agent.service")
+    finally:
+        run("systemctl", "stop", "dcm-agent.service")
+        for path in (secret, unit, CONF):
+            path.unlink()
+        run("systemctl", "daemon-reload")
+
+
+def test_doctor_before_the_first_start():
+    run("systemctl", "stop", "dcm-agent.service")
+    shutil.rmtree("/var/lib/dcm-agent", ignore_errors=True)
+    manager = Manager()
+    CONF.write_text(f"[connection]\nagentmanager_url = {manager.url()}\n")
+    try:
+        process = subprocess.Popen(["dcm-agentctl", "--json", "doctor"], stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: process.poll() is not None, "the doctor")
+        found = {line["check"]: line for line in json.loads(process.stdout.read())}
+        assert process.returncode == 0 and found["HTTP"]["result"] == "ok"
+        assert found["handshake"]["result"] == "skipped" and found["service"]["result"] == "warning"
+        assert not pathlib.Path("/var/lib/dcm-agent").exists() and not manager.offers
+    finally:
+        CONF.unlink()
+        manager.stop()
