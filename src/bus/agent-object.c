@@ -40,6 +40,8 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
 
     if (streq(property, "AgentId"))
         value = agent_get_agent_id(o->agent);
+    else if (streq(property, "Pause"))
+        value = agent_pause_to_string(agent_get_pause(o->agent));
     else if (streq(property, "ServerName"))
         value = agent_get_server_name(o->agent);
     for (size_t i = 0; i < ELEMENTSOF(getters); i++)
@@ -213,6 +215,24 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
     return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
 
+static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    AgentObject *o = userdata;
+    int refuse, r;
+
+    r = sd_bus_message_read(m, "b", &refuse);
+    if (r >= 0)
+        r = agent_set_pause(o->agent, refuse ? AGENT_REFUSING : AGENT_PAUSED);
+    return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_resume(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    AgentObject *o = userdata;
+    int r;
+
+    r = agent_set_pause(o->agent, AGENT_RUNS);
+    return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
+}
+
 static int method_reconnect(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     AgentObject *o = userdata;
 
@@ -240,6 +260,7 @@ static const sd_bus_vtable vtable[] = {
     CHANGING("TlsSession", "s", property_get_string),
     CHANGING("CertificateEndUSec", "t", property_get_usec),
     CHANGING("FailedStep", "s", property_get_string),
+    CHANGING("Pause", "s", property_get_string),
     CHANGING("RequestCounts", "a{su}", property_get_counts),
     SD_BUS_METHOD_WITH_ARGS("ListRequests", SD_BUS_ARGS("u", limit),
                             SD_BUS_RESULT("a(ssstt)", requests), method_list_requests,
@@ -250,6 +271,8 @@ static const sd_bus_vtable vtable[] = {
                             SD_BUS_RESULT("a(sssa(ssbs))", commands), method_list_commands,
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", guid), SD_BUS_NO_RESULT, method_cancel, 0),
+    SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_ARGS("b", refuse), SD_BUS_NO_RESULT, method_pause, 0),
+    SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume, 0),
     SD_BUS_METHOD_WITH_ARGS("Reconnect", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reconnect, 0),
     SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, 0),
     SD_BUS_SIGNAL_WITH_ARGS("RequestChanged", SD_BUS_ARGS("s", guid, "s", command, "s", state), 0),
@@ -262,7 +285,7 @@ static void on_status(void *userdata) {
     (void)sd_bus_emit_properties_changed(o->bus, AGENT_BUS_PATH, INTERFACE, "State", "StatusText",
                                          "AgentId", "ServerName", "ManagerUrl",
                                          "ConnectedSinceUSec", "Proxy", "PeerAddress", "TlsSession",
-                                         "CertificateEndUSec", "FailedStep", NULL);
+                                         "CertificateEndUSec", "FailedStep", "Pause", NULL);
 }
 
 static int on_counts_timer(sd_event_source *source, uint64_t usec, void *userdata) {

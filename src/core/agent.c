@@ -36,6 +36,7 @@ struct Agent {
     sd_event_source *trim_timer;
     char *server_name;
     bool was_connected;
+    AgentPause pause;
     bool stopping; /* by HEMLOCK, or broken: nothing is taken any more */
 };
 
@@ -202,6 +203,71 @@ void agent_reconnect(Agent *a) {
     uplink_reconnect(a->uplink);
 }
 
+static const char *const pause_names[_AGENT_PAUSE_MAX] = {
+    [AGENT_RUNS] = "",
+    [AGENT_PAUSED] = "waiting",
+    [AGENT_REFUSING] = "refusing",
+};
+
+const char *agent_pause_to_string(AgentPause pause) {
+    return (unsigned)pause < _AGENT_PAUSE_MAX ? pause_names[pause] : NULL;
+}
+
+AgentPause agent_get_pause(const Agent *a) {
+    return a->pause;
+}
+
+static void apply_pause(Agent *a, AgentPause pause) {
+    a->pause = pause;
+    request_flow_set_paused(a->flow, pause != AGENT_RUNS);
+    dispatcher_set_refusing(a->dispatcher, pause == AGENT_REFUSING);
+}
+
+/* Commits what is open first. */
+static int store_fact(Agent *a, const char *key, const char *value) {
+    int r;
+
+    r = a->flow ? request_flow_commit(a->flow) : 0;
+    if (r >= 0)
+        r = store_begin(a->store);
+    if (r < 0)
+        return r;
+    r = store_set_meta(a->store, key, value);
+    if (r >= 0)
+        return store_commit(a->store);
+    store_rollback(a->store);
+    return r;
+}
+
+int agent_set_pause(Agent *a, AgentPause pause) {
+    int r;
+
+    r = store_fact(a, STORE_META_PAUSE, pause_names[pause]);
+    if (r < 0)
+        return r;
+    apply_pause(a, pause);
+    (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_PAUSE_CHANGED)), "%s",
+                     pause == AGENT_RUNS     ? "New jobs are begun again"
+                     : pause == AGENT_PAUSED ? "Paused, as ordered on this machine: new jobs wait"
+                                             : "Paused, as ordered on this machine: new jobs are "
+                                               "refused");
+    console_log(a->console, LOG_WARNING, "The owner of this server has %s it.",
+                pause == AGENT_RUNS ? "resumed" : "paused");
+    on_status(a);
+    return 0;
+}
+
+static int load_pause(Agent *a) {
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    r = store_get_meta(a->store, STORE_META_PAUSE, &text);
+    for (AgentPause p = AGENT_RUNS; r >= 0 && p < _AGENT_PAUSE_MAX; p++)
+        if (streq(strempty(text), pause_names[p]))
+            apply_pause(a, p);
+    return r < 0 ? log_error_errno(r, "The store cannot be read: %m") : 0;
+}
+
 int agent_cancel(Agent *a, const char *guid) {
     Request *q = NULL;
     int r;
@@ -229,13 +295,7 @@ static int load_injected_id(Agent *a) {
 
     if (isempty(given))
         return store_get_meta(a->store, STORE_META_INJECTED_ID, &a->injected_id);
-    r = store_begin(a->store);
-    if (r >= 0)
-        r = store_set_meta(a->store, STORE_META_INJECTED_ID, given);
-    if (r >= 0)
-        r = store_commit(a->store);
-    else
-        store_rollback(a->store);
+    r = store_fact(a, STORE_META_INJECTED_ID, given);
     return r < 0 ? r : free_and_strdup(&a->injected_id, given);
 }
 
@@ -305,7 +365,7 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
     r = config_load(paths->config_file, paths->config_directory, on_config_problem, a, &a->config);
     if (r < 0)
         return log_error_errno(r, "The configuration cannot be read: %m");
-    r = storage_open(a->database, &a->store) ?: load_identity(a) ?: build(a);
+    r = storage_open(a->database, &a->store) ?: load_identity(a) ?: build(a) ?: load_pause(a);
     if (r < 0)
         return r;
     store_set_on_damaged(a->store, on_damaged, a);

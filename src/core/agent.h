@@ -44,6 +44,18 @@ int agent_reload(Agent *a);
 /* Drops the connection, if there is one, and connects at once. */
 void agent_reconnect(Agent *a);
 
+typedef enum AgentPause {
+    AGENT_RUNS,
+    AGENT_PAUSED,   /* new jobs wait */
+    AGENT_REFUSING, /* and are refused */
+    _AGENT_PAUSE_MAX,
+} AgentPause;
+
+const char *agent_pause_to_string(AgentPause pause) _const_;
+AgentPause agent_get_pause(const Agent *a) _pure_;
+/* Holds over restarts. Jobs that run go on. */
+int agent_set_pause(Agent *a, AgentPause pause);
+
 /* As a CANCEL of the manager. -ENOENT: no such request; -EALREADY: it has its reply. */
 int agent_cancel(Agent *a, const char *guid);
 

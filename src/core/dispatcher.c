@@ -22,13 +22,21 @@ struct Dispatcher {
     RequestFlow *flow;
     Console *console;
     int64_t max_at_once;
+    bool refusing;
     RateLimit refusals; /* that are told */
     void (*on_hemlock)(void *userdata);
     void *userdata;
 };
 
 /* A reason that may pass; it is not stored. */
-static bool is_overloaded(Dispatcher *d, char *text, size_t size) {
+static bool is_overloaded(Dispatcher *d, const Message *m, char *text, size_t size) {
+    const char *command = json_get_string(json_get(m->json, "payload"), "command");
+    const Command *c = command ? command_find(command) : NULL;
+
+    if (d->refusing && c && c->prepare) {
+        (void)snprintf(text, size, "The owner of this server has paused it");
+        return true;
+    }
     if (request_table_size(request_flow_get_requests(d->flow)) >= REQUESTS_OPEN_MAX) {
         (void)snprintf(text, size, "The agent has %u open requests; it can hold no more",
                        REQUESTS_OPEN_MAX);
@@ -107,7 +115,7 @@ static void accept_request(Dispatcher *d, const Message *m, const char *payload,
     Request *q = NULL;
     int r;
 
-    if (is_overloaded(d, text, sizeof(text))) {
+    if (is_overloaded(d, m, text, sizeof(text))) {
         say_overloaded(d, m->request_id, text);
         request_flow_nack(d->flow, m->request_id, text);
         return;
@@ -219,6 +227,10 @@ void dispatcher_message(Dispatcher *d, const char *text, size_t size, bool is_te
         refuse_message(d, m.request_id, error);
     else
         on_message(d, &m);
+}
+
+void dispatcher_set_refusing(Dispatcher *d, bool refusing) {
+    d->refusing = refusing;
 }
 
 void dispatcher_set_max_at_once(Dispatcher *d, int64_t max_at_once) {

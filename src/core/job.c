@@ -265,6 +265,17 @@ static int open_directory(Job *j) {
     return j->dir_fd < 0 ? -errno : 0;
 }
 
+bool job_has_begun(const char *root, const char *guid) {
+    char name[JOB_NAME_SIZE];
+    _cleanup_close_ int root_fd = -1;
+
+    guid_to_job_name(guid, name);
+    root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0)
+        return errno != ENOENT;
+    return faccessat(root_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0 || errno != ENOENT;
+}
+
 static int on_cancelled(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
     Job *j = userdata;

@@ -14,6 +14,9 @@ typedef enum JobEnd {
     JOB_END_LOST,    /* it was cut off by a reboot or a power loss */
 } JobEnd;
 
+/* Whether the executor was asked to start it before: it has a directory, or that is not known. */
+bool job_has_begun(const char *root, const char *guid);
+
 typedef struct Job Job;
 
 /* Called once; takes over the reply. The job stays until job_free(), which is allowed in it. */

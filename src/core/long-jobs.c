@@ -294,6 +294,10 @@ void long_jobs_set_workers(LongJobs *l, unsigned workers) {
     runner_set_workers(l->runner, workers);
 }
 
+void long_jobs_set_paused(LongJobs *l, bool paused) {
+    runner_set_paused(l->runner, paused);
+}
+
 int long_jobs_set_customer(LongJobs *l, const char *customer_id) {
     return free_and_strdup(&l->customer_id, customer_id);
 }

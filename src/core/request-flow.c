@@ -370,6 +370,11 @@ bool request_flow_cancel_long(RequestFlow *f, const char *guid) {
     return long_jobs_cancel(f->long_jobs, guid);
 }
 
+void request_flow_set_paused(RequestFlow *f, bool paused) {
+    runner_set_paused(f->runner, paused);
+    long_jobs_set_paused(f->long_jobs, paused);
+}
+
 int request_flow_set_customer(RequestFlow *f, const char *customer_id) {
     return long_jobs_set_customer(f->long_jobs, customer_id);
 }

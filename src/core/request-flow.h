@@ -42,6 +42,8 @@ void request_flow_fire(Request *q, RequestEvent event);
 bool request_flow_cancel_long(RequestFlow *f, const char *guid);
 /* Of the last handshake; may be NULL. */
 int request_flow_set_customer(RequestFlow *f, const char *customer_id);
+/* While paused no new job is begun. */
+void request_flow_set_paused(RequestFlow *f, bool paused);
 /* Stops all jobs that have been started. */
 void request_flow_cancel_all(RequestFlow *f);
 /* `request_id` NULL: not known. */

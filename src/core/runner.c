@@ -42,6 +42,7 @@ struct Runner {
     sd_bus *bus;
     sd_bus_slot *subscribe_slot, *owner_slot;
     unsigned workers, n_jobs;
+    bool paused;
     TAILQ_HEAD(, Execution) executions;
 };
 
@@ -258,7 +259,12 @@ int runner_run_now(Runner *r, Request *q, struct json_object **ret_reply) {
 }
 
 static bool may_start(const Execution *x) {
-    return !x->is_job || (x->runner->bus && x->runner->n_jobs < x->runner->workers);
+    const Runner *r = x->runner;
+
+    if (!x->is_job)
+        return true;
+    return r->bus && r->n_jobs < r->workers &&
+           (!r->paused || job_has_begun(r->jobs_root, x->request->guid));
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -346,6 +352,11 @@ void runner_look_again(Runner *r) {
 
 void runner_set_workers(Runner *r, unsigned workers) {
     r->workers = workers;
+    wake(r);
+}
+
+void runner_set_paused(Runner *r, bool paused) {
+    r->paused = paused;
     wake(r);
 }
 

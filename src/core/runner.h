@@ -29,6 +29,8 @@ Runner *runner_free(Runner *r);
 /* From then on jobs can be started and followed. */
 int runner_set_bus(Runner *r, sd_bus *bus);
 void runner_set_workers(Runner *r, unsigned workers);
+/* While paused no job is begun; those that an earlier process began are followed. */
+void runner_set_paused(Runner *r, bool paused);
 
 /* An immediate command whose payload is in memory is run in this call, without on_started() and
  * on_finished(): 1 and the reply. 0: it is for runner_add(). */

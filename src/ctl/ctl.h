@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl: verbs, and what they share. A verb returns an exit status or a negative errno that
- * has been reported already. */
+/* dcm-agentctl: what its verbs share. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -15,6 +14,7 @@ typedef struct Context {
     sd_bus *bus;
     bool json;
     uint32_t limit; /* 0: as many as possible */
+    bool refuse;
 } Context;
 
 /* Calls a method of the agent; says on standard error what failed and what to do. The signature is
@@ -33,12 +33,3 @@ int ctl_json_from_bus(sd_bus_message *m, struct json_object **ret);
 
 /* Becomes dcm-doctor; comes back only if that fails, with an exit status. */
 int doctor_exec(char *argv[]);
-
-int verb_status(const Context *c, int argc, char *argv[]);
-int verb_requests(const Context *c, int argc, char *argv[]);
-int verb_show(const Context *c, int argc, char *argv[]);
-int verb_cancel(const Context *c, int argc, char *argv[]);
-int verb_commands(const Context *c, int argc, char *argv[]);
-int verb_doctor(const Context *c, int argc, char *argv[]);
-int verb_reload(const Context *c, int argc, char *argv[]);
-int verb_reconnect(const Context *c, int argc, char *argv[]);

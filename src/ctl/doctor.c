@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "basic/i18n.h"
-#include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 #define PROGRAM PKGLIBDIR "/dcm-doctor"
 

@@ -7,7 +7,7 @@
 
 #include "basic/bounds.h"
 #include "basic/i18n.h"
-#include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 typedef struct Verb {
     const char *name;
@@ -26,6 +26,10 @@ static const Verb verbs[] = {
     {"cancel", "GUID", 1, true, verb_cancel, N_("end the job of a request (root)")},
     {"commands", "", 0, true, verb_commands, N_("commands that the manager can order")},
     {"doctor", "", 0, false, verb_doctor, N_("check the way to the manager, step by step")},
+    {"output", "GUID", 1, false, verb_output,
+     N_("what a job has written, as far as it is kept (root)")},
+    {"pause", "", 0, true, verb_pause, N_("begin no new job; those that run go on (root)")},
+    {"resume", "", 0, true, verb_resume, N_("begin jobs again (root)")},
     {"reconnect", "", 0, true, verb_reconnect,
      N_("end the connection or the pause, and connect (root)")},
     {"reload", "", 0, true, verb_reload, N_("read the configuration again (root)")},
@@ -40,6 +44,7 @@ static void help(void) {
     (void)printf(_("\nOptions:\n"
                    "  -j --json      machine-readable output\n"
                    "  -n --limit=N   how many requests are listed (20; at most 10000)\n"
+                   "     --refuse    pause: refuse new jobs instead of having them wait\n"
                    "     --version   say the version\n"
                    "  -h --help      this\n\n"
                    "Exit status: 0 done, 1 failed, 2 wrong usage; status: 3 if not connected.\n"));
@@ -111,11 +116,9 @@ static const Verb *find_verb(const char *name) {
 /* 1: go on; 0: done; -EINVAL: wrong usage */
 static int parse_options(int argc, char *argv[], Context *c) {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"limit", required_argument, NULL, 'n'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {},
+        {"json", no_argument, NULL, 'j'},   {"limit", required_argument, NULL, 'n'},
+        {"refuse", no_argument, NULL, 'r'}, {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},   {},
     };
     char *end;
     int o;
@@ -133,6 +136,9 @@ static int parse_options(int argc, char *argv[], Context *c) {
                 return -EINVAL;
             }
             break;
+        case 'r':
+            c->refuse = true;
+            break;
         case 'V':
             (void)printf("dcm-agentctl %s\n", PROJECT_VERSION);
             return 0;
@@ -146,11 +152,10 @@ static int parse_options(int argc, char *argv[], Context *c) {
 }
 
 static int run_verb(Context *c, const Verb *verb, int argc, char *argv[]) {
-    int r;
+    int r = 0;
 
-    if (!verb->needs_bus)
-        return verb->run(c, argc, argv);
-    r = sd_bus_open_system(&c->bus);
+    if (verb->needs_bus)
+        r = sd_bus_open_system(&c->bus);
     if (r < 0) {
         (void)fprintf(stderr, _("The system bus cannot be reached: %s\n"), strerror(-r));
         return EXIT_FAILURE;

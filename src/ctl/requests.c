@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
-#include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 typedef struct Row {
     const char *guid, *command, *state;

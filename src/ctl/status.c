@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "basic/i18n.h"
-#include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 #define EXIT_NOT_CONNECTED 3
 
@@ -126,6 +126,7 @@ static void print_status(struct json_object *o, bool connected) {
     uint64_t since = json_object_get_uint64(json_object_object_get(o, "ConnectedSinceUSec"));
     uint64_t certificate_end =
         json_object_get_uint64(json_object_object_get(o, "CertificateEndUSec"));
+    const char *pause = json_object_get_string(json_object_object_get(o, "Pause"));
     bool colour = isatty(STDOUT_FILENO);
     char buf[64];
 
@@ -143,6 +144,10 @@ static void print_status(struct json_object *o, bool connected) {
         ctl_print_field(_("Valid until"), 12, ctl_format_time(certificate_end, buf, sizeof(buf)));
     ctl_print_field(_("Agent id"), 12, text(o, "AgentId"));
     ctl_print_field(_("Server name"), 12, text(o, "ServerName"));
+    if (!isempty(pause))
+        ctl_print_field(_("Paused"), 12,
+                        streq(pause, "waiting") ? _("new jobs wait; dcm-agentctl resume")
+                                                : _("new jobs are refused; dcm-agentctl resume"));
     print_counts(json_object_object_get(o, "RequestCounts"));
 }
 
@@ -160,6 +165,14 @@ int verb_status(const Context *c, int argc, char *argv[]) {
     else
         print_status(o, connected);
     return connected ? EXIT_SUCCESS : EXIT_NOT_CONNECTED;
+}
+
+int verb_pause(const Context *c, int argc, char *argv[]) {
+    return ctl_call(c, "Pause", NULL, "b", c->refuse);
+}
+
+int verb_resume(const Context *c, int argc, char *argv[]) {
+    return ctl_call(c, "Resume", NULL, NULL);
 }
 
 int verb_reconnect(const Context *c, int argc, char *argv[]) {

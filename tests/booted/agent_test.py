@@ -417,6 +417,55 @@ def test_output_piece_by_piece(manager):
     assert ask_output(manager, "../" + guid)["return_code"] == 1
 
 
+def test_pause(manager):
+    """New jobs wait, or are refused, over a restart too; what runs goes on; a waiting one can be cancelled."""
+    running = order(manager, "#!/bin/sh\nexec sleep infinity\n")
+    wait_for(lambda: show(unit_of(running), "SubState") == "running", "the unit")
+    run("dcm-agentctl", "pause")
+    waiting, dropped = (order(manager, "#!/bin/sh\necho after\n") for _ in range(2))
+    long = str(uuid.uuid4())
+    manager.request(long, "run_script", script_arguments("#!/bin/sh\n"), longer_runner=True)
+    job_id = reply_to(manager, long)["reply_object"]["job_id"]
+    manager.wait_message("ACK", dropped)
+    manager.send(type="CANCEL", request_id=dropped)
+    assert "cancelled before it started" in urllib.parse.unquote(
+        reply_to(manager, dropped)["error_message"])
+    manager.request("beat", "heartbeat")
+    reply_to(manager, "beat")
+    assert "new jobs wait" in run("dcm-agentctl", "status")
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    manager.send(type="CANCEL", request_id=running)
+    assert reply_to(manager, running)["return_code"] == -15, "it is followed"
+    run("dcm-agentctl", "pause", "--refuse")
+    refused = order(manager, "#!/bin/sh\necho again\n")
+    assert "has paused it" in manager.wait_message("NACK", refused)["error_message"]
+    assert describe(manager, job_id)["job_status"] == "WAITING"
+    assert not manager.of_type("REPLY", waiting) and "new jobs are refused" in run("dcm-agentctl")
+    run("dcm-agentctl", "resume")
+    assert reply_to(manager, waiting)["message"] == "after\n"
+    wait_job(manager, job_id, "COMPLETE")
+    order(manager, "#!/bin/sh\necho again\n", guid=refused)
+    assert reply_to(manager, refused)["message"] == "again\n"
+    assert "aused" not in run("dcm-agentctl", "status")
+
+
+def test_output_by_agentctl(manager):
+    guid = order(manager, "#!/bin/bash\necho begin; head -c 2000000 /dev/zero | tr '\\0' x; echo end\n"
+                          "echo error >&2\n")
+    reply_to(manager, guid)
+    run("systemctl", "stop", "dcm-agent.service")
+    done = subprocess.run(["dcm-agentctl", "output", guid], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "error\n"
+    assert done.stdout.startswith("begin\nxx") and done.stdout.endswith("xxend\n")
+    assert "bytes left out" in done.stdout
+    none = subprocess.run(["dcm-agentctl", "output", "nope"], capture_output=True, text=True)
+    assert none.returncode == 1 and "There is no output of nope" in none.stderr
+    denied = subprocess.run(["setpriv", "--reuid=nobody", "--clear-groups", "dcm-agentctl", "output", guid],
+                            capture_output=True, text=True)
+    assert denied.returncode == 1 and "Try it as root" in denied.stderr
+
+
 def test_cancel_at_once(manager):
     """A start that systemd had not begun leaves no unit and no record, and yet nothing is lost."""
     CONF.write_text(CONF.read_text() + "[workers]\ncount = 10\n")
