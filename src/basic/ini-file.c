@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "basic/ini-file.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -13,8 +14,10 @@ typedef struct Reader {
     const char *file;
     const IniCallbacks *callbacks;
     void *userdata;
-    const char *rest; /* of the text */
+    const char *rest;  /* of the text */
+    const char *start; /* of the line that was read last */
     unsigned line;
+    bool has_name; /* in this section: an indented line is more of its value */
     int error;
 } Reader;
 
@@ -26,14 +29,40 @@ static void report(const Reader *r, const char *section, const char *name) {
     r->callbacks->on_problem(r->file, text, r->userdata);
 }
 
-/* inih: 1 is success */
+static void tell_lost(const Reader *r, const char *line, size_t size) {
+    char name[64];
+    size_t n = 0;
+
+    while (n < size && strchr(" \t", line[n]))
+        n++;
+    (void)snprintf(name, sizeof(name), "%.*s", (int)MIN(strcspn(line + n, " \t\n=:"), size - n),
+                   line + n);
+    if (r->callbacks->on_lost)
+        r->callbacks->on_lost(r->file, name, r->userdata);
+}
+
+static int set_more(const Reader *r, const char *section, const char *name, const char *value) {
+    int k = -EINVAL;
+
+    if (r->callbacks->on_more)
+        k = r->callbacks->on_more(r->file, section, name, value, r->userdata);
+    if (k == -EINVAL)
+        tell_lost(r, r->start, strcspn(r->start, "\n"));
+    return k;
+}
+
+/* inih: 1 is success. It gives a line that begins with a blank as another value of the same key. */
 static int on_value(void *userdata, const char *section, const char *name, const char *value) {
     Reader *r = userdata;
     int k;
 
     if (r->error < 0)
         return 1;
-    k = r->callbacks->on_value(r->file, section, name, value, r->userdata);
+    if (r->has_name && isspace((unsigned char)*r->start))
+        k = set_more(r, section, name, value);
+    else
+        k = r->callbacks->on_value(r->file, section, name, value, r->userdata);
+    r->has_name = true;
     if (k == -EINVAL)
         report(r, section, name);
     else if (k < 0)
@@ -43,17 +72,11 @@ static int on_value(void *userdata, const char *section, const char *name, const
 
 /* Its value is longer than inih takes. */
 static void lose_line(Reader *r, const char *line, size_t size) {
-    char what[64], name[64] = "";
-    size_t n = 0;
+    char what[64];
 
     (void)snprintf(what, sizeof(what), "line %u is too long and is ignored", r->line);
     r->callbacks->on_problem(r->file, what, r->userdata);
-    while (n < size && strchr(" \t", line[n]))
-        n++;
-    (void)snprintf(name, sizeof(name), "%.*s", (int)MIN(strcspn(line + n, " \t=:"), size - n),
-                   line + n);
-    if (r->callbacks->on_lost)
-        r->callbacks->on_lost(r->file, name, r->userdata);
+    tell_lost(r, line, size);
 }
 
 /* One line for inih, which would take one that is longer than its buffer as two: that one is left
@@ -66,6 +89,9 @@ static char *read_line(char *buf, int size, void *userdata) {
     if (!*line)
         return NULL;
     n += line[n] == '\n';
+    r->start = line;
+    if (line[0] == '[')
+        r->has_name = false;
     r->rest += n;
     r->line++;
     if (n >= (size_t)size) {
@@ -96,19 +122,27 @@ int ini_file_parse(const char *file, const char *text, const IniCallbacks *callb
     return reader.error;
 }
 
+static void tell_unreadable(const char *path, int error, const IniCallbacks *callbacks,
+                            void *userdata) {
+    callbacks->on_problem(path, strerror(-error), userdata);
+    if (callbacks->on_unreadable)
+        callbacks->on_unreadable(path, error, userdata);
+}
+
 static int load_file(const char *path, const IniCallbacks *callbacks, void *userdata) {
     _cleanup_free_ char *text = NULL;
+    size_t size;
     int r;
 
-    r = read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, NULL);
+    r = read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &size);
+    if (r >= 0 && strlen(text) != size) /* zeros, as a power failure leaves them */
+        r = -EBADMSG;
     if (r == -ENOENT)
         return 0;
     if (r == -ENOMEM)
         return r;
     if (r < 0) { /* a file that cannot be read must not stop an agent that works */
-        callbacks->on_problem(path, strerror(-r), userdata);
-        if (callbacks->on_unreadable)
-            callbacks->on_unreadable(path, r, userdata);
+        tell_unreadable(path, r, callbacks, userdata);
         return 0;
     }
     return ini_file_parse(path, text, callbacks, userdata);
@@ -128,7 +162,7 @@ static int load_directory(const char *directory, const IniCallbacks *callbacks, 
     if (n < 0 && errno == ENOMEM)
         return -ENOMEM;
     if (n < 0 && errno != ENOENT)
-        callbacks->on_problem(directory, strerror(errno), userdata);
+        tell_unreadable(directory, -errno, callbacks, userdata);
     for (int i = 0; i < n; i++) {
         _cleanup_free_ char *path = NULL;
 

@@ -9,9 +9,14 @@ typedef struct IniCallbacks {
      * and is returned */
     int (*on_value)(const char *file, const char *section, const char *name, const char *value,
                     void *userdata);
-    /* the value of a key, of whatever section, that is lost: its line is too long. May be NULL */
+    /* a line that begins with a blank: the value before goes on. As on_value; NULL: it cannot be
+     * used */
+    int (*on_more)(const char *file, const char *section, const char *name, const char *value,
+                   void *userdata);
+    /* what may be the value of a key, of whatever section, is lost: its line is too long, or was
+     * taken for more of the value before. May be NULL */
     void (*on_lost)(const char *file, const char *name, void *userdata);
-    /* a file that is there cannot be read; a problem is told too. May be NULL */
+    /* a file or the directory is there and cannot be read; a problem is told too. May be NULL */
     void (*on_unreadable)(const char *file, int error, void *userdata);
     void (*on_problem)(const char *file, const char *text, void *userdata);
 } IniCallbacks;

@@ -272,6 +272,7 @@ int agent_cancel(Agent *a, const char *guid) {
     Request *q = NULL;
     int r;
 
+    (void)request_flow_commit(a->flow); /* to start a long job does, which may free the request */
     r = request_flow_find(a->flow, guid, &q);
     if (r < 0)
         return r;

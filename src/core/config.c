@@ -60,7 +60,6 @@ typedef struct Reader {
     Config *config;
     ConfigProblem problem;
     void *userdata;
-    const Key *last; /* that was set */
 } Reader;
 
 static bool is_text(KeyType type) {
@@ -193,7 +192,6 @@ static int note_unusable(Config *c, const char *file, const char *what, const ch
     return 0;
 }
 
-/* inih gives a line that begins with a blank as another value of the same key. */
 static int append_list(Config *c, const Key *k, const char *value) {
     char **field = (char **)((char *)c + k->offset), *joined;
 
@@ -206,29 +204,43 @@ static int append_list(Config *c, const Key *k, const char *value) {
     return 0;
 }
 
-static int set_known(Reader *reader, const Key *k, const char *file, const char *value) {
-    bool goes_on = k->type == KEY_LIST && reader->last == k;
+static int check_guard(Config *c, const Key *k, const char *file, int error) {
     int r;
 
-    r = goes_on ? append_list(reader->config, k, value) : set_key(reader->config, k, file, value);
-    reader->last = k;
-    if (r != -EINVAL || !is_guard(k))
-        return r;
-    r = note_unusable(reader->config, file, k->name, "cannot be used");
+    if (error != -EINVAL || !is_guard(k))
+        return error;
+    r = note_unusable(c, file, k->name, "cannot be used");
     return r < 0 ? r : -EINVAL;
 }
 
 static int on_value(const char *file, const char *section, const char *name, const char *value,
                     void *userdata) {
-    Reader *reader = userdata;
+    Config *c = ((Reader *)userdata)->config;
     const Key *k = find_key(section, name);
 
     if (streq(section, "features"))
-        return add_feature(reader->config->features, name, value);
+        return add_feature(c->features, name, value);
     if (k)
-        return set_known(reader, k, file, value);
+        return check_guard(c, k, file, set_key(c, k, file, value));
     log_debug("%s: %s in [%s] is not a key of this agent", file, name, section);
     return 0;
+}
+
+/* A section whose keys are indented would be one long value. */
+static bool begins_with_key(const char *section, const char *value) {
+    _cleanup_free_ char *name = strndup(value, strcspn(value, " \t=:"));
+
+    return !name || find_key(section, name);
+}
+
+static int on_more(const char *file, const char *section, const char *name, const char *value,
+                   void *userdata) {
+    Config *c = ((Reader *)userdata)->config;
+    const Key *k = find_key(section, name);
+
+    if (!k || k->type != KEY_LIST || begins_with_key(section, value))
+        return k ? -EINVAL : 0;
+    return check_guard(c, k, file, append_list(c, k, value));
 }
 
 static void on_problem(const char *file, const char *text, void *userdata) {
@@ -253,6 +265,7 @@ static void on_unreadable(const char *file, int error, void *userdata) {
 
 static const IniCallbacks ini_callbacks = {
     .on_value = on_value,
+    .on_more = on_more,
     .on_lost = on_lost,
     .on_unreadable = on_unreadable,
     .on_problem = on_problem,

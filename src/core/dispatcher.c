@@ -161,6 +161,9 @@ static void on_other(Dispatcher *d, const Message *m, RequestEvent event) {
     Request *q = NULL;
     int r;
 
+    /* to start a long job commits what is pending, which may free the request */
+    if (event == REQUEST_EVENT_CANCEL)
+        (void)request_flow_commit(d->flow);
     r = request_flow_find(d->flow, m->request_id, &q);
     if (r < 0) {
         (void)log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(m->request_id)),

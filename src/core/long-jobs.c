@@ -136,6 +136,8 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
     LongJobs *l = userdata;
     LongJob *j, *next;
 
+    /* what is pending may fail below, and frees the jobs that come with it */
+    (void)l->callbacks.commit(l->userdata);
     for (j = TAILQ_FIRST(&l->jobs); j; j = next) {
         next = TAILQ_NEXT(j, entries);
         if (j->reply)

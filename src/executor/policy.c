@@ -11,6 +11,7 @@
 #include "basic/strv.h"
 
 #define LIMITS_SECTION "limits"
+#define SECTION_NAME_MAX 49 /* of inih */
 
 typedef enum KeyType { KEY_SECONDS, KEY_BYTES, KEY_COUNT, KEY_BOOL, KEY_PATHS } KeyType;
 
@@ -45,6 +46,7 @@ struct Policy {
     bool allow_scripts, allow_root_scripts;
     Assignment *first, **last;
     char *error; /* the first one */
+    bool is_void;
 };
 
 Policy *policy_free(Policy *p) {
@@ -187,6 +189,9 @@ static int on_value(const char *file, const char *section, const char *name, con
                     void *userdata) {
     const size_t size = strlen(LIMITS_SECTION);
 
+    /* inih ends the name at the first ], and cuts a long one */
+    if (strchr(section, '[') || strlen(section) >= SECTION_NAME_MAX)
+        return -EINVAL;
     if (streq(section, "policy"))
         return set_rule(userdata, name, value);
     if (streq(section, LIMITS_SECTION))
@@ -201,11 +206,7 @@ static void on_problem(const char *file, const char *text, void *userdata) {
 
     if (!p->error && asprintf(&p->error, "%s: %s", file, text) < 0)
         p->error = NULL;
-    /* without memory for the text it is no good policy either: the lists say so */
-    if (!p->error) {
-        strv_free(p->allow_commands);
-        p->allow_commands = NULL;
-    }
+    p->is_void = true;
 }
 
 static int set_defaults(Policy *p) {
@@ -231,6 +232,8 @@ int policy_load(const char *file, const char *directory, Policy **ret, char **re
         r = ini_file_load(file, directory, &callbacks, p);
     if (r < 0)
         return r;
+    if (p->is_void && !p->error)
+        return -ENOMEM;
     if (p->error) {
         *ret_error = TAKE_PTR(p->error);
         return -EINVAL;

@@ -30,10 +30,10 @@ static const char *const sql[_STATEMENT_MAX] = {
     [STATEMENT_DROP_FOREIGN] =
         "UPDATE requests SET state = 'REPLY_NACKED', changed = ?2, updated = ?3"
         " WHERE agent_id IS NOT ?1 AND state IN " OPEN_STATES,
-    /* what a long runner has still to do keeps its GUID */
+    /* a long job keeps its GUID as long as it is remembered */
     [STATEMENT_LIST_EXPIRED] =
         "SELECT guid FROM requests WHERE updated < ?1 AND state IN " FINAL_STATES
-        " AND guid NOT IN (SELECT guid FROM jobs WHERE status IN " UNFINISHED ")"
+        " AND guid NOT IN (SELECT guid FROM jobs)"
         " LIMIT ?2 OFFSET ?3",
     [STATEMENT_REMOVE] = "DELETE FROM requests WHERE guid = ?1 AND state IN " FINAL_STATES,
     [STATEMENT_INSERT_JOB] =

@@ -482,9 +482,10 @@ def test_slow_reader(peer, n, rate):
                 replies.add(json.loads(payload)["request_id"])
     seconds = time.monotonic() - begin
     print(f"{slow.size} bytes in {seconds:.1f} s, {len(replies)} replies")
+    failures = peer.agent.failures()
     connection.sock.close()
     sender.join()
-    assert not peer.agent.failures()
+    assert not failures
     assert replies == {f"g{i}" for i in range(n)}
     assert seconds > 4
 

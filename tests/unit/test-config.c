@@ -328,6 +328,44 @@ static void test_load(void) {
     g_assert_cmpuint(c.workers, ==, 20);
 }
 
+/* A value goes on in lines that begin with a blank; another assignment replaces it. */
+static void test_lists(void) {
+    static const struct {
+        const char *text, *no_proxy;
+        unsigned problems;
+        bool unusable;
+    } cases[] = {
+        {"[connection]\nno_proxy = a\n  b, c\n\td\n", "a b, c d", 0, false},
+        {"[connection]\nno_proxy = a\nno_proxy = b\n", "b", 0, false},
+        {"[connection]\n  no_proxy = a\n  b\n", "a b", 0, false},
+        {"[connection]\n  no_proxy = a\n[connection]\n  no_proxy = b\n", "b", 0, false},
+        {"[connection]\n  no_proxy = a\n  pin = sha256/x\n", "a", 1, true},
+        {"[connection]\n  heartbeat_frequency = 1\n  pin = sha256/x\n", NULL, 1, true},
+        {"[other]\n  x = 1\n  pin = sha256/x\n", NULL, 0, false},
+    };
+    static const struct {
+        const char *name, *text;
+    } dropins[] = {
+        {"10.conf", "[connection]\nno_proxy = a\n"},
+        {"20.conf", "[connection]\nno_proxy = b\n"},
+    };
+    _cleanup_temporary_ char *dir = temporary_new();
+    _cleanup_(config_done) Config loaded = {};
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_(config_done) Config c = {};
+
+        g_test_message("%s", cases[i].text);
+        g_assert_cmpuint(parse(cases[i].text, &c), ==, cases[i].problems);
+        g_assert_cmpstr(c.no_proxy, ==, cases[i].no_proxy);
+        g_assert_cmpint(!!c.unusable, ==, cases[i].unusable);
+    }
+    for (size_t i = 0; i < ELEMENTSOF(dropins); i++)
+        temporary_write(dir, dropins[i].name, dropins[i].text, strlen(dropins[i].text));
+    g_assert_cmpint(config_load("/nonexistent", dir, on_problem, NULL, &loaded), ==, 0);
+    g_assert_cmpstr(loaded.no_proxy, ==, "b");
+}
+
 static void test_file_bound(void) {
     _cleanup_temporary_ char *dir = temporary_new();
     g_autofree char *file = g_build_filename(dir, "agent.conf", NULL);
@@ -360,6 +398,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/config/features", test_features);
     g_test_add_func("/config/invalid-utf8", test_invalid_utf8);
     g_test_add_func("/config/load", test_load);
+    g_test_add_func("/config/lists", test_lists);
     g_test_add_func("/config/file-bound", test_file_bound);
     return g_test_run();
 }

@@ -72,6 +72,10 @@ static void test_void(void) {
         "[limits]\nwritable_paths = /a/../b\n",
         "[limits x]\nunknown = 1\n",
         "[policy]\nallow_scripts\n",
+        "[policy]\ndeny_commands = run_script\n  rename\n",
+        "[policy]\n  deny_commands = run_script\n  allow_users = dcm\n",
+        "[limits run_[st]*]\ntimeout = 1\n",
+        "[limits a_command_whose_name_is_longer_than_inih_takes]\ntimeout = 1\n",
     };
 
     for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
@@ -82,6 +86,19 @@ static void test_void(void) {
         g_assert_null(p);
         g_assert_nonnull(strstr(error, "policy.conf: "));
     }
+}
+
+/* What a power failure may leave. */
+static void test_zeros(void) {
+    static const char text[] = "[policy]\n\0deny_commands = *\n";
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *file = g_build_filename(dir, "policy.conf", NULL);
+    _cleanup_free_ char *error = NULL;
+    Policy *p = NULL;
+
+    temporary_write(dir, "policy.conf", text, sizeof(text) - 1);
+    g_assert_cmpint(policy_load(file, "/nonexistent", &p, &error), ==, -EINVAL);
+    g_assert_nonnull(strstr(error, "policy.conf: Bad message"));
 }
 
 static void test_unreadable(void) {
@@ -126,6 +143,7 @@ int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/policy/rules", test_rules);
     g_test_add_func("/policy/void", test_void);
+    g_test_add_func("/policy/zeros", test_zeros);
     g_test_add_func("/policy/unreadable", test_unreadable);
     g_test_add_func("/policy/limits", test_limits);
     return g_test_run();

@@ -151,6 +151,10 @@ static void test_request_is_kept(Fixture *f, gconstpointer unused) {
     g_assert_cmpuint(n, ==, 0);
     COMMITTED(f, store_finish_job(f->store, "g", JOB_STATUS_COMPLETE, "{}"));
     g_assert_cmpint(store_visit_expired(f->store, 0, 10, 0, count, &n), ==, 0);
+    g_assert_cmpuint(n, ==, 0);
+    g_usleep(2);
+    COMMITTED(f, store_remove_jobs(f->store, 0));
+    g_assert_cmpint(store_visit_expired(f->store, 0, 10, 0, count, &n), ==, 0);
     g_assert_cmpuint(n, ==, 1);
 }
 
