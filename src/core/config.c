@@ -238,8 +238,10 @@ static int on_more(const char *file, const char *section, const char *name, cons
     Config *c = ((Reader *)userdata)->config;
     const Key *k = find_key(section, name);
 
-    if (!k || k->type != KEY_LIST || begins_with_key(section, value))
-        return k ? -EINVAL : 0;
+    if (begins_with_key(section, value) || (k && k->type != KEY_LIST))
+        return -EINVAL;
+    if (!k)
+        return 0;
     return check_guard(c, k, file, append_list(c, k, value));
 }
 

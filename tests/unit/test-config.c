@@ -341,6 +341,7 @@ static void test_lists(void) {
         {"[connection]\n  no_proxy = a\n[connection]\n  no_proxy = b\n", "b", 0, false},
         {"[connection]\n  no_proxy = a\n  pin = sha256/x\n", "a", 1, true},
         {"[connection]\n  heartbeat_frequency = 1\n  pin = sha256/x\n", NULL, 1, true},
+        {"[connection]\n  x = 1\n  pin = sha256/x\n", NULL, 1, true},
         {"[other]\n  x = 1\n  pin = sha256/x\n", NULL, 0, false},
     };
     static const struct {
