@@ -132,7 +132,7 @@ static void test_units(void) {
         {{.result = "oom-kill", .main_code = CLD_KILLED, .main_status = SIGKILL},
          false,
          JOB_RETURN_OOM,
-         "The job did not end by itself: systemd reports 'oom-kill'.\n"},
+         "The job ran out of the memory that it may use: systemd reports 'oom-kill'.\n"},
         {{.result = "timeout", .main_code = CLD_KILLED, .main_status = SIGTERM},
          false,
          JOB_RETURN_TIMEOUT,
