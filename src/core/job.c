@@ -59,6 +59,7 @@ struct Job {
     bool changed;       /* while a query was under way */
     bool start_settled; /* the executor has refused a start: it has run, and none is on its way */
     bool unwatched;     /* no signal will come: look by the clock */
+    bool paused;
     bool cancelled;
     bool cancel_sent;
     bool ended;
@@ -311,7 +312,7 @@ static void settle(Job *j) {
     if (r == -ENOENT) {
         if (j->cancelled)
             end_refused(j, "The job was cancelled before it started");
-        else
+        else if (!j->paused)
             start(j);
         return;
     }
@@ -419,6 +420,14 @@ void job_stored(Job *j) {
 
 void job_look_again(Job *j) {
     settle(j);
+}
+
+void job_set_paused(Job *j, bool paused) {
+    bool was_paused = j->paused;
+
+    j->paused = paused;
+    if (was_paused && !paused)
+        settle(j);
 }
 
 static void on_unit_changed(void *userdata) {

@@ -36,5 +36,8 @@ int job_cancel(Job *j);
 /* The reply is durable: the unit, which may have been the only witness of the job's end, can go. */
 void job_stored(Job *j);
 
+/* While it is paused it is followed, but not started. */
+void job_set_paused(Job *j, bool paused);
+
 /* Something about systemd has changed (it was restarted): look again. */
 void job_look_again(Job *j);

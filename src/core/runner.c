@@ -212,6 +212,8 @@ static int start_job(Execution *x, char **ret_error) {
         return r;
     r = job_new(x->runner->bus, x->runner->jobs_root, x->request->guid, &spec, on_job_done, x,
                 &x->job);
+    if (r >= 0)
+        job_set_paused(x->job, x->runner->paused);
     return r >= 0 && x->cancelled ? job_cancel(x->job) : r;
 }
 
@@ -264,7 +266,7 @@ static bool may_start(const Execution *x) {
     if (!x->is_job)
         return true;
     return r->bus && r->n_jobs < r->workers &&
-           (!r->paused || job_has_begun(r->jobs_root, x->request->guid));
+           (!r->paused || x->cancelled || job_has_begun(r->jobs_root, x->request->guid));
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -356,7 +358,14 @@ void runner_set_workers(Runner *r, unsigned workers) {
 }
 
 void runner_set_paused(Runner *r, bool paused) {
+    Execution *x, *next;
+
     r->paused = paused;
+    for (x = TAILQ_FIRST(&r->executions); x; x = next) {
+        next = TAILQ_NEXT(x, entries);
+        if (x->job)
+            job_set_paused(x->job, paused);
+    }
     wake(r);
 }
 

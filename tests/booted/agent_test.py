@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.parse
 import uuid
 import zlib
@@ -415,6 +416,21 @@ def test_output_piece_by_piece(manager):
         assert ask_output(manager, guid, **bad)["return_code"] == 1
     assert ask_output(manager, "never-seen")["return_code"] == 1
     assert ask_output(manager, "../" + guid)["return_code"] == 1
+
+
+def test_pause_holds_what_the_executor_has_not_taken(manager):
+    """It tries to start the job again and again; not during a pause."""
+    run("systemctl", "stop", "dcm-agent-executor.service")
+    run("systemctl", "mask", "--runtime", "dcm-agent-executor.service")
+    guid = order(manager, "#!/bin/sh\necho begun\n")
+    manager.wait_message("ACK", guid)
+    time.sleep(0.5)
+    run("dcm-agentctl", "pause")
+    run("systemctl", "unmask", "--runtime", "dcm-agent-executor.service")
+    time.sleep(4)
+    assert not manager.of_type("REPLY", guid)
+    run("dcm-agentctl", "resume")
+    assert reply_to(manager, guid)["message"] == "begun\n"
 
 
 def test_pause(manager):
