@@ -304,7 +304,7 @@ static void on_secured(void *userdata) {
 static int on_head(const char *head, size_t size, void *userdata) {
     Connection *c = userdata;
     _cleanup_free_ char *offer = NULL;
-    HttpUpgradeResponse response;
+    HttpAnswer response;
     size_t offer_size = 0;
     int r;
 

@@ -120,7 +120,7 @@ static int receive_answer(Tunnel *t) {
 static void take_answer(Tunnel *t) {
     ssize_t size = http_head_size(t->head, t->head_size);
     Transport *transport;
-    ProxyAnswer answer;
+    HttpAnswer answer;
 
     if (proxy_connect_answer_check(t->head, (size_t)size, &answer) < 0) {
         fail(t, answer.error, answer.retry_after_usec);

@@ -12,6 +12,13 @@ typedef struct HttpSlice {
     size_t size;
 } HttpSlice;
 
+/* What the server, or a proxy, made of our request. */
+typedef struct HttpAnswer {
+    int status;                /* 0 if there was no status line */
+    uint64_t retry_after_usec; /* with 429 and 503; 0: not said */
+    char error[256];           /* empty when it was granted; with a remedy */
+} HttpAnswer;
+
 /* Size of the head (up to and with its empty line) at the start of data; -EAGAIN: not whole yet;
  * -E2BIG: no end within HTTP_HEAD_MAX. */
 ssize_t http_head_size(const char *data, size_t size);

@@ -66,7 +66,7 @@ int http_upgrade_request(const Url *url, const char *key, const char *user_agent
     return r < 0 ? -ENOMEM : 0;
 }
 
-static int fail(HttpUpgradeResponse *ret, const char *text, HttpSlice quoted) {
+static int fail(HttpAnswer *ret, const char *text, HttpSlice quoted) {
     char quote[HTTP_QUOTED_MAX + 1];
 
     http_quote(quoted, quote, sizeof(quote));
@@ -74,7 +74,7 @@ static int fail(HttpUpgradeResponse *ret, const char *text, HttpSlice quoted) {
     return -EPROTO;
 }
 
-static int refused(HttpUpgradeResponse *ret, HttpSlice head, HttpSlice answer) {
+static int refused(HttpAnswer *ret, HttpSlice head, HttpSlice answer) {
     static const struct {
         int first, last;
         const char *remedy;
@@ -104,13 +104,12 @@ static int refused(HttpUpgradeResponse *ret, HttpSlice head, HttpSlice answer) {
     return -EPROTO;
 }
 
-int http_upgrade_response_check(const char *data, size_t size, const char *key,
-                                HttpUpgradeResponse *ret) {
+int http_upgrade_response_check(const char *data, size_t size, const char *key, HttpAnswer *ret) {
     char expected[WEBSOCKET_ACCEPT_SIZE];
     HttpSlice head = {data, size}, value = {};
     int r;
 
-    *ret = (HttpUpgradeResponse){};
+    *ret = (HttpAnswer){};
     r = websocket_accept_for_key(key, expected);
     if (r < 0)
         return r;

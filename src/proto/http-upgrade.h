@@ -3,6 +3,7 @@
  * whole; http_head_size() says when one is. */
 #pragma once
 
+#include "proto/http-head.h"
 #include "proto/url.h"
 
 #define WEBSOCKET_SUBPROTOCOL "dcm"
@@ -18,16 +19,9 @@ int websocket_accept_for_key(const char *key, char ret[static WEBSOCKET_ACCEPT_S
 /* The client's request. The caller frees. */
 int http_upgrade_request(const Url *url, const char *key, const char *user_agent, char **ret);
 
-typedef struct HttpUpgradeResponse {
-    int status;                /* 0 if there was no status line */
-    uint64_t retry_after_usec; /* with 429 and 503; 0: not said */
-    char error[256];           /* empty when the upgrade succeeded; with a remedy */
-} HttpUpgradeResponse;
-
 /* Checks the server's answer. 0: the connection is a WebSocket now; -EPROTO: it is not, and
  * ret->error says why. */
-int http_upgrade_response_check(const char *head, size_t size, const char *key,
-                                HttpUpgradeResponse *ret);
+int http_upgrade_response_check(const char *head, size_t size, const char *key, HttpAnswer *ret);
 
 typedef struct HttpUpgradeRequest {
     char *target;

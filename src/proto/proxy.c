@@ -262,7 +262,7 @@ static bool offers_basic(HttpSlice head) {
     return false;
 }
 
-int proxy_connect_answer_check(const char *data, size_t size, ProxyAnswer *ret) {
+int proxy_connect_answer_check(const char *data, size_t size, HttpAnswer *ret) {
     static const struct {
         int status;
         const char *remedy;
@@ -277,7 +277,7 @@ int proxy_connect_answer_check(const char *data, size_t size, ProxyAnswer *ret) 
     const char *remedy = "check proxy";
     char quote[HTTP_QUOTED_MAX + 1];
 
-    *ret = (ProxyAnswer){};
+    *ret = (HttpAnswer){};
     if (http_parse_status_line(head, &ret->status, &line) < 0) {
         (void)snprintf(ret->error, sizeof(ret->error),
                        "it does not speak HTTP; check proxy, and whether it is https://");

@@ -3,6 +3,7 @@
  * 7617): which one, for whom not, and what is said to it. */
 #pragma once
 
+#include "proto/http-head.h"
 #include "proto/url.h"
 
 typedef struct Proxy {
@@ -32,11 +33,5 @@ bool proxy_is_excluded(const char *no_proxy, const char *host, uint16_t port) _p
 /* The caller frees: explicit_bzero() first. */
 int proxy_connect_request(const Proxy *p, const Url *url, const char *user_agent, char **ret);
 
-typedef struct ProxyAnswer {
-    int status;                /* 0 if there was no status line */
-    uint64_t retry_after_usec; /* with 429 and 503; 0: not said */
-    char error[256];           /* empty when it has connected; with a remedy */
-} ProxyAnswer;
-
 /* 0: what follows comes from the manager; -EPROTO: the proxy refused, and ret->error says why. */
-int proxy_connect_answer_check(const char *head, size_t size, ProxyAnswer *ret);
+int proxy_connect_answer_check(const char *head, size_t size, HttpAnswer *ret);

@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     _cleanup_free_ char *target = NULL, *answer = NULL;
-    HttpUpgradeResponse response;
+    HttpAnswer response;
     HttpUpgradeRequest request;
     int status = 0;
     ssize_t n = http_head_size((const char *)data, size);

@@ -8,7 +8,7 @@
 #define KEY "dGhlIHNhbXBsZSBub25jZQ==" /* RFC 6455, section 1.3 */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    HttpUpgradeResponse response;
+    HttpAnswer response;
     ssize_t n = http_head_size((const char *)data, size);
     int r;
 

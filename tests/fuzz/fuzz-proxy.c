@@ -9,7 +9,7 @@
 
 static void take_answer(const char *data, size_t size) {
     ssize_t n = http_head_size(data, size);
-    ProxyAnswer answer;
+    HttpAnswer answer;
     int r;
 
     if (n < 0)

@@ -111,7 +111,7 @@ static void test_response(void) {
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-        HttpUpgradeResponse response;
+        HttpAnswer response;
         int r = http_upgrade_response_check(cases[i].head, strlen(cases[i].head), KEY, &response);
 
         g_assert_cmpstr(response.error, ==, strempty(cases[i].error));
@@ -123,7 +123,7 @@ static void test_response(void) {
 static void test_response_long(void) {
     g_autofree char *reason = g_strnfill(5000, 'r');
     g_autofree char *head = g_strdup_printf("HTTP/1.1 500 %s\r\n\r\n", reason);
-    HttpUpgradeResponse response;
+    HttpAnswer response;
 
     g_assert_cmpint(http_upgrade_response_check(head, strlen(head), KEY, &response), ==, -EPROTO);
     g_assert_cmpuint(strlen(response.error), ==,
@@ -179,7 +179,7 @@ static void test_server(void) {
 static void test_both(void) {
     for (int offers = 0; offers < 2; offers++) {
         HttpUpgradeRequest request = {.key = KEY, .offers_subprotocol = offers};
-        HttpUpgradeResponse response;
+        HttpAnswer response;
         _cleanup_free_ char *head = NULL;
 
         g_assert_cmpint(http_upgrade_response(&request, &head), ==, 0);
@@ -206,7 +206,7 @@ static void test_retry_after(void) {
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-        HttpUpgradeResponse response;
+        HttpAnswer response;
 
         g_assert_cmpint(
             http_upgrade_response_check(cases[i].head, strlen(cases[i].head), KEY, &response), ==,

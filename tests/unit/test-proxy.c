@@ -206,7 +206,7 @@ static void test_answer(void) {
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-        ProxyAnswer answer;
+        HttpAnswer answer;
         int r = proxy_connect_answer_check(cases[i].head, strlen(cases[i].head), &answer);
 
         g_assert_cmpstr(answer.error, ==, strempty(cases[i].error));
