@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "basic/bounds.h"
 #include "basic/file-util.h"
@@ -137,8 +138,8 @@ static int load_file(const char *path, const IniCallbacks *callbacks, void *user
     r = read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &size);
     if (r >= 0 && strlen(text) != size) /* zeros, as a power failure leaves them */
         r = -EBADMSG;
-    if (r == -ENOENT)
-        return 0;
+    if (r == -ENOENT && faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0; /* there is not even a link to nothing */
     if (r == -ENOMEM)
         return r;
     if (r < 0) { /* a file that cannot be read must not stop an agent that works */

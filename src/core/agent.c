@@ -126,6 +126,7 @@ static void on_hemlock(void *userdata) {
     (void)log_struct(LOG_CRIT, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_HEMLOCK)),
                      "The manager ordered this agent to stop; its jobs are stopped too");
     a->stopping = true;
+    request_flow_set_paused(a->flow, true); /* what waits stays for a later start */
     request_flow_cancel_all(a->flow);
     if (sd_event_add_time_relative(a->event, NULL, CLOCK_BOOTTIME, HEMLOCK_USEC, 1,
                                    on_hemlock_timer, a) < 0)

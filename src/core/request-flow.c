@@ -398,7 +398,8 @@ static void drop_foreign(Request *q, void *userdata) {
         return;
     if (q->state == REQUEST_STATE_REPLY || q->state == REQUEST_STATE_ACKED) {
         q->state = REQUEST_STATE_REPLY_NACKED;
-        stop_timer(q);
+        if (!q->reply) /* else the timer is what tries again to store it */
+            stop_timer(q);
         changed(f, q, q->state);
         forget_if_final(q);
     }

@@ -229,6 +229,10 @@ static void start(Execution *x) {
         return;
     }
     r = load_arguments(x, &error);
+    if (r == -ENOENT) { /* the manager gave it up, and it was forgotten while it waited */
+        finish_with_error(x, "The request is no longer stored");
+        return;
+    }
     if (r >= 0)
         r = x->is_job ? start_job(x, &error) : start_inside(x, &error);
     if (r < 0 && !error) {

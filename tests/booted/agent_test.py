@@ -729,13 +729,23 @@ def test_retention_removes_directory_and_row(manager):
 
 
 def test_hemlock_is_not_restarted(manager):
-    guid = order(manager, "#!/bin/sh\nexec sleep infinity\n")
-    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "a job")
+    """It stops what runs and begins nothing; what had not begun is not lost."""
+    marker = pathlib.Path("/tmp/dcm-test-hemlock")
+    guids = [order(manager, "#!/bin/sh\nexec sleep infinity\n") for _ in range(2)]
+    waiting = order(manager, f"#!/bin/sh\ntouch {marker}\n")
+    manager.wait_message("ACK", waiting)
+    for guid in guids:
+        wait_for(lambda: show(unit_of(guid), "SubState") == "running", "a job")
     manager.send(type="HEMLOCK", request_id="h")
     wait_for(lambda: show("dcm-agent.service", "ActiveState") == "failed", "the end")
-    wait_for(lambda: show(unit_of(guid), "SubState") != "running", "the end of the job")
+    for guid in guids:
+        wait_for(lambda: show(unit_of(guid), "SubState") != "running", "the end of the job")
     assert show("dcm-agent.service", "NRestarts") == "0"
+    assert not marker.exists()
     run("systemctl", "reset-failed", "dcm-agent.service")
+    run("systemctl", "start", "dcm-agent.service")
+    assert reply_to(manager, waiting)["return_code"] == 0 and marker.exists()
+    marker.unlink()
 
 
 def test_bus_access(manager):

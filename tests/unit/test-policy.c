@@ -3,6 +3,7 @@
  * limits are those of the command, and that a policy which is not understood is none. */
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <unistd.h>
 
 #include "basic/bounds.h"
 #include "executor/policy.h"
@@ -109,6 +110,18 @@ static void test_unreadable(void) {
     g_assert_cmpstr(error, ==, "/dev/null: Not a directory");
 }
 
+/* Somebody wanted a policy. */
+static void test_link_to_nothing(void) {
+    _cleanup_(temporary_remove) char *dir = temporary_new();
+    g_autofree char *file = g_build_filename(dir, "policy.conf", NULL);
+    _cleanup_free_ char *error = NULL;
+    Policy *p = NULL;
+
+    g_assert_cmpint(symlink("/nonexistent", file), ==, 0);
+    g_assert_cmpint(policy_load(file, "/nonexistent", &p, &error), ==, -EINVAL);
+    g_assert_nonnull(strstr(error, "policy.conf: No such file"));
+}
+
 static void test_limits(void) {
     static const char text[] = "[limits run_*]\n"
                                "timeout = 60\nwritable_paths =\n"
@@ -145,6 +158,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/policy/void", test_void);
     g_test_add_func("/policy/zeros", test_zeros);
     g_test_add_func("/policy/unreadable", test_unreadable);
+    g_test_add_func("/policy/link-to-nothing", test_link_to_nothing);
     g_test_add_func("/policy/limits", test_limits);
     return g_test_run();
 }
