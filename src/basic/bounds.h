@@ -49,6 +49,11 @@
 #define REMOVE_GUIDS_MAX 1024u   /* of one call of Remove */
 #define EXECUTOR_CALLS_MAX 1024u /* unanswered at a time */
 #define INTERPRETER_SIZE_MAX ((size_t)256)
+#define COMMAND_FILES_MAX 256u /* commands of the administrator's own */
+#define COMMAND_FILE_NAME_MAX ((size_t)64)
+#define COMMAND_ARGUMENTS_MAX 32u
+#define JOB_INPUT_MAX ((size_t)8 * 1024 * 1024)   /* on a job's standard input */
+#define JOB_SECRETS_SIZE_MAX ((size_t)768 * 1024) /* all together; systemd takes 1 MiB */
 #define CANCEL_GRACE_USEC_MAX (90 * USEC_PER_SEC)
 
 /* files */

@@ -12,14 +12,9 @@
 #define READ_CHUNK ((size_t)4096)
 
 /* proc files have no size, so the buffer grows as the file is read */
-int read_file_at(int dir_fd, const char *path, size_t size_max, char **ret, size_t *ret_size) {
+int read_fd(int fd, size_t size_max, char **ret, size_t *ret_size) {
     _cleanup_free_ char *buf = NULL;
-    _cleanup_close_ int fd = -1;
     size_t size = 0, allocated = 0;
-
-    fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return -errno;
 
     for (;;) {
         ssize_t n;
@@ -50,6 +45,12 @@ int read_file_at(int dir_fd, const char *path, size_t size_max, char **ret, size
     if (ret_size)
         *ret_size = size;
     return 0;
+}
+
+int read_file_at(int dir_fd, const char *path, size_t size_max, char **ret, size_t *ret_size) {
+    _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    return fd < 0 ? -errno : read_fd(fd, size_max, ret, ret_size);
 }
 
 static int write_temporary(int fd, const char *data, size_t size, mode_t mode) {

@@ -11,6 +11,8 @@
 #include "basic/bounds.h"
 #include "basic/file-util.h"
 
+#define SECTION_NAME_MAX 49 /* of inih, which ends a name at the first ] */
+
 typedef struct Reader {
     const char *file;
     const IniCallbacks *callbacks;
@@ -25,8 +27,7 @@ typedef struct Reader {
 static void report(const Reader *r, const char *section, const char *name) {
     char text[256];
 
-    (void)snprintf(text, sizeof(text), "the value of %s in [%s] cannot be used and is ignored",
-                   name, section);
+    (void)snprintf(text, sizeof(text), "the value of %s in [%s] cannot be used", name, section);
     r->callbacks->on_problem(r->file, text, r->userdata);
 }
 
@@ -75,9 +76,31 @@ static int on_value(void *userdata, const char *section, const char *name, const
 static void lose_line(Reader *r, const char *line, size_t size) {
     char what[64];
 
-    (void)snprintf(what, sizeof(what), "line %u is too long and is ignored", r->line);
+    (void)snprintf(what, sizeof(what), "line %u is too long", r->line);
     r->callbacks->on_problem(r->file, what, r->userdata);
     tell_lost(r, line, size);
+}
+
+/* inih tells of a section only with its first value. */
+static void begin_section(Reader *r, const char *line) {
+    size_t size = strcspn(line, "]\n");
+    char name[SECTION_NAME_MAX + 1];
+    int k = -EINVAL;
+
+    r->has_name = false;
+    if (!r->callbacks->on_section || r->error < 0)
+        return;
+    if (line[size] == ']' && size <= SECTION_NAME_MAX) {
+        (void)snprintf(name, sizeof(name), "%.*s", (int)size - 1, line + 1);
+        k = r->callbacks->on_section(r->file, name, r->userdata);
+    }
+    if (k == -EINVAL) {
+        char what[64];
+
+        (void)snprintf(what, sizeof(what), "line %u: there is no such section", r->line);
+        r->callbacks->on_problem(r->file, what, r->userdata);
+    } else if (k < 0)
+        r->error = k;
 }
 
 /* One line for inih, which would take one that is longer than its buffer as two: that one is left
@@ -91,10 +114,10 @@ static char *read_line(char *buf, int size, void *userdata) {
         return NULL;
     n += line[n] == '\n';
     r->start = line;
-    if (line[0] == '[')
-        r->has_name = false;
     r->rest += n;
     r->line++;
+    if (line[0] == '[')
+        begin_section(r, line);
     if (n >= (size_t)size) {
         if (!strchr("#;", line[0]))
             lose_line(r, line, n);
@@ -117,7 +140,7 @@ int ini_file_parse(const char *file, const char *text, const IniCallbacks *callb
     if (line > 0) {
         char what[64];
 
-        (void)snprintf(what, sizeof(what), "line %d is not understood and is ignored", line);
+        (void)snprintf(what, sizeof(what), "line %d is not understood", line);
         callbacks->on_problem(file, what, userdata);
     }
     return reader.error;

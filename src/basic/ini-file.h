@@ -9,6 +9,8 @@ typedef struct IniCallbacks {
      * and is returned */
     int (*on_value)(const char *file, const char *section, const char *name, const char *value,
                     void *userdata);
+    /* the head of a section, also of one without values. As on_value; may be NULL */
+    int (*on_section)(const char *file, const char *section, void *userdata);
     /* a line that begins with a blank: the value before goes on. As on_value; NULL: it cannot be
      * used */
     int (*on_more)(const char *file, const char *section, const char *name, const char *value,

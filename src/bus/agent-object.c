@@ -5,7 +5,10 @@
 #include "bus/agent-object.h"
 
 #include "basic/bounds.h"
-#include "core/command-table.h"
+#include "basic/fd-util.h"
+#include "command/command-file.h"
+#include "command/trusted-file.h"
+#include "core/command-list.h"
 #include "proto/message.h"
 
 #define INTERFACE AGENT_BUS_NAME ".Manager"
@@ -156,18 +159,49 @@ static int method_get_request(sd_bus_message *m, void *userdata, sd_bus_error *e
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
+/* What runs: a script's path, or why there is none, or a worker's bus name. */
+static int append_source(sd_bus_message *m, const Command *c) {
+    _cleanup_free_ char *path = NULL, *problem = NULL;
+    _cleanup_close_ int fd = -1;
+    int r;
+
+    if (!c->file)
+        return sd_bus_message_append(m, "s", "");
+    if (c->file->worker)
+        return sd_bus_message_append(m, "s", c->file->worker);
+    r = script_open(script_directories, c->file->script, &path, &fd, &problem);
+    if (r < 0 && !problem)
+        return sd_bus_message_append(m, "s",
+                                     r == -ENOENT ? "there is no such script" : strerror(-r));
+    return sd_bus_message_append(m, "s", path ?: problem);
+}
+
+static int append_broken(sd_bus_message *m) {
+    const BrokenCommand *broken;
+    size_t n;
+    int r;
+
+    broken = command_list_broken(&n);
+    r = sd_bus_message_open_container(m, 'a', "(ss)");
+    for (size_t i = 0; i < n && r >= 0; i++)
+        r = sd_bus_message_append(m, "(ss)", broken[i].file, broken[i].problem);
+    return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int append_command(sd_bus_message *m, const Command *c) {
     int r;
 
-    r = sd_bus_message_open_container(m, 'r', "sssa(ssbs)");
+    r = sd_bus_message_open_container(m, 'r', "ssssa(ssbbs)");
     if (r >= 0)
         r = sd_bus_message_append(m, "sss", c->name, command_kind_to_string(c->kind), c->summary);
     if (r >= 0)
-        r = sd_bus_message_open_container(m, 'a', "(ssbs)");
+        r = append_source(m, c);
+    if (r >= 0)
+        r = sd_bus_message_open_container(m, 'a', "(ssbbs)");
     for (size_t i = 0; i < c->n_arguments && r >= 0; i++)
-        r = sd_bus_message_append(m, "(ssbs)", c->arguments[i].name,
-                                  argument_type_to_string(c->arguments[i].type),
-                                  c->arguments[i].mandatory, c->arguments[i].help);
+        r = sd_bus_message_append(
+            m, "(ssbbs)", c->arguments[i].name, argument_type_to_string(c->arguments[i].type),
+            c->arguments[i].mandatory, c->arguments[i].secret, c->arguments[i].help);
     if (r >= 0)
         r = sd_bus_message_close_container(m);
     return r < 0 ? r : sd_bus_message_close_container(m);
@@ -175,18 +209,20 @@ static int append_command(sd_bus_message *m, const Command *c) {
 
 static int method_list_commands(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    const Command *commands;
+    const Command *const *commands;
     size_t n;
     int r;
 
-    commands = command_table(&n);
+    commands = command_list(&n);
     r = sd_bus_message_new_method_return(m, &reply);
     if (r >= 0)
-        r = sd_bus_message_open_container(reply, 'a', "(sssa(ssbs))");
+        r = sd_bus_message_open_container(reply, 'a', "(ssssa(ssbbs))");
     for (size_t i = 0; i < n && r >= 0; i++)
-        r = append_command(reply, &commands[i]);
+        r = append_command(reply, commands[i]);
     if (r >= 0)
         r = sd_bus_message_close_container(reply);
+    if (r >= 0)
+        r = append_broken(reply);
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
@@ -268,8 +304,8 @@ static const sd_bus_vtable vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("GetRequest", SD_BUS_ARGS("s", guid), SD_BUS_RESULT("a{sv}", request),
                             method_get_request, 0),
     SD_BUS_METHOD_WITH_ARGS("ListCommands", SD_BUS_NO_ARGS,
-                            SD_BUS_RESULT("a(sssa(ssbs))", commands), method_list_commands,
-                            SD_BUS_VTABLE_UNPRIVILEGED),
+                            SD_BUS_RESULT("a(ssssa(ssbbs))", commands, "a(ss)", broken),
+                            method_list_commands, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", guid), SD_BUS_NO_RESULT, method_cancel, 0),
     SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_ARGS("b", refuse), SD_BUS_NO_RESULT, method_pause, 0),
     SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume, 0),

@@ -6,6 +6,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "core/command-list.h"
 #include "core/config.h"
 #include "core/offer.h"
 #include "core/retention.h"
@@ -160,7 +161,7 @@ static void on_damaged(void *userdata) {
 
 static void on_config_problem(const char *file, const char *text, void *userdata) {
     (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CONFIGURATION_INVALID)),
-                     "%s: %s", file, text);
+                     "%s: %s; ignored", file, text);
 }
 
 static void apply_log_level(Agent *a) {
@@ -185,6 +186,22 @@ static void apply(Agent *a) {
     apply_log_level(a);
 }
 
+/* 1: there are others than before. */
+static int load_commands(Agent *a) {
+    const BrokenCommand *broken;
+    size_t n;
+    int r;
+
+    r = command_list_load(a->paths.commands_directory);
+    if (r < 0)
+        return log_error_errno(r, "The commands of this machine cannot be read: %m");
+    broken = command_list_broken(&n);
+    for (size_t i = 0; i < n; i++)
+        (void)log_struct(LOG_ERR, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_COMMAND_BROKEN)),
+                         "%s defines no command: %s", broken[i].file, broken[i].problem);
+    return r;
+}
+
 int agent_reload(Agent *a) {
     Config fresh = {};
     int r;
@@ -196,6 +213,11 @@ int agent_reload(Agent *a) {
     a->config = fresh;
     apply(a);
     log_info("The configuration was read again");
+    r = load_commands(a);
+    if (r > 0) {
+        log_info("There are other commands than before: connecting anew, to tell the manager");
+        uplink_reconnect(a->uplink);
+    }
     return uplink_configure(a->uplink, &a->config, a->paths.config_file);
 }
 
@@ -367,7 +389,9 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
     r = config_load(paths->config_file, paths->config_directory, on_config_problem, a, &a->config);
     if (r < 0)
         return log_error_errno(r, "The configuration cannot be read: %m");
-    r = storage_open(a->database, &a->store) ?: load_identity(a) ?: build(a) ?: load_pause(a);
+    r = load_commands(a);
+    if (r >= 0)
+        r = storage_open(a->database, &a->store) ?: load_identity(a) ?: build(a) ?: load_pause(a);
     if (r < 0)
         return r;
     store_set_on_damaged(a->store, on_damaged, a);
@@ -395,6 +419,7 @@ Agent *agent_free(Agent *a) {
     free(a->token_path);
     free(a->injected_id);
     free(a->server_name);
+    command_list_clear();
     sd_event_unref(a->event);
     free(a);
     return NULL;

@@ -18,6 +18,7 @@ typedef struct AgentPaths {
     const char *config_directory;
     const char *state_directory;
     const char *jobs_directory;
+    const char *commands_directory;
 } AgentPaths;
 
 /* What the bus layer is told. */

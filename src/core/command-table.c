@@ -43,7 +43,8 @@ static int read_timeout(const ArgumentValue *value, uint64_t *ret_usec, char **r
     return 0;
 }
 
-static int run_script_prepare(const ArgumentValue *values, JobSpec *ret, char **ret_error) {
+static int run_script_prepare(const Command *c, const ArgumentValue *values, JobSpec *ret,
+                              char **ret_error) {
     const ArgumentValue *script = &values[RUN_SCRIPT_B64SCRIPT];
     uint64_t timeout_usec;
     int fd = -1, r;
@@ -60,9 +61,10 @@ static int run_script_prepare(const ArgumentValue *values, JobSpec *ret, char **
     if (r < 0)
         return r;
     *ret = (JobSpec){
-        .command = "run_script",
+        .command = c->name,
         .arguments = values[RUN_SCRIPT_ARGUMENTS].list,
         .script_fd = fd,
+        .input_fd = -1,
         .as_root = values[RUN_SCRIPT_RUN_UNDER_SUDO].boolean,
         .interpreter = values[RUN_SCRIPT_INPYTHON].boolean ? "python3" : NULL,
         .timeout_usec = timeout_usec,
@@ -122,13 +124,6 @@ static const Command commands[] = {
         .prepare = run_script_prepare,
     },
 };
-
-const Command *command_find(const char *name) {
-    for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-        if (streq(commands[i].name, name))
-            return &commands[i];
-    return NULL;
-}
 
 const Command *command_table(size_t *ret_n) {
     *ret_n = ELEMENTSOF(commands);

@@ -2,9 +2,16 @@
 #include "core/command.h"
 
 #include "basic/fd-util.h"
+#include "basic/strv.h"
 
 void job_spec_done(JobSpec *s) {
-    s->script_fd = safe_close(s->script_fd);
+    for (size_t i = 0; i < s->n_secrets; i++)
+        safe_close(s->secrets[i].fd);
+    free(s->secrets);
+    strv_free(s->list);
+    safe_close(s->script_fd);
+    safe_close(s->input_fd);
+    *s = JOB_SPEC_INIT;
 }
 
 const char *command_kind_to_string(CommandKind kind) {

@@ -15,15 +15,28 @@ typedef enum CommandKind {
     _COMMAND_KIND_MAX,
 } CommandKind;
 
+/* A value that reaches the job as a file of its own. */
+typedef struct JobSecret {
+    const char *name; /* of the argument */
+    int fd;           /* a sealed memfd */
+} JobSecret;
+
 /* What the executor needs to know to start a job. Strings belong to the argument values. */
 typedef struct JobSpec {
     const char *command;
     char *const *arguments; /* positional, public; NULL: none */
-    int script_fd;          /* -1: none */
+    char **list;            /* owns `arguments` where they are not the values' own */
+    int script_fd;          /* -1: the command's own */
+    int input_fd;           /* standard input; -1: none */
+    JobSecret *secrets;
+    size_t n_secrets;
+    bool reply_output; /* standard output is the reply object */
     bool as_root;
     const char *interpreter; /* NULL: the script's first line decides */
     uint64_t timeout_usec;   /* 0: the executor's own limit */
 } JobSpec;
+
+#define JOB_SPEC_INIT ((JobSpec){.script_fd = -1, .input_fd = -1})
 
 void job_spec_done(JobSpec *s);
 
@@ -40,7 +53,9 @@ typedef struct CommandContext {
     void *userdata;
 } CommandContext;
 
-typedef struct Command {
+typedef struct CommandFile CommandFile;
+typedef struct Command Command;
+struct Command {
     const char *name;
     CommandKind kind;
     const char *summary;
@@ -52,7 +67,8 @@ typedef struct Command {
                struct json_object **ret_reply, CommandRun **ret_run);
     /* Or is a job: -EINVAL and an error text (the caller frees) if the arguments make none; another
      * error passes. */
-    int (*prepare)(const ArgumentValue *values, JobSpec *ret, char **ret_error);
-} Command;
+    int (*prepare)(const Command *c, const ArgumentValue *values, JobSpec *ret, char **ret_error);
+    const CommandFile *file; /* that defines it; NULL: it is ours */
+};
 
 const char *command_kind_to_string(CommandKind kind) _const_;

@@ -6,6 +6,7 @@
 #include "basic/bounds.h"
 #include "basic/ini-file.h"
 #include "basic/log.h"
+#include "basic/parse-util.h"
 #include "proto/text.h"
 
 typedef enum KeyType {
@@ -79,17 +80,6 @@ void config_done(Config *c) {
     if (c->features)
         (void)json_object_put(c->features);
     *c = (Config){};
-}
-
-static int parse_bool(const char *value, bool *ret) {
-    static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
-
-    for (size_t i = 0; i < ELEMENTSOF(words); i++)
-        if (strcasecmp(value, words[i]) == 0) {
-            *ret = i % 2 == 1;
-            return 0;
-        }
-    return -EINVAL;
 }
 
 static int parse_number(const Key *k, const char *value, double *ret) {

@@ -11,7 +11,7 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/ratelimit.h"
-#include "core/command-table.h"
+#include "core/command-list.h"
 #include "proto/message.h"
 #include "proto/text.h"
 

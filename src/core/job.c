@@ -31,6 +31,7 @@
 #include "basic/log.h"
 #include "basic/time-util.h"
 #include "core/job-result.h"
+#include "core/reply-output.h"
 #include "core/unit.h"
 #include "proto/message.h"
 
@@ -186,8 +187,12 @@ static int end_by_record(Job *j) {
         r = reply_new_error("The job overwrote its exit record", &reply);
     else if (r >= 0)
         r = job_reply_from_record(j->dir_fd, &record, was_cancelled(j), &reply);
-    if (r < 0)
+    if (r >= 0 && j->spec.reply_output && record.kind == EXIT_KIND_EXITED)
+        r = reply_take_output(&reply);
+    if (r < 0) {
+        (void)json_object_put(reply);
         return r;
+    }
     release(j); /* the record is durable: nothing depends on the unit any more */
     end(j, JOB_END_DONE, 0, reply);
     return 1;
@@ -362,6 +367,23 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
     return 0;
 }
 
+static int append_secrets(sd_bus_message *m, const JobSpec *spec) {
+    int r;
+
+    r = sd_bus_message_open_container(m, 'e', "sv");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "s", "secrets");
+    if (r >= 0)
+        r = sd_bus_message_open_container(m, 'v', "a{sh}");
+    if (r >= 0)
+        r = sd_bus_message_open_container(m, 'a', "{sh}");
+    for (size_t i = 0; i < spec->n_secrets && r >= 0; i++)
+        r = sd_bus_message_append(m, "{sh}", spec->secrets[i].name, spec->secrets[i].fd);
+    for (size_t i = 0; i < 3 && r >= 0; i++)
+        r = sd_bus_message_close_container(m);
+    return r;
+}
+
 static int append_options(sd_bus_message *m, const JobSpec *spec) {
     int r;
 
@@ -374,6 +396,10 @@ static int append_options(sd_bus_message *m, const JobSpec *spec) {
         r = sd_bus_message_append(m, "{sv}", "interpreter", "s", spec->interpreter);
     if (r >= 0 && spec->timeout_usec > 0)
         r = sd_bus_message_append(m, "{sv}", "timeout-usec", "t", spec->timeout_usec);
+    if (r >= 0 && spec->input_fd >= 0)
+        r = sd_bus_message_append(m, "{sv}", "input", "h", spec->input_fd);
+    if (r >= 0 && spec->n_secrets > 0)
+        r = append_secrets(m, spec);
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -452,7 +478,7 @@ int job_new(sd_bus *bus, const char *root, const char *guid, JobSpec *spec, JobD
         return -ENOMEM;
     }
     j->spec = *spec;
-    *spec = (JobSpec){.script_fd = -1};
+    *spec = JOB_SPEC_INIT;
     j->dir_fd = -1;
     j->bus = sd_bus_ref(bus);
     j->root = root;

@@ -11,7 +11,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "core/command-table.h"
+#include "core/command-list.h"
 #include "core/job-description.h"
 #include "proto/message.h"
 #include "store/job-row.h"
@@ -203,7 +203,7 @@ bool long_jobs_wants(const Request *q) {
 static int check_arguments(const Request *q, char **ret_error) {
     const Command *c = command_find(q->command);
     _cleanup_json_ struct json_object *payload = NULL;
-    JobSpec spec = {.script_fd = -1};
+    JobSpec spec = JOB_SPEC_INIT;
     ArgumentValue *values;
     int r;
 
@@ -216,7 +216,7 @@ static int check_arguments(const Request *q, char **ret_error) {
     r = arguments_parse(c->arguments, c->n_arguments, json_get(payload, "arguments"), values,
                         ret_error);
     if (r >= 0)
-        r = c->prepare(values, &spec, ret_error);
+        r = c->prepare(c, values, &spec, ret_error);
     job_spec_done(&spec);
     argument_values_done(values, c->n_arguments);
     free(values);

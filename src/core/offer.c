@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/offer.h"
 
-#include "core/command-table.h"
+#include "core/command-list.h"
 #include "proto/handshake.h"
 #include "system/addresses.h"
 
 static struct json_object *make_features(const Config *config) {
     _cleanup_json_ struct json_object *features = NULL, *plugins = json_object_new_array();
-    const Command *commands;
+    const Command *const *commands;
     size_t n;
 
     if (!plugins || json_object_deep_copy(config->features, &features, NULL) < 0)
         return NULL;
-    commands = command_table(&n);
+    commands = command_list(&n);
     for (size_t i = 0; i < n; i++) {
-        struct json_object *name = json_object_new_string(commands[i].name);
+        struct json_object *name = json_object_new_string(commands[i]->name);
 
         if (!name || json_object_array_add(plugins, name) < 0) {
             (void)json_object_put(name);

@@ -11,7 +11,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "core/command-table.h"
+#include "core/command-list.h"
 #include "proto/message.h"
 
 #define RETRY_USEC USEC_PER_SEC
@@ -65,6 +65,7 @@ static void execution_free(Execution *x) {
     job_free(x->job);
     command_run_free(x->run);
     free_values(x->command, x->values);
+    command_unref(x->command);
     if (x->reply)
         (void)json_object_put(x->reply);
     x->request->execution = NULL;
@@ -204,10 +205,13 @@ static int start_inside(Execution *x, char **ret_error) {
 }
 
 static int start_job(Execution *x, char **ret_error) {
-    JobSpec spec = {.script_fd = -1};
-    int r;
+    JobSpec spec = JOB_SPEC_INIT;
+    int r = 0;
 
-    r = x->command->prepare(x->values, &spec, ret_error);
+    if (x->command)
+        r = x->command->prepare(x->command, x->values, &spec, ret_error);
+    else
+        spec.command = x->request->command;
     if (r < 0)
         return r;
     r = job_new(x->runner->bus, x->runner->jobs_root, x->request->guid, &spec, on_job_done, x,
@@ -224,11 +228,11 @@ static void start(Execution *x) {
     x->phase = RUNNING;
     if (x->is_job)
         x->runner->n_jobs++;
-    if (!x->command) { /* accepted by a version that had it */
-        finish_with_error(x, "This version of the agent does not know the command");
+    if (!x->command && !x->is_job) {
+        finish_with_error(x, "The command is no longer known to this agent");
         return;
     }
-    r = load_arguments(x, &error);
+    r = x->command ? load_arguments(x, &error) : 0;
     if (r == -ENOENT) { /* the manager gave it up, and it was forgotten while it waited */
         finish_with_error(x, "The request is no longer stored");
         return;
@@ -306,8 +310,9 @@ int runner_add(Runner *r, Request *q) {
         return -ENOMEM;
     x->runner = r;
     x->request = q;
-    x->command = command_find(q->command);
-    x->is_job = x->command && x->command->prepare;
+    x->command = command_ref(command_find(q->command));
+    /* a command that is gone may have left a job */
+    x->is_job = x->command ? x->command->prepare != NULL : job_has_begun(r->jobs_root, q->guid);
     TAILQ_INSERT_TAIL(&r->executions, x, entries);
     q->execution = x;
     wake(r);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/script-source.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
+#include "basic/memfd-util.h"
 #include "basic/sha256.h"
 
 #define CHUNK ((size_t)32 * 1024)
@@ -68,9 +66,9 @@ int script_source_open(const void *data, size_t size, const char *compression, c
         return -EFBIG;
     if (!isempty(compression) && strcasecmp(compression, "gzip") != 0)
         return -EOPNOTSUPP;
-    fd = memfd_create("script", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0)
-        return -errno;
+    r = memfd_new("script", &fd);
+    if (r < 0)
+        return r;
     sink.fd = fd;
     sha256_init(&sink.hash);
     r = isempty(compression) ? sink_write(&sink, data, size) : decompress(data, size, &sink);
@@ -79,8 +77,9 @@ int script_source_open(const void *data, size_t size, const char *compression, c
     sha256_final_hex(&sink.hash, hash);
     if (strcasecmp(hash, checksum) != 0)
         return -EKEYREJECTED;
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-        return -errno;
+    r = memfd_seal(fd);
+    if (r < 0)
+        return r;
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl requests, show, commands. */
+/* dcm-agentctl requests, show, cancel. */
 #include <stdio.h>
 
 #include "basic/i18n.h"
@@ -133,72 +133,4 @@ int verb_show(const Context *c, int argc, char *argv[]) {
 
 int verb_cancel(const Context *c, int argc, char *argv[]) {
     return ctl_call(c, "Cancel", NULL, "s", argv[0]);
-}
-
-static struct json_object *named(struct json_object *tuple, const char *const keys[], size_t n) {
-    struct json_object *o = json_object_new_object();
-
-    for (size_t i = 0; i < n; i++)
-        (void)json_object_object_add(o, keys[i],
-                                     json_object_get(json_object_array_get_idx(tuple, i)));
-    return o;
-}
-
-/* From tuples, as on the bus, to objects with keys. */
-static struct json_object *name_commands(struct json_object *tuples) {
-    static const char *const argument_keys[] = {"name", "type", "mandatory", "help"};
-    static const char *const keys[] = {"name", "kind", "summary"};
-    struct json_object *array = json_object_new_array();
-
-    for (size_t i = 0; i < json_object_array_length(tuples); i++) {
-        struct json_object *tuple = json_object_array_get_idx(tuples, i);
-        struct json_object *command = named(tuple, keys, ELEMENTSOF(keys));
-        struct json_object *in = json_object_array_get_idx(tuple, 3);
-        struct json_object *out = json_object_new_array();
-
-        for (size_t j = 0; j < json_object_array_length(in); j++)
-            (void)json_object_array_add(out, named(json_object_array_get_idx(in, j), argument_keys,
-                                                   ELEMENTSOF(argument_keys)));
-        (void)json_object_object_add(command, "arguments", out);
-        (void)json_object_array_add(array, command);
-    }
-    return array;
-}
-
-static void print_commands(struct json_object *commands) {
-    for (size_t i = 0; i < json_object_array_length(commands); i++) {
-        struct json_object *command = json_object_array_get_idx(commands, i);
-        struct json_object *arguments = json_object_object_get(command, "arguments");
-
-        (void)printf("%s  %s\n", json_object_get_string(json_object_object_get(command, "name")),
-                     json_object_get_string(json_object_object_get(command, "summary")));
-        for (size_t j = 0; j < json_object_array_length(arguments); j++) {
-            struct json_object *a = json_object_array_get_idx(arguments, j);
-            bool mandatory = json_object_get_boolean(json_object_object_get(a, "mandatory"));
-
-            (void)printf("    %-14s %-8s %-10s %s\n",
-                         json_object_get_string(json_object_object_get(a, "name")),
-                         json_object_get_string(json_object_object_get(a, "type")),
-                         mandatory ? _("mandatory") : _("optional"),
-                         json_object_get_string(json_object_object_get(a, "help")));
-        }
-    }
-}
-
-int verb_commands(const Context *c, int argc, char *argv[]) {
-    _cleanup_json_ struct json_object *tuples = NULL, *commands = NULL;
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r;
-
-    r = ctl_call(c, "ListCommands", &m, NULL);
-    if (r >= 0)
-        r = ctl_json_from_bus(m, &tuples);
-    if (r < 0)
-        return r;
-    commands = name_commands(tuples);
-    if (c->json)
-        ctl_print_json(commands);
-    else
-        print_commands(commands);
-    return EXIT_SUCCESS;
 }

@@ -12,6 +12,7 @@
 #include "basic/time-util.h"
 #include "bus/agent-object.h"
 #include "bus/log-control.h"
+#include "command/command-file.h"
 #include "core/agent.h"
 
 #define IDENTIFIER "dcm-agent"
@@ -38,6 +39,8 @@ static void help(void) {
                  "  --config-directory=DIR   drop-ins (" CONFDIR "/agent.conf.d)\n"
                  "  --state-directory=DIR    database and token ($STATE_DIRECTORY)\n"
                  "  --jobs-directory=DIR     the executor's directory (" JOBSDIR ")\n"
+                 "  --commands-directory=DIR commands of the administrator (" COMMANDS_DIRECTORY
+                 ")\n"
                  "  --version                say the version\n"
                  "  --help                   this\n");
 }
@@ -49,6 +52,7 @@ static int parse_options(int argc, char *argv[], AgentPaths *paths) {
         {"config-directory", required_argument, NULL, 'd'},
         {"state-directory", required_argument, NULL, 's'},
         {"jobs-directory", required_argument, NULL, 'j'},
+        {"commands-directory", required_argument, NULL, 'C'},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {},
@@ -68,6 +72,9 @@ static int parse_options(int argc, char *argv[], AgentPaths *paths) {
             break;
         case 'j':
             paths->jobs_directory = optarg;
+            break;
+        case 'C':
+            paths->commands_directory = optarg;
             break;
         case 'V':
             (void)printf("dcm-agentd %s\n", PROJECT_VERSION);
@@ -177,6 +184,7 @@ int main(int argc, char *argv[]) {
         .config_directory = CONFDIR "/agent.conf.d",
         .state_directory = getenv("STATE_DIRECTORY") ?: STATEDIR,
         .jobs_directory = JOBSDIR,
+        .commands_directory = COMMANDS_DIRECTORY,
     };
     int r;
 

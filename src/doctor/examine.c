@@ -13,6 +13,8 @@
 #include "basic/fd-util.h"
 #include "basic/i18n.h"
 #include "basic/time-util.h"
+#include "command/command-file.h"
+#include "core/command-list.h"
 #include "core/connection-options.h"
 #include "core/offer.h"
 #include "core/token.h"
@@ -262,6 +264,22 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *userdata) 
     return 0;
 }
 
+/* The manager is told their names. */
+static int read_commands(Examination *x) {
+    const BrokenCommand *broken;
+    size_t n;
+    int r;
+
+    r = command_list_load(COMMANDS_DIRECTORY);
+    if (r < 0)
+        return r;
+    broken = command_list_broken(&n);
+    for (size_t i = 0; i < n; i++)
+        report_add(x->report, CHECK_CONFIGURATION, FINDING_WARNING, _("%s defines no command: %s"),
+                   broken[i].file, broken[i].problem);
+    return 0;
+}
+
 /* False: there is nothing to go on with. */
 static int read_configuration(Examination *x, ConnectionOptions *ret) {
     char error[OPTIONS_ERROR_SIZE];
@@ -269,6 +287,8 @@ static int read_configuration(Examination *x, ConnectionOptions *ret) {
 
     r = config_load(x->options->config_file, x->options->config_directory, on_config_problem, x,
                     &x->config);
+    if (r >= 0)
+        r = read_commands(x);
     if (r >= 0)
         r = connection_options_make(&x->config, x->options->config_file, get_environment, ret,
                                     error);

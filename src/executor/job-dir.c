@@ -148,6 +148,13 @@ static int compare_script(const JobDir *d, int script_fd, uint64_t size) {
     return n == size && memcmp(ours, theirs, size) == 0 ? 0 : -EEXIST;
 }
 
+/* -EEXIST: none, as the job is over. */
+static int find_script(const JobDir *d) {
+    if (faccessat(d->dir_fd, "script", F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+        return 0;
+    return errno == ENOENT ? -EEXIST : -errno;
+}
+
 /* Not if dcm-run has the file: then it has run. */
 static int refuse_cancelled(const JobDir *d) {
     _cleanup_close_ int fd = -1;
@@ -199,7 +206,7 @@ static int make_again(JobDir *d, const char *guid, int script_fd, uint64_t scrip
 }
 
 int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t script_size,
-                   JobDir *ret) {
+                   bool same_script, JobDir *ret) {
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
     bool cancelled;
     struct stat st;
@@ -216,7 +223,7 @@ int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t scri
     else if (cancelled)
         r = refuse_cancelled(&d);
     else {
-        r = compare_script(&d, script_fd, script_size);
+        r = same_script ? compare_script(&d, script_fd, script_size) : find_script(&d);
         if (r >= 0)
             r = complete(&d);
     }

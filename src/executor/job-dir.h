@@ -35,9 +35,10 @@ void job_dir_done(JobDir *d);
 int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script_size, JobDir *ret);
 
 /* For a start that did not get to its end: gives the directory, completed, of a job that has not
- * run and is not refused. -EEXIST: it has run, or never will. A unit of it may be there. */
+ * run and is not refused. -EEXIST: it has run, or never will. A unit of it may be there. The script
+ * in the directory is the one that counts; with `same_script` another one is refused. */
 int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t script_size,
-                   JobDir *ret);
+                   bool same_script, JobDir *ret);
 
 /* Removes a directory with its files: one whose job was not started, or is to be forgotten. Returns
  * `error`, or -ENOTRECOVERABLE. */

@@ -4,17 +4,7 @@
  * nothing. */
 #pragma once
 
-#include "basic/macro.h"
-
-/* Limits of one command's jobs; UINT64_MAX: none, 0: systemd's default. */
-typedef struct PolicyLimits {
-    uint64_t timeout_usec;
-    uint64_t memory_max; /* bytes */
-    uint64_t tasks_max;
-    uint64_t cpu_weight, io_weight; /* 1 to 10000 */
-    bool network;
-    char **writable_paths; /* NULL: wherever the user may write */
-} PolicyLimits;
+#include "command/job-limits.h"
 
 typedef struct Policy Policy;
 
@@ -34,4 +24,4 @@ DEFINE_CLEANUP(Policy *, policy_free)
 /* True, or *ret_rule (static) names the rule that forbids it. */
 bool policy_allows(const Policy *p, const PolicyOrder *order, const char **ret_rule);
 /* Of that command; the strings are the policy's. */
-void policy_get_limits(const Policy *p, const char *command, PolicyLimits *ret);
+void policy_get_limits(const Policy *p, const char *command, JobLimits *ret);

@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "executor/registry.h"
 
-static const Command commands[] = {
+static const ExecutorCommand commands[] = {
     {"run_script", .brings_script = true},
 };
 
-const Command *command_find(const char *name) {
+void executor_command_done(ExecutorCommand *c) {
+    c->file = command_file_free(c->file);
+}
+
+int registry_find(const char *name, ExecutorCommand *ret, char **ret_error) {
+    CommandFile *file;
+    int r;
+
     for (size_t i = 0; i < ELEMENTSOF(commands); i++)
-        if (streq(commands[i].name, name))
-            return commands + i;
-    return NULL;
+        if (streq(commands[i].name, name)) {
+            *ret = commands[i];
+            return 0;
+        }
+    r = command_file_load(COMMANDS_DIRECTORY, name, &file, ret_error);
+    if (r < 0)
+        return r;
+    *ret = (ExecutorCommand){.name = file->name, .file = file};
+    return 0;
 }

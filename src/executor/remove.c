@@ -13,7 +13,9 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/strv.h"
+#include "executor/errors.h"
 #include "executor/job-dir.h"
+#include "executor/secrets.h"
 #include "executor/start.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
@@ -70,6 +72,7 @@ static void remove_directory(Manager *m, const char *guid) {
     r = job_dir_open(m->state_fd, guid, &d);
     if (r >= 0)
         r = job_dir_remove(&d, 0);
+    secrets_drop(d.name);
     if (r < 0 && r != -ENOENT)
         (void)log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(guid)),
                          "The directory of an old job cannot be removed: %m");

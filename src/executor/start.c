@@ -24,13 +24,11 @@
 /* clang-format on */
 #include "executor/start.h"
 
-#include <stdio.h>
-#include <sys/stat.h>
-
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "basic/strv.h"
+#include "executor/admission.h"
+#include "executor/errors.h"
 #include "executor/job-dir.h"
 #include "executor/unit-properties.h"
 
@@ -38,8 +36,6 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
 #define ERROR_UNIT_EXISTS "org.freedesktop.systemd1.UnitExists"
-#define POLICY_FILE CONFDIR "/policy.conf"
-#define POLICY_DIRECTORY CONFDIR "/policy.conf.d"
 #define START_TIMEOUT_USEC (90 * USEC_PER_SEC) /* PID 1 may be reloading */
 
 struct StartOperation {
@@ -65,8 +61,7 @@ static StartOperation *start_operation_free(StartOperation *o) {
     if (!o)
         return NULL;
     unlink_operation(o);
-    strv_free(o->request.arguments);
-    policy_free(o->request.policy);
+    job_request_done(&o->request);
     job_dir_done(&o->dir);
     sd_bus_message_unref(o->call);
     manager_end(o->manager);
@@ -90,152 +85,10 @@ static int start_operation_new(Manager *m, sd_bus_message *call, sd_bus_error *e
     }
     *o = (StartOperation){.manager = m,
                           .call = sd_bus_message_ref(call),
-                          .request = {.script_fd = -1},
+                          .request = JOB_REQUEST_INIT,
                           .dir = JOB_DIR_INIT};
     *ret = o;
     return 0;
-}
-
-static int check_arguments(char **arguments, sd_bus_error *error) {
-    size_t size = 0, n = 0;
-
-    for (char **a = arguments; a && *a; a++, n++)
-        size += strlen(*a) + 1;
-    if (n > JOB_ARGUMENTS_MAX || size > JOB_ARGUMENTS_SIZE_MAX)
-        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
-                                 "Too many arguments: at most %u, of %zu bytes", JOB_ARGUMENTS_MAX,
-                                 JOB_ARGUMENTS_SIZE_MAX);
-    return 0;
-}
-
-static int check_script(JobRequest *q, sd_bus_error *error) {
-    struct stat st;
-
-    if (q->script_fd < 0)
-        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option script is missing");
-    if (fstat(q->script_fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "The script is no regular file");
-    if ((uint64_t)st.st_size > SCRIPT_SIZE_MAX)
-        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
-                                 "The script has more than %zu bytes", SCRIPT_SIZE_MAX);
-    q->script_size = (uint64_t)st.st_size;
-    return 0;
-}
-
-/* A program's name or path, nothing that dcm-run or execvp() could take for something else. */
-static int check_interpreter(const char *s, sd_bus_error *error) {
-    size_t size = s ? strlen(s) : 1;
-    bool ok = size > 0 && size <= INTERPRETER_SIZE_MAX;
-
-    for (const char *p = s; ok && p && *p; p++)
-        ok = *p > ' ' && *p != 0x7f;
-    if (!ok)
-        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option interpreter is no program");
-    return 0;
-}
-
-static int read_option(sd_bus_message *m, JobRequest *q, const char *name, sd_bus_error *error) {
-    int flag = false, r;
-
-    if (streq(name, "script"))
-        r = sd_bus_message_read(m, "v", "h", &q->script_fd);
-    else if (streq(name, "interpreter"))
-        r = sd_bus_message_read(m, "v", "s", &q->interpreter);
-    else if (streq(name, "timeout-usec"))
-        r = sd_bus_message_read(m, "v", "t", &q->timeout_usec);
-    else if (streq(name, "as-root")) {
-        r = sd_bus_message_read(m, "v", "b", &flag);
-        q->as_root = flag;
-    } else
-        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Unknown option %s", name);
-    if (r == -ENXIO)
-        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Option %s has another type", name);
-    return r;
-}
-
-static int read_options(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
-    const char *name;
-    int r;
-
-    r = sd_bus_message_enter_container(m, 'a', "{sv}");
-    if (r < 0)
-        return r;
-    while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-        r = sd_bus_message_read(m, "s", &name);
-        if (r >= 0)
-            r = read_option(m, q, name, error);
-        if (r >= 0)
-            r = sd_bus_message_exit_container(m);
-        if (r < 0)
-            return r;
-    }
-    return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int refuse_by_policy(const JobRequest *q, sd_bus_error *error, const char *why) {
-    (void)log_struct(LOG_WARNING, 0,
-                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_POLICY_REFUSED), LOG_REQUEST(q->guid),
-                                LOG_COMMAND(q->command->name)),
-                     "Refused %s: %s", q->guid, why);
-    return sd_bus_error_set(error, ERROR_REFUSED, why);
-}
-
-/* Read anew for each job, so that a change holds at once. */
-static int check_policy(JobRequest *q, sd_bus_error *error) {
-    const PolicyOrder order = {
-        .command = q->command->name,
-        .user = q->as_root ? "root" : JOB_USER,
-        .brings_script = q->command->brings_script,
-    };
-    _cleanup_free_ char *problem = NULL;
-    char why[ERROR_MESSAGE_MAX];
-    const char *rule;
-    int r;
-
-    r = policy_load(POLICY_FILE, POLICY_DIRECTORY, &q->policy, &problem);
-    if (r == -EINVAL) {
-        (void)snprintf(why, sizeof(why),
-                       "the policy of this machine cannot be used, so it allows "
-                       "nothing: %s",
-                       problem);
-        return refuse_by_policy(q, error, why);
-    }
-    if (r < 0)
-        return r;
-    if (!policy_allows(q->policy, &order, &rule)) {
-        (void)snprintf(why, sizeof(why), "the policy of this machine forbids it (%s in %s)", rule,
-                       POLICY_FILE);
-        return refuse_by_policy(q, error, why);
-    }
-    policy_get_limits(q->policy, order.command, &q->limits);
-    if (q->timeout_usec > 0)
-        q->limits.timeout_usec = MIN(q->limits.timeout_usec, q->timeout_usec);
-    return 0;
-}
-
-static int read_request(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
-    const char *command;
-    int r;
-
-    r = sd_bus_message_read(m, "ss", &q->guid, &command);
-    if (r >= 0)
-        r = sd_bus_message_read_strv(m, &q->arguments);
-    if (r >= 0)
-        r = read_options(m, q, error);
-    if (r < 0)
-        return r;
-
-    if (!guid_is_valid(q->guid))
-        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Not a GUID");
-    q->command = command_find(command);
-    if (!q->command)
-        return sd_bus_error_set(error, ERROR_UNKNOWN_COMMAND, "No such command");
-    r = check_arguments(q->arguments, error);
-    if (r >= 0)
-        r = check_interpreter(q->interpreter, error);
-    if (r >= 0)
-        r = check_script(q, error);
-    return r < 0 ? r : check_policy(q, error);
 }
 
 /* What the caller is told when the directory could not be made (or was taken back). */
@@ -282,13 +135,14 @@ static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
         name = ERROR_SHUTTING_DOWN;
     else {
         name = ERROR_START_FAILED;
+        secrets_drop(o->dir.name);
         r = job_dir_write_start_failure(&o->dir, sd_bus_error_get_errno(e));
         if (r < 0)
             log_struct(LOG_ERR, r, LOG_FIELDS(LOG_REQUEST(o->request.guid)),
                        "Cannot note that %s was not started: %m", o->unit);
     }
     log_struct(LOG_ERR, 0,
-               LOG_FIELDS(LOG_REQUEST(o->request.guid), LOG_COMMAND(o->request.command->name),
+               LOG_FIELDS(LOG_REQUEST(o->request.guid), LOG_COMMAND(o->request.command.name),
                           LOG_UNIT(o->unit)),
                "%s was not started: %s", o->unit, text);
     (void)sd_bus_reply_method_errorf(o->call, name, "%s", text);
@@ -330,7 +184,7 @@ static const char *answer(StartOperation *o, sd_bus_message *reply) {
         return answer_failure(o, sd_bus_message_get_error(reply));
     (void)log_struct(LOG_INFO, 0,
                      LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_STARTED), LOG_REQUEST(o->request.guid),
-                                LOG_COMMAND(o->request.command->name), LOG_UNIT(o->unit)),
+                                LOG_COMMAND(o->request.command.name), LOG_UNIT(o->unit)),
                      "Started %s", o->unit);
     (void)sd_bus_reply_method_return(o->call, "s", o->unit);
     return NULL;
@@ -366,24 +220,29 @@ static int call_systemd(StartOperation *o) {
 
 int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
     _cleanup_(start_operation_freep) StartOperation *o = NULL;
+    JobRequest *q;
     int r;
 
     r = start_operation_new(m, message, error, &o);
     if (r < 0)
         return r;
-    r = read_request(message, &o->request, error);
+    q = &o->request;
+    r = job_request_read(message, q, error);
+    if (r >= 0)
+        r = admit(q, error);
     if (r < 0)
         return r;
-    r = job_dir_make(m->state_fd, o->request.guid, o->request.script_fd, o->request.script_size,
-                     &o->dir);
+    r = job_dir_make(m->state_fd, q->guid, q->script_fd, q->script_size, &o->dir);
     if (r == -EEXIST && job_is_starting(m, o->request.guid)) {
         o->waits = true;
         link_operation(TAKE_PTR(o));
         return 1;
     }
     if (r == -EEXIST)
-        r = job_dir_resume(m->state_fd, o->request.guid, o->request.script_fd,
-                           o->request.script_size, &o->dir);
+        r = job_dir_resume(m->state_fd, q->guid, q->script_fd, q->script_size,
+                           q->command.brings_script, &o->dir);
+    if (r >= 0) /* after an error the directory stays, and the next call goes on */
+        r = secrets_write(&o->dir, q->secrets, q->n_secrets);
     if (r < 0)
         return refuse(r, error);
     r = call_systemd(o);

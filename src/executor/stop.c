@@ -19,7 +19,9 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "executor/errors.h"
 #include "executor/job-dir.h"
+#include "executor/secrets.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -223,8 +225,10 @@ static void release_if_ended(Manager *m, const char *unit) {
         return;
     memcpy(name, unit + prefix, size - prefix - suffix);
     name[size - prefix - suffix] = 0;
-    if (job_dir_open_named(m->state_fd, name, &d) < 0 || !job_dir_has_ended(&d) ||
-        stop_operation_new(m, NULL, NULL, NULL, &o) < 0)
+    if (job_dir_open_named(m->state_fd, name, &d) < 0 || !job_dir_has_ended(&d))
+        return;
+    secrets_drop(name);
+    if (stop_operation_new(m, NULL, NULL, NULL, &o) < 0)
         return;
     (void)snprintf(o->unit, sizeof(o->unit), "%s", unit);
     o->release = true;
@@ -318,5 +322,6 @@ int job_release(Manager *m, sd_bus_message *message, sd_bus_error *error) {
     if (r < 0)
         return r;
     job_dir_drop_script(&d);
+    secrets_drop(d.name);
     return stop_unit(m, message, guid, true, RELEASE_GRACE_USEC, error);
 }

@@ -14,17 +14,12 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "executor/append.h"
+#include "executor/sandbox-properties.h"
 
 #define RUN_PROGRAM PKGLIBDIR "/dcm-run"
 #define RUN_DIRECTORY "/run/dcm-job"
 #define TIMEOUT_STOP_USEC (90 * USEC_PER_SEC)
-
-#define TRY(expression)                                                                            \
-    do {                                                                                           \
-        int _r = (expression);                                                                     \
-        if (_r < 0)                                                                                \
-            return _r;                                                                             \
-    } while (0)
 
 typedef struct StringProperty {
     const char *name;
@@ -32,9 +27,10 @@ typedef struct StringProperty {
 } StringProperty;
 
 static const StringProperty string_properties[] = {
-    {"Slice", "dcm-jobs.slice"},     {"Type", "exec"},
+    {"Slice", "dcm-jobs.slice"},
+    {"Type", "exec"},
     {"CollectMode", "inactive"}, /* a failed unit stays until its result was read */
-    {"KillMode", "control-group"},   {"StandardInput", "null"},
+    {"KillMode", "control-group"},
     {"WorkingDirectory", "-~"}, /* the user's home if there is one, else / */
     {"SyslogIdentifier", "dcm-job"},
 };
@@ -53,7 +49,7 @@ static const char *const environment[] = {
 static int append_strings(sd_bus_message *m, const JobRequest *q) {
     char description[sizeof("dcm-agent: ") + GUID_SIZE_MAX + 64];
 
-    (void)snprintf(description, sizeof(description), "dcm-agent: %s %s", q->command->name, q->guid);
+    (void)snprintf(description, sizeof(description), "dcm-agent: %s %s", q->command.name, q->guid);
     TRY(sd_bus_message_append(m, "(sv)", "Description", "s", description));
     TRY(sd_bus_message_append(m, "(sv)", "User", "s", q->as_root ? "root" : JOB_USER));
     for (size_t i = 0; i < ELEMENTSOF(string_properties); i++)
@@ -62,19 +58,28 @@ static int append_strings(sd_bus_message *m, const JobRequest *q) {
     return 0;
 }
 
-static int append_environment(sd_bus_message *m) {
+static int append_variable(sd_bus_message *m, const char *name, const char *value) {
+    _cleanup_free_ char *text = NULL;
+
+    return asprintf(&text, "%s=%s", name, value) < 0 ? -ENOMEM
+                                                     : sd_bus_message_append(m, "s", text);
+}
+
+static int append_environment(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
     TRY(sd_bus_message_open_container(m, 'r', "sv"));
     TRY(sd_bus_message_append(m, "s", "Environment"));
     TRY(sd_bus_message_open_container(m, 'v', "as"));
     TRY(sd_bus_message_open_container(m, 'a', "s"));
     for (size_t i = 0; i < ELEMENTSOF(environment); i++)
         TRY(sd_bus_message_append(m, "s", environment[i]));
+    TRY(append_variable(m, "DCM_REQUEST_ID", d->name));
+    TRY(append_variable(m, "DCM_COMMAND", q->command.name));
     TRY(sd_bus_message_close_container(m));
     TRY(sd_bus_message_close_container(m));
     return sd_bus_message_close_container(m);
 }
 
-static int append_limits(sd_bus_message *m, const PolicyLimits *l) {
+static int append_limits(sd_bus_message *m, const JobLimits *l) {
     TRY(sd_bus_message_append(m, "(sv)", "RemainAfterExit", "b", true));
     TRY(sd_bus_message_append(m, "(sv)", "TimeoutStopUSec", "t", (uint64_t)TIMEOUT_STOP_USEC));
     TRY(sd_bus_message_append(m, "(sv)", "RuntimeMaxUSec", "t", l->timeout_usec));
@@ -89,22 +94,6 @@ static int append_limits(sd_bus_message *m, const PolicyLimits *l) {
         TRY(sd_bus_message_append(m, "(sv)", "IOWeight", "t", l->io_weight));
     /* at shutdown the jobs end before the agent, which then still sees how */
     return sd_bus_message_append(m, "(sv)", "After", "as", 1, "dcm-agent.service");
-}
-
-/* None of these implies NoNewPrivileges=, so that sudo goes on to work. */
-static int append_sandbox(sd_bus_message *m, const PolicyLimits *l) {
-    if (!l->network)
-        TRY(sd_bus_message_append(m, "(sv)", "PrivateNetwork", "b", true));
-    if (!l->writable_paths)
-        return 0;
-    TRY(sd_bus_message_append(m, "(sv)", "ProtectSystem", "s", "strict"));
-    TRY(sd_bus_message_append(m, "(sv)", "ProtectHome", "s", "read-only"));
-    TRY(sd_bus_message_open_container(m, 'r', "sv"));
-    TRY(sd_bus_message_append(m, "s", "ReadWritePaths"));
-    TRY(sd_bus_message_open_container(m, 'v', "as"));
-    TRY(sd_bus_message_append_strv(m, l->writable_paths));
-    TRY(sd_bus_message_close_container(m));
-    return sd_bus_message_close_container(m);
 }
 
 /* No directory above the script is open to the job's user, and /var may be mounted noexec: bind
@@ -124,6 +113,30 @@ static int append_files(sd_bus_message *m, const JobDir *d, const char *state_di
     TRY(sd_bus_message_append(m, "(sv)", "ExecPaths", "as", 1, RUN_DIRECTORY "/script"));
     TRY(sd_bus_message_append(m, "(sv)", "StandardOutputFileDescriptor", "h", d->out_fd));
     return sd_bus_message_append(m, "(sv)", "StandardErrorFileDescriptor", "h", d->err_fd);
+}
+
+static int append_credentials(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "LoadCredential"));
+    TRY(sd_bus_message_open_container(m, 'v', "a(ss)"));
+    TRY(sd_bus_message_open_container(m, 'a', "(ss)"));
+    for (size_t i = 0; i < q->n_secrets; i++) {
+        _cleanup_free_ char *path = NULL;
+
+        TRY(secret_get_path(d, q->secrets[i].name, &path));
+        TRY(sd_bus_message_append(m, "(ss)", q->secrets[i].name, path));
+    }
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
+}
+
+static int append_input(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
+    if (q->n_secrets > 0)
+        TRY(append_credentials(m, q, d));
+    if (q->input_fd >= 0)
+        return sd_bus_message_append(m, "(sv)", "StandardInputFileDescriptor", "h", q->input_fd);
+    return sd_bus_message_append(m, "(sv)", "StandardInput", "s", "null");
 }
 
 /* In ExecStart= systemd replaces $NAME and makes $ of $$. (ExecStartEx= could switch that off, but
@@ -191,7 +204,7 @@ static int append_log_fields(sd_bus_message *m, const JobRequest *q, const JobDi
     TRY(sd_bus_message_open_container(m, 'v', "aay"));
     TRY(sd_bus_message_open_container(m, 'a', "ay"));
     TRY(append_log_field(m, (LogField)LOG_REQUEST(d->name)));
-    TRY(append_log_field(m, (LogField)LOG_COMMAND(q->command->name)));
+    TRY(append_log_field(m, (LogField)LOG_COMMAND(q->command.name)));
     TRY(sd_bus_message_close_container(m));
     TRY(sd_bus_message_close_container(m));
     return sd_bus_message_close_container(m);
@@ -202,9 +215,10 @@ int unit_append_properties(sd_bus_message *m, const JobRequest *q, const JobDir 
     TRY(sd_bus_message_open_container(m, 'a', "(sv)"));
     TRY(append_strings(m, q));
     TRY(append_limits(m, &q->limits));
-    TRY(append_sandbox(m, &q->limits));
-    TRY(append_environment(m));
+    TRY(sandbox_append(m, q));
+    TRY(append_environment(m, q, dir));
     TRY(append_files(m, dir, state_dir));
+    TRY(append_input(m, q, dir));
     TRY(append_command_line(m, q));
     TRY(append_log_fields(m, q, dir));
     return sd_bus_message_close_container(m);

@@ -7,20 +7,13 @@
 #include "basic/bounds.h"
 #include "basic/strv.h"
 
-static const char *const type_names[_ARGUMENT_TYPE_MAX] = {
-    [ARGUMENT_STRING] = "string", [ARGUMENT_BOOL] = "boolean", [ARGUMENT_INTEGER] = "integer",
-    [ARGUMENT_BASE64] = "base64", [ARGUMENT_LIST] = "list",
-};
-
-const char *argument_type_to_string(ArgumentType type) {
-    return (unsigned)type < _ARGUMENT_TYPE_MAX ? type_names[type] : NULL;
-}
-
 void argument_values_done(ArgumentValue *values, size_t n) {
     for (size_t i = 0; i < n; i++) {
         if (values[i].string)
             explicit_bzero(values[i].string, values[i].size);
         free(values[i].string);
+        for (char **s = values[i].list; s && *s; s++)
+            explicit_bzero(*s, strlen(*s));
         strv_free(values[i].list);
         values[i] = (ArgumentValue){};
     }
@@ -130,7 +123,7 @@ static int parse_list(struct json_object *value, ArgumentValue *ret) {
     return 0;
 }
 
-static int parse_one(ArgumentType type, struct json_object *value, ArgumentValue *ret) {
+static int parse_value(ArgumentType type, struct json_object *value, ArgumentValue *ret) {
     static int (*const parsers[_ARGUMENT_TYPE_MAX])(struct json_object *, ArgumentValue *) = {
         [ARGUMENT_STRING] = parse_string,   [ARGUMENT_BOOL] = parse_bool,
         [ARGUMENT_INTEGER] = parse_integer, [ARGUMENT_BASE64] = parse_base64,
@@ -139,6 +132,21 @@ static int parse_one(ArgumentType type, struct json_object *value, ArgumentValue
 
     ret->is_set = true;
     return parsers[type](value, ret);
+}
+
+static int parse_fallback(const Argument *a, ArgumentValue *ret) {
+    _cleanup_json_ struct json_object *text = NULL;
+
+    if (!a->fallback)
+        return a->mandatory ? -ENODATA : 0;
+    text = json_object_new_string(a->fallback);
+    return text ? parse_value(a->type, text, ret) : -ENOMEM;
+}
+
+static int parse_one(const Argument *a, struct json_object *arguments, ArgumentValue *ret) {
+    struct json_object *value = json_get(arguments, a->name);
+
+    return value ? parse_value(a->type, value, ret) : parse_fallback(a, ret);
 }
 
 /* Puts an error in words; returns it, or -ENOMEM. */
@@ -164,12 +172,7 @@ int arguments_parse(const Argument *table, size_t n, struct json_object *argumen
     *ret_error = NULL;
     memset(ret, 0, n * sizeof(*ret));
     for (size_t i = 0; i < n; i++) {
-        struct json_object *value = json_get(arguments, table[i].name);
-
-        if (value)
-            r = parse_one(table[i].type, value, &ret[i]);
-        else
-            r = table[i].mandatory ? -ENODATA : 0;
+        r = parse_one(&table[i], arguments, &ret[i]);
         if (r < 0) {
             argument_values_done(ret, n);
             return fail(r, &table[i], ret_error);

@@ -2,23 +2,8 @@
 /* Arguments of commands, checked against the command's table (docs/protocol, section 7). */
 #pragma once
 
+#include "proto/argument-type.h"
 #include "proto/json.h"
-
-typedef enum ArgumentType {
-    ARGUMENT_STRING,
-    ARGUMENT_BOOL,
-    ARGUMENT_INTEGER,
-    ARGUMENT_BASE64, /* bytes */
-    ARGUMENT_LIST,   /* of strings */
-    _ARGUMENT_TYPE_MAX,
-} ArgumentType;
-
-typedef struct Argument {
-    const char *name;
-    ArgumentType type;
-    bool mandatory;
-    const char *help; /* one line, for people */
-} Argument;
 
 typedef struct ArgumentValue {
     bool is_set;
@@ -29,10 +14,9 @@ typedef struct ArgumentValue {
     char **list; /* NULL-terminated */
 } ArgumentValue;
 
-const char *argument_type_to_string(ArgumentType type) _const_;
-
-/* Fills ret[n], in the table's order. -EINVAL: *ret_error (the caller frees) names the argument and
- * what is wrong with it, never its value. `arguments` may be NULL (none). */
+/* Fills ret[n], in the table's order; an absent value is the fallback. -EINVAL: *ret_error (the
+ * caller frees) names the argument and what is wrong with it, never its value. `arguments` may be
+ * NULL (none). */
 int arguments_parse(const Argument *table, size_t n, struct json_object *arguments,
                     ArgumentValue *ret, char **ret_error);
 void argument_values_done(ArgumentValue *values, size_t n);

@@ -204,6 +204,7 @@ class Agent:
             path.mkdir()
         self.config = directory / "agent.conf"
         self.log = directory / "log"
+        self.commands = directory / "commands.d"
         self.process = None
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.notify.bind(str(directory / "notify"))
@@ -227,7 +228,7 @@ class Agent:
                 f"--config={self.config}",
                 f"--config-directory={self.dropins}",
                 f"--state-directory={self.state}",
-                f"--jobs-directory={self.jobs}",
+                f"--jobs-directory={self.jobs}", f"--commands-directory={self.commands}",
             ],
             stdin=subprocess.DEVNULL,
             stderr=self.log.open("ab"),

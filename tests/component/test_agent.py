@@ -550,7 +550,7 @@ def test_overlong_configuration_line_is_ignored_whole(agent, manager):
     agent.configure(manager.url() + "?" + "x" * 300)
     agent.start()
     agent.wait_notify(f"agentmanager_url in {agent.config} is too long for a line")
-    agent.wait_log("is too long and is ignored")
+    agent.wait_log("is too long; ignored")
 
 
 def test_change_signals(agent, manager, bus):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A message of the manager, its payload, and the arguments of the command it names. */
-#include "core/command-table.h"
+#include "core/command-list.h"
 #include "fuzz.h"
 #include "proto/message.h"
 #include "proto/text.h"
@@ -10,7 +10,7 @@
 static void check_arguments(const Command *command, struct json_object *arguments) {
     ArgumentValue values[ARGUMENTS_MAX];
     _cleanup_free_ char *error = NULL, *prepare_error = NULL;
-    JobSpec spec = {.script_fd = -1};
+    JobSpec spec = JOB_SPEC_INIT;
     size_t position = 0;
 
     CHECK(command->n_arguments <= ARGUMENTS_MAX);
@@ -21,7 +21,7 @@ static void check_arguments(const Command *command, struct json_object *argument
         return;
     }
     CHECK(!error);
-    if (command->prepare && command->prepare(values, &spec, &prepare_error) >= 0)
+    if (command->prepare && command->prepare(command, values, &spec, &prepare_error) >= 0)
         job_spec_done(&spec);
     argument_values_done(values, command->n_arguments);
 }

@@ -131,7 +131,7 @@ static void test_limits(void) {
                                "[limits run_script]\n"
                                "memory_max = none\n";
     _cleanup_(policy_freep) Policy *p = NULL;
-    PolicyLimits l;
+    JobLimits l;
     char *error = NULL;
 
     g_assert_cmpint(load(text, &p, &error), ==, 0);

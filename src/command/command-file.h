@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A command that the owner of this machine has added by a file in commands.d, which is read by the
+ * agent for the arguments and by the executor for all that it lets run. The file NAME.conf defines
+ * the command NAME. dcm-agent-commands.d(5) is the format. */
+#pragma once
+
+#include "command/job-limits.h"
+#include "command/sandbox.h"
+#include "proto/argument-type.h"
+
+#define COMMANDS_DIRECTORY CONFDIR "/commands.d"
+
+typedef struct CommandFile {
+    const char *name, *help;
+    const char *script;               /* a name, or an absolute path; NULL: a worker does it */
+    const char *worker, *worker_path; /* bus name and object path */
+    bool is_long, as_root;
+    bool json_input;   /* arguments as a JSON object on standard input, not as positional ones */
+    bool reply_output; /* standard output is the reply object */
+    Argument *arguments;
+    size_t n_arguments;
+    JobLimit **limits; /* as they were set, the last one counts */
+    size_t n_limits;
+    SandboxSetting *sandbox;
+    char **strings; /* owns what the pointers above point to; ends with NULL */
+    size_t n_strings;
+} CommandFile;
+
+/* -ENOENT: there is no such file. -EINVAL: it is not understood, or somebody else than its owner
+ * could have written it; *ret_error (the caller frees) says what is wrong. */
+int command_file_load(const char *directory, const char *name, CommandFile **ret, char **ret_error);
+/* The text of a file. Errors as above. */
+int command_file_parse(const char *name, const char *text, CommandFile **ret, char **ret_error);
+CommandFile *command_file_free(CommandFile *f);
+DEFINE_CLEANUP(CommandFile *, command_file_free)
+
+/* What a job of it may use, where the policy says no less. */
+void command_file_get_limits(const CommandFile *f, JobLimits *ret);
+
+/* Whether the value reaches the script as a file, whose path stands in its place. */
+bool argument_is_file(const Argument *a) _pure_;
+
+/* 1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter or a digit. */
+bool command_name_is_valid(const char *name) _pure_;

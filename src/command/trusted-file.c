@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "command/trusted-file.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+
+const char *const script_directories[] = {CONFDIR "/scripts", PKGLIBDIR "/scripts", NULL};
+
+/* Puts in words why a file does not count. */
+static int refuse(char **ret_error, const char *why) {
+    *ret_error = strdup(why);
+    return *ret_error ? -EINVAL : -ENOMEM;
+}
+
+static const char *check(const struct stat *st) {
+    if (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3)) /* /dev/null */
+        return "it is masked";
+    if (!S_ISREG(st->st_mode))
+        return "it is no regular file";
+    if (st->st_uid != 0 && st->st_uid != geteuid())
+        return "it does not belong to root";
+    if (st->st_mode & (S_IWGRP | S_IWOTH))
+        return "others than its owner can write it";
+    return NULL;
+}
+
+int trusted_file_open(const char *path, int *ret_fd, char **ret_error) {
+    _cleanup_close_ int fd = -1;
+    const char *problem;
+    struct stat st;
+
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT && faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return -ENOENT;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return refuse(ret_error, strerror(errno));
+    problem = check(&st);
+    if (problem)
+        return refuse(ret_error, problem);
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+int trusted_file_read(const char *path, size_t size_max, char **ret, size_t *ret_size,
+                      char **ret_error) {
+    _cleanup_close_ int fd = -1;
+    int r;
+
+    r = trusted_file_open(path, &fd, ret_error);
+    if (r < 0)
+        return r;
+    r = read_fd(fd, size_max, ret, ret_size);
+    if (r == -ENOMEM)
+        return r;
+    return r < 0 ? refuse(ret_error, strerror(-r)) : 0;
+}
+
+static int open_script(const char *path, int *ret_fd, char **ret_error) {
+    _cleanup_close_ int fd = -1;
+    struct stat st;
+    int r;
+
+    r = trusted_file_open(path, &fd, ret_error);
+    if (r < 0)
+        return r;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_size == 0)
+        return refuse(ret_error, "it is masked");
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+int script_open(const char *const *directories, const char *script, char **ret_path, int *ret_fd,
+                char **ret_error) {
+    const char *const itself[] = {"", NULL};
+
+    if (*script == '/')
+        directories = itself;
+    for (const char *const *d = directories; *d; d++) {
+        _cleanup_free_ char *path = NULL, *problem = NULL;
+        int r;
+
+        if (asprintf(&path, "%s%s%s", *d, **d ? "/" : "", script) < 0)
+            return -ENOMEM;
+        r = open_script(path, ret_fd, &problem);
+        if (r == -ENOENT)
+            continue;
+        if (r == -EINVAL && asprintf(ret_error, "%s: %s", path, problem) < 0)
+            return -ENOMEM;
+        if (r >= 0 && ret_path)
+            *ret_path = TAKE_PTR(path);
+        return r;
+    }
+    return -ENOENT;
+}

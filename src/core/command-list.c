@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list is made whole before it takes the place of the former one. A definition is counted: the
+ * list holds one reference, each execution another. */
+#include "core/command-list.h"
+
+#include <dirent.h>
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "core/command-table.h"
+#include "core/file-command.h"
+
+typedef struct Definition {
+    Command command; /* must be the first */
+    CommandFile *file;
+    unsigned n_references;
+} Definition;
+
+typedef struct List {
+    const Command **commands; /* NULL: never loaded */
+    size_t n;
+    BrokenCommand *broken;
+    size_t n_broken;
+} List;
+
+static List current;
+
+static Definition *definition_unref(Definition *d) {
+    if (!d || --d->n_references > 0)
+        return NULL;
+    command_file_free(d->file);
+    free(d);
+    return NULL;
+}
+
+const Command *command_ref(const Command *c) {
+    if (c && c->file)
+        ((Definition *)(uintptr_t)c)->n_references++;
+    return c;
+}
+
+const Command *command_unref(const Command *c) {
+    if (c && c->file)
+        definition_unref((Definition *)(uintptr_t)c);
+    return NULL;
+}
+
+static void list_done(List *l) {
+    for (size_t i = 0; i < l->n; i++)
+        command_unref(l->commands[i]);
+    free(l->commands);
+    for (size_t i = 0; i < l->n_broken; i++) {
+        free(l->broken[i].file);
+        free(l->broken[i].problem);
+    }
+    free(l->broken);
+    *l = (List){};
+}
+
+static int compare(const void *a, const void *b) {
+    return strcmp((*(const Command *const *)a)->name, (*(const Command *const *)b)->name);
+}
+
+static const Command *find(const List *l, const char *name) {
+    const Command key = {.name = name}, *p = &key, *const * found;
+
+    found = l->n > 0 ? bsearch(&p, l->commands, l->n, sizeof(p), compare) : NULL;
+    return found ? *found : NULL;
+}
+
+/* Room for all that can be added. */
+static int list_init(List *l) {
+    const Command *own;
+    size_t n;
+
+    own = command_table(&n);
+    l->commands = calloc(n + COMMAND_FILES_MAX, sizeof(*l->commands));
+    l->broken = calloc(COMMAND_FILES_MAX, sizeof(*l->broken));
+    if (!l->commands || !l->broken)
+        return -ENOMEM;
+    for (; l->n < n; l->n++)
+        l->commands[l->n] = &own[l->n];
+    return 0;
+}
+
+static int add_broken(List *l, const char *directory, const char *file, const char *problem) {
+    BrokenCommand *b = &l->broken[l->n_broken];
+
+    if (asprintf(&b->file, "%s/%s", directory, file) < 0) {
+        b->file = NULL;
+        return -ENOMEM;
+    }
+    l->n_broken++;
+    b->problem = strdup(problem);
+    return b->problem ? 0 : -ENOMEM;
+}
+
+/* -EINVAL: the file is broken, with a text that the caller frees. */
+static int load_definition(const char *directory, const char *name, Definition **ret,
+                           char **ret_error) {
+    _cleanup_(command_file_freep) CommandFile *file = NULL;
+    Definition *d;
+    int r;
+
+    r = command_file_load(directory, name, &file, ret_error);
+    if (r >= 0)
+        r = file_command_check_defaults(file, ret_error);
+    if (r < 0)
+        return r;
+    d = calloc(1, sizeof(*d));
+    if (!d)
+        return -ENOMEM;
+    file_command_init(&d->command, file);
+    d->file = TAKE_PTR(file);
+    d->n_references = 1;
+    *ret = d;
+    return 0;
+}
+
+static int add(List *l, size_t n_own, const char *directory, const char *file) {
+    const List own = {.commands = l->commands, .n = n_own};
+    _cleanup_free_ char *name = strndup(file, strlen(file) - strlen(".conf")), *error = NULL;
+    const char *problem = NULL;
+    Definition *d = NULL;
+    int r;
+
+    if (!name)
+        return -ENOMEM;
+    if (!command_name_is_valid(name))
+        problem = "its name is no command's name";
+    else if (find(&own, name))
+        problem = "the agent has a command of that name";
+    if (problem)
+        return add_broken(l, directory, file, problem);
+    r = load_definition(directory, name, &d, &error);
+    if (r == -ENOENT) /* gone since */
+        return 0;
+    if (r == -EINVAL)
+        return add_broken(l, directory, file, error);
+    if (r < 0)
+        return r;
+    l->commands[l->n++] = &d->command;
+    return 0;
+}
+
+static int is_definition(const struct dirent *entry) {
+    const char *dot = strrchr(entry->d_name, '.');
+
+    return entry->d_name[0] != '.' && dot && streq(dot, ".conf");
+}
+
+static int add_directory(List *l, const char *directory) {
+    struct dirent **entries = NULL;
+    size_t n_own = l->n;
+    int n, r = 0;
+
+    n = scandir(directory, &entries, is_definition, alphasort);
+    if (n < 0)
+        return errno == ENOMEM   ? -ENOMEM
+               : errno == ENOENT ? 0
+                                 : add_broken(l, directory, "", strerror(errno));
+    for (int i = 0; i < n; i++) {
+        if (r >= 0 && i + 1 == COMMAND_FILES_MAX && n > i + 1)
+            r = add_broken(l, directory, entries[i]->d_name, "there are too many files");
+        else if (r >= 0 && i < (int)COMMAND_FILES_MAX)
+            r = add(l, n_own, directory, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
+static bool has_same_names(const List *a, const List *b) {
+    bool same = a->n == b->n;
+
+    for (size_t i = 0; i < a->n && same; i++)
+        same = streq(a->commands[i]->name, b->commands[i]->name);
+    return same;
+}
+
+int command_list_load(const char *directory) {
+    List fresh = {};
+    bool changed;
+    int r;
+
+    r = list_init(&fresh);
+    if (r >= 0)
+        r = add_directory(&fresh, directory);
+    if (r < 0) {
+        list_done(&fresh);
+        return r;
+    }
+    qsort(fresh.commands, fresh.n, sizeof(*fresh.commands), compare);
+    changed = !has_same_names(&current, &fresh);
+    list_done(&current);
+    current = fresh;
+    return changed;
+}
+
+void command_list_clear(void) {
+    list_done(&current);
+}
+
+const Command *command_find(const char *name) {
+    return find(&current, name);
+}
+
+const Command *const *command_list(size_t *ret_n) {
+    *ret_n = current.n;
+    return current.commands;
+}
+
+const BrokenCommand *command_list_broken(size_t *ret_n) {
+    *ret_n = current.n_broken;
+    return current.broken;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "executor/admission.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "basic/strv.h"
+#include "command/trusted-file.h"
+#include "executor/errors.h"
+
+#define POLICY_FILE CONFDIR "/policy.conf"
+#define POLICY_DIRECTORY CONFDIR "/policy.conf.d"
+#define WORKER_PROGRAM PKGLIBDIR "/dcm-call-worker"
+#define CREDENTIALS_DIRECTORY "/run/credentials"
+
+static int refuse(const JobRequest *q, sd_bus_error *error, const char *why) {
+    (void)log_struct(LOG_WARNING, 0,
+                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_POLICY_REFUSED), LOG_REQUEST(q->guid),
+                                LOG_COMMAND(q->command.name)),
+                     "Refused %s: %s", q->guid, why);
+    return sd_bus_error_set(error, ERROR_REFUSED, why);
+}
+
+/* Read anew for each job, so that a change holds at once. */
+static int check_policy(JobRequest *q, sd_bus_error *error) {
+    const PolicyOrder order = {
+        .command = q->command.name,
+        .user = q->as_root ? "root" : JOB_USER,
+        .brings_script = q->command.brings_script,
+    };
+    _cleanup_free_ char *problem = NULL;
+    char why[ERROR_MESSAGE_MAX];
+    const char *rule;
+    JobLimits own;
+    int r;
+
+    r = policy_load(POLICY_FILE, POLICY_DIRECTORY, &q->policy, &problem);
+    if (r == -EINVAL) {
+        (void)snprintf(why, sizeof(why),
+                       "the policy of this machine cannot be used, so it allows "
+                       "nothing: %s",
+                       problem);
+        return refuse(q, error, why);
+    }
+    if (r < 0)
+        return r;
+    if (!policy_allows(q->policy, &order, &rule)) {
+        (void)snprintf(why, sizeof(why), "the policy of this machine forbids it (%s in %s)", rule,
+                       POLICY_FILE);
+        return refuse(q, error, why);
+    }
+    policy_get_limits(q->policy, order.command, &q->limits);
+    if (q->command.file) {
+        command_file_get_limits(q->command.file, &own);
+        job_limits_tighten(&q->limits, &own);
+    }
+    if (q->timeout_usec > 0)
+        q->limits.timeout_usec = MIN(q->limits.timeout_usec, q->timeout_usec);
+    return 0;
+}
+
+/* The one that is given to a command of the table is not for a command that brings its own. */
+static int check_options(const JobRequest *q, sd_bus_error *error) {
+    const CommandFile *f = q->command.file;
+    const char *wrong = NULL;
+
+    if (q->command.brings_script && q->script_fd < 0)
+        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option script is missing");
+    if (!q->command.brings_script && (q->script_fd >= 0 || q->interpreter || q->as_root))
+        wrong = "script, interpreter or as-root";
+    else if (q->input_fd >= 0 && !(f && f->json_input))
+        wrong = "input";
+    else if (q->n_secrets > 0 && (!f || f->json_input))
+        wrong = "secrets";
+    return wrong ? sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                                     "The command does not take an option %s", wrong)
+                 : 0;
+}
+
+/* As it is now: what systemd runs is a copy. */
+static int open_script(JobRequest *q, sd_bus_error *error) {
+    const CommandFile *f = q->command.file;
+    _cleanup_free_ char *problem = NULL;
+    char why[ERROR_MESSAGE_MAX];
+    struct stat st;
+    int r;
+
+    r = script_open(script_directories, f->worker ? WORKER_PROGRAM : f->script, NULL, &q->own_fd,
+                    &problem);
+    if (r == -ENOENT || r == -EINVAL) {
+        (void)snprintf(why, sizeof(why), "the script of %s cannot be used: %s", f->name,
+                       problem ?: "there is none");
+        return refuse(q, error, why);
+    }
+    if (r < 0)
+        return r;
+    if (fstat(q->own_fd, &st) < 0)
+        return -errno;
+    if ((uint64_t)st.st_size > SCRIPT_SIZE_MAX)
+        return refuse(q, error, "the script is too large");
+    q->script_fd = q->own_fd;
+    q->script_size = (uint64_t)st.st_size;
+    return 0;
+}
+
+static const Secret *find_secret(const JobRequest *q, const char *name) {
+    for (size_t i = 0; i < q->n_secrets; i++)
+        if (streq(q->secrets[i].name, name))
+            return &q->secrets[i];
+    return NULL;
+}
+
+/* Where the job finds it. */
+static int put_path(const JobRequest *q, const char *name, char **position) {
+    char unit[JOB_UNIT_SIZE], *path;
+
+    guid_to_unit_name(q->guid, unit);
+    if (asprintf(&path, CREDENTIALS_DIRECTORY "/%s/%s", unit, name) < 0)
+        return -ENOMEM;
+    free(*position);
+    *position = path;
+    return 0;
+}
+
+static int place_secrets(JobRequest *q, sd_bus_error *error) {
+    const CommandFile *f = q->command.file;
+    size_t n_used = 0;
+
+    for (size_t i = 0; i < f->n_arguments && q->arguments && q->arguments[i]; i++) {
+        const Argument *a = &f->arguments[i];
+        int r;
+
+        if (!argument_is_file(a) || !find_secret(q, a->name))
+            continue;
+        r = put_path(q, a->name, &q->arguments[i]);
+        if (r < 0)
+            return r;
+        n_used++;
+    }
+    return n_used == q->n_secrets
+               ? 0
+               : sd_bus_error_set(error, ERROR_INVALID_ARGUMENT,
+                                  "There is a secret for which the command has no argument");
+}
+
+/* The program that calls the worker has positions of its own. */
+static int make_worker_arguments(JobRequest *q) {
+    const CommandFile *f = q->command.file;
+    const char *const texts[] = {f->worker, f->worker_path, q->guid, f->name};
+    char **list = calloc(ELEMENTSOF(texts) + 1, sizeof(char *));
+
+    strv_free(q->arguments);
+    q->arguments = list;
+    for (size_t i = 0; list && i < ELEMENTSOF(texts); i++) {
+        list[i] = strdup(texts[i]);
+        if (!list[i])
+            return -ENOMEM;
+    }
+    return list ? 0 : -ENOMEM;
+}
+
+static int admit_file(JobRequest *q, sd_bus_error *error) {
+    int r;
+
+    q->as_root = q->command.file->as_root;
+    r = open_script(q, error);
+    if (r < 0)
+        return r;
+    return q->command.file->worker ? make_worker_arguments(q) : place_secrets(q, error);
+}
+
+int admit(JobRequest *q, sd_bus_error *error) {
+    _cleanup_free_ char *problem = NULL;
+    char why[ERROR_MESSAGE_MAX];
+    int r;
+
+    r = registry_find(q->command_name, &q->command, &problem);
+    if (r == -ENOENT)
+        return sd_bus_error_set(error, ERROR_UNKNOWN_COMMAND, "No such command");
+    if (r == -EINVAL) {
+        q->command.name = q->command_name;
+        (void)snprintf(why, sizeof(why), "the definition of %.64s cannot be used: %s",
+                       q->command_name, problem);
+        return refuse(q, error, why);
+    }
+    if (r < 0)
+        return r;
+    r = check_options(q, error);
+    if (r >= 0 && q->command.file)
+        r = admit_file(q, error);
+    return r < 0 ? r : check_policy(q, error);
+}

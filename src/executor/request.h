@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a caller of Start asked for, and, once it is admitted, what it gets. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "basic/bounds.h"
+#include "executor/policy.h"
+#include "executor/registry.h"
+#include "executor/secrets.h"
+
+#define JOB_USER "dcm" /* of jobs that are not root's */
+
+typedef struct JobRequest {
+    const char *guid, *command_name;
+    ExecutorCommand command;
+    char **arguments;        /* ends with NULL */
+    const char *interpreter; /* or NULL */
+    int script_fd;           /* what runs */
+    int own_fd;              /* the same, where the executor opened it */
+    uint64_t script_size;
+    int input_fd; /* standard input; -1: none */
+    Secret secrets[COMMAND_ARGUMENTS_MAX];
+    size_t n_secrets;
+    bool as_root;
+    uint64_t timeout_usec; /* 0: the policy's */
+    Policy *policy;        /* owns what the limits point to, as does the command */
+    JobLimits limits;
+} JobRequest;
+
+#define JOB_REQUEST_INIT ((JobRequest){.script_fd = -1, .own_fd = -1, .input_fd = -1})
+
+/* Reads the call and checks its form. An error is set in `error`, or is our own trouble. The
+ * strings and descriptors are the message's. */
+int job_request_read(sd_bus_message *m, JobRequest *q, sd_bus_error *error);
+void job_request_done(JobRequest *q);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One row of a command's argument table. */
+#pragma once
+
+#include "basic/macro.h"
+
+typedef enum ArgumentType {
+    ARGUMENT_STRING,
+    ARGUMENT_BOOL,
+    ARGUMENT_INTEGER,
+    ARGUMENT_BASE64, /* bytes */
+    ARGUMENT_LIST,   /* of strings */
+    _ARGUMENT_TYPE_MAX,
+    _ARGUMENT_TYPE_INVALID = -EINVAL,
+} ArgumentType;
+
+typedef struct Argument {
+    const char *name;
+    ArgumentType type;
+    bool mandatory;
+    const char *help;     /* one line, for people */
+    bool secret;          /* only the job may see its value */
+    const char *fallback; /* the value where none is given, as text; NULL: none */
+} Argument;
+
+const char *argument_type_to_string(ArgumentType type) _const_;
+ArgumentType argument_type_from_string(const char *s) _pure_;

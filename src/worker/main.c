@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-call-worker - the "script" of a command that a D-Bus worker does: hands the request to it and
+ * waits. So the worker's work has all that a job has: it is called at most once, has a time limit,
+ * can be cancelled, and outlives the agent.
+ *
+ *     dcm-call-worker BUS-NAME OBJECT-PATH REQUEST-ID COMMAND <arguments.json >reply.json */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+
+#define INTERFACE "org.dcmagent.Worker1"
+#define EXIT_USAGE 2
+
+typedef struct Call {
+    sd_event *event;
+    sd_bus *bus;
+    const char *worker, *path, *request_id, *command;
+    char *arguments;
+} Call;
+
+static void call_done(Call *c) {
+    sd_bus_flush_close_unref(c->bus);
+    sd_event_unref(c->event);
+    free(c->arguments);
+}
+
+static int read_arguments(char **ret) {
+    size_t size;
+    int r;
+
+    r = read_fd(STDIN_FILENO, JOB_INPUT_MAX, ret, &size);
+    if (r < 0)
+        return r;
+    return strlen(*ret) == size ? 0 : -EBADMSG;
+}
+
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    const sd_bus_error *e = sd_bus_message_get_error(m);
+    const char *reply;
+    Call *c = userdata;
+
+    if (e) {
+        (void)fprintf(stderr, "The worker %s failed: %s (%s)\n", c->worker, strempty(e->message),
+                      e->name);
+        return sd_event_exit(c->event, EXIT_FAILURE);
+    }
+    if (sd_bus_message_read(m, "s", &reply) < 0 ||
+        write_full(STDOUT_FILENO, reply, strlen(reply)) < 0) {
+        (void)fprintf(stderr, "The worker %s gave no reply\n", c->worker);
+        return sd_event_exit(c->event, EXIT_FAILURE);
+    }
+    return sd_event_exit(c->event, EXIT_SUCCESS);
+}
+
+/* A line in the log of the job, which the agent follows. */
+static int on_progress(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    const char *log = getenv("DCM_LOG_FILE"), *request_id, *text;
+    _cleanup_close_ int fd = -1;
+    Call *c = userdata;
+    uint32_t percent;
+
+    if (sd_bus_message_read(m, "sus", &request_id, &percent, &text) < 0 ||
+        !streq(request_id, c->request_id) || !log)
+        return 0;
+    fd = open(log, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0)
+        (void)dprintf(fd, "%u %%: %s\n", MIN(percent, 100u), text);
+    return 0;
+}
+
+/* Goes on to wait: the worker's answer tells what was done. */
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+    Call *c = userdata;
+
+    (void)sd_bus_call_method_async(c->bus, NULL, c->worker, c->path, INTERFACE, "Cancel", NULL,
+                                   NULL, "s", c->request_id);
+    return 0;
+}
+
+static int setup(Call *c) {
+    sigset_t mask;
+    int r;
+
+    (void)sigemptyset(&mask);
+    (void)sigaddset(&mask, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &mask, NULL);
+    r = sd_event_default(&c->event);
+    if (r >= 0)
+        r = sd_event_add_signal(c->event, NULL, SIGTERM, on_signal, c);
+    if (r >= 0)
+        r = sd_bus_open_system(&c->bus);
+    if (r >= 0)
+        r = sd_bus_attach_event(c->bus, c->event, SD_EVENT_PRIORITY_NORMAL);
+    if (r >= 0)
+        r = sd_bus_match_signal(c->bus, NULL, c->worker, c->path, INTERFACE, "Progress",
+                                on_progress, c);
+    return r;
+}
+
+static int call_run(Call *c) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r;
+
+    r = sd_bus_message_new_method_call(c->bus, &m, c->worker, c->path, INTERFACE, "Run");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "sss", c->request_id, c->command, c->arguments);
+    if (r >= 0) /* the unit's time limit is the only one */
+        r = sd_bus_call_async(c->bus, NULL, m, on_answer, c, UINT64_MAX);
+    return r;
+}
+
+int main(int argc, char **argv) {
+    _cleanup_(call_done) Call c = {};
+    int r;
+
+    if (argc != 5) {
+        (void)fputs("usage: dcm-call-worker BUS-NAME OBJECT-PATH REQUEST-ID COMMAND\n", stderr);
+        return EXIT_USAGE;
+    }
+    c.worker = argv[1];
+    c.path = argv[2];
+    c.request_id = argv[3];
+    c.command = argv[4];
+    r = read_arguments(&c.arguments);
+    if (r >= 0)
+        r = setup(&c);
+    if (r >= 0)
+        r = call_run(&c);
+    if (r >= 0)
+        r = sd_event_loop(c.event);
+    if (r < 0)
+        (void)fprintf(stderr, "The worker %s cannot be called: %s\n", c.worker, strerror(-r));
+    return r < 0 ? EXIT_FAILURE : r;
+}

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a booted machine: commands that an administrator adds by files, done by scripts and by a D-Bus
+worker, the examples of the documentation among them. They have the arguments, the user, the limits and
+the sandbox that their files say; secrets are seen by their job alone; a broken file harms nothing else;
+whoever has taken over the agent can order no more than the files and the policy allow."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import urllib.parse
+import uuid
+
+import pytest
+
+from agent_test import HERE, manager, reply_to, run, script_arguments, show, unit_of, wait_for  # noqa: F401
+
+EXAMPLES = HERE.parent.parent / "docs/examples"
+ETC = pathlib.Path("/etc/dcm-agent")
+COMMANDS, SCRIPTS = ETC / "commands.d", ETC / "scripts"
+SHIPPED = pathlib.Path("/usr/lib/dcm-agent/scripts")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    yield
+    for directory in (COMMANDS, SCRIPTS, SHIPPED):
+        for path in directory.glob("*") if directory.exists() else ():
+            path.unlink()
+    shutil.rmtree(ETC / "policy.conf.d")
+    (ETC / "policy.conf.d").mkdir()
+
+
+def add(name, definition, script=None, where=SCRIPTS):
+    (COMMANDS / f"{name}.conf").write_text(definition)
+    if script is not None:
+        where.mkdir(exist_ok=True)
+        (where / name).write_text(script)
+        (where / name).chmod(0o755)
+
+
+def load(manager):
+    """The agent takes the files; where there are other commands than before it connects anew."""
+    run("systemctl", "reload", "dcm-agent.service")
+    names = [command["name"] for command in json.loads(run("dcm-agentctl", "--json", "commands"))]
+    wait_for(lambda: manager.offers[-1]["features"]["plugins"] == names, "the manager to be told")
+    wait_for(lambda: subprocess.run(["dcm-agentctl", "status"], capture_output=True).returncode == 0,
+             "the connection")
+
+
+def order(manager, command, guid=None, **arguments):
+    guid = guid or str(uuid.uuid4())
+    manager.request(guid, command, arguments)
+    return guid
+
+
+def do(manager, command, **arguments):
+    return reply_to(manager, order(manager, command, **arguments))
+
+
+def error_of(reply):
+    return urllib.parse.unquote(reply["error_message"])
+
+
+SHOW = "#!/bin/bash\nprintf '<%s>' \"$@\"\n"
+
+
+def test_arguments_have_their_positions(manager):
+    add("positions", "[command]\nhelp = x\n[argument a]\nmandatory = yes\n[argument b]\ntype = boolean\n"
+        "[argument c]\ntype = integer\ndefault = 7\n[argument d]\n[argument rest]\ntype = list\n", SHOW)
+    load(manager)
+    reply = do(manager, "positions", a="-n $HOME '\"\n%s", b="YES", d="", rest=["x y", "*"])
+    assert reply["message"] == "<-n $HOME '\"\n%s><true><7><><x y><*>"
+    assert do(manager, "positions", a="only")["message"] == "<only><><7><>"
+    assert "mandatory argument 'a' is missing" in error_of(do(manager, "positions"))
+    assert "'c' is not a valid integer" in error_of(do(manager, "positions", a="1", c="x"))
+
+
+def test_json_on_standard_input(manager):
+    add("asjson", "[command]\nhelp = x\ninput = json\noutput = reply\n[argument n]\ntype = integer\n"
+        "[argument ok]\ntype = boolean\ndefault = no\n[argument data]\ntype = base64\nsecret = yes\n"
+        "[argument more]\ntype = list\n",
+        "#!/usr/bin/python3\nimport json, sys\n"
+        "print(json.dumps({'reply_type': 'echo', 'reply_object': json.load(sys.stdin)}))\n")
+    load(manager)
+    reply = do(manager, "asjson", n="12", data="AAEC", more=["ä", "b"])
+    assert (reply["return_code"], reply["reply_type"]) == (0, "echo")
+    assert reply["reply_object"] == {"n": 12, "ok": False, "data": "AAEC", "more": ["ä", "b"]}
+    add("asjson", "[command]\nhelp = x\ninput = json\noutput = reply\n", "#!/bin/sh\necho no\nexit 3\n")
+    load(manager)
+    reply = do(manager, "asjson")
+    assert reply["return_code"] == 3 and "no reply object" in reply["error_message"]
+
+
+def test_environment_of_a_script(manager):
+    """What dcm-agent-scripts(7) promises."""
+    add("env", "[command]\nhelp = x\n", "#!/bin/bash\nenv -0 | sort -z | tr '\\0' '\\n'\numask\npwd\n"
+        "readlink /proc/self/fd/0\nls /proc/self/fd | wc -l\n")
+    load(manager)
+    guid = order(manager, "env")
+    text = reply_to(manager, guid)["message"]
+    names = re.findall(r"^(\w+)=", text, re.M)
+    assert text.splitlines()[-4:-1] == ["0022", "/var/lib/dcm", "/dev/null"]
+    assert f"DCM_REQUEST_ID={guid}\n" in text and "DCM_COMMAND=env\n" in text
+    page = (HERE.parent.parent / "docs/man/dcm-agent-scripts.7").read_text()
+    known = set(re.findall(r"^\.It Ev (\w+)", page, re.M))
+    assert set(names) - {"_", "SHLVL", "PWD", "OLDPWD"} <= known, "not in the page"
+    assert {n for n in known if n.startswith("DCM_")} <= set(names), "promised by the page"
+
+
+def test_kind_user_limits_and_sandbox_are_the_files(manager):
+    add("bound", "[command]\nhelp = x\nkind = long\nuser = root\n[limits]\ntimeout = 100\ntasks_max = 20\n"
+        "[sandbox]\nProtectSystem = strict\nProtectHome = yes\nPrivateTmp = yes\nNoNewPrivileges = yes\n"
+        "ReadWritePaths = /srv -/nowhere\nRestrictAddressFamilies = AF_UNIX\nSystemCallFilter = ~@mount\n",
+        "#!/bin/bash\nread -r <>/run/dcm-test-bound\n")
+    run("mkfifo", "/run/dcm-test-bound")
+    load(manager)
+    guid = order(manager, "bound")
+    number = reply_to(manager, guid)["reply_object"]["job_id"]
+    unit = unit_of(guid)
+    wait_for(lambda: show(unit, "SubState") == "running", "the unit")
+    expected = {"User": "root", "RuntimeMaxUSec": "1min 40s", "TasksMax": "20", "ProtectSystem": "strict",
+                "ProtectHome": "yes", "PrivateTmp": "yes", "NoNewPrivileges": "yes",
+                "RestrictAddressFamilies": "AF_UNIX", "ReadWritePaths": "/srv -/nowhere"}
+    run("systemctl", "daemon-reload")
+    assert {name: show(unit, name) for name in expected} == expected
+    assert show(unit, "SystemCallFilter").startswith("~") and " mount " in show(unit, "SystemCallFilter")
+    (ETC / "policy.conf.d/x.conf").write_text("[limits]\ntimeout = 50\nwritable_paths = /opt\nnetwork = no\n")
+    other = order(manager, "bound")
+    manager.send(type="CANCEL", request_id=guid)
+    reply_to(manager, other)
+    wait_for(lambda: show(unit_of(other), "SubState") == "running", "the second unit")
+    assert show(unit_of(other), "RuntimeMaxUSec") == "50s", "the policy is tighter"
+    assert show(unit_of(other), "ReadWritePaths") == "/opt" and show(unit_of(other), "TasksMax") == "20"
+    assert show(unit_of(other), "PrivateNetwork") == "yes"
+    manager.send(type="CANCEL", request_id=other)
+    wait_for(lambda: "ERROR" in json.dumps(do(manager, "get_job_description", jobId=number)), "its end")
+    os.unlink("/run/dcm-test-bound")
+
+
+def test_scripts_shadow_one_another(manager):
+    """/etc before /usr/lib; an empty file or a link to /dev/null masks; `commands` tells."""
+    add("shadow", "[command]\nhelp = x\n", "#!/bin/sh\necho shipped\n", SHIPPED)
+    load(manager)
+    assert do(manager, "shadow")["message"] == "shipped\n"
+    assert f"{SHIPPED}/shadow" in run("dcm-agentctl", "commands")
+    add("shadow", "[command]\nhelp = x\n", "#!/bin/sh\necho mine\n")
+    assert do(manager, "shadow")["message"] == "mine\n", "from the next job on"
+    assert f"{SCRIPTS}/shadow" in run("dcm-agentctl", "commands")
+    (SCRIPTS / "shadow").unlink()
+    (SCRIPTS / "shadow").symlink_to("/dev/null")
+    assert "is masked" in error_of(do(manager, "shadow"))
+    assert "is masked" in run("dcm-agentctl", "commands")
+    (SCRIPTS / "shadow").unlink()
+    (SHIPPED / "shadow").chmod(0o777)
+    assert "others than its owner can write it" in error_of(do(manager, "shadow"))
+    (SHIPPED / "shadow").unlink()
+    assert "there is none" in error_of(do(manager, "shadow"))
+
+
+def test_broken_files_harm_nothing_else(manager):
+    add("good", "[command]\nhelp = x\n", "#!/bin/sh\necho good\n")
+    broken = {"heartbeat": "[command]\nhelp = x\n", "bad name": "[command]\nhelp = x\n", "nohelp": "[command]\n",
+              "key": "[command]\nhelp = x\nkeys = 1\n", "lists": "[command]\nhelp = x\n[argument l]\ntype = list\n"
+              "[argument m]\n", "section": "[command]\nhelp = x\n[sandbox]\nPrivateTmp = perhaps\n",
+              "default": "[command]\nhelp = x\n[argument n]\ntype = integer\ndefault = x\n",
+              "nul": "[command]\nhelp = x\0\n"}
+    for name, text in broken.items():
+        (COMMANDS / f"{name}.conf").write_text(text)
+    add("theirs", "[command]\nhelp = x\n")
+    shutil.chown(COMMANDS / "theirs.conf", "dcm")
+    load(manager)
+    assert do(manager, "good")["message"] == "good\n"
+    done = subprocess.run(["dcm-agentctl", "commands"], capture_output=True, text=True, check=True)
+    journal = run("journalctl", "-u", "dcm-agent", "MESSAGE_ID=7d0c3b0de4b94f3c9a9e5a1c2e8f6b14")
+    for name in [*broken, "theirs"]:
+        assert f"{COMMANDS}/{name}.conf defines no command: " in done.stderr
+        assert f"{COMMANDS}/{name}.conf defines no command: " in journal
+    for name in set(broken) - {"heartbeat"} | {"theirs"}:
+        guid = order(manager, name)
+        assert "is not known" in manager.wait_message("NACK", guid)["error_message"]
+    run("systemctl", "restart", "dcm-agent.service")
+    wait_for(lambda: "good" in run("dcm-agentctl", "--json", "commands"), "the agent")
+
+
+def test_manager_is_told_of_new_commands(manager):
+    assert "late" not in manager.wait_offer()["features"]["plugins"]
+    add("late", "[command]\nhelp = x\n", "#!/bin/sh\necho late\n")
+    load(manager)
+    assert "late" in manager.wait_offer(2)["features"]["plugins"]
+    assert do(manager, "late")["message"] == "late\n"
+
+
+def test_definition_that_goes_while_its_job_runs(manager):
+    """The job is answered truly, also by an agent that has never known the command."""
+    fifo = pathlib.Path("/run/dcm-test-gone")
+    os.mkfifo(fifo)
+    fifo.chmod(0o666)
+    add("gone", "[command]\nhelp = x\n", f"#!/bin/bash\nread -r line <{fifo}\necho \"$line\"\n")
+    load(manager)
+    guid = order(manager, "gone")
+    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    (COMMANDS / "gone.conf").unlink()
+    run("systemctl", "restart", "dcm-agent.service")
+    fifo.write_text("true\n")
+    assert reply_to(manager, guid)["message"] == "true\n"
+    fifo.unlink()
+
+
+CANARY = "canary-Ze9-secret"
+
+
+def everything_public(unit):
+    """What others than the job can see of it."""
+    texts = [run("systemctl", "show", unit), run("journalctl", "-o", "json", "--all"),
+             run("busctl", "introspect", "--full", "org.freedesktop.systemd1", "/org/freedesktop/systemd1/unit/" +
+                 re.sub(r"[^A-Za-z0-9]", lambda m: f"_{ord(m[0]):02x}", unit), check=False),
+             run("cat", f"/run/systemd/transient/{unit}", check=False),
+             run("dcm-agentctl", "--json", "requests")]
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            try:
+                texts.append((process / name).read_bytes().decode(errors="replace"))
+            except OSError:
+                pass
+    return texts
+
+
+@pytest.mark.parametrize("json_input", [False, True])
+def test_secret_is_seen_by_its_job_alone(manager, json_input):
+    fifo = pathlib.Path("/run/dcm-test-secret")
+    os.mkfifo(fifo)
+    fifo.chmod(0o666)
+    how = "input = json\n" if json_input else ""
+    read = "grep -o 'canary[^\"]*'" if json_input else "cat \"$2\""
+    add("hide", f"[command]\nhelp = x\n{how}[argument a]\n[argument key]\nsecret = yes\nmandatory = yes\n",
+        f"#!/bin/bash\nsecret=$({read})\nread -r <{fifo}\n[ \"$secret\" = {CANARY[::-1]} ] || echo ${{#secret}}\n"
+        "stat -c '%U %a' \"${2:-/dev/null}\"\ncat /run/credentials/*/key 2>/dev/null | wc -c\n")
+    load(manager)
+    guid = order(manager, "hide", a="open", key=CANARY)
+    unit = unit_of(guid)
+    wait_for(lambda: show(unit, "SubState") == "running", "the unit")
+    seen = do(manager, "run_script", **script_arguments(
+        "#!/bin/bash\ncat /run/credentials/*/* /run/dcm-job-secrets/*/* 2>/dev/null\nls /run/credentials\n"))
+    assert CANARY not in json.dumps(seen), "another job of the same user"
+    for text in everything_public(unit):
+        assert CANARY not in text
+    run("systemctl", "restart", "dcm-agent.service")
+    fifo.write_text("x\n")
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == 0 and reply["message"].startswith(f"{len(CANARY)}\n")
+    assert CANARY not in json.dumps(reply)
+    wait_for(lambda: not list(pathlib.Path("/run/dcm-job-secrets").glob("*")), "the file to go")
+    assert CANARY not in error_of(do(manager, "hide", key=[CANARY]))
+    for text in everything_public(unit):
+        assert CANARY not in text
+    assert not subprocess.run(["grep", "-rlaF", CANARY, "/var/lib/dcm-jobs", "/run/systemd"],
+                              capture_output=True).stdout
+    fifo.unlink()
+
+
+def test_whoever_is_the_agent_is_bound_by_the_files(manager):
+    """Straight to the executor, as user dcm-agent: neither script nor user nor more input than the file says."""
+    add("fixed", "[command]\nhelp = x\n[argument a]\n", "#!/bin/sh\nid -un\n")
+    start = ["runuser", "-u", "dcm-agent", "--", "busctl", "call", "--", "org.dcmagent.Executor1",
+             "/org/dcmagent/Executor1", "org.dcmagent.Executor1", "Start", "ssasa{sv}"]
+
+    def refused(*arguments):
+        done = subprocess.run([*start, *arguments], capture_output=True, text=True)
+        return done.returncode != 0 and done.stderr
+
+    assert "does not take an option script" in refused("u1", "fixed", "0", "1", "as-root", "b", "true")
+    assert "does not take an option script" in refused("u2", "fixed", "0", "1", "interpreter", "s", "bash")
+    assert "No such command" in refused("u3", "../../tmp/x", "0", "0")
+    assert "No such command" in refused("u4", "absent", "0", "0")
+    (ETC / "policy.conf.d/x.conf").write_text("[policy]\ndeny_commands = fix*\n")
+    assert "deny_commands" in refused("u5", "fixed", "0", "0")
+    assert not list(pathlib.Path("/var/lib/dcm-jobs").glob("u[1-5]"))
+
+
+def install_example(name):
+    for directory in ("commands.d", "scripts"):
+        for path in (EXAMPLES / directory).glob(f"{name}*"):
+            shutil.copy(path, ETC / directory)
+
+
+def test_example_restart_service(manager):
+    install_example("restart_service")
+    load(manager)
+    before = show("systemd-logind.service", "ExecMainPID")
+    reply = do(manager, "restart_service", unit="dbus.socket", wait=1)
+    assert reply["return_code"] == 1 or reply["message"] == "active\n"
+    reply = do(manager, "restart_service", unit="systemd-logind.service")
+    assert reply["message"] == "active\n" and reply["return_code"] == 0, reply
+    assert show("systemd-logind.service", "ExecMainPID") != before
+    assert "cannot be restarted" in do(manager, "restart_service", unit="absent.service")["error_message"]
+
+
+def test_example_set_password(manager):
+    install_example("set_password")
+    load(manager)
+    run("useradd", "--create-home", "alice")
+    before = run("getent", "shadow", "alice")
+    assert do(manager, "set_password", name="alice", password=CANARY) == {
+        "return_code": 0, "reply_type": "void", "reply_object": None, "message": "", "error_message": ""}
+    assert run("getent", "shadow", "alice") != before
+    assert do(manager, "set_password", name="-x", password="y")["return_code"] == 2
+    run("userdel", "--remove", "alice", check=False)
+
+
+@pytest.fixture
+def worker():
+    places = {"dcm-disk-usage": "/usr/local/libexec", "dcm-disk-usage.service": "/etc/systemd/system",
+              "org.example.DiskUsage.service": "/usr/share/dbus-1/system-services",
+              "org.example.DiskUsage.conf": "/usr/share/dbus-1/system.d"}
+    for name, place in places.items():
+        pathlib.Path(place).mkdir(parents=True, exist_ok=True)
+        shutil.copy(EXAMPLES / "worker" / name, place)
+    run("systemctl", "daemon-reload")
+    run("busctl", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "ReloadConfig")
+    yield
+    run("systemctl", "stop", "dcm-disk-usage.service")
+    for name, place in places.items():
+        (pathlib.Path(place) / name).unlink()
+
+
+def test_example_worker(manager, worker, tmp_path):
+    """Activated by the bus; progress, errors, cancellation, a worker that dies, an agent that restarts."""
+    install_example("disk_usage")
+    load(manager)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/file").write_bytes(bytes(1000))
+    (tmp_path / "b").mkdir()
+    guid = order(manager, "disk_usage", path=str(tmp_path))
+    reply = reply_to(manager, guid)
+    assert (reply["return_code"], reply["reply_object"]) == (0, {"a": 1000, "b": 0}), reply
+    assert "50 %: b" in pathlib.Path(f"/var/lib/dcm-jobs/{guid}/log").read_text()
+    assert "No such file" in do(manager, "disk_usage", path="/nowhere")["error_message"]
+    assert show("dcm-disk-usage.service", "ActiveState") == "active"
+    refused = subprocess.run(["runuser", "-u", "dcm", "--", "busctl", "call", "org.example.DiskUsage",
+                              "/org/example/DiskUsage", "org.dcmagent.Worker1", "Cancel", "s", "x"],
+                             capture_output=True, text=True)
+    assert "denied" in refused.stderr.lower() or "not allowed" in refused.stderr.lower()
+
+    run("systemctl", "kill", "-s", "STOP", "dcm-disk-usage.service")
+    guid = order(manager, "disk_usage", path="/usr")
+    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    run("systemctl", "kill", "-s", "KILL", "dcm-agent.service")
+    run("systemctl", "kill", "-s", "KILL", "dcm-disk-usage.service")
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == 1 and "org.example.DiskUsage failed" in reply["error_message"], reply
+
+    blocked = tmp_path / "slow"
+    blocked.mkdir()
+    for i in range(20000):
+        (blocked / str(i)).mkdir()
+    guid = order(manager, "disk_usage", path=str(tmp_path))
+    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    manager.send(type="CANCEL", request_id=guid)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] != 0 or reply["reply_object"], reply
