@@ -13,6 +13,7 @@
 #include "basic/parse-util.h"
 #include "basic/strv.h"
 #include "command/trusted-file.h"
+#include "proto/text.h"
 
 #define ARGUMENT_SECTION "argument "
 
@@ -51,10 +52,14 @@ bool argument_is_file(const Argument *a) {
     return a->secret || a->type == ARGUMENT_BASE64;
 }
 
+/* All of them reach the bus, which takes no other text than UTF-8. */
 static int keep(CommandFile *f, const char *text, const char **ret) {
-    char **strings = reallocarray(f->strings, f->n_strings + 2, sizeof(char *));
-    char *copy = strdup(text);
+    char **strings, *copy;
 
+    if (!utf8_is_valid(text, strlen(text)))
+        return -EINVAL;
+    strings = reallocarray(f->strings, f->n_strings + 2, sizeof(char *));
+    copy = strdup(text);
     if (strings)
         f->strings = strings;
     if (!strings || !copy) {

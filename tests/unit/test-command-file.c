@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves that a command's file is read as dcm-agent-commands.d(5) says, that one mistake makes it
+ * void and is told, that only a file counts which nobody else could have written, and that a script
+ * is found where it has to be. */
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "command/command-file.h"
+#include "command/trusted-file.h"
+#include "temporary.h"
+
+static CommandFile *parse(const char *text) {
+    _cleanup_free_ char *error = NULL;
+    CommandFile *f = NULL;
+    int r;
+
+    r = command_file_parse("x", text, &f, &error);
+    g_assert_cmpstr(error, ==, NULL);
+    g_assert_cmpint(r, ==, 0);
+    return f;
+}
+
+static void test_defaults(void) {
+    _cleanup_(command_file_freep) CommandFile *f = parse("[command]\nhelp = does it\n");
+    JobLimits l;
+
+    g_assert_cmpstr(f->name, ==, "x");
+    g_assert_cmpstr(f->help, ==, "does it");
+    g_assert_cmpstr(f->script, ==, "x");
+    g_assert_null(f->worker);
+    g_assert_false(f->is_long || f->as_root || f->json_input || f->reply_output);
+    g_assert_cmpuint(f->n_arguments, ==, 0);
+    g_assert_null(f->sandbox);
+    command_file_get_limits(f, &l);
+    g_assert_cmpuint(l.timeout_usec, ==, 86400 * USEC_PER_SEC);
+}
+
+static void test_all_keys(void) {
+    _cleanup_(command_file_freep) CommandFile *f =
+        parse("[argument first]\n"
+              "[command]\nkind = long\nuser = root\nhelp = h\nscript = /opt/x\ninput = json\n"
+              "output = reply\n"
+              "[argument second]\ntype = integer\ndefault = -3\nhelp = a number\n"
+              "[argument third]\ntype = base64\nmandatory = yes\nsecret = 1\n"
+              "[limits]\ntimeout = 10\ntimeout = 20\nwritable_paths = /srv -/x\n"
+              "[sandbox]\nProtectSystem = strict\nPrivateTmp = no\nReadWritePaths = /a /b\n"
+              "SystemCallFilter = ~@mount @swap\nRestrictAddressFamilies = none\n");
+    const SandboxSetting *s = f->sandbox;
+    JobLimits l;
+
+    g_assert_true(f->is_long && f->as_root && f->json_input && f->reply_output);
+    g_assert_cmpstr(f->script, ==, "/opt/x");
+    g_assert_cmpuint(f->n_arguments, ==, 3);
+    g_assert_cmpstr(f->arguments[0].name, ==, "first");
+    g_assert_cmpint(f->arguments[1].type, ==, ARGUMENT_INTEGER);
+    g_assert_cmpstr(f->arguments[1].fallback, ==, "-3");
+    g_assert_true(f->arguments[2].secret && f->arguments[2].mandatory);
+    g_assert_true(argument_is_file(&f->arguments[2]));
+    g_assert_false(argument_is_file(&f->arguments[1]));
+    command_file_get_limits(f, &l);
+    g_assert_cmpuint(l.timeout_usec, ==, 20 * USEC_PER_SEC);
+    g_assert_cmpstr(l.writable_paths[1], ==, "-/x");
+    g_assert_cmpstr(s->name, ==, "ProtectSystem");
+    g_assert_cmpstr(s->values[0], ==, "strict");
+    s = s->next;
+    g_assert_true(s->type == SANDBOX_BOOL && !s->flag);
+    s = s->next;
+    g_assert_cmpstr(s->values[1], ==, "/b");
+    s = s->next;
+    g_assert_false(s->flag);
+    g_assert_cmpstr(s->values[0], ==, "@mount");
+    s = s->next;
+    g_assert_true(s->flag && !s->values[0] && !s->next);
+}
+
+static void test_worker(void) {
+    _cleanup_(command_file_freep) CommandFile *f =
+        parse("[command]\nhelp = h\nworker = org.example.X\n");
+
+    g_assert_cmpstr(f->worker, ==, "org.example.X");
+    g_assert_cmpstr(f->worker_path, ==, "/org/dcmagent/Worker1");
+    g_assert_null(f->script);
+    g_assert_true(f->json_input && f->reply_output);
+}
+
+static void test_mistakes(void) {
+    static const struct {
+        const char *text, *problem;
+    } cases[] = {
+        {"", "help is missing"},
+        {"[command]\n", "help is missing"},
+        {"[command]\nhelp = x\n[commands]\n", "line 3: there is no such section"},
+        {"[command]\nhelp = x\nhelps = y\n", "helps in [command]"},
+        {"[command]\nhelp = x\nkind = short\n", "kind in [command]"},
+        {"[command]\nhelp = x\nuser = nobody\n", "user in [command]"},
+        {"[command]\nhelp = x\nscript = ../x\n", "script in [command]"},
+        {"[command]\nhelp = x\nscript = /a/../x\n", "script in [command]"},
+        {"[command]\nhelp = x\nworker = :1.2\n", "worker in [command]"},
+        {"[command]\nhelp = x\nworker = x\n", "worker in [command]"},
+        {"[command]\nhelp = x\nworker_path = /x\n", "worker_path is for a worker"},
+        {"[command]\nhelp = x\nworker = a.b\nscript = x\n", "either a script or a worker"},
+        {"[command]\nhelp = x\n[argument a b]\n", "line 3"},
+        {"[command]\nhelp = x\n[argument ]\n", "line 3"},
+        {"[command]\nhelp = x\n[argument a]\ntype = float\n", "type in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\ndefault = 1\nmandatory = yes\n", "has no default"},
+        {"[command]\nhelp = x\n[argument a]\ntype = list\n[argument b]\n",
+         "last one can be a list"},
+        {"[command]\nhelp = x\n[argument a]\ntype = list\nsecret = yes\n", "needs input = json"},
+        {"[command]\nhelp = x\n[limits]\ntimeout = 0\n", "timeout in [limits]"},
+        {"[command]\nhelp = x\n[sandbox]\nUser = root\n", "User in [sandbox]"},
+        {"[command]\nhelp = x\n[sandbox]\nProtectHome = maybe\n", "ProtectHome in [sandbox]"},
+        {"[command]\nhelp = x\n[sandbox]\nReadWritePaths = a\n", "ReadWritePaths in [sandbox]"},
+        {"[command]\nhelp = x\n[sandbox]\nSystemCallFilter =\n", "SystemCallFilter in"},
+        {"[command]\nhelp = x\n[sandbox]\nRestrictAddressFamilies = unix\n", "RestrictAddress"},
+        {"[command]\nhelp = x\n  y\n", "help in [command]"},
+        {"[command]\nhelp = \xff\n", "help in [command]"},
+        {"[command]\nhelp = x\nnonsense\n", "line 3 is not understood"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_free_ char *error = NULL;
+        CommandFile *f = NULL;
+
+        g_test_message("%s", cases[i].text);
+        g_assert_cmpint(command_file_parse("x", cases[i].text, &f, &error), ==, -EINVAL);
+        g_assert_null(f);
+        if (!strstr(error, cases[i].problem))
+            g_error("%s: %s", cases[i].text, error);
+    }
+}
+
+static void test_names(void) {
+    g_autofree char *longest = g_strnfill(COMMAND_FILE_NAME_MAX, 'a'),
+                    *longer = g_strnfill(COMMAND_FILE_NAME_MAX + 1, 'a');
+
+    g_assert_true(command_name_is_valid("a") && command_name_is_valid("1.x-y_Z"));
+    g_assert_true(command_name_is_valid(longest));
+    g_assert_false(command_name_is_valid(longer) || command_name_is_valid("") ||
+                   command_name_is_valid(".a") || command_name_is_valid("-a") ||
+                   command_name_is_valid("a/b") || command_name_is_valid("ä"));
+}
+
+static int load(const char *dir, const char *name, char **ret_error) {
+    CommandFile *f = NULL;
+    int r = command_file_load(dir, name, &f, ret_error);
+
+    command_file_free(f);
+    return r;
+}
+
+static void test_only_trusted_files_count(void) {
+    static const char text[] = "[command]\nhelp = x\n";
+    _cleanup_(temporary_remove) char *dir = temporary_new();
+    g_autofree char *file = g_build_filename(dir, "x.conf", NULL),
+                    *link = g_build_filename(dir, "l.conf", NULL);
+    char *error = NULL;
+
+    g_assert_cmpint(load(dir, "x", &error), ==, -ENOENT);
+    g_assert_cmpint(load(dir, "../x", &error), ==, -ENOENT);
+    temporary_write(dir, "x.conf", text, strlen(text));
+    g_assert_cmpint(g_chmod(file, 0644), ==, 0);
+    g_assert_cmpint(load(dir, "x", &error), ==, 0);
+    g_assert_cmpint(symlink("x.conf", link), ==, 0);
+    g_assert_cmpint(load(dir, "l", &error), ==, 0);
+    g_assert_cmpint(g_chmod(file, 0664), ==, 0);
+    g_assert_cmpint(load(dir, "x", &error), ==, -EINVAL);
+    g_assert_cmpstr(error, ==, "others than its owner can write it");
+    g_clear_pointer(&error, free);
+    if (geteuid() == 0) {
+        g_assert_cmpint(g_chmod(file, 0644), ==, 0);
+        g_assert_cmpint(chown(file, 1, 0), ==, 0);
+        g_assert_cmpint(load(dir, "l", &error), ==, -EINVAL);
+        g_assert_cmpstr(error, ==, "it does not belong to root");
+        g_clear_pointer(&error, free);
+    }
+    g_assert_cmpint(g_unlink(file), ==, 0);
+    g_assert_cmpint(load(dir, "l", &error), ==, -EINVAL); /* a link to nothing */
+    g_clear_pointer(&error, free);
+    g_assert_cmpint(g_mkdir(file, 0755), ==, 0);
+    g_assert_cmpint(load(dir, "x", &error), ==, -EINVAL);
+    g_assert_cmpstr(error, ==, "it is no regular file");
+    g_clear_pointer(&error, free);
+    g_assert_cmpint(rmdir(file), ==, 0);
+    g_assert_cmpint(unlink(link), ==, 0);
+    temporary_write(dir, "x.conf", "[command]\nhelp = x\0\n", 20);
+    g_assert_cmpint(load(dir, "x", &error), ==, -EINVAL);
+    g_clear_pointer(&error, free);
+}
+
+static int find_script(const char *const *directories, const char *name, char **ret_path,
+                       char **ret_error) {
+    _cleanup_close_ int fd = -1;
+
+    *ret_path = *ret_error = NULL;
+    return script_open(directories, name, ret_path, &fd, ret_error);
+}
+
+static void test_scripts_shadow(void) {
+    _cleanup_(temporary_remove) char *first = temporary_new(), *second = temporary_new();
+    const char *const directories[] = {first, second, NULL};
+    g_autofree char *in_first = g_build_filename(first, "s", NULL),
+                    *in_second = g_build_filename(second, "s", NULL);
+    char *path, *error;
+
+    g_assert_cmpint(find_script(directories, "s", &path, &error), ==, -ENOENT);
+    temporary_write(second, "s", "#!", 2);
+    g_assert_cmpint(g_chmod(in_second, 0755), ==, 0);
+    g_assert_cmpint(find_script(directories, "s", &path, &error), ==, 0);
+    g_assert_cmpstr(path, ==, in_second);
+    g_clear_pointer(&path, free);
+    temporary_write(first, "s", "#!", 2);
+    g_assert_cmpint(g_chmod(in_first, 0755), ==, 0);
+    g_assert_cmpint(find_script(directories, "s", &path, &error), ==, 0);
+    g_assert_cmpstr(path, ==, in_first);
+    g_clear_pointer(&path, free);
+    g_assert_cmpint(find_script(directories, in_second, &path, &error), ==, 0);
+    g_clear_pointer(&path, free);
+    g_assert_cmpint(truncate(in_first, 0), ==, 0);
+    g_assert_cmpint(find_script(directories, "s", &path, &error), ==, -EINVAL);
+    g_assert_nonnull(strstr(error, "it is masked"));
+    g_clear_pointer(&error, free);
+    g_assert_cmpint(g_unlink(in_first), ==, 0);
+    g_assert_cmpint(symlink("/dev/null", in_first), ==, 0);
+    g_assert_cmpint(find_script(directories, "s", &path, &error), ==, -EINVAL);
+    g_assert_nonnull(strstr(error, "it is masked"));
+    g_clear_pointer(&error, free);
+}
+
+static void test_limits_tighten(void) {
+    char *list[] = {(char *)"/a", NULL}, *other_list[] = {(char *)"/b", NULL};
+    JobLimits policy, command;
+
+    job_limits_init(&policy);
+    job_limits_init(&command);
+    policy.timeout_usec = 5;
+    policy.io_weight = 10;
+    command.timeout_usec = 9;
+    command.memory_max = 7;
+    command.cpu_weight = 3;
+    command.io_weight = 20;
+    command.network = false;
+    command.writable_paths = other_list;
+    job_limits_tighten(&policy, &command);
+    g_assert_cmpuint(policy.timeout_usec, ==, 5);
+    g_assert_cmpuint(policy.memory_max, ==, 7);
+    g_assert_cmpuint(policy.cpu_weight, ==, 3);
+    g_assert_cmpuint(policy.io_weight, ==, 10);
+    g_assert_false(policy.network);
+    g_assert_true(policy.writable_paths == other_list);
+    policy.writable_paths = list;
+    job_limits_tighten(&policy, &command);
+    g_assert_true(policy.writable_paths == list);
+}
+
+int main(int argc, char *argv[]) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/command-file/defaults", test_defaults);
+    g_test_add_func("/command-file/all-keys", test_all_keys);
+    g_test_add_func("/command-file/worker", test_worker);
+    g_test_add_func("/command-file/mistakes", test_mistakes);
+    g_test_add_func("/command-file/names", test_names);
+    g_test_add_func("/command-file/only-trusted-files-count", test_only_trusted_files_count);
+    g_test_add_func("/command-file/scripts-shadow", test_scripts_shadow);
+    g_test_add_func("/command-file/limits-tighten", test_limits_tighten);
+    return g_test_run();
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves that the values of a command of commands.d become what its job is given: positional
+ * arguments, JSON, secrets in sealed descriptors; that the list of commands is as the directory;
+ * and that a job's output can be the reply. */
+#include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#include "basic/file-util.h"
+#include "core/command-list.h"
+#include "core/file-command.h"
+#include "core/reply-output.h"
+#include "proto/message.h"
+#include "temporary.h"
+
+typedef struct Prepared {
+    CommandFile *file;
+    Command command;
+    JobSpec spec;
+} Prepared;
+
+static void prepared_done(Prepared *p) {
+    job_spec_done(&p->spec);
+    command_file_free(p->file);
+}
+
+static void prepare(const char *text, const char *arguments, Prepared *ret) {
+    _cleanup_json_ struct json_object *json = NULL;
+    _cleanup_free_ char *error = NULL;
+    ArgumentValue values[8];
+
+    g_assert_cmpint(command_file_parse("x", text, &ret->file, &error), ==, 0);
+    file_command_init(&ret->command, ret->file);
+    g_assert_cmpint(json_parse(arguments, strlen(arguments), &json), ==, 0);
+    g_assert_cmpint(
+        arguments_parse(ret->command.arguments, ret->command.n_arguments, json, values, &error), ==,
+        0);
+    g_assert_cmpint(ret->command.prepare(&ret->command, values, &ret->spec, &error), ==, 0);
+    argument_values_done(values, ret->command.n_arguments);
+}
+
+static void assert_content(int fd, const char *expected) {
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+
+    g_assert_cmpint(fcntl(fd, F_GET_SEALS) & F_SEAL_WRITE, ==, F_SEAL_WRITE);
+    g_assert_cmpint(read_fd(fd, 4096, &text, &size), ==, 0);
+    g_assert_cmpstr(text, ==, expected);
+}
+
+static void test_positions(void) {
+    _cleanup_(prepared_done) Prepared p = {.spec = JOB_SPEC_INIT};
+    static const char *const expected[] = {"-n", "true", "", "", "", "7", "x y", ""};
+
+    prepare("[command]\nhelp = x\n[argument a]\n[argument b]\ntype = boolean\n"
+            "[argument secret]\nsecret = yes\n[argument data]\ntype = base64\n[argument none]\n"
+            "[argument n]\ntype = integer\ndefault = 7\n[argument l]\ntype = list\n",
+            "{\"a\": \"-n\", \"b\": \"yes\", \"secret\": \"s\", \"data\": \"AAEC\","
+            " \"l\": [\"x y\", \"\"]}",
+            &p);
+    g_assert_cmpstr(p.spec.command, ==, "x");
+    for (size_t i = 0; i < ELEMENTSOF(expected); i++)
+        g_assert_cmpstr(p.spec.arguments[i], ==, expected[i]);
+    g_assert_null(p.spec.arguments[ELEMENTSOF(expected)]);
+    g_assert_cmpuint(p.spec.n_secrets, ==, 2);
+    g_assert_cmpstr(p.spec.secrets[0].name, ==, "secret");
+    assert_content(p.spec.secrets[0].fd, "s");
+    g_assert_cmpstr(p.spec.secrets[1].name, ==, "data");
+    g_assert_cmpint(lseek(p.spec.secrets[1].fd, 0, SEEK_END), ==, 3);
+    g_assert_cmpint(p.spec.input_fd, ==, -1);
+}
+
+static void test_secret_that_is_no_string(void) {
+    _cleanup_(prepared_done) Prepared p = {.spec = JOB_SPEC_INIT};
+
+    prepare("[command]\nhelp = x\n[argument pin]\ntype = integer\nsecret = yes\n", "{\"pin\": 12}",
+            &p);
+    g_assert_cmpstr(p.spec.arguments[0], ==, "");
+    assert_content(p.spec.secrets[0].fd, "12");
+}
+
+static void test_json(void) {
+    _cleanup_(prepared_done) Prepared p = {.spec = JOB_SPEC_INIT};
+
+    prepare("[command]\nhelp = x\ninput = json\n[argument s]\nsecret = yes\n[argument n]\n"
+            "type = integer\n[argument b]\ntype = boolean\ndefault = no\n[argument d]\n"
+            "type = base64\n[argument l]\ntype = list\n[argument absent]\n",
+            "{\"s\": \"\\u00e4\\\"\", \"n\": \"5\", \"d\": \"AA==\", \"l\": [], \"more\": 1}", &p);
+    g_assert_null(p.spec.arguments);
+    g_assert_cmpuint(p.spec.n_secrets, ==, 0);
+    assert_content(p.spec.input_fd,
+                   "{\"s\":\"\303\244\\\"\",\"n\":5,\"b\":false,\"d\":\"AA==\",\"l\":[]}");
+}
+
+static void write_file(const char *dir, const char *name, const char *text) {
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+
+    temporary_write(dir, name, text, strlen(text));
+    g_assert_cmpint(g_chmod(path, 0644), ==, 0);
+}
+
+static void test_list(void) {
+    _cleanup_(temporary_remove) char *dir = temporary_new();
+    g_autofree char *aa = g_build_filename(dir, "aa.conf", NULL);
+    const BrokenCommand *broken;
+    const Command *held;
+    size_t n_own, n;
+
+    g_assert_cmpint(command_list_load("/nonexistent"), ==, 1);
+    g_assert_nonnull(command_find("heartbeat"));
+    (void)command_list(&n_own);
+    write_file(dir, "aa.conf", "[command]\nhelp = first\n");
+    write_file(dir, "zz.conf", "[command]\nhelp = last\n");
+    write_file(dir, "heartbeat.conf", "[command]\nhelp = mine\n");
+    write_file(dir, "broken.conf",
+               "[command]\nhelp = x\n[argument n]\ntype = integer\n"
+               "default = x\n");
+    write_file(dir, "note.txt", "");
+    g_assert_cmpint(command_list_load(dir), ==, 1);
+    g_assert_cmpstr(command_list(&n)[0]->name, ==, "aa");
+    g_assert_cmpuint(n, ==, n_own + 2);
+    g_assert_null(command_find("heartbeat")->file);
+    g_assert_null(command_find("broken"));
+    broken = command_list_broken(&n);
+    g_assert_cmpuint(n, ==, 2);
+    g_assert_nonnull(strstr(broken[0].file, "broken.conf"));
+    g_assert_nonnull(strstr(broken[0].problem, "'n' is not a valid integer"));
+    g_assert_nonnull(strstr(broken[1].problem, "has a command of that name"));
+
+    held = command_ref(command_find("aa"));
+    write_file(dir, "aa.conf", "[command]\nhelp = changed\n");
+    g_assert_cmpint(command_list_load(dir), ==, 0);
+    g_assert_cmpstr(command_find("aa")->summary, ==, "changed");
+    g_assert_cmpstr(held->summary, ==, "first");
+    command_unref(held);
+    g_assert_cmpint(g_unlink(aa), ==, 0);
+    g_assert_cmpint(command_list_load(dir), ==, 1);
+    g_assert_null(command_find("aa"));
+    command_list_clear();
+}
+
+static void check_reply(int return_code, const char *output, int expected_code,
+                        const char *expected_type, const char *expected_error) {
+    struct json_object *reply = NULL;
+
+    g_assert_cmpint(reply_new(return_code, "void", NULL, output, "stderr", &reply), ==, 0);
+    g_assert_cmpint(reply_take_output(&reply), ==, 0);
+    g_assert_cmpint(json_object_get_int(json_get(reply, "return_code")), ==, expected_code);
+    g_assert_cmpstr(json_get_string(reply, "reply_type"), ==, expected_type);
+    g_assert_nonnull(strstr(json_get_string(reply, "error_message"), expected_error));
+    json_object_put(reply);
+}
+
+static void test_reply_output(void) {
+    check_reply(0, "{\"reply_type\": \"t\", \"reply_object\": [1]}", 0, "t", "stderr");
+    check_reply(0, "{\"reply_object\": 1}", 0, "object", "stderr");
+    check_reply(0, "{}", 0, "void", "stderr");
+    check_reply(0, "{\"return_code\": 5, \"error_message\": \"mine\"}", 5, "void", "mine");
+    check_reply(3, "{\"return_code\": 0}", 3, "void", "stderr");
+    check_reply(0, "{\"return_code\": \"0\"}", 1, "void", "no reply object");
+    check_reply(0, "[]", 1, "void", "no reply object");
+    check_reply(4, "text", 4, "void", "no reply object");
+    check_reply(0, "", 1, "void", "stderr\nThe output of the command is no reply object.");
+}
+
+int main(int argc, char *argv[]) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/file-command/positions", test_positions);
+    g_test_add_func("/file-command/secret-that-is-no-string", test_secret_that_is_no_string);
+    g_test_add_func("/file-command/json", test_json);
+    g_test_add_func("/file-command/list", test_list);
+    g_test_add_func("/file-command/reply-output", test_reply_output);
+    return g_test_run();
+}
