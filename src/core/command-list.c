@@ -64,7 +64,7 @@ static int compare(const void *a, const void *b) {
 static const Command *find(const List *l, const char *name) {
     const Command key = {.name = name}, *p = &key, *const * found;
 
-    found = l->n > 0 ? bsearch(&p, l->commands, l->n, sizeof(p), compare) : NULL;
+    found = l->n > 0 ? bsearch(&p, l->commands, l->n, sizeof(const Command *), compare) : NULL;
     return found ? *found : NULL;
 }
 
@@ -74,7 +74,7 @@ static int list_init(List *l) {
     size_t n;
 
     own = command_table(&n);
-    l->commands = calloc(n + COMMAND_FILES_MAX, sizeof(*l->commands));
+    l->commands = calloc(n + COMMAND_FILES_MAX, sizeof(const Command *));
     l->broken = calloc(COMMAND_FILES_MAX, sizeof(*l->broken));
     if (!l->commands || !l->broken)
         return -ENOMEM;
@@ -190,7 +190,7 @@ int command_list_load(const char *directory) {
         list_done(&fresh);
         return r;
     }
-    qsort(fresh.commands, fresh.n, sizeof(*fresh.commands), compare);
+    qsort(fresh.commands, fresh.n, sizeof(const Command *), compare);
     changed = !has_same_names(&current, &fresh);
     list_done(&current);
     current = fresh;

@@ -18,17 +18,19 @@ enum {
 };
 
 static const Argument run_script_arguments[] = {
-    [RUN_SCRIPT_B64SCRIPT] = {"b64script", ARGUMENT_BASE64, true, "the script, perhaps compressed"},
+    [RUN_SCRIPT_B64SCRIPT] = {"b64script", ARGUMENT_BASE64, true,
+                              .help = "the script, perhaps compressed"},
     [RUN_SCRIPT_CHECKSUM] = {"checksum", ARGUMENT_STRING, true,
-                             "SHA-256 of the decompressed script, in hex"},
-    [RUN_SCRIPT_INPYTHON] = {"inpython", ARGUMENT_BOOL, false, "run it by python3"},
+                             .help = "SHA-256 of the decompressed script, in hex"},
+    [RUN_SCRIPT_INPYTHON] = {"inpython", ARGUMENT_BOOL, false, .help = "run it by python3"},
     [RUN_SCRIPT_RUN_UNDER_SUDO] = {"runUnderSudo", ARGUMENT_BOOL, false,
-                                   "run it as root, else as user dcm"},
+                                   .help = "run it as root, else as user dcm"},
     [RUN_SCRIPT_COMPRESSION] = {"compression", ARGUMENT_STRING, false,
-                                "'gzip': a zlib or gzip stream"},
+                                .help = "'gzip': a zlib or gzip stream"},
     [RUN_SCRIPT_ARGUMENTS] = {"arguments", ARGUMENT_LIST, false,
-                              "positional arguments; not secret"},
-    [RUN_SCRIPT_TIMEOUT] = {"timeout", ARGUMENT_INTEGER, false, "seconds after which it is ended"},
+                              .help = "positional arguments; not secret"},
+    [RUN_SCRIPT_TIMEOUT] = {"timeout", ARGUMENT_INTEGER, false,
+                            .help = "seconds after which it is ended"},
 };
 
 /* 0 and values that no clock reaches: no limit of the request's own. */
@@ -73,15 +75,18 @@ static int run_script_prepare(const Command *c, const ArgumentValue *values, Job
 }
 
 static const Argument get_job_output_arguments[] = {
-    [GET_JOB_OUTPUT_GUID] = {"guid", ARGUMENT_STRING, true, "request_id of the script's request"},
-    [GET_JOB_OUTPUT_STREAM] = {"stream", ARGUMENT_STRING, false, "stdout (the default) or stderr"},
-    [GET_JOB_OUTPUT_OFFSET] = {"offset", ARGUMENT_INTEGER, false, "first byte that is wanted"},
+    [GET_JOB_OUTPUT_GUID] = {"guid", ARGUMENT_STRING, true,
+                             .help = "request_id of the script's request"},
+    [GET_JOB_OUTPUT_STREAM] = {"stream", ARGUMENT_STRING, false,
+                               .help = "stdout (the default) or stderr"},
+    [GET_JOB_OUTPUT_OFFSET] = {"offset", ARGUMENT_INTEGER, false,
+                               .help = "first byte that is wanted"},
     [GET_JOB_OUTPUT_LENGTH] = {"length", ARGUMENT_INTEGER, false,
-                               "bytes, at most and by default 1 MiB"},
+                               .help = "bytes, at most and by default 1 MiB"},
 };
 
 static const Argument get_job_description_arguments[] = {
-    {"jobId", ARGUMENT_INTEGER, true, "its number"},
+    {"jobId", ARGUMENT_INTEGER, true, .help = "its number"},
 };
 
 static int get_job_description_run(const CommandContext *context, const ArgumentValue *values,

@@ -17,10 +17,9 @@ typedef enum ArgumentType {
 typedef struct Argument {
     const char *name;
     ArgumentType type;
-    bool mandatory;
-    const char *help;     /* one line, for people */
-    bool secret;          /* only the job may see its value */
-    const char *fallback; /* the value where none is given, as text; NULL: none */
+    bool mandatory, secret; /* secret: only the job may see its value */
+    const char *help;       /* one line, for people */
+    const char *fallback;   /* the value where none is given, as text; NULL: none */
 } Argument;
 
 const char *argument_type_to_string(ArgumentType type) _const_;

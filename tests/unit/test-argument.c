@@ -9,11 +9,11 @@
 #define SECRET "c4n4ry" /* part of every bad value */
 
 static const Argument table[] = {
-    {"text", ARGUMENT_STRING, false, ""},    {"flag", ARGUMENT_BOOL, false, ""},
-    {"bytes", ARGUMENT_BASE64, false, ""},   {"list", ARGUMENT_LIST, false, ""},
-    {"number", ARGUMENT_INTEGER, false, ""},
+    {"text", ARGUMENT_STRING, false},    {"flag", ARGUMENT_BOOL, false},
+    {"bytes", ARGUMENT_BASE64, false},   {"list", ARGUMENT_LIST, false},
+    {"number", ARGUMENT_INTEGER, false},
 };
-static const Argument mandatory[] = {{"needed", ARGUMENT_STRING, true, ""}};
+static const Argument mandatory[] = {{"needed", ARGUMENT_STRING, true}};
 
 enum { TEXT, FLAG, BYTES, LIST, NUMBER };
 
