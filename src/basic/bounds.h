@@ -56,6 +56,15 @@
 #define JOB_SECRETS_SIZE_MAX ((size_t)768 * 1024) /* all together; systemd takes 1 MiB */
 #define CANCEL_GRACE_USEC_MAX (90 * USEC_PER_SEC)
 
+/* downloads */
+#define FETCH_URL_MAX ((size_t)8 * 1024)
+#define FETCH_CERTIFICATE_MAX ((size_t)64 * 1024) /* what ssl_cert may have */
+#define FETCH_ORDER_MAX ((size_t)80 * 1024)       /* both, and what is around them */
+#define FETCH_REDIRECTS_MAX 5
+#define FETCH_TIME_USEC_MAX (1800 * USEC_PER_SEC) /* of one download */
+#define FETCH_MEMORY_MAX ((uint64_t)128 * 1024 * 1024)
+#define FETCH_TASKS_MAX 8u /* name resolution has threads */
+
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)
 #define CERTIFICATE_FILE_MAX ((size_t)4 * 1024 * 1024) /* looked at for changes */
