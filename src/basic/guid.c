@@ -41,3 +41,10 @@ void guid_to_unit_name(const char *guid, char ret[static JOB_UNIT_SIZE]) {
     guid_to_job_name(guid, name);
     (void)snprintf(ret, JOB_UNIT_SIZE, "dcm-job-%s.service", name);
 }
+
+void guid_to_fetch_unit_name(const char *guid, char ret[static FETCH_UNIT_SIZE]) {
+    char name[JOB_NAME_SIZE];
+
+    guid_to_job_name(guid, name);
+    (void)snprintf(ret, FETCH_UNIT_SIZE, "dcm-fetch-%s.service", name);
+}

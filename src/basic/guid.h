@@ -9,6 +9,7 @@
 
 #define JOB_NAME_SIZE (GUID_PLAIN_MAX + 1)
 #define JOB_UNIT_SIZE (sizeof("dcm-job-.service") + GUID_PLAIN_MAX)
+#define FETCH_UNIT_SIZE (sizeof("dcm-fetch-.service") + GUID_PLAIN_MAX)
 
 /* Non-empty, at most GUID_SIZE_MAX bytes, no control characters. */
 bool guid_is_valid(const char *guid);
@@ -19,3 +20,6 @@ void guid_to_job_name(const char *guid, char ret[static JOB_NAME_SIZE]);
 
 /* "dcm-job-" + that name + ".service" */
 void guid_to_unit_name(const char *guid, char ret[static JOB_UNIT_SIZE]);
+
+/* "dcm-fetch-" + that name + ".service": the download before the job */
+void guid_to_fetch_unit_name(const char *guid, char ret[static FETCH_UNIT_SIZE]);

@@ -67,7 +67,8 @@ static int check_options(const JobRequest *q, sd_bus_error *error) {
     const CommandFile *f = q->command.file;
     const char *wrong = NULL;
 
-    if (q->command.brings_script && q->script_fd < 0)
+    /* what was downloaded may be in the directory already */
+    if (q->command.brings_script && !q->command.fetches && q->script_fd < 0)
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option script is missing");
     if (!q->command.brings_script && (q->script_fd >= 0 || q->interpreter || q->as_root))
         wrong = "script, interpreter or as-root";
@@ -172,7 +173,7 @@ static int admit_file(JobRequest *q, sd_bus_error *error) {
     return q->command.file->worker ? make_worker_arguments(q) : place_secrets(q, error);
 }
 
-int admit(JobRequest *q, sd_bus_error *error) {
+static int find_command(JobRequest *q, sd_bus_error *error) {
     _cleanup_free_ char *problem = NULL;
     char why[ERROR_MESSAGE_MAX];
     int r;
@@ -180,16 +181,37 @@ int admit(JobRequest *q, sd_bus_error *error) {
     r = registry_find(q->command_name, &q->command, &problem);
     if (r == -ENOENT)
         return sd_bus_error_set(error, ERROR_UNKNOWN_COMMAND, "No such command");
-    if (r == -EINVAL) {
-        q->command.name = q->command_name;
-        (void)snprintf(why, sizeof(why), "the definition of %.64s cannot be used: %s",
-                       q->command_name, problem);
-        return refuse(q, error, why);
-    }
+    if (r != -EINVAL)
+        return r;
+    q->command.name = q->command_name;
+    (void)snprintf(why, sizeof(why), "the definition of %.64s cannot be used: %s", q->command_name,
+                   problem);
+    return refuse(q, error, why);
+}
+
+int admit(JobRequest *q, sd_bus_error *error) {
+    int r;
+
+    r = find_command(q, error);
     if (r < 0)
         return r;
     r = check_options(q, error);
     if (r >= 0 && q->command.file)
         r = admit_file(q, error);
     return r < 0 ? r : check_policy(q, error);
+}
+
+int admit_fetch(JobRequest *q, bool network, sd_bus_error *error) {
+    int r;
+
+    r = find_command(q, error);
+    if (r < 0)
+        return r;
+    if (!q->command.fetches)
+        return sd_bus_error_set(error, ERROR_UNKNOWN_COMMAND, "No command that downloads");
+    r = check_policy(q, error);
+    if (r < 0 || !network || q->limits.network)
+        return r;
+    return refuse(q, error,
+                  "the policy of this machine forbids downloads (network in " POLICY_FILE ")");
 }

@@ -7,3 +7,6 @@
 
 /* Fills the request's command, what runs, limits and user. An error is set in `error`. */
 int admit(JobRequest *q, sd_bus_error *error);
+
+/* The same for a download, before there is a job; `network`: from another machine. */
+int admit_fetch(JobRequest *q, bool network, sd_bus_error *error);

@@ -217,7 +217,9 @@ int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t scri
         return r;
     cancelled = faccessat(d.dir_fd, "cancelled", F_OK, 0) >= 0;
     if (fstatat(d.dir_fd, "exit", &st, AT_SYMLINK_NOFOLLOW) < 0)
-        r = errno == ENOENT ? make_again(&d, guid, script_fd, script_size, cancelled) : -errno;
+        r = errno == ENOENT && script_fd >= 0
+                ? make_again(&d, guid, script_fd, script_size, cancelled)
+                : -errno;
     else if (st.st_size > 0)
         r = -EEXIST;
     else if (cancelled)

@@ -36,7 +36,8 @@ int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script
 
 /* For a start that did not get to its end: gives the directory, completed, of a job that has not
  * run and is not refused. -EEXIST: it has run, or never will. A unit of it may be there. The script
- * in the directory is the one that counts; with `same_script` another one is refused. */
+ * in the directory is the one that counts; with `same_script` another one is refused. -ENOENT:
+ * there is no directory, or not all of it, and script_fd is -1. */
 int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t script_size,
                    bool same_script, JobDir *ret);
 

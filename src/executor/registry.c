@@ -2,6 +2,7 @@
 #include "executor/registry.h"
 
 static const ExecutorCommand commands[] = {
+    {"fetch_run", .brings_script = true, .fetches = true},
     {"run_script", .brings_script = true},
 };
 

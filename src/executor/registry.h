@@ -9,6 +9,7 @@
 typedef struct ExecutorCommand {
     const char *name;
     bool brings_script; /* what is run comes with the order, and so does the user */
+    bool fetches;       /* perhaps by a download: Fetch */
     CommandFile *file;  /* that defines it; NULL: it is in the table */
 } ExecutorCommand;
 

@@ -2,6 +2,7 @@
 #include "executor/service.h"
 
 #include "basic/log.h"
+#include "executor/fetch.h"
 #include "executor/remove.h"
 #include "executor/start.h"
 #include "executor/stop.h"
@@ -50,12 +51,22 @@ static int method_remove(sd_bus_message *message, void *userdata, sd_bus_error *
     return r < 0 ? r : job_remove(userdata, message, error);
 }
 
+static int method_fetch(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+    int r = check_sender(userdata, message, error);
+
+    return r < 0 ? r : job_fetch(userdata, message, error);
+}
+
 /* "unprivileged" turns sd-bus's own check off: check_sender() decides */
 static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Start",
                             SD_BUS_ARGS("s", guid, "s", command, "as", arguments, "a{sv}", options),
                             SD_BUS_RESULT("s", unit), method_start, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Fetch",
+                            SD_BUS_ARGS("s", guid, "s", command, "h", order, "h", content, "h",
+                                        status, "a{sv}", options),
+                            SD_BUS_RESULT("s", unit), method_fetch, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", guid, "t", grace_usec), SD_BUS_NO_RESULT,
                             method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("as", guids), SD_BUS_NO_RESULT, method_remove,

@@ -98,6 +98,8 @@ static int refuse(int r, sd_bus_error *error) {
         return sd_bus_error_set(error, ERROR_ALREADY_STARTED, "This GUID has been started before");
     case -EBADMSG:
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "The script cannot be read");
+    case -ENOKEY:
+        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option script is missing");
     default:
         return sd_bus_error_setf(error, ERROR_NO_SPACE, "Cannot make the job's directory: %s",
                                  strerror(-r));
@@ -218,6 +220,26 @@ static int call_systemd(StartOperation *o) {
     return sd_bus_call_async(o->manager->bus, NULL, m, on_started, o, START_TIMEOUT_USEC);
 }
 
+static int wait_for_other(StartOperation *o) {
+    o->waits = true;
+    link_operation(o);
+    return 1;
+}
+
+/* -ENOKEY: there is no directory with a script in it, and none to make one with. */
+static int take_directory(StartOperation *o) {
+    const JobRequest *q = &o->request;
+    const int state_fd = o->manager->state_fd;
+    bool same_script = q->command.brings_script && !q->command.fetches;
+    int r = -EEXIST;
+
+    if (q->script_fd >= 0)
+        r = job_dir_make(state_fd, q->guid, q->script_fd, q->script_size, &o->dir);
+    if (r == -EEXIST)
+        r = job_dir_resume(state_fd, q->guid, q->script_fd, q->script_size, same_script, &o->dir);
+    return r == -ENOENT && q->script_fd < 0 ? -ENOKEY : r;
+}
+
 int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
     _cleanup_(start_operation_freep) StartOperation *o = NULL;
     JobRequest *q;
@@ -228,19 +250,14 @@ int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
         return r;
     q = &o->request;
     r = job_request_read(message, q, error);
-    if (r >= 0)
-        r = admit(q, error);
     if (r < 0)
         return r;
-    r = job_dir_make(m->state_fd, q->guid, q->script_fd, q->script_size, &o->dir);
-    if (r == -EEXIST && job_is_starting(m, o->request.guid)) {
-        o->waits = true;
-        link_operation(TAKE_PTR(o));
-        return 1;
-    }
-    if (r == -EEXIST)
-        r = job_dir_resume(m->state_fd, q->guid, q->script_fd, q->script_size,
-                           q->command.brings_script, &o->dir);
+    if (job_is_starting(m, q->guid))
+        return wait_for_other(TAKE_PTR(o));
+    r = admit(q, error);
+    if (r < 0)
+        return r;
+    r = take_directory(o);
     if (r >= 0) /* after an error the directory stays, and the next call goes on */
         r = secrets_write(&o->dir, q->secrets, q->n_secrets);
     if (r < 0)
