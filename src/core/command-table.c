@@ -4,8 +4,11 @@
 #include "basic/bounds.h"
 #include "core/builtin-output.h"
 #include "core/builtin.h"
+#include "core/fetch.h"
 #include "core/job-description.h"
 #include "core/script-source.h"
+
+#define CONNECT_TIMEOUT_SEC_DEFAULT 30
 
 enum {
     RUN_SCRIPT_B64SCRIPT,
@@ -74,6 +77,72 @@ static int run_script_prepare(const Command *c, const ArgumentValue *values, Job
     return 0;
 }
 
+enum {
+    FETCH_RUN_URL,
+    FETCH_RUN_CONNECT_TIMEOUT,
+    FETCH_RUN_CHECKSUM,
+    FETCH_RUN_INPYTHON,
+    FETCH_RUN_RUN_UNDER_SUDO,
+    FETCH_RUN_ARGUMENTS,
+    FETCH_RUN_SSL_CERT,
+    FETCH_RUN_TIMEOUT,
+};
+
+static const Argument fetch_run_arguments[] = {
+    [FETCH_RUN_URL] = {"url", ARGUMENT_STRING, true,
+                       .help = "where the script is: http, https or file"},
+    [FETCH_RUN_CONNECT_TIMEOUT] = {"connect_timeout", ARGUMENT_INTEGER, false,
+                                   .help = "seconds for a connection, and for a silent source; 30"},
+    [FETCH_RUN_CHECKSUM] = {"checksum", ARGUMENT_STRING, false,
+                            .help = "SHA-256 of the script, in hex; http and https must have it"},
+    [FETCH_RUN_INPYTHON] = {"inpython", ARGUMENT_BOOL, false, .help = "run it by python3"},
+    [FETCH_RUN_RUN_UNDER_SUDO] = {"runUnderSudo", ARGUMENT_BOOL, false,
+                                  .help = "run it as root, else as user dcm"},
+    [FETCH_RUN_ARGUMENTS] = {"arguments", ARGUMENT_LIST, false,
+                             .help = "positional arguments; not secret"},
+    [FETCH_RUN_SSL_CERT] = {"ssl_cert", ARGUMENT_STRING, false,
+                            .help = "PEM: the only certificates that are trusted"},
+    [FETCH_RUN_TIMEOUT] = {"timeout", ARGUMENT_INTEGER, false,
+                           .help = "seconds after which it is ended"},
+};
+
+static int read_patience(const ArgumentValue *value, uint64_t *ret_usec, char **ret_error) {
+    uint64_t sec = value->is_set ? (uint64_t)value->integer : CONNECT_TIMEOUT_SEC_DEFAULT;
+
+    if (value->is_set && value->integer <= 0) {
+        *ret_error = strdup("The argument 'connect_timeout' is not a number of seconds");
+        return *ret_error ? -EINVAL : -ENOMEM;
+    }
+    *ret_usec = MIN(sec, FETCH_TIME_USEC_MAX / USEC_PER_SEC) * USEC_PER_SEC;
+    return 0;
+}
+
+static int fetch_run_prepare(const Command *c, const ArgumentValue *values, JobSpec *ret,
+                             char **ret_error) {
+    JobSpec spec = {
+        .command = c->name,
+        .arguments = values[FETCH_RUN_ARGUMENTS].list,
+        .script_fd = -1,
+        .input_fd = -1,
+        .source = {.url = values[FETCH_RUN_URL].string,
+                   .checksum = values[FETCH_RUN_CHECKSUM].string,
+                   .certificate = values[FETCH_RUN_SSL_CERT].string},
+        .as_root = values[FETCH_RUN_RUN_UNDER_SUDO].boolean,
+        .interpreter = values[FETCH_RUN_INPYTHON].boolean ? "python3" : NULL,
+    };
+    int r;
+
+    r = read_timeout(&values[FETCH_RUN_TIMEOUT], &spec.timeout_usec, ret_error);
+    if (r >= 0)
+        r = read_patience(&values[FETCH_RUN_CONNECT_TIMEOUT], &spec.source.patience_usec,
+                          ret_error);
+    if (r >= 0)
+        r = fetch_source_check(&spec.source, ret_error);
+    if (r >= 0)
+        *ret = spec;
+    return r;
+}
+
 static const Argument get_job_output_arguments[] = {
     [GET_JOB_OUTPUT_GUID] = {"guid", ARGUMENT_STRING, true,
                              .help = "request_id of the script's request"},
@@ -97,6 +166,12 @@ static int get_job_description_run(const CommandContext *context, const Argument
 #define ARGUMENTS(table) .arguments = (table), .n_arguments = ELEMENTSOF(table)
 
 static const Command commands[] = {
+    {
+        .name = "fetch_run",
+        .summary = "Downloads a script and runs it",
+        ARGUMENTS(fetch_run_arguments),
+        .prepare = fetch_run_prepare,
+    },
     {
         .name = "get_agent_data",
         .summary = "Processors, memory and load of this server",

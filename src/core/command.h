@@ -21,12 +21,21 @@ typedef struct JobSecret {
     int fd;           /* a sealed memfd */
 } JobSecret;
 
+/* What a job's script is downloaded from (core/fetch.h). */
+typedef struct FetchSource {
+    const char *url;         /* NULL: nothing is downloaded */
+    const char *checksum;    /* SHA-256 in hex, or NULL */
+    const char *certificate; /* PEM, or NULL */
+    uint64_t patience_usec;  /* for a connection, and for a source that sends nothing */
+} FetchSource;
+
 /* What the executor needs to know to start a job. Strings belong to the argument values. */
 typedef struct JobSpec {
     const char *command;
     char *const *arguments; /* positional, public; NULL: none */
     char **list;            /* owns `arguments` where they are not the values' own */
     int script_fd;          /* -1: the command's own */
+    FetchSource source;     /* of the script, where it does not come with the request */
     int input_fd;           /* standard input; -1: none */
     JobSecret *secrets;
     size_t n_secrets;

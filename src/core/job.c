@@ -282,6 +282,16 @@ bool job_has_begun(const char *root, const char *guid) {
     return faccessat(root_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0 || errno != ENOENT;
 }
 
+bool job_needs_script(const char *root, const char *guid) {
+    char path[JOB_NAME_SIZE + sizeof("/exit")];
+    _cleanup_close_ int root_fd = -1;
+
+    guid_to_job_name(guid, path);
+    memcpy(path + strlen(path), "/exit", sizeof("/exit"));
+    root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return root_fd < 0 || faccessat(root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
 static int on_cancelled(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
     Job *j = userdata;

@@ -17,6 +17,10 @@ typedef enum JobEnd {
 /* Whether the executor was asked to start it before: it has a directory, or that is not known. */
 bool job_has_begun(const char *root, const char *guid);
 
+/* Whether a start needs the script: else the executor has a copy, in a directory that has all its
+ * files. */
+bool job_needs_script(const char *root, const char *guid);
+
 typedef struct Job Job;
 
 /* Called once; takes over the reply. The job stays until job_free(), which is allowed in it. */

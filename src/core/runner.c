@@ -12,6 +12,7 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "core/command-list.h"
+#include "core/fetch.h"
 #include "proto/message.h"
 
 #define RETRY_USEC USEC_PER_SEC
@@ -24,6 +25,8 @@ struct Execution {
     bool is_job;
     bool cancelled;
     ArgumentValue *values; /* the job's strings live here */
+    JobSpec spec;          /* while its script is downloaded */
+    Fetch *fetch;
     Job *job;
     CommandRun *run;
     JobEnd end; /* when finished inside a call, until the loop delivers it */
@@ -62,6 +65,8 @@ static void execution_free(Execution *x) {
     TAILQ_REMOVE(&r->executions, x, entries);
     if (x->is_job && x->phase >= RUNNING)
         r->n_jobs--;
+    fetch_free(x->fetch);
+    job_spec_done(&x->spec);
     job_free(x->job);
     command_run_free(x->run);
     free_values(x->command, x->values);
@@ -204,21 +209,51 @@ static int start_inside(Execution *x, char **ret_error) {
     return r;
 }
 
+static int launch(Execution *x) {
+    Runner *r = x->runner;
+    int k;
+
+    k = job_new(r->bus, r->jobs_root, x->request->guid, &x->spec, on_job_done, x, &x->job);
+    if (k >= 0)
+        job_set_paused(x->job, r->paused);
+    return k >= 0 && x->cancelled ? job_cancel(x->job) : k;
+}
+
+/* With what was downloaded, or with nothing: then what is there decides. */
+static void go_on(Execution *x) {
+    int r;
+
+    x->fetch = fetch_free(x->fetch);
+    r = launch(x);
+    if (r < 0)
+        put_off(x, r);
+}
+
+static void on_fetched(int fd, const char *problem, void *userdata) {
+    Execution *x = userdata;
+
+    x->spec.script_fd = fd;
+    if (fd >= 0 || job_has_begun(x->runner->jobs_root, x->request->guid)) {
+        go_on(x);
+        return;
+    }
+    x->fetch = fetch_free(x->fetch);
+    finish_with_error(x, problem);
+}
+
 static int start_job(Execution *x, char **ret_error) {
-    JobSpec spec = JOB_SPEC_INIT;
-    int r = 0;
+    Runner *r = x->runner;
+    int k = 0;
 
     if (x->command)
-        r = x->command->prepare(x->command, x->values, &spec, ret_error);
+        k = x->command->prepare(x->command, x->values, &x->spec, ret_error);
     else
-        spec.command = x->request->command;
-    if (r < 0)
-        return r;
-    r = job_new(x->runner->bus, x->runner->jobs_root, x->request->guid, &spec, on_job_done, x,
-                &x->job);
-    if (r >= 0)
-        job_set_paused(x->job, x->runner->paused);
-    return r >= 0 && x->cancelled ? job_cancel(x->job) : r;
+        x->spec.command = x->request->command;
+    if (k < 0)
+        return k;
+    if (x->spec.source.url && !x->cancelled && job_needs_script(r->jobs_root, x->request->guid))
+        return fetch_new(r->bus, x->request->guid, &x->spec, on_fetched, x, &x->fetch);
+    return launch(x);
 }
 
 static void start(Execution *x) {
@@ -309,6 +344,7 @@ int runner_add(Runner *r, Request *q) {
     if (!x)
         return -ENOMEM;
     x->runner = r;
+    x->spec = JOB_SPEC_INIT;
     x->request = q;
     x->command = command_ref(command_find(q->command));
     /* a command that is gone may have left a job */
@@ -327,6 +363,8 @@ void runner_cancel(Runner *r, Request *q) {
     x->cancelled = true;
     if (x->job)
         (void)job_cancel(x->job);
+    else if (x->fetch)
+        go_on(x);
     else if (x->is_job && x->phase == WAITING && r->bus)
         /* A start by an earlier process of ours may have got through: the job settles that. */
         start(x);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/script-source.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "basic/bounds.h"
@@ -82,6 +84,43 @@ int script_source_open(const void *data, size_t size, const char *compression, c
         return r;
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+static int hash_file(int fd, char ret[static SHA256_HEX_SIZE]) {
+    uint8_t chunk[CHUNK];
+    off_t offset = 0;
+    Sha256 hash;
+    ssize_t n;
+
+    sha256_init(&hash);
+    while ((n = pread(fd, chunk, sizeof(chunk), offset)) > 0) {
+        sha256_update(&hash, chunk, (size_t)n);
+        offset += n;
+    }
+    if (n < 0)
+        return -errno;
+    sha256_final_hex(&hash, ret);
+    return 0;
+}
+
+int script_source_verify(int fd, const char *checksum) {
+    char hash[SHA256_HEX_SIZE];
+    struct stat st;
+    int r;
+
+    r = memfd_seal(fd);
+    if (r < 0)
+        return r;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if ((uint64_t)st.st_size > SCRIPT_SIZE_MAX)
+        return -EFBIG;
+    if (isempty(checksum))
+        return 0;
+    r = hash_file(fd, hash);
+    if (r < 0)
+        return r;
+    return strcasecmp(hash, checksum) == 0 ? 0 : -EKEYREJECTED;
 }
 
 const char *script_source_strerror(int error) {

@@ -12,5 +12,9 @@
 int script_source_open(const void *data, size_t size, const char *compression, const char *checksum,
                        int *ret_fd);
 
+/* Of a memfd that somebody else has filled: nobody can write it any more then. A checksum of NULL
+ * is none. -EFBIG, -EKEYREJECTED as above. */
+int script_source_verify(int fd, const char *checksum);
+
 /* What is wrong, for people; names no content. */
 const char *script_source_strerror(int error) _const_;

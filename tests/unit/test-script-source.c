@@ -3,6 +3,7 @@
  * no stream makes more of it than the bound, and that nobody can change it any more. */
 #include <fcntl.h>
 #include <glib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -172,6 +173,38 @@ static void test_sealed(void) {
     g_assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 }
 
+static int fill(const void *data, size_t size) {
+    int fd = memfd_create("script", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    g_assert_cmpint(write(fd, data, size), ==, size);
+    return fd;
+}
+
+/* What somebody else has written: sealed, and then its size and checksum decide. */
+static void test_verify(void) {
+    _cleanup_close_ int good = fill(SCRIPT, strlen(SCRIPT)), large = -1, plain = -1;
+    g_autofree char *zeros = g_malloc0(SCRIPT_SIZE_MAX + 1);
+    char hash[SHA256_HEX_SIZE];
+
+    sha256_hex(SCRIPT, strlen(SCRIPT), hash);
+    g_assert_cmpint(script_source_verify(good, hash), ==, 0);
+    g_assert_cmpint(pwrite(good, "x", 1, 0), ==, -1);
+    g_assert_cmpint(fcntl(good, F_GET_SEALS) & F_SEAL_GROW, !=, 0);
+    close(TAKE_FD(good));
+
+    good = fill(SCRIPT, strlen(SCRIPT));
+    hash[0] = hash[0] == '0' ? '1' : '0';
+    g_assert_cmpint(script_source_verify(good, hash), ==, -EKEYREJECTED);
+    close(TAKE_FD(good));
+    good = fill("", 0);
+    g_assert_cmpint(script_source_verify(good, NULL), ==, 0);
+
+    large = fill(zeros, SCRIPT_SIZE_MAX + 1);
+    g_assert_cmpint(script_source_verify(large, NULL), ==, -EFBIG);
+    plain = memfd_create("unsealable", MFD_CLOEXEC);
+    g_assert_cmpint(script_source_verify(plain, NULL), ==, -EPERM);
+}
+
 static void test_texts(void) {
     static const int errors[] = {-EOPNOTSUPP, -EBADMSG, -EFBIG, -EKEYREJECTED, -ENOMEM};
 
@@ -189,6 +222,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/script-source/checksum", test_checksum);
     g_test_add_func("/script-source/bounds", test_bounds);
     g_test_add_func("/script-source/sealed", test_sealed);
+    g_test_add_func("/script-source/verify", test_verify);
     g_test_add_func("/script-source/texts", test_texts);
     return g_test_run();
 }
