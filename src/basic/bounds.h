@@ -40,8 +40,13 @@
 #define SCRIPT_SIZE_MAX ((size_t)16 * 1024 * 1024) /* after decompression */
 #define JOB_ARGUMENTS_MAX 256u
 #define JOB_ARGUMENTS_SIZE_MAX ((size_t)128 * 1024) /* all together */
-#define JOB_OUTPUT_HEAD_MAX ((uint64_t)512 * 1024)  /* kept of each stream: its beginning ... */
-#define JOB_OUTPUT_TAIL_MAX ((uint64_t)512 * 1024)  /* ... and its end */
+/* kept of each stream, half of it the beginning, half the end: what the policy may say */
+#define JOB_OUTPUT_MIN ((uint64_t)128 * 1024)
+#define JOB_OUTPUT_DEFAULT ((uint64_t)1024 * 1024)
+#define JOB_OUTPUT_MAX ((uint64_t)1024 * 1024 * 1024)
+/* told of either stream in a reply: what agent.conf may say */
+#define REPLY_OUTPUT_DEFAULT ((uint64_t)1024 * 1024)
+#define REPLY_OUTPUT_MAX ((uint64_t)3 * 1024 * 1024)
 /* of either stream in a reply, as JSON: two and the rest make a message */
 #define REPLY_STREAM_MAX ((size_t)3584 * 1024)
 #define OUTPUT_PIECE_MAX ((size_t)1024 * 1024) /* of one get_job_output */

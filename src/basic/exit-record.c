@@ -3,11 +3,13 @@
  * what one writes the other reads, and nothing else is read. */
 #include "basic/exit-record.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "basic/bounds.h"
 
 #define END_MARKER "END=1\n"
+#define OUTPUT_MAX "OUTPUT_MAX"
 #define SIGNAL_MAX 64
 #define ERRNO_MAX 4095
 
@@ -94,7 +96,17 @@ static void render_field(FILE *f, const Field *field, const void *p) {
     }
 }
 
+/* The default is left out, so that an older version reads the record. */
+void exit_record_claim(uint64_t output_max, char ret[static EXIT_RECORD_CLAIM_SIZE]) {
+    if (output_max == 0 || output_max == JOB_OUTPUT_DEFAULT)
+        (void)snprintf(ret, EXIT_RECORD_CLAIM_SIZE, EXIT_RECORD_CLAIM);
+    else
+        (void)snprintf(ret, EXIT_RECORD_CLAIM_SIZE, EXIT_RECORD_CLAIM OUTPUT_MAX "=%" PRIu64 "\n",
+                       output_max);
+}
+
 int exit_record_render(const ExitRecord *r, char **ret) {
+    char claim[EXIT_RECORD_CLAIM_SIZE];
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
     bool failed;
@@ -104,7 +116,8 @@ int exit_record_render(const ExitRecord *r, char **ret) {
     f = open_memstream(&text, &size);
     if (!f)
         return -ENOMEM;
-    (void)fputs(EXIT_RECORD_CLAIM, f);
+    exit_record_claim(r->output_max, claim);
+    (void)fputs(claim, f);
     for (size_t i = 0; i < ELEMENTSOF(fields); i++)
         render_field(f, fields + i, (const char *)r + fields[i].offset);
     (void)fputs(END_MARKER, f);
@@ -177,13 +190,14 @@ static bool status_is_valid(ExitKind kind, int status) {
     }
 }
 
-static bool summary_is_valid(const OutputSummary *s) {
-    if (s->head_bytes > MIN(s->total_bytes, JOB_OUTPUT_HEAD_MAX) ||
-        s->tail_bytes > JOB_OUTPUT_TAIL_MAX)
+static bool summary_is_valid(const OutputSummary *s, uint64_t output_max) {
+    const uint64_t half = output_max / 2;
+
+    if (s->head_bytes > MIN(s->total_bytes, half) || s->tail_bytes > half)
         return false;
     if (s->tail_bytes == 0)
         return s->tail_offset == 0;
-    return s->tail_offset >= JOB_OUTPUT_HEAD_MAX && s->tail_offset < s->total_bytes &&
+    return s->tail_offset >= half && s->tail_offset < s->total_bytes &&
            s->tail_bytes <= s->total_bytes - s->tail_offset;
 }
 
@@ -197,6 +211,32 @@ static const char *take_value(char **text, const char *key) {
     *end = 0;
     *text = end + 1;
     return line + size + 1;
+}
+
+/* The line may be missing. */
+static int take_output_max(char **text, uint64_t *ret) {
+    const char *value;
+
+    if (strncmp(*text, OUTPUT_MAX "=", strlen(OUTPUT_MAX "=")) != 0) {
+        *ret = JOB_OUTPUT_DEFAULT;
+        return 0;
+    }
+    value = take_value(text, OUTPUT_MAX);
+    if (!value || parse_number(value, JOB_OUTPUT_MAX, ret) < 0 || *ret < JOB_OUTPUT_MIN ||
+        *ret == JOB_OUTPUT_DEFAULT)
+        return -EBADMSG;
+    return 0;
+}
+
+uint64_t exit_record_get_output_max(const char *text, size_t size) {
+    const size_t claim = strlen(EXIT_RECORD_CLAIM);
+    char line[EXIT_RECORD_CLAIM_SIZE] = "", *p = line;
+    uint64_t n;
+
+    if (size <= claim || memcmp(text, EXIT_RECORD_CLAIM, claim) != 0)
+        return JOB_OUTPUT_DEFAULT;
+    memcpy(line, text + claim, MIN(size - claim, sizeof(line) - 1));
+    return take_output_max(&p, &n) < 0 ? JOB_OUTPUT_DEFAULT : n;
 }
 
 static bool is_complete(const char *text, size_t size) {
@@ -221,6 +261,8 @@ int exit_record_parse(const char *text, size_t size, ExitRecord *ret) {
         return -EBADMSG;
 
     p = copy + strlen(EXIT_RECORD_CLAIM);
+    if (take_output_max(&p, &record.output_max) < 0)
+        return -EBADMSG;
     for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
         const char *value = take_value(&p, fields[i].key);
 
@@ -228,7 +270,8 @@ int exit_record_parse(const char *text, size_t size, ExitRecord *ret) {
             return -EBADMSG;
     }
     if (!streq(p, END_MARKER) || !status_is_valid(record.kind, record.status) ||
-        !summary_is_valid(&record.out) || !summary_is_valid(&record.err))
+        !summary_is_valid(&record.out, record.output_max) ||
+        !summary_is_valid(&record.err, record.output_max))
         return -EBADMSG;
     *ret = record;
     return 0;

@@ -11,6 +11,7 @@
 #include "basic/sha256.h"
 
 #define EXIT_RECORD_CLAIM "DCM_EXIT_RECORD=1\n" /* each record begins with it */
+#define EXIT_RECORD_CLAIM_SIZE 64
 
 typedef enum ExitKind {
     EXIT_KIND_EXITED,
@@ -41,6 +42,7 @@ typedef struct OutputSummary {
 } OutputSummary;
 
 typedef struct ExitRecord {
+    uint64_t output_max; /* that is kept of a stream; 0 in a record to be written: the default */
     ExitKind kind;
     int status; /* exit status, signal number, or errno of the failed start */
     ExitReason reason;
@@ -50,6 +52,12 @@ typedef struct ExitRecord {
 } ExitRecord;
 
 const char *exit_kind_to_string(ExitKind kind);
+
+/* What dcm-run writes first: EXIT_RECORD_CLAIM, and how much of a stream is kept where that is not
+ * the default. The record that is written over it begins with the same. */
+void exit_record_claim(uint64_t output_max, char ret[static EXIT_RECORD_CLAIM_SIZE]);
+/* From a record that may be no more than the claim, or empty, or garbage. */
+uint64_t exit_record_get_output_max(const char *text, size_t size);
 
 int exit_record_render(const ExitRecord *r, char **ret);
 

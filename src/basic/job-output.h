@@ -1,28 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The files that hold a job's output. The first JOB_OUTPUT_HEAD_MAX bytes of a file are the
- * stream's first bytes; behind them lies a ring of JOB_OUTPUT_TAIL_MAX bytes with the latest ones:
- * byte n of the stream is at job_output_position(n). */
+/* The files that hold a job's output. Of the `max` bytes that are kept of a stream the first half
+ * is its beginning; behind them lies a ring of as many bytes with the latest ones: byte n of the
+ * stream is at job_output_position(max, n). */
 #pragma once
 
 #include "basic/bounds.h"
 #include "basic/exit-record.h"
 #include "basic/macro.h"
 
-static inline uint64_t job_output_position(uint64_t offset) {
-    return offset < JOB_OUTPUT_HEAD_MAX
-               ? offset
-               : JOB_OUTPUT_HEAD_MAX + (offset - JOB_OUTPUT_HEAD_MAX) % JOB_OUTPUT_TAIL_MAX;
+#define JOB_OUTPUT_GAP_SIZE 192
+
+static inline uint64_t job_output_position(uint64_t max, uint64_t offset) {
+    const uint64_t half = max / 2;
+
+    return offset < half ? offset : half + (offset - half) % half;
 }
+
+/* One stream. */
+typedef struct JobOutput {
+    int fd;
+    uint64_t max;
+    bool has_ended; /* there is an exit record, and with it a summary */
+    OutputSummary summary;
+} JobOutput;
+
+#define JOB_OUTPUT_INIT ((JobOutput){.fd = -1})
+
+/* `name` is stdout or stderr. `record` NULL: what there is of one in the directory. -ENOENT: it is
+ * not kept, or never was. */
+int job_output_open(int dir_fd, const char *name, const ExitRecord *record, JobOutput *ret);
+void job_output_done(JobOutput *o);
 
 /* Bytes of the stream from an offset on, as far as they were kept: into buf, which has room for
  * `size`. *ret_offset is where they begin: the offset, or what was kept next behind a gap. Returns
- * their number, 0 at the end, or a negative errno. Without a summary (no exit record) what the file
- * holds of its head. */
-ssize_t job_output_read_at(int dir_fd, const char *name, const OutputSummary *s, uint64_t offset,
-                           char *buf, size_t size, uint64_t *ret_offset);
+ * their number, 0 at the end, or a negative errno. Of a job that has not ended, what the file holds
+ * of the beginning. */
+ssize_t job_output_read_at(const JobOutput *o, uint64_t offset, char *buf, size_t size,
+                           uint64_t *ret_offset);
 
-/* The stream as far as it was kept: head, a line that says how many bytes are missing, tail. With
- * no summary (no exit record) what the file holds of its head. The buffer has a NUL after its last
- * byte, which is not counted. */
-int job_output_read(int dir_fd, const char *name, const OutputSummary *s, char **ret,
-                    size_t *ret_size);
+/* A line that stands for bytes that are left out: how many, of how many, and the checksum of all;
+ * UINT64_MAX: it is not known how many. */
+void job_output_gap(const JobOutput *o, uint64_t bytes, char ret[static JOB_OUTPUT_GAP_SIZE]);
+
+/* The whole stream if it has at most `limit` bytes, else the first and the last half of as many;
+ * for what is left out or was not kept a line. The buffer has a NUL after its last byte, which is
+ * not counted; the caller frees. */
+int job_output_read(const JobOutput *o, uint64_t limit, char **ret, size_t *ret_size);
+
+/* Bytes on the disk that a job's output takes, the lines in `log` included. */
+uint64_t job_output_disk_usage(int dir_fd);

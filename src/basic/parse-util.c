@@ -45,3 +45,25 @@ bool paths_are_valid(char *const *paths) {
             return false;
     return true;
 }
+
+int parse_size(const char *text, uint64_t *ret) {
+    static const char units[] = "KMGT";
+    const char *unit;
+    uint64_t n;
+    char *end;
+
+    if (*text < '0' || *text > '9')
+        return -EINVAL;
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (errno != 0)
+        return -EINVAL;
+    unit = *end ? strchr(units, *end) : NULL;
+    for (const char *u = units; unit && u <= unit; u++)
+        if (__builtin_mul_overflow(n, (uint64_t)1024, &n))
+            return -EINVAL;
+    if (end[unit ? 1 : 0])
+        return -EINVAL;
+    *ret = n;
+    return 0;
+}

@@ -314,6 +314,7 @@ int command_file_load(const char *directory, const char *name, CommandFile **ret
 
 void command_file_get_limits(const CommandFile *f, JobLimits *ret) {
     job_limits_init(ret);
+    ret->output_max = JOB_OUTPUT_MAX; /* the policy's, unless less is said here */
     for (size_t i = 0; i < f->n_limits; i++)
         job_limit_apply(f->limits[i], ret);
 }

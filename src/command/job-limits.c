@@ -5,7 +5,14 @@
 #include "basic/parse-util.h"
 #include "basic/strv.h"
 
-typedef enum KeyType { KEY_SECONDS, KEY_BYTES, KEY_COUNT, KEY_BOOL, KEY_PATHS } KeyType;
+typedef enum KeyType {
+    KEY_SECONDS,
+    KEY_SIZE,  /* bytes */
+    KEY_BYTES, /* the same, or none */
+    KEY_COUNT,
+    KEY_BOOL,
+    KEY_PATHS,
+} KeyType;
 
 typedef struct Key {
     const char *name;
@@ -20,6 +27,7 @@ static const Key limit_keys[] = {
     {"tasks_max", KEY_COUNT, offsetof(JobLimits, tasks_max), 4, 1 << 22},
     {"cpu_weight", KEY_COUNT, offsetof(JobLimits, cpu_weight), 1, 10000},
     {"io_weight", KEY_COUNT, offsetof(JobLimits, io_weight), 1, 10000},
+    {"output_max", KEY_SIZE, offsetof(JobLimits, output_max), JOB_OUTPUT_MIN, JOB_OUTPUT_MAX},
     {"network", KEY_BOOL, offsetof(JobLimits, network), 0, 0},
     {"writable_paths", KEY_PATHS, offsetof(JobLimits, writable_paths), 0, 0},
 };
@@ -31,25 +39,19 @@ struct JobLimit {
 };
 
 static int parse_number(const Key *k, const char *value, uint64_t *ret) {
-    static const char units[] = "KMGT";
-    const char *unit;
-    char *end;
+    const bool is_size = k->type == KEY_SIZE || k->type == KEY_BYTES;
+    int r;
 
     if (k->type == KEY_BYTES && streq(value, "none")) {
         *ret = UINT64_MAX;
         return 0;
     }
-    if (*value < '0' || *value > '9')
+    if (!is_size && value[strspn(value, "0123456789")])
         return -EINVAL;
-    errno = 0;
-    *ret = strtoull(value, &end, 10);
-    if (errno != 0)
-        return -EINVAL;
-    unit = k->type == KEY_BYTES && *end ? strchr(units, *end) : NULL;
-    for (const char *u = units; unit && u <= unit; u++)
-        if (__builtin_mul_overflow(*ret, (uint64_t)1024, ret))
-            return -EINVAL;
-    return end[unit ? 1 : 0] || *ret < k->min || *ret > k->max ? -EINVAL : 0;
+    r = parse_size(value, ret);
+    if (r < 0)
+        return r;
+    return *ret < k->min || *ret > k->max ? -EINVAL : 0;
 }
 
 static int parse_limit(JobLimit *l, const char *value) {
@@ -104,6 +106,7 @@ void job_limits_init(JobLimits *l) {
         .timeout_usec = 24 * 60 * 60 * USEC_PER_SEC,
         .memory_max = UINT64_MAX,
         .tasks_max = 4096,
+        .output_max = JOB_OUTPUT_DEFAULT,
         .network = true,
     };
 }
@@ -133,6 +136,7 @@ void job_limits_tighten(JobLimits *l, const JobLimits *other) {
     tighten(&l->timeout_usec, other->timeout_usec);
     tighten(&l->memory_max, other->memory_max);
     tighten(&l->tasks_max, other->tasks_max);
+    tighten(&l->output_max, other->output_max);
     tighten_weight(&l->cpu_weight, other->cpu_weight);
     tighten_weight(&l->io_weight, other->io_weight);
     l->network = l->network && other->network;

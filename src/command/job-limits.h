@@ -10,6 +10,7 @@ typedef struct JobLimits {
     uint64_t memory_max; /* bytes; UINT64_MAX: no limit */
     uint64_t tasks_max;
     uint64_t cpu_weight, io_weight; /* 1 to 10000; 0: systemd's default */
+    uint64_t output_max;            /* bytes that are kept of each output stream */
     bool network;
     char **writable_paths; /* NULL: wherever the user may write */
 } JobLimits;

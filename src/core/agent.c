@@ -8,6 +8,7 @@
 #include "basic/log.h"
 #include "core/command-list.h"
 #include "core/config.h"
+#include "core/job-result.h"
 #include "core/offer.h"
 #include "core/retention.h"
 #include "core/storage.h"
@@ -180,6 +181,7 @@ static void apply(Agent *a) {
                                         .long_workers = (unsigned)a->config.long_workers,
                                     });
     retention_configure(a->retention, a->config.db_timeout_usec, a->config.retain_job_usec);
+    job_reply_set_output_max(a->config.reply_output_max);
     dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
     if (console_set_level(a->console, a->config.console_level) < 0)
         on_config_problem(a->paths.config_file, "[logging] console_level is not a level", NULL);

@@ -15,8 +15,7 @@ typedef struct Piece {
     const char *stream;
     uint64_t offset;
     size_t size;
-    bool is_complete; /* the job has ended */
-    OutputSummary summary;
+    JobOutput output;
 } Piece;
 
 static int open_directory(const char *root, const char *guid) {
@@ -50,22 +49,14 @@ static const char *read_arguments(const ArgumentValue *values, Piece *ret) {
 }
 
 /* The number of bytes that were read. */
-static ssize_t read_piece(int dir_fd, Piece *p, char **ret_text) {
+static ssize_t read_piece(Piece *p, char **ret_text) {
     _cleanup_free_ char *buf = malloc(p->size + 1);
-    ExitRecord record;
     ssize_t n;
     int r;
 
     if (!buf)
         return -ENOMEM;
-    r = job_record_read(dir_fd, &record);
-    if (r < 0 && r != -ENODATA && r != -EBADMSG)
-        return r;
-    p->is_complete = r >= 0;
-    if (p->is_complete)
-        p->summary = streq(p->stream, "stdout") ? record.out : record.err;
-    n = job_output_read_at(dir_fd, p->stream, p->is_complete ? &p->summary : NULL, p->offset, buf,
-                           p->size, &p->offset);
+    n = job_output_read_at(&p->output, p->offset, buf, p->size, &p->offset);
     if (n < 0)
         return n;
     r = utf8_replace_invalid(buf, (size_t)n, ret_text);
@@ -82,20 +73,29 @@ static int make_reply(const Piece *p, uint64_t length, const char *text, struct 
             ?: json_add_int(o, "offset", (int64_t)p->offset)
             ?: json_add_int(o, "length", (int64_t)length)
             ?: json_add_int(o, "next_offset", (int64_t)(p->offset + length))
-            ?: json_add(o, "complete", json_object_new_boolean(p->is_complete));
-    if (r >= 0 && p->is_complete)
-        r = json_add_int(o, "total", (int64_t)p->summary.total_bytes)
-                ?: json_add_string(o, "sha256", p->summary.sha256);
+            ?: json_add(o, "complete", json_object_new_boolean(p->output.has_ended));
+    if (r >= 0 && p->output.has_ended)
+        r = json_add_int(o, "total", (int64_t)p->output.summary.total_bytes)
+                ?: json_add_string(o, "sha256", p->output.summary.sha256);
     return r < 0 ? r : reply_new(0, "job_output", TAKE_PTR(o), text, NULL, ret);
+}
+
+/* A job that has an exit record had files. One without has not begun, or was refused. */
+static const char *explain_absence(int dir_fd) {
+    ExitRecord record;
+
+    return job_record_read(dir_fd, &record) >= 0 ? "The output of that job is no longer kept"
+                                                 : "There is no output of such a request";
 }
 
 int builtin_get_job_output(const CommandContext *context, const ArgumentValue *values,
                            struct json_object **ret_reply, CommandRun **ret_run) {
+    Piece p = {.output = JOB_OUTPUT_INIT};
     _cleanup_free_ char *text = NULL;
     _cleanup_close_ int dir_fd = -1;
     const char *error;
-    Piece p = {};
     ssize_t n;
+    int r;
 
     error = read_arguments(values, &p);
     if (error)
@@ -105,8 +105,12 @@ int builtin_get_job_output(const CommandContext *context, const ArgumentValue *v
         return reply_new_error("There is no output of such a request", ret_reply);
     if (dir_fd < 0)
         return dir_fd;
-    n = read_piece(dir_fd, &p, &text);
-    if (n == -ENOENT) /* the job was refused, or has not begun */
-        return reply_new_error("There is no output of such a request", ret_reply);
+    r = job_output_open(dir_fd, p.stream, NULL, &p.output);
+    if (r == -ENOENT)
+        return reply_new_error(explain_absence(dir_fd), ret_reply);
+    if (r < 0)
+        return r;
+    n = read_piece(&p, &text);
+    job_output_done(&p.output);
     return n < 0 ? (int)n : make_reply(&p, (uint64_t)n, text, ret_reply);
 }

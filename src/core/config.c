@@ -15,6 +15,7 @@ typedef enum KeyType {
     KEY_PATH,
     KEY_BOOL,
     KEY_INT,
+    KEY_SIZE,    /* bytes, perhaps with K, M, G or T */
     KEY_MSEC,    /* whole milliseconds, kept as microseconds */
     KEY_SECONDS, /* may have a fraction, kept as microseconds */
 } KeyType;
@@ -50,6 +51,8 @@ static const Key keys[] = {
     {"workers", "count", KEY_INT, FIELD(workers), "2", 1, 1000},
     {"workers", "long_runner_threads", KEY_INT, FIELD(long_workers), "1", 1, 1000},
     {"jobs", "retain_job_time", KEY_SECONDS, FIELD(retain_job_usec), "3600", 0, 1e9},
+    {"jobs", "output_budget", KEY_SIZE, FIELD(output_budget), "1G", 0, 1e15},
+    {"jobs", "reply_output_max", KEY_SIZE, FIELD(reply_output_max), "1M", 4096, 3145728},
     {"storage", "db_timeout", KEY_SECONDS, FIELD(db_timeout_usec), "14400", 60, 1e9},
     {"platform", "name", KEY_STRING, FIELD(platform_name), ""},
     {"platform", "version", KEY_STRING, FIELD(platform_version), ""},
@@ -80,6 +83,15 @@ void config_done(Config *c) {
     if (c->features)
         (void)json_object_put(c->features);
     *c = (Config){};
+}
+
+static int set_size(const Key *k, const char *value, uint64_t *field) {
+    uint64_t n;
+
+    if (parse_size(value, &n) < 0 || (double)n < k->min || (double)n > k->max)
+        return -EINVAL;
+    *field = n;
+    return 0;
 }
 
 static int parse_number(const Key *k, const char *value, double *ret) {
@@ -130,6 +142,8 @@ static int set_key(Config *c, const Key *k, const char *file, const char *value)
         return set_path(field, file, value);
     case KEY_BOOL:
         return parse_bool(value, field);
+    case KEY_SIZE:
+        return set_size(k, value, field);
     default:
         r = parse_number(k, value, &number);
         if (r < 0)

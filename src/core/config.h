@@ -26,7 +26,9 @@ typedef struct Config {
     int64_t max_at_once; /* -1: no limit */
     uint64_t workers;
     uint64_t long_workers;
-    uint64_t retain_job_usec; /* 0: for ever */
+    uint64_t retain_job_usec;  /* 0: for ever */
+    uint64_t output_budget;    /* bytes; 0: no limit */
+    uint64_t reply_output_max; /* bytes of each stream */
     uint64_t db_timeout_usec;
     char *platform_name; /* NULL: from os-release */
     char *platform_version;

@@ -24,36 +24,42 @@ int job_record_read(int dir_fd, ExitRecord *ret) {
     return r < 0 ? r : exit_record_parse(text, size, ret);
 }
 
-static int read_text(int dir_fd, const char *name, const OutputSummary *summary, char **ret) {
+static uint64_t reply_output_max = REPLY_OUTPUT_DEFAULT; /* one setting of the process */
+
+void job_reply_set_output_max(uint64_t bytes) {
+    reply_output_max = bytes;
+}
+
+static int read_text(const JobOutput *o, uint64_t limit, char **ret) {
     _cleanup_free_ char *bytes = NULL;
     size_t size = 0;
     int r;
 
-    r = job_output_read(dir_fd, name, summary, &bytes, &size);
-    if (r == -ENOENT) {
-        size = 0;
-        r = 0;
-    }
-    return r < 0 ? r : utf8_replace_invalid(strempty(bytes), size, ret);
+    r = job_output_read(o, limit, &bytes, &size);
+    return r < 0 ? r : utf8_replace_invalid(bytes, size, ret);
 }
 
 /* Control characters take six bytes each in JSON: of a stream that is full of them less is told, so
  * that the reply fits in a message. */
-static int read_stream(int dir_fd, const char *name, const OutputSummary *summary, char **ret) {
+static int read_stream(int dir_fd, const char *name, const ExitRecord *record, char **ret) {
+    _cleanup_(job_output_done) JobOutput o = JOB_OUTPUT_INIT;
     _cleanup_free_ char *text = NULL;
-    OutputSummary s;
     int r;
 
-    r = read_text(dir_fd, name, summary, &text);
-    if (r < 0 || !summary || json_string_size(text) <= REPLY_STREAM_MAX) {
-        *ret = TAKE_PTR(text);
-        return r;
+    r = job_output_open(dir_fd, name, record, &o);
+    if (r == -ENOENT) {
+        *ret = strdup("");
+        return *ret ? 0 : -ENOMEM;
     }
-    s = *summary;
-    s.head_bytes /= 2;
-    s.tail_bytes /= 2;
-    s.tail_offset += summary->tail_bytes - s.tail_bytes;
-    return read_text(dir_fd, name, &s, ret);
+    for (uint64_t limit = reply_output_max; r >= 0; limit /= 2) {
+        free(TAKE_PTR(text));
+        r = read_text(&o, limit, &text);
+        if (r >= 0 && json_string_size(text) <= REPLY_STREAM_MAX)
+            break;
+    }
+    if (r >= 0)
+        *ret = TAKE_PTR(text);
+    return r;
 }
 
 /* Adds a line of ours to standard error, after what the script wrote. */
@@ -71,14 +77,15 @@ static int append_note(char **text, const char *note) {
     return 0;
 }
 
-static int build(int dir_fd, int return_code, const OutputSummary *out, const OutputSummary *err,
-                 const char *note, struct json_object **ret) {
+/* `record` NULL: there is none. */
+static int build(int dir_fd, int return_code, const ExitRecord *record, const char *note,
+                 struct json_object **ret) {
     _cleanup_free_ char *message = NULL, *error_message = NULL;
     int r;
 
-    r = read_stream(dir_fd, "stdout", out, &message);
+    r = read_stream(dir_fd, "stdout", record, &message);
     if (r >= 0)
-        r = read_stream(dir_fd, "stderr", err, &error_message);
+        r = read_stream(dir_fd, "stderr", record, &error_message);
     if (r >= 0)
         r = append_note(&error_message, note);
     return r < 0 ? r : reply_new(return_code, "void", NULL, message, error_message, ret);
@@ -125,7 +132,7 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
         (void)snprintf(note + used, sizeof(note) - used,
                        "The job left %" PRIu64 " process%s behind, ended with it.\n",
                        record->left_behind, record->left_behind == 1 ? "" : "es");
-    return build(dir_fd, return_code, &record->out, &record->err, note, ret);
+    return build(dir_fd, return_code, record, note, ret);
 }
 
 int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
@@ -142,12 +149,12 @@ int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
         return_code = JOB_RETURN_TIMEOUT;
 
     (void)snprintf(note, sizeof(note), "The job %s: systemd reports '%s'.\n", what, status->result);
-    return build(dir_fd, return_code != 0 ? return_code : 1, NULL, NULL, note, ret);
+    return build(dir_fd, return_code != 0 ? return_code : 1, NULL, note, ret);
 }
 
 /* dcm-run ignores what a cancellation sends first: the script never ran, or a reboot cut it off. */
 int job_reply_cancelled(int dir_fd, struct json_object **ret) {
-    return build(dir_fd, 1, NULL, NULL,
+    return build(dir_fd, 1, NULL,
                  "The job was cancelled; it had not begun, or a reboot cut it off.\n", ret);
 }
 

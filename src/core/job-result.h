@@ -11,6 +11,9 @@
 #define JOB_RETURN_TIMEOUT (-124)
 #define JOB_RETURN_OOM (-125)
 
+/* How many bytes of each stream the replies carry from now on, as far as they fit in a message. */
+void job_reply_set_output_max(uint64_t bytes);
+
 /* Reads the record of the job directory. -ENODATA: none yet. */
 int job_record_read(int dir_fd, ExitRecord *ret);
 

@@ -4,14 +4,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "basic/bounds.h"
-#include "basic/exit-record.h"
 #include "basic/fd-util.h"
-#include "basic/file-util.h"
 #include "basic/guid.h"
 #include "basic/i18n.h"
 #include "basic/job-output.h"
 #include "ctl/verbs.h"
+
+#define PIECE_SIZE ((size_t)256 * 1024)
 
 static int open_job(const char *guid) {
     char path[sizeof(JOBSDIR) + JOB_NAME_SIZE + 1], name[JOB_NAME_SIZE];
@@ -36,39 +35,61 @@ static int open_job(const char *guid) {
     return -errno;
 }
 
-static int copy_stream(int dir_fd, const char *name, const OutputSummary *summary, FILE *to) {
-    _cleanup_free_ char *text = NULL;
-    size_t size = 0;
+static int report_write(void) {
+    int r = -errno;
+
+    (void)fprintf(stderr, _("The output cannot be written: %s\n"), strerror(-r));
+    return r;
+}
+
+/* In pieces: it may be large. */
+static int write_stream(const JobOutput *o, FILE *to) {
+    static char buf[PIECE_SIZE];
+    char gap[JOB_OUTPUT_GAP_SIZE];
+    uint64_t reached = 0, at;
+    ssize_t n;
+
+    while ((n = job_output_read_at(o, reached, buf, sizeof(buf), &at)) > 0) {
+        job_output_gap(o, at - reached, gap);
+        if (at > reached)
+            (void)fputs(gap, to);
+        (void)fwrite(buf, 1, (size_t)n, to);
+        if (ferror(to))
+            return report_write();
+        reached = at + (uint64_t)n;
+    }
+    if (n < 0) {
+        (void)fprintf(stderr, _("The output cannot be read: %s\n"), strerror((int)-n));
+        return (int)n;
+    }
+    if (o->has_ended && o->summary.total_bytes > reached) {
+        job_output_gap(o, o->summary.total_bytes - reached, gap);
+        (void)fputs(gap, to);
+    }
+    return fflush(to) == 0 ? 0 : report_write();
+}
+
+static int copy_stream(int dir_fd, const char *name, FILE *to) {
+    _cleanup_(job_output_done) JobOutput o = JOB_OUTPUT_INIT;
     int r;
 
-    r = job_output_read(dir_fd, name, summary, &text, &size);
+    r = job_output_open(dir_fd, name, NULL, &o);
+    if (r >= 0)
+        return write_stream(&o, to);
     if (r == -ENOENT)
-        return 0;
-    if (r < 0) {
+        (void)fprintf(stderr, _("The output of that job is no longer kept.\n"));
+    else
         (void)fprintf(stderr, _("The output cannot be read: %s\n"), strerror(-r));
-        return r;
-    }
-    (void)fwrite(text, 1, size, to);
-    if (fflush(to) == 0)
-        return 0;
-    r = -errno;
-    (void)fprintf(stderr, _("The output cannot be written: %s\n"), strerror(-r));
     return r;
 }
 
 /* Of a job that runs, what there is of its beginning. */
 int verb_output(const Context *c, int argc, char *argv[]) {
     _cleanup_close_ int dir_fd = open_job(argv[0]);
-    _cleanup_free_ char *text = NULL;
-    ExitRecord record;
-    bool has_ended;
-    size_t size;
     int r;
 
     if (dir_fd < 0)
         return dir_fd;
-    has_ended = read_file_at(dir_fd, "exit", EXIT_RECORD_MAX, &text, &size) >= 0 &&
-                exit_record_parse(text, size, &record) >= 0;
-    r = copy_stream(dir_fd, "stdout", has_ended ? &record.out : NULL, stdout);
-    return r < 0 ? r : copy_stream(dir_fd, "stderr", has_ended ? &record.err : NULL, stderr);
+    r = copy_stream(dir_fd, "stdout", stdout);
+    return r < 0 ? r : copy_stream(dir_fd, "stderr", stderr);
 }

@@ -160,11 +160,12 @@ static int append_argument(sd_bus_message *m, const char *prefix, const char *ar
 }
 
 static int append_arguments(sd_bus_message *m, const JobRequest *q) {
-    char timeout[48];
+    char timeout[48], output_max[48];
 
     TRY(sd_bus_message_open_container(m, 'a', "s"));
     (void)snprintf(timeout, sizeof(timeout), "--timeout-usec=%" PRIu64, q->limits.timeout_usec);
-    TRY(sd_bus_message_append(m, "ss", "dcm-run", timeout));
+    (void)snprintf(output_max, sizeof(output_max), "--output-max=%" PRIu64, q->limits.output_max);
+    TRY(sd_bus_message_append(m, "sss", "dcm-run", timeout, output_max));
     if (q->interpreter)
         TRY(append_argument(m, "--interpreter=", q->interpreter));
     TRY(sd_bus_message_append(m, "ss", "--", RUN_DIRECTORY "/script"));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-run - main process of each job's unit. Not for people:
  *
- *     dcm-run [--timeout-usec=N] [--interpreter=PROGRAM] -- SCRIPT [ARGUMENT...]
+ *     dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] -- SCRIPT [ARGUMENT...]
  *
- * Standard output and error are the two files that keep the script's output (basic/job-output.h).
+ * Standard output and error are the two files that keep the script's output (basic/job-output.h),
+ * --output-max bytes of each at most.
  * The script gets pipes. As soon as its main process has ended, whoever else holds the pipes, the
  * exit record is written to the file that $DCM_EXIT_RECORD names (it exists; it may be a mount
  * point, so it is written in place) and dcm-run ends with the script's status, 128 plus the signal
@@ -23,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "basic/bounds.h"
 #include "basic/exit-record.h"
 #include "basic/fd-util.h"
 #include "basic/time-util.h"
@@ -52,21 +54,43 @@ static void ignore_signals(void) {
     (void)sigaction(SIGTERM, &term, NULL);
 }
 
+typedef struct Options {
+    uint64_t timeout_usec;
+    uint64_t output_max;
+    char *interpreter;
+} Options;
+
+/* The value of `--NAME=VALUE`, or NULL. */
+static char *value_of(char *argument, const char *name) {
+    size_t size = strlen(name);
+
+    return strncmp(argument, name, size) == 0 ? argument + size : NULL;
+}
+
+static bool read_option(char *argument, Options *ret) {
+    char *value;
+
+    if ((value = value_of(argument, "--timeout-usec=")))
+        ret->timeout_usec = strtoull(value, NULL, 10);
+    else if ((value = value_of(argument, "--output-max=")))
+        ret->output_max = strtoull(value, NULL, 10);
+    else if ((value = value_of(argument, "--interpreter=")))
+        ret->interpreter = value;
+    return value && ret->output_max >= JOB_OUTPUT_MIN && ret->output_max <= JOB_OUTPUT_MAX;
+}
+
 /* Makes the script's argument vector of our own by overwriting what stands before it. */
-static char **parse_arguments(int argc, char **argv, uint64_t *ret_timeout_usec) {
-    static const char timeout[] = "--timeout-usec=", option[] = "--interpreter=";
-    char *interpreter = NULL;
+static char **parse_arguments(int argc, char **argv, Options *ret) {
     int i = 1;
 
-    if (i < argc && strncmp(argv[i], timeout, strlen(timeout)) == 0)
-        *ret_timeout_usec = strtoull(argv[i++] + strlen(timeout), NULL, 10);
-    if (i < argc && strncmp(argv[i], option, strlen(option)) == 0)
-        interpreter = argv[i++] + strlen(option);
-    if (i + 1 >= argc || !streq(argv[i], "--"))
+    while (i < argc && !streq(argv[i], "--"))
+        if (!read_option(argv[i++], ret))
+            return NULL;
+    if (i + 1 >= argc)
         return NULL;
-    if (!interpreter)
+    if (!ret->interpreter)
         return argv + i + 1;
-    argv[i] = interpreter;
+    argv[i] = ret->interpreter;
     return argv + i;
 }
 
@@ -87,7 +111,8 @@ static int open_record(void) {
 
 /* -EALREADY: an earlier dcm-run had the file, or the executor refuses the job. From the claim on
  * the script counts as run, after a power loss too. */
-static int claim(int fd) {
+static int claim(int fd, uint64_t output_max) {
+    char text[EXIT_RECORD_CLAIM_SIZE];
     struct stat st;
     int r;
 
@@ -95,7 +120,8 @@ static int claim(int fd) {
         return -errno;
     if (st.st_size > 0)
         return -EALREADY;
-    r = write_full(fd, EXIT_RECORD_CLAIM, strlen(EXIT_RECORD_CLAIM));
+    exit_record_claim(output_max, text);
+    r = write_full(fd, text, strlen(text));
     if (r < 0)
         return r;
     return fsync(fd) < 0 || flock(fd, LOCK_UN) < 0 ? -errno : 0;
@@ -184,17 +210,18 @@ static int exit_status(const ExitRecord *record) {
 
 int main(int argc, char **argv) {
     _cleanup_close_ int record_fd = -1, cgroup_fd = -1;
-    uint64_t begun_usec = now_usec(CLOCK_MONOTONIC), timeout_usec = 0;
     ExitRecord record = {.started_usec = now_usec(CLOCK_REALTIME)};
+    uint64_t begun_usec = now_usec(CLOCK_MONOTONIC);
+    Options options = {.output_max = JOB_OUTPUT_DEFAULT};
     Output out, err;
     char **script;
     int r;
 
     ignore_signals();
-    script = parse_arguments(argc, argv, &timeout_usec);
+    script = parse_arguments(argc, argv, &options);
     if (!script) {
-        (void)fputs("usage: dcm-run [--timeout-usec=N] [--interpreter=PROGRAM] -- SCRIPT "
-                    "[ARGUMENT...]\n",
+        (void)fputs("usage: dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] "
+                    "-- SCRIPT [ARGUMENT...]\n",
                     stderr);
         return EXIT_NO_RECORD;
     }
@@ -202,10 +229,11 @@ int main(int argc, char **argv) {
     if (record_fd < 0)
         return EXIT_NO_RECORD;
     cgroup_fd = cgroup_open();
-    output_init(&out, -1, STDOUT_FILENO);
-    output_init(&err, -1, STDERR_FILENO);
+    output_init(&out, STDOUT_FILENO, options.output_max);
+    output_init(&err, STDERR_FILENO, options.output_max);
+    record.output_max = options.output_max;
 
-    r = claim(record_fd);
+    r = claim(record_fd, options.output_max);
     if (r == -EALREADY) {
         (void)fputs("dcm-run: this job has been started before, or is refused\n", stderr);
         return EXIT_NO_RECORD;
@@ -217,7 +245,7 @@ int main(int argc, char **argv) {
         record.status = -r;
     } else {
         record.reason =
-            find_reason(now_usec(CLOCK_MONOTONIC) - begun_usec, timeout_usec, cgroup_fd);
+            find_reason(now_usec(CLOCK_MONOTONIC) - begun_usec, options.timeout_usec, cgroup_fd);
         record.left_behind = cgroup_count_others(cgroup_fd);
     }
     output_summarize(&out, &record.out);

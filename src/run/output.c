@@ -14,13 +14,11 @@
 
 #define COPY_SIZE ((size_t)64 * 1024) /* a pipe's default capacity */
 
-_Static_assert(COPY_SIZE <= JOB_OUTPUT_TAIL_MAX, "one copy may lap the ring");
+_Static_assert(COPY_SIZE <= JOB_OUTPUT_MIN / 2, "one copy may lap the ring");
 
-void output_init(Output *o, int pipe_fd, int file_fd) {
-    *o = (Output){.pipe_fd = pipe_fd,
-                  .file_fd = file_fd,
-                  .tail_start = JOB_OUTPUT_HEAD_MAX,
-                  .tail_end = JOB_OUTPUT_HEAD_MAX};
+void output_init(Output *o, int file_fd, uint64_t max) {
+    *o = (Output){
+        .pipe_fd = -1, .file_fd = file_fd, .max = max, .tail_start = max / 2, .tail_end = max / 2};
     sha256_init(&o->sha256);
 }
 
@@ -50,7 +48,7 @@ static void keep_head(Output *o, const char *buf, size_t size) {
 }
 
 static void keep_tail(Output *o, const char *buf, size_t size) {
-    size_t written = write_at(o->file_fd, buf, size, job_output_position(o->total));
+    size_t written = write_at(o->file_fd, buf, size, job_output_position(o->max, o->total));
 
     if (written == 0)
         return;
@@ -63,9 +61,9 @@ static void keep_tail(Output *o, const char *buf, size_t size) {
 static void keep(Output *o, const char *buf, size_t size) {
     sha256_update(&o->sha256, buf, size);
     while (size > 0) {
-        uint64_t position = job_output_position(o->total);
-        bool in_head = o->total < JOB_OUTPUT_HEAD_MAX;
-        uint64_t room = JOB_OUTPUT_HEAD_MAX + (in_head ? 0 : JOB_OUTPUT_TAIL_MAX) - position;
+        uint64_t position = job_output_position(o->max, o->total);
+        bool in_head = o->total < o->max / 2;
+        uint64_t room = o->max / 2 * (in_head ? 1 : 2) - position;
         size_t n = MIN(size, room);
 
         if (in_head)
@@ -103,7 +101,7 @@ void output_drain(Output *o) {
 
 void output_summarize(Output *o, OutputSummary *ret) {
     uint64_t tail = o->tail_end - o->tail_start;
-    uint64_t kept = MIN(tail, JOB_OUTPUT_TAIL_MAX);
+    uint64_t kept = MIN(tail, o->max / 2);
 
     if (o->total > 0)
         (void)fdatasync(o->file_fd); /* an error here is one more way to lose kept bytes */

@@ -9,13 +9,15 @@
 typedef struct Output {
     int pipe_fd; /* -1 after its end */
     int file_fd;
+    uint64_t max; /* bytes that are kept */
     uint64_t total;
     uint64_t head_end;             /* the head holds stream bytes [0, head_end) */
     uint64_t tail_start, tail_end; /* the ring holds the last of stream bytes [start, end) */
     Sha256 sha256;
 } Output;
 
-void output_init(Output *o, int pipe_fd, int file_fd);
+/* `max`: bytes that are kept, JOB_OUTPUT_MIN at least. */
+void output_init(Output *o, int file_fd, uint64_t max);
 void output_done(Output *o);
 
 /* Copies what the pipe has now, at most `max` bytes; never blocks. Closes the pipe at its end. */

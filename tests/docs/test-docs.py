@@ -18,6 +18,7 @@ MAN = ROOT / "docs/man"
 PAGES = sorted(MAN.glob("*.[1-9]"))
 MARKDOWN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 TYPES = {"STRING": "string", "LIST": "list", "PATH": "path", "BOOL": "boolean", "INT": "integer",
+         "SIZE": "bytes",
          "MSEC": "milliseconds", "SECONDS": "seconds"}
 
 

@@ -160,14 +160,30 @@ class RunTest(unittest.TestCase):
         self.assertEqual(tail, ((line * (TAIL // len(line) + 1)) + end)[-TAIL:])
 
     def test_sizes_around_the_bounds(self):
-        for size in (HEAD - 1, HEAD, HEAD + 1, HEAD + TAIL, HEAD + TAIL + 1):
-            self.run_script(f"#!/bin/sh\nhead -c {size} /dev/zero\n")
-            record = self.record()
-            tail = min(max(size - HEAD, 0), TAIL)
-            self.assertEqual(
-                (record["STDOUT_TOTAL"], record["STDOUT_HEAD"], record["STDOUT_TAIL"],
-                 record["STDOUT_TAIL_OFFSET"]),
-                (size, min(size, HEAD), tail, size - tail if tail else 0))
+        for half in (64 * 1024, HEAD, 4 * HEAD):
+            for size in (half - 1, half, half + 1, 2 * half, 2 * half + 1):
+                self.run_script(f"#!/bin/sh\nhead -c {size} /dev/zero\n",
+                                options=[f"--output-max={2 * half}"])
+                record = self.record()
+                tail = min(max(size - half, 0), half)
+                self.assertEqual(
+                    (record["STDOUT_TOTAL"], record["STDOUT_HEAD"], record["STDOUT_TAIL"],
+                     record["STDOUT_TAIL_OFFSET"]),
+                    (size, min(size, half), tail, size - tail if tail else 0))
+                self.assertEqual((self.dir / "stdout").stat().st_size, min(size, 2 * half))
+
+    def test_size_is_written_down_before_the_script_begins(self):
+        """From then on a reader knows what is head and what is ring; the default is not said."""
+        for options, lines in (((), ["DCM_EXIT_RECORD=1"]), (["--output-max=1048576"], ["DCM_EXIT_RECORD=1"]),
+                               (["--output-max=131072"], ["DCM_EXIT_RECORD=1", "OUTPUT_MAX=131072"])):
+            self.run_script(f"#!/bin/sh\ncat {self.dir}/exit\n", options=options)
+            self.assertEqual((self.dir / "stdout").read_text().splitlines(), lines)
+            self.assertEqual((self.dir / "exit").read_text().splitlines()[:len(lines)], lines)
+            os.truncate(self.dir / "stdout", 0)
+        for size in ("131071", "1073741825", "x", "", "-1"):
+            self.assertEqual(self.run_script(f"#!/bin/sh\ntouch {self.dir}/ran\n",
+                                             options=[f"--output-max={size}"]), 125)
+        self.assertFalse((self.dir / "ran").exists())
 
     def test_full_disk(self):
         self.assertEqual(self.run_script("#!/bin/sh\nhead -c 3000000 /dev/zero; exit 9\n",

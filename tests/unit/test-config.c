@@ -48,6 +48,8 @@ static void assert_defaults(const Config *c) {
     g_assert_cmpuint(c->retransmission_usec, ==, 5 * USEC_PER_SEC);
     g_assert_cmpint(c->max_at_once, ==, -1);
     g_assert_cmpuint(c->workers, ==, 2);
+    g_assert_cmpuint(c->output_budget, ==, (uint64_t)1 << 30);
+    g_assert_cmpuint(c->reply_output_max, ==, REPLY_OUTPUT_DEFAULT);
     g_assert_cmpuint(c->db_timeout_usec, ==, 14400 * USEC_PER_SEC);
     g_assert_null(c->platform_name);
     g_assert_null(c->platform_version);
@@ -111,6 +113,16 @@ static void test_numbers(void) {
         {"storage", "db_timeout", "inf", NUMBER(db_timeout_usec), -2},
         {"storage", "db_timeout", "-inf", NUMBER(db_timeout_usec), -2},
         {"storage", "db_timeout", "1e400", NUMBER(db_timeout_usec), -2},
+        {"jobs", "output_budget", "0", NUMBER(output_budget), 0},
+        {"jobs", "output_budget", "2T", NUMBER(output_budget), (int64_t)2 << 40},
+        {"jobs", "output_budget", "-1", NUMBER(output_budget), -2},
+        {"jobs", "output_budget", "1KB", NUMBER(output_budget), -2},
+        {"jobs", "output_budget", "1.5G", NUMBER(output_budget), -2},
+        {"jobs", "output_budget", "17179869184G", NUMBER(output_budget), -2},
+        {"jobs", "reply_output_max", "4096", NUMBER(reply_output_max), 4096},
+        {"jobs", "reply_output_max", "4095", NUMBER(reply_output_max), -2},
+        {"jobs", "reply_output_max", "3M", NUMBER(reply_output_max), REPLY_OUTPUT_MAX},
+        {"jobs", "reply_output_max", "3145729", NUMBER(reply_output_max), -2},
         {"workers", "count", "", NUMBER(workers), -2},
         {"workers", "count", "two", NUMBER(workers), -2},
         {"workers", "count", "2 3", NUMBER(workers), -2},

@@ -13,10 +13,10 @@ static ExitRecord sample(void) {
                     .left_behind = 12,
                     .started_usec = 1700000000000000,
                     .ended_usec = UINT64_MAX,
-                    .out = {.total_bytes = JOB_OUTPUT_HEAD_MAX + JOB_OUTPUT_TAIL_MAX + 5,
-                            .head_bytes = JOB_OUTPUT_HEAD_MAX,
-                            .tail_bytes = JOB_OUTPUT_TAIL_MAX,
-                            .tail_offset = JOB_OUTPUT_HEAD_MAX + 5},
+                    .out = {.total_bytes = JOB_OUTPUT_DEFAULT + 5,
+                            .head_bytes = JOB_OUTPUT_DEFAULT / 2,
+                            .tail_bytes = JOB_OUTPUT_DEFAULT / 2,
+                            .tail_offset = JOB_OUTPUT_DEFAULT / 2 + 5},
                     .err = {.total_bytes = 10, .head_bytes = 7}};
 
     sha256_hex("x", 1, r.out.sha256);
@@ -54,6 +54,7 @@ static void test_round_trip(void) {
         r.status = ends[i].status;
         text = render(&r);
         g_assert_cmpint(exit_record_parse(text, strlen(text), &back), ==, 0);
+        g_assert_cmpuint(back.output_max, ==, JOB_OUTPUT_DEFAULT);
         g_assert_cmpint(back.kind, ==, r.kind);
         g_assert_cmpint(back.status, ==, r.status);
         g_assert_cmpint(back.reason, ==, r.reason);
@@ -62,6 +63,43 @@ static void test_round_trip(void) {
         g_assert_cmpuint(back.ended_usec, ==, r.ended_usec);
         g_assert_cmpmem(&back.out, sizeof(back.out), &r.out, sizeof(r.out));
         g_assert_cmpmem(&back.err, sizeof(back.err), &r.err, sizeof(r.err));
+    }
+}
+
+/* The size of what is kept is said at the beginning, in the claim too, unless it is the default. */
+static void test_output_max(void) {
+    static const uint64_t sizes[] = {JOB_OUTPUT_MIN, JOB_OUTPUT_DEFAULT + 2, JOB_OUTPUT_MAX};
+    static const uint64_t wrong[] = {1, JOB_OUTPUT_MIN - 1, JOB_OUTPUT_MAX + 1};
+    char claim[EXIT_RECORD_CLAIM_SIZE];
+    ExitRecord r = sample(), back;
+
+    for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+        _cleanup_free_ char *text = NULL;
+
+        r.output_max = sizes[i];
+        r.out = (OutputSummary){.total_bytes = UINT64_MAX, .head_bytes = sizes[i] / 2};
+        sha256_hex("x", 1, r.out.sha256);
+        text = render(&r);
+        exit_record_claim(sizes[i], claim);
+        g_assert_true(g_str_has_prefix(text, claim));
+        g_assert_cmpuint(exit_record_get_output_max(claim, strlen(claim)), ==, sizes[i]);
+        g_assert_cmpint(exit_record_parse(text, strlen(text), &back), ==, 0);
+        g_assert_cmpuint(back.output_max, ==, sizes[i]);
+        g_assert_cmpuint(back.out.head_bytes, ==, sizes[i] / 2);
+        free(TAKE_PTR(text));
+        r.out.head_bytes++;
+        text = render(&r);
+        g_assert_cmpint(parse(text), ==, -EBADMSG);
+    }
+    exit_record_claim(JOB_OUTPUT_DEFAULT, claim);
+    g_assert_cmpstr(claim, ==, EXIT_RECORD_CLAIM);
+    for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+        _cleanup_free_ char *text = NULL;
+
+        r = sample();
+        r.output_max = wrong[i];
+        text = render(&r);
+        g_assert_cmpint(parse(text), ==, -EBADMSG);
     }
 }
 
@@ -79,6 +117,8 @@ static void test_garbage(void) {
         const char *from, *to;
     } changes[] = {
         {"DCM_EXIT_RECORD=1", "DCM_EXIT_RECORD=2"},
+        {"KIND=exited", "OUTPUT_MAX=1048576\nKIND=exited"}, /* the default has no line */
+        {"KIND=exited", "OUTPUT_MAX=x\nKIND=exited"},
         {"KIND=exited", "KIND=excited"},
         {"KIND=exited", "KIND="},
         {"REASON=timeout", "REASON=boredom"},
@@ -150,8 +190,8 @@ static void test_mutations(void) {
 
             text[i] = (char)c;
             if (exit_record_parse(text, size, &back) >= 0) {
-                g_assert_cmpuint(back.out.head_bytes, <=, JOB_OUTPUT_HEAD_MAX);
-                g_assert_cmpuint(back.out.tail_bytes, <=, JOB_OUTPUT_TAIL_MAX);
+                g_assert_cmpuint(back.out.head_bytes, <=, JOB_OUTPUT_DEFAULT / 2);
+                g_assert_cmpuint(back.out.tail_bytes, <=, JOB_OUTPUT_DEFAULT / 2);
                 g_assert_cmpuint(back.out.tail_offset, <=, back.out.total_bytes);
             }
             text[i] = saved;
@@ -161,6 +201,7 @@ static void test_mutations(void) {
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/exit-record/round-trip", test_round_trip);
+    g_test_add_func("/exit-record/output-max", test_output_max);
     g_test_add_func("/exit-record/partial", test_partial);
     g_test_add_func("/exit-record/garbage", test_garbage);
     g_test_add_func("/exit-record/hostile", test_hostile);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Proves that kept output is put together right: head, what is missing, ring unrolled; and that a
+/* Proves that kept output is put together right, whatever its sizes: head, what is missing with
+ * count and checksum, ring unrolled; that a reader is given no more than it wants; and that a
  * summary that does not fit its file does no harm. */
 #include <fcntl.h>
 #include <glib.h>
@@ -8,6 +9,10 @@
 
 #include "basic/fd-util.h"
 #include "basic/job-output.h"
+
+#define MAX_DEFAULT JOB_OUTPUT_DEFAULT
+#define HALF (JOB_OUTPUT_DEFAULT / 2)
+#define NO_LIMIT (2 * JOB_OUTPUT_DEFAULT)
 
 typedef struct Fixture {
     char *dir;
@@ -24,6 +29,7 @@ static void set_up(Fixture *f, gconstpointer unused) {
 
 static void tear_down(Fixture *f, gconstpointer unused) {
     (void)unlinkat(f->dir_fd, "stdout", 0);
+    (void)unlinkat(f->dir_fd, "exit", 0);
     safe_close(f->fd);
     safe_close(f->dir_fd);
     g_rmdir(f->dir);
@@ -35,20 +41,32 @@ static char stream_byte(uint64_t offset) {
 }
 
 /* What dcm-run leaves of a stream of that size. */
-static OutputSummary write_stream(Fixture *f, uint64_t total) {
-    uint64_t tail = total > JOB_OUTPUT_HEAD_MAX ? total - JOB_OUTPUT_HEAD_MAX : 0;
-    g_autofree char *image = g_malloc0(JOB_OUTPUT_HEAD_MAX + JOB_OUTPUT_TAIL_MAX);
-    OutputSummary s = {.total_bytes = total,
-                       .head_bytes = MIN(total, JOB_OUTPUT_HEAD_MAX),
-                       .tail_bytes = MIN(tail, JOB_OUTPUT_TAIL_MAX)};
+static ExitRecord write_stream(Fixture *f, uint64_t max, uint64_t total) {
+    uint64_t tail = total > max / 2 ? total - max / 2 : 0;
+    g_autofree char *image = g_malloc0(max);
+    ExitRecord r = {.output_max = max, .kind = EXIT_KIND_EXITED};
 
-    s.tail_offset = s.tail_bytes > 0 ? total - s.tail_bytes : 0;
+    r.out = (OutputSummary){
+        .total_bytes = total, .head_bytes = MIN(total, max / 2), .tail_bytes = MIN(tail, max / 2)};
+    r.out.tail_offset = r.out.tail_bytes > 0 ? total - r.out.tail_bytes : 0;
+    memset(r.out.sha256, 'f', sizeof(r.out.sha256) - 1);
+    memset(r.err.sha256, 'e', sizeof(r.err.sha256) - 1);
     for (uint64_t i = 0; i < total; i++)
-        image[job_output_position(i)] = stream_byte(i);
+        image[job_output_position(max, i)] = stream_byte(i);
     g_assert_cmpint(ftruncate(f->fd, 0), ==, 0);
-    g_assert_cmpint(pwrite(f->fd, image, s.head_bytes + s.tail_bytes, 0), ==,
-                    (ssize_t)(s.head_bytes + s.tail_bytes));
-    return s;
+    g_assert_cmpint(pwrite(f->fd, image, r.out.head_bytes + r.out.tail_bytes, 0), ==,
+                    (ssize_t)(r.out.head_bytes + r.out.tail_bytes));
+    return r;
+}
+
+static void read_all(Fixture *f, const ExitRecord *record, uint64_t limit, char **ret,
+                     size_t *ret_size) {
+    JobOutput o;
+
+    g_assert_cmpint(job_output_open(f->dir_fd, "stdout", record, &o), ==, 0);
+    g_assert_cmpint(job_output_read(&o, limit, ret, ret_size), ==, 0);
+    g_assert_cmpint((*ret)[*ret_size], ==, 0);
+    job_output_done(&o);
 }
 
 static void append_stream(GString *expected, uint64_t from, uint64_t to) {
@@ -56,111 +74,164 @@ static void append_stream(GString *expected, uint64_t from, uint64_t to) {
         g_string_append_c(expected, stream_byte(i));
 }
 
+/* With all that was kept, and with less. */
 static void test_sizes(Fixture *f, gconstpointer unused) {
-    const uint64_t both = JOB_OUTPUT_HEAD_MAX + JOB_OUTPUT_TAIL_MAX;
-    const uint64_t totals[] = {0,
-                               1,
-                               JOB_OUTPUT_HEAD_MAX,
-                               JOB_OUTPUT_HEAD_MAX + 1,
-                               both - 1,
-                               both,
-                               both + 1,
-                               both + 4711,
-                               2 * both,
-                               2 * both + 99};
+    static const uint64_t maxima[] = {JOB_OUTPUT_MIN, JOB_OUTPUT_DEFAULT, JOB_OUTPUT_MIN + 2 * 77};
+    static const uint64_t limits[] = {2, 4096, 300000, JOB_OUTPUT_DEFAULT, 2 * JOB_OUTPUT_DEFAULT};
 
-    for (size_t i = 0; i < G_N_ELEMENTS(totals); i++) {
-        g_autoptr(GString) expected = g_string_new(NULL);
-        OutputSummary s = write_stream(f, totals[i]);
-        _cleanup_free_ char *text = NULL;
-        size_t size;
+    for (size_t m = 0; m < ELEMENTSOF(maxima); m++)
+        for (size_t l = 0; l < ELEMENTSOF(limits); l++) {
+            const uint64_t max = maxima[m], half = max / 2, limit = limits[l];
+            const uint64_t totals[] = {
+                0,       1,          2,       half,         half + 1, max - 1,  max,
+                max + 1, max + 4711, 2 * max, 2 * max + 99, limit,    limit + 1};
 
-        append_stream(expected, 0, s.head_bytes);
-        if (totals[i] > both)
-            g_string_append_printf(expected, "\n[... %" G_GUINT64_FORMAT " bytes left out ...]\n",
-                                   (guint64)(totals[i] - both));
-        if (s.tail_bytes > 0)
-            append_stream(expected, s.tail_offset, totals[i]);
-        g_assert_cmpint(job_output_read(f->dir_fd, "stdout", &s, &text, &size), ==, 0);
-        g_assert_cmpmem(text, size, expected->str, expected->len);
-        g_assert_cmpint(text[size], ==, 0);
-    }
+            for (size_t i = 0; i < G_N_ELEMENTS(totals); i++) {
+                const uint64_t total = totals[i], part = total <= limit ? total : limit / 2;
+                const uint64_t head = MIN(part, total <= max ? part : half);
+                const uint64_t tail = total == head ? 0 : MIN(total > limit ? part : half, half);
+                g_autoptr(GString) expected = g_string_new(NULL);
+                ExitRecord r = write_stream(f, max, total);
+                _cleanup_free_ char *text = NULL;
+                size_t size;
+
+                append_stream(expected, 0, head);
+                if (head + tail < total)
+                    g_string_append_printf(expected,
+                                           "\n[... %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                                           " bytes left out; SHA-256 of all: %s ...]\n",
+                                           (guint64)(total - head - tail), (guint64)total,
+                                           r.out.sha256);
+                append_stream(expected, total - tail, total);
+                read_all(f, &r, limit, &text, &size);
+                g_assert_cmpmem(text, size, expected->str, expected->len);
+            }
+        }
 }
 
 static void test_without_record(Fixture *f, gconstpointer unused) {
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *text = NULL, *less = NULL;
     size_t size;
 
-    (void)write_stream(f, 2 * JOB_OUTPUT_HEAD_MAX);
-    g_assert_cmpint(job_output_read(f->dir_fd, "stdout", NULL, &text, &size), ==, 0);
-    g_assert_cmpuint(size, ==, JOB_OUTPUT_HEAD_MAX);
+    (void)write_stream(f, MAX_DEFAULT, HALF);
+    read_all(f, NULL, NO_LIMIT, &text, &size);
+    g_assert_cmpuint(size, ==, HALF);
+    free(TAKE_PTR(text));
+    (void)write_stream(f, MAX_DEFAULT, HALF + 1);
+    read_all(f, NULL, NO_LIMIT, &text, &size);
+    g_assert_true(g_str_has_suffix(text, "\n[... more is not told ...]\n"));
+    g_assert_cmpint(text[HALF], ==, '\n');
+    read_all(f, NULL, 3, &less, &size);
+    g_assert_cmpstr(less, ==, "abc\n[... more is not told ...]\n");
+}
+
+/* How much is kept is known from the claim on. */
+static void test_claim(Fixture *f, gconstpointer unused) {
+    static const struct {
+        const char *text;
+        uint64_t max;
+    } cases[] = {
+        {EXIT_RECORD_CLAIM, JOB_OUTPUT_DEFAULT},
+        {EXIT_RECORD_CLAIM "OUTPUT_MAX=131072\n", JOB_OUTPUT_MIN},
+        {EXIT_RECORD_CLAIM "OUTPUT_MAX=131072\nKIND=", JOB_OUTPUT_MIN},
+        {EXIT_RECORD_CLAIM "OUTPUT_MAX=1073741824\n", JOB_OUTPUT_MAX},
+        {EXIT_RECORD_CLAIM "OUTPUT_MAX=1073741825\n", JOB_OUTPUT_DEFAULT},
+        {EXIT_RECORD_CLAIM "OUTPUT_MAX=131071\n", JOB_OUTPUT_DEFAULT},
+        {EXIT_RECORD_CLAIM "OUTPUT_MAX=131072", JOB_OUTPUT_DEFAULT},
+        {EXIT_RECORD_CLAIM "OUTPUT_MAX=0131072\n", JOB_OUTPUT_DEFAULT},
+        {"", JOB_OUTPUT_DEFAULT},
+        {"x", JOB_OUTPUT_DEFAULT},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        int fd = openat(f->dir_fd, "exit", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        JobOutput o;
+
+        g_assert_cmpint(write(fd, cases[i].text, strlen(cases[i].text)), ==,
+                        (ssize_t)strlen(cases[i].text));
+        safe_close(fd);
+        g_assert_cmpint(job_output_open(f->dir_fd, "stdout", NULL, &o), ==, 0);
+        g_assert_cmpuint(o.max, ==, cases[i].max);
+        g_assert_false(o.has_ended);
+        job_output_done(&o);
+    }
 }
 
 /* The disk was full for a while, then until the end. */
 static void test_holes(Fixture *f, gconstpointer unused) {
     _cleanup_free_ char *text = NULL;
-    OutputSummary s;
+    ExitRecord r = write_stream(f, MAX_DEFAULT, HALF + 100);
     size_t size;
 
-    (void)write_stream(f, JOB_OUTPUT_HEAD_MAX + 100);
-    s = (OutputSummary){.total_bytes = JOB_OUTPUT_HEAD_MAX + 1000,
-                        .head_bytes = 3,
-                        .tail_bytes = 10,
-                        .tail_offset = JOB_OUTPUT_HEAD_MAX + 5};
-    g_assert_cmpint(job_output_read(f->dir_fd, "stdout", &s, &text, &size), ==, 0);
-    g_assert_true(g_str_has_prefix(text, "abc\n[... 524290 bytes left out ...]\n"));
-    g_assert_true(g_str_has_suffix(text, "\n[... 985 bytes left out ...]\n"));
+    r.out.total_bytes = HALF + 1000;
+    r.out.head_bytes = 3;
+    r.out.tail_bytes = 10;
+    r.out.tail_offset = HALF + 5;
+    read_all(f, &r, NO_LIMIT, &text, &size);
+    g_assert_true(g_str_has_prefix(text, "abc\n[... 524290 of 525288 bytes left out; "));
+    g_assert_nonnull(strstr(text, "\n[... 985 of 525288 bytes left out; "));
+    g_assert_true(g_str_has_suffix(text, " ...]\n"));
 }
 
 static void test_shorter_file(Fixture *f, gconstpointer unused) {
     _cleanup_free_ char *text = NULL;
-    OutputSummary s = write_stream(f, 3 * JOB_OUTPUT_HEAD_MAX);
+    ExitRecord r = write_stream(f, MAX_DEFAULT, 3 * HALF);
+    JobOutput o;
     size_t size;
 
     g_assert_cmpint(ftruncate(f->fd, 4), ==, 0);
-    g_assert_cmpint(job_output_read(f->dir_fd, "stdout", &s, &text, &size), ==, 0);
-    g_assert_true(g_str_has_prefix(text, "abcd\n[..."));
-    g_assert_cmpint(job_output_read(f->dir_fd, "absent", &s, &text, &size), ==, -ENOENT);
+    read_all(f, &r, NO_LIMIT, &text, &size);
+    g_assert_true(g_str_has_prefix(text, "abcd\n[... 1572860 of 1572864 bytes"));
+    g_assert_cmpint(job_output_open(f->dir_fd, "absent", &r, &o), ==, -ENOENT);
 }
 
 static void test_no_link(Fixture *f, gconstpointer unused) {
-    char *text = NULL;
-    size_t size;
+    JobOutput o;
 
     g_assert_cmpint(symlinkat("/etc/passwd", f->dir_fd, "link"), ==, 0);
-    g_assert_cmpint(job_output_read(f->dir_fd, "link", NULL, &text, &size), ==, -ELOOP);
+    g_assert_cmpint(job_output_open(f->dir_fd, "link", NULL, &o), ==, -ELOOP);
     (void)unlinkat(f->dir_fd, "link", 0);
 }
 
 /* All pieces together are what was kept, in pieces of any size, from head to ring to its beginning.
  */
 static void test_pieces(Fixture *f, gconstpointer unused) {
-    const uint64_t both = JOB_OUTPUT_HEAD_MAX + JOB_OUTPUT_TAIL_MAX;
-    const uint64_t totals[] = {0,    1,         JOB_OUTPUT_HEAD_MAX, JOB_OUTPUT_HEAD_MAX + 1,
-                               both, both + 777};
+    const uint64_t totals[] = {
+        0, 1, HALF, HALF + 1, MAX_DEFAULT, MAX_DEFAULT + 777, JOB_OUTPUT_MIN};
     static const size_t sizes[] = {100003, 512 * 1024, 2 * 1024 * 1024};
+    static const uint64_t maxima[] = {JOB_OUTPUT_MIN, JOB_OUTPUT_DEFAULT};
 
-    for (size_t i = 0; i < ELEMENTSOF(totals); i++)
+    for (size_t i = 0; i < ELEMENTSOF(totals) * ELEMENTSOF(maxima); i++)
         for (size_t k = 0; k < ELEMENTSOF(sizes); k++) {
-            OutputSummary s = write_stream(f, totals[i]);
+            ExitRecord r = write_stream(f, maxima[i % 2], totals[i / 2]);
             g_autofree char *buf = g_malloc(sizes[k]);
             uint64_t offset = 0, at = 0, kept = 0;
+            JobOutput o;
             ssize_t n;
 
-            while ((n = job_output_read_at(f->dir_fd, "stdout", &s, offset, buf, sizes[k], &at)) >
-                   0) {
-                g_assert_true(at == offset || (offset == s.head_bytes && at == s.tail_offset));
+            g_assert_cmpint(job_output_open(f->dir_fd, "stdout", &r, &o), ==, 0);
+            while ((n = job_output_read_at(&o, offset, buf, sizes[k], &at)) > 0) {
+                g_assert_true(at == offset ||
+                              (offset == r.out.head_bytes && at == r.out.tail_offset));
                 for (ssize_t b = 0; b < n; b++)
                     g_assert_cmpint(buf[b], ==, stream_byte(at + (uint64_t)b));
                 kept += (uint64_t)n;
                 offset = at + (uint64_t)n;
             }
             g_assert_cmpint(n, ==, 0);
-            g_assert_cmpuint(kept, ==, s.head_bytes + s.tail_bytes);
-            g_assert_cmpuint(offset, ==, s.total_bytes);
-            g_assert_cmpint(job_output_read_at(f->dir_fd, "stdout", &s, UINT64_MAX, buf, 1, &at),
-                            ==, 0);
+            g_assert_cmpuint(kept, ==, r.out.head_bytes + r.out.tail_bytes);
+            g_assert_cmpuint(offset, ==, r.out.total_bytes);
+            g_assert_cmpint(job_output_read_at(&o, UINT64_MAX, buf, 1, &at), ==, 0);
+            job_output_done(&o);
         }
+}
+
+static void test_disk_usage(Fixture *f, gconstpointer unused) {
+    const uint64_t empty = job_output_disk_usage(f->dir_fd);
+
+    (void)write_stream(f, MAX_DEFAULT, MAX_DEFAULT);
+    g_assert_cmpint(fsync(f->fd), ==, 0); /* until then blocks may be promised and not counted */
+    g_assert_cmpuint(job_output_disk_usage(f->dir_fd), >=, empty + MAX_DEFAULT);
 }
 
 int main(int argc, char **argv) {
@@ -169,8 +240,10 @@ int main(int argc, char **argv) {
     ADD("sizes", test_sizes);
     ADD("pieces", test_pieces);
     ADD("without-record", test_without_record);
+    ADD("claim", test_claim);
     ADD("holes", test_holes);
     ADD("shorter-file", test_shorter_file);
     ADD("no-link", test_no_link);
+    ADD("disk-usage", test_disk_usage);
     return g_test_run();
 }

@@ -208,33 +208,79 @@ static void test_missing_output(void) {
     assert_reply(f.reply, 0, "", "");
 }
 
-/* Both streams full, of each byte that takes much room in JSON or is replaced. */
+/* Both streams full, of each byte that takes much room in JSON or is replaced, with every setting
+ * of how much is kept and how much is told: the reply fits in a message, and says what is missing.
+ */
 static void test_largest(void) {
     static const uint8_t bytes[] = {'x', 1, 0x1f, '"', '\n', 0, 0xff, 0xc3};
-    const size_t size = JOB_OUTPUT_HEAD_MAX + JOB_OUTPUT_TAIL_MAX;
+    static const uint64_t told[] = {4096, REPLY_OUTPUT_DEFAULT, REPLY_OUTPUT_MAX};
+    static const uint64_t kept[] = {JOB_OUTPUT_MIN, JOB_OUTPUT_DEFAULT, 8 * JOB_OUTPUT_DEFAULT};
 
-    for (size_t i = 0; i < ELEMENTSOF(bytes); i++) {
+    for (size_t i = 0; i < ELEMENTSOF(bytes) * ELEMENTSOF(told) * ELEMENTSOF(kept); i++) {
+        const uint64_t limit = told[i % 3], size = kept[i / 3 % 3];
         g_autofree char *data = g_malloc(size);
         ExitRecord record = make_record(EXIT_KIND_EXITED, 0, "", "");
         _cleanup_fixture_ Fixture f;
         _cleanup_free_ char *text = NULL;
         size_t text_size = 0;
 
-        memset(data, bytes[i], size);
+        memset(data, bytes[i / 9], size);
         fixture_init(&f, NULL, NULL);
         temporary_write(f.dir, "stdout", data, size);
         temporary_write(f.dir, "stderr", data, size);
+        record.output_max = size;
         record.out = record.err = (OutputSummary){.total_bytes = 10 * size,
-                                                  .head_bytes = JOB_OUTPUT_HEAD_MAX,
-                                                  .tail_bytes = JOB_OUTPUT_TAIL_MAX,
-                                                  .tail_offset = 10 * size - JOB_OUTPUT_TAIL_MAX};
+                                                  .head_bytes = size / 2,
+                                                  .tail_bytes = size / 2,
+                                                  .tail_offset = 10 * size - size / 2};
+        job_reply_set_output_max(limit);
         g_assert_cmpint(job_reply_from_record(f.fd, &record, true, &f.reply), ==, 0);
         g_assert_cmpint(json_encode(f.reply, &text, &text_size), ==, 0);
-        g_assert_cmpuint(text_size, >, size / 2);
+        g_assert_cmpuint(text_size, >, MIN(limit, size) / 2);
         g_assert_cmpuint(text_size, <, MESSAGE_SIZE_MAX - 65536); /* room for the message around */
-        g_assert_nonnull(strstr(json_get_string(f.reply, "message"), " bytes left out ...]\n"));
+        g_assert_nonnull(strstr(json_get_string(f.reply, "message"), " bytes left out; SHA-256 "));
         g_assert_true(g_str_has_suffix(json_get_string(f.reply, "error_message"), "cancelled.\n"));
     }
+    job_reply_set_output_max(REPLY_OUTPUT_DEFAULT);
+}
+
+/* Whole up to what is configured, one byte more and it is cut. */
+static void test_limit(void) {
+    static const size_t sizes[] = {4096, 4097};
+
+    job_reply_set_output_max(4096);
+    for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+        g_autofree char *data = g_strnfill(sizes[i], 'x');
+        ExitRecord record = make_record(EXIT_KIND_EXITED, 0, data, "");
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f, data, "");
+        g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
+        g_assert_cmpint(streq(json_get_string(f.reply, "message"), data), ==, sizes[i] == 4096);
+        if (sizes[i] > 4096)
+            g_assert_nonnull(strstr(json_get_string(f.reply, "message"),
+                                    "\n[... 1 of 4097 bytes left out; SHA-256 of all: "));
+    }
+    job_reply_set_output_max(REPLY_OUTPUT_DEFAULT);
+}
+
+/* dcm-run was killed: what is kept may be more than fits in a reply. */
+static void test_large_without_record(void) {
+    static const char claim[] = EXIT_RECORD_CLAIM "OUTPUT_MAX=33554432\n";
+    const size_t size = 24 * 1024 * 1024;
+    UnitStatus status = {.result = "signal", .main_code = CLD_KILLED, .main_status = SIGKILL};
+    g_autofree char *data = g_malloc0(size);
+    _cleanup_free_ char *text = NULL;
+    _cleanup_fixture_ Fixture f;
+    size_t text_size = 0;
+
+    fixture_init(&f, NULL, NULL);
+    temporary_write(f.dir, "stdout", data, size);
+    temporary_write(f.dir, "exit", claim, strlen(claim));
+    g_assert_cmpint(job_reply_from_unit(f.fd, &status, false, &f.reply), ==, 0);
+    g_assert_cmpint(json_encode(f.reply, &text, &text_size), ==, 0);
+    g_assert_cmpuint(text_size, <, MESSAGE_SIZE_MAX - 65536);
+    g_assert_true(g_str_has_suffix(json_get_string(f.reply, "message"), "more is not told ...]\n"));
 }
 
 static void test_record_read(void) {
@@ -271,6 +317,8 @@ int main(int argc, char **argv) {
     g_test_add_func("/job-result/invalid-utf8", test_invalid_utf8);
     g_test_add_func("/job-result/missing-output", test_missing_output);
     g_test_add_func("/job-result/largest", test_largest);
+    g_test_add_func("/job-result/limit", test_limit);
+    g_test_add_func("/job-result/large-without-record", test_large_without_record);
     g_test_add_func("/job-result/record-read", test_record_read);
     return g_test_run();
 }

@@ -68,6 +68,10 @@ static void test_void(void) {
         "[limits]\nmemory_max = 99999999T\n",
         "[limits]\nmemory_max = -1\n",
         "[limits]\nmemory_max = 1GB\n",
+        "[limits]\ntasks_max = 1K\n",
+        "[limits]\noutput_max = none\n",
+        "[limits]\noutput_max = 131071\n",
+        "[limits]\noutput_max = 1025M\n",
         "[limits]\ncpu_weight = 10001\n",
         "[limits]\nwritable_paths = tmp\n",
         "[limits]\nwritable_paths = /a/../b\n",
@@ -123,13 +127,14 @@ static void test_link_to_nothing(void) {
 }
 
 static void test_limits(void) {
-    static const char text[] = "[limits run_*]\n"
-                               "timeout = 60\nwritable_paths =\n"
-                               "[limits]\n"
-                               "timeout = 3600\nmemory_max = 2G\ntasks_max = 10\ncpu_weight = 50\n"
-                               "io_weight = 20\nnetwork = no\nwritable_paths = /srv, -/tmp\n"
-                               "[limits run_script]\n"
-                               "memory_max = none\n";
+    static const char text[] =
+        "[limits run_*]\n"
+        "timeout = 60\nwritable_paths =\n"
+        "[limits]\n"
+        "timeout = 3600\nmemory_max = 2G\ntasks_max = 10\ncpu_weight = 50\n"
+        "io_weight = 20\noutput_max = 128K\nnetwork = no\nwritable_paths = /srv, -/tmp\n"
+        "[limits run_script]\n"
+        "memory_max = none\noutput_max = 1G\n";
     _cleanup_(policy_freep) Policy *p = NULL;
     JobLimits l;
     char *error = NULL;
@@ -141,6 +146,7 @@ static void test_limits(void) {
     g_assert_cmpuint(l.tasks_max, ==, 10);
     g_assert_cmpuint(l.cpu_weight, ==, 50);
     g_assert_cmpuint(l.io_weight, ==, 20);
+    g_assert_cmpuint(l.output_max, ==, JOB_OUTPUT_MIN);
     g_assert_false(l.network);
     g_assert_cmpstr(l.writable_paths[0], ==, "/srv");
     g_assert_cmpstr(l.writable_paths[1], ==, "-/tmp");
@@ -148,6 +154,7 @@ static void test_limits(void) {
     policy_get_limits(p, "run_script", &l);
     g_assert_cmpuint(l.timeout_usec, ==, 60 * USEC_PER_SEC);
     g_assert_cmpuint(l.memory_max, ==, UINT64_MAX);
+    g_assert_cmpuint(l.output_max, ==, JOB_OUTPUT_MAX);
     g_assert_cmpuint(l.tasks_max, ==, 10);
     g_assert_null(l.writable_paths);
 }
