@@ -10,6 +10,7 @@
 #include "core/config.h"
 #include "core/job-result.h"
 #include "core/offer.h"
+#include "core/output-retention.h"
 #include "core/retention.h"
 #include "core/storage.h"
 #include "core/token.h"
@@ -35,6 +36,7 @@ struct Agent {
     RequestFlow *flow;
     Dispatcher *dispatcher;
     Retention *retention;
+    OutputRetention *output_retention;
     sd_event_source *trim_timer;
     char *server_name;
     bool was_connected;
@@ -181,6 +183,8 @@ static void apply(Agent *a) {
                                         .long_workers = (unsigned)a->config.long_workers,
                                     });
     retention_configure(a->retention, a->config.db_timeout_usec, a->config.retain_job_usec);
+    output_retention_configure(a->output_retention, a->config.retain_job_usec,
+                               a->config.output_budget);
     job_reply_set_output_max(a->config.reply_output_max);
     dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
     if (console_set_level(a->console, a->config.console_level) < 0)
@@ -351,6 +355,9 @@ static int build_requests(Agent *a) {
         r = dispatcher_new(a->flow, a->console, on_hemlock, a, &a->dispatcher);
     if (r >= 0)
         r = retention_new(a->event, a->store, a->flow, a->paths.jobs_directory, &a->retention);
+    if (r >= 0)
+        r = output_retention_new(a->event, a->store, a->flow, a->paths.jobs_directory,
+                                 &a->output_retention);
     return r;
 }
 
@@ -409,6 +416,7 @@ Agent *agent_free(Agent *a) {
         console_log(a->console, LOG_CRIT, "The agent is shutting down.");
     sd_event_source_disable_unref(a->trim_timer);
     retention_free(a->retention);
+    output_retention_free(a->output_retention);
     dispatcher_free(a->dispatcher);
     request_flow_free(a->flow);
     console_free(a->console);
@@ -438,6 +446,7 @@ int agent_start(Agent *a) {
 
 int agent_set_bus(Agent *a, sd_bus *bus) {
     retention_set_bus(a->retention, bus);
+    output_retention_set_bus(a->output_retention, bus);
     return request_flow_set_bus(a->flow, bus);
 }
 

@@ -3,6 +3,7 @@
 
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "store/output-row.h"
 
 struct Batch {
     Store *store;
@@ -104,8 +105,10 @@ static int insert(Batch *b, Request *q, RequestState next) {
 static int set_reply(Batch *b, Request *q) {
     size_t size;
     const char *text = json_to_text(q->reply, &size);
+    int r;
 
-    return text ? store_set_reply(b->store, q->guid, text) : -ENOMEM;
+    r = text ? store_set_reply(b->store, q->guid, text) : -ENOMEM;
+    return r < 0 || !q->has_output ? r : store_add_output(b->store, q->guid, q->output_bytes);
 }
 
 static int store_change(Batch *b, BatchEntry *e) {

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/job-result.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include "basic/bounds.h"
+#include "basic/fd-util.h"
 #include "basic/file-util.h"
+#include "basic/guid.h"
 #include "basic/job-output.h"
 #include "proto/message.h"
 #include "proto/text.h"
@@ -24,6 +27,20 @@ int job_record_read(int dir_fd, ExitRecord *ret) {
     return r < 0 ? r : exit_record_parse(text, size, ret);
 }
 
+bool job_measure_output(const char *root, const char *guid, uint64_t *ret_bytes) {
+    _cleanup_close_ int root_fd = -1, fd = -1;
+    char name[JOB_NAME_SIZE];
+
+    guid_to_job_name(guid, name);
+    root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd >= 0)
+        fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    *ret_bytes = job_output_disk_usage(fd);
+    return true;
+}
+
 static uint64_t reply_output_max = REPLY_OUTPUT_DEFAULT; /* one setting of the process */
 
 void job_reply_set_output_max(uint64_t bytes) {
@@ -39,6 +56,17 @@ static int read_text(const JobOutput *o, uint64_t limit, char **ret) {
     return r < 0 ? r : utf8_replace_invalid(bytes, size, ret);
 }
 
+/* It was kept, and is no more: the directory has outlived what was known of the job. */
+static int tell_absence(const OutputSummary *s, char **ret) {
+    const JobOutput o = {.summary = s ? *s : (OutputSummary){}};
+    char gap[JOB_OUTPUT_GAP_SIZE] = "";
+
+    if (o.summary.total_bytes > 0)
+        job_output_gap(&o, o.summary.total_bytes, gap);
+    *ret = strdup(gap);
+    return *ret ? 0 : -ENOMEM;
+}
+
 /* Control characters take six bytes each in JSON: of a stream that is full of them less is told, so
  * that the reply fits in a message. */
 static int read_stream(int dir_fd, const char *name, const ExitRecord *record, char **ret) {
@@ -47,10 +75,11 @@ static int read_stream(int dir_fd, const char *name, const ExitRecord *record, c
     int r;
 
     r = job_output_open(dir_fd, name, record, &o);
-    if (r == -ENOENT) {
-        *ret = strdup("");
-        return *ret ? 0 : -ENOMEM;
-    }
+    if (r == -ENOENT)
+        return tell_absence(!record                 ? NULL
+                            : streq(name, "stdout") ? &record->out
+                                                    : &record->err,
+                            ret);
     for (uint64_t limit = reply_output_max; r >= 0; limit /= 2) {
         free(TAKE_PTR(text));
         r = read_text(&o, limit, &text);

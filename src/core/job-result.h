@@ -14,6 +14,9 @@
 /* How many bytes of each stream the replies carry from now on, as far as they fit in a message. */
 void job_reply_set_output_max(uint64_t bytes);
 
+/* True if the job has a directory; what its output takes on the disk. */
+bool job_measure_output(const char *root, const char *guid, uint64_t *ret_bytes);
+
 /* Reads the record of the job directory. -ENODATA: none yet. */
 int job_record_read(int dir_fd, ExitRecord *ret);
 

@@ -15,6 +15,7 @@
 #include "core/job-description.h"
 #include "proto/message.h"
 #include "store/job-row.h"
+#include "store/output-row.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)
 
@@ -100,6 +101,8 @@ static int store_end(LongJobs *l, const LongJob *j) {
         return r;
     r = store_finish_job(l->store, j->request->guid, good ? JOB_STATUS_COMPLETE : JOB_STATUS_ERROR,
                          text);
+    if (r >= 0 && j->request->has_output)
+        r = store_add_output(l->store, j->request->guid, j->request->output_bytes);
     return end_transaction(l, r);
 }
 

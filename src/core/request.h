@@ -29,6 +29,8 @@ typedef struct Request {
     unsigned n_pending; /* changes that wait for a commit */
     Execution *execution;
     uint64_t accepted_usec;
+    bool has_output;       /* its job has a directory ... */
+    uint64_t output_bytes; /* ... where that is kept */
 } Request;
 
 /* Frees it; it must be in no table and have no execution. */

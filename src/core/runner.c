@@ -13,6 +13,7 @@
 #include "basic/log.h"
 #include "core/command-list.h"
 #include "core/fetch.h"
+#include "core/job-result.h"
 #include "proto/message.h"
 
 #define RETRY_USEC USEC_PER_SEC
@@ -78,6 +79,10 @@ static void execution_free(Execution *x) {
 }
 
 static void deliver(Execution *x, JobEnd end, struct json_object *reply) {
+    Request *q = x->request;
+
+    if (x->is_job)
+        q->has_output = job_measure_output(x->runner->jobs_root, q->guid, &q->output_bytes);
     x->phase = FINISHED;
     x->runner->callbacks.on_finished(x->request, end, reply, x->runner->userdata);
 }

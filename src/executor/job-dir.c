@@ -260,6 +260,17 @@ void job_dir_drop_script(const JobDir *d) {
     (void)unlinkat(d->dir_fd, "script", 0);
 }
 
+int job_dir_drop_output(const JobDir *d) {
+    static const char *const names[] = {"script", "log", "stderr", "stdout"};
+
+    if (faccessat(d->dir_fd, "exit", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        if (unlinkat(d->dir_fd, names[i], 0) < 0 && errno != ENOENT)
+            return -errno;
+    return fsync_directory(d->dir_fd);
+}
+
 int job_dir_write_start_failure(const JobDir *d, int error) {
     ExitRecord record = {.kind = EXIT_KIND_START_FAILED, .status = error ?: EIO};
     _cleanup_free_ char *text = NULL;

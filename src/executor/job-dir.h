@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A job's directory below /var/lib/dcm-jobs. Its existence is the durable proof that its GUID may
  * have been started, and an empty `exit` in it that the script has not; nothing in it is ever
- * renamed. It stays until the request is forgotten (Remove).
+ * renamed. It stays until the request is forgotten (Remove); without output after DropOutput.
  *
  *     script          what runs; 0755; goes when the unit is released
  *     stdout, stderr  kept output, basic/job-output.h; written by dcm-run through descriptors
@@ -47,6 +47,10 @@ int job_dir_remove(const JobDir *d, int error);
 
 /* A job that is over needs it no longer, and it may be the largest file. */
 void job_dir_drop_script(const JobDir *d);
+
+/* Removes the output too, with stdout as the last. What guards the GUID stays. Of a directory whose
+ * files were not all made nothing is removed. */
+int job_dir_drop_output(const JobDir *d);
 
 /* -ENOENT: this GUID has none. */
 int job_dir_open(int parent_fd, const char *guid, JobDir *ret);

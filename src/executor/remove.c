@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Method Remove: ListUnitsByNames ─▶ for each GUID
+/* Methods Remove and DropOutput: ListUnitsByNames ─▶ for each GUID
  *
- *     unit is not loaded, no start on its way ─▶ the directory goes
- *     unit has ended, nobody released it      ─▶ it is released; the directory goes with the next
- * call anything else                           ─▶ nothing
+ *     unit is not loaded, no start on its way ─▶ the directory goes, or the output in it
+ *     unit has ended, nobody released it      ─▶ it is released; the next call does the rest
+ *     anything else                           ─▶ nothing
  *
  * Without its directory a GUID could run again: that it may be forgotten is for the caller to say.
+ * So is whether the output is still wanted.
  */
 #include "executor/remove.h"
 
@@ -26,6 +27,7 @@ typedef struct RemoveOperation {
     Manager *manager;
     sd_bus_message *call;
     char **guids;
+    bool output_only;
 } RemoveOperation;
 
 typedef enum UnitPhase { UNIT_ABSENT, UNIT_ENDED, UNIT_AT_WORK } UnitPhase;
@@ -65,17 +67,18 @@ static void release(Manager *m, const char *unit) {
                                    "ResetFailedUnit", NULL, NULL, "s", unit);
 }
 
-static void remove_directory(Manager *m, const char *guid) {
+static void remove_directory(Manager *m, const char *guid, bool output_only) {
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
     int r;
 
     r = job_dir_open(m->state_fd, guid, &d);
     if (r >= 0)
-        r = job_dir_remove(&d, 0);
+        r = output_only ? job_dir_drop_output(&d) : job_dir_remove(&d, 0);
     secrets_drop(d.name);
     if (r < 0 && r != -ENOENT)
         (void)log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(guid)),
-                         "The directory of an old job cannot be removed: %m");
+                         "The %s of an old job cannot be removed: %m",
+                         output_only ? "output" : "directory");
 }
 
 static int on_units(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
@@ -94,7 +97,7 @@ static int on_units(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
         if (phase == UNIT_ENDED)
             release(o->manager, unit);
         else if (phase == UNIT_ABSENT && guid && !job_is_starting(o->manager, guid))
-            remove_directory(o->manager, guid);
+            remove_directory(o->manager, guid, o->output_only);
     }
     if (r < 0)
         return sd_bus_reply_method_errno(o->call, r, NULL);
@@ -130,7 +133,7 @@ static int call_systemd(RemoveOperation *o) {
     return r < 0 ? r : sd_bus_call_async(o->manager->bus, NULL, m, on_units, o, 0);
 }
 
-int job_remove(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+static int begin(Manager *m, sd_bus_message *message, bool output_only, sd_bus_error *error) {
     _cleanup_(remove_operation_freep) RemoveOperation *o = NULL;
     RemoveOperation *fresh;
     int r;
@@ -144,7 +147,8 @@ int job_remove(Manager *m, sd_bus_message *message, sd_bus_error *error) {
         return r;
     }
     o = fresh;
-    *o = (RemoveOperation){.manager = m, .call = sd_bus_message_ref(message)};
+    *o = (RemoveOperation){
+        .manager = m, .call = sd_bus_message_ref(message), .output_only = output_only};
     r = sd_bus_message_read_strv(message, &o->guids);
     if (r >= 0)
         r = check_guids(o->guids, error);
@@ -154,4 +158,12 @@ int job_remove(Manager *m, sd_bus_message *message, sd_bus_error *error) {
         return r;
     TAKE_PTR(o); /* on_units() has it */
     return 1;
+}
+
+int job_remove(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+    return begin(m, message, false, error);
+}
+
+int job_drop_output(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+    return begin(m, message, true, error);
 }

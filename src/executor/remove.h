@@ -3,5 +3,6 @@
 
 #include "executor/manager.h"
 
-/* Method Remove */
+/* Methods Remove and DropOutput */
 int job_remove(Manager *m, sd_bus_message *message, sd_bus_error *error);
+int job_drop_output(Manager *m, sd_bus_message *message, sd_bus_error *error);

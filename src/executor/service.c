@@ -57,6 +57,12 @@ static int method_fetch(sd_bus_message *message, void *userdata, sd_bus_error *e
     return r < 0 ? r : job_fetch(userdata, message, error);
 }
 
+static int method_drop_output(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+    int r = check_sender(userdata, message, error);
+
+    return r < 0 ? r : job_drop_output(userdata, message, error);
+}
+
 /* "unprivileged" turns sd-bus's own check off: check_sender() decides */
 static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
@@ -71,6 +77,8 @@ static const sd_bus_vtable vtable[] = {
                             method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("as", guids), SD_BUS_NO_RESULT, method_remove,
                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("DropOutput", SD_BUS_ARGS("as", guids), SD_BUS_NO_RESULT,
+                            method_drop_output, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("s", guid), SD_BUS_NO_RESULT, method_release,
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,

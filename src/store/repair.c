@@ -22,6 +22,7 @@
     "job_id, guid, command, customer_id, status, payload, reply, started, ended, updated"
 #define N_JOB_COLUMNS 10
 #define N_META_COLUMNS 2
+#define N_OUTPUT_COLUMNS 3
 
 /* A table to be carried over. Column 0 of a select is the row's number. */
 typedef struct Salvage {
@@ -45,6 +46,15 @@ static const Salvage jobs = {
     .insert = "INSERT OR IGNORE INTO jobs (" JOB_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
               " ?9, ?10 WHERE ?5 IN ('WAITING', 'RUNNING', 'COMPLETE', 'ERROR')",
     .n_columns = N_JOB_COLUMNS,
+};
+
+static const Salvage outputs = {
+    .select_up = "SELECT rowid, guid, bytes, updated FROM outputs NOT INDEXED ORDER BY rowid",
+    .select_down =
+        "SELECT rowid, guid, bytes, updated FROM outputs NOT INDEXED ORDER BY rowid DESC",
+    .insert = "INSERT OR IGNORE INTO outputs (guid, bytes, updated) SELECT ?1, ?2, ?3"
+              " WHERE typeof(?2) = 'integer' AND typeof(?3) = 'integer'",
+    .n_columns = N_OUTPUT_COLUMNS,
 };
 
 static const Salvage meta = {
@@ -166,6 +176,8 @@ int store_salvage(Store *to, const char *damaged) {
         return r;
     n = copy_table(to, from, &requests);
     r = n < 0 ? n : copy_table(to, from, &jobs);
+    if (r >= 0)
+        r = copy_table(to, from, &outputs);
     if (r >= 0)
         r = copy_table(to, from, &meta);
     if (r >= 0)

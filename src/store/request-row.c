@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "basic/time-util.h"
+#include "store/output-row.h"
 #include "store/statement.h"
 
 void stored_request_done(StoredRequest *r) {
@@ -226,5 +227,6 @@ int store_remove_request(Store *s, const char *guid) {
         return r;
     store_bind_text(st, 1, guid);
     s->counted = false;
-    return store_run_change(s, st, false);
+    r = store_run_change(s, st, false);
+    return r < 0 || sqlite3_changes(s->db) == 0 ? r : store_remove_output(s, guid);
 }

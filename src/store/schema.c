@@ -40,6 +40,18 @@ static const char *const migrations[] = {
     " updated INTEGER NOT NULL"  /* running time in us, for retention */
     ");"
     "CREATE INDEX jobs_by_status ON jobs (status, updated);",
+    /* 3 */
+    "CREATE TABLE outputs ("
+    " guid TEXT PRIMARY KEY NOT NULL,"
+    " bytes INTEGER NOT NULL,"  /* on the disk */
+    " updated INTEGER NOT NULL" /* running time in us, for retention */
+    ");"
+    "CREATE INDEX outputs_by_age ON outputs (updated);"
+    /* what was kept before goes by its age alone */
+    "INSERT INTO outputs (guid, bytes, updated) SELECT guid, 0, updated FROM requests"
+    " WHERE state IN ('REPLY', 'REPLY_ACKED', 'REPLY_NACKED') AND command = 'run_script'"
+    " AND guid NOT IN (SELECT guid FROM jobs WHERE status IN ('WAITING', 'RUNNING'))"
+    " ORDER BY updated;",
 };
 
 /* Exclusive: two agents must never work on one database; and no shared-memory file is needed. A

@@ -50,6 +50,12 @@ static const char *const sql[_STATEMENT_MAX] = {
     [STATEMENT_LIST_JOBS] =
         "SELECT " JOB_COLUMNS ", NULL FROM jobs WHERE status IN " UNFINISHED " ORDER BY job_id",
     [STATEMENT_REMOVE_JOBS] = "DELETE FROM jobs WHERE updated < ?1 AND status NOT IN " UNFINISHED,
+    [STATEMENT_ADD_OUTPUT] =
+        "INSERT OR IGNORE INTO outputs (guid, bytes, updated) VALUES (?1, ?2, ?3)",
+    [STATEMENT_REMOVE_OUTPUT] = "DELETE FROM outputs WHERE guid = ?1",
+    [STATEMENT_SUM_OUTPUTS] = "SELECT ifnull(sum(bytes), 0) FROM outputs",
+    [STATEMENT_LIST_OUTPUTS] = "SELECT guid, bytes, updated FROM outputs"
+                               " ORDER BY updated, rowid LIMIT ?1 OFFSET ?2",
     [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
     [STATEMENT_SET_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
                            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",

@@ -26,6 +26,10 @@ typedef enum Statement {
     STATEMENT_LOAD_JOB_PAYLOAD,
     STATEMENT_LIST_JOBS,
     STATEMENT_REMOVE_JOBS,
+    STATEMENT_ADD_OUTPUT,
+    STATEMENT_REMOVE_OUTPUT,
+    STATEMENT_SUM_OUTPUTS,
+    STATEMENT_LIST_OUTPUTS,
     STATEMENT_GET_META,
     STATEMENT_SET_META,
     _STATEMENT_MAX,
@@ -38,6 +42,10 @@ struct Store {
     uint64_t running_base_usec; /* add CLOCK_BOOTTIME */
     unsigned counts[_REQUEST_STATE_MAX];
     bool counted; /* `counts` is right: else the next question counts */
+    uint64_t output_bytes;
+    bool outputs_summed; /* `output_bytes` is right */
+    void (*on_output)(void *userdata);
+    void *output_userdata;
     void (*on_damaged)(void *userdata);
     void *userdata;
 };

@@ -32,7 +32,7 @@ void store_rollback(Store *s) {
     if (s->in_transaction && !sqlite3_get_autocommit(s->db))
         (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     if (s->in_transaction)
-        s->counted = false;
+        s->counted = s->outputs_summed = false;
     s->in_transaction = false;
 }
 

@@ -199,13 +199,18 @@ static void test_invalid_utf8(void) {
     g_assert_true(g_utf8_validate(text, -1, NULL));
 }
 
+/* It was dropped, and the request forgotten: the record still tells what there was. */
 static void test_missing_output(void) {
     ExitRecord record = make_record(EXIT_KIND_EXITED, 0, "four", "");
     _cleanup_fixture_ Fixture f;
 
     fixture_init(&f, NULL, NULL);
+    memset(record.out.sha256, 'f', 64);
     g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
-    assert_reply(f.reply, 0, "", "");
+    assert_reply(f.reply, 0,
+                 "\n[... 4 of 4 bytes left out; SHA-256 of all: ffffffffffffffffffffffffffffffff"
+                 "ffffffffffffffffffffffffffffffff ...]\n",
+                 "");
 }
 
 /* Both streams full, of each byte that takes much room in JSON or is replaced, with every setting
