@@ -34,6 +34,7 @@
 /* requests */
 #define REQUESTS_OPEN_MAX 10000u
 #define REQUESTS_LISTED_MAX 10000u /* by one call */
+#define JOBS_LISTED_MAX 10000u
 #define ERROR_MESSAGE_MAX ((size_t)1024)
 
 /* jobs */

@@ -6,9 +6,11 @@
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
+#include "basic/guid.h"
 #include "command/command-file.h"
 #include "command/trusted-file.h"
 #include "core/command-list.h"
+#include "core/job-list.h"
 #include "proto/message.h"
 
 #define INTERFACE AGENT_BUS_NAME ".Manager"
@@ -20,7 +22,7 @@ struct AgentObject {
     sd_bus *bus;
     sd_bus_slot *slot;
     Agent *agent;
-    sd_event_source *counts_timer;
+    sd_event_source *counts_timer, *jobs_timer;
 };
 
 static int property_get_string(sd_bus *bus, const char *path, const char *interface,
@@ -188,6 +190,33 @@ static int append_broken(sd_bus_message *m) {
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+static int append_job(const JobListEntry *e, void *userdata) {
+    const Request *q = e->info.request;
+    char unit[JOB_UNIT_SIZE] = "";
+
+    if (e->info.phase != JOB_WAITING)
+        guid_to_unit_name(q->guid, unit);
+    return MIN(sd_bus_message_append(userdata, "(ssssust)", q->guid, q->command, e->kind,
+                                     job_phase_to_string(e->info.phase), e->info.position, unit,
+                                     q->accepted_usec),
+               0);
+}
+
+static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    AgentObject *o = userdata;
+    int r;
+
+    r = sd_bus_message_new_method_return(m, &reply);
+    if (r >= 0)
+        r = sd_bus_message_open_container(reply, 'a', "(ssssust)");
+    if (r >= 0)
+        r = job_list_visit(agent_get_flow(o->agent), append_job, reply);
+    if (r >= 0)
+        r = sd_bus_message_close_container(reply);
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
 static int append_command(sd_bus_message *m, const Command *c) {
     int r;
 
@@ -303,6 +332,8 @@ static const sd_bus_vtable vtable[] = {
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("GetRequest", SD_BUS_ARGS("s", guid), SD_BUS_RESULT("a{sv}", request),
                             method_get_request, 0),
+    SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssust)", jobs),
+                            method_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ListCommands", SD_BUS_NO_ARGS,
                             SD_BUS_RESULT("a(ssssa(ssbbs))", commands, "a(ss)", broken),
                             method_list_commands, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -312,6 +343,7 @@ static const sd_bus_vtable vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("Reconnect", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reconnect, 0),
     SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, 0),
     SD_BUS_SIGNAL_WITH_ARGS("RequestChanged", SD_BUS_ARGS("s", guid, "s", command, "s", state), 0),
+    SD_BUS_SIGNAL("JobsChanged", "", 0),
     SD_BUS_VTABLE_END,
 };
 
@@ -331,18 +363,37 @@ static int on_counts_timer(sd_event_source *source, uint64_t usec, void *userdat
     return 0;
 }
 
+static int on_jobs_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    AgentObject *o = userdata;
+
+    (void)sd_bus_emit_signal(o->bus, AGENT_BUS_PATH, INTERFACE, "JobsChanged", NULL);
+    return 0;
+}
+
+/* Runs out once, however often it is asked for before. */
+static void arm(sd_event_source *timer) {
+    int enabled = SD_EVENT_OFF;
+
+    (void)sd_event_source_get_enabled(timer, &enabled);
+    if (enabled != SD_EVENT_OFF)
+        return;
+    (void)sd_event_source_set_time_relative(timer, SIGNAL_INTERVAL_USEC);
+    (void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+static void on_jobs(void *userdata) {
+    AgentObject *o = userdata;
+
+    arm(o->jobs_timer);
+}
+
 static void on_request(const Request *q, RequestState state, void *userdata) {
     AgentObject *o = userdata;
-    int enabled = SD_EVENT_OFF;
 
     if (!q->quiet)
         (void)sd_bus_emit_signal(o->bus, AGENT_BUS_PATH, INTERFACE, "RequestChanged", "sss",
                                  q->guid, q->command, request_state_to_string(state));
-    (void)sd_event_source_get_enabled(o->counts_timer, &enabled);
-    if (enabled != SD_EVENT_OFF)
-        return;
-    (void)sd_event_source_set_time_relative(o->counts_timer, SIGNAL_INTERVAL_USEC);
-    (void)sd_event_source_set_enabled(o->counts_timer, SD_EVENT_ONESHOT);
+    arm(o->counts_timer);
 }
 
 AgentObject *agent_object_free(AgentObject *o) {
@@ -350,12 +401,21 @@ AgentObject *agent_object_free(AgentObject *o) {
         return NULL;
     agent_set_observer(o->agent, &(const AgentObserver){});
     sd_event_source_disable_unref(o->counts_timer);
+    sd_event_source_disable_unref(o->jobs_timer);
     sd_bus_slot_unref(o->slot);
     sd_bus_unref(o->bus);
     free(o);
     return NULL;
 }
 DEFINE_CLEANUP(AgentObject *, agent_object_free)
+
+static int add_timer(AgentObject *o, sd_event_time_handler_t callback, sd_event_source **ret) {
+    int r;
+
+    r = sd_event_add_time_relative(sd_bus_get_event(o->bus), ret, CLOCK_BOOTTIME, 0, 0, callback,
+                                   o);
+    return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
 
 int agent_object_new(sd_bus *bus, Agent *agent, AgentObject **ret) {
     _cleanup_(agent_object_freep) AgentObject *o = calloc(1, sizeof(*o));
@@ -367,14 +427,15 @@ int agent_object_new(sd_bus *bus, Agent *agent, AgentObject **ret) {
     o->agent = agent;
     r = sd_bus_add_object_vtable(bus, &o->slot, AGENT_BUS_PATH, INTERFACE, vtable, o);
     if (r >= 0)
-        r = sd_event_add_time_relative(sd_bus_get_event(bus), &o->counts_timer, CLOCK_BOOTTIME, 0,
-                                       0, on_counts_timer, o);
+        r = add_timer(o, on_counts_timer, &o->counts_timer);
     if (r >= 0)
-        r = sd_event_source_set_enabled(o->counts_timer, SD_EVENT_OFF);
+        r = add_timer(o, on_jobs_timer, &o->jobs_timer);
     if (r < 0)
         return r;
-    agent_set_observer(agent, &(const AgentObserver){
-                                  .on_status = on_status, .on_request = on_request, .userdata = o});
+    agent_set_observer(agent, &(const AgentObserver){.on_status = on_status,
+                                                     .on_request = on_request,
+                                                     .on_jobs = on_jobs,
+                                                     .userdata = o});
     *ret = TAKE_PTR(o);
     return 0;
 }

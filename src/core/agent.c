@@ -8,6 +8,7 @@
 #include "basic/log.h"
 #include "core/command-list.h"
 #include "core/config.h"
+#include "core/job-list.h"
 #include "core/job-result.h"
 #include "core/offer.h"
 #include "core/output-retention.h"
@@ -131,7 +132,7 @@ static void on_hemlock(void *userdata) {
                      "The manager ordered this agent to stop; its jobs are stopped too");
     a->stopping = true;
     request_flow_set_paused(a->flow, true); /* what waits stays for a later start */
-    request_flow_cancel_all(a->flow);
+    job_list_cancel_all(a->flow);
     if (sd_event_add_time_relative(a->event, NULL, CLOCK_BOOTTIME, HEMLOCK_USEC, 1,
                                    on_hemlock_timer, a) < 0)
         (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
@@ -142,6 +143,13 @@ static void on_request_changed(const Request *q, RequestState state, void *userd
 
     if (a->observer.on_request)
         a->observer.on_request(q, state, a->observer.userdata);
+}
+
+static void on_jobs_changed(void *userdata) {
+    Agent *a = userdata;
+
+    if (a->observer.on_jobs)
+        a->observer.on_jobs(a->observer.userdata);
 }
 
 /* What is open is in the store and in systemd: a new process takes it up. */
@@ -352,6 +360,8 @@ static int build_requests(Agent *a) {
     r = request_flow_new(a->event, a->store, uplink_get_connection(a->uplink), a->console,
                          a->paths.jobs_directory, &callbacks, a, &a->flow);
     if (r >= 0)
+        job_list_observe(a->flow, on_jobs_changed, a);
+    if (r >= 0)
         r = dispatcher_new(a->flow, a->console, on_hemlock, a, &a->dispatcher);
     if (r >= 0)
         r = retention_new(a->event, a->store, a->flow, a->paths.jobs_directory, &a->retention);
@@ -460,6 +470,10 @@ const char *agent_get_agent_id(const Agent *a) {
 
 const char *agent_get_server_name(const Agent *a) {
     return strempty(a->server_name);
+}
+
+const RequestFlow *agent_get_flow(const Agent *a) {
+    return a->flow;
 }
 
 Store *agent_get_store(const Agent *a) {

@@ -25,6 +25,7 @@ typedef struct AgentPaths {
 typedef struct AgentObserver {
     void (*on_status)(void *userdata);
     void (*on_request)(const Request *q, RequestState state, void *userdata);
+    void (*on_jobs)(void *userdata); /* what core/job-list.h lists */
     void *userdata;
 } AgentObserver;
 
@@ -64,5 +65,6 @@ const Uplink *agent_get_uplink(const Agent *a);
 /* Each is "" while it is not known. */
 const char *agent_get_agent_id(const Agent *a);
 const char *agent_get_server_name(const Agent *a);
+const RequestFlow *agent_get_flow(const Agent *a) _pure_;
 /* All changes are committed before: what is told of them is durable. */
 Store *agent_get_store(const Agent *a);

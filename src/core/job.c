@@ -51,6 +51,8 @@ struct Job {
     JobSpec spec;
     JobDone done;
     void *userdata;
+    void (*on_changed)(void *userdata); /* its phase */
+    void *observer;
     int dir_fd;
     UnitWatch *watch;
     UnitQuery *query;
@@ -170,7 +172,7 @@ static void end_refused(Job *j, const char *text) {
 
 /* The executor has noted it durably: true also when it was ordered through an earlier process of
  * ours. */
-static bool was_cancelled(Job *j) {
+static bool was_cancelled(const Job *j) {
     return j->cancelled || faccessat(j->dir_fd, "cancelled", F_OK, 0) >= 0;
 }
 
@@ -268,7 +270,33 @@ static int open_directory(Job *j) {
     if (root_fd < 0)
         return -errno;
     j->dir_fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    return j->dir_fd < 0 ? -errno : 0;
+    if (j->dir_fd < 0)
+        return -errno;
+    if (j->on_changed)
+        j->on_changed(j->observer);
+    return 0;
+}
+
+const char *job_phase_to_string(JobPhase phase) {
+    static const char *const names[_JOB_PHASE_MAX] = {
+        [JOB_WAITING] = "waiting",       [JOB_STARTING] = "starting", [JOB_RUNNING] = "running",
+        [JOB_CANCELLING] = "cancelling", [JOB_STORING] = "storing",
+    };
+
+    return (unsigned)phase < _JOB_PHASE_MAX ? names[phase] : NULL;
+}
+
+JobPhase job_get_phase(const Job *j) {
+    if (j->ended)
+        return JOB_STORING;
+    if (was_cancelled(j))
+        return JOB_CANCELLING;
+    return j->dir_fd < 0 ? JOB_STARTING : JOB_RUNNING;
+}
+
+void job_set_observer(Job *j, void (*on_changed)(void *userdata), void *userdata) {
+    j->on_changed = on_changed;
+    j->observer = userdata;
 }
 
 bool job_has_begun(const char *root, const char *guid) {

@@ -21,6 +21,17 @@ bool job_has_begun(const char *root, const char *guid);
  * files. */
 bool job_needs_script(const char *root, const char *guid);
 
+typedef enum JobPhase {
+    JOB_WAITING,  /* for a worker */
+    JOB_STARTING, /* the executor has not made its directory */
+    JOB_RUNNING,
+    JOB_CANCELLING, /* it was told to end */
+    JOB_STORING,    /* it has ended, and its reply is not stored yet */
+    _JOB_PHASE_MAX,
+} JobPhase;
+
+const char *job_phase_to_string(JobPhase phase) _const_;
+
 typedef struct Job Job;
 
 /* Called once; takes over the reply. The job stays until job_free(), which is allowed in it. */
@@ -33,6 +44,10 @@ int job_new(sd_bus *bus, const char *root, const char *guid, JobSpec *spec, JobD
 /* Stops following. The unit goes on. */
 Job *job_free(Job *j);
 DEFINE_CLEANUP(Job *, job_free)
+
+/* From JOB_STARTING on, and whom to tell when that changes by itself. */
+JobPhase job_get_phase(const Job *j);
+void job_set_observer(Job *j, void (*on_changed)(void *userdata), void *userdata);
 
 /* Orders the executor to stop it. The end is reported by JobDone. */
 int job_cancel(Job *j);

@@ -242,6 +242,8 @@ int long_jobs_accept(LongJobs *l, const Request *q, struct json_object **ret_rep
         return error ? reply_new_error(error, ret_reply) : r;
     r = add(l, q->guid, q->command, &j);
     if (r >= 0)
+        j->request->accepted_usec = q->accepted_usec;
+    if (r >= 0)
         r = store_insert_job(l->store, &row, &row.job_id);
     if (r >= 0)
         r = job_description(&row, ret_reply);
@@ -287,8 +289,8 @@ bool long_jobs_cancel(LongJobs *l, const char *guid) {
     return true;
 }
 
-void long_jobs_cancel_all(LongJobs *l) {
-    runner_cancel_all(l->runner);
+Runner *long_jobs_get_runner(const LongJobs *l) {
+    return l->runner;
 }
 
 int long_jobs_set_bus(LongJobs *l, sd_bus *bus) {
@@ -308,6 +310,7 @@ int long_jobs_set_customer(LongJobs *l, const char *customer_id) {
 }
 
 static int take_up(const StoredJob *row, void *userdata) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
     LongJobs *l = userdata;
     LongJob *j = NULL;
     int r;
@@ -315,6 +318,8 @@ static int take_up(const StoredJob *row, void *userdata) {
     r = add(l, row->guid, row->command, &j);
     if (r < 0)
         return r;
+    if (store_load_request(l->store, row->guid, false, &request) >= 0) /* for people alone */
+        j->request->accepted_usec = request.accepted_usec;
     j->begun = true;
     return runner_add(l->runner, j->request);
 }

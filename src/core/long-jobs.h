@@ -36,8 +36,9 @@ int long_jobs_accept(LongJobs *l, const Request *q, struct json_object **ret_rep
 bool long_jobs_begin(LongJobs *l, const char *guid);
 void long_jobs_abandon(LongJobs *l, const char *guid);
 
+Runner *long_jobs_get_runner(const LongJobs *l) _pure_;
+
 /* Whether the request has a job that has not ended. */
 bool long_jobs_has(LongJobs *l, const char *guid);
 /* True if there was one that had not ended. */
 bool long_jobs_cancel(LongJobs *l, const char *guid);
-void long_jobs_cancel_all(LongJobs *l);

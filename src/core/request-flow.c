@@ -361,11 +361,6 @@ unsigned request_flow_count_working(const RequestFlow *f) {
     return n;
 }
 
-void request_flow_cancel_all(RequestFlow *f) {
-    runner_cancel_all(f->runner);
-    long_jobs_cancel_all(f->long_jobs);
-}
-
 bool request_flow_cancel_long(RequestFlow *f, const char *guid) {
     return long_jobs_cancel(f->long_jobs, guid);
 }
@@ -478,6 +473,11 @@ int request_flow_set_bus(RequestFlow *f, sd_bus *bus) {
 
 const char *request_flow_get_agent_id(const RequestFlow *f) {
     return f->agent_id;
+}
+
+void request_flow_get_runners(const RequestFlow *f, Runner *ret[static 2]) {
+    ret[0] = f->runner;
+    ret[1] = long_jobs_get_runner(f->long_jobs);
 }
 
 const RequestTable *request_flow_get_requests(const RequestFlow *f) {

@@ -44,8 +44,6 @@ bool request_flow_cancel_long(RequestFlow *f, const char *guid);
 int request_flow_set_customer(RequestFlow *f, const char *customer_id);
 /* While paused no new job is begun. */
 void request_flow_set_paused(RequestFlow *f, bool paused);
-/* Stops all jobs that have been started. */
-void request_flow_cancel_all(RequestFlow *f);
 /* `request_id` NULL: not known. */
 void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message);
 
@@ -57,6 +55,9 @@ void request_flow_opened(RequestFlow *f, const char *agent_id);
 void request_flow_closed(RequestFlow *f);
 /* NULL: none was assigned yet */
 const char *request_flow_get_agent_id(const RequestFlow *f) _pure_;
+
+/* Of normal jobs, and of long ones. */
+void request_flow_get_runners(const RequestFlow *f, Runner *ret[static 2]);
 
 /* Requests in memory; of those, the ones that have no reply yet. */
 const RequestTable *request_flow_get_requests(const RequestFlow *f) _pure_;

@@ -47,11 +47,20 @@ struct Runner {
     sd_bus_slot *subscribe_slot, *owner_slot;
     unsigned workers, n_jobs;
     bool paused;
+    void (*on_jobs)(void *userdata);
+    void *observer;
     TAILQ_HEAD(, Execution) executions;
 };
 
 static void wake(Runner *r) {
     (void)sd_event_source_set_enabled(r->pump, SD_EVENT_ONESHOT);
+}
+
+static void tell_jobs(void *userdata) {
+    Runner *r = userdata;
+
+    if (r->on_jobs)
+        r->on_jobs(r->observer);
 }
 
 static void free_values(const Command *c, ArgumentValue *values) {
@@ -84,6 +93,7 @@ static void deliver(Execution *x, JobEnd end, struct json_object *reply) {
     if (x->is_job)
         q->has_output = job_measure_output(x->runner->jobs_root, q->guid, &q->output_bytes);
     x->phase = FINISHED;
+    tell_jobs(x->runner);
     x->runner->callbacks.on_finished(x->request, end, reply, x->runner->userdata);
 }
 
@@ -104,6 +114,7 @@ static void put_off(Execution *x, int error) {
     if (x->is_job && x->phase >= RUNNING)
         r->n_jobs--;
     x->phase = PAUSED;
+    tell_jobs(r);
     free_values(x->command, TAKE_PTR(x->values));
     (void)sd_event_source_set_time_relative(r->timer, RETRY_USEC);
     (void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
@@ -219,8 +230,10 @@ static int launch(Execution *x) {
     int k;
 
     k = job_new(r->bus, r->jobs_root, x->request->guid, &x->spec, on_job_done, x, &x->job);
-    if (k >= 0)
+    if (k >= 0) {
+        job_set_observer(x->job, tell_jobs, r);
         job_set_paused(x->job, r->paused);
+    }
     return k >= 0 && x->cancelled ? job_cancel(x->job) : k;
 }
 
@@ -266,6 +279,7 @@ static void start(Execution *x) {
     int r;
 
     x->phase = RUNNING;
+    tell_jobs(x->runner);
     if (x->is_job)
         x->runner->n_jobs++;
     if (!x->command && !x->is_job) {
@@ -356,6 +370,7 @@ int runner_add(Runner *r, Request *q) {
     x->is_job = x->command ? x->command->prepare != NULL : job_has_begun(r->jobs_root, q->guid);
     TAILQ_INSERT_TAIL(&r->executions, x, entries);
     q->execution = x;
+    tell_jobs(r);
     wake(r);
     return 0;
 }
@@ -366,6 +381,7 @@ void runner_cancel(Runner *r, Request *q) {
     if (!x || x->phase == FINISHED || x->reply)
         return;
     x->cancelled = true;
+    tell_jobs(r);
     if (x->job)
         (void)job_cancel(x->job);
     else if (x->fetch)
@@ -391,7 +407,40 @@ void runner_forget(Runner *r, Request *q) {
     if (q->execution->job)
         job_stored(q->execution->job);
     execution_free(q->execution);
+    tell_jobs(r);
     wake(r);
+}
+
+static JobPhase phase_of(const Execution *x) {
+    if (x->phase == FINISHED || x->reply)
+        return JOB_STORING;
+    if (x->phase < RUNNING)
+        return JOB_WAITING;
+    return x->job ? job_get_phase(x->job) : JOB_STARTING;
+}
+
+int runner_visit_jobs(const Runner *r, JobVisitor visit, void *userdata) {
+    unsigned n_waiting = 0;
+    const Execution *x;
+    int k;
+
+    TAILQ_FOREACH(x, &r->executions, entries) {
+        JobInfo info = {.request = x->request, .phase = phase_of(x)};
+
+        if (!x->is_job)
+            continue;
+        if (info.phase == JOB_WAITING)
+            info.position = ++n_waiting;
+        k = visit(&info, userdata);
+        if (k != 0)
+            return k;
+    }
+    return 0;
+}
+
+void runner_set_observer(Runner *r, void (*on_jobs)(void *userdata), void *userdata) {
+    r->on_jobs = on_jobs;
+    r->observer = userdata;
 }
 
 void runner_look_again(Runner *r) {

@@ -43,5 +43,18 @@ void runner_cancel(Runner *r, Request *q);
 void runner_cancel_all(Runner *r);
 /* The reply is stored, or not wanted: the worker is free for the next one. */
 void runner_forget(Runner *r, Request *q);
+typedef struct JobInfo {
+    const Request *request;
+    JobPhase phase;
+    unsigned position; /* among those that wait, from 1; 0: it does not */
+} JobInfo;
+
+/* All jobs, in the order in which they came. A result of the callback that is not 0 ends it, and is
+ * returned. */
+typedef int (*JobVisitor)(const JobInfo *info, void *userdata);
+int runner_visit_jobs(const Runner *r, JobVisitor visit, void *userdata);
+/* Told of each change of what that lists, from inside of any call. */
+void runner_set_observer(Runner *r, void (*on_jobs)(void *userdata), void *userdata);
+
 /* systemd was restarted: look at all jobs again. */
 void runner_look_again(Runner *r);

@@ -15,6 +15,7 @@ typedef struct Context {
     bool json;
     uint32_t limit; /* 0: as many as possible */
     bool refuse;
+    bool follow;
 } Context;
 
 /* Calls a method of the agent; says on standard error what failed and what to do. The signature is

@@ -22,6 +22,7 @@ static const Verb verbs[] = {
     {"status", "", 0, true, verb_status,
      N_("connection, identity and open requests (the default)")},
     {"requests", "", 0, true, verb_requests, N_("the newest requests, oldest first")},
+    {"jobs", "", 0, true, verb_jobs, N_("jobs that wait or run, and what they use")},
     {"show", "GUID", 1, true, verb_show, N_("one request with its reply (root)")},
     {"cancel", "GUID", 1, true, verb_cancel, N_("end the job of a request (root)")},
     {"commands", "", 0, true, verb_commands, N_("commands that the manager can order")},
@@ -44,6 +45,7 @@ static void help(void) {
     (void)printf(_("\nOptions:\n"
                    "  -j --json      machine-readable output\n"
                    "  -n --limit=N   how many requests are listed (20; at most 10000)\n"
+                   "  -f --follow    jobs: go on with each change\n"
                    "     --refuse    pause: refuse new jobs instead of having them wait\n"
                    "     --version   say the version\n"
                    "  -h --help      this\n\n"
@@ -116,14 +118,18 @@ static const Verb *find_verb(const char *name) {
 /* 1: go on; 0: done; -EINVAL: wrong usage */
 static int parse_options(int argc, char *argv[], Context *c) {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},   {"limit", required_argument, NULL, 'n'},
-        {"refuse", no_argument, NULL, 'r'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},   {},
+        {"json", no_argument, NULL, 'j'},
+        {"limit", required_argument, NULL, 'n'},
+        {"follow", no_argument, NULL, 'f'},
+        {"refuse", no_argument, NULL, 'r'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {},
     };
     char *end;
     int o;
 
-    while ((o = getopt_long(argc, argv, "jn:h", options, NULL)) >= 0)
+    while ((o = getopt_long(argc, argv, "jn:fh", options, NULL)) >= 0)
         switch (o) {
         case 'j':
             c->json = true;
@@ -135,6 +141,9 @@ static int parse_options(int argc, char *argv[], Context *c) {
                 (void)fprintf(stderr, _("Not a number: %s\n"), optarg);
                 return -EINVAL;
             }
+            break;
+        case 'f':
+            c->follow = true;
             break;
         case 'r':
             c->refuse = true;

@@ -7,6 +7,7 @@
 
 int verb_status(const Context *c, int argc, char *argv[]);
 int verb_requests(const Context *c, int argc, char *argv[]);
+int verb_jobs(const Context *c, int argc, char *argv[]);
 int verb_show(const Context *c, int argc, char *argv[]);
 int verb_cancel(const Context *c, int argc, char *argv[]);
 int verb_commands(const Context *c, int argc, char *argv[]);

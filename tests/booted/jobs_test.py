@@ -3,11 +3,15 @@
 are shown, and jobs that try hard to break what runs them."""
 
 import hashlib
+import json
 import os
 import pathlib
+import pty
+import re
 import shutil
 import signal
 import subprocess
+import time
 import urllib.parse
 
 import pytest
@@ -108,3 +112,294 @@ def test_long_runners_output_ends_too(manager):
     fifo.write_text("go\n")
     fifo.unlink()
     wait_dropped(guid)
+
+
+def list_jobs():
+    return json.loads(run("dcm-agentctl", "--json", "jobs"))
+
+
+class Gate:
+    """Scripts that wait for it all go on when it opens."""
+
+    def __init__(self, name):
+        self.path = pathlib.Path(f"/tmp/dcm-test-{name}")
+        self.path.unlink(missing_ok=True)
+        self.wait = f"until [ -e {self.path} ]; do sleep 0.05; done\n"
+
+    def open(self):
+        self.path.touch()
+
+
+def test_jobs_are_listed(manager):
+    """Running, waiting in two queues, cancelled; what the running one uses; to everybody."""
+    gate = Gate("listed")
+    configure("[workers]\ncount = 1\n")
+    assert "No job waits or runs" in run("dcm-agentctl", "jobs") and list_jobs() == []
+    script = f"#!/bin/bash\n{gate.wait}"
+    normal = [order(manager, script) for _ in range(3)]
+    for guid in normal:
+        manager.wait_message("ACK", guid)
+    long = [order_long(manager, script)[0] for _ in range(2)]
+    for guid in (normal[0], long[0]):
+        wait_for(lambda g=guid: show(unit_of(g), "SubState") == "running", "a unit")
+
+    def shape():
+        return [(j["guid"], j["kind"], j["state"], j["position"], j["unit"]) for j in list_jobs()]
+
+    expected = [(normal[0], "normal", "running", 0, unit_of(normal[0])),
+                (normal[1], "normal", "waiting", 1, ""), (normal[2], "normal", "waiting", 2, ""),
+                (long[0], "long", "running", 0, unit_of(long[0])), (long[1], "long", "waiting", 1, "")]
+    wait_for(lambda: shape() == expected, f"{expected}")
+    jobs = list_jobs()
+    assert all(abs(time.time() - j["accepted_usec"] / 1e6) < 60 for j in jobs)
+    assert jobs[0]["cpu_nsec"] > 0 and jobs[1]["cpu_nsec"] is None
+    assert {j["command"] for j in jobs} == {"run_script"}
+    text = run("setpriv", "--reuid=nobody", "--clear-groups", "dcm-agentctl", "jobs").splitlines()
+    assert len(text) == 6 and "waiting 2" in text[3] and unit_of(normal[0]) in text[1]
+    manager.send(type="CANCEL", request_id=normal[1])
+    assert "cancelled" in reply_to(manager, normal[1])["error_message"]
+    wait_for(lambda: [j["position"] for j in list_jobs()] == [0, 1, 0, 1], "the others to move up")
+    before = [(j["guid"], j["accepted_usec"]) for j in list_jobs()]
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    wait_for(lambda: [j["state"] for j in list_jobs()] == ["running", "waiting"] * 2, "the same again")
+    assert [(j["guid"], j["accepted_usec"]) for j in list_jobs()] == before
+    gate.open()
+    for guid in (normal[0], normal[2]):
+        reply_to(manager, guid)
+    wait_for(lambda: list_jobs() == [], "the end of all")
+
+
+def test_job_that_does_not_want_to_end_is_cancelling(manager):
+    gate = Gate("stubborn")
+    guid = order(manager, f"#!/bin/bash\ntrap '' TERM\necho ready\n{gate.wait}")
+    stdout = JOBS / guid / "stdout"
+    wait_for(lambda: stdout.exists() and "ready" in stdout.read_text(), "the script")
+    manager.send(type="CANCEL", request_id=guid)
+    wait_for(lambda: [j["state"] for j in list_jobs()] == ["cancelling"], "the state")
+    gate.open()
+    assert "cancelled" in reply_to(manager, guid)["error_message"]
+
+
+def follow(*options, **more):
+    return subprocess.Popen(["dcm-agentctl", "jobs", "--follow", *options], text=True, bufsize=1,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+
+def test_jobs_are_followed(manager):
+    """A line for each change, over a restart of the agent too, which ends no job; until interrupted."""
+    gate = Gate("followed")
+    configure("[workers]\ncount = 1\n")
+    process = follow("--json")
+    first, second = (order(manager, f"#!/bin/bash\n{gate.wait}") for _ in range(2))
+    seen = []
+
+    def wait_seen(*wanted):
+        while not set(wanted) <= set(seen):
+            job = json.loads(process.stdout.readline())
+            seen.append((job["guid"], job["state"]))
+
+    wait_seen((first, "running"), (second, "waiting"))
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    gate.open()
+    for guid in (first, second):
+        reply_to(manager, guid)
+    wait_seen((first, "ended"), (second, "ended"))
+    assert seen.count((first, "ended")) == 1
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0 and not process.stderr.read()
+
+
+def test_follow_ends_when_nobody_reads(manager):
+    """Also when there is nothing to say; and without an agent it does not begin."""
+    process = follow()
+    assert "COMMAND" in process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    run("systemctl", "stop", "dcm-agent.service")
+    process = follow()
+    assert process.wait(timeout=60) == 1 and "systemctl start dcm-agent" in process.stderr.read()
+
+
+def test_follow_on_a_terminal(manager):
+    """The list is drawn anew; it goes on without the agent, and with it again."""
+    gate = Gate("terminal")
+    guid = order(manager, f"#!/bin/bash\n{gate.wait}")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(["dcm-agentctl", "jobs", "--follow"], stdin=subprocess.DEVNULL,
+                               stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    text = b""
+
+    def wait_text(wanted):
+        nonlocal text
+        while wanted.encode() not in text:
+            text += os.read(ours, 65536)
+        text = text.split(wanted.encode(), 1)[1]
+
+    wait_text(unit_of(guid))
+    run("systemctl", "stop", "dcm-agent.service")
+    wait_text("The agent is not running.")
+    run("systemctl", "start", "dcm-agent.service")
+    wait_text(unit_of(guid))
+    gate.open()
+    wait_text("No job waits or runs.")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    os.close(ours)
+
+
+def test_five_hundred_jobs_at_once(manager):
+    """All are accepted, wait with their place, run in their order, and are answered, in spite of a crash."""
+    gate = Gate("many")
+    configure("[workers]\ncount = 1\n")
+    log = pathlib.Path("/tmp/dcm-test-order")
+    log.write_text("")
+    log.chmod(0o666)
+    guids = [order(manager, f"#!/bin/sh\n{gate.wait if i == 0 else ''}echo {i} >>{log}\necho {i}\n")
+             for i in range(500)]
+    for guid in guids:
+        manager.wait_message("ACK", guid)
+    wait_for(lambda: show(unit_of(guids[0]), "SubState") == "running", "the first")
+    jobs = list_jobs()
+    assert [j["guid"] for j in jobs] == guids
+    assert [j["position"] for j in jobs] == list(range(500))
+    gate.open()
+    wait_for(lambda: log.read_text().count("\n") > 100, "some of them")
+    run("systemctl", "kill", "--signal=KILL", "dcm-agent.service")
+    for i, guid in enumerate(guids):
+        assert reply_to(manager, guid)["message"] == f"{i}\n"
+    assert log.read_text() == "".join(f"{i}\n" for i in range(500))
+    log.unlink()
+    assert list_jobs() == []
+
+
+PARENT_KILLERS = {
+    "group": "kill -9 0",
+    "parents-group": "kill -9 -- -$(ps -o pgid= -p $PPID | tr -d ' ')",
+    "parents-number": "kill -9 -- -$PPID",
+    "parent": "kill -9 $PPID",
+    "all": "kill -9 -1",
+}
+
+
+@pytest.mark.parametrize("as_root", [False, True], ids=["dcm", "root"])
+@pytest.mark.parametrize("way", PARENT_KILLERS)
+def test_script_that_kills_its_parent(manager, way, as_root):
+    """dcm-run is killed, or not: the answer says what happened, and the next job runs."""
+    if way == "all" and as_root:
+        pytest.skip("it would end the machine, as root may")
+    gate = Gate("killer")
+    guid = order(manager, f"#!/bin/bash\necho before\n{gate.wait}{PARENT_KILLERS[way]}\necho after\nexit 7\n",
+                 runUnderSudo=as_root)
+    stdout = JOBS / guid / "stdout"
+    wait_for(lambda: stdout.exists() and stdout.read_text(), "output")  # what is in the pipe would be lost
+    gate.open()
+    reply = reply_to(manager, guid)
+    if way == "group":  # a group of its own
+        assert reply["return_code"] == -9 and reply["message"] == "before\n"
+        assert "ended by signal 9" in reply["error_message"]
+    elif reply["return_code"] == 7:  # there is no such group, or it may not
+        assert reply["message"] == "before\nafter\n"
+        assert way == "parents-number" or not as_root
+    else:  # dcm-run was killed, and what the script wrote before is told
+        assert reply["return_code"] == -9 and reply["message"].startswith("before\n")
+        assert "signal" in reply["error_message"] and "Exception" not in reply
+    assert reply_to(manager, order(manager, "#!/bin/sh\necho next\n"))["message"] == "next\n"
+    wait_for(lambda: show(unit_of(guid), "LoadState") == "not-found", "the unit to be released")
+
+
+def assert_left_out(message, kept, total, sha256):
+    match = re.search(r"\n\[\.\.\. (\d+) of (\d+) bytes left out; SHA-256 of all: ([0-9a-f]{64}) \.\.\.\]\n",
+                      message)
+    assert match, message[:100]
+    assert (int(match[1]), int(match[2]), match[3]) == (total - kept, total, sha256)
+    return match.span()
+
+
+def digest_of(piece, n, end=b""):
+    digest = hashlib.sha256()
+    for _ in range(n):
+        digest.update(piece)
+    digest.update(end)
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize("what", ["text", "nul", "one-line"])
+def test_a_gibibyte_of_output(manager, what):
+    """Head and tail with count and checksum; disk, agent and message stay small."""
+    byte = {"text": b"0123456789abcde\n", "nul": b"\0" * 16, "one-line": b"x" * 16}[what]
+    make = {"text": "yes 0123456789abcde | head -c 1073741824",
+            "nul": "dd if=/dev/zero bs=1M count=1024 status=none",
+            "one-line": "dd if=/dev/zero bs=1M count=1024 status=none | tr '\\0' x"}[what]
+    guid = order(manager, f"#!/bin/bash\n{make}\nprintf end\n")
+    reply = wait_for(lambda: manager.of_type("REPLY", guid), "the reply", 300)[0]
+    manager.ack(reply)
+    message, total = reply["payload"]["message"], (1 << 30) + 3
+    assert reply["payload"]["return_code"] == 0 and message.endswith("end")
+    sha256 = digest_of(byte * 65536, 1024, b"end")
+    # NUL becomes U+FFFD, which is no control character
+    begin, end = assert_left_out(message, 1 << 20, total, sha256)
+    assert begin == len(message) - end == 1 << 19
+    assert sum(f.stat().st_size for f in (JOBS / guid).iterdir()) < 2 << 20
+    assert ask_output(manager, guid, offset=total - 3)["message"] == "end"
+    peak = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(
+        f"/proc/{show('dcm-agent.service', 'MainPID')}/status").read_text())
+    assert int(peak[1]) < 64 * 1024
+
+
+@pytest.mark.parametrize("byte", [0, 1, 0x22, 0xff], ids=["nul", "control", "quote", "no-utf8"])
+def test_reply_of_the_largest_size_fits_in_a_message(manager, byte):
+    """Both streams full, with the largest settings there are."""
+    policy = pathlib.Path("/etc/dcm-agent/policy.conf.d/test.conf")
+    policy.parent.mkdir(exist_ok=True)
+    policy.write_text("[limits]\noutput_max = 16M\n")
+    configure("[jobs]\nreply_output_max = 3M\n")
+    try:
+        guid = order(manager, f"#!/bin/bash\nhead -c 8000000 /dev/zero | tr '\\0' '\\{byte:03o}'\n"
+                              f"head -c 20000000 /dev/zero | tr '\\0' '\\{byte:03o}' >&2\n")
+        reply = reply_to(manager, guid)
+    finally:
+        policy.unlink()
+    assert reply["return_code"] == 0
+    assert "of 8000000 bytes left out" in reply["message"]
+    assert "of 20000000 bytes left out" in reply["error_message"]
+    assert len(ask_output(manager, guid, offset=4000000)["message"]) == 1 << 20
+
+
+def test_cancel_at_every_stage(manager):
+    """Waiting, starting, running, ended: one true answer each; the others are not disturbed."""
+    gate = Gate("stages")
+    configure("[workers]\ncount = 1\n")
+    running = order(manager, "#!/bin/sh\nexec sleep infinity\n")
+    wait_for(lambda: show(unit_of(running), "SubState") == "running", "the unit")
+    waiting = order(manager, "#!/bin/sh\necho never >/tmp/dcm-test-never\n")
+    last = order(manager, f"#!/bin/sh\n{gate.wait}echo last\n")
+    manager.wait_message("ACK", last)
+    manager.send(type="CANCEL", request_id=waiting)
+    reply = reply_to(manager, waiting)
+    assert reply["return_code"] == 1 and "before it started" in urllib.parse.unquote(reply["error_message"])
+    manager.send(type="CANCEL", request_id=running)
+    reply = reply_to(manager, running)
+    assert reply["return_code"] == -15 and "cancelled" in reply["error_message"]
+    wait_for(lambda: show(unit_of(last), "SubState") == "running", "the next one")
+    gate.open()
+    assert reply_to(manager, last)["message"] == "last\n"
+    n = len(manager.of_type("REPLY", last))
+    manager.send(type="CANCEL", request_id=last)  # it has ended: nothing is left to do
+    manager.send(type="STATUS", request_id=last)
+    assert manager.wait_message("STATUS", last)["state"] == "REPLY_ACKED"
+    assert len(manager.of_type("REPLY", last)) == n
+    # starting: the executor cannot be had
+    run("systemctl", "stop", "dcm-agent-executor.service")
+    run("systemctl", "mask", "--runtime", "dcm-agent-executor.service")
+    try:
+        starting = order(manager, "#!/bin/sh\necho never >/tmp/dcm-test-never\n")
+        wait_for(lambda: [j["state"] for j in list_jobs()] == ["starting"], "it to be tried")
+        manager.send(type="CANCEL", request_id=starting)
+        assert "before it started" in urllib.parse.unquote(reply_to(manager, starting)["error_message"])
+    finally:
+        run("systemctl", "unmask", "--runtime", "dcm-agent-executor.service")
+    assert reply_to(manager, order(manager, "#!/bin/sh\necho next\n"))["message"] == "next\n"
+    assert not pathlib.Path("/tmp/dcm-test-never").exists() and list_jobs() == []
