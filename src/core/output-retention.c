@@ -15,10 +15,12 @@
 #include "basic/fd-util.h"
 #include "basic/guid.h"
 #include "basic/log.h"
+#include "basic/time-util.h"
 #include "store/output-row.h"
 
-#define SOON_USEC (20 * USEC_PER_MSEC) /* other sources want their turn */
-#define RETRY_USEC (30 * USEC_PER_SEC) /* a unit that is not released yet */
+#define SOON_USEC (20 * USEC_PER_MSEC)       /* other sources want their turn */
+#define RETRY_MIN_USEC (5 * USEC_PER_SEC)    /* a unit that is not released yet ... */
+#define RETRY_MAX_USEC (3600 * USEC_PER_SEC) /* ... or a file system that is read-only */
 #define SLICE 64u
 #define DROP_TIMEOUT_USEC (60 * USEC_PER_SEC)
 #define EXECUTOR "org.dcmagent.Executor1"
@@ -37,6 +39,7 @@ struct OutputRetention {
     unsigned n;
     unsigned n_stay;    /* found in this pass and not dropped */
     uint64_t remaining; /* bytes of all outputs, without those that are being dropped */
+    uint64_t retry_usec;
     uint64_t next_usec; /* until the oldest of the others will be too old; UINT64_MAX: never */
 };
 
@@ -60,12 +63,15 @@ static bool is_too_much(const OutputRetention *t) {
     return t->budget > 0 && store_sum_outputs(t->store, &bytes) >= 0 && bytes > t->budget;
 }
 
-/* What stayed is tried again, but not at once. */
+/* What stayed is tried again, less and less often. */
 static void end_pass(OutputRetention *t, int r) {
-    if (r < 0 || t->n_stay > 0)
-        schedule(t, MIN(t->next_usec, RETRY_USEC));
-    else
+    if (r < 0 || t->n_stay > 0) {
+        t->retry_usec = MIN(MAX(t->retry_usec * 2, RETRY_MIN_USEC), RETRY_MAX_USEC);
+        schedule(t, MIN(t->next_usec, t->retry_usec));
+    } else {
+        t->retry_usec = 0;
         schedule(t, is_too_much(t) ? SOON_USEC : t->next_usec);
+    }
     t->n_stay = 0;
 }
 
@@ -196,17 +202,28 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
+/* UINT64_MAX: it does not run. */
+static uint64_t get_time_left(const OutputRetention *t) {
+    uint64_t at = 0, now = now_usec(CLOCK_BOOTTIME);
+    int enabled = SD_EVENT_OFF;
+
+    (void)sd_event_source_get_enabled(t->timer, &enabled);
+    if (enabled == SD_EVENT_OFF || sd_event_source_get_time(t->timer, &at) < 0)
+        return UINT64_MAX;
+    return at > now ? at - now : 0;
+}
+
 /* It is the youngest: unless all are too much, a timer that runs is right. */
 static void on_output(void *userdata) {
     OutputRetention *t = userdata;
-    int enabled = SD_EVENT_OFF;
+    uint64_t left;
 
     if (t->slot || t->n_stay > 0) /* end_pass() looks */
         return;
-    (void)sd_event_source_get_enabled(t->timer, &enabled);
-    if (is_too_much(t))
+    left = get_time_left(t);
+    if (left > SOON_USEC && is_too_much(t)) /* not put off again and again */
         schedule(t, SOON_USEC);
-    else if (enabled == SD_EVENT_OFF && t->keep_usec > 0)
+    else if (left == UINT64_MAX && t->keep_usec > 0)
         schedule(t, t->keep_usec);
 }
 

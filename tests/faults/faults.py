@@ -242,6 +242,10 @@ class Driver:
             self.report(name, 0, "", f"the database: {problem}")
         self.machine.start()
         self.wait(self.machine.is_connected, DEADLINE_SEC)
+        # all replies are stored, and nothing may be kept any longer
+        if not self.wait(lambda: not self.machine.kept_output(), DEADLINE_SEC):
+            for guid in self.machine.kept_output():
+                self.report(name, 0, guid, "its output is kept")
 
     def random_kills(self, seconds):
         """Both programs, at random steps, and again while they recover."""

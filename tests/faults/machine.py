@@ -15,6 +15,7 @@ from injector import Injector
 RUN = pathlib.Path("/run/dcm-faults")
 RAN = RUN / "ran"
 CONF = pathlib.Path("/etc/dcm-agent/agent.conf.d/faults.conf")
+JOBS = pathlib.Path("/var/lib/dcm-jobs")
 STATE = pathlib.Path("/var/lib/dcm-agent")
 UNITS = {"agent": "dcm-agent.service", "executor": "dcm-agent-executor.service"}
 CALL_MSEC = 5000
@@ -48,6 +49,8 @@ class Machine:
         CONF.write_text(
             f"[connection]\nagentmanager_url = {url}\nbackoff = 20\nmax_backoff = 200\n"
             f"[messaging]\nretransmission_timeout = 0.3\n[workers]\ncount = {workers}\n"
+            # output is dropped as soon as the reply is stored, so that this too is hit at each step
+            "[jobs]\noutput_budget = 1\n"
         )
         run("systemctl", "daemon-reload")
         self.bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
@@ -90,6 +93,9 @@ class Machine:
             GLib.Variant("(ss)", ("org.dcmagent.Agent1.Manager", "State")), "(v)",
         )
         return bool(answer) and answer[0] == "connected"
+
+    def kept_output(self):
+        return [path.parent.name for path in JOBS.glob("*/stdout")]
 
     def database_problems(self):
         """Only while the agent is stopped. Of a copy: opening makes files, not the agent's."""
