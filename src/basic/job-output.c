@@ -78,32 +78,88 @@ static ssize_t read_at(int fd, char *buf, size_t size, uint64_t position) {
     return (ssize_t)done;
 }
 
-ssize_t job_output_read_at(const JobOutput *o, uint64_t offset, char *buf, size_t size,
-                           uint64_t *ret_offset) {
+void job_output_write_extent(int fd, uint64_t max, const JobOutputExtent *e) {
+    char text[JOB_OUTPUT_EXTENT_SIZE + 1];
+
+    (void)snprintf(text, sizeof(text), "%020" PRIu64 " %020" PRIu64 " %020" PRIu64 "\n\n",
+                   e->head_end, e->tail_start, e->tail_end);
+    (void)!pwrite(fd, text, JOB_OUTPUT_EXTENT_SIZE, (off_t)(max / 2 * 2));
+}
+
+/* Without the line only the beginning can be read, though there may be more. */
+static void read_extent(const JobOutput *o, JobOutputExtent *ret) {
+    char text[JOB_OUTPUT_EXTENT_SIZE + 1] = "";
+    struct stat st;
+
+    if (read_at(o->fd, text, JOB_OUTPUT_EXTENT_SIZE, o->max / 2 * 2) == JOB_OUTPUT_EXTENT_SIZE &&
+        sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &ret->head_end, &ret->tail_start,
+               &ret->tail_end) == 3)
+        return;
+    *ret = (JobOutputExtent){};
+    if (fstat(o->fd, &st) >= 0)
+        ret->head_end = ret->tail_start = ret->tail_end = (uint64_t)st.st_size;
+}
+
+/* What can be read at this moment. */
+static void get_extent(const JobOutput *o, JobOutputExtent *ret) {
     const OutputSummary *s = &o->summary;
     const uint64_t half = o->max / 2;
-    const uint64_t head = o->has_ended ? MIN(s->head_bytes, half) : half;
-    const uint64_t tail = o->has_ended ? MIN(s->tail_bytes, half) : 0;
-    uint64_t position;
+    uint64_t kept = half;
 
-    *ret_offset = offset;
-    if (offset < head)
-        return read_at(o->fd, buf, MIN(size, head - offset), offset);
-    if (tail == 0)
-        return 0;
-    if (offset < s->tail_offset)
-        *ret_offset = offset = s->tail_offset;
-    if (offset >= s->tail_offset + tail)
-        return 0;
-    position = job_output_position(o->max, offset);
-    /* the ring goes on at its beginning */
-    size = MIN(size, MIN(s->tail_offset + tail - offset, 2 * half - position));
-    return read_at(o->fd, buf, size, position);
+    if (o->has_ended)
+        *ret = (JobOutputExtent){s->head_bytes, s->tail_offset, s->tail_offset + s->tail_bytes};
+    else {
+        read_extent(o, ret);
+        kept = half > JOB_OUTPUT_SLACK ? half - JOB_OUTPUT_SLACK : 0;
+    }
+    ret->head_end = MIN(ret->head_end, half);
+    if (ret->tail_end < ret->tail_start)
+        ret->tail_end = ret->tail_start;
+    ret->tail_start = MAX(ret->tail_start, ret->tail_end - MIN(ret->tail_end, kept));
+}
+
+uint64_t job_output_get_end(const JobOutput *o) {
+    JobOutputExtent e;
+
+    get_extent(o, &e);
+    return MAX(e.head_end, e.tail_end);
+}
+
+ssize_t job_output_read_at(const JobOutput *o, uint64_t offset, char *buf, size_t size,
+                           uint64_t *ret_offset) {
+    const uint64_t half = o->max / 2;
+    JobOutputExtent e, after;
+    ssize_t n;
+
+    for (;;) {
+        uint64_t position;
+
+        get_extent(o, &e);
+        *ret_offset = offset;
+        if (offset < e.head_end)
+            return read_at(o->fd, buf, MIN(size, e.head_end - offset), offset);
+        if (e.tail_start == e.tail_end)
+            return 0;
+        if (offset < e.tail_start)
+            *ret_offset = offset = e.tail_start;
+        if (offset >= e.tail_end)
+            return 0;
+        position = job_output_position(o->max, offset);
+        /* the ring goes on at its beginning */
+        n = read_at(o->fd, buf, MIN(size, MIN(e.tail_end - offset, 2 * half - position)), position);
+        if (n <= 0 || o->has_ended)
+            return n;
+        get_extent(o, &after);
+        if (offset >= after.tail_start) /* else it was written over meanwhile */
+            return n;
+    }
 }
 
 void job_output_gap(const JobOutput *o, uint64_t bytes, char ret[static JOB_OUTPUT_GAP_SIZE]) {
     if (bytes == UINT64_MAX)
         (void)snprintf(ret, JOB_OUTPUT_GAP_SIZE, "\n[... more is not told ...]\n");
+    else if (o->summary.total_bytes == 0)
+        (void)snprintf(ret, JOB_OUTPUT_GAP_SIZE, "\n[... %" PRIu64 " bytes left out ...]\n", bytes);
     else
         (void)snprintf(ret, JOB_OUTPUT_GAP_SIZE,
                        "\n[... %" PRIu64 " of %" PRIu64 " bytes left out; SHA-256 of all: %.64s "
@@ -145,7 +201,6 @@ static int add_range(const JobOutput *o, uint64_t from, uint64_t to, Text *t) {
 
 static int add_ranges(const JobOutput *o, uint64_t limit, Text *t) {
     const uint64_t total = o->summary.total_bytes;
-    char more;
     int r;
 
     if (!o->has_ended || total <= limit)
@@ -159,7 +214,7 @@ static int add_ranges(const JobOutput *o, uint64_t limit, Text *t) {
         return r;
     if (o->has_ended)
         add_gap(o, total > t->reached ? total - t->reached : 0, t);
-    else if (read_at(o->fd, &more, 1, t->reached) > 0)
+    else if (job_output_get_end(o) > t->reached)
         add_gap(o, UINT64_MAX, t);
     return 0;
 }

@@ -190,15 +190,24 @@ static int append_broken(sd_bus_message *m) {
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+typedef struct JobListing {
+    const Agent *agent;
+    sd_bus_message *reply;
+} JobListing;
+
 static int append_job(const JobListEntry *e, void *userdata) {
+    const JobListing *l = userdata;
     const Request *q = e->info.request;
+    const JobProgress *progress = voices_get_progress(agent_get_voices(l->agent), q->guid);
+    bool is_known = progress && progress->is_known;
     char unit[JOB_UNIT_SIZE] = "";
 
     if (e->info.phase != JOB_WAITING)
         guid_to_unit_name(q->guid, unit);
-    return MIN(sd_bus_message_append(userdata, "(ssssust)", q->guid, q->command, e->kind,
+    return MIN(sd_bus_message_append(l->reply, "(ssssustis)", q->guid, q->command, e->kind,
                                      job_phase_to_string(e->info.phase), e->info.position, unit,
-                                     q->accepted_usec),
+                                     q->accepted_usec, is_known ? (int)progress->percent : -1,
+                                     is_known ? progress->text : ""),
                0);
 }
 
@@ -209,9 +218,9 @@ static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *err
 
     r = sd_bus_message_new_method_return(m, &reply);
     if (r >= 0)
-        r = sd_bus_message_open_container(reply, 'a', "(ssssust)");
+        r = sd_bus_message_open_container(reply, 'a', "(ssssustis)");
     if (r >= 0)
-        r = job_list_visit(agent_get_flow(o->agent), append_job, reply);
+        r = job_list_visit(agent_get_flow(o->agent), append_job, &(JobListing){o->agent, reply});
     if (r >= 0)
         r = sd_bus_message_close_container(reply);
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
@@ -332,7 +341,7 @@ static const sd_bus_vtable vtable[] = {
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("GetRequest", SD_BUS_ARGS("s", guid), SD_BUS_RESULT("a{sv}", request),
                             method_get_request, 0),
-    SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssust)", jobs),
+    SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssustis)", jobs),
                             method_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ListCommands", SD_BUS_NO_ARGS,
                             SD_BUS_RESULT("a(ssssa(ssbbs))", commands, "a(ss)", broken),

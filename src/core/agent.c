@@ -34,6 +34,7 @@ struct Agent {
     Store *store;
     Uplink *uplink;
     Console *console;
+    Voices *voices;
     RequestFlow *flow;
     Dispatcher *dispatcher;
     Retention *retention;
@@ -355,12 +356,20 @@ static int build_requests(Agent *a) {
         .on_changed = on_request_changed,
         .on_broken = on_broken,
     };
+    const RequestFlowParts parts = {
+        .store = a->store,
+        .connection = uplink_get_connection(a->uplink),
+        .console = a->console,
+        .voices = a->voices,
+        .jobs_root = a->paths.jobs_directory,
+    };
     int r;
 
-    r = request_flow_new(a->event, a->store, uplink_get_connection(a->uplink), a->console,
-                         a->paths.jobs_directory, &callbacks, a, &a->flow);
-    if (r >= 0)
+    r = request_flow_new(a->event, &parts, &callbacks, a, &a->flow);
+    if (r >= 0) {
         job_list_observe(a->flow, on_jobs_changed, a);
+        voices_set_observer(a->voices, on_jobs_changed, a);
+    }
     if (r >= 0)
         r = dispatcher_new(a->flow, a->console, on_hemlock, a, &a->dispatcher);
     if (r >= 0)
@@ -385,6 +394,8 @@ static int build(Agent *a) {
     r = uplink_new(a->event, &callbacks, a, &a->uplink);
     if (r >= 0)
         r = console_new(uplink_get_connection(a->uplink), a->config.console_level, &a->console);
+    if (r >= 0)
+        r = voices_new(a->event, a->console, a->paths.voices_directory, &a->voices);
     if (r >= 0)
         r = build_requests(a);
     if (r >= 0)
@@ -429,6 +440,7 @@ Agent *agent_free(Agent *a) {
     output_retention_free(a->output_retention);
     dispatcher_free(a->dispatcher);
     request_flow_free(a->flow);
+    voices_free(a->voices);
     console_free(a->console);
     uplink_free(a->uplink);
     store_close(a->store);
@@ -443,6 +455,10 @@ Agent *agent_free(Agent *a) {
     sd_event_unref(a->event);
     free(a);
     return NULL;
+}
+
+Voices *agent_get_voices(const Agent *a) {
+    return a->voices;
 }
 
 void agent_set_observer(Agent *a, const AgentObserver *observer) {

@@ -7,6 +7,7 @@
 
 #include "core/dispatcher.h"
 #include "core/uplink.h"
+#include "core/voices.h"
 
 /* Exit status after HEMLOCK; the unit has it in RestartPreventExitStatus=. */
 #define AGENT_EXIT_HEMLOCK 113
@@ -19,6 +20,7 @@ typedef struct AgentPaths {
     const char *state_directory;
     const char *jobs_directory;
     const char *commands_directory;
+    const char *voices_directory; /* how far jobs were followed; NULL: that is not kept */
 } AgentPaths;
 
 /* What the bus layer is told. */
@@ -35,6 +37,9 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret);
 /* Says good-bye to the manager. */
 Agent *agent_free(Agent *a);
 DEFINE_CLEANUP(Agent *, agent_free)
+
+/* What running jobs say. */
+Voices *agent_get_voices(const Agent *a) _pure_;
 
 void agent_set_observer(Agent *a, const AgentObserver *observer);
 /* Connects, if there is a URL. */

@@ -18,6 +18,7 @@ enum {
     RUN_SCRIPT_COMPRESSION,
     RUN_SCRIPT_ARGUMENTS,
     RUN_SCRIPT_TIMEOUT,
+    RUN_SCRIPT_STREAM,
 };
 
 static const Argument run_script_arguments[] = {
@@ -34,6 +35,8 @@ static const Argument run_script_arguments[] = {
                               .help = "positional arguments; not secret"},
     [RUN_SCRIPT_TIMEOUT] = {"timeout", ARGUMENT_INTEGER, false,
                             .help = "seconds after which it is ended"},
+    [RUN_SCRIPT_STREAM] = {"stream", ARGUMENT_BOOL, false,
+                           .help = "send lines of its output to the console as they come"},
 };
 
 /* 0 and values that no clock reaches: no limit of the request's own. */
@@ -73,6 +76,7 @@ static int run_script_prepare(const Command *c, const ArgumentValue *values, Job
         .as_root = values[RUN_SCRIPT_RUN_UNDER_SUDO].boolean,
         .interpreter = values[RUN_SCRIPT_INPYTHON].boolean ? "python3" : NULL,
         .timeout_usec = timeout_usec,
+        .stream = values[RUN_SCRIPT_STREAM].boolean,
     };
     return 0;
 }
@@ -86,6 +90,7 @@ enum {
     FETCH_RUN_ARGUMENTS,
     FETCH_RUN_SSL_CERT,
     FETCH_RUN_TIMEOUT,
+    FETCH_RUN_STREAM,
 };
 
 static const Argument fetch_run_arguments[] = {
@@ -104,6 +109,8 @@ static const Argument fetch_run_arguments[] = {
                             .help = "PEM: the only certificates that are trusted"},
     [FETCH_RUN_TIMEOUT] = {"timeout", ARGUMENT_INTEGER, false,
                            .help = "seconds after which it is ended"},
+    [FETCH_RUN_STREAM] = {"stream", ARGUMENT_BOOL, false,
+                          .help = "send lines of its output to the console as they come"},
 };
 
 static int read_patience(const ArgumentValue *value, uint64_t *ret_usec, char **ret_error) {
@@ -129,6 +136,7 @@ static int fetch_run_prepare(const Command *c, const ArgumentValue *values, JobS
                    .certificate = values[FETCH_RUN_SSL_CERT].string},
         .as_root = values[FETCH_RUN_RUN_UNDER_SUDO].boolean,
         .interpreter = values[FETCH_RUN_INPYTHON].boolean ? "python3" : NULL,
+        .stream = values[FETCH_RUN_STREAM].boolean,
     };
     int r;
 

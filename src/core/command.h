@@ -40,6 +40,7 @@ typedef struct JobSpec {
     JobSecret *secrets;
     size_t n_secrets;
     bool reply_output; /* standard output is the reply object */
+    bool stream;       /* its lines go to the console as they come */
     bool as_root;
     const char *interpreter; /* NULL: the script's first line decides */
     uint64_t timeout_usec;   /* 0: the executor's own limit */

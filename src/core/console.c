@@ -99,17 +99,10 @@ static int send_kept(Console *c) {
     return 0;
 }
 
-void console_log(Console *c, int level, const char *format, ...) {
+static void send_line(Console *c, int level, const char *text) {
     _cleanup_json_ struct json_object *line = NULL;
-    char text[LINE_SIZE];
-    va_list ap;
     int r;
 
-    if (level > c->level)
-        return;
-    va_start(ap, format);
-    (void)vsnprintf(text, sizeof(text), format, ap);
-    va_end(ap);
     r = message_new_log(level_name(level), text, &line);
     if (r >= 0)
         r = send_kept(c);
@@ -119,6 +112,30 @@ void console_log(Console *c, int level, const char *format, ...) {
         keep(c, TAKE_PTR(line));
     else if (r < 0)
         (void)log_debug_errno(r, "A line for the console is lost: %m");
+}
+
+void console_log(Console *c, int level, const char *format, ...) {
+    char text[LINE_SIZE];
+    va_list ap;
+
+    if (level > c->level)
+        return;
+    va_start(ap, format);
+    (void)vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    send_line(c, level, text);
+}
+
+void console_log_job(Console *c, int level, const char *command, const char *guid,
+                     const char *line) {
+    _cleanup_free_ char *text = NULL;
+
+    if (level > c->level)
+        return;
+    if (asprintf(&text, "The job %s with request_id %s: %s", command, guid, line) < 0)
+        (void)log_oom();
+    else
+        send_line(c, level, text);
 }
 
 void console_flush(Console *c) {

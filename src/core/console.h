@@ -15,5 +15,8 @@ int console_set_level(Console *c, const char *level);
 
 /* `level` as in syslog(3): LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT. */
 void console_log(Console *c, int level, const char *format, ...) _printf_(3, 4);
+/* A line of a job, of at most LOG_MESSAGE_MAX bytes. */
+void console_log_job(Console *c, int level, const char *command, const char *guid,
+                     const char *line);
 /* The connection is open: sends what waits, and says how many lines were dropped. */
 void console_flush(Console *c);

@@ -299,6 +299,10 @@ void job_set_observer(Job *j, void (*on_changed)(void *userdata), void *userdata
     j->observer = userdata;
 }
 
+int job_get_directory(const Job *j) {
+    return j->dir_fd;
+}
+
 bool job_has_begun(const char *root, const char *guid) {
     char name[JOB_NAME_SIZE];
     _cleanup_close_ int root_fd = -1;

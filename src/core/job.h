@@ -49,6 +49,9 @@ DEFINE_CLEANUP(Job *, job_free)
 JobPhase job_get_phase(const Job *j);
 void job_set_observer(Job *j, void (*on_changed)(void *userdata), void *userdata);
 
+/* The job's directory, which is the job's own; -1: it has none yet. */
+int job_get_directory(const Job *j) _pure_;
+
 /* Orders the executor to stop it. The end is reported by JobDone. */
 int job_cancel(Job *j);
 

@@ -324,8 +324,9 @@ static int take_up(const StoredJob *row, void *userdata) {
     return runner_add(l->runner, j->request);
 }
 
-int long_jobs_new(sd_event *event, Store *store, Console *console, const char *jobs_root,
-                  const LongJobsCallbacks *callbacks, void *userdata, LongJobs **ret) {
+int long_jobs_new(sd_event *event, Store *store, Console *console, Voices *voices,
+                  const char *jobs_root, const LongJobsCallbacks *callbacks, void *userdata,
+                  LongJobs **ret) {
     static const RunnerCallbacks runner_callbacks = {
         .on_finished = on_finished,
         .on_started = on_started,
@@ -342,7 +343,7 @@ int long_jobs_new(sd_event *event, Store *store, Console *console, const char *j
     l->console = console;
     l->callbacks = *callbacks;
     l->userdata = userdata;
-    r = runner_new(event, store, jobs_root, &runner_callbacks, l, &l->runner);
+    r = runner_new(event, store, voices, jobs_root, &runner_callbacks, l, &l->runner);
     if (r >= 0)
         r = sd_event_add_time_relative(event, &l->retry_timer, CLOCK_BOOTTIME, 0, 0, on_retry, l);
     if (r >= 0)

@@ -518,7 +518,7 @@ static void on_long_broken(int error, void *userdata) {
     f->callbacks.on_broken(error, f->userdata);
 }
 
-static int setup(RequestFlow *f, const char *jobs_root) {
+static int setup(RequestFlow *f, const RequestFlowParts *p) {
     static const BatchCallbacks batch_callbacks = {.perform = perform, .undo = undo};
     static const RunnerCallbacks runner_callbacks = {
         .on_finished = on_finished,
@@ -537,10 +537,11 @@ static int setup(RequestFlow *f, const char *jobs_root) {
     if (r >= 0)
         r = batch_new(f->event, f->store, &batch_callbacks, f, &f->batch);
     if (r >= 0)
-        r = runner_new(f->event, f->store, jobs_root, &runner_callbacks, f, &f->runner);
+        r = runner_new(f->event, f->store, p->voices, p->jobs_root, &runner_callbacks, f,
+                       &f->runner);
     if (r >= 0)
-        r = long_jobs_new(f->event, f->store, f->console, jobs_root, &long_callbacks, f,
-                          &f->long_jobs);
+        r = long_jobs_new(f->event, f->store, f->console, p->voices, p->jobs_root, &long_callbacks,
+                          f, &f->long_jobs);
     if (r >= 0)
         r = store_get_meta(f->store, STORE_META_AGENT_ID, &f->agent_id);
     if (r < 0)
@@ -549,23 +550,22 @@ static int setup(RequestFlow *f, const char *jobs_root) {
     return store_visit_open(f->store, take_up, f);
 }
 
-int request_flow_new(sd_event *event, Store *store, Connection *connection, Console *console,
-                     const char *jobs_root, const RequestFlowCallbacks *callbacks, void *userdata,
-                     RequestFlow **ret) {
+int request_flow_new(sd_event *event, const RequestFlowParts *parts,
+                     const RequestFlowCallbacks *callbacks, void *userdata, RequestFlow **ret) {
     _cleanup_(request_flow_freep) RequestFlow *f = calloc(1, sizeof(*f));
     int r;
 
     if (!f)
         return -ENOMEM;
     f->event = event;
-    f->store = store;
-    f->connection = connection;
-    f->console = console;
+    f->store = parts->store;
+    f->connection = parts->connection;
+    f->console = parts->console;
     f->callbacks = *callbacks;
     f->noise = (RateLimit){.interval_usec = NOISE_INTERVAL_USEC, .burst = NOISE_BURST};
     f->unknown = f->noise;
     f->userdata = userdata;
-    r = setup(f, jobs_root);
+    r = setup(f, parts);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(f);

@@ -21,10 +21,18 @@ typedef struct RequestFlowCallbacks {
     void (*on_broken)(int error, void *userdata);
 } RequestFlowCallbacks;
 
+/* What it works with; borrowed. */
+typedef struct RequestFlowParts {
+    Store *store;
+    Connection *connection;
+    Console *console;
+    Voices *voices;
+    const char *jobs_root; /* the executor's state directory */
+} RequestFlowParts;
+
 /* Takes up what the store has open; its jobs are found again when there is a bus. */
-int request_flow_new(sd_event *event, Store *store, Connection *connection, Console *console,
-                     const char *jobs_root, const RequestFlowCallbacks *callbacks, void *userdata,
-                     RequestFlow **ret);
+int request_flow_new(sd_event *event, const RequestFlowParts *parts,
+                     const RequestFlowCallbacks *callbacks, void *userdata, RequestFlow **ret);
 /* Commits what is open. Jobs run on. */
 RequestFlow *request_flow_free(RequestFlow *f);
 DEFINE_CLEANUP(RequestFlow *, request_flow_free)

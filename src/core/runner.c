@@ -25,6 +25,7 @@ struct Execution {
     enum { WAITING, PAUSED, RUNNING, FINISHED } phase; /* PAUSED: WAITING when the timer ends */
     bool is_job;
     bool cancelled;
+    bool stream;
     ArgumentValue *values; /* the job's strings live here */
     JobSpec spec;          /* while its script is downloaded */
     Fetch *fetch;
@@ -40,6 +41,7 @@ struct Runner {
     sd_event_source *pump;  /* starts and delivers from the loop, never from inside a call */
     sd_event_source *timer; /* ends all pauses */
     Store *store;
+    Voices *voices;
     char *jobs_root;
     RunnerCallbacks callbacks;
     void *userdata;
@@ -90,6 +92,8 @@ static void execution_free(Execution *x) {
 static void deliver(Execution *x, JobEnd end, struct json_object *reply) {
     Request *q = x->request;
 
+    if (x->is_job)
+        voices_remove(x->runner->voices, q->guid);
     if (x->is_job)
         q->has_output = job_measure_output(x->runner->jobs_root, q->guid, &q->output_bytes);
     x->phase = FINISHED;
@@ -225,13 +229,23 @@ static int start_inside(Execution *x, char **ret_error) {
     return r;
 }
 
+static void on_job_changed(void *userdata) {
+    Execution *x = userdata;
+
+    if (job_get_directory(x->job) >= 0)
+        voices_add(x->runner->voices, x->request->guid, x->request->command,
+                   job_get_directory(x->job), x->stream);
+    tell_jobs(x->runner);
+}
+
 static int launch(Execution *x) {
     Runner *r = x->runner;
     int k;
 
+    x->stream = x->spec.stream;
     k = job_new(r->bus, r->jobs_root, x->request->guid, &x->spec, on_job_done, x, &x->job);
     if (k >= 0) {
-        job_set_observer(x->job, tell_jobs, r);
+        job_set_observer(x->job, on_job_changed, x);
         job_set_paused(x->job, r->paused);
     }
     return k >= 0 && x->cancelled ? job_cancel(x->job) : k;
@@ -473,7 +487,8 @@ void runner_set_paused(Runner *r, bool paused) {
 static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
 
-    if (e)
+    /* the other runner may have been first */
+    if (e && !sd_bus_error_has_name(e, "org.freedesktop.systemd1.AlreadySubscribed"))
         log_warning("systemd's signals cannot be subscribed to: %s", strempty(e->message));
     runner_look_again(userdata);
     return 1;
@@ -511,7 +526,7 @@ int runner_set_bus(Runner *r, sd_bus *bus) {
     return k;
 }
 
-int runner_new(sd_event *event, Store *store, const char *jobs_root,
+int runner_new(sd_event *event, Store *store, Voices *voices, const char *jobs_root,
                const RunnerCallbacks *callbacks, void *userdata, Runner **ret) {
     Runner *r = calloc(1, sizeof(*r));
     int k;
@@ -521,6 +536,7 @@ int runner_new(sd_event *event, Store *store, const char *jobs_root,
     TAILQ_INIT(&r->executions);
     r->event = event;
     r->store = store;
+    r->voices = voices;
     r->callbacks = *callbacks;
     r->userdata = userdata;
     r->workers = 1;

@@ -6,6 +6,7 @@
 
 #include "core/job.h"
 #include "core/request.h"
+#include "core/voices.h"
 
 typedef struct Runner Runner;
 
@@ -21,7 +22,7 @@ typedef struct RunnerCallbacks {
 } RunnerCallbacks;
 
 /* `jobs_root` is the executor's state directory. */
-int runner_new(sd_event *event, Store *store, const char *jobs_root,
+int runner_new(sd_event *event, Store *store, Voices *voices, const char *jobs_root,
                const RunnerCallbacks *callbacks, void *userdata, Runner **ret);
 /* Stops following; jobs run on. All requests' executions are freed. */
 Runner *runner_free(Runner *r);

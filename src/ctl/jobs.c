@@ -23,8 +23,9 @@ void job_list_done(JobList *l) {
 
 static int read_row(sd_bus_message *m, JobRow *ret) {
     *ret = (JobRow){.cpu_nsec = UINT64_MAX, .memory = UINT64_MAX};
-    return sd_bus_message_read(m, "(ssssust)", &ret->guid, &ret->command, &ret->kind, &ret->state,
-                               &ret->position, &ret->unit, &ret->accepted_usec);
+    return sd_bus_message_read(m, "(ssssustis)", &ret->guid, &ret->command, &ret->kind, &ret->state,
+                               &ret->position, &ret->unit, &ret->accepted_usec, &ret->percent,
+                               &ret->progress);
 }
 
 static int read_rows(JobList *l) {
@@ -32,7 +33,7 @@ static int read_rows(JobList *l) {
     JobRow row;
     int r;
 
-    r = sd_bus_message_enter_container(l->message, 'a', "(ssssust)");
+    r = sd_bus_message_enter_container(l->message, 'a', "(ssssustis)");
     while (r >= 0 && (r = read_row(l->message, &row)) > 0) {
         if (l->n == allocated) {
             JobRow *grown;
@@ -160,7 +161,10 @@ void job_row_print_titles(void) {
 void job_row_print(const JobRow *row, const char *state, const char *line_end) {
     char place[CELL_SIZE], age[CELL_SIZE], cpu[CELL_SIZE], memory[CELL_SIZE];
 
-    if (row->position > 0 && !state) {
+    if (row->percent >= 0 && !state) {
+        (void)snprintf(place, sizeof(place), "%s %d %%", row->state, row->percent);
+        state = place;
+    } else if (row->position > 0 && !state) {
         (void)snprintf(place, sizeof(place), "%s %" PRIu32, row->state, row->position);
         state = place;
     }
@@ -189,6 +193,9 @@ struct json_object *job_row_to_json(const JobRow *row, const char *state) {
         (void)json_object_object_add(o, texts[i].key, json_object_new_string(texts[i].value));
     (void)json_object_object_add(o, "position", json_object_new_int64(row->position));
     (void)json_object_object_add(o, "accepted_usec", json_object_new_uint64(row->accepted_usec));
+    (void)json_object_object_add(o, "progress_percent",
+                                 row->percent < 0 ? NULL : json_object_new_int(row->percent));
+    (void)json_object_object_add(o, "progress_text", json_object_new_string(row->progress));
     add_usage(o, "cpu_nsec", row->cpu_nsec);
     add_usage(o, "memory_bytes", row->memory);
     return o;

@@ -8,6 +8,8 @@ typedef struct JobRow {
     const char *guid, *command, *kind, *state, *unit; /* the list's */
     uint32_t position;
     uint64_t accepted_usec;
+    int32_t percent; /* of its progress; -1: not known */
+    const char *progress;
     uint64_t cpu_nsec, memory; /* UINT64_MAX: not known */
 } JobRow;
 

@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
 #include "basic/log-fields.h"
@@ -14,6 +15,7 @@
 #include "bus/log-control.h"
 #include "command/command-file.h"
 #include "core/agent.h"
+#include "varlink/agent-service.h"
 
 #define IDENTIFIER "dcm-agent"
 #define NAME_PRIMARY_OWNER 1 /* D-Bus Specification, RequestName */
@@ -23,9 +25,11 @@ typedef struct Daemon {
     sd_bus *bus;
     Agent *agent;
     AgentObject *object;
+    AgentService *service; /* NULL: there is no socket */
 } Daemon;
 
 static void daemon_done(Daemon *d) {
+    agent_service_free(d->service);
     agent_object_free(d->object);
     agent_free(d->agent);
     sd_bus_flush_close_unref(d->bus);
@@ -160,6 +164,19 @@ static int setup_bus(Daemon *d) {
     return r < 0 ? log_error_errno(r, "The system bus cannot be used: %m") : 0;
 }
 
+/* Where systemd has given us no socket, jobs have nobody to talk to, and all else works. */
+static int setup_service(Daemon *d) {
+    int n = sd_listen_fds(true);
+
+    if (n == 0)
+        return 0;
+    if (n < 0 || n > 1 || sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_STREAM, 1) <= 0) {
+        log_warning("What systemd has handed over is not the socket for jobs");
+        return 0;
+    }
+    return agent_service_new(d->event, d->bus, d->agent, SD_LISTEN_FDS_START, &d->service);
+}
+
 static int run(const AgentPaths *paths) {
     _cleanup_(daemon_done) Daemon d = {};
     int r;
@@ -171,6 +188,8 @@ static int run(const AgentPaths *paths) {
         r = agent_start(d.agent);
     if (r >= 0)
         r = setup_bus(&d);
+    if (r >= 0)
+        r = setup_service(&d);
     if (r >= 0)
         r = sd_event_loop(d.event);
     (void)sd_notify(false, "STOPPING=1\nSTATUS=Stopping");
@@ -186,6 +205,7 @@ int main(int argc, char *argv[]) {
         .jobs_directory = JOBSDIR,
         .commands_directory = COMMANDS_DIRECTORY,
     };
+    _cleanup_free_ char *voices = NULL;
     int r;
 
     /* one arena: the resolver's thread is the only other one, and lives for one question */
@@ -197,5 +217,9 @@ int main(int argc, char *argv[]) {
             (void)fprintf(stderr, "Try dcm-agentd --help\n");
         return r < 0 ? 2 : EXIT_SUCCESS;
     }
+    if (getenv("RUNTIME_DIRECTORY") &&
+        asprintf(&voices, "%s/voices", getenv("RUNTIME_DIRECTORY")) < 0)
+        return EXIT_FAILURE;
+    paths.voices_directory = voices;
     return run(&paths);
 }

@@ -15,6 +15,7 @@
 #define COPY_SIZE ((size_t)64 * 1024) /* a pipe's default capacity */
 
 _Static_assert(COPY_SIZE <= JOB_OUTPUT_MIN / 2, "one copy may lap the ring");
+_Static_assert(COPY_SIZE <= JOB_OUTPUT_SLACK, "readers of a running job may read what is new");
 
 void output_init(Output *o, int file_fd, uint64_t max) {
     *o = (Output){
@@ -76,14 +77,23 @@ static void keep(Output *o, const char *buf, size_t size) {
     }
 }
 
+/* For who reads while the job runs. */
+static void publish(const Output *o) {
+    const JobOutputExtent e = {o->head_end, o->tail_start, o->tail_end};
+
+    if (o->total > o->max / 2)
+        job_output_write_extent(o->file_fd, o->max, &e);
+}
+
 void output_copy(Output *o, size_t max) {
     static char buf[COPY_SIZE];
     ssize_t n;
 
     n = read(o->pipe_fd, buf, MIN(max, sizeof(buf)));
-    if (n > 0)
+    if (n > 0) {
         keep(o, buf, (size_t)n);
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        publish(o);
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR))
         o->pipe_fd = safe_close(o->pipe_fd);
 }
 
@@ -99,10 +109,19 @@ void output_drain(Output *o) {
     }
 }
 
+/* From now on the exit record says what can be read. */
+static void unpublish(const Output *o) {
+    const uint64_t half = o->max / 2;
+
+    if (o->total > half)
+        (void)!ftruncate(o->file_fd, (off_t)(half + MIN(o->total - half, half)));
+}
+
 void output_summarize(Output *o, OutputSummary *ret) {
     uint64_t tail = o->tail_end - o->tail_start;
     uint64_t kept = MIN(tail, o->max / 2);
 
+    unpublish(o);
     if (o->total > 0)
         (void)fdatasync(o->file_fd); /* an error here is one more way to lose kept bytes */
     *ret = (OutputSummary){.total_bytes = o->total,

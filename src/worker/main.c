@@ -4,7 +4,6 @@
  * can be cancelled, and outlives the agent.
  *
  *     dcm-call-worker BUS-NAME OBJECT-PATH REQUEST-ID COMMAND <arguments.json >reply.json */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <systemd/sd-bus.h>
@@ -14,6 +13,7 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
+#include "say/client.h"
 
 #define INTERFACE "org.dcmagent.Worker1"
 #define EXIT_USAGE 2
@@ -59,19 +59,16 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return sd_event_exit(c->event, EXIT_SUCCESS);
 }
 
-/* A line in the log of the job, which the agent follows. */
+/* That nobody hears it is no reason to stop. */
 static int on_progress(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-    const char *log = getenv("DCM_LOG_FILE"), *request_id, *text;
-    _cleanup_close_ int fd = -1;
+    static const SayOptions options = {.silent_usec = USEC_PER_SEC};
+    const char *request_id, *text;
     Call *c = userdata;
     uint32_t percent;
 
-    if (sd_bus_message_read(m, "sus", &request_id, &percent, &text) < 0 ||
-        !streq(request_id, c->request_id) || !log)
-        return 0;
-    fd = open(log, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
-    if (fd >= 0)
-        (void)dprintf(fd, "%u %%: %s\n", MIN(percent, 100u), text);
+    if (sd_bus_message_read(m, "sus", &request_id, &percent, &text) >= 0 &&
+        streq(request_id, c->request_id))
+        (void)say_progress(&options, MIN(percent, 100u), text);
     return 0;
 }
 

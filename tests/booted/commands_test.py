@@ -336,7 +336,8 @@ def test_example_worker(manager, worker, tmp_path):
     guid = order(manager, "disk_usage", path=str(tmp_path))
     reply = reply_to(manager, guid)
     assert (reply["return_code"], reply["reply_object"]) == (0, {"a": 1000, "b": 0}), reply
-    assert "50 %: b" in pathlib.Path(f"/var/lib/dcm-jobs/{guid}/log").read_text()
+    told = [urllib.parse.unquote(m["message"]) for m in manager.of_type("LOG")]
+    assert f"The job disk_usage with request_id {guid}: 0 %: a" in told, "its progress"
     assert "No such file" in do(manager, "disk_usage", path="/nowhere")["error_message"]
     assert show("dcm-disk-usage.service", "ActiveState") == "active"
     refused = subprocess.run(["runuser", "-u", "dcm", "--", "busctl", "call", "org.example.DiskUsage",

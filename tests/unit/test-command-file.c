@@ -123,9 +123,10 @@ static void test_mistakes(void) {
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
         _cleanup_free_ char *error = NULL;
+        g_autofree char *escaped = g_strescape(cases[i].text, NULL);
         CommandFile *f = NULL;
 
-        g_test_message("%s", cases[i].text);
+        g_test_message("%s", escaped);
         g_assert_cmpint(command_file_parse("x", cases[i].text, &f, &error), ==, -EINVAL);
         g_assert_null(f);
         if (!strstr(error, cases[i].problem))

@@ -125,6 +125,38 @@ static void test_without_record(Fixture *f, gconstpointer unused) {
     g_assert_cmpstr(less, ==, "abc\n[... more is not told ...]\n");
 }
 
+/* What dcm-run has written behind the ring says what can be read; what may be written over at any
+ * moment is not. */
+static void test_running(Fixture *f, gconstpointer unused) {
+    static const uint64_t totals[] = {HALF + 1, 2 * HALF, 2 * HALF + 7, 9 * HALF + 1234};
+    _cleanup_(job_output_done) JobOutput o = JOB_OUTPUT_INIT;
+
+    (void)write_stream(f, MAX_DEFAULT, HALF);
+    g_assert_cmpint(job_output_open(f->dir_fd, "stdout", NULL, &o), ==, 0);
+    g_assert_cmpuint(job_output_get_end(&o), ==, HALF);
+    for (size_t i = 0; i < ELEMENTSOF(totals); i++) {
+        JobOutputExtent e = {HALF, HALF, totals[i]};
+        uint64_t offset = HALF, at, first;
+        char buf[1000];
+        ssize_t n;
+
+        (void)write_stream(f, MAX_DEFAULT, totals[i]);
+        job_output_write_extent(f->fd, MAX_DEFAULT, &e);
+        g_assert_cmpuint(job_output_get_end(&o), ==, totals[i]);
+        n = job_output_read_at(&o, HALF - 1, buf, sizeof(buf), &at);
+        g_assert_cmpint(n, ==, 1);
+        first = MAX(HALF, totals[i] - MIN(totals[i], HALF - JOB_OUTPUT_SLACK));
+        while ((n = job_output_read_at(&o, offset, buf, sizeof(buf), &at)) > 0) {
+            g_assert_cmpuint(at, ==, offset == HALF ? first : offset);
+            for (ssize_t k = 0; k < n; k++)
+                g_assert_cmpint(buf[k], ==, stream_byte(at + (uint64_t)k));
+            offset = at + (uint64_t)n;
+        }
+        g_assert_cmpint(n, ==, 0);
+        g_assert_cmpuint(offset, ==, totals[i]);
+    }
+}
+
 /* How much is kept is known from the claim on. */
 static void test_claim(Fixture *f, gconstpointer unused) {
     static const struct {
@@ -240,6 +272,7 @@ int main(int argc, char **argv) {
     ADD("sizes", test_sizes);
     ADD("pieces", test_pieces);
     ADD("without-record", test_without_record);
+    ADD("running", test_running);
     ADD("claim", test_claim);
     ADD("holes", test_holes);
     ADD("shorter-file", test_shorter_file);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who speaks for a job is not asked but found out: the unit of the process that waits for the
+ * answer. */
+#include "varlink/agent-service.h"
+
+#include <syslog.h>
+
+#include "basic/bounds.h"
+#include "basic/log.h"
+#include "basic/time-util.h"
+#include "varlink/caller.h"
+#include "varlink/descriptions.h"
+#include "varlink/server.h"
+
+#define ERROR_PREFIX "org.varlink.service."
+#define ERROR_NOT_A_JOB "org.dcmagent.Job.NotAJob"
+
+struct AgentService {
+    sd_event *event;
+    sd_bus *bus;
+    Agent *agent;
+    VarlinkServer *server;
+};
+
+/* A call of a job that waits: for systemd to say whose it is, or for its turn. */
+typedef struct JobCall {
+    AgentService *service;
+    VarlinkConnection *connection;
+    Caller *caller;
+    sd_event_source *timer;
+    bool is_progress;
+    int level;
+    int64_t percent;
+    char *text;
+} JobCall;
+
+static JobCall *job_call_free(JobCall *j) {
+    if (!j)
+        return NULL;
+    caller_free(j->caller);
+    sd_event_source_disable_unref(j->timer);
+    free(j->text);
+    free(j);
+    return NULL;
+}
+DEFINE_CLEANUP(JobCall *, job_call_free)
+
+static void on_gone(VarlinkConnection *c, void *userdata) {
+    job_call_free(varlink_connection_get_data(c));
+    varlink_connection_set_data(c, NULL);
+}
+
+static void fail_parameter(VarlinkConnection *c, const char *name) {
+    struct json_object *o = json_object_new_object();
+
+    if (o)
+        (void)json_add_string(o, "parameter", name);
+    varlink_fail(c, ERROR_PREFIX "InvalidParameter", o);
+}
+
+static void fail_named(VarlinkConnection *c, const char *error, const char *key,
+                       const char *value) {
+    struct json_object *o = json_object_new_object();
+
+    if (o)
+        (void)json_add_string(o, key, value);
+    varlink_fail(c, error, o);
+}
+
+/* Ends the call; error < 0. */
+static void end_job_call(JobCall *call, int error) {
+    _cleanup_(job_call_freep) JobCall *j = call;
+    VarlinkConnection *c = j->connection;
+
+    varlink_connection_set_data(c, NULL);
+    if (error >= 0)
+        varlink_answer(c, NULL);
+    else
+        varlink_fail(c, ERROR_NOT_A_JOB, NULL);
+}
+
+static int on_turn(sd_event_source *source, uint64_t usec, void *userdata) {
+    end_job_call(userdata, 0);
+    return 0;
+}
+
+/* Whoever speaks too fast waits for the answer. */
+static void delay(JobCall *j, uint64_t wait_usec) {
+    int r;
+
+    r = sd_event_add_time_relative(j->service->event, &j->timer, CLOCK_BOOTTIME, wait_usec, 0,
+                                   on_turn, j);
+    if (r < 0)
+        end_job_call(j, 0);
+}
+
+static void on_caller(int error, const char *unit, void *userdata) {
+    JobCall *j = userdata;
+    uint64_t wait_usec = 0;
+
+    if (error >= 0 && j->is_progress)
+        error = voices_progress(agent_get_voices(j->service->agent), unit, (unsigned)j->percent,
+                                j->text);
+    else if (error >= 0)
+        error =
+            voices_log(agent_get_voices(j->service->agent), unit, j->level, j->text, &wait_usec);
+    if (error < 0)
+        log_debug_errno(error, "A line of %s is refused: %m", strempty(unit));
+    if (error >= 0 && wait_usec > 0)
+        delay(j, wait_usec);
+    else
+        end_job_call(j, error);
+}
+
+static void ask_for_caller(AgentService *s, VarlinkConnection *c, JobCall *call) {
+    _cleanup_(job_call_freep) JobCall *j = call;
+    int r;
+
+    j->service = s;
+    j->connection = c;
+    r = caller_new(s->bus, varlink_connection_get_fd(c), on_caller, j, &j->caller);
+    if (r < 0) {
+        log_debug_errno(r, "systemd cannot be asked who speaks: %m");
+        varlink_fail(c, ERROR_NOT_A_JOB, NULL);
+        return;
+    }
+    varlink_connection_set_data(c, TAKE_PTR(j));
+}
+
+static int read_level(const char *s) {
+    static const struct {
+        const char *name;
+        int level;
+    } levels[] = {
+        {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERR}};
+
+    for (size_t i = 0; s && i < ELEMENTSOF(levels); i++)
+        if (strcasecmp(s, levels[i].name) == 0)
+            return levels[i].level;
+    return -EINVAL;
+}
+
+static void method_log(AgentService *s, VarlinkConnection *c, struct json_object *parameters) {
+    _cleanup_(job_call_freep) JobCall *j = calloc(1, sizeof(*j));
+    const char *line = json_get_string(parameters, "line");
+
+    if (j)
+        j->text = strdup(strempty(line));
+    if (!j || !j->text) {
+        fail_parameter(c, "line");
+        return;
+    }
+    j->level = read_level(json_get_string(parameters, "level"));
+    if (j->level < 0)
+        fail_parameter(c, "level");
+    else if (!line)
+        fail_parameter(c, "line");
+    else
+        ask_for_caller(s, c, TAKE_PTR(j));
+}
+
+static void method_progress(AgentService *s, VarlinkConnection *c, struct json_object *parameters) {
+    _cleanup_(job_call_freep) JobCall *j = calloc(1, sizeof(*j));
+    struct json_object *percent = json_get(parameters, "percent");
+    const char *text = json_get_string(parameters, "text");
+
+    if (j)
+        j->text = strdup(strempty(text));
+    if (!j || !j->text || (json_get(parameters, "text") && !text)) {
+        fail_parameter(c, "text");
+        return;
+    }
+    j->is_progress = true;
+    j->percent = json_object_get_int64(percent);
+    if (!json_object_is_type(percent, json_type_int) || j->percent < 0 || j->percent > 100)
+        fail_parameter(c, "percent");
+    else
+        ask_for_caller(s, c, TAKE_PTR(j));
+}
+
+static int add_counts(const Agent *a, struct json_object *o) {
+    _cleanup_json_ struct json_object *counts = json_object_new_object();
+    unsigned n[_REQUEST_STATE_MAX] = {};
+    int r = counts ? 0 : -ENOMEM;
+
+    if (r >= 0)
+        r = store_count_requests(agent_get_store((Agent *)(uintptr_t)a), n);
+    for (RequestState i = REQUEST_STATE_ACKED; i < _REQUEST_STATE_MAX && r >= 0; i++)
+        r = json_add_int(counts, request_state_to_string(i), n[i]);
+    return r < 0 ? r : json_add(o, "requests", TAKE_PTR(counts));
+}
+
+static void method_get_status(AgentService *s, VarlinkConnection *c,
+                              struct json_object *parameters) {
+    _cleanup_json_ struct json_object *o = json_object_new_object();
+    const Uplink *u = agent_get_uplink(s->agent);
+    int r = o ? 0 : -ENOMEM;
+
+    if (r >= 0)
+        r = json_add_string(o, "version", PROJECT_VERSION)
+                ?: json_add_string(o, "state", uplink_get_state(u))
+                ?: json_add_string(o, "status_text", uplink_get_status(u))
+                ?: json_add_string(o, "manager_url", uplink_get_url(u))
+                ?: json_add_string(o, "agent_id", agent_get_agent_id(s->agent))
+                ?: json_add_string(o, "server_name", agent_get_server_name(s->agent))
+                ?: json_add_string(o, "pause", agent_pause_to_string(agent_get_pause(s->agent)))
+                ?: add_counts(s->agent, o);
+    if (r < 0)
+        log_warning_errno(r, "The state cannot be told: %m");
+    varlink_answer(c, TAKE_PTR(o));
+}
+
+static void method_get_info(AgentService *s, VarlinkConnection *c, struct json_object *parameters) {
+    _cleanup_json_ struct json_object *o = json_object_new_object(),
+                                      *list = json_object_new_array();
+    int r = o && list ? 0 : -ENOMEM;
+
+    for (size_t i = 0; i < varlink_n_descriptions && r >= 0; i++)
+        r = json_object_array_add(list, json_object_new_string(varlink_descriptions[i].name)) < 0
+                ? -ENOMEM
+                : 0;
+    if (r >= 0)
+        r = json_add_string(o, "vendor", "dcm-agent")
+                ?: json_add_string(o, "product", "dcm-agent")
+                ?: json_add_string(o, "version", PROJECT_VERSION)
+                ?: json_add_string(o, "url", "man:dcm-agentd(8)")
+                ?: json_add(o, "interfaces", TAKE_PTR(list));
+    varlink_answer(c, TAKE_PTR(o));
+}
+
+static void method_get_description(AgentService *s, VarlinkConnection *c,
+                                   struct json_object *parameters) {
+    const char *name = json_get_string(parameters, "interface");
+    struct json_object *o;
+
+    for (size_t i = 0; name && i < varlink_n_descriptions; i++) {
+        if (!streq(varlink_descriptions[i].name, name))
+            continue;
+        o = json_object_new_object();
+        if (o)
+            (void)json_add_string(o, "description", varlink_descriptions[i].text);
+        varlink_answer(c, o);
+        return;
+    }
+    if (!name)
+        fail_parameter(c, "interface");
+    else
+        fail_named(c, ERROR_PREFIX "InterfaceNotFound", "interface", name);
+}
+
+static const struct {
+    const char *name;
+    void (*call)(AgentService *s, VarlinkConnection *c, struct json_object *parameters);
+} methods[] = {
+    {"org.varlink.service.GetInfo", method_get_info},
+    {"org.varlink.service.GetInterfaceDescription", method_get_description},
+    {"org.dcmagent.Job.Log", method_log},
+    {"org.dcmagent.Job.Progress", method_progress},
+    {"org.dcmagent.Agent.GetStatus", method_get_status},
+};
+
+/* Which of the two is not there: the interface, or the method of it. */
+static void fail_unknown(VarlinkConnection *c, const char *method) {
+    size_t size = (size_t)(strrchr(method, '.') - method);
+    _cleanup_free_ char *interface = strndup(method, size);
+
+    for (size_t i = 0; interface && i < varlink_n_descriptions; i++)
+        if (streq(varlink_descriptions[i].name, interface)) {
+            fail_named(c, ERROR_PREFIX "MethodNotFound", "method", method);
+            return;
+        }
+    fail_named(c, ERROR_PREFIX "InterfaceNotFound", "interface", strempty(interface));
+}
+
+static void on_call(VarlinkConnection *c, const VarlinkCall *call, void *userdata) {
+    for (size_t i = 0; i < ELEMENTSOF(methods); i++)
+        if (streq(methods[i].name, call->method)) {
+            methods[i].call(userdata, c, call->parameters);
+            return;
+        }
+    fail_unknown(c, call->method);
+}
+
+int agent_service_new(sd_event *event, sd_bus *bus, Agent *agent, int listen_fd,
+                      AgentService **ret) {
+    static const VarlinkCallbacks callbacks = {.on_call = on_call, .on_gone = on_gone};
+    _cleanup_(agent_service_freep) AgentService *s = calloc(1, sizeof(*s));
+    int r;
+
+    if (!s)
+        return -ENOMEM;
+    s->event = event;
+    s->bus = sd_bus_ref(bus);
+    s->agent = agent;
+    r = varlink_server_new(event, listen_fd, &callbacks, s, &s->server);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
+AgentService *agent_service_free(AgentService *s) {
+    if (!s)
+        return NULL;
+    varlink_server_free(s->server);
+    sd_bus_unref(s->bus);
+    free(s);
+    return NULL;
+}

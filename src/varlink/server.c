@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *    reading ──(a whole call)──▶ answering ──(varlink_answer, _fail)──▶ writing ──▶ reading
+ *       └──────── too long, too slow, no call, the peer is gone: the connection ends ───┘
+ *
+ * One call of a connection at a time. A connection that does not get on for IDLE_USEC ends, unless
+ * we are the one who owes an answer; one user cannot have more than a part of all connections, so
+ * that another one always gets in. */
+#include "varlink/server.h"
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "basic/log.h"
+
+#define READ_SIZE ((size_t)4096)
+#define IDLE_USEC (30 * USEC_PER_SEC)
+
+struct VarlinkConnection {
+    VarlinkServer *server;
+    int fd;
+    uid_t uid;
+    sd_event_source *io, *idle;
+    char *in, *out;
+    size_t in_size, out_size, out_sent;
+    bool answering, oneway;
+    void *data;
+    LIST_ENTRY(VarlinkConnection) entries;
+};
+
+struct VarlinkServer {
+    sd_event *event;
+    int fd;
+    sd_event_source *io;
+    VarlinkCallbacks callbacks;
+    void *userdata;
+    unsigned n_connections;
+    LIST_HEAD(, VarlinkConnection) connections;
+};
+
+int varlink_connection_get_fd(const VarlinkConnection *c) {
+    return c->fd;
+}
+
+void *varlink_connection_get_data(const VarlinkConnection *c) {
+    return c->data;
+}
+
+void varlink_connection_set_data(VarlinkConnection *c, void *data) {
+    c->data = data;
+}
+
+static void end(VarlinkConnection *c) {
+    VarlinkServer *s = c->server;
+
+    s->callbacks.on_gone(c, s->userdata);
+    LIST_REMOVE(c, entries);
+    s->n_connections--;
+    (void)sd_event_source_set_enabled(s->io, SD_EVENT_ON);
+    sd_event_source_disable_unref(c->io);
+    sd_event_source_disable_unref(c->idle);
+    safe_close(c->fd);
+    free(c->in);
+    free(c->out);
+    free(c);
+}
+
+/* What it waits for now. While an answer is owed that is only the peer's end, of which epoll always
+ * tells; half an end is none: a peer may have said all that it has to say. */
+static void wait_for(VarlinkConnection *c) {
+    uint32_t events = c->out ? EPOLLOUT : c->answering ? 0 : EPOLLIN;
+
+    (void)sd_event_source_set_io_events(c->io, events);
+    (void)sd_event_source_set_time_relative(c->idle, IDLE_USEC);
+    (void)sd_event_source_set_enabled(c->idle, c->answering ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static void queue_answer(VarlinkConnection *c, int r, char *text, size_t size) {
+    c->answering = false;
+    if (r < 0)
+        log_debug_errno(r, "An answer on the Varlink socket is lost: %m");
+    if (r >= 0 && !c->oneway) {
+        c->out = text;
+        c->out_size = size;
+        c->out_sent = 0;
+    } else if (r >= 0)
+        free(text);
+    wait_for(c);
+    if (r < 0) /* not from inside a call */
+        (void)sd_event_source_set_time_relative(c->idle, 0);
+}
+
+void varlink_answer(VarlinkConnection *c, struct json_object *parameters) {
+    char *text = NULL;
+    size_t size = 0;
+    int r;
+
+    r = varlink_reply_encode(parameters, &text, &size);
+    queue_answer(c, r, text, size);
+}
+
+void varlink_fail(VarlinkConnection *c, const char *error, struct json_object *parameters) {
+    char *text = NULL;
+    size_t size = 0;
+    int r;
+
+    r = varlink_error_encode(error, parameters, &text, &size);
+    queue_answer(c, r, text, size);
+}
+
+/* -EBADMSG: this peer does not speak Varlink. */
+static int take_call(VarlinkConnection *c, size_t size) {
+    _cleanup_(varlink_call_done) VarlinkCall call = {};
+    int r;
+
+    r = varlink_call_parse(c->in, size, &call);
+    c->in_size -= size + 1;
+    memmove(c->in, c->in + size + 1, c->in_size);
+    if (r < 0)
+        return r;
+    c->answering = true;
+    c->oneway = call.oneway;
+    wait_for(c);
+    c->server->callbacks.on_call(c, &call, c->server->userdata);
+    return 0;
+}
+
+static int take_calls(VarlinkConnection *c) {
+    int r = 0;
+
+    while (r >= 0 && !c->answering && !c->out) {
+        const char *nul = c->in ? memchr(c->in, 0, c->in_size) : NULL;
+
+        if (!nul)
+            return c->in_size >= VARLINK_MESSAGE_MAX ? -EMSGSIZE : 0;
+        r = take_call(c, (size_t)(nul - c->in));
+    }
+    return r;
+}
+
+static int receive(VarlinkConnection *c) {
+    size_t room = MIN(READ_SIZE, VARLINK_MESSAGE_MAX - c->in_size);
+    ssize_t n;
+    char *in;
+
+    in = realloc(c->in, c->in_size + room);
+    if (!in)
+        return -ENOMEM;
+    c->in = in;
+    n = recv(c->fd, c->in + c->in_size, room, MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    if (n == 0)
+        return -ECONNRESET;
+    c->in_size += (size_t)n;
+    return take_calls(c);
+}
+
+static int transmit(VarlinkConnection *c) {
+    ssize_t n =
+        send(c->fd, c->out + c->out_sent, c->out_size - c->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    c->out_sent += (size_t)n;
+    if (c->out_sent < c->out_size)
+        return 0;
+    free(TAKE_PTR(c->out));
+    wait_for(c);
+    return take_calls(c);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+    VarlinkConnection *c = userdata;
+    int r = 0;
+
+    if (c->out)
+        r = events & (EPOLLERR | EPOLLHUP) ? -ECONNRESET : transmit(c);
+    else if (c->answering) /* whoever does not wait for the answer cannot be told from another */
+        r = -ECONNRESET;
+    else
+        r = receive(c);
+    if (r < 0)
+        end(c);
+    return 0;
+}
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
+    end(userdata);
+    return 0;
+}
+
+static unsigned count_of(const VarlinkServer *s, uid_t uid) {
+    const VarlinkConnection *c;
+    unsigned n = 0;
+
+    LIST_FOREACH(c, &s->connections, entries)
+    n += c->uid == uid;
+    return n;
+}
+
+static int add(VarlinkServer *s, int fd) {
+    socklen_t size = sizeof(struct ucred);
+    VarlinkConnection *c;
+    struct ucred peer;
+    int r;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return -errno;
+    if (count_of(s, peer.uid) >= VARLINK_CONNECTIONS_OF_USER_MAX)
+        return -EUSERS;
+    c = calloc(1, sizeof(*c));
+    if (!c)
+        return -ENOMEM;
+    *c = (VarlinkConnection){.server = s, .fd = fd, .uid = peer.uid};
+    r = sd_event_add_io(s->event, &c->io, fd, EPOLLIN, on_io, c);
+    if (r >= 0)
+        r = sd_event_add_time_relative(s->event, &c->idle, CLOCK_BOOTTIME, IDLE_USEC, USEC_PER_SEC,
+                                       on_idle, c);
+    if (r < 0) {
+        sd_event_source_disable_unref(c->io);
+        free(c);
+        return r;
+    }
+    LIST_INSERT_HEAD(&s->connections, c, entries);
+    if (++s->n_connections >= VARLINK_CONNECTIONS_MAX) /* the others wait in the backlog */
+        (void)sd_event_source_set_enabled(s->io, SD_EVENT_OFF);
+    return 0;
+}
+
+static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, void *userdata) {
+    _cleanup_close_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int r;
+
+    if (fd < 0)
+        return 0;
+    r = add(userdata, fd);
+    if (r >= 0)
+        (void)TAKE_FD(fd);
+    else
+        log_debug_errno(r, "A connection on the Varlink socket is refused: %m");
+    return 0;
+}
+
+int varlink_server_new(sd_event *event, int listen_fd, const VarlinkCallbacks *callbacks,
+                       void *userdata, VarlinkServer **ret) {
+    VarlinkServer *s = calloc(1, sizeof(*s));
+    int r;
+
+    if (!s) {
+        safe_close(listen_fd);
+        return -ENOMEM;
+    }
+    s->event = event;
+    s->fd = listen_fd;
+    s->callbacks = *callbacks;
+    s->userdata = userdata;
+    LIST_INIT(&s->connections);
+    r = sd_event_add_io(event, &s->io, listen_fd, EPOLLIN, on_connect, s);
+    if (r < 0) {
+        varlink_server_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+VarlinkServer *varlink_server_free(VarlinkServer *s) {
+    if (!s)
+        return NULL;
+    while (!LIST_EMPTY(&s->connections))
+        end(LIST_FIRST(&s->connections));
+    sd_event_source_disable_unref(s->io);
+    safe_close(s->fd);
+    free(s);
+    return NULL;
+}
