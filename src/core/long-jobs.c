@@ -190,14 +190,17 @@ static int load_payload(const Request *q, char **ret, void *userdata) {
     return store_load_job_payload(l->store, q->guid, ret);
 }
 
-bool long_jobs_wants(const Request *q) {
+int long_jobs_wants(const Request *q) {
     const Command *c = command_find(q->command);
     _cleanup_json_ struct json_object *payload = NULL;
     struct json_object *wish;
+    int r;
 
-    if (!c || !c->prepare || !q->payload ||
-        json_parse(q->payload, strlen(q->payload), &payload) < 0)
+    if (!c || !c->prepare || !q->payload)
         return false;
+    r = json_parse(q->payload, strlen(q->payload), &payload);
+    if (r < 0)
+        return r == -ENOMEM ? r : false;
     wish = json_get(payload, "longer_runner");
     return wish ? json_object_get_boolean(wish) : c->kind == COMMAND_LONG;
 }

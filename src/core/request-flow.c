@@ -77,8 +77,9 @@ static void answer_at_once(Request *q) {
     RequestFlow *f = q->flow;
     int r;
 
-    if (long_jobs_wants(q)) {
-        r = long_jobs_accept(f->long_jobs, q, &q->reply);
+    r = long_jobs_wants(q);
+    if (r != 0) {
+        r = r < 0 ? r : long_jobs_accept(f->long_jobs, q, &q->reply);
         if (r < 0) { /* not without its job */
             batch_fail(f->batch, r);
             return;

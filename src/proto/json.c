@@ -40,6 +40,8 @@ int json_parse(const char *text, size_t size, struct json_object **ret) {
     errno = 0;
     o = json_tokener_parse_ex(t, text, (int)size);
     error = json_tokener_get_error(t);
+    if (errno == ENOMEM) /* it may have ended in the middle, as if that were all */
+        return -ENOMEM;
     if (error == json_tokener_success && !is_blank_from(text, size, json_tokener_get_parse_end(t)))
         return -EBADMSG;
     if (error == json_tokener_continue) { /* a bare number ends where the text ends */
