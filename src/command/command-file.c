@@ -305,6 +305,8 @@ int command_file_load(const char *directory, const char *name, CommandFile **ret
     r = trusted_file_read(path, CONFIG_FILE_MAX, &text, &size, ret_error);
     if (r < 0)
         return r;
+    if (size == 0)
+        return -ERFKILL;
     if (strlen(text) != size) {
         *ret_error = strdup("there are NUL characters in it");
         return *ret_error ? -EINVAL : -ENOMEM;

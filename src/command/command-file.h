@@ -9,6 +9,8 @@
 #include "proto/argument-type.h"
 
 #define COMMANDS_DIRECTORY CONFDIR "/commands.d"
+/* those of the packages, which one of the same name above shadows */
+#define SHIPPED_COMMANDS_DIRECTORY PKGLIBDIR "/commands.d"
 
 typedef struct CommandFile {
     const char *name, *help;
@@ -26,8 +28,9 @@ typedef struct CommandFile {
     size_t n_strings;
 } CommandFile;
 
-/* -ENOENT: there is no such file. -EINVAL: it is not understood, or somebody else than its owner
- * could have written it; *ret_error (the caller frees) says what is wrong. */
+/* -ENOENT: there is no such file. -ERFKILL: it is empty, or a link to /dev/null: the command is
+ * masked. -EINVAL: it is not understood, or somebody else than its owner could have written it;
+ * *ret_error (the caller frees) says what is wrong. */
 int command_file_load(const char *directory, const char *name, CommandFile **ret, char **ret_error);
 /* The text of a file. Errors as above. */
 int command_file_parse(const char *name, const char *text, CommandFile **ret, char **ret_error);

@@ -20,8 +20,6 @@ static int refuse(char **ret_error, const char *why) {
 }
 
 static const char *check(const struct stat *st) {
-    if (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3)) /* /dev/null */
-        return "it is masked";
     if (!S_ISREG(st->st_mode))
         return "it is no regular file";
     if (st->st_uid != 0 && st->st_uid != geteuid())
@@ -41,6 +39,8 @@ int trusted_file_open(const char *path, int *ret_fd, char **ret_error) {
         return -ENOENT;
     if (fd < 0 || fstat(fd, &st) < 0)
         return refuse(ret_error, strerror(errno));
+    if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) /* /dev/null */
+        return -ERFKILL;
     problem = check(&st);
     if (problem)
         return refuse(ret_error, problem);
@@ -73,7 +73,7 @@ static int open_script(const char *path, int *ret_fd, char **ret_error) {
     if (fstat(fd, &st) < 0)
         return -errno;
     if (st.st_size == 0)
-        return refuse(ret_error, "it is masked");
+        return -ERFKILL;
     *ret_fd = TAKE_FD(fd);
     return 0;
 }
@@ -93,6 +93,8 @@ int script_open(const char *const *directories, const char *script, char **ret_p
         r = open_script(path, ret_fd, &problem);
         if (r == -ENOENT)
             continue;
+        if (r == -ERFKILL)
+            r = refuse(&problem, "it is masked");
         if (r == -EINVAL && asprintf(ret_error, "%s: %s", path, problem) < 0)
             return -ENOMEM;
         if (r >= 0 && ret_path)

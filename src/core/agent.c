@@ -6,6 +6,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "command/command-file.h"
 #include "core/command-list.h"
 #include "core/config.h"
 #include "core/job-list.h"
@@ -207,7 +208,7 @@ static int load_commands(Agent *a) {
     size_t n;
     int r;
 
-    r = command_list_load(a->paths.commands_directory);
+    r = command_list_load(a->paths.commands_directory, SHIPPED_COMMANDS_DIRECTORY);
     if (r < 0)
         return log_error_errno(r, "The commands of this machine cannot be read: %m");
     broken = command_list_broken(&n);

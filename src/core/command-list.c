@@ -4,7 +4,9 @@
 #include "core/command-list.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "basic/bounds.h"
 #include "core/command-table.h"
@@ -74,8 +76,8 @@ static int list_init(List *l) {
     size_t n;
 
     own = command_table(&n);
-    l->commands = calloc(n + COMMAND_FILES_MAX, sizeof(const Command *));
-    l->broken = calloc(COMMAND_FILES_MAX, sizeof(*l->broken));
+    l->commands = calloc(n + 2 * COMMAND_FILES_MAX, sizeof(const Command *));
+    l->broken = calloc(2 * COMMAND_FILES_MAX, sizeof(*l->broken));
     if (!l->commands || !l->broken)
         return -ENOMEM;
     for (; l->n < n; l->n++)
@@ -117,7 +119,17 @@ static int load_definition(const char *directory, const char *name, Definition *
     return 0;
 }
 
-static int add(List *l, size_t n_own, const char *directory, const char *file) {
+/* Whatever became of the file of that name in the other directory counts. */
+static bool is_shadowed(const char *shadow, const char *file) {
+    _cleanup_free_ char *path = NULL;
+
+    return shadow && asprintf(&path, "%s/%s", shadow, file) >= 0 &&
+           faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+/* `shadow` is the directory that comes before a shipped one; in that our own commands have files
+ * that are for the executor. */
+static int add(List *l, size_t n_own, const char *directory, const char *shadow, const char *file) {
     const List own = {.commands = l->commands, .n = n_own};
     _cleanup_free_ char *name = strndup(file, strlen(file) - strlen(".conf")), *error = NULL;
     const char *problem = NULL;
@@ -126,6 +138,8 @@ static int add(List *l, size_t n_own, const char *directory, const char *file) {
 
     if (!name)
         return -ENOMEM;
+    if (is_shadowed(shadow, file) || (shadow && find(&own, name)))
+        return 0;
     if (!command_name_is_valid(name))
         problem = "its name is no command's name";
     else if (find(&own, name))
@@ -133,7 +147,7 @@ static int add(List *l, size_t n_own, const char *directory, const char *file) {
     if (problem)
         return add_broken(l, directory, file, problem);
     r = load_definition(directory, name, &d, &error);
-    if (r == -ENOENT) /* gone since */
+    if (r == -ENOENT || r == -ERFKILL) /* gone since, or masked */
         return 0;
     if (r == -EINVAL)
         return add_broken(l, directory, file, error);
@@ -149,9 +163,8 @@ static int is_definition(const struct dirent *entry) {
     return entry->d_name[0] != '.' && dot && streq(dot, ".conf");
 }
 
-static int add_directory(List *l, const char *directory) {
+static int add_directory(List *l, size_t n_own, const char *directory, const char *shadow) {
     struct dirent **entries = NULL;
-    size_t n_own = l->n;
     int n, r = 0;
 
     n = scandir(directory, &entries, is_definition, alphasort);
@@ -163,7 +176,7 @@ static int add_directory(List *l, const char *directory) {
         if (r >= 0 && i + 1 == COMMAND_FILES_MAX && n > i + 1)
             r = add_broken(l, directory, entries[i]->d_name, "there are too many files");
         else if (r >= 0 && i < (int)COMMAND_FILES_MAX)
-            r = add(l, n_own, directory, entries[i]->d_name);
+            r = add(l, n_own, directory, shadow, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
@@ -178,14 +191,18 @@ static bool has_same_names(const List *a, const List *b) {
     return same;
 }
 
-int command_list_load(const char *directory) {
+int command_list_load(const char *directory, const char *shipped_directory) {
     List fresh = {};
+    size_t n_own;
     bool changed;
     int r;
 
     r = list_init(&fresh);
+    n_own = fresh.n;
     if (r >= 0)
-        r = add_directory(&fresh, directory);
+        r = add_directory(&fresh, n_own, directory, NULL);
+    if (r >= 0)
+        r = add_directory(&fresh, n_own, shipped_directory, directory);
     if (r < 0) {
         list_done(&fresh);
         return r;

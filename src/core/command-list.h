@@ -21,8 +21,9 @@ typedef struct BrokenCommand {
 
 const BrokenCommand *command_list_broken(size_t *ret_n);
 
-/* Reads the directory anew. 1: there are other commands than before; 0: the same ones. A broken
- * file is no error. */
-int command_list_load(const char *directory);
+/* Reads the directories anew, the shipped one last; a file of an earlier one shadows one of the
+ * same name. 1: there are other commands than before; 0: the same ones. A broken file is no error.
+ */
+int command_list_load(const char *directory, const char *shipped_directory);
 /* Of the directory nothing is left. */
 void command_list_clear(void);

@@ -270,7 +270,7 @@ static int read_commands(Examination *x) {
     size_t n;
     int r;
 
-    r = command_list_load(COMMANDS_DIRECTORY);
+    r = command_list_load(COMMANDS_DIRECTORY, SHIPPED_COMMANDS_DIRECTORY);
     if (r < 0)
         return r;
     broken = command_list_broken(&n);

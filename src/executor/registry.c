@@ -11,17 +11,19 @@ void executor_command_done(ExecutorCommand *c) {
 }
 
 int registry_find(const char *name, ExecutorCommand *ret, char **ret_error) {
-    CommandFile *file;
-    int r;
+    static const char *const directories[] = {COMMANDS_DIRECTORY, SHIPPED_COMMANDS_DIRECTORY};
+    CommandFile *file = NULL;
+    int r = -ENOENT;
 
     for (size_t i = 0; i < ELEMENTSOF(commands); i++)
         if (streq(commands[i].name, name)) {
             *ret = commands[i];
             return 0;
         }
-    r = command_file_load(COMMANDS_DIRECTORY, name, &file, ret_error);
+    for (size_t i = 0; i < ELEMENTSOF(directories) && r == -ENOENT; i++)
+        r = command_file_load(directories[i], name, &file, ret_error);
     if (r < 0)
-        return r;
+        return r == -ERFKILL ? -ENOENT : r;
     *ret = (ExecutorCommand){.name = file->name, .file = file};
     return 0;
 }

@@ -179,6 +179,9 @@ static void test_only_trusted_files_count(void) {
         g_clear_pointer(&error, free);
     }
     g_assert_cmpint(g_unlink(file), ==, 0);
+    g_assert_cmpint(symlink("/dev/null", file), ==, 0);
+    g_assert_cmpint(load(dir, "x", &error), ==, -ERFKILL);
+    g_assert_cmpint(g_unlink(file), ==, 0);
     g_assert_cmpint(load(dir, "l", &error), ==, -EINVAL); /* a link to nothing */
     g_clear_pointer(&error, free);
     g_assert_cmpint(g_mkdir(file, 0755), ==, 0);

@@ -101,13 +101,13 @@ static void write_file(const char *dir, const char *name, const char *text) {
 }
 
 static void test_list(void) {
-    _cleanup_(temporary_remove) char *dir = temporary_new();
+    _cleanup_(temporary_remove) char *dir = temporary_new(), *shipped = temporary_new();
     g_autofree char *aa = g_build_filename(dir, "aa.conf", NULL);
     const BrokenCommand *broken;
     const Command *held;
     size_t n_own, n;
 
-    g_assert_cmpint(command_list_load("/nonexistent"), ==, 1);
+    g_assert_cmpint(command_list_load("/nonexistent", "/nonexistent"), ==, 1);
     g_assert_nonnull(command_find("heartbeat"));
     (void)command_list(&n_own);
     write_file(dir, "aa.conf", "[command]\nhelp = first\n");
@@ -117,9 +117,17 @@ static void test_list(void) {
                "[command]\nhelp = x\n[argument n]\ntype = integer\n"
                "default = x\n");
     write_file(dir, "note.txt", "");
-    g_assert_cmpint(command_list_load(dir), ==, 1);
+    write_file(dir, "masked.conf", "");
+    write_file(shipped, "masked.conf", "[command]\nhelp = shipped\n");
+    write_file(shipped, "aa.conf", "[command]\nhelp = shadowed\n");
+    write_file(shipped, "bb.conf", "[command]\nhelp = shipped\n");
+    write_file(shipped, "broken.conf", "[command]\nhelp = shadowed by a broken one\n");
+    write_file(shipped, "heartbeat.conf", "[command]\nhelp = for the executor\n");
+    g_assert_cmpint(command_list_load(dir, shipped), ==, 1);
     g_assert_cmpstr(command_list(&n)[0]->name, ==, "aa");
-    g_assert_cmpuint(n, ==, n_own + 2);
+    g_assert_cmpuint(n, ==, n_own + 3);
+    g_assert_cmpstr(command_find("bb")->summary, ==, "shipped");
+    g_assert_null(command_find("masked"));
     g_assert_null(command_find("heartbeat")->file);
     g_assert_null(command_find("broken"));
     broken = command_list_broken(&n);
@@ -130,12 +138,14 @@ static void test_list(void) {
 
     held = command_ref(command_find("aa"));
     write_file(dir, "aa.conf", "[command]\nhelp = changed\n");
-    g_assert_cmpint(command_list_load(dir), ==, 0);
+    g_assert_cmpint(command_list_load(dir, shipped), ==, 0);
     g_assert_cmpstr(command_find("aa")->summary, ==, "changed");
     g_assert_cmpstr(held->summary, ==, "first");
     command_unref(held);
     g_assert_cmpint(g_unlink(aa), ==, 0);
-    g_assert_cmpint(command_list_load(dir), ==, 1);
+    g_assert_cmpint(command_list_load(dir, shipped), ==, 0);
+    g_assert_cmpstr(command_find("aa")->summary, ==, "shadowed");
+    g_assert_cmpint(command_list_load(dir, "/nonexistent"), ==, 1);
     g_assert_null(command_find("aa"));
     command_list_clear();
 }
