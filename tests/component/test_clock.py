@@ -193,6 +193,7 @@ FOR_PEOPLE = {
     "store/job-row.c": "when a job began and ended",
     "store/request-row.c": "when a row was changed",
     "store/repair.c": "the name of a damaged database",
+    "ctl/jobs.c": "the age of a job",
     "executor/job-dir.c": "begin and end in an exit record",
     "run/main.c": "begin and end in an exit record",
     "manager/manager-peers.c": "since when an agent is connected",
