@@ -43,7 +43,7 @@ static void print_argument(struct json_object *a) {
     bool mandatory = json_object_get_boolean(json_object_object_get(a, "mandatory"));
     bool secret = json_object_get_boolean(json_object_object_get(a, "secret"));
 
-    (void)printf("    %-14s %-8s %-10s %s%s%s\n", text(a, "name"), text(a, "type"),
+    (void)printf("    %-16s %-8s %-10s %s%s%s\n", text(a, "name"), text(a, "type"),
                  mandatory ? _("mandatory") : _("optional"), text(a, "help"), secret ? "; " : "",
                  secret ? _("secret") : "");
 }
