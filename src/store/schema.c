@@ -49,7 +49,8 @@ static const char *const migrations[] = {
     "CREATE INDEX outputs_by_age ON outputs (updated);"
     /* what was kept before goes by its age alone */
     "INSERT INTO outputs (guid, bytes, updated) SELECT guid, 0, updated FROM requests"
-    " WHERE state IN ('REPLY', 'REPLY_ACKED', 'REPLY_NACKED') AND command = 'run_script'"
+    " WHERE state IN ('REPLY', 'REPLY_ACKED', 'REPLY_NACKED') AND command NOT IN"
+    " ('heartbeat', 'get_agent_data', 'get_job_description', 'get_job_output')"
     " AND guid NOT IN (SELECT guid FROM jobs WHERE status IN ('WAITING', 'RUNNING'))"
     " ORDER BY updated;",
 };
