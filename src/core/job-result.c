@@ -168,16 +168,17 @@ int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
                         struct json_object **ret) {
     bool killed = status->main_code == CLD_KILLED || status->main_code == CLD_DUMPED;
     int return_code = killed ? -status->main_status : status->main_status;
-    const char *what = cancelled ? "was cancelled" : "did not end by itself";
+    const char *what = cancelled ? "The job was cancelled" : "The job did not end by itself";
     char note[160];
 
     if (streq(status->result, "oom-kill")) {
         return_code = JOB_RETURN_OOM;
-        what = "ran out of the memory that it may use";
-    } else if (streq(status->result, "timeout") && !cancelled)
+        what = "The job ran out of the memory that it may use";
+    } else if (streq(status->result, "timeout") && !cancelled) {
         return_code = JOB_RETURN_TIMEOUT;
-
-    (void)snprintf(note, sizeof(note), "The job %s: systemd reports '%s'.\n", what, status->result);
+        what = "The time of the job was up, and it was ended";
+    }
+    (void)snprintf(note, sizeof(note), "%s: systemd reports '%s'.\n", what, status->result);
     return build(dir_fd, return_code != 0 ? return_code : 1, NULL, note, ret);
 }
 

@@ -280,3 +280,19 @@ def test_manager_that_reads_only_after_it_has_sent(agent, raw):
     raw.socket.sendall(request_of("g"))
     messages = raw.receive_until(lambda m: m["type"] == "REPLY" and m["request_id"] == "g")
     assert len([m for m in messages if m["type"] == "NACK"]) > 1000
+
+
+def test_cancel_right_behind_the_acknowledgement_of_a_long_job(agent, manager):
+    """The ACK waits for its commit when the CANCEL comes; starting the job, to cancel it, commits, and the
+    request is forgotten then. The sanitizer sees who uses it afterwards."""
+    connect(agent, manager)
+    for guid in guids(3):
+        manager.request(guid, "run_script", {**BAD_JOB, "checksum": hashlib.sha256(b"#!/bin/sh\n").hexdigest()},
+                        longer_runner=True)
+        reply = manager.wait_message("REPLY", guid)
+        assert reply["payload"]["reply_type"] == "job_description"
+        manager.ack(reply)
+        manager.send(type="CANCEL", request_id=guid)
+        manager.request(f"after-{guid}", "heartbeat")
+        manager.ack(manager.wait_message("REPLY", f"after-{guid}"))
+    wait_counts(agent, REPLY_ACKED=6)

@@ -136,7 +136,7 @@ static void test_units(void) {
         {{.result = "timeout", .main_code = CLD_KILLED, .main_status = SIGTERM},
          false,
          JOB_RETURN_TIMEOUT,
-         "The job did not end by itself: systemd reports 'timeout'.\n"},
+         "The time of the job was up, and it was ended: systemd reports 'timeout'.\n"},
         {{.result = "core-dump", .main_code = CLD_DUMPED, .main_status = SIGSEGV},
          false,
          -11,
