@@ -99,6 +99,10 @@ static int send_kept(Console *c) {
     return 0;
 }
 
+bool console_takes(const Console *c, int level) {
+    return level <= c->level;
+}
+
 static void send_line(Console *c, int level, const char *text) {
     _cleanup_json_ struct json_object *line = NULL;
     int r;
@@ -118,7 +122,7 @@ void console_log(Console *c, int level, const char *format, ...) {
     char text[LINE_SIZE];
     va_list ap;
 
-    if (level > c->level)
+    if (!console_takes(c, level))
         return;
     va_start(ap, format);
     (void)vsnprintf(text, sizeof(text), format, ap);
@@ -130,7 +134,7 @@ void console_log_job(Console *c, int level, const char *command, const char *gui
                      const char *line) {
     _cleanup_free_ char *text = NULL;
 
-    if (level > c->level)
+    if (!console_takes(c, level))
         return;
     if (asprintf(&text, "The job %s with request_id %s: %s", command, guid, line) < 0)
         (void)log_oom();

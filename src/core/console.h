@@ -13,6 +13,8 @@ Console *console_free(Console *c);
 /* -EINVAL for another text, which means INFO. */
 int console_set_level(Console *c, const char *level);
 
+/* Whether a line of that level would be sent. */
+bool console_takes(const Console *c, int level) _pure_;
 /* `level` as in syslog(3): LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT. */
 void console_log(Console *c, int level, const char *format, ...) _printf_(3, 4);
 /* A line of a job, of at most LOG_MESSAGE_MAX bytes. */

@@ -105,10 +105,13 @@ static void say(const Voice *x, int level, const char *text) {
     console_log_job(x->voices->console, level, x->command, x->guid, text);
 }
 
-static void on_line(FollowerKind kind, const char *line, void *userdata) {
-    static const int levels[N_FOLLOWERS] = {
-        [FOLLOWER_LOG] = LOG_DEBUG, [FOLLOWER_STDOUT] = LOG_INFO, [FOLLOWER_STDERR] = LOG_WARNING};
+static const int levels[N_FOLLOWERS] = {
+    [FOLLOWER_LOG] = LOG_DEBUG,
+    [FOLLOWER_STDOUT] = LOG_INFO,
+    [FOLLOWER_STDERR] = LOG_WARNING,
+};
 
+static void on_line(FollowerKind kind, const char *line, void *userdata) {
     say(userdata, levels[kind], line);
 }
 
@@ -183,16 +186,18 @@ static Voice *voice_free(Voice *x) {
 }
 DEFINE_CLEANUP(Voice *, voice_free)
 
-/* A file that cannot be followed is no reason not to follow the others. */
+/* Not where nobody would hear it. A file that cannot be followed is no reason not to follow the
+ * others. */
 static void follow(Voice *x, int dir_fd, bool stream) {
     static const FollowerCallbacks callbacks = {.on_line = on_line, .on_ready = on_ready};
     uint64_t offsets[N_FOLLOWERS] = {};
     int r;
 
-    open_offsets(x, offsets);
     for (FollowerKind k = 0; k < N_FOLLOWERS; k++) {
-        if (k != FOLLOWER_LOG && !stream)
+        if ((k != FOLLOWER_LOG && !stream) || !console_takes(x->voices->console, levels[k]))
             continue;
+        if (x->offsets_fd < 0)
+            open_offsets(x, offsets);
         r = follower_new(x->voices->event, dir_fd, k, offsets[k], &callbacks, x, &x->followers[k]);
         if (r < 0)
             (void)log_struct(LOG_DEBUG, r, LOG_FIELDS(LOG_REQUEST(x->guid)),
@@ -259,7 +264,7 @@ void voices_remove(Voices *v, const char *guid) {
     for (size_t i = 0; i < N_FOLLOWERS; i++)
         if (x->followers[i])
             (void)follower_read(x->followers[i], &n);
-    if (v->directory_fd >= 0) {
+    if (x->offsets_fd >= 0) {
         guid_to_job_name(guid, name);
         (void)unlinkat(v->directory_fd, name, 0);
     }
