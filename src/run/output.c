@@ -12,10 +12,10 @@
 #include "basic/fd-util.h"
 #include "basic/job-output.h"
 
-#define COPY_SIZE ((size_t)64 * 1024) /* a pipe's default capacity */
+/* A pipe's default capacity; readers of a running job know that so much may be new. */
+#define COPY_SIZE JOB_OUTPUT_SLACK
 
 _Static_assert(COPY_SIZE <= JOB_OUTPUT_MIN / 2, "one copy may lap the ring");
-_Static_assert(COPY_SIZE <= JOB_OUTPUT_SLACK, "readers of a running job may read what is new");
 
 void output_init(Output *o, int file_fd, uint64_t max) {
     *o = (Output){

@@ -41,17 +41,17 @@ static bool has_ended(int pid_fd) {
 static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
     _cleanup_free_ char *unit = NULL;
-    const char *path;
+    const char *path = NULL;
     Caller *c = userdata;
     int r = 0;
 
     if (e)
-        r = -sd_bus_error_get_errno(e);
+        r = -abs(sd_bus_error_get_errno(e));
     else if (has_ended(c->pid_fd))
         r = -ESRCH;
     else
         r = sd_bus_message_read(m, "o", &path);
-    if (r >= 0) {
+    if (path) {
         r = sd_bus_path_decode(path, UNITS_PATH, &unit);
         if (r == 0)
             r = -EBADMSG;
