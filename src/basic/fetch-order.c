@@ -30,6 +30,10 @@ bool fetch_url_is_remote(const char *url) {
     return has_scheme(url, "http://") || has_scheme(url, "https://");
 }
 
+bool fetch_url_is_tls(const char *url) {
+    return has_scheme(url, "https://");
+}
+
 bool fetch_url_is_valid(const char *url) {
     size_t size = strnlen(url, FETCH_URL_MAX + 1);
 

@@ -34,6 +34,8 @@ int fetch_order_parse(const char *text, size_t size, FetchOrder *ret);
 bool fetch_url_is_valid(const char *url) _pure_;
 /* Of these, the ones whose content comes from the network. */
 bool fetch_url_is_remote(const char *url) _pure_;
+/* And of these, the ones whose source is checked. */
+bool fetch_url_is_tls(const char *url) _pure_;
 
 /* Whether it looks like certificates in PEM; what they are worth shows in the handshake. */
 bool fetch_certificate_is_valid(const char *text) _pure_;

@@ -15,6 +15,7 @@
 #include "core/output-retention.h"
 #include "core/retention.h"
 #include "core/storage.h"
+#include "core/termination.h"
 #include "core/token.h"
 #include "system/memory.h"
 #include "system/platform.h"
@@ -28,6 +29,7 @@ struct Agent {
     AgentPaths paths;
     AgentObserver observer;
     Config config;
+    CommandFacts facts;
     Platform platform;
     char *database, *token_path;
     char token[TOKEN_SIZE];
@@ -39,6 +41,7 @@ struct Agent {
     RequestFlow *flow;
     Dispatcher *dispatcher;
     Retention *retention;
+    Termination *termination;
     OutputRetention *output_retention;
     sd_event_source *trim_timer;
     char *server_name;
@@ -143,6 +146,7 @@ static void on_hemlock(void *userdata) {
 static void on_request_changed(const Request *q, RequestState state, void *userdata) {
     Agent *a = userdata;
 
+    termination_request_changed(a->termination, q, state);
     if (a->observer.on_request)
         a->observer.on_request(q, state, a->observer.userdata);
 }
@@ -352,20 +356,34 @@ static int load_identity(Agent *a) {
     return r < 0 ? log_error_errno(r, "The injected id cannot be stored: %m") : 0;
 }
 
+/* systemd does not start it again. */
+static void on_leave(void *userdata) {
+    Agent *a = userdata;
+
+    (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
+}
+
 static int build_requests(Agent *a) {
     static const RequestFlowCallbacks callbacks = {
         .on_changed = on_request_changed,
         .on_broken = on_broken,
     };
     const RequestFlowParts parts = {
-        .store = a->store,
         .connection = uplink_get_connection(a->uplink),
         .console = a->console,
-        .voices = a->voices,
-        .jobs_root = a->paths.jobs_directory,
+        .runner =
+            {
+                .store = a->store,
+                .voices = a->voices,
+                .jobs_root = a->paths.jobs_directory,
+                .facts = &a->facts,
+            },
     };
     int r;
 
+    r = termination_new(a->event, a->store, a->paths.jobs_directory, on_leave, a, &a->termination);
+    if (r < 0)
+        return r;
     r = request_flow_new(a->event, &parts, &callbacks, a, &a->flow);
     if (r >= 0) {
         job_list_observe(a->flow, on_jobs_changed, a);
@@ -414,6 +432,7 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
         return log_oom();
     a->event = sd_event_ref(event);
     a->paths = *paths;
+    a->facts = (CommandFacts){&a->config, paths->runtime_directory};
     if (asprintf(&a->database, "%s/requests.db", paths->state_directory) < 0 ||
         asprintf(&a->token_path, "%s/token", paths->state_directory) < 0)
         return log_oom();
@@ -437,6 +456,7 @@ Agent *agent_free(Agent *a) {
     if (a->console)
         console_log(a->console, LOG_CRIT, "The agent is shutting down.");
     sd_event_source_disable_unref(a->trim_timer);
+    termination_free(a->termination);
     retention_free(a->retention);
     output_retention_free(a->output_retention);
     dispatcher_free(a->dispatcher);
@@ -473,6 +493,7 @@ int agent_start(Agent *a) {
 
 int agent_set_bus(Agent *a, sd_bus *bus) {
     retention_set_bus(a->retention, bus);
+    (void)termination_set_bus(a->termination, bus);
     output_retention_set_bus(a->output_retention, bus);
     return request_flow_set_bus(a->flow, bus);
 }

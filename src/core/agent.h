@@ -20,7 +20,8 @@ typedef struct AgentPaths {
     const char *state_directory;
     const char *jobs_directory;
     const char *commands_directory;
-    const char *voices_directory; /* how far jobs were followed; NULL: that is not kept */
+    const char *voices_directory;  /* how far jobs were followed; NULL: that is not kept */
+    const char *runtime_directory; /* NULL: there is none */
 } AgentPaths;
 
 /* What the bus layer is told. */

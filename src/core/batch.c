@@ -3,7 +3,6 @@
 
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "store/output-row.h"
 
 struct Batch {
     Store *store;
@@ -108,7 +107,7 @@ static int set_reply(Batch *b, Request *q) {
     int r;
 
     r = text ? store_set_reply(b->store, q->guid, text) : -ENOMEM;
-    return r < 0 || !q->has_output ? r : store_add_output(b->store, q->guid, q->output_bytes);
+    return r < 0 ? r : request_store_end(q, b->store);
 }
 
 static int store_change(Batch *b, BatchEntry *e) {

@@ -28,8 +28,14 @@ DEFINE_CLEANUP(CommandRun *, command_run_free)
 
 int builtin_heartbeat(const CommandContext *context, const ArgumentValue *values,
                       struct json_object **ret_reply, CommandRun **ret_run) {
-    /* RUNNING is said after a successful `initialize`, which this version does not have */
-    return reply_new(0, "string", json_object_new_string("STARTING"), NULL, NULL, ret_reply);
+    _cleanup_free_ char *initialized = NULL;
+    int r;
+
+    r = store_get_meta(context->store, STORE_META_INITIALIZED, &initialized);
+    if (r < 0)
+        return r;
+    return reply_new(0, "string", json_object_new_string(initialized ? "RUNNING" : "STARTING"),
+                     NULL, NULL, ret_reply);
 }
 
 /* "Linux-6.1.0-18-amd64-x86_64": the form that Python's platform module has */

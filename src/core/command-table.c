@@ -7,6 +7,7 @@
 #include "core/fetch.h"
 #include "core/job-description.h"
 #include "core/script-source.h"
+#include "core/server-commands.h"
 
 #define CONNECT_TIMEOUT_SEC_DEFAULT 30
 
@@ -51,8 +52,8 @@ static int read_timeout(const ArgumentValue *value, uint64_t *ret_usec, char **r
     return 0;
 }
 
-static int run_script_prepare(const Command *c, const ArgumentValue *values, JobSpec *ret,
-                              char **ret_error) {
+static int run_script_prepare(const Command *c, const CommandContext *context,
+                              const ArgumentValue *values, JobSpec *ret, char **ret_error) {
     const ArgumentValue *script = &values[RUN_SCRIPT_B64SCRIPT];
     uint64_t timeout_usec;
     int fd = -1, r;
@@ -124,8 +125,8 @@ static int read_patience(const ArgumentValue *value, uint64_t *ret_usec, char **
     return 0;
 }
 
-static int fetch_run_prepare(const Command *c, const ArgumentValue *values, JobSpec *ret,
-                             char **ret_error) {
+static int fetch_run_prepare(const Command *c, const CommandContext *context,
+                             const ArgumentValue *values, JobSpec *ret, char **ret_error) {
     JobSpec spec = {
         .command = c->name,
         .arguments = values[FETCH_RUN_ARGUMENTS].list,
@@ -175,6 +176,13 @@ static int get_job_description_run(const CommandContext *context, const Argument
 
 static const Command commands[] = {
     {
+        .name = "add_user",
+        .summary = "Makes a user of this server, or changes one",
+        ARGUMENTS(add_user_arguments),
+        .prepare = add_user_prepare,
+        .done = add_user_done,
+    },
+    {
         .name = "fetch_run",
         .summary = "Downloads a script and runs it",
         ARGUMENTS(fetch_run_arguments),
@@ -200,16 +208,56 @@ static const Command commands[] = {
         .run = builtin_get_job_output,
     },
     {
+        .name = "get_private_ip_address",
+        .kind = COMMAND_IMMEDIATE,
+        .summary = "The first private address of this server, else its first one",
+        .run = get_private_ip_address_run,
+    },
+    {
         .name = "heartbeat",
         .kind = COMMAND_IMMEDIATE,
         .summary = "Whether this server is initialized: STARTING until it is",
         .run = builtin_heartbeat,
     },
     {
+        .name = "initialize",
+        .summary = "Names this server and makes its customer's user",
+        ARGUMENTS(initialize_arguments),
+        .prepare = initialize_prepare,
+        .done = initialize_done,
+    },
+    {
+        .name = "remove_user",
+        .summary = "Removes a user of this server, with processes and home",
+        ARGUMENTS(remove_user_arguments),
+        .prepare = remove_user_prepare,
+        .done = remove_user_done,
+    },
+    {
+        .name = "rename",
+        .summary = "Gives this server another host name",
+        ARGUMENTS(rename_arguments),
+        .prepare = rename_prepare,
+    },
+    {
         .name = "run_script",
         .summary = "Runs a script that comes with the request",
         ARGUMENTS(run_script_arguments),
         .prepare = run_script_prepare,
+    },
+    {
+        .name = "terminate",
+        .kind = COMMAND_IMMEDIATE,
+        .summary = "Stops the agent for good, when its reply has arrived",
+        ARGUMENTS(terminate_arguments),
+        .run = terminate_run,
+        .done = terminate_done,
+    },
+    {
+        .name = "upgrade",
+        .summary = "Downloads a script that installs another version, and runs it as root",
+        ARGUMENTS(upgrade_arguments),
+        .prepare = upgrade_prepare,
     },
 };
 

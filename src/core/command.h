@@ -5,6 +5,8 @@
 
 #include <systemd/sd-event.h>
 
+#include "core/config.h"
+#include "core/effect.h"
 #include "proto/argument.h"
 #include "store/store.h"
 
@@ -27,6 +29,7 @@ typedef struct FetchSource {
     const char *checksum;    /* SHA-256 in hex, or NULL */
     const char *certificate; /* PEM, or NULL */
     uint64_t patience_usec;  /* for a connection, and for a source that sends nothing */
+    bool tls_is_enough;      /* for a source without a checksum */
 } FetchSource;
 
 /* What the executor needs to know to start a job. Strings belong to the argument values. */
@@ -54,10 +57,18 @@ void job_spec_done(JobSpec *s);
 typedef struct CommandRun CommandRun;
 CommandRun *command_run_free(CommandRun *run);
 
+/* What commands may want to know about the agent. */
+typedef struct CommandFacts {
+    const Config *config;
+    const char *runtime_directory; /* kept over restarts; NULL: there is none */
+} CommandFacts;
+
 typedef struct CommandContext {
     sd_event *event;
     Store *store;
     const char *jobs_root; /* the executor's state directory */
+    const char *guid;      /* of the request */
+    const CommandFacts *facts;
     /* the end of a command that takes its time; takes over the reply (NULL if error < 0) */
     void (*done)(int error, struct json_object *reply, void *userdata);
     void *userdata;
@@ -77,7 +88,11 @@ struct Command {
                struct json_object **ret_reply, CommandRun **ret_run);
     /* Or is a job: -EINVAL and an error text (the caller frees) if the arguments make none; another
      * error passes. */
-    int (*prepare)(const Command *c, const ArgumentValue *values, JobSpec *ret, char **ret_error);
+    int (*prepare)(const Command *c, const CommandContext *context, const ArgumentValue *values,
+                   JobSpec *ret, char **ret_error);
+    /* What is to be remembered of a job that has ended with 0, or of an immediate command; may be
+     * NULL. */
+    int (*done)(const ArgumentValue *values, Effect *ret);
     const CommandFile *file; /* that defines it; NULL: it is ours */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/config.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "basic/bounds.h"
@@ -311,5 +312,65 @@ int config_load(const char *file, const char *directory, ConfigProblem problem, 
         return r;
     *ret = c;
     c = (Config){};
+    return 0;
+}
+
+static void print_text(FILE *f, const char *text) {
+    const char *scheme = strstr(strempty(text), "://"), *at = strrchr(strempty(text), '@');
+
+    if (isempty(text))
+        (void)fputs("None", f);
+    else if (scheme && at)
+        (void)fprintf(f, "%.*s%s", (int)(scheme + strlen("://") - text), text, at + 1);
+    else
+        (void)fputs(text, f);
+}
+
+static void print_value(FILE *f, const Config *c, const Key *k) {
+    const void *field = (const char *)c + k->offset;
+    uint64_t unit = k->type == KEY_MSEC ? USEC_PER_MSEC : USEC_PER_SEC;
+
+    switch (k->type) {
+    case KEY_BOOL:
+        (void)fputs(*(const bool *)field ? "True" : "False", f);
+        break;
+    case KEY_INT:
+        (void)fprintf(f, "%" PRId64, *(const int64_t *)field);
+        break;
+    case KEY_MSEC:
+    case KEY_SECONDS:
+        (void)fprintf(f, "%g", (double)*(const uint64_t *)field / (double)unit);
+        break;
+    case KEY_SIZE:
+        (void)fprintf(f, "%" PRIu64, *(const uint64_t *)field);
+        break;
+    default:
+        print_text(f, *(char *const *)field);
+        break;
+    }
+}
+
+int config_render(const Config *c, char **ret) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+
+    if (!f)
+        return -errno;
+    for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+        if (i == 0 || !streq(keys[i].section, keys[i - 1].section))
+            (void)fprintf(f, "%s[%s]\n", i == 0 ? "" : "\n", keys[i].section);
+        (void)fprintf(f, "%s = ", keys[i].name);
+        print_value(f, c, &keys[i]);
+        (void)fputc('\n', f);
+    }
+    (void)fputs("\n[features]\n", f);
+    json_object_object_foreach(c->features, name, value)(void)
+        fprintf(f, "%s = %s\n", name, json_object_get_string(value));
+    if (fclose(f) != 0) {
+        free(text);
+        return -ENOMEM;
+    }
+    *ret = text;
     return 0;
 }

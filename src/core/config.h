@@ -50,3 +50,6 @@ int config_init(Config *ret);
 int config_parse(Config *c, const char *file, const char *text, ConfigProblem problem,
                  void *userdata);
 void config_done(Config *c);
+/* What is in force, as a file: "None" for what is not set. No secrets: of a proxy's address user
+ * and password are left out. The caller frees. */
+int config_render(const Config *c, char **ret);

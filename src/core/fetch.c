@@ -263,7 +263,8 @@ static bool is_sha256(const char *s) {
 int fetch_source_check(const FetchSource *source, char **ret_error) {
     if (!fetch_url_is_valid(source->url))
         return wrong(ret_error, "The argument 'url' is no http, https or file URL");
-    if (isempty(source->checksum) && fetch_url_is_remote(source->url))
+    if (isempty(source->checksum) && fetch_url_is_remote(source->url) &&
+        !(source->tls_is_enough && fetch_url_is_tls(source->url)))
         return wrong(ret_error,
                      "The argument 'checksum' is missing; http and https URLs must have one");
     if (!isempty(source->checksum) && !is_sha256(source->checksum))

@@ -138,7 +138,8 @@ static int make_input(const CommandFile *f, const ArgumentValue *values, int *re
     return text ? memfd_new_sealed("input", text, size, ret_fd) : -ENOMEM;
 }
 
-static int prepare(const Command *c, const ArgumentValue *values, JobSpec *ret, char **ret_error) {
+static int prepare(const Command *c, const CommandContext *context, const ArgumentValue *values,
+                   JobSpec *ret, char **ret_error) {
     _cleanup_(job_spec_done) JobSpec spec = JOB_SPEC_INIT;
     int r;
 

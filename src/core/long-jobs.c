@@ -15,7 +15,6 @@
 #include "core/job-description.h"
 #include "proto/message.h"
 #include "store/job-row.h"
-#include "store/output-row.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)
 
@@ -29,6 +28,7 @@ typedef struct LongJob {
 
 struct LongJobs {
     Store *store;
+    const CommandFacts *facts;
     Console *console;
     Runner *runner;
     LongJobsCallbacks callbacks;
@@ -101,8 +101,8 @@ static int store_end(LongJobs *l, const LongJob *j) {
         return r;
     r = store_finish_job(l->store, j->request->guid, good ? JOB_STATUS_COMPLETE : JOB_STATUS_ERROR,
                          text);
-    if (r >= 0 && j->request->has_output)
-        r = store_add_output(l->store, j->request->guid, j->request->output_bytes);
+    if (r >= 0)
+        r = request_store_end(j->request, l->store);
     return end_transaction(l, r);
 }
 
@@ -206,7 +206,8 @@ int long_jobs_wants(const Request *q) {
 }
 
 /* As the runner will do it; what is wrong is told now, where the manager looks. */
-static int check_arguments(const Request *q, char **ret_error) {
+static int check_arguments(LongJobs *l, const Request *q, char **ret_error) {
+    const CommandContext context = {.store = l->store, .guid = q->guid, .facts = l->facts};
     const Command *c = command_find(q->command);
     _cleanup_json_ struct json_object *payload = NULL;
     JobSpec spec = JOB_SPEC_INIT;
@@ -222,7 +223,7 @@ static int check_arguments(const Request *q, char **ret_error) {
     r = arguments_parse(c->arguments, c->n_arguments, json_get(payload, "arguments"), values,
                         ret_error);
     if (r >= 0)
-        r = c->prepare(c, values, &spec, ret_error);
+        r = c->prepare(c, &context, values, &spec, ret_error);
     job_spec_done(&spec);
     argument_values_done(values, c->n_arguments);
     free(values);
@@ -240,7 +241,7 @@ int long_jobs_accept(LongJobs *l, const Request *q, struct json_object **ret_rep
     LongJob *j = NULL;
     int r;
 
-    r = check_arguments(q, &error);
+    r = check_arguments(l, q, &error);
     if (r < 0)
         return error ? reply_new_error(error, ret_reply) : r;
     r = add(l, q->guid, q->command, &j);
@@ -327,9 +328,8 @@ static int take_up(const StoredJob *row, void *userdata) {
     return runner_add(l->runner, j->request);
 }
 
-int long_jobs_new(sd_event *event, Store *store, Console *console, Voices *voices,
-                  const char *jobs_root, const LongJobsCallbacks *callbacks, void *userdata,
-                  LongJobs **ret) {
+int long_jobs_new(sd_event *event, const RunnerParts *parts, Console *console,
+                  const LongJobsCallbacks *callbacks, void *userdata, LongJobs **ret) {
     static const RunnerCallbacks runner_callbacks = {
         .on_finished = on_finished,
         .on_started = on_started,
@@ -342,17 +342,18 @@ int long_jobs_new(sd_event *event, Store *store, Console *console, Voices *voice
     if (!l)
         return -ENOMEM;
     TAILQ_INIT(&l->jobs);
-    l->store = store;
+    l->store = parts->store;
+    l->facts = parts->facts;
     l->console = console;
     l->callbacks = *callbacks;
     l->userdata = userdata;
-    r = runner_new(event, store, voices, jobs_root, &runner_callbacks, l, &l->runner);
+    r = runner_new(event, parts, &runner_callbacks, l, &l->runner);
     if (r >= 0)
         r = sd_event_add_time_relative(event, &l->retry_timer, CLOCK_BOOTTIME, 0, 0, on_retry, l);
     if (r >= 0)
         r = sd_event_source_set_enabled(l->retry_timer, SD_EVENT_OFF);
     if (r >= 0)
-        r = store_visit_unfinished_jobs(store, take_up, l);
+        r = store_visit_unfinished_jobs(parts->store, take_up, l);
     if (r < 0) {
         long_jobs_free(l);
         return r;

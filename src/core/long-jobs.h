@@ -16,9 +16,8 @@ typedef struct LongJobsCallbacks {
     void (*on_broken)(int error, void *userdata);
 } LongJobsCallbacks;
 
-int long_jobs_new(sd_event *event, Store *store, Console *console, Voices *voices,
-                  const char *jobs_root, const LongJobsCallbacks *callbacks, void *userdata,
-                  LongJobs **ret);
+int long_jobs_new(sd_event *event, const RunnerParts *parts, Console *console,
+                  const LongJobsCallbacks *callbacks, void *userdata, LongJobs **ret);
 /* Stops following; jobs run on. */
 LongJobs *long_jobs_free(LongJobs *l);
 

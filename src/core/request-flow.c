@@ -538,11 +538,9 @@ static int setup(RequestFlow *f, const RequestFlowParts *p) {
     if (r >= 0)
         r = batch_new(f->event, f->store, &batch_callbacks, f, &f->batch);
     if (r >= 0)
-        r = runner_new(f->event, f->store, p->voices, p->jobs_root, &runner_callbacks, f,
-                       &f->runner);
+        r = runner_new(f->event, &p->runner, &runner_callbacks, f, &f->runner);
     if (r >= 0)
-        r = long_jobs_new(f->event, f->store, f->console, p->voices, p->jobs_root, &long_callbacks,
-                          f, &f->long_jobs);
+        r = long_jobs_new(f->event, &p->runner, f->console, &long_callbacks, f, &f->long_jobs);
     if (r >= 0)
         r = store_get_meta(f->store, STORE_META_AGENT_ID, &f->agent_id);
     if (r < 0)
@@ -559,7 +557,7 @@ int request_flow_new(sd_event *event, const RequestFlowParts *parts,
     if (!f)
         return -ENOMEM;
     f->event = event;
-    f->store = parts->store;
+    f->store = parts->runner.store;
     f->connection = parts->connection;
     f->console = parts->console;
     f->callbacks = *callbacks;

@@ -23,11 +23,9 @@ typedef struct RequestFlowCallbacks {
 
 /* What it works with; borrowed. */
 typedef struct RequestFlowParts {
-    Store *store;
     Connection *connection;
     Console *console;
-    Voices *voices;
-    const char *jobs_root; /* the executor's state directory */
+    RunnerParts runner;
 } RequestFlowParts;
 
 /* Takes up what the store has open; its jobs are found again when there is a bus. */

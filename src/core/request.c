@@ -5,10 +5,19 @@
 #include <json-c/linkhash.h>
 
 #include "basic/time-util.h"
+#include "store/output-row.h"
 
 struct RequestTable {
     struct lh_table *table;
 };
+
+int request_store_end(const Request *q, Store *s) {
+    int r = 0;
+
+    if (q->has_output)
+        r = store_add_output(s, q->guid, q->output_bytes);
+    return r < 0 ? r : effect_store(&q->effect, s, q->guid, q->agent_id);
+}
 
 Request *request_free(Request *q) {
     if (!q)
@@ -21,6 +30,7 @@ Request *request_free(Request *q) {
     free(q->payload);
     free(q->error_message);
     free(q->reply_message_id);
+    effect_done(&q->effect);
     if (q->reply)
         (void)json_object_put(q->reply);
     free(q);

@@ -4,6 +4,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "core/effect.h"
 #include "proto/json.h"
 #include "proto/request-state.h"
 #include "store/request-row.h"
@@ -23,6 +24,7 @@ typedef struct Request {
     char payload_sha256[SHA256_HEX_SIZE];
     char *error_message;       /* of a NACK */
     struct json_object *reply; /* until it is stored */
+    Effect effect;             /* to be stored with it */
     char *reply_message_id;    /* under which the reply was sent last; NULL: not by this process */
     sd_event_source *timer;    /* resends the reply, or stores it again after a failure */
     uint64_t resend_usec;
@@ -40,6 +42,9 @@ DEFINE_CLEANUP(Request *, request_free)
 /* One that has just come in. */
 int request_new(const char *guid, const char *command, Request **ret);
 int request_new_from_row(const StoredRequest *row, Request **ret);
+
+/* What is stored with the reply of a job, in the transaction that is open. */
+int request_store_end(const Request *q, Store *s);
 
 /* By GUID. */
 typedef struct RequestTable RequestTable;

@@ -40,9 +40,7 @@ struct Runner {
     sd_event *event;
     sd_event_source *pump;  /* starts and delivers from the loop, never from inside a call */
     sd_event_source *timer; /* ends all pauses */
-    Store *store;
-    Voices *voices;
-    char *jobs_root;
+    RunnerParts parts;
     RunnerCallbacks callbacks;
     void *userdata;
     sd_bus *bus;
@@ -89,13 +87,36 @@ static void execution_free(Execution *x) {
     free(x);
 }
 
+/* -ENOMEM: it must be told again, later. */
+static int take_effect(const Execution *x, const struct json_object *reply) {
+    struct json_object *r = (struct json_object *)(uintptr_t)reply;
+
+    if (!x->command || !x->command->done || !x->values ||
+        json_object_get_int(json_get(r, "return_code")) != 0)
+        return 0;
+    effect_done(&x->request->effect);
+    return x->command->done(x->values, &x->request->effect);
+}
+
+static void deliver_later(Execution *x, JobEnd end, struct json_object *reply) {
+    x->end = end;
+    x->reply = reply;
+    (void)sd_event_source_set_time_relative(x->runner->timer, RETRY_USEC);
+    (void)sd_event_source_set_enabled(x->runner->timer, SD_EVENT_ONESHOT);
+}
+
 static void deliver(Execution *x, JobEnd end, struct json_object *reply) {
     Request *q = x->request;
 
+    if (take_effect(x, reply) < 0) {
+        deliver_later(x, end, reply);
+        return;
+    }
+
     if (x->is_job)
-        voices_remove(x->runner->voices, q->guid);
+        voices_remove(x->runner->parts.voices, q->guid);
     if (x->is_job)
-        q->has_output = job_measure_output(x->runner->jobs_root, q->guid, &q->output_bytes);
+        q->has_output = job_measure_output(x->runner->parts.jobs_root, q->guid, &q->output_bytes);
     x->phase = FINISHED;
     tell_jobs(x->runner);
     x->runner->callbacks.on_finished(x->request, end, reply, x->runner->userdata);
@@ -192,7 +213,7 @@ static int load_payload(Runner *r, const Request *q, char **ret) {
 
     if (r->callbacks.load_payload)
         return r->callbacks.load_payload(q, ret, r->userdata);
-    k = store_load_request(r->store, q->guid, true, &row);
+    k = store_load_request(r->parts.store, q->guid, true, &row);
     if (k >= 0)
         *ret = TAKE_PTR(row.payload);
     return k;
@@ -208,17 +229,23 @@ static int load_arguments(Execution *x, char **ret_error) {
     return parse_payload(x->runner, x->request, x->command, payload, &x->values, ret_error);
 }
 
-static int start_inside(Execution *x, char **ret_error) {
-    const CommandContext context = {
-        .event = x->runner->event,
-        .store = x->runner->store,
-        .jobs_root = x->runner->jobs_root,
-        .done = on_run_done,
-        .userdata = x,
+static CommandContext make_context(const Runner *r, const Request *q) {
+    return (CommandContext){
+        .event = r->event,
+        .store = r->parts.store,
+        .jobs_root = r->parts.jobs_root,
+        .guid = q->guid,
+        .facts = r->parts.facts,
     };
+}
+
+static int start_inside(Execution *x, char **ret_error) {
+    CommandContext context = make_context(x->runner, x->request);
     struct json_object *reply = NULL;
     int r;
 
+    context.done = on_run_done;
+    context.userdata = x;
     r = x->command->run(&context, x->values, &reply, &x->run);
     if (r < 0 && r != -ENOMEM) { /* what it wanted to read cannot be read */
         *ret_error = strdup(strerror(-r));
@@ -233,7 +260,7 @@ static void on_job_changed(void *userdata) {
     Execution *x = userdata;
 
     if (job_get_directory(x->job) >= 0)
-        voices_add(x->runner->voices, x->request->guid, x->request->command,
+        voices_add(x->runner->parts.voices, x->request->guid, x->request->command,
                    job_get_directory(x->job), x->stream);
     tell_jobs(x->runner);
 }
@@ -243,7 +270,7 @@ static int launch(Execution *x) {
     int k;
 
     x->stream = x->spec.stream;
-    k = job_new(r->bus, r->jobs_root, x->request->guid, &x->spec, on_job_done, x, &x->job);
+    k = job_new(r->bus, r->parts.jobs_root, x->request->guid, &x->spec, on_job_done, x, &x->job);
     if (k >= 0) {
         job_set_observer(x->job, on_job_changed, x);
         job_set_paused(x->job, r->paused);
@@ -265,7 +292,7 @@ static void on_fetched(int fd, const char *problem, void *userdata) {
     Execution *x = userdata;
 
     x->spec.script_fd = fd;
-    if (fd >= 0 || job_has_begun(x->runner->jobs_root, x->request->guid)) {
+    if (fd >= 0 || job_has_begun(x->runner->parts.jobs_root, x->request->guid)) {
         go_on(x);
         return;
     }
@@ -275,15 +302,17 @@ static void on_fetched(int fd, const char *problem, void *userdata) {
 
 static int start_job(Execution *x, char **ret_error) {
     Runner *r = x->runner;
+    const CommandContext context = make_context(r, x->request);
     int k = 0;
 
     if (x->command)
-        k = x->command->prepare(x->command, x->values, &x->spec, ret_error);
+        k = x->command->prepare(x->command, &context, x->values, &x->spec, ret_error);
     else
         x->spec.command = x->request->command;
     if (k < 0)
         return k;
-    if (x->spec.source.url && !x->cancelled && job_needs_script(r->jobs_root, x->request->guid))
+    if (x->spec.source.url && !x->cancelled &&
+        job_needs_script(r->parts.jobs_root, x->request->guid))
         return fetch_new(r->bus, x->request->guid, &x->spec, on_fetched, x, &x->fetch);
     return launch(x);
 }
@@ -317,8 +346,7 @@ static void start(Execution *x) {
 }
 
 int runner_run_now(Runner *r, Request *q, struct json_object **ret_reply) {
-    const CommandContext context = {
-        .event = r->event, .store = r->store, .jobs_root = r->jobs_root};
+    const CommandContext context = make_context(r, q);
     const Command *c = command_find(q->command);
     _cleanup_free_ char *error = NULL;
     ArgumentValue *values = NULL;
@@ -330,6 +358,8 @@ int runner_run_now(Runner *r, Request *q, struct json_object **ret_reply) {
     k = parse_payload(r, q, c, q->payload, &values, &error);
     if (k >= 0)
         k = c->run(&context, values, ret_reply, &none);
+    if (k >= 0 && c->done)
+        k = c->done(values, &q->effect);
     free_values(c, values);
     if (k < 0 && error)
         k = reply_new_error(error, ret_reply);
@@ -342,7 +372,7 @@ static bool may_start(const Execution *x) {
     if (!x->is_job)
         return true;
     return r->bus && r->n_jobs < r->workers &&
-           (!r->paused || x->cancelled || job_has_begun(r->jobs_root, x->request->guid));
+           (!r->paused || x->cancelled || job_has_begun(r->parts.jobs_root, x->request->guid));
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -381,7 +411,8 @@ int runner_add(Runner *r, Request *q) {
     x->request = q;
     x->command = command_ref(command_find(q->command));
     /* a command that is gone may have left a job */
-    x->is_job = x->command ? x->command->prepare != NULL : job_has_begun(r->jobs_root, q->guid);
+    x->is_job =
+        x->command ? x->command->prepare != NULL : job_has_begun(r->parts.jobs_root, q->guid);
     TAILQ_INSERT_TAIL(&r->executions, x, entries);
     q->execution = x;
     tell_jobs(r);
@@ -526,8 +557,8 @@ int runner_set_bus(Runner *r, sd_bus *bus) {
     return k;
 }
 
-int runner_new(sd_event *event, Store *store, Voices *voices, const char *jobs_root,
-               const RunnerCallbacks *callbacks, void *userdata, Runner **ret) {
+int runner_new(sd_event *event, const RunnerParts *parts, const RunnerCallbacks *callbacks,
+               void *userdata, Runner **ret) {
     Runner *r = calloc(1, sizeof(*r));
     int k;
 
@@ -535,13 +566,11 @@ int runner_new(sd_event *event, Store *store, Voices *voices, const char *jobs_r
         return -ENOMEM;
     TAILQ_INIT(&r->executions);
     r->event = event;
-    r->store = store;
-    r->voices = voices;
+    r->parts = *parts;
     r->callbacks = *callbacks;
     r->userdata = userdata;
     r->workers = 1;
-    r->jobs_root = strdup(jobs_root);
-    k = r->jobs_root ? sd_event_add_defer(event, &r->pump, on_pump, r) : -ENOMEM;
+    k = sd_event_add_defer(event, &r->pump, on_pump, r);
     if (k >= 0)
         k = sd_event_source_set_enabled(r->pump, SD_EVENT_OFF);
     if (k >= 0)
@@ -566,7 +595,6 @@ Runner *runner_free(Runner *r) {
     sd_bus_slot_unref(r->owner_slot);
     sd_bus_slot_unref(r->subscribe_slot);
     sd_bus_unref(r->bus);
-    free(r->jobs_root);
     free(r);
     return NULL;
 }

@@ -21,9 +21,16 @@ typedef struct RunnerCallbacks {
     int (*load_payload)(const Request *q, char **ret, void *userdata);
 } RunnerCallbacks;
 
-/* `jobs_root` is the executor's state directory. */
-int runner_new(sd_event *event, Store *store, Voices *voices, const char *jobs_root,
-               const RunnerCallbacks *callbacks, void *userdata, Runner **ret);
+/* What it works with; borrowed. */
+typedef struct RunnerParts {
+    Store *store;
+    Voices *voices;
+    const char *jobs_root; /* the executor's state directory */
+    const CommandFacts *facts;
+} RunnerParts;
+
+int runner_new(sd_event *event, const RunnerParts *parts, const RunnerCallbacks *callbacks,
+               void *userdata, Runner **ret);
 /* Stops following; jobs run on. All requests' executions are freed. */
 Runner *runner_free(Runner *r);
 

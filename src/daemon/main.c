@@ -221,5 +221,6 @@ int main(int argc, char *argv[]) {
         asprintf(&voices, "%s/voices", getenv("RUNTIME_DIRECTORY")) < 0)
         return EXIT_FAILURE;
     paths.voices_directory = voices;
+    paths.runtime_directory = getenv("RUNTIME_DIRECTORY");
     return run(&paths);
 }

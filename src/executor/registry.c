@@ -4,6 +4,7 @@
 static const ExecutorCommand commands[] = {
     {"fetch_run", .brings_script = true, .fetches = true},
     {"run_script", .brings_script = true},
+    {"upgrade", .brings_script = true, .fetches = true},
 };
 
 void executor_command_done(ExecutorCommand *c) {

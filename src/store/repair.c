@@ -21,6 +21,7 @@
 #define JOB_COLUMNS                                                                                \
     "job_id, guid, command, customer_id, status, payload, reply, started, ended, updated"
 #define N_JOB_COLUMNS 10
+#define N_USER_COLUMNS 4
 #define N_META_COLUMNS 2
 #define N_OUTPUT_COLUMNS 3
 
@@ -55,6 +56,14 @@ static const Salvage outputs = {
     .insert = "INSERT OR IGNORE INTO outputs (guid, bytes, updated) SELECT ?1, ?2, ?3"
               " WHERE typeof(?2) = 'integer' AND typeof(?3) = 'integer'",
     .n_columns = N_OUTPUT_COLUMNS,
+};
+
+static const Salvage users = {
+    .select_up = "SELECT 0, name, agent_id, administrator, created FROM users ORDER BY name",
+    .select_down = "SELECT 0, name, agent_id, administrator, created FROM users ORDER BY name DESC",
+    .insert = "INSERT OR IGNORE INTO users (name, agent_id, administrator, created)"
+              " VALUES (?1, ?2, ?3, ?4)",
+    .n_columns = N_USER_COLUMNS,
 };
 
 static const Salvage meta = {
@@ -178,6 +187,8 @@ int store_salvage(Store *to, const char *damaged) {
     r = n < 0 ? n : copy_table(to, from, &jobs);
     if (r >= 0)
         r = copy_table(to, from, &outputs);
+    if (r >= 0)
+        r = copy_table(to, from, &users);
     if (r >= 0)
         r = copy_table(to, from, &meta);
     if (r >= 0)

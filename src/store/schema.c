@@ -53,6 +53,13 @@ static const char *const migrations[] = {
     " ('heartbeat', 'get_agent_data', 'get_job_description', 'get_job_output')"
     " AND guid NOT IN (SELECT guid FROM jobs WHERE status IN ('WAITING', 'RUNNING'))"
     " ORDER BY updated;",
+    /* 4 */
+    "CREATE TABLE users ("
+    " name TEXT PRIMARY KEY NOT NULL,"
+    " agent_id TEXT,"
+    " administrator INTEGER NOT NULL,"
+    " created INTEGER NOT NULL" /* CLOCK_REALTIME in us, for people */
+    ") WITHOUT ROWID;",
 };
 
 /* Exclusive: two agents must never work on one database; and no shared-memory file is needed. A

@@ -52,6 +52,13 @@ static const char *const sql[_STATEMENT_MAX] = {
     [STATEMENT_REMOVE_JOBS] = "DELETE FROM jobs WHERE updated < ?1 AND status NOT IN " UNFINISHED,
     [STATEMENT_ADD_OUTPUT] =
         "INSERT OR IGNORE INTO outputs (guid, bytes, updated) VALUES (?1, ?2, ?3)",
+    [STATEMENT_ADD_USER] =
+        "INSERT INTO users (name, agent_id, administrator, created) VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (name) DO UPDATE SET administrator = excluded.administrator",
+    [STATEMENT_REMOVE_USER] = "DELETE FROM users WHERE name = ?1",
+    [STATEMENT_HAS_USER] = "SELECT 1 FROM users WHERE name = ?1",
+    [STATEMENT_LIST_USERS] =
+        "SELECT name, agent_id, administrator, created FROM users ORDER BY name",
     [STATEMENT_REMOVE_OUTPUT] = "DELETE FROM outputs WHERE guid = ?1",
     [STATEMENT_SUM_OUTPUTS] = "SELECT ifnull(sum(bytes), 0) FROM outputs",
     [STATEMENT_LIST_OUTPUTS] = "SELECT guid, bytes, updated FROM outputs"

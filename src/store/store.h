@@ -29,6 +29,8 @@ bool store_in_transaction(const Store *s) _pure_;
 #define STORE_META_AGENT_ID "agent_id"
 #define STORE_META_INJECTED_ID "injected_id"
 #define STORE_META_PAUSE "pause"
+#define STORE_META_INITIALIZED "initialized"
+#define STORE_META_TERMINATING "terminating"
 
 /* Small facts. *ret is NULL if there is none; the caller frees. */
 int store_get_meta(Store *s, const char *key, char **ret);

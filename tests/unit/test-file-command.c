@@ -36,7 +36,7 @@ static void prepare(const char *text, const char *arguments, Prepared *ret) {
     g_assert_cmpint(
         arguments_parse(ret->command.arguments, ret->command.n_arguments, json, values, &error), ==,
         0);
-    g_assert_cmpint(ret->command.prepare(&ret->command, values, &ret->spec, &error), ==, 0);
+    g_assert_cmpint(ret->command.prepare(&ret->command, NULL, values, &ret->spec, &error), ==, 0);
     argument_values_done(values, ret->command.n_arguments);
 }
 
