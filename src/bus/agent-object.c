@@ -12,6 +12,7 @@
 #include "core/command-list.h"
 #include "core/job-list.h"
 #include "proto/message.h"
+#include "store/user-row.h"
 
 #define INTERFACE AGENT_BUS_NAME ".Manager"
 #define ERROR_NO_SUCH_REQUEST "org.dcmagent.Error.NoSuchRequest"
@@ -264,6 +265,27 @@ static int method_list_commands(sd_bus_message *m, void *userdata, sd_bus_error 
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
+static int append_user(const StoredUser *user, void *userdata) {
+    return MIN(sd_bus_message_append(userdata, "(ssbt)", user->name, strempty(user->agent_id),
+                                     user->is_administrator, user->created_usec),
+               0);
+}
+
+static int method_list_users(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    AgentObject *o = userdata;
+    int r;
+
+    r = sd_bus_message_new_method_return(m, &reply);
+    if (r >= 0)
+        r = sd_bus_message_open_container(reply, 'a', "(ssbt)");
+    if (r >= 0)
+        r = store_visit_users(agent_get_store(o->agent), append_user, reply);
+    if (r >= 0)
+        r = sd_bus_message_close_container(reply);
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     AgentObject *o = userdata;
     int r;
@@ -346,6 +368,8 @@ static const sd_bus_vtable vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("ListCommands", SD_BUS_NO_ARGS,
                             SD_BUS_RESULT("a(ssssa(ssbbs))", commands, "a(ss)", broken),
                             method_list_commands, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("ListUsers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssbt)", users),
+                            method_list_users, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", guid), SD_BUS_NO_RESULT, method_cancel, 0),
     SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_ARGS("b", refuse), SD_BUS_NO_RESULT, method_pause, 0),
     SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume, 0),

@@ -95,8 +95,20 @@ int token_load(const char *path, char ret[static TOKEN_SIZE]) {
     return r;
 }
 
+/* systemd.exec(5), LoadCredentialEncrypted= */
+static int load_credential(char ret[static TOKEN_SIZE]) {
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    _cleanup_free_ char *path = NULL;
+
+    if (!directory)
+        return -ENOENT;
+    return asprintf(&path, "%s/token", directory) < 0 ? -ENOMEM : token_load(path, ret);
+}
+
 int token_load_or_create(const char *path, char ret[static TOKEN_SIZE]) {
     int r = token_load(path, ret);
 
+    if (r == -ENOENT)
+        r = load_credential(ret);
     return r == -ENOENT || r == -EINVAL ? token_create(path, ret) : r;
 }

@@ -441,3 +441,42 @@ def test_upgrade_needs_a_source_that_is_sure(manager):
         reply = do(manager, "upgrade", newVersion="9", url=url, args=[])
         assert reply["return_code"] == 1 and "'checksum'" in text_of(reply) or "'url'" in text_of(reply)
     assert "The download failed" in text_of(do(manager, "upgrade", newVersion="9", url="file:///absent", args=[]))
+
+
+# --- what is known of it ------------------------------------------------------------------------------
+
+
+def test_users_are_listed(manager, users):
+    users("heidi")
+    agent_id = json.loads(run("dcm-agentctl", "--json", "status"))["AgentId"]
+    assert do(manager, "add_user", userId="heidi", administrator=True)["return_code"] == 0
+    row, = json.loads(run("dcm-agentctl", "--json", "users"))
+    assert (row["name"], row["administrator"], row["agent_id"]) == ("heidi", True, agent_id)
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    assert re.search(r"^heidi +administrator +\S+ +\w", run("dcm-agentctl", "users"), re.M)
+    assert do(manager, "add_user", userId="-bad")["return_code"] != 0
+    assert do(manager, "remove_user", userId="heidi")["return_code"] == 0
+    assert json.loads(run("dcm-agentctl", "--json", "users")) == []
+
+
+def test_sealed_token(manager):
+    """Encrypted by the host's key, it is the same one; a manager that refuses it gets another, which stays."""
+    token = pathlib.Path("/var/lib/dcm-agent/token")
+    before = manager.wait_offer()["token"]
+    assert token.read_text() == before
+    dropin = pathlib.Path("/etc/systemd/system/dcm-agent.service.d/sealed-token.conf")
+    try:
+        run("dcm-agentctl", "seal-token", "host")
+        assert manager.wait_offer(2)["token"] == before and not token.exists()
+        sealed = pathlib.Path("/etc/dcm-agent/token.cred")
+        assert stat.S_IMODE(sealed.stat().st_mode) == 0o600 and before not in sealed.read_text()
+        assert before not in run("journalctl", "-b", "--all")
+        assert subprocess.run(["dcm-agentctl", "seal-token", "host"], capture_output=True).returncode == 1
+        manager.answers.append({"return_code": 409})
+        run("dcm-agentctl", "reconnect")
+        wait_for(token.exists, "another token")
+        wait_for(lambda: manager.offers[-1]["token"] == token.read_text() != before, "it to be offered")
+    finally:
+        dropin.unlink()
+        run("systemctl", "daemon-reload")

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-agentctl users. */
+#include <stdio.h>
+
+#include "basic/i18n.h"
+#include "ctl/verbs.h"
+
+typedef struct Row {
+    const char *name, *agent_id;
+    int is_administrator;
+    uint64_t created_usec;
+} Row;
+
+static void add_row(struct json_object *array, const Row *row) {
+    struct json_object *o = json_object_new_object();
+
+    (void)json_object_object_add(o, "name", json_object_new_string(row->name));
+    (void)json_object_object_add(o, "agent_id", json_object_new_string(row->agent_id));
+    (void)json_object_object_add(o, "administrator",
+                                 json_object_new_boolean(row->is_administrator));
+    (void)json_object_object_add(o, "created_usec", json_object_new_uint64(row->created_usec));
+    (void)json_object_array_add(array, o);
+}
+
+static void print_row(const Row *row) {
+    char buf[64];
+
+    (void)printf("%-32s  %-13s  %-24s  %s\n", row->name,
+                 row->is_administrator ? _("administrator") : "-",
+                 isempty(row->agent_id) ? "-" : row->agent_id,
+                 ctl_format_time(row->created_usec, buf, sizeof(buf)));
+}
+
+int verb_users(const Context *c, int argc, char *argv[]) {
+    _cleanup_json_ struct json_object *array = json_object_new_array();
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    Row row;
+    int r;
+
+    r = ctl_call(c, "ListUsers", &m, NULL);
+    if (r >= 0)
+        r = sd_bus_message_enter_container(m, 'a', "(ssbt)");
+    if (r < 0)
+        return r;
+    if (!c->json)
+        (void)printf("%-32s  %-13s  %-24s  %s\n", _("USER"), _("RIGHTS"), _("MADE FOR"),
+                     _("SINCE"));
+    while (sd_bus_message_read(m, "(ssbt)", &row.name, &row.agent_id, &row.is_administrator,
+                               &row.created_usec) > 0)
+        if (c->json)
+            add_row(array, &row);
+        else
+            print_row(&row);
+    if (c->json)
+        ctl_print_json(array);
+    return EXIT_SUCCESS;
+}
