@@ -36,7 +36,8 @@ def gate():
     path.chmod(0o666)
 
     class Gate:
-        read = f"read -r _ <{path}"
+        # opened for writing too: a line is there once, and there is no end
+        read = f"read -r _ <>{path}"
 
         def open(self):
             path.write_text("\n")
