@@ -397,6 +397,37 @@ static void test_file_bound(void) {
     g_assert_cmpuint(c.workers, ==, 7);
 }
 
+/* What it prints it takes, and no password is in it. */
+static void test_render(void) {
+    Problems p = {};
+    Config c = {}, again = {};
+    char *text = NULL, *second = NULL;
+
+    g_assert_cmpint(config_init(&c), ==, 0);
+    g_assert_cmpint(config_parse(&c, "agent.conf",
+                                 "[connection]\nagentmanager_url = wss://m.example.org/x\n"
+                                 "proxy = http://user:secret@proxy.example.org:3128\n"
+                                 "allow_unknown_certs = yes\nbackoff = 1500\n"
+                                 "[workers]\ncount = 7\n[features]\na = b\n",
+                                 on_problem, &p),
+                    ==, 0);
+    g_assert_cmpint(config_render(&c, &text), ==, 0);
+    g_assert_true(g_str_has_prefix(text, "[connection]\nagentmanager_url = wss://m.example.org/x\n"
+                                         "ca_cert = None\nallow_unknown_certs = True\n"));
+    g_assert_nonnull(strstr(text, "proxy = http://proxy.example.org:3128\n"));
+    g_assert_nonnull(strstr(text, "\nbackoff = 1500\n"));
+    g_assert_nonnull(strstr(text, "\n\n[workers]\ncount = 7\n"));
+    g_assert_true(g_str_has_suffix(text, "\n[features]\na = b\n"));
+    g_assert_null(strstr(text, "secret"));
+    g_assert_cmpint(config_init(&again), ==, 0);
+    g_assert_cmpint(config_render(&again, &second), ==, 0);
+    g_assert_nonnull(strstr(second, "agentmanager_url = None\n"));
+    config_done(&again);
+    config_done(&c);
+    free(text);
+    free(second);
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/config/defaults", test_defaults);
@@ -412,5 +443,6 @@ int main(int argc, char **argv) {
     g_test_add_func("/config/load", test_load);
     g_test_add_func("/config/lists", test_lists);
     g_test_add_func("/config/file-bound", test_file_bound);
+    g_test_add_func("/config/render", test_render);
     return g_test_run();
 }
