@@ -21,7 +21,8 @@ static void check_arguments(const Command *command, struct json_object *argument
         return;
     }
     CHECK(!error);
-    if (command->prepare && command->prepare(command, &(CommandContext){}, values, &spec, &prepare_error) >= 0)
+    if (command->prepare &&
+        command->prepare(command, &(CommandContext){}, values, &spec, &prepare_error) >= 0)
         job_spec_done(&spec);
     argument_values_done(values, command->n_arguments);
 }
