@@ -43,12 +43,15 @@ static int reply_error(sd_bus_message *m) {
 }
 
 static int read_property(sd_bus_message *m, const char *name, UnitStatus *status,
-                         uint64_t *exit_usec) {
+                         uint64_t *exit_usec, bool *is_down) {
     uint64_t start_usec = 0;
     const char *text;
     int r;
 
-    if (streq(name, "Result")) {
+    if (streq(name, "ActiveState")) {
+        r = sd_bus_message_read(m, "v", "s", &text);
+        *is_down = r >= 0 && (streq(text, "failed") || streq(text, "inactive"));
+    } else if (streq(name, "Result")) {
         r = sd_bus_message_read(m, "v", "s", &text);
         if (r >= 0)
             (void)snprintf(status->result, sizeof(status->result), "%s", text);
@@ -69,6 +72,7 @@ static int read_property(sd_bus_message *m, const char *name, UnitStatus *status
 static int read_properties(sd_bus_message *m, UnitStatus *ret) {
     UnitStatus status = {};
     uint64_t exit_usec = 0;
+    bool is_down = false;
     int r;
 
     r = sd_bus_message_enter_container(m, 'a', "{sv}");
@@ -79,7 +83,7 @@ static int read_properties(sd_bus_message *m, UnitStatus *ret) {
 
         r = sd_bus_message_read(m, "s", &name);
         if (r >= 0)
-            r = read_property(m, name, &status, &exit_usec);
+            r = read_property(m, name, &status, &exit_usec, &is_down);
         if (r >= 0)
             r = sd_bus_message_exit_container(m);
         if (r < 0)
@@ -87,8 +91,9 @@ static int read_properties(sd_bus_message *m, UnitStatus *ret) {
     }
     if (r < 0)
         return r;
-    /* "inactive" is signalled before the start too; these two are not */
-    status.ended = exit_usec > 0 || !streq(status.result, "success");
+    /* "inactive" is signalled before the start too, and a result like "timeout" when systemd begins
+     * to stop the unit, while the job may take its time: only both together are an end */
+    status.ended = exit_usec > 0 || (is_down && !streq(status.result, "success"));
     *ret = status;
     return 0;
 }

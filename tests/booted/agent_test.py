@@ -234,6 +234,11 @@ def test_time_limit(manager):
     reply = reply_to(manager, guid)
     assert reply["return_code"] == -124 and reply["message"] == "begun\n"
     assert reply["error_message"] == "The time of the job was up, and it was ended.\n"
+    # systemd has the result as soon as it begins to stop the unit; the job's own end is awaited
+    guid = order(manager, "#!/bin/bash\ntrap 'sleep 2; echo late; exit 3' TERM\nsleep infinity & wait\n", timeout=1)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == -124 and reply["message"] == "late\n"
+    assert "systemd reports" not in reply["error_message"]
     guid = order(manager, "#!/bin/sh\ntrue\n", timeout=-1)
     assert "timeout" in urllib.parse.unquote(reply_to(manager, guid)["error_message"])
 

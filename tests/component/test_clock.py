@@ -192,6 +192,7 @@ FOR_PEOPLE = {
     "core/request.c": "when a request was accepted",
     "store/job-row.c": "when a job began and ended",
     "store/request-row.c": "when a row was changed",
+    "store/user-row.c": "when a user was made",
     "store/repair.c": "the name of a damaged database",
     "ctl/jobs.c": "the age of a job",
     "executor/job-dir.c": "begin and end in an exit record",

@@ -179,10 +179,9 @@ static void test_newer_version(void) {
     f.store = store_close(f.store);
     run_sql(f.path, "PRAGMA user_version = 1000");
     g_assert_cmpint(store_open(f.path, &f.store), ==, -EPROTONOSUPPORT);
-    run_sql(f.path,
-            "DROP TABLE jobs; DROP TABLE outputs; DROP TABLE users; PRAGMA user_version = 1"); /* migrates
-                                                                                                  again
-                                                                                                */
+    /* migrates again */
+    run_sql(f.path, "DROP TABLE jobs; DROP TABLE outputs; DROP TABLE users");
+    run_sql(f.path, "PRAGMA user_version = 1");
     reopen(&f);
     g_assert_true(exists(f.store, "g"));
 }
