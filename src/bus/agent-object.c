@@ -120,7 +120,14 @@ static int append_text(sd_bus_message *m, const char *key, const char *value) {
     return value ? sd_bus_message_append(m, "{sv}", key, "s", value) : 0;
 }
 
-static int append_details(sd_bus_message *m, const StoredRequest *q) {
+static int append_progress(sd_bus_message *m, const JobProgress *progress) {
+    if (!progress || !progress->is_known)
+        return 0;
+    return sd_bus_message_append(m, "{sv}{sv}", "progress_percent", "u", progress->percent,
+                                 "progress_text", "s", progress->text);
+}
+
+static int append_details(sd_bus_message *m, const StoredRequest *q, const JobProgress *progress) {
     int r;
 
     r = sd_bus_message_open_container(m, 'a', "{sv}");
@@ -139,6 +146,8 @@ static int append_details(sd_bus_message *m, const StoredRequest *q) {
         r = append_text(m, "reply", q->reply);
     if (r >= 0)
         r = append_text(m, "error_message", q->error_message);
+    if (r >= 0)
+        r = append_progress(m, progress);
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -158,7 +167,7 @@ static int method_get_request(sd_bus_message *m, void *userdata, sd_bus_error *e
     if (r >= 0)
         r = sd_bus_message_new_method_return(m, &reply);
     if (r >= 0)
-        r = append_details(reply, &q);
+        r = append_details(reply, &q, voices_get_progress(agent_get_voices(o->agent), guid));
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 

@@ -4,7 +4,6 @@
 #include "core/follower.h"
 
 #include <fcntl.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +16,7 @@ struct Follower {
     FollowerKind kind;
     int fd; /* of the log */
     JobOutput output;
-    sd_event_source *changes;
+    FileWatch *changes;
     uint64_t offset;
     bool skipping; /* up to the end of a line of which not all is told */
     bool ended;
@@ -114,7 +113,7 @@ int follower_read(Follower *f, unsigned *n) {
 /* The output files are different then: the exit record says what is in them. */
 void follower_end(Follower *f) {
     f->ended = true;
-    f->changes = sd_event_source_disable_unref(f->changes);
+    f->changes = file_watch_free(f->changes);
     if (f->kind == FOLLOWER_LOG)
         return;
     job_output_done(&f->output);
@@ -137,11 +136,10 @@ uint64_t follower_get_offset(const Follower *f) {
     return f->offset;
 }
 
-static int on_change(sd_event_source *source, const struct inotify_event *event, void *userdata) {
+static void on_change(void *userdata) {
     Follower *f = userdata;
 
     f->callbacks.on_ready(f, f->userdata);
-    return 0;
 }
 
 static int open_file(Follower *f) {
@@ -151,7 +149,7 @@ static int open_file(Follower *f) {
     return f->fd < 0 ? -errno : 0;
 }
 
-int follower_new(sd_event *event, int dir_fd, FollowerKind kind, uint64_t offset,
+int follower_new(FileWatches *watches, int dir_fd, FollowerKind kind, uint64_t offset,
                  const FollowerCallbacks *callbacks, void *userdata, Follower **ret) {
     Follower *f = calloc(1, sizeof(*f));
     int r;
@@ -167,8 +165,8 @@ int follower_new(sd_event *event, int dir_fd, FollowerKind kind, uint64_t offset
                     .userdata = userdata};
     r = f->dir_fd < 0 ? -errno : open_file(f);
     if (r >= 0)
-        r = sd_event_add_inotify_fd(event, &f->changes, kind == FOLLOWER_LOG ? f->fd : f->output.fd,
-                                    IN_MODIFY, on_change, f);
+        r = file_watch_new(watches, kind == FOLLOWER_LOG ? f->fd : f->output.fd, on_change, f,
+                           &f->changes);
     if (r < 0) {
         follower_free(f);
         return r;
@@ -180,7 +178,7 @@ int follower_new(sd_event *event, int dir_fd, FollowerKind kind, uint64_t offset
 Follower *follower_free(Follower *f) {
     if (!f)
         return NULL;
-    sd_event_source_disable_unref(f->changes);
+    file_watch_free(f->changes);
     job_output_done(&f->output);
     safe_close(f->fd);
     safe_close(f->dir_fd);

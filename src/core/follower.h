@@ -3,9 +3,7 @@
  * what it writes to standard output or error. */
 #pragma once
 
-#include <systemd/sd-event.h>
-
-#include "basic/macro.h"
+#include "core/file-watch.h"
 
 typedef enum FollowerKind { FOLLOWER_LOG, FOLLOWER_STDOUT, FOLLOWER_STDERR } FollowerKind;
 
@@ -19,7 +17,7 @@ typedef struct FollowerCallbacks {
 } FollowerCallbacks;
 
 /* `dir_fd` is the job's directory; `offset` is where an earlier follower stopped. */
-int follower_new(sd_event *event, int dir_fd, FollowerKind kind, uint64_t offset,
+int follower_new(FileWatches *watches, int dir_fd, FollowerKind kind, uint64_t offset,
                  const FollowerCallbacks *callbacks, void *userdata, Follower **ret);
 Follower *follower_free(Follower *f);
 

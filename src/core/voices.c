@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A job's lines of a second are told until there are JOB_LINES_MAX of them; then its files are read
- * on when the second is over. Of what is behind more than JOB_LINES_BEHIND_MAX bytes by then the
- * older part is left out, which is told: so a job that writes without end costs no more than one
- * that writes a little. */
+/* Of a job's files JOB_LINES_MAX lines are told in a second; then they are read on when it is over.
+ * So many may come over the socket too, and then have to wait: neither way stops the other. Of what
+ * is behind more than JOB_LINES_BEHIND_MAX bytes by then the older part is left out, which is told:
+ * so a job that writes without end costs no more than one that writes a little. */
 #include "core/voices.h"
 
 #include <fcntl.h>
@@ -32,18 +32,21 @@ typedef struct Voice {
     Voices *voices;
     char *guid, *command;
     char unit[JOB_UNIT_SIZE];
+    ino_t directory; /* that is followed */
     Follower *followers[N_FOLLOWERS];
     sd_event_source *timer; /* the interval's end, while lines wait for it */
     uint64_t interval_end_usec;
-    unsigned n_left; /* lines in this interval */
+    unsigned n_left, n_calls_left; /* lines in this interval, of the files and of calls */
     int offsets_fd;
     JobProgress progress;
     uint64_t progress_told_usec;
+    unsigned progress_told; /* percent */
     LIST_ENTRY(Voice) entries;
 } Voice;
 
 struct Voices {
     sd_event *event;
+    FileWatches *watches;
     Console *console;
     int directory_fd;
     void (*on_progress)(void *userdata);
@@ -115,13 +118,11 @@ static void on_line(FollowerKind kind, const char *line, void *userdata) {
     say(userdata, levels[kind], line);
 }
 
-static void begin_interval(Voice *x) {
-    uint64_t now = now_usec(CLOCK_BOOTTIME);
-
+static void begin_interval(Voice *x, uint64_t now) {
     if (now < x->interval_end_usec)
         return;
     x->interval_end_usec = now + INTERVAL_USEC;
-    x->n_left = JOB_LINES_MAX;
+    x->n_left = x->n_calls_left = JOB_LINES_MAX;
 }
 
 static void wait_for_interval(Voice *x) {
@@ -130,7 +131,7 @@ static void wait_for_interval(Voice *x) {
 }
 
 static void read_lines(Voice *x, Follower *f) {
-    begin_interval(x);
+    begin_interval(x, now_usec(CLOCK_BOOTTIME));
     if (follower_read(f, &x->n_left) > 0)
         wait_for_interval(x);
     note_offsets(x);
@@ -198,7 +199,8 @@ static void follow(Voice *x, int dir_fd, bool stream) {
             continue;
         if (x->offsets_fd < 0)
             open_offsets(x, offsets);
-        r = follower_new(x->voices->event, dir_fd, k, offsets[k], &callbacks, x, &x->followers[k]);
+        r = follower_new(x->voices->watches, dir_fd, k, offsets[k], &callbacks, x,
+                         &x->followers[k]);
         if (r < 0)
             (void)log_struct(LOG_DEBUG, r, LOG_FIELDS(LOG_REQUEST(x->guid)),
                              "A file of %s cannot be followed: %m", x->unit);
@@ -231,17 +233,24 @@ static int add(Voices *v, const char *guid, const char *command, Voice **ret) {
 }
 
 void voices_add(Voices *v, const char *guid, const char *command, int dir_fd, bool stream) {
-    Voice *x;
-    int r;
+    Voice *x = find(v, guid);
+    struct stat st = {};
+    int r = 0;
 
-    if (find(v, guid))
+    (void)fstat(dir_fd, &st);
+    if (x && x->directory == st.st_ino)
         return;
-    r = add(v, guid, command, &x);
-    if (r < 0)
+    if (!x)
+        r = add(v, guid, command, &x);
+    if (r < 0) {
         (void)log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(guid)),
                          "What %s says cannot be followed: %m", guid);
-    else
-        follow(x, dir_fd, stream);
+        return;
+    }
+    for (size_t i = 0; i < N_FOLLOWERS; i++) /* of a directory that is gone */
+        x->followers[i] = follower_free(x->followers[i]);
+    x->directory = st.st_ino;
+    follow(x, dir_fd, stream);
 }
 
 void voices_remove(Voices *v, const char *guid) {
@@ -284,24 +293,33 @@ static int copy_line(const char *text, char **ret) {
 }
 
 int voices_log(Voices *v, const char *unit, int level, const char *text, uint64_t *ret_wait_usec) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
     _cleanup_free_ char *line = NULL;
     Voice *x = find_unit(v, unit);
     int r;
 
     if (!x)
         return -ENOENT;
+    begin_interval(x, now);
+    if (x->n_calls_left == 0) {
+        *ret_wait_usec = x->interval_end_usec - now;
+        return -EAGAIN;
+    }
     r = copy_line(text, &line);
     if (r < 0)
         return r;
-    begin_interval(x);
+    x->n_calls_left--;
     say(x, level, line);
-    if (x->n_left > 0)
-        x->n_left--;
-    *ret_wait_usec = x->n_left > 0 ? 0 : x->interval_end_usec - now_usec(CLOCK_BOOTTIME);
     return 0;
 }
 
-/* The console is told once in a second; who looks sees all. */
+/* Once in a second, and of the end at once. */
+static bool is_progress_due(const Voice *x, uint64_t now) {
+    return now - x->progress_told_usec >= INTERVAL_USEC ||
+           (x->progress.percent == 100 && x->progress_told < 100);
+}
+
+/* What the console is not told sees who looks. */
 int voices_progress(Voices *v, const char *unit, unsigned percent, const char *text) {
     uint64_t now = now_usec(CLOCK_BOOTTIME);
     char line[JOB_PROGRESS_SIZE + 32];
@@ -315,9 +333,10 @@ int voices_progress(Voices *v, const char *unit, unsigned percent, const char *t
                    (int)utf8_cut(text, strnlen(text, sizeof(x->progress.text) - 1)), text);
     if (v->on_progress)
         v->on_progress(v->observer);
-    if (percent < 100 && now - x->progress_told_usec < INTERVAL_USEC)
+    if (!is_progress_due(x, now))
         return 0;
     x->progress_told_usec = now;
+    x->progress_told = percent;
     (void)snprintf(line, sizeof(line), "%u %%%s%s", percent, *text ? ": " : "", x->progress.text);
     say(x, LOG_INFO, line);
     return 0;
@@ -336,9 +355,15 @@ const JobProgress *voices_get_progress(const Voices *v, const char *guid) {
 
 int voices_new(sd_event *event, Console *console, const char *directory, Voices **ret) {
     Voices *v = calloc(1, sizeof(*v));
+    int r;
 
     if (!v)
         return -ENOMEM;
+    r = file_watches_new(event, &v->watches);
+    if (r < 0) {
+        free(v);
+        return r;
+    }
     v->event = event;
     v->console = console;
     v->directory_fd = -1;
@@ -358,6 +383,7 @@ Voices *voices_free(Voices *v) {
         LIST_REMOVE(x, entries);
         voice_free(x);
     }
+    file_watches_free(v->watches);
     safe_close(v->directory_fd);
     free(v);
     return NULL;

@@ -19,13 +19,13 @@ typedef struct JobProgress {
 int voices_new(sd_event *event, Console *console, const char *directory, Voices **ret);
 Voices *voices_free(Voices *v);
 
-/* The job has a directory: it is followed from now on. Does nothing if it is. */
+/* The job has a directory: it is followed from now on. Does nothing if that one is. */
 void voices_add(Voices *v, const char *guid, const char *command, int dir_fd, bool stream);
 /* It has ended: what is left to say is said. */
 void voices_remove(Voices *v, const char *guid);
 
 /* A job's line, of at most JOB_LINE_MAX bytes, or its progress. `unit` is the job's. -ENOENT: no
- * such job runs. *ret_wait_usec: so long it should not say more. */
+ * such job runs. -EAGAIN: it has said enough for now; again after *ret_wait_usec. */
 int voices_log(Voices *v, const char *unit, int level, const char *text, uint64_t *ret_wait_usec);
 int voices_progress(Voices *v, const char *unit, unsigned percent, const char *text);
 

@@ -88,6 +88,18 @@ static void print_reply(struct json_object *reply) {
                 json_object_get_string(json_object_object_get(reply, "error_message")));
 }
 
+static void print_progress(struct json_object *o) {
+    const char *text = json_object_get_string(json_object_object_get(o, "progress_text"));
+    struct json_object *percent;
+    char line[512];
+
+    if (!json_object_object_get_ex(o, "progress_percent", &percent))
+        return;
+    (void)snprintf(line, sizeof(line), "%d %%%s%s", json_object_get_int(percent),
+                   isempty(text) ? "" : ": ", strempty(text));
+    ctl_print_field(_("Progress"), 14, line);
+}
+
 static void print_request(struct json_object *o) {
     static const struct {
         const char *key, *title;
@@ -109,6 +121,7 @@ static void print_request(struct json_object *o) {
         _("Changed"), 14,
         ctl_format_time(json_object_get_uint64(json_object_object_get(o, "changed_usec")), buf,
                         sizeof(buf)));
+    print_progress(o);
     if (json_object_object_get_ex(o, "reply", &value))
         print_reply(value);
 }

@@ -16,6 +16,7 @@
 #include "proto/varlink.h"
 
 #define RETRY_MSEC 50
+#define ERROR_NOT_NOW "org.dcmagent.Job.NotNow"
 
 static int connect_to(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -48,6 +49,7 @@ static int receive_answer(int fd, uint64_t silent_usec) {
     char text[VARLINK_ANSWER_MAX];
     _cleanup_free_ char *error = NULL;
     size_t size = 0;
+    int r;
 
     while (size < sizeof(text) && (size == 0 || text[size - 1] != 0)) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -62,7 +64,10 @@ static int receive_answer(int fd, uint64_t silent_usec) {
             return n < 0 ? -errno : -ECONNRESET;
         size += (size_t)n;
     }
-    return text[size - 1] == 0 ? varlink_answer_parse(text, size - 1, &error) : -EMSGSIZE;
+    if (text[size - 1] != 0)
+        return -EMSGSIZE;
+    r = varlink_answer_parse(text, size - 1, &error);
+    return r == -EREMOTEIO && streq(error, ERROR_NOT_NOW) ? -EAGAIN : r;
 }
 
 static int call_once(const SayOptions *o, const char *text, size_t size) {
@@ -74,7 +79,8 @@ static int call_once(const SayOptions *o, const char *text, size_t size) {
 }
 
 static bool is_passing(int error) {
-    return error == -ENOENT || error == -ECONNREFUSED || error == -ECONNRESET || error == -EPIPE;
+    return error == -ENOENT || error == -ECONNREFUSED || error == -ECONNRESET || error == -EPIPE ||
+           error == -EAGAIN;
 }
 
 static int call(const SayOptions *o, const char *method, struct json_object *parameters) {

@@ -13,7 +13,7 @@ typedef struct SayOptions {
 } SayOptions;
 
 /* Call the agent and wait for its answer: 0. -EREMOTEIO: it refuses, as we are no job of it;
- * another negative errno: there is no agent, or it does not answer. */
+ * -EAGAIN: it does not know; another negative errno: there is no agent, or it does not answer. */
 int say_log(const SayOptions *o, const char *level, const char *line);
 /* `text` may be NULL. */
 int say_progress(const SayOptions *o, unsigned percent, const char *text);

@@ -122,16 +122,25 @@ static int send_text(const Options *o, const char *text) {
     return say_log(&o->say, o->level, line);
 }
 
+/* Of a longer line the rest is left out. false: there is none. */
+static bool read_line(char line[static JOB_LINE_MAX + 1]) {
+    size_t size = 0;
+    int c;
+
+    while ((c = getc_unlocked(stdin)) != EOF && c != '\n')
+        if (size < JOB_LINE_MAX)
+            line[size++] = (char)c;
+    line[size] = 0;
+    return c != EOF || size > 0;
+}
+
 static int send_input(const Options *o) {
-    _cleanup_free_ char *line = NULL;
-    size_t allocated = 0;
+    char line[JOB_LINE_MAX + 1];
     int r = 0;
 
-    while (r >= 0 && getline(&line, &allocated, stdin) >= 0) {
-        line[strcspn(line, "\n")] = 0;
+    while (r >= 0 && read_line(line))
         if (*line)
             r = send_text(o, line);
-    }
     return r < 0 ? r : ferror(stdin) ? -EIO : 0;
 }
 

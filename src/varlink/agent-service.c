@@ -14,6 +14,12 @@
 
 #define ERROR_PREFIX "org.varlink.service."
 #define ERROR_NOT_A_JOB "org.dcmagent.Job.NotAJob"
+#define ERROR_NOT_NOW "org.dcmagent.Job.NotNow"
+#define UNIT_PREFIX "dcm-job-" /* guid_to_unit_name() */
+
+/* A job may speak before the agent knows that it runs. */
+#define UNKNOWN_USEC (5 * USEC_PER_SEC)
+#define UNKNOWN_AGAIN_USEC (50 * USEC_PER_MSEC)
 
 struct AgentService {
     sd_event *event;
@@ -27,6 +33,8 @@ typedef struct JobCall {
     AgentService *service;
     VarlinkConnection *connection;
     Caller *caller;
+    char *unit;
+    uint64_t begin_usec;
     sd_event_source *timer;
     bool is_progress;
     int level;
@@ -39,6 +47,7 @@ static JobCall *job_call_free(JobCall *j) {
         return NULL;
     caller_free(j->caller);
     sd_event_source_disable_unref(j->timer);
+    free(j->unit);
     free(j->text);
     free(j);
     return NULL;
@@ -67,64 +76,89 @@ static void fail_named(VarlinkConnection *c, const char *error, const char *key,
     varlink_fail(c, error, o);
 }
 
-/* Ends the call; error < 0. */
+static bool is_no_job(int error) {
+    return error == -ENOENT || error == -ENXIO || error == -ESRCH;
+}
+
+/* Ends the call, after which there is none. */
 static void end_job_call(JobCall *call, int error) {
     _cleanup_(job_call_freep) JobCall *j = call;
     VarlinkConnection *c = j->connection;
 
     varlink_connection_set_data(c, NULL);
+    if (error < 0)
+        log_debug_errno(error, "What %s says is refused: %m", strempty(j->unit));
     if (error >= 0)
         varlink_answer(c, NULL);
     else
-        varlink_fail(c, ERROR_NOT_A_JOB, NULL);
+        varlink_fail(c, is_no_job(error) ? ERROR_NOT_A_JOB : ERROR_NOT_NOW, NULL);
 }
 
+static void speak(JobCall *j);
+
 static int on_turn(sd_event_source *source, uint64_t usec, void *userdata) {
-    end_job_call(userdata, 0);
+    speak(userdata);
     return 0;
 }
 
-/* Whoever speaks too fast waits for the answer. */
-static void delay(JobCall *j, uint64_t wait_usec) {
+static void speak_later(JobCall *j, uint64_t wait_usec) {
+    int r = 0;
+
+    if (!j->timer)
+        r = sd_event_add_time(j->service->event, &j->timer, CLOCK_BOOTTIME, 0,
+                              UNKNOWN_AGAIN_USEC / 2, on_turn, j);
+    if (r >= 0)
+        r = sd_event_source_set_time_relative(j->timer, wait_usec);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(j->timer, SD_EVENT_ONESHOT);
+    if (r < 0)
+        end_job_call(j, r);
+}
+
+static bool may_become_known(const JobCall *j) {
+    return strncmp(j->unit, UNIT_PREFIX, strlen(UNIT_PREFIX)) == 0 &&
+           now_usec(CLOCK_BOOTTIME) - j->begin_usec < UNKNOWN_USEC;
+}
+
+static void speak(JobCall *j) {
+    Voices *v = agent_get_voices(j->service->agent);
+    uint64_t wait_usec = UNKNOWN_AGAIN_USEC;
     int r;
 
-    r = sd_event_add_time_relative(j->service->event, &j->timer, CLOCK_BOOTTIME, wait_usec, 0,
-                                   on_turn, j);
-    if (r < 0)
-        end_job_call(j, 0);
+    if (j->is_progress)
+        r = voices_progress(v, j->unit, (unsigned)j->percent, j->text);
+    else
+        r = voices_log(v, j->unit, j->level, j->text, &wait_usec);
+    if (r == -EAGAIN || (r == -ENOENT && may_become_known(j)))
+        speak_later(j, wait_usec);
+    else
+        end_job_call(j, r);
 }
 
 static void on_caller(int error, const char *unit, void *userdata) {
     JobCall *j = userdata;
-    uint64_t wait_usec = 0;
 
-    if (error >= 0 && j->is_progress)
-        error = voices_progress(agent_get_voices(j->service->agent), unit, (unsigned)j->percent,
-                                j->text);
-    else if (error >= 0)
-        error =
-            voices_log(agent_get_voices(j->service->agent), unit, j->level, j->text, &wait_usec);
-    if (error < 0)
-        log_debug_errno(error, "A line of %s is refused: %m", strempty(unit));
-    if (error >= 0 && wait_usec > 0)
-        delay(j, wait_usec);
+    if (error >= 0)
+        error = free_and_strdup(&j->unit, unit);
+    if (error >= 0)
+        speak(j);
     else
         end_job_call(j, error);
 }
 
 static void ask_for_caller(AgentService *s, VarlinkConnection *c, JobCall *call) {
     _cleanup_(job_call_freep) JobCall *j = call;
-    int r;
+    int pid_fd, r;
+    pid_t pid = varlink_connection_get_peer(c, &pid_fd);
 
     j->service = s;
     j->connection = c;
-    r = caller_new(s->bus, varlink_connection_get_fd(c), on_caller, j, &j->caller);
-    if (r < 0) {
-        log_debug_errno(r, "systemd cannot be asked who speaks: %m");
-        varlink_fail(c, ERROR_NOT_A_JOB, NULL);
-        return;
-    }
-    varlink_connection_set_data(c, TAKE_PTR(j));
+    j->begin_usec = now_usec(CLOCK_BOOTTIME);
+    r = caller_new(s->bus, pid, pid_fd, on_caller, j, &j->caller);
+    if (r < 0)
+        end_job_call(TAKE_PTR(j), r);
+    else
+        varlink_connection_set_data(c, TAKE_PTR(j));
 }
 
 static int read_level(const char *s) {

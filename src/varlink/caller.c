@@ -4,15 +4,9 @@
 #include "varlink/caller.h"
 
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <string.h>
 
-#include "basic/fd-util.h"
-
-#ifndef SO_PEERPIDFD /* Linux 6.5 */
-#define SO_PEERPIDFD 77
-#endif
+#define SYSTEMD_ERRORS "org.freedesktop.systemd1."
 #define UNITS_PATH "/org/freedesktop/systemd1/unit"
 
 struct Caller {
@@ -22,20 +16,14 @@ struct Caller {
     void *userdata;
 };
 
-static int open_process(int socket_fd, pid_t pid) {
-    socklen_t size = sizeof(int);
-    int fd;
-
-    if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) >= 0)
-        return fd;
-    fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    return fd < 0 ? -errno : fd;
-}
-
 static bool has_ended(int pid_fd) {
     struct pollfd p = {.fd = pid_fd, .events = POLLIN};
 
     return poll(&p, 1, 0) != 0;
+}
+
+static bool says_none(const sd_bus_error *e) {
+    return e->name && strncmp(e->name, SYSTEMD_ERRORS, strlen(SYSTEMD_ERRORS)) == 0;
 }
 
 static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -46,7 +34,7 @@ static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     int r = 0;
 
     if (e)
-        r = -abs(sd_bus_error_get_errno(e));
+        r = says_none(e) ? -ENXIO : -EAGAIN;
     else if (has_ended(c->pid_fd))
         r = -ESRCH;
     else
@@ -60,25 +48,20 @@ static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return 0;
 }
 
-int caller_new(sd_bus *bus, int socket_fd, CallerCallback callback, void *userdata, Caller **ret) {
-    socklen_t size = sizeof(struct ucred);
-    struct ucred peer;
+int caller_new(sd_bus *bus, pid_t pid, int pid_fd, CallerCallback callback, void *userdata,
+               Caller **ret) {
     Caller *c;
     int r;
 
-    if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-        return -errno;
+    if (pid_fd < 0)
+        return pid_fd;
     c = calloc(1, sizeof(*c));
     if (!c)
         return -ENOMEM;
-    c->callback = callback;
-    c->userdata = userdata;
-    c->pid_fd = open_process(socket_fd, peer.pid);
-    r = c->pid_fd < 0 ? c->pid_fd
-                      : sd_bus_call_method_async(bus, &c->slot, "org.freedesktop.systemd1",
-                                                 "/org/freedesktop/systemd1",
-                                                 "org.freedesktop.systemd1.Manager", "GetUnitByPID",
-                                                 on_unit, c, "u", (uint32_t)peer.pid);
+    *c = (Caller){.pid_fd = pid_fd, .callback = callback, .userdata = userdata};
+    r = sd_bus_call_method_async(bus, &c->slot, "org.freedesktop.systemd1",
+                                 "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+                                 "GetUnitByPID", on_unit, c, "u", (uint32_t)pid);
     if (r < 0) {
         caller_free(c);
         return r;
@@ -91,7 +74,6 @@ Caller *caller_free(Caller *c) {
     if (!c)
         return NULL;
     sd_bus_slot_unref(c->slot);
-    safe_close(c->pid_fd);
     free(c);
     return NULL;
 }

@@ -6,12 +6,14 @@
 
 #include "basic/macro.h"
 
-/* `unit` is NULL after an error; -ESRCH: the process has ended meanwhile, so that its number says
- * nothing. */
+/* `unit` is NULL after an error. -ENXIO: it belongs to none; -ESRCH: it has ended meanwhile, so
+ * that its number says nothing; another errno: systemd did not say. */
 typedef void (*CallerCallback)(int error, const char *unit, void *userdata);
 
 typedef struct Caller Caller;
 
-/* Asks systemd; the process that connected must wait for it. */
-int caller_new(sd_bus *bus, int socket_fd, CallerCallback callback, void *userdata, Caller **ret);
+/* Asks systemd; the process must wait for it. `pid_fd` is the same process, or a negative errno if
+ * there is none any more, which is returned; it must stay open. */
+int caller_new(sd_bus *bus, pid_t pid, int pid_fd, CallerCallback callback, void *userdata,
+               Caller **ret);
 Caller *caller_free(Caller *c);

@@ -10,23 +10,28 @@
 
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/log.h"
 
+#ifndef SO_PEERPIDFD /* Linux 6.5 */
+#define SO_PEERPIDFD 77
+#endif
 #define READ_SIZE ((size_t)4096)
 #define IDLE_USEC (30 * USEC_PER_SEC)
 
 struct VarlinkConnection {
     VarlinkServer *server;
     int fd;
-    uid_t uid;
+    struct ucred peer;
+    int peer_fd;
     sd_event_source *io, *idle;
     char *in, *out;
     size_t in_size, out_size, out_sent;
-    bool answering, oneway;
+    bool answering;
     void *data;
     LIST_ENTRY(VarlinkConnection) entries;
 };
@@ -41,8 +46,9 @@ struct VarlinkServer {
     LIST_HEAD(, VarlinkConnection) connections;
 };
 
-int varlink_connection_get_fd(const VarlinkConnection *c) {
-    return c->fd;
+pid_t varlink_connection_get_peer(const VarlinkConnection *c, int *ret_pid_fd) {
+    *ret_pid_fd = c->peer_fd;
+    return c->peer.pid;
 }
 
 void *varlink_connection_get_data(const VarlinkConnection *c) {
@@ -63,6 +69,7 @@ static void end(VarlinkConnection *c) {
     sd_event_source_disable_unref(c->io);
     sd_event_source_disable_unref(c->idle);
     safe_close(c->fd);
+    safe_close(c->peer_fd);
     free(c->in);
     free(c->out);
     free(c);
@@ -82,12 +89,11 @@ static void queue_answer(VarlinkConnection *c, int r, char *text, size_t size) {
     c->answering = false;
     if (r < 0)
         log_debug_errno(r, "An answer on the Varlink socket is lost: %m");
-    if (r >= 0 && !c->oneway) {
+    if (r >= 0) {
         c->out = text;
         c->out_size = size;
         c->out_sent = 0;
-    } else if (r >= 0)
-        free(text);
+    }
     wait_for(c);
     if (r < 0) /* not from inside a call */
         (void)sd_event_source_set_time_relative(c->idle, 0);
@@ -119,10 +125,9 @@ static int take_call(VarlinkConnection *c, size_t size) {
     r = varlink_call_parse(c->in, size, &call);
     c->in_size -= size + 1;
     memmove(c->in, c->in + size + 1, c->in_size);
-    if (r < 0)
+    if (r < 0 || call.oneway)
         return r;
     c->answering = true;
-    c->oneway = call.oneway;
     wait_for(c);
     c->server->callbacks.on_call(c, &call, c->server->userdata);
     return 0;
@@ -198,8 +203,32 @@ static unsigned count_of(const VarlinkServer *s, uid_t uid) {
     unsigned n = 0;
 
     LIST_FOREACH(c, &s->connections, entries)
-    n += c->uid == uid;
+    n += c->peer.uid == uid;
     return n;
+}
+
+/* At once, before its number can become another's. */
+static int open_peer(int fd, pid_t pid) {
+    socklen_t size = sizeof(int);
+    int peer_fd;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &peer_fd, &size) >= 0)
+        return peer_fd;
+    if (errno != ENOPROTOOPT)
+        return errno == EINVAL ? -ESRCH : -errno;
+    peer_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return peer_fd < 0 ? -errno : peer_fd;
+}
+
+static int watch(VarlinkConnection *c) {
+    VarlinkServer *s = c->server;
+    int r;
+
+    r = sd_event_add_io(s->event, &c->io, c->fd, EPOLLIN, on_io, c);
+    if (r < 0)
+        return r;
+    return sd_event_add_time_relative(s->event, &c->idle, CLOCK_BOOTTIME, IDLE_USEC, USEC_PER_SEC,
+                                      on_idle, c);
 }
 
 static int add(VarlinkServer *s, int fd) {
@@ -215,13 +244,12 @@ static int add(VarlinkServer *s, int fd) {
     c = calloc(1, sizeof(*c));
     if (!c)
         return -ENOMEM;
-    *c = (VarlinkConnection){.server = s, .fd = fd, .uid = peer.uid};
-    r = sd_event_add_io(s->event, &c->io, fd, EPOLLIN, on_io, c);
-    if (r >= 0)
-        r = sd_event_add_time_relative(s->event, &c->idle, CLOCK_BOOTTIME, IDLE_USEC, USEC_PER_SEC,
-                                       on_idle, c);
+    *c = (VarlinkConnection){.server = s, .fd = fd, .peer = peer};
+    c->peer_fd = open_peer(fd, peer.pid);
+    r = watch(c);
     if (r < 0) {
         sd_event_source_disable_unref(c->io);
+        safe_close(c->peer_fd);
         free(c);
         return r;
     }

@@ -4,11 +4,14 @@ file, their output and the Varlink socket; no job can speak for another; what is
 restarts is not lost; a stopped agent stays stopped; the socket describes itself, and bad peers harm
 nobody."""
 
+import ctypes
 import json
 import os
 import pathlib
 import re
+import signal
 import socket
+import struct
 import subprocess
 import time
 import urllib.parse
@@ -142,9 +145,11 @@ def test_progress(manager, gate):
     row, = [j for j in json.loads(run("dcm-agentctl", "--json", "jobs")) if j["guid"] == guid]
     assert (row["progress_percent"], row["progress_text"]) == (40, "unpacking")
     assert "running 40 %" in run("dcm-agentctl", "jobs")
+    assert re.search("^ *Progress: *40 %: unpacking$", run("dcm-agentctl", "show", guid), re.M)
     gate.open()
     reply_to(manager, guid)
     assert lines(manager, guid)[-1] == ("INFO", "100 %")
+    assert "Progress" not in run("dcm-agentctl", "show", guid)
 
 
 def test_nobody_speaks_for_a_job(manager, gate):
@@ -162,14 +167,129 @@ def test_nobody_speaks_for_a_job(manager, gate):
     assert lines(manager, other) == [("INFO", "mine")] and not lines(manager, guid)
 
 
+SPEAK = f"""#!/usr/bin/python3
+import json, os, socket, subprocess, sys, time
+def connect():
+    s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect('{SOCKET}')
+    return s
+def call(line, **more):
+    return json.dumps({{'method': 'org.dcmagent.Job.Log', 'parameters': {{'level': 'info', 'line': line}}, **more}}).encode() + b'\\0'
+"""
+
+
 def test_caller_that_does_not_wait_is_not_believed(manager):
-    """A job that connects, sends and ends at once has no line: its process number could be another's."""
-    guid = order(manager, "#!/usr/bin/python3\nimport json, os, socket\n"
-                 f"for oneway in (True, False):\n  s = socket.socket(socket.AF_UNIX); s.connect('{SOCKET}')\n"
-                 "  s.sendall(json.dumps({'method': 'org.dcmagent.Job.Log', 'oneway': oneway, 'parameters': "
-                 "{'level': 'info', 'line': 'gone'}}).encode() + b'\\0'); s.close()\n")
-    reply_to(manager, guid)
-    assert call("org.dcmagent.Agent.GetStatus")["parameters"]["state"] == "connected"
+    """With oneway nothing is told, also where the process lives on; the call behind it is."""
+    guid = order(manager, SPEAK + "s = connect(); s.sendall(call('oneway', oneway=True) + call('waits')); s.recv(100)\n"
+                 "s = connect(); s.sendall(call('oneway', oneway=True)); s.close()\n"
+                 "subprocess.run(['dcm-log', 'end'], check=True)\n")
+    assert reply_to(manager, guid)["return_code"] == 0
+    assert lines(manager, guid) == [("INFO", "waits"), ("INFO", "end")]
+
+
+INHERIT = SPEAK + """
+(r, w), (answer, to) = os.pipe(), os.pipe()
+child = os.fork()
+if child == 0:
+    s = connect()
+    s.sendall(json.dumps({'method': 'org.dcmagent.Agent.GetStatus'}).encode() + b'\\0'); s.recv(4096)
+    if os.fork():
+        os._exit(0)
+    os.close(w); os.read(r, 1)
+    s.sendall(call('forged')); os.write(to, s.recv(200)); os._exit(0)
+os.waitpid(child, 0)
+open('/run/dcm-test-pid', 'w').write(str(child))
+open('/run/dcm-test-go').read()
+os.close(w)
+print(os.read(answer, 200).decode())
+"""
+
+
+def process_with_number(pid):
+    """A process that has this number, which must be free."""
+    args = struct.pack("8Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0)
+    number = ctypes.c_int(pid)
+    args = ctypes.create_string_buffer(args + struct.pack("2Q", ctypes.addressof(number), 1))
+    made = ctypes.CDLL(None, use_errno=True).syscall(435, args, ctypes.c_size_t(80))  # clone3
+    if made == 0:
+        os.execv("/usr/bin/sleep", ["sleep", "infinity"])
+    assert made == pid, os.strerror(ctypes.get_errno())
+
+
+def test_number_of_a_process_that_ended(manager, gate):
+    """A connection whose process has ended, and whose number is now one of another job's, speaks for nobody."""
+    for name in ("pid", "go"):
+        os.mkfifo(f"/run/dcm-test-{name}")
+        os.chmod(f"/run/dcm-test-{name}", 0o666)
+    victim = order(manager, f"#!/bin/bash\n{gate.read}\n")
+    wait_for(lambda: show(unit_of(victim), "SubState") == "running", "the unit")
+    guid = order(manager, INHERIT)
+    pid = int(pathlib.Path("/run/dcm-test-pid").read_text())
+    process_with_number(pid)
+    pathlib.Path(f"/sys/fs/cgroup{show(unit_of(victim), 'ControlGroup')}/cgroup.procs").write_text(str(pid))
+    systemd = ("busctl", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
+    assert run(*systemd, "GetUnitByPID", "u", str(pid)) == run(*systemd, "GetUnit", "s", unit_of(victim))
+    pathlib.Path("/run/dcm-test-go").write_text("")
+    assert "org.dcmagent.Job.NotAJob" in reply_to(manager, guid)["message"]
+    gate.open()
+    reply_to(manager, victim)
+    assert not lines(manager, guid) and not lines(manager, victim)
+    os.waitpid(pid, 0)
+    for name in ("pid", "go"):
+        os.unlink(f"/run/dcm-test-{name}")
+
+
+def test_rate_is_limited_whoever_waits(manager):
+    """A process that does not wait for its answer, and connects again, has no more lines for that."""
+    guid = order(manager, SPEAK + "start = time.time()\nfor i in range(400):\n  s = connect(); s.sendall(call('x'))\n"
+                 "  s.settimeout(0.005)\n  try: s.recv(10)\n  except TimeoutError: pass\n  s.close()\n"
+                 "print(time.time() - start)\n")
+    seconds = float(reply_to(manager, guid)["message"])
+    assert 50 <= len(lines(manager, guid)) <= 50 * (seconds + 2)
+
+
+def holds_process():
+    folder = f"/proc/{show('dcm-agent.service', 'MainPID')}/fd"
+    return any("pidfd" in os.readlink(f"{folder}/{name}") for name in os.listdir(folder))
+
+
+def test_job_that_the_agent_does_not_know_yet(manager, gate):
+    """After a restart with room for one job the second one speaks before it is taken up: it waits."""
+    os.mkfifo("/run/dcm-test-go")
+    os.chmod("/run/dcm-test-go", 0o666)
+    first = order(manager, f"#!/bin/bash\n{gate.read}\n")
+    second = order(manager, "#!/bin/bash\nread -r _ </run/dcm-test-go\ndcm-log early\n")
+    for guid in (first, second):
+        wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    workers = DEBUG.with_name("workers.conf")
+    workers.write_text("[workers]\ncount = 1\n")
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    pathlib.Path("/run/dcm-test-go").write_text("\n")
+    wait_for(holds_process, "the call")
+    gate.open()
+    assert reply_to(manager, second)["return_code"] == 0
+    assert lines(manager, second) == [("INFO", "early")]
+    workers.unlink()
+    os.unlink("/run/dcm-test-go")
+
+
+def test_first_instant(manager):
+    """A job may speak before the agent has seen that it runs."""
+    guids = [order(manager, "#!/usr/bin/dcm-log first\n") for _ in range(20)]
+    for guid in guids:
+        assert reply_to(manager, guid)["return_code"] == 0
+        assert len(lines(manager, guid)) == 1
+
+
+def test_systemd_is_executed_anew(manager):
+    """While systemd cannot say who speaks nobody is refused."""
+    guid = order(manager, "#!/bin/bash\nfor i in {1..300}; do dcm-log $i || exit 1; done\n")
+    wait_line(manager, guid, "INFO", "1")
+    for _ in range(3):
+        run("systemctl", "daemon-reexec")
+    assert reply_to(manager, guid)["return_code"] == 0
+    told = [text for _, text in lines(manager, guid)]
+    assert list(dict.fromkeys(told)) == [str(i) for i in range(1, 301)]
 
 
 def test_socat_by_hand(manager):

@@ -14,6 +14,7 @@ typedef struct Fixture {
     char *dir;
     int dir_fd, fd;
     sd_event *event;
+    FileWatches *watches;
     Follower *follower;
     GString *lines; /* each with a '|' behind it */
     unsigned n_ready;
@@ -36,7 +37,7 @@ static void follow(Fixture *f, uint64_t offset) {
 
     follower_free(f->follower);
     g_assert_cmpint(
-        follower_new(f->event, f->dir_fd, FOLLOWER_LOG, offset, &callbacks, f, &f->follower), ==,
+        follower_new(f->watches, f->dir_fd, FOLLOWER_LOG, offset, &callbacks, f, &f->follower), ==,
         0);
 }
 
@@ -46,11 +47,13 @@ static void set_up(Fixture *f, gconstpointer unused) {
     f->fd = openat(f->dir_fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     f->lines = g_string_new(NULL);
     g_assert_cmpint(sd_event_new(&f->event), ==, 0);
+    g_assert_cmpint(file_watches_new(f->event, &f->watches), ==, 0);
     follow(f, 0);
 }
 
 static void tear_down(Fixture *f, gconstpointer unused) {
     follower_free(f->follower);
+    file_watches_free(f->watches);
     sd_event_unref(f->event);
     g_string_free(f->lines, true);
     safe_close(f->fd);
