@@ -139,7 +139,7 @@ static void on_caller(int error, const char *unit, void *userdata) {
     JobCall *j = userdata;
 
     if (error >= 0)
-        error = free_and_strdup(&j->unit, unit);
+        error = unit ? free_and_strdup(&j->unit, unit) : -ENXIO;
     if (error >= 0)
         speak(j);
     else
