@@ -80,6 +80,17 @@
 #define FETCH_MEMORY_MAX ((uint64_t)128 * 1024 * 1024)
 #define FETCH_TASKS_MAX 8u /* name resolution has threads */
 
+/* identity from the cloud */
+#define CLOUD_CONNECT_USEC (2 * USEC_PER_SEC)
+#define CLOUD_TIME_USEC (10 * USEC_PER_SEC) /* for all questions together */
+#define CLOUD_WAIT_USEC (12 * USEC_PER_SEC) /* that the agent waits for the answer */
+#define CLOUD_BODY_MAX ((size_t)64 * 1024)  /* of one answer of a metadata service */
+#define CLOUD_SCRIPT_MAX ((size_t)1024 * 1024)
+#define CLOUD_VALUE_MAX ((size_t)1024)
+#define CLOUD_ADDRESSES_MAX 16u
+#define CLOUD_ANSWER_MAX ((size_t)16 * 1024) /* of dcm-cloud */
+#define LEASE_FILE_MAX ((size_t)256 * 1024)
+
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)
 #define CERTIFICATE_FILE_MAX ((size_t)4 * 1024 * 1024) /* looked at for changes */

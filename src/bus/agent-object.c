@@ -50,6 +50,12 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
         value = agent_pause_to_string(agent_get_pause(o->agent));
     else if (streq(property, "ServerName"))
         value = agent_get_server_name(o->agent);
+    else if (streq(property, "CloudType"))
+        value = strempty(agent_get_cloud(o->agent)->type);
+    else if (streq(property, "InstanceId"))
+        value = strempty(agent_get_cloud(o->agent)->instance_id);
+    else if (streq(property, "CloudProblem"))
+        value = strempty(agent_get_cloud(o->agent)->problem);
     for (size_t i = 0; i < ELEMENTSOF(getters); i++)
         if (streq(property, getters[i].name))
             value = getters[i].get(agent_get_uplink(o->agent));
@@ -358,6 +364,9 @@ static const sd_bus_vtable vtable[] = {
     CHANGING("StatusText", "s", property_get_string),
     CHANGING("AgentId", "s", property_get_string),
     CHANGING("ServerName", "s", property_get_string),
+    CHANGING("CloudType", "s", property_get_string),
+    CHANGING("InstanceId", "s", property_get_string),
+    CHANGING("CloudProblem", "s", property_get_string),
     CHANGING("ManagerUrl", "s", property_get_string),
     CHANGING("ConnectedSinceUSec", "t", property_get_usec),
     CHANGING("Proxy", "s", property_get_string),
@@ -395,7 +404,8 @@ static void on_status(void *userdata) {
     (void)sd_bus_emit_properties_changed(o->bus, AGENT_BUS_PATH, INTERFACE, "State", "StatusText",
                                          "AgentId", "ServerName", "ManagerUrl",
                                          "ConnectedSinceUSec", "Proxy", "PeerAddress", "TlsSession",
-                                         "CertificateEndUSec", "FailedStep", "Pause", NULL);
+                                         "CertificateEndUSec", "FailedStep", "Pause", "CloudType",
+                                         "InstanceId", "CloudProblem", NULL);
 }
 
 static int on_counts_timer(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -36,6 +36,7 @@ struct Agent {
     char *injected_id;
     Store *store;
     Uplink *uplink;
+    Cloud *cloud;
     Console *console;
     Voices *voices;
     RequestFlow *flow;
@@ -60,6 +61,7 @@ static int make_offer(char **ret, size_t *ret_size, void *userdata) {
             .token = a->token,
             .agent_id = request_flow_get_agent_id(a->flow),
             .injected_id = a->injected_id,
+            .cloud = cloud_get_identity(a->cloud),
         },
         ret, ret_size);
 }
@@ -222,6 +224,32 @@ static int load_commands(Agent *a) {
     return r;
 }
 
+static int connect_as_configured(Agent *a) {
+    return uplink_configure(a->uplink, &a->config, a->paths.config_file);
+}
+
+/* The first handshake waits for the cloud's answer. One that comes later is told by a new one. */
+static void on_cloud(int answer, void *userdata) {
+    Agent *a = userdata;
+    const CloudIdentity *i = cloud_get_identity(a->cloud);
+
+    if (answer < 0)
+        (void)log_struct(answer == -ENOENT ? LOG_DEBUG : LOG_WARNING, answer,
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_PROBLEM)),
+                         "dcm-cloud gave no answer: %m");
+    if (answer > 0 && i->problem)
+        (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_PROBLEM)),
+                         "%s; asking again later", i->problem);
+    if (answer > 0 && i->instance_id)
+        (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_IDENTITY)),
+                         "The cloud, %s, knows this server as %s", i->type, i->instance_id);
+    if (answer > 0)
+        uplink_reconnect(a->uplink);
+    if (connect_as_configured(a) < 0)
+        log_oom();
+    on_status(a);
+}
+
 int agent_reload(Agent *a) {
     Config fresh = {};
     int r;
@@ -238,7 +266,9 @@ int agent_reload(Agent *a) {
         log_info("There are other commands than before: connecting anew, to tell the manager");
         uplink_reconnect(a->uplink);
     }
-    return uplink_configure(a->uplink, &a->config, a->paths.config_file);
+    r = cloud_is_settled(a->cloud) ? connect_as_configured(a) : 0;
+    (void)cloud_ask(a->cloud);
+    return r;
 }
 
 void agent_reconnect(Agent *a) {
@@ -412,6 +442,8 @@ static int build(Agent *a) {
 
     r = uplink_new(a->event, &callbacks, a, &a->uplink);
     if (r >= 0)
+        r = cloud_new(a->event, a->paths.cloud_socket, on_cloud, a, &a->cloud);
+    if (r >= 0)
         r = console_new(uplink_get_connection(a->uplink), a->config.console_level, &a->console);
     if (r >= 0)
         r = voices_new(a->event, a->console, a->paths.voices_directory, &a->voices);
@@ -464,6 +496,7 @@ Agent *agent_free(Agent *a) {
     voices_free(a->voices);
     console_free(a->console);
     uplink_free(a->uplink);
+    cloud_free(a->cloud);
     store_close(a->store);
     config_done(&a->config);
     platform_done(&a->platform);
@@ -488,7 +521,7 @@ void agent_set_observer(Agent *a, const AgentObserver *observer) {
 
 int agent_start(Agent *a) {
     console_log(a->console, LOG_CRIT, "The agent has started.");
-    return uplink_configure(a->uplink, &a->config, a->paths.config_file);
+    return cloud_ask(a->cloud);
 }
 
 int agent_set_bus(Agent *a, sd_bus *bus) {
@@ -508,6 +541,10 @@ const char *agent_get_agent_id(const Agent *a) {
 
 const char *agent_get_server_name(const Agent *a) {
     return strempty(a->server_name);
+}
+
+const CloudIdentity *agent_get_cloud(const Agent *a) {
+    return cloud_get_identity(a->cloud);
 }
 
 const RequestFlow *agent_get_flow(const Agent *a) {

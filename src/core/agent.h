@@ -5,6 +5,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "core/cloud.h"
 #include "core/dispatcher.h"
 #include "core/uplink.h"
 #include "core/voices.h"
@@ -22,6 +23,7 @@ typedef struct AgentPaths {
     const char *commands_directory;
     const char *voices_directory;  /* how far jobs were followed; NULL: that is not kept */
     const char *runtime_directory; /* NULL: there is none */
+    const char *cloud_socket;
 } AgentPaths;
 
 /* What the bus layer is told. */
@@ -71,6 +73,8 @@ const Uplink *agent_get_uplink(const Agent *a);
 /* Each is "" while it is not known. */
 const char *agent_get_agent_id(const Agent *a);
 const char *agent_get_server_name(const Agent *a);
+/* All fields are NULL while it is not known. */
+const CloudIdentity *agent_get_cloud(const Agent *a);
 const RequestFlow *agent_get_flow(const Agent *a) _pure_;
 /* All changes are committed before: what is told of them is durable. */
 Store *agent_get_store(const Agent *a);

@@ -57,6 +57,8 @@ static const Key keys[] = {
     {"storage", "db_timeout", KEY_SECONDS, FIELD(db_timeout_usec), "14400", 60, 1e9},
     {"platform", "name", KEY_STRING, FIELD(platform_name), ""},
     {"platform", "version", KEY_STRING, FIELD(platform_version), ""},
+    {"cloud", "type", KEY_STRING, FIELD(cloud_type), ""},
+    {"cloud", "metadata_url", KEY_STRING, FIELD(metadata_url), ""},
     {"logging", "level", KEY_STRING, FIELD(log_level), "info"},
     {"logging", "console_level", KEY_STRING, FIELD(console_level), "INFO"},
 };

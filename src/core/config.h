@@ -30,6 +30,9 @@ typedef struct Config {
     uint64_t output_budget;    /* bytes; 0: no limit */
     uint64_t reply_output_max; /* bytes of each stream */
     uint64_t db_timeout_usec;
+    char
+        *cloud_type; /* NULL: to be found out, by dcm-cloud, which reads this and the next itself */
+    char *metadata_url;
     char *platform_name; /* NULL: from os-release */
     char *platform_version;
     char *log_level;              /* syslog names */

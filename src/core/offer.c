@@ -36,11 +36,12 @@ int offer_make(const OfferFacts *facts, char **ret, size_t *ret_size) {
         return r;
     return handshake_offer_encode(
         &(const HandshakeOffer){
-            .ipv4 = addresses.ipv4,
-            .ipv6 = addresses.ipv6,
+            .ipv4 = facts->cloud->ipv4 ?: addresses.ipv4,
+            .ipv6 = facts->cloud->ipv6 ?: addresses.ipv6,
             .agent_id = facts->agent_id,
             .token = facts->token,
-            .injected_id = facts->injected_id,
+            .vm_instance = facts->cloud->instance_id,
+            .injected_id = facts->cloud->injected_id ?: facts->injected_id,
             .version = PROJECT_VERSION,
             .platform = facts->config->platform_name ?: facts->platform->name,
             .platform_version = facts->config->platform_version ?: facts->platform->version,

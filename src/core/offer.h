@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/config.h"
+#include "system/cloud-identity.h"
 #include "system/platform.h"
 
 /* an id that the manager gave to this server beforehand */
@@ -13,7 +14,8 @@ typedef struct OfferFacts {
     const Platform *platform;
     const char *token;
     const char *agent_id;    /* NULL: none assigned yet */
-    const char *injected_id; /* or NULL */
+    const char *injected_id; /* that is remembered; or NULL */
+    const CloudIdentity *cloud;
 } OfferFacts;
 
 /* Built anew for each connection, as addresses change. The caller frees the text, which has the

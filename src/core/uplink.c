@@ -168,6 +168,7 @@ int uplink_new(sd_event *event, const UplinkCallbacks *callbacks, void *userdata
         return -ENOMEM;
     u->callbacks = *callbacks;
     u->userdata = userdata;
+    (void)stpcpy(u->status, "Asking the cloud who this server is");
     r = connection_new(event, &connection_callbacks, u, &u->connection);
     if (r >= 0)
         r = wakeup_new(event, &wakeup_callbacks, u, &u->wakeup);

@@ -122,6 +122,17 @@ static void print_counts(struct json_object *counts) {
     (void)printf("%s\n", first ? _("none") : "");
 }
 
+static void print_cloud(struct json_object *o) {
+    const char *type = text(o, "CloudType");
+    const char *problem = json_object_get_string(json_object_object_get(o, "CloudProblem"));
+
+    if (streq(type, "UNKNOWN") || streq(type, "-"))
+        return;
+    ctl_print_label(_("Cloud"), 12);
+    (void)printf("%s %s%s%s\n", type, text(o, "InstanceId"), isempty(problem) ? "" : ": ",
+                 strempty(problem));
+}
+
 static void print_status(struct json_object *o, bool connected) {
     uint64_t since = json_object_get_uint64(json_object_object_get(o, "ConnectedSinceUSec"));
     uint64_t certificate_end =
@@ -144,6 +155,7 @@ static void print_status(struct json_object *o, bool connected) {
         ctl_print_field(_("Valid until"), 12, ctl_format_time(certificate_end, buf, sizeof(buf)));
     ctl_print_field(_("Agent id"), 12, text(o, "AgentId"));
     ctl_print_field(_("Server name"), 12, text(o, "ServerName"));
+    print_cloud(o);
     if (!isempty(pause))
         ctl_print_field(_("Paused"), 12,
                         streq(pause, "waiting") ? _("new jobs wait; dcm-agentctl resume")

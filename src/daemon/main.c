@@ -45,6 +45,7 @@ static void help(void) {
                  "  --jobs-directory=DIR     the executor's directory (" JOBSDIR ")\n"
                  "  --commands-directory=DIR commands of the administrator (" COMMANDS_DIRECTORY
                  ")\n"
+                 "  --cloud-socket=PATH      where dcm-cloud answers (" CLOUD_SOCKET ")\n"
                  "  --version                say the version\n"
                  "  --help                   this\n");
 }
@@ -57,6 +58,7 @@ static int parse_options(int argc, char *argv[], AgentPaths *paths) {
         {"state-directory", required_argument, NULL, 's'},
         {"jobs-directory", required_argument, NULL, 'j'},
         {"commands-directory", required_argument, NULL, 'C'},
+        {"cloud-socket", required_argument, NULL, 'l'},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {},
@@ -79,6 +81,9 @@ static int parse_options(int argc, char *argv[], AgentPaths *paths) {
             break;
         case 'C':
             paths->commands_directory = optarg;
+            break;
+        case 'l':
+            paths->cloud_socket = optarg;
             break;
         case 'V':
             (void)printf("dcm-agentd %s\n", PROJECT_VERSION);
@@ -204,6 +209,7 @@ int main(int argc, char *argv[]) {
         .state_directory = getenv("STATE_DIRECTORY") ?: STATEDIR,
         .jobs_directory = JOBSDIR,
         .commands_directory = COMMANDS_DIRECTORY,
+        .cloud_socket = CLOUD_SOCKET,
     };
     _cleanup_free_ char *voices = NULL;
     int r;

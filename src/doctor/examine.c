@@ -14,6 +14,7 @@
 #include "basic/i18n.h"
 #include "basic/time-util.h"
 #include "command/command-file.h"
+#include "core/cloud.h"
 #include "core/command-list.h"
 #include "core/connection-options.h"
 #include "core/offer.h"
@@ -31,6 +32,8 @@ typedef struct Examination {
     sd_event *event;
     Config config;
     Platform platform;
+    Cloud *cloud;
+    ConnectionOptions *connection_options;
     Connection *connection;
     bool uses_tls;
     char *proxy; /* for people; NULL: none */
@@ -49,6 +52,7 @@ static const char *get_environment(const char *name) {
 
 static void examination_done(Examination *x) {
     connection_free(x->connection);
+    cloud_free(x->cloud);
     config_done(&x->config);
     platform_done(&x->platform);
     explicit_bzero(x->token, sizeof(x->token));
@@ -222,6 +226,7 @@ static int make_offer(char **ret, size_t *ret_size, void *userdata) {
             .token = x->token,
             .agent_id = x->agent_id,
             .injected_id = x->injected_id,
+            .cloud = cloud_get_identity(x->cloud),
         },
         ret, ret_size);
 }
@@ -335,6 +340,29 @@ static int read_identity(Examination *x) {
     return platform_read(&x->platform);
 }
 
+static void report_cloud(Examination *x) {
+    const CloudIdentity *i = cloud_get_identity(x->cloud);
+
+    if (!i->type)
+        report_add(x->report, CHECK_CLOUD, FINDING_WARNING, "%s",
+                   _("dcm-cloud does not answer: systemctl start dcm-cloud.socket"));
+    else if (i->problem)
+        report_add(x->report, CHECK_CLOUD, FINDING_WARNING, "%s", i->problem);
+    else if (streq(i->type, "UNKNOWN"))
+        report_add(x->report, CHECK_CLOUD, FINDING_OK, "%s", _("none"));
+    else
+        report_add(x->report, CHECK_CLOUD, FINDING_OK, "%s %s", i->type, strempty(i->instance_id));
+}
+
+/* The handshake has the answer in it. */
+static void on_cloud(int answer, void *userdata) {
+    Examination *x = userdata;
+
+    report_cloud(x);
+    if (connection_start(x->connection, x->connection_options) < 0)
+        end(x);
+}
+
 static int walk(Examination *x, ConnectionOptions *connection_options) {
     static const ConnectionCallbacks callbacks = {
         .make_offer = make_offer,
@@ -350,8 +378,11 @@ static int walk(Examination *x, ConnectionOptions *connection_options) {
                                        on_impatient, x);
     if (r >= 0)
         r = connection_new(x->event, &callbacks, x, &x->connection);
+    x->connection_options = connection_options;
     if (r >= 0)
-        r = connection_start(x->connection, connection_options);
+        r = cloud_new(x->event, x->options->cloud_socket, on_cloud, x, &x->cloud);
+    if (r >= 0)
+        r = cloud_ask(x->cloud);
     return r < 0 ? r : sd_event_loop(x->event);
 }
 

@@ -9,6 +9,7 @@ typedef struct ExamineOptions {
     const char *config_file;
     const char *config_directory;
     const char *state_directory;
+    const char *cloud_socket;
 } ExamineOptions;
 
 /* What is wrong with the way is in the report; a negative errno is for what keeps us from looking.

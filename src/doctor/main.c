@@ -10,6 +10,7 @@
 
 #include "basic/i18n.h"
 #include "basic/log.h"
+#include "core/cloud.h"
 #include "doctor/examine.h"
 
 #define SERVICE_USER "dcm-agent"
@@ -28,9 +29,10 @@ static void help(void) {
                    "     --config=FILE          configuration (%s)\n"
                    "     --config-directory=DIR drop-ins (%s)\n"
                    "     --state-directory=DIR  where the token is (%s)\n"
+                   "     --cloud-socket=PATH    where dcm-cloud answers (%s)\n"
                    "  -h --help                 this\n\n"
                    "Exit status: 0 nothing failed, 1 something did, 2 wrong usage.\n"),
-                 CONFDIR "/agent.conf", CONFDIR "/agent.conf.d", STATEDIR);
+                 CONFDIR "/agent.conf", CONFDIR "/agent.conf.d", STATEDIR, CLOUD_SOCKET);
 }
 
 /* 1: go on; 0: done; -EINVAL: wrong usage */
@@ -40,6 +42,7 @@ static int parse_options(int argc, char *argv[], Options *o) {
         {"config", required_argument, NULL, 'c'},
         {"config-directory", required_argument, NULL, 'd'},
         {"state-directory", required_argument, NULL, 's'},
+        {"cloud-socket", required_argument, NULL, 'l'},
         {"help", no_argument, NULL, 'h'},
         {},
     };
@@ -58,6 +61,9 @@ static int parse_options(int argc, char *argv[], Options *o) {
             break;
         case 's':
             o->examine.state_directory = optarg;
+            break;
+        case 'l':
+            o->examine.cloud_socket = optarg;
             break;
         case 'h':
             help();
@@ -121,6 +127,7 @@ int main(int argc, char *argv[]) {
                      .config_file = CONFDIR "/agent.conf",
                      .config_directory = CONFDIR "/agent.conf.d",
                      .state_directory = STATEDIR,
+                     .cloud_socket = CLOUD_SOCKET,
                  }};
     _cleanup_(report_done) Report report = {};
     int r;

@@ -14,6 +14,7 @@
 static const char *const checks[_CHECK_MAX] = {
     [CHECK_CONFIGURATION] = N_("configuration"),
     [CHECK_CLOCK] = N_("clock"),
+    [CHECK_CLOUD] = N_("cloud"),
     [CHECK_NAME] = N_("name"),
     [CHECK_ROUTE] = "route",
     [CHECK_PROXY] = N_("proxy"),

@@ -7,6 +7,7 @@
 typedef enum Check {
     CHECK_CONFIGURATION,
     CHECK_CLOCK,
+    CHECK_CLOUD,
     CHECK_NAME,
     CHECK_ROUTE,
     CHECK_PROXY,

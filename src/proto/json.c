@@ -6,18 +6,12 @@
 #include "basic/bounds.h"
 #include "proto/text.h"
 
-/* One for all texts: it is as large as some of them. Only the loop's thread parses. */
-static struct json_tokener *get_tokener(void) {
-    static struct json_tokener *tokener;
+static struct json_tokener *new_tokener(void) {
+    struct json_tokener *t = json_tokener_new_ex(JSON_DEPTH_MAX);
 
-    if (tokener)
-        json_tokener_reset(tokener);
-    else {
-        tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
-        if (tokener)
-            json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    }
-    return tokener;
+    if (t)
+        json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    return t;
 }
 
 static bool is_blank_from(const char *text, size_t size, size_t from) {
@@ -27,16 +21,12 @@ static bool is_blank_from(const char *text, size_t size, size_t from) {
     return true;
 }
 
-int json_parse(const char *text, size_t size, struct json_object **ret) {
+static int parse(struct json_tokener *t, const char *text, size_t size, struct json_object **ret) {
     _cleanup_json_ struct json_object *o = NULL;
     enum json_tokener_error error;
-    struct json_tokener *t;
 
     if (size > INT32_MAX)
         return -EFBIG;
-    t = get_tokener();
-    if (!t)
-        return -ENOMEM;
     errno = 0;
     o = json_tokener_parse_ex(t, text, (int)size);
     error = json_tokener_get_error(t);
@@ -64,6 +54,27 @@ int json_parse(const char *text, size_t size, struct json_object **ret) {
     default:
         return -EBADMSG;
     }
+}
+
+int json_parse(const char *text, size_t size, struct json_object **ret) {
+    static struct json_tokener *tokener; /* one for all texts: it is as large as some of them */
+
+    if (tokener)
+        json_tokener_reset(tokener);
+    else
+        tokener = new_tokener();
+    return tokener ? parse(tokener, text, size, ret) : -ENOMEM;
+}
+
+int json_parse_in_thread(const char *text, size_t size, struct json_object **ret) {
+    struct json_tokener *tokener = new_tokener();
+    int r;
+
+    if (!tokener)
+        return -ENOMEM;
+    r = parse(tokener, text, size, ret);
+    json_tokener_free(tokener);
+    return r;
 }
 
 const char *json_to_text(struct json_object *o, size_t *ret_size) {

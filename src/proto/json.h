@@ -13,8 +13,11 @@ static inline void json_object_putp(struct json_object **o) {
 #define _cleanup_json_ _cleanup_(json_object_putp)
 
 /* Parses one document. -EBADMSG: not JSON; -ELOOP: nested deeper than JSON_DEPTH_MAX; -EILSEQ: not
- * UTF-8. The object belongs to the caller; it is NULL for the document `null`. */
+ * UTF-8. The object belongs to the caller; it is NULL for the document `null`. For the main thread
+ * alone. */
 int json_parse(const char *text, size_t size, struct json_object **ret);
+/* The same for any thread. */
+int json_parse_in_thread(const char *text, size_t size, struct json_object **ret);
 
 /* The text of an object, without blanks; it belongs to the object. NULL: no memory. */
 const char *json_to_text(struct json_object *o, size_t *ret_size);

@@ -229,6 +229,7 @@ class Agent:
                 f"--config-directory={self.dropins}",
                 f"--state-directory={self.state}",
                 f"--jobs-directory={self.jobs}", f"--commands-directory={self.commands}",
+                f"--cloud-socket={self.directory}/cloud",
             ],
             stdin=subprocess.DEVNULL,
             stderr=self.log.open("ab"),

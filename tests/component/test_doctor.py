@@ -14,7 +14,7 @@ import pytest
 from harness import BUILD, Manager, free_port, wait_for
 from test_tls import Authority
 
-CHECKS = ["configuration", "clock", "name", "route", "proxy", "TCP", "TLS", "HTTP", "handshake", "service"]
+CHECKS = ["configuration", "clock", "cloud", "name", "route", "proxy", "TCP", "TLS", "HTTP", "handshake", "service"]
 TOKEN = "t" * 40 + "0" * 36
 
 
@@ -34,7 +34,8 @@ def doctor(agent):
         """Exit status and standard output; the main loop runs meanwhile, for the manager's sake."""
         process = subprocess.Popen(
             [BUILD / "src/doctor/dcm-doctor", f"--config={agent.config}",
-             f"--config-directory={agent.dropins}", f"--state-directory={agent.state}", *arguments],
+             f"--config-directory={agent.dropins}", f"--state-directory={agent.state}",
+             f"--cloud-socket={agent.directory}/cloud", *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": agent.bus.address, **environment})
         wait_for(lambda: process.poll() is not None, "the doctor's answer")
@@ -78,7 +79,7 @@ def test_lines_for_people(agent, manager, doctor):
     agent.configure(manager.url())
     status, output = doctor()
     assert status == 0
-    for line, check in zip(output.splitlines()[-9:], CHECKS):
+    for line, check in zip(output.splitlines()[-len(CHECKS) + 1:], CHECKS):
         assert line.split()[1] == check and line.split()[0] in ("ok", "warning", "skipped")
 
 

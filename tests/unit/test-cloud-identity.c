@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <glib.h>
+
+#include "system/cloud-identity.h"
+
+static void test_types(void) {
+    g_assert_cmpstr(cloud_type_find("amazon"), ==, "Amazon");
+    g_assert_cmpstr(cloud_type_find("CLOUDSTACK3"), ==, "CloudStack3");
+    g_assert_cmpstr(cloud_type_find("unknown"), ==, "UNKNOWN");
+    g_assert_null(cloud_type_find("Nimbus"));
+    g_assert_null(cloud_type_find(""));
+}
+
+static int parse(const char *text, CloudIdentity *ret) {
+    return cloud_identity_parse(text, strlen(text), ret);
+}
+
+static void test_round_trip(void) {
+    char *ipv4[] = {(char *)"192.0.2.1", (char *)"192.0.2.2", NULL}, *ipv6[] = {NULL};
+    const CloudIdentity whole = {
+        .type = (char *)"Azure",
+        .instance_id = (char *)"h:h:h",
+        .injected_id = (char *)"\xc3\xa4",
+        .vm_id = (char *)"d8e0",
+        .ipv4 = ipv4,
+        .ipv6 = ipv6,
+        .problem = (char *)"half of it",
+    };
+    _cleanup_(cloud_identity_done) CloudIdentity again = {}, other = {};
+    g_autofree char *text = NULL;
+    size_t size;
+
+    g_assert_cmpint(cloud_identity_encode(&whole, &text, &size), ==, 0);
+    g_assert_cmpint(cloud_identity_parse(text, size, &again), ==, 0);
+    g_assert_true(cloud_identity_equal(&whole, &again));
+    g_assert_cmpint(parse("{\"type\":\"Azure\"}", &other), ==, 0);
+    g_assert_false(cloud_identity_equal(&whole, &other));
+    g_assert_null(other.ipv4);
+}
+
+static void test_refused(void) {
+    static const char *const texts[] = {
+        "",
+        "null",
+        "[]",
+        "{}",
+        "{\"type\":null}",
+        "{\"type\":\"Nimbus\"}",
+        "{\"type\":\"Other\",\"instance_id\":\"\"}",
+        "{\"type\":\"Other\",\"instance_id\":\"a\\nb\"}",
+        "{\"type\":\"Other\",\"instance_id\":\"a\\u0000b\"}",
+        "{\"type\":\"Other\",\"injected_id\":[]}",
+        "{\"type\":\"Other\",\"problem\":\"\\u007f\"}",
+        "{\"type\":\"Other\",\"ipv4\":\"192.0.2.1\"}",
+        "{\"type\":\"Other\",\"ipv4\":[1]}",
+        "{\"type\":\"Other\",\"ipv4\":[\"::1\"]}",
+        "{\"type\":\"Other\",\"ipv6\":[\"192.0.2.1\"]}",
+        "{\"type\":\"Other\",\"ipv4\":[\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\","
+        "\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\","
+        "\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\",\"1.1.1.1\"]}",
+    };
+    CloudIdentity i = {};
+
+    for (size_t k = 0; k < G_N_ELEMENTS(texts); k++)
+        g_assert_cmpint(parse(texts[k], &i), ==, -EBADMSG);
+    g_assert_null(i.type);
+}
+
+int main(int argc, char *argv[]) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/cloud-identity/types", test_types);
+    g_test_add_func("/cloud-identity/round-trip", test_round_trip);
+    g_test_add_func("/cloud-identity/refused", test_refused);
+    return g_test_run();
+}
