@@ -259,6 +259,152 @@ def test_keys_that_are_none(manager, users, key):
     assert KEY.split()[1] not in json.dumps(reply) and not exists("dave")
 
 
+def test_sudoers_that_were_broken_before_are_left_alone(manager, users):
+    users("carol")
+    other = SUDOERS / "zz-of-the-administrator"
+    other.write_text("this is no rule\n")
+    other.chmod(0o440)
+    try:
+        assert do(manager, "add_user", userId="carol", administrator=True)["return_code"] == 0
+        assert (SUDOERS / "dcm-agent-carol").read_text() == "carol ALL=(ALL) NOPASSWD: ALL\n"
+        assert other.read_text() == "this is no rule\n"
+    finally:
+        other.unlink()
+
+
+def test_key_of_any_size_is_answered(manager, users):
+    """Longer than an argument may be, and than what a job may be told."""
+    users("dave")
+    for size in (200_000, 1_000_000, 4_000_000):
+        reply = do(manager, "add_user", userId="dave", authentication=KEY + "x" * size)
+        assert reply["return_code"] != 0 and len(json.dumps(reply)) < 10_000 and not exists("dave")
+
+
+# --- a full disk --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_etc():
+    """/etc on a small file system of its own; yields a function that fills it, and one that makes room."""
+    small, filler = pathlib.Path("/run/small-etc"), pathlib.Path("/etc/filler")
+    small.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=64m,mode=0755", "tmpfs", small)
+    run("cp", "-a", "/etc/.", small)
+    run("mount", "--bind", small, "/etc")
+    run("systemctl", "stop", "systemd-hostnamed.service")  # which has the former one in its view
+
+    def fill():
+        with filler.open("wb", buffering=0) as f, pytest.raises(OSError):
+            while True:
+                f.write(bytes(4096))
+
+    yield fill, lambda: filler.unlink(missing_ok=True)
+    run("systemctl", "stop", "systemd-hostnamed.service")
+    run("umount", "/etc")
+    run("umount", small)
+    small.rmdir()
+
+
+def test_full_disk_changes_nothing_and_afterwards_all_works(manager, small_etc, users, hosts):
+    fill, make_room = small_etc
+    files = [pathlib.Path(p) for p in ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/hosts", "/etc/hostname")]
+    name = os.uname().nodename
+    users("erin")
+    users("c010")
+    orders = [("rename", {"serverName": "web7"}), ("add_user", {"userId": "erin", "administrator": True}),
+              ("initialize", IDENTITY)]
+    for command, arguments in orders:
+        before = {p: p.read_bytes() for p in files if p.exists()}
+        fill()
+        reply = do(manager, command, **arguments)
+        make_room()
+        assert reply["return_code"] != 0 and reply["error_message"], (command, reply)
+        assert {p: p.read_bytes() for p in files if p.exists()} == before, command
+        assert os.uname().nodename == name
+        assert not list(pathlib.Path("/etc").glob(".hosts*")) and not list(SUDOERS.glob(".*"))
+    assert json.loads(run("dcm-agentctl", "users", "--json")) == []
+    for command, arguments in orders:
+        reply = do(manager, command, **arguments)
+        assert reply["return_code"] == 0, (command, reply)
+    assert exists("erin") and exists("c010") and os.uname().nodename == IDENTITY["serverName"]
+
+
+def test_full_home_leaves_no_half_of_a_key(manager, users):
+    """The user is there then, which the reply says; the key comes with the next order."""
+    home = pathlib.Path("/home/frank")
+    users("frank")
+    assert do(manager, "add_user", userId="frank", authentication=KEY)["return_code"] == 0
+    keys = home / ".ssh/authorized_keys"
+    run("mount", "-t", "tmpfs", "-o", f"size=64k,uid={pwd.getpwnam('frank').pw_uid},mode=0700", "tmpfs", home)
+    try:
+        (home / ".ssh").mkdir(0o700)
+        keys.write_text(OTHER_KEY + "\n")
+        for path in (home / ".ssh", keys):
+            shutil.chown(path, "frank")
+        with (home / "filler").open("wb", buffering=0) as f, pytest.raises(OSError):
+            while True:
+                f.write(bytes(4096))
+        reply = do(manager, "add_user", userId="frank", authentication=KEY)
+        assert reply["return_code"] != 0 and "No space left" in reply["error_message"]
+        assert keys.read_text() == OTHER_KEY + "\n" and os.listdir(home / ".ssh") == ["authorized_keys"]
+        (home / "filler").unlink()
+        assert do(manager, "add_user", userId="frank", authentication=KEY)["return_code"] == 0
+        assert keys.read_text() == f"{OTHER_KEY}\n{KEY}\n" and stat.S_IMODE(keys.stat().st_mode) == 0o600
+    finally:
+        run("umount", home)
+
+
+# --- another family of systems --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def programs():
+    """Makes programs that are not here, in /usr/local/../sbin; each notes its arguments."""
+    made, log = [], pathlib.Path("/run/programs.log")
+
+    def make(name, status=0):
+        path = pathlib.Path("/usr/sbin") / name
+        assert not path.exists() or path in made
+        path.write_text(f"#!/bin/sh\necho {name} \"$@\" >>{log}\nexit {status}\n")
+        path.chmod(0o755)
+        made.append(path)
+        return log
+
+    yield make
+    for path in set(made):
+        path.unlink()
+    log.unlink(missing_ok=True)
+
+
+def test_wheel_and_selinux_where_they_are_used(users, hosts, programs, tmp_path):
+    """The scripts on a system of RHEL's family, which is chosen by its name."""
+    scripts = pathlib.Path("/usr/lib/dcm-agent/scripts")
+    key = tmp_path / "key"
+    key.write_text(KEY + "\n")
+    log = programs("selinuxenabled")
+    programs("restorecon")
+    programs("chcon")
+    user = users("gina")
+    users("wheel")
+    environment = {**os.environ, "DCM_AGENT_PLATFORM_NAME": "rhel"}
+
+    def script(name, *arguments):
+        return subprocess.run([scripts / name, *arguments], env=environment, capture_output=True, text=True)
+
+    done = script("addUser", user, user, "Gina", "G", "true", key)
+    assert done.returncode == 0, done.stderr
+    assert "wheel" in groups(user) and "sudo" not in groups(user)
+    assert "(ALL) NOPASSWD: ALL" in run("sudo", "-l", "-U", user)
+    assert "restorecon -R -- /home/gina/.ssh" in log.read_text()
+    assert script("addUser", user, user, "Gina", "G", "false", key).returncode == 0
+    assert "wheel" not in groups(user)
+    programs("restorecon", 1)
+    assert script("addUser", user, user, "Gina", "G", "false", key).returncode == 50
+    assert script("rename", "web5", ADDRESS).returncode == 0
+    assert "chcon --reference=/etc/hosts" in log.read_text() and os.uname().nodename == "web5"
+    assert script("removeUser", user).returncode == 0 and not exists(user)
+
+
 def test_key_follows_no_link(manager, users):
     """What a user puts in the way leads nowhere."""
     users("erin")
