@@ -80,6 +80,18 @@
 #define FETCH_MEMORY_MAX ((uint64_t)128 * 1024 * 1024)
 #define FETCH_TASKS_MAX 8u /* name resolution has threads */
 
+/* alerts */
+#define ALERT_TEXT_MAX ((size_t)64 * 1024)     /* of one in the alert file; the rest is left out */
+#define ALERT_PIECE_MAX ((size_t)256 * 1024)   /* of the alert file, read and stored at once */
+#define ALERT_FILES_SEARCHED_MAX 4096u         /* for one that was rotated away */
+#define ALERTS_IN_FLIGHT_MAX 64u               /* sent and not acknowledged */
+#define ALERTS_WAITING_MAX ((uint64_t)1000000) /* stored for the manager; more are not taken */
+#define ALERTS_WAITING_SIZE_MAX ((uint64_t)1 << 30) /* the same, in bytes */
+#define ALERTS_KEPT_MAX ((uint64_t)100000) /* acknowledged, or never to be sent; the newest */
+#define ALERTS_KEPT_SIZE_MAX ((uint64_t)256 * 1024 * 1024)
+#define ALERTS_KEPT_USEC_MAX (30 * 86400 * USEC_PER_SEC)
+#define ALERTS_LISTED_MAX 1000u /* by one call */
+
 /* identity from the cloud */
 #define CLOUD_CONNECT_USEC (2 * USEC_PER_SEC)
 #define CLOUD_TIME_USEC (10 * USEC_PER_SEC) /* for all questions together */

@@ -38,4 +38,6 @@
 #define DCM_MESSAGE_CLOUD_IDENTITY                "8f34578a39244f89819ebe4b46997e22" /* the cloud knows this server */
 #define DCM_MESSAGE_CLOUD_PROBLEM                 "d13c860bb33b4548b6430cc698113a54" /* the cloud told less than it could */
 #define DCM_MESSAGE_TOKEN_REPLACED                "1198ef5ed0614d4a836a731a4d9b8759" /* a new token was made */
+#define DCM_MESSAGE_ALERTS_FULL                   "cd241565e0e641dba50c71d3ac38e608" /* too many alerts wait for the manager */
+#define DCM_MESSAGE_ALERT_FILE                    "b7bde1dbb7f94b18825cd8487056c674" /* the alert file cannot be read, or not all of it */
 /* clang-format on */

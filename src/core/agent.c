@@ -7,8 +7,8 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "command/command-file.h"
+#include "core/alerting.h"
 #include "core/command-list.h"
-#include "core/config.h"
 #include "core/job-list.h"
 #include "core/job-result.h"
 #include "core/offer.h"
@@ -41,6 +41,7 @@ struct Agent {
     Voices *voices;
     RequestFlow *flow;
     Dispatcher *dispatcher;
+    Alerting *alerting;
     Retention *retention;
     Termination *termination;
     OutputRetention *output_retention;
@@ -87,6 +88,7 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     a->was_connected = true;
     (void)request_flow_set_customer(a->flow, answer->customer_id);
     request_flow_opened(a->flow, answer->agent_id);
+    alerts_opened(alerting_get_alerts(a->alerting));
     uplink_set_identity(a->uplink, agent_get_agent_id(a), a->server_name);
 }
 
@@ -94,6 +96,7 @@ static void on_closed(void *userdata) {
     Agent *a = userdata;
 
     request_flow_closed(a->flow);
+    alerts_closed(alerting_get_alerts(a->alerting));
 }
 
 static void on_status(void *userdata) {
@@ -203,6 +206,8 @@ static void apply(Agent *a) {
                                a->config.output_budget);
     job_reply_set_output_max(a->config.reply_output_max);
     dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
+    if (alerting_configure(a->alerting, &a->config) < 0)
+        log_oom();
     if (console_set_level(a->console, a->config.console_level) < 0)
         on_config_problem(a->paths.config_file, "[logging] console_level is not a level", NULL);
     apply_log_level(a);
@@ -420,7 +425,10 @@ static int build_requests(Agent *a) {
         voices_set_observer(a->voices, on_jobs_changed, a);
     }
     if (r >= 0)
-        r = dispatcher_new(a->flow, a->console, on_hemlock, a, &a->dispatcher);
+        r = alerting_new(a->event, a->store, a->flow, parts.connection, &a->alerting);
+    if (r >= 0)
+        r = dispatcher_new(a->flow, alerting_get_alerts(a->alerting), a->console, on_hemlock, a,
+                           &a->dispatcher);
     if (r >= 0)
         r = retention_new(a->event, a->store, a->flow, a->paths.jobs_directory, &a->retention);
     if (r >= 0)
@@ -492,6 +500,7 @@ Agent *agent_free(Agent *a) {
     retention_free(a->retention);
     output_retention_free(a->output_retention);
     dispatcher_free(a->dispatcher);
+    alerting_free(a->alerting);
     request_flow_free(a->flow);
     voices_free(a->voices);
     console_free(a->console);

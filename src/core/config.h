@@ -33,7 +33,11 @@ typedef struct Config {
     char
         *cloud_type; /* NULL: to be found out, by dcm-cloud, which reads this and the next itself */
     char *metadata_url;
-    char *platform_name; /* NULL: from os-release */
+    bool ossec;                   /* whether alert_file is followed */
+    char *alert_file;             /* NULL only where it was set to nothing */
+    int64_t alert_threshold;      /* the least level that the manager is told */
+    uint64_t alert_interval_usec; /* at least, between two reads */
+    char *platform_name;          /* NULL: from os-release */
     char *platform_version;
     char *log_level;              /* syslog names */
     char *console_level;          /* names of the LOG message */

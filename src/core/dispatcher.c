@@ -21,6 +21,7 @@
 struct Dispatcher {
     RequestFlow *flow;
     Console *console;
+    Alerts *alerts;
     int64_t max_at_once;
     bool refusing;
     RateLimit refusals; /* that are told */
@@ -191,6 +192,15 @@ static void refuse_message(Dispatcher *d, const char *request_id, const char *te
     request_flow_nack(d->flow, request_id, text);
 }
 
+/* A manager that does not take an alert is told of it again, as if it had not answered. */
+static void on_nack(Dispatcher *d, const Message *m) {
+    if (alerts_has(d->alerts, m->request_id))
+        (void)log_struct(LOG_DEBUG, 0, LOG_FIELDS(LOG_REQUEST(m->request_id)),
+                         "The manager refuses alert %s", m->request_id);
+    else
+        on_other(d, m, REQUEST_EVENT_NACK);
+}
+
 static void on_message(Dispatcher *d, const Message *m) {
     switch (m->type) {
     case MESSAGE_REQUEST:
@@ -200,7 +210,10 @@ static void on_message(Dispatcher *d, const Message *m) {
         on_other(d, m, REQUEST_EVENT_ACK);
         break;
     case MESSAGE_NACK:
-        on_other(d, m, REQUEST_EVENT_NACK);
+        on_nack(d, m);
+        break;
+    case MESSAGE_ALERT_ACK:
+        alerts_acknowledge(d->alerts, m->request_id);
         break;
     case MESSAGE_CANCEL:
         on_other(d, m, REQUEST_EVENT_CANCEL);
@@ -240,13 +253,14 @@ void dispatcher_set_max_at_once(Dispatcher *d, int64_t max_at_once) {
     d->max_at_once = max_at_once;
 }
 
-int dispatcher_new(RequestFlow *flow, Console *console, void (*on_hemlock)(void *userdata),
-                   void *userdata, Dispatcher **ret) {
+int dispatcher_new(RequestFlow *flow, Alerts *alerts, Console *console,
+                   void (*on_hemlock)(void *userdata), void *userdata, Dispatcher **ret) {
     Dispatcher *d = calloc(1, sizeof(*d));
 
     if (!d)
         return -ENOMEM;
     d->flow = flow;
+    d->alerts = alerts;
     d->console = console;
     d->max_at_once = -1;
     d->refusals = (RateLimit){.interval_usec = REFUSALS_INTERVAL_USEC, .burst = REFUSALS_BURST};

@@ -2,13 +2,14 @@
 /* From the manager's messages to events of requests. */
 #pragma once
 
+#include "core/alerts.h"
 #include "core/console.h"
 #include "core/request-flow.h"
 
 typedef struct Dispatcher Dispatcher;
 
-int dispatcher_new(RequestFlow *flow, Console *console, void (*on_hemlock)(void *userdata),
-                   void *userdata, Dispatcher **ret);
+int dispatcher_new(RequestFlow *flow, Alerts *alerts, Console *console,
+                   void (*on_hemlock)(void *userdata), void *userdata, Dispatcher **ret);
 Dispatcher *dispatcher_free(Dispatcher *d);
 
 /* How many requests may be at work at once; -1: no limit. */

@@ -22,6 +22,10 @@
     "job_id, guid, command, customer_id, status, payload, reply, started, ended, updated"
 #define N_JOB_COLUMNS 10
 #define N_USER_COLUMNS 4
+#define ALERT_COLUMNS                                                                              \
+    "id, guid, hash, state, time, received, level, rule, user, source_ip, subject, message, "      \
+    "bytes, updated"
+#define N_ALERT_COLUMNS 14
 #define N_META_COLUMNS 2
 #define N_OUTPUT_COLUMNS 3
 
@@ -64,6 +68,15 @@ static const Salvage users = {
     .insert = "INSERT OR IGNORE INTO users (name, agent_id, administrator, created)"
               " VALUES (?1, ?2, ?3, ?4)",
     .n_columns = N_USER_COLUMNS,
+};
+
+static const Salvage alerts = {
+    .select_up = "SELECT rowid, " ALERT_COLUMNS " FROM alerts NOT INDEXED ORDER BY rowid",
+    .select_down = "SELECT rowid, " ALERT_COLUMNS " FROM alerts NOT INDEXED ORDER BY rowid DESC",
+    .insert = "INSERT OR IGNORE INTO alerts (" ALERT_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+              " ?8, ?9, ?10, ?11, ?12, ?13, ?14 WHERE ?4 IN (0, 1, 2)"
+              " AND typeof(?5) = 'integer' AND typeof(?13) = 'integer'",
+    .n_columns = N_ALERT_COLUMNS,
 };
 
 static const Salvage meta = {
@@ -189,6 +202,8 @@ int store_salvage(Store *to, const char *damaged) {
         r = copy_table(to, from, &outputs);
     if (r >= 0)
         r = copy_table(to, from, &users);
+    if (r >= 0)
+        r = copy_table(to, from, &alerts);
     if (r >= 0)
         r = copy_table(to, from, &meta);
     if (r >= 0)

@@ -60,6 +60,39 @@ static const char *const migrations[] = {
     " administrator INTEGER NOT NULL,"
     " created INTEGER NOT NULL" /* CLOCK_REALTIME in us, for people */
     ") WITHOUT ROWID;",
+    /* 5 */
+    "CREATE TABLE alerts ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT," /* the order in which they are told */
+    " guid TEXT NOT NULL UNIQUE,"
+    " hash TEXT NOT NULL,"
+    " state INTEGER NOT NULL,"    /* AlertState */
+    " time INTEGER NOT NULL,"     /* of the alert, in ms since the epoch */
+    " received INTEGER NOT NULL," /* the same, by us */
+    " level INTEGER NOT NULL,"
+    " rule INTEGER NOT NULL,"
+    " user TEXT,"
+    " source_ip TEXT,"
+    " subject TEXT NOT NULL,"
+    " message TEXT NOT NULL,"
+    " bytes INTEGER NOT NULL,"  /* about what the row takes */
+    " updated INTEGER NOT NULL" /* running time in us, for retention */
+    ");"
+    "CREATE UNIQUE INDEX alerts_by_hash ON alerts (time, hash);"
+    "CREATE INDEX alerts_waiting ON alerts (id) WHERE state = 1;"
+    "CREATE INDEX alerts_over ON alerts (updated) WHERE state <> 1;"
+    "CREATE TABLE alert_totals ("
+    " state INTEGER PRIMARY KEY NOT NULL,"
+    " n INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL"
+    ");"
+    "INSERT INTO alert_totals (state, n, bytes) VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0);"
+    "CREATE TRIGGER alert_added AFTER INSERT ON alerts BEGIN"
+    " UPDATE alert_totals SET n = n + 1, bytes = bytes + new.bytes WHERE state = new.state; END;"
+    "CREATE TRIGGER alert_removed AFTER DELETE ON alerts BEGIN"
+    " UPDATE alert_totals SET n = n - 1, bytes = bytes - old.bytes WHERE state = old.state; END;"
+    "CREATE TRIGGER alert_changed AFTER UPDATE OF state ON alerts BEGIN"
+    " UPDATE alert_totals SET n = n - 1, bytes = bytes - old.bytes WHERE state = old.state;"
+    " UPDATE alert_totals SET n = n + 1, bytes = bytes + new.bytes WHERE state = new.state; END;",
 };
 
 /* Exclusive: two agents must never work on one database; and no shared-memory file is needed. A

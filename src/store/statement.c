@@ -9,6 +9,8 @@
 #define OPEN_STATES "('ACKED', 'REPLY')"
 #define JOB_COLUMNS "job_id, guid, command, customer_id, status, started, ended"
 #define UNFINISHED "('WAITING', 'RUNNING')"
+#define ALERT_COLUMNS                                                                              \
+    "id, guid, state, received, time, level, rule, user, source_ip, subject, message"
 
 static const char *const sql[_STATEMENT_MAX] = {
     [STATEMENT_INSERT] =
@@ -63,6 +65,21 @@ static const char *const sql[_STATEMENT_MAX] = {
     [STATEMENT_SUM_OUTPUTS] = "SELECT ifnull(sum(bytes), 0) FROM outputs",
     [STATEMENT_LIST_OUTPUTS] = "SELECT guid, bytes, updated FROM outputs"
                                " ORDER BY updated, rowid LIMIT ?1 OFFSET ?2",
+    [STATEMENT_ADD_ALERT] =
+        "INSERT OR IGNORE INTO alerts (guid, hash, state, time, received, level, rule, user,"
+        " source_ip, subject, message, bytes, updated)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [STATEMENT_GET_ALERT_STATE] = "SELECT state FROM alerts WHERE guid = ?1",
+    [STATEMENT_ACKNOWLEDGE_ALERT] =
+        "UPDATE alerts SET state = 2, updated = ?2 WHERE guid = ?1 AND state = 1",
+    [STATEMENT_LIST_WAITING_ALERTS] = "SELECT " ALERT_COLUMNS " FROM alerts"
+                                      " WHERE state = 1 AND id > ?1 ORDER BY id LIMIT ?2",
+    [STATEMENT_LIST_ALERTS] = "SELECT * FROM (SELECT " ALERT_COLUMNS " FROM alerts"
+                              " ORDER BY id DESC LIMIT ?1) ORDER BY id",
+    [STATEMENT_SUM_ALERTS] = "SELECT state, n, bytes FROM alert_totals",
+    [STATEMENT_REMOVE_ALERTS] =
+        "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE state <> 1 AND updated < ?1"
+        " ORDER BY updated LIMIT ?2)",
     [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
     [STATEMENT_SET_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
                            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",

@@ -141,6 +141,9 @@ static void test_migration(void) {
     COMMITTED(f, store_insert_job(f.store, &job, &id));
     f.store = store_close(f.store);
     g_assert_cmpint(sqlite3_open(f.path, &db), ==, SQLITE_OK);
+    g_assert_cmpint(
+        sqlite3_exec(db, "DROP TABLE alerts; DROP TABLE alert_totals", NULL, NULL, NULL), ==,
+        SQLITE_OK);
     g_assert_cmpint(sqlite3_exec(db,
                                  "DROP TABLE users; DROP TABLE outputs; PRAGMA user_version = 2",
                                  NULL, NULL, NULL),

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *   ** Alert 1795365577.100: - syslog,sshd,          time, in seconds; groups
+ *   2026 Nov 22 00:00:00 host->/var/log/auth.log
+ *   Rule: 5716 (level 12) -> 'SSHD authentication failed.'
+ *   Src IP: 192.0.2.7                                perhaps
+ *   User: root                                       perhaps
+ *   the lines of the log                             and an empty line
+ *
+ * An alert goes to the next line of the first kind, or to the end of the file; of a longer one the
+ * first ALERT_TEXT_MAX bytes count. Which those are does not depend on how much is there already,
+ * so that the same alert has the same hash whenever it is read. The message is all but the first
+ * line and the rule, as the Python agent had it. */
+#include "core/alert-log.h"
+
+#include "basic/bounds.h"
+#include "proto/text.h"
+
+#define BEGIN "** Alert "
+#define BEGIN_SIZE (sizeof(BEGIN) - 1)
+#define SECONDS_DIGITS_MAX 12u
+#define FRACTION_DIGITS_MAX 20u
+#define NUMBER_MAX 1000000000u
+/* an alert, and what tells whether another begins behind it */
+#define ENOUGH (ALERT_TEXT_MAX + 64)
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/* The time of an alert that begins here. 1: one does; 0: none; -EAGAIN: the bytes end too early. */
+static int parse_begin(const char *p, const char *end, uint64_t *ret_ms) {
+    size_t size = (size_t)(end - p), n = 0, n_fraction = 0;
+    uint64_t ms = 0;
+
+    if (memcmp(p, BEGIN, MIN(size, BEGIN_SIZE)) != 0)
+        return 0;
+    if (size < BEGIN_SIZE)
+        return -EAGAIN;
+    for (p += BEGIN_SIZE; p < end && is_digit(*p) && n < SECONDS_DIGITS_MAX; p++, n++)
+        ms = ms * 10 + (uint64_t)(*p - '0');
+    if (n > 0 && p < end && *p == '.')
+        for (p++; p < end && is_digit(*p) && n_fraction < FRACTION_DIGITS_MAX; p++)
+            if (n_fraction++ < 3)
+                ms = ms * 10 + (uint64_t)(*p - '0');
+    for (size_t i = MIN(n_fraction, (size_t)3); i < 3; i++)
+        ms *= 10;
+    if (p == end)
+        return -EAGAIN;
+    if (n == 0 || *p != ':')
+        return 0;
+    *ret_ms = ms;
+    return 1;
+}
+
+/* Where the next line begins; NULL: not in these bytes. */
+static const char *next_line(const char *p, const char *end) {
+    const char *newline = memchr(p, '\n', (size_t)(end - p));
+
+    return newline ? newline + 1 : NULL;
+}
+
+/* Bytes up to the first line that begins an alert, or may begin one when more of it is there. */
+static size_t skip(const char *buf, const char *end, bool in_line) {
+    const char *p = in_line ? next_line(buf, end) : buf;
+    uint64_t ms;
+
+    while (p && p < end && parse_begin(p, end, &ms) == 0)
+        p = next_line(p, end);
+    return (size_t)((p ?: end) - buf);
+}
+
+/* The line behind it that begins another, or may; NULL: none. */
+static const char *find_next(const char *p, const char *end, int *ret_kind) {
+    uint64_t ms;
+
+    *ret_kind = 0;
+    while ((p = next_line(p, end)) && p < end) {
+        *ret_kind = parse_begin(p, end, &ms);
+        if (*ret_kind != 0)
+            return p;
+    }
+    return NULL;
+}
+
+static const char *skip_word(const char *p, const char *end, const char *word) {
+    size_t size = strlen(word);
+
+    return p && (size_t)(end - p) >= size && memcmp(p, word, size) == 0 ? p + size : NULL;
+}
+
+static const char *parse_number(const char *p, const char *end, int *ret) {
+    uint64_t number = 0;
+
+    if (!p || p == end || !is_digit(*p))
+        return NULL;
+    for (; p < end && is_digit(*p) && number <= NUMBER_MAX; p++)
+        number = number * 10 + (uint64_t)(*p - '0');
+    if (number > NUMBER_MAX)
+        return NULL;
+    *ret = (int)number;
+    return p;
+}
+
+/* Rule: 5716 (level 12) -> 'text'. The text may have quotes in it. */
+static bool parse_rule(const char *p, const char *end, Alert *a, const char **ret_subject,
+                       size_t *ret_size) {
+    const char *quote;
+
+    p = parse_number(skip_word(p, end, "Rule: "), end, &a->rule);
+    p = parse_number(skip_word(p, end, " (level "), end, &a->level);
+    p = skip_word(p, end, ") -> '");
+    if (!p)
+        return false;
+    quote = memrchr(p, '\'', (size_t)(end - p));
+    *ret_subject = p;
+    *ret_size = (size_t)((quote ?: end) - p);
+    return true;
+}
+
+static int take_value(const char *line, const char *end, const char *key, char **field) {
+    const char *value = skip_word(line, end, key);
+
+    if (!value)
+        return 0;
+    if (*field || value == end || skip_word(value, end, "(none)"))
+        return 1;
+    return utf8_replace_invalid(value, (size_t)(end - value), field) < 0 ? -ENOMEM : 1;
+}
+
+/* The lines with a name that follow the rule. */
+static int take_facts(const char *p, const char *end, LoggedAlert *a) {
+    static const char *const others[] = {"Src Port: ", "Src Location: ", "Dst IP: ", "Dst Port: "};
+
+    while (p < end) {
+        const char *next = next_line(p, end) ?: end,
+                   *line_end = next > p && next[-1] == '\n' ? next - 1 : next;
+        int r;
+
+        if (line_end > p && line_end[-1] == '\r')
+            line_end--;
+        r = take_value(p, line_end, "Src IP: ", &a->source_ip);
+        if (r == 0)
+            r = take_value(p, line_end, "User: ", &a->user);
+        for (size_t i = 0; i < ELEMENTSOF(others) && r == 0; i++)
+            r = skip_word(p, line_end, others[i]) != NULL;
+        if (r <= 0)
+            return r;
+        p = next;
+    }
+    return 0;
+}
+
+static int join(const char *a, size_t a_size, const char *b, size_t b_size, char **ret) {
+    _cleanup_free_ char *both = malloc(a_size + b_size + 1);
+
+    if (!both)
+        return -ENOMEM;
+    memcpy(both, a, a_size);
+    memcpy(both + a_size, b, b_size);
+    return utf8_replace_invalid(both, a_size + b_size, ret);
+}
+
+static int parse_alert(const char *p, const char *end, LoggedAlert *a) {
+    const char *body = next_line(p, end) ?: end, *line, *next, *subject;
+    size_t subject_size;
+    int r;
+
+    (void)parse_begin(p, end, &a->alert.time_ms);
+    for (line = body; line < end; line = next) {
+        next = next_line(line, end) ?: end;
+        if (parse_rule(line, next[-1] == '\n' ? next - 1 : next, &a->alert, &subject,
+                       &subject_size))
+            break;
+    }
+    if (line >= end)
+        return -EBADMSG;
+    r = utf8_replace_invalid(subject, subject_size, &a->subject);
+    if (r >= 0)
+        r = join(body, (size_t)(line - body), next, (size_t)(end - next), &a->message);
+    if (r >= 0)
+        r = take_facts(next, end, a);
+    a->alert.subject = a->subject;
+    a->alert.message = a->message;
+    a->alert.user = a->user;
+    a->alert.source_ip = a->source_ip;
+    return r;
+}
+
+int alert_log_take(const char *buf, size_t size, bool in_line, bool is_last, size_t *ret_size,
+                   LoggedAlert *ret) {
+    const char *end = buf + size, *next;
+    size_t skipped = skip(buf, end, in_line), taken;
+    uint64_t ms;
+    int r, kind;
+
+    if (skipped > 0 || size == 0 || parse_begin(buf, end, &ms) <= 0) {
+        *ret_size = skipped;
+        return 0;
+    }
+    next = find_next(buf, buf + MIN(size, ENOUGH), &kind);
+    if (next && next > buf + ALERT_TEXT_MAX)
+        next = NULL;
+    if (!is_last && (next ? kind < 0 : size < ENOUGH)) {
+        *ret_size = 0;
+        return 0;
+    }
+    taken = next ? (size_t)(next - buf) : MIN(size, ALERT_TEXT_MAX);
+    r = parse_alert(buf, buf + taken, ret);
+    if (r < 0)
+        logged_alert_done(ret);
+    if (r < 0 && r != -EBADMSG)
+        return r;
+    *ret_size = taken;
+    return r < 0 ? r : 1;
+}
+
+void logged_alert_done(LoggedAlert *a) {
+    free(a->user);
+    free(a->source_ip);
+    free(a->subject);
+    free(a->message);
+    *a = (LoggedAlert){};
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The alerts of this agent and their sources, put together. */
+#pragma once
+
+#include "core/alerts.h"
+#include "core/config.h"
+#include "core/request-flow.h"
+
+typedef struct Alerting Alerting;
+
+/* What it is given is borrowed and must outlive it. */
+int alerting_new(sd_event *event, Store *store, RequestFlow *flow, Connection *connection,
+                 Alerting **ret);
+Alerting *alerting_free(Alerting *a);
+DEFINE_CLEANUP(Alerting *, alerting_free)
+
+int alerting_configure(Alerting *a, const Config *config);
+Alerts *alerting_get_alerts(const Alerting *a) _pure_;

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Both keys begin with a time, so that new rows come to the end of their indexes: with random ones
+ * each would write a page of its own. The same alert has the same time, and the request id is a
+ * UUID of version 7. Totals are kept by triggers: no start counts a million rows. */
+#include "store/alert-row.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "basic/time-util.h"
+#include "store/statement.h"
+
+#define ROW_OVERHEAD 400u /* about what a row takes beside its texts, indexes included */
+#define USEC_PER_MS 1000u
+
+static const char *const state_names[_ALERT_STATE_MAX] = {
+    [ALERT_KEPT] = "kept",
+    [ALERT_WAITING] = "waiting",
+    [ALERT_ACKNOWLEDGED] = "acknowledged",
+};
+
+const char *alert_state_to_string(AlertState state) {
+    return (unsigned)state < _ALERT_STATE_MAX ? state_names[state] : NULL;
+}
+
+/* RFC 9562, section 5.7 */
+static int make_request_id(uint64_t now_ms, char ret[static ALERT_ID_SIZE]) {
+    uint8_t b[16];
+
+    if (getrandom(b, sizeof(b), 0) != sizeof(b))
+        return -EIO;
+    for (unsigned i = 0; i < 6; i++)
+        b[i] = (uint8_t)(now_ms >> (40 - 8 * i));
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x70);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    (void)snprintf(ret, ALERT_ID_SIZE,
+                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
+                   b[14], b[15]);
+    return 0;
+}
+
+int store_add_alert(Store *s, const Alert *alert, AlertState state) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    uint64_t now_ms = now_usec(CLOCK_REALTIME) / USEC_PER_MS;
+    size_t size = ROW_OVERHEAD + strlen(alert->subject) + strlen(alert->message) +
+                  strlen(strempty(alert->user)) + strlen(strempty(alert->source_ip));
+    char id[ALERT_ID_SIZE], hash[SHA256_HEX_SIZE];
+    int r;
+
+    alert_hash(alert, hash);
+    r = make_request_id(now_ms, id);
+    if (r >= 0)
+        r = store_statement(s, STATEMENT_ADD_ALERT, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, id);
+    store_bind_text(st, 2, hash);
+    (void)sqlite3_bind_int(st, 3, (int)state);
+    (void)sqlite3_bind_int64(st, 4, (int64_t)alert->time_ms);
+    (void)sqlite3_bind_int64(st, 5, (int64_t)now_ms);
+    (void)sqlite3_bind_int(st, 6, alert->level);
+    (void)sqlite3_bind_int(st, 7, alert->rule);
+    store_bind_text(st, 8, alert->user);
+    store_bind_text(st, 9, alert->source_ip);
+    store_bind_text(st, 10, alert->subject);
+    store_bind_text(st, 11, alert->message);
+    (void)sqlite3_bind_int64(st, 12, (int64_t)size);
+    store_bind_usec(st, 13, store_running_usec(s));
+    r = store_run_change(s, st, false);
+    return r < 0 ? r : sqlite3_changes(s->db) > 0;
+}
+
+int store_get_alert_state(Store *s, const char *request_id) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_GET_ALERT_STATE, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, request_id);
+    r = sqlite3_step(st);
+    if (r == SQLITE_DONE)
+        return -ENOENT;
+    return r == SQLITE_ROW ? sqlite3_column_int(st, 0) : store_sqlite_error(s, r);
+}
+
+int store_acknowledge_alert(Store *s, const char *request_id) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_ACKNOWLEDGE_ALERT, &st);
+    if (r < 0)
+        return r;
+    store_bind_text(st, 1, request_id);
+    store_bind_usec(st, 2, store_running_usec(s));
+    r = store_run_change(s, st, false);
+    return r < 0 ? r : sqlite3_changes(s->db) > 0;
+}
+
+static int visit_rows(Store *s, sqlite3_stmt *st, StoreAlertVisitor visit, void *userdata) {
+    int r;
+
+    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+        const StoredAlert row = {
+            .row = sqlite3_column_int64(st, 0),
+            .request_id = (const char *)sqlite3_column_text(st, 1),
+            .state = (AlertState)sqlite3_column_int(st, 2),
+            .received_ms = (uint64_t)sqlite3_column_int64(st, 3),
+            .alert =
+                {
+                    .time_ms = (uint64_t)sqlite3_column_int64(st, 4),
+                    .level = sqlite3_column_int(st, 5),
+                    .rule = sqlite3_column_int(st, 6),
+                    .user = (const char *)sqlite3_column_text(st, 7),
+                    .source_ip = (const char *)sqlite3_column_text(st, 8),
+                    .subject = (const char *)sqlite3_column_text(st, 9),
+                    .message = (const char *)sqlite3_column_text(st, 10),
+                },
+        };
+
+        r = row.request_id && row.alert.subject && row.alert.message ? visit(&row, userdata)
+                                                                     : -ENOMEM;
+        if (r != 0)
+            return MIN(r, 0);
+    }
+    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+}
+
+int store_visit_waiting_alerts(Store *s, int64_t after, unsigned limit, StoreAlertVisitor visit,
+                               void *userdata) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_LIST_WAITING_ALERTS, &st);
+    if (r < 0)
+        return r;
+    (void)sqlite3_bind_int64(st, 1, after);
+    (void)sqlite3_bind_int64(st, 2, limit);
+    return visit_rows(s, st, visit, userdata);
+}
+
+int store_visit_alerts(Store *s, unsigned limit, StoreAlertVisitor visit, void *userdata) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_LIST_ALERTS, &st);
+    if (r < 0)
+        return r;
+    (void)sqlite3_bind_int64(st, 1, limit);
+    return visit_rows(s, st, visit, userdata);
+}
+
+int store_sum_alerts(Store *s, AlertTotal ret[static _ALERT_STATE_MAX]) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    AlertTotal totals[_ALERT_STATE_MAX] = {};
+    int r;
+
+    r = store_statement(s, STATEMENT_SUM_ALERTS, &st);
+    if (r < 0)
+        return r;
+    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+        int state = sqlite3_column_int(st, 0);
+
+        if (state >= 0 && state < _ALERT_STATE_MAX)
+            totals[state] = (AlertTotal){(uint64_t)sqlite3_column_int64(st, 1),
+                                         (uint64_t)sqlite3_column_int64(st, 2)};
+    }
+    if (r != SQLITE_DONE)
+        return store_sqlite_error(s, r);
+    memcpy(ret, totals, sizeof(totals));
+    return 0;
+}
+
+static int remove_until(Store *s, uint64_t until_usec, int64_t limit) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    int r;
+
+    r = store_statement(s, STATEMENT_REMOVE_ALERTS, &st);
+    if (r < 0)
+        return r;
+    store_bind_usec(st, 1, until_usec);
+    (void)sqlite3_bind_int64(st, 2, limit);
+    return store_run_change(s, st, false);
+}
+
+int store_remove_alerts(Store *s, uint64_t n, uint64_t keep_usec) {
+    uint64_t now = store_running_usec(s);
+    int r;
+
+    r = n > 0 ? remove_until(s, INT64_MAX, (int64_t)n) : 0;
+    if (r >= 0 && now > keep_usec)
+        r = remove_until(s, now - keep_usec, -1);
+    return r;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves that a place in a file is found again in the same bytes, under whatever name and inode,
+ * and in no others. */
+#include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "core/alert-file.h"
+#include "temporary.h"
+
+#define SIZE 5000u
+
+static char *make(const char *dir, const char *name, unsigned seed) {
+    char *path = g_build_filename(dir, name, NULL);
+    char text[SIZE];
+
+    for (unsigned i = 0; i < SIZE; i++)
+        text[i] = (char)('a' + (i * 7 + seed * (i / 100 + 1)) % 26);
+    g_assert_true(g_file_set_contents(path, text, SIZE, NULL));
+    return path;
+}
+
+static int open_file(const char *path) {
+    int fd = -1;
+
+    g_assert_cmpint(alert_file_open(path, &fd), ==, 0);
+    return fd;
+}
+
+static void test_mark(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *a = make(dir, "a", 0), *b = make(dir, "b", 1), *same = make(dir, "same", 0);
+    _cleanup_close_ int fd = open_file(a), other = open_file(b), copy = open_file(same);
+    static const uint64_t offsets[] = {0, 1, 255, 256, 257, 511, 512, 513, SIZE};
+
+    for (size_t i = 0; i < ELEMENTSOF(offsets); i++) {
+        char text[ALERT_MARK_TEXT_SIZE];
+        AlertMark m, again;
+
+        g_assert_cmpint(alert_mark_make(fd, offsets[i], &m), ==, 0);
+        g_assert_cmpint(m.in_line, ==, offsets[i] > 0);
+        alert_mark_to_string(&m, text);
+        g_assert_cmpint(alert_mark_from_string(text, &again), ==, 0);
+        g_assert_cmpint(alert_mark_matches(&again, fd), ==, 1);
+        g_assert_cmpint(alert_mark_matches(&again, copy), ==, offsets[i] > 0);
+        g_assert_cmpint(alert_mark_matches(&again, other), ==, 0);
+        g_assert_cmpint(again.in_line, ==, m.in_line);
+    }
+    {
+        AlertMark m;
+
+        g_assert_cmpint(alert_mark_make(fd, SIZE + 1, &m), ==, -ENODATA);
+        g_assert_cmpint(alert_mark_make(fd, SIZE, &m), ==, 0);
+        g_assert_cmpint(truncate(a, SIZE - 1), ==, 0);
+        g_assert_cmpint(alert_mark_matches(&m, fd), ==, 0);
+    }
+}
+
+static void test_bad_text(void) {
+    AlertMark m;
+
+    g_assert_cmpint(alert_mark_from_string("", &m), ==, -EINVAL);
+    g_assert_cmpint(alert_mark_from_string("1 2 xyz 0", &m), ==, -EINVAL);
+    g_assert_cmpint(alert_mark_from_string("1 2 abc", &m), ==, -EINVAL);
+}
+
+static void test_find(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *month = g_build_filename(dir, "2026", "Nov", NULL);
+    g_autofree char *path = make(dir, "alerts.log", 0);
+    g_autofree char *rotated = g_build_filename(dir, "alerts.log.1", NULL);
+    g_autofree char *dated = g_build_filename(month, "ossec-alerts-22.log", NULL);
+    g_autofree char *fifo = g_build_filename(dir, "fifo", NULL);
+    _cleanup_close_ int fd = open_file(path);
+    const char *names[] = {rotated, dated};
+    AlertMark m;
+    int found = -1;
+
+    g_assert_cmpint(g_mkdir_with_parents(month, 0700), ==, 0);
+    g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+    g_assert_cmpint(alert_mark_make(fd, SIZE / 2, &m), ==, 0);
+    for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+        struct stat expected, st;
+        g_autofree char *new_one = NULL;
+
+        g_assert_cmpint(g_rename(path, names[i]), ==, 0);
+        new_one = make(dir, "alerts.log", 5);
+        g_assert_cmpint(alert_file_find(path, &m, &found), ==, 0);
+        g_assert_cmpint(fstat(found, &st), ==, 0);
+        g_assert_cmpint(stat(names[i], &expected), ==, 0);
+        g_assert_cmpuint(st.st_ino, ==, expected.st_ino);
+        found = safe_close(found);
+        g_assert_cmpint(g_rename(names[i], path), ==, 0);
+    }
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    g_assert_cmpint(alert_file_find(path, &m, &found), ==, -ENOENT);
+    g_assert_cmpint(alert_file_open(fifo, &found), ==, -EINVAL);
+    g_assert_cmpint(alert_file_open(dir, &found), ==, -EINVAL);
+}
+
+int main(int argc, char *argv[]) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/alert-file/mark", test_mark);
+    g_test_add_func("/alert-file/bad-text", test_bad_text);
+    g_test_add_func("/alert-file/find", test_find);
+    return g_test_run();
+}
