@@ -90,7 +90,8 @@
 #define ALERTS_KEPT_MAX ((uint64_t)100000) /* acknowledged, or never to be sent; the newest */
 #define ALERTS_KEPT_SIZE_MAX ((uint64_t)256 * 1024 * 1024)
 #define ALERTS_KEPT_USEC_MAX (30 * 86400 * USEC_PER_SEC)
-#define ALERTS_LISTED_MAX 1000u /* by one call */
+#define ALERT_LISTED_MAX ((size_t)8 * 1024) /* of each text of one that is listed */
+#define ALERTS_LISTED_MAX 1000u             /* by one call */
 
 /* identity from the cloud */
 #define CLOUD_CONNECT_USEC (2 * USEC_PER_SEC)

@@ -12,6 +12,8 @@
 #include "core/command-list.h"
 #include "core/job-list.h"
 #include "proto/message.h"
+#include "proto/text.h"
+#include "store/alert-row.h"
 #include "store/user-row.h"
 
 #define INTERFACE AGENT_BUS_NAME ".Manager"
@@ -301,6 +303,46 @@ static int method_list_users(sd_bus_message *m, void *userdata, sd_bus_error *er
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
+/* Of a long text the beginning. The caller frees. */
+static char *cut(const char *text, size_t size) {
+    return strndup(strempty(text), utf8_cut(strempty(text), strnlen(strempty(text), size)));
+}
+
+static int append_alert(const StoredAlert *row, void *userdata) {
+    const Alert *a = &row->alert;
+    _cleanup_free_ char *user = cut(a->user, ALERT_LISTED_MAX),
+                        *source_ip = cut(a->source_ip, ALERT_LISTED_MAX),
+                        *subject = cut(a->subject, ALERT_LISTED_MAX),
+                        *message = cut(a->message, ALERT_LISTED_MAX);
+
+    if (!user || !source_ip || !subject || !message)
+        return -ENOMEM;
+    return MIN(sd_bus_message_append(userdata, "(sstiissss)", row->request_id,
+                                     alert_state_to_string(row->state), a->time_ms * USEC_PER_MSEC,
+                                     a->level, a->rule, user, source_ip, subject, message),
+               0);
+}
+
+static int method_list_alerts(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+    AgentObject *o = userdata;
+    uint32_t limit;
+    int r;
+
+    r = sd_bus_message_read(m, "u", &limit);
+    if (r < 0)
+        return r;
+    limit = limit == 0 ? ALERTS_LISTED_MAX : MIN(limit, ALERTS_LISTED_MAX);
+    r = sd_bus_message_new_method_return(m, &reply);
+    if (r >= 0)
+        r = sd_bus_message_open_container(reply, 'a', "(sstiissss)");
+    if (r >= 0)
+        r = store_visit_alerts(agent_get_store(o->agent), limit, append_alert, reply);
+    if (r >= 0)
+        r = sd_bus_message_close_container(reply);
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     AgentObject *o = userdata;
     int r;
@@ -388,6 +430,8 @@ static const sd_bus_vtable vtable[] = {
                             method_list_commands, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ListUsers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssbt)", users),
                             method_list_users, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("ListAlerts", SD_BUS_ARGS("u", limit),
+                            SD_BUS_RESULT("a(sstiissss)", alerts), method_list_alerts, 0),
     SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", guid), SD_BUS_NO_RESULT, method_cancel, 0),
     SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_ARGS("b", refuse), SD_BUS_NO_RESULT, method_pause, 0),
     SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume, 0),

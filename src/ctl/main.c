@@ -26,6 +26,7 @@ static const Verb verbs[] = {
     {"show", "GUID", 1, true, verb_show, N_("one request with its reply (root)")},
     {"cancel", "GUID", 1, true, verb_cancel, N_("end the job of a request (root)")},
     {"commands", "", 0, true, verb_commands, N_("commands that the manager can order")},
+    {"alerts", "", 0, true, verb_alerts, N_("the newest alerts, oldest first (root)")},
     {"users", "", 0, true, verb_users, N_("users of this server that the agent has made")},
     {"seal-token", "KEY", 1, false, verb_seal_token,
      N_("encrypt the agent's token by host, tpm2 or auto (root)")},
@@ -47,7 +48,7 @@ static void help(void) {
                      verbs[i].arguments, _(verbs[i].help));
     (void)printf(_("\nOptions:\n"
                    "  -j --json      machine-readable output\n"
-                   "  -n --limit=N   how many requests are listed (20; at most 10000)\n"
+                   "  -n --limit=N   how many requests or alerts are listed (20)\n"
                    "  -f --follow    jobs: go on with each change\n"
                    "     --refuse    pause: refuse new jobs instead of having them wait\n"
                    "     --version   say the version\n"

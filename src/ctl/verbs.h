@@ -10,6 +10,7 @@ int verb_requests(const Context *c, int argc, char *argv[]);
 int verb_jobs(const Context *c, int argc, char *argv[]);
 int verb_show(const Context *c, int argc, char *argv[]);
 int verb_cancel(const Context *c, int argc, char *argv[]);
+int verb_alerts(const Context *c, int argc, char *argv[]);
 int verb_users(const Context *c, int argc, char *argv[]);
 int verb_seal_token(const Context *c, int argc, char *argv[]);
 int verb_commands(const Context *c, int argc, char *argv[]);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-agentctl alerts. */
+#include <stdio.h>
+
+#include "basic/i18n.h"
+#include "ctl/verbs.h"
+
+typedef struct Row {
+    const char *request_id, *state, *user, *source_ip, *subject, *message;
+    uint64_t time_usec;
+    int level, rule;
+} Row;
+
+static int read_row(sd_bus_message *m, Row *ret) {
+    return sd_bus_message_read(m, "(sstiissss)", &ret->request_id, &ret->state, &ret->time_usec,
+                               &ret->level, &ret->rule, &ret->user, &ret->source_ip, &ret->subject,
+                               &ret->message);
+}
+
+static void add_text(struct json_object *o, const char *key, const char *text) {
+    (void)json_object_object_add(o, key, json_object_new_string(text));
+}
+
+static void add_row(struct json_object *array, const Row *row) {
+    struct json_object *o = json_object_new_object();
+
+    add_text(o, "request_id", row->request_id);
+    add_text(o, "state", row->state);
+    (void)json_object_object_add(o, "time_usec", json_object_new_uint64(row->time_usec));
+    (void)json_object_object_add(o, "level", json_object_new_int(row->level));
+    (void)json_object_object_add(o, "rule", json_object_new_int(row->rule));
+    add_text(o, "user", row->user);
+    add_text(o, "source_ip", row->source_ip);
+    add_text(o, "subject", row->subject);
+    add_text(o, "message", row->message);
+    (void)json_object_array_add(array, o);
+}
+
+/* Whoever is the cause of an alert may have a say in its text, and must not speak to a terminal. */
+static void print_text(const char *text) {
+    const unsigned char *p = (const unsigned char *)text;
+
+    for (; *p; p++)
+        if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) { /* U+0080 to U+009F */
+            (void)putchar('?');
+            p++;
+        } else
+            (void)putchar(*p < ' ' || *p == 0x7f ? '?' : *p);
+}
+
+static void print_row(const Row *row) {
+    char buf[64];
+
+    (void)printf("%-28s  %5d  %6d  %-12s  ", ctl_format_time(row->time_usec, buf, sizeof(buf)),
+                 row->level, row->rule, row->state);
+    print_text(row->subject);
+    (void)putchar('\n');
+}
+
+int verb_alerts(const Context *c, int argc, char *argv[]) {
+    _cleanup_json_ struct json_object *array = json_object_new_array();
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    unsigned n = 0;
+    Row row;
+    int r;
+
+    r = ctl_call(c, "ListAlerts", &m, "u", c->limit);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_enter_container(m, 'a', "(sstiissss)");
+    while (r >= 0 && (r = read_row(m, &row)) > 0) {
+        if (!c->json && n++ == 0)
+            (void)printf("%-28s  %5s  %6s  %-12s  %s\n", _("TIME"), _("LEVEL"), _("RULE"),
+                         _("STATE"), _("SUBJECT"));
+        if (c->json)
+            add_row(array, &row);
+        else
+            print_row(&row);
+    }
+    if (r >= 0 && c->json)
+        ctl_print_json(array);
+    else if (r >= 0 && n == 0)
+        (void)printf(_("There are no alerts.\n"));
+    return r < 0 ? r : EXIT_SUCCESS;
+}
