@@ -118,6 +118,36 @@ int cli_requests(const Options *o) {
     return 0;
 }
 
+int cli_alerts(const Options *o) {
+    _cleanup_json_ struct json_object *answer = NULL;
+    _cleanup_(table_freep) Table *t = NULL;
+    struct json_object *list;
+    int r;
+
+    r = ask(o, "alerts", "agent", o->operands[0], &answer);
+    if (r > 0)
+        return r;
+    list = json_get(answer, "alerts");
+    if (o->json) {
+        print_json(list);
+        return 0;
+    }
+    t = table_new(5, (const char *[]){_("AGENT"), _("TIME"), _("LEVEL"), _("RULE"), _("SUBJECT")});
+    for (size_t i = 0; t && i < json_object_array_length(list); i++) {
+        struct json_object *row = json_object_array_get_idx(list, i),
+                           *alert = json_get(row, "alert");
+        char time[TIME_SIZE];
+
+        format_time(json_object_get_int64(json_get(alert, "alert_timestamp")) * 1000, time,
+                    sizeof(time));
+        (void)table_add(t, (const char *[]){
+                               json_get_string(row, "agent"), time, json_get_scalar(alert, "level"),
+                               json_get_scalar(alert, "rule"), json_get_string(alert, "subject")});
+    }
+    print_table(t);
+    return 0;
+}
+
 static void print_field(const char *title, const char *value) {
     _cleanup_free_ char *text = text_for_terminal(isempty(value) ? "-" : value, true);
 

@@ -10,6 +10,7 @@ int cli_requests(const Options *o);
 int cli_show(const Options *o);
 int cli_status(const Options *o);
 int cli_cancel(const Options *o);
+int cli_alerts(const Options *o);
 int cli_log(const Options *o);
 int cli_name(const Options *o);
 int cli_wait_agent(const Options *o);

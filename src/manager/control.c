@@ -190,6 +190,20 @@ static void method_requests(Control *c, ControlClient *client, struct json_objec
         control_client_reply(client, result_with("requests", list));
 }
 
+static void method_alerts(Control *c, ControlClient *client, struct json_object *request) {
+    _cleanup_free_ char *agent = NULL;
+    struct json_object *list = NULL;
+    int r;
+
+    if (!optional_agent(c, client, request, &agent))
+        return;
+    r = store_list_alerts(manager_get_store(c->manager), agent, get_count(request, 20), &list);
+    if (r < 0)
+        fail_errno(client, r);
+    else
+        control_client_reply(client, result_with("alerts", list));
+}
+
 static void generate_guid(char ret[static SD_ID128_UUID_STRING_MAX]) {
     sd_id128_t id = SD_ID128_NULL;
 
@@ -324,7 +338,7 @@ static const struct {
     {"agents", method_agents},     {"run", method_run},       {"show", method_show},
     {"wait", method_wait},         {"cancel", method_cancel}, {"status", method_status},
     {"log", method_log},           {"name", method_name},     {"wait_agent", method_wait_agent},
-    {"requests", method_requests},
+    {"requests", method_requests}, {"alerts", method_alerts},
 };
 
 static void on_line(ControlClient *client, struct json_object *request, void *userdata) {

@@ -53,6 +53,7 @@ static const struct {
     [VERB_STATUS] = {"status", "GUID", 1, 1, N_("ask the agent about a request")},
     [VERB_CANCEL] = {"cancel", "GUID", 1, 1, N_("order the end of a request's job")},
     [VERB_LOG] = {"log", "[AGENT]", 0, 1, N_("show the agents' console lines")},
+    [VERB_ALERTS] = {"alerts", "[AGENT]", 0, 1, N_("list the newest alerts")},
     [VERB_NAME] = {"name", "AGENT NAME", 2, 2, N_("give an agent's server another name")},
     [VERB_WAIT_AGENT] = {"wait-agent", "[AGENT]", 0, 1, N_("wait until an agent is connected")},
 };
@@ -60,6 +61,7 @@ static const struct {
 #define ON(verb) (1u << (verb))
 #define ALL (~0u)
 #define CLIENTS (ALL & ~ON(VERB_SERVE))
+#define LISTS (ON(VERB_LOG) | ON(VERB_REQUESTS) | ON(VERB_ALERTS))
 
 static const struct {
     const char *name;
@@ -99,7 +101,7 @@ static const struct {
     {"timeout", "SECONDS", OPTION_TIMEOUT, ON(VERB_RUN) | ON(VERB_STATUS) | ON(VERB_WAIT_AGENT),
      N_("wait no longer than that")},
     {"json", NULL, OPTION_JSON, CLIENTS & ~ON(VERB_RUN), N_("print JSON")},
-    {"lines", "N", OPTION_LINES, ON(VERB_LOG) | ON(VERB_REQUESTS), N_("or -n N: how many")},
+    {"lines", "N", OPTION_LINES, LISTS, N_("or -n N: how many")},
     {"follow", NULL, OPTION_FOLLOW, ON(VERB_LOG), N_("go on with new lines as they come")},
 };
 
@@ -311,8 +313,7 @@ int options_parse(int argc, char *argv[], Options *ret) {
     argc -= optind;
     argv += optind;
     optind = 0;
-    r = parse_options(argc, argv, o.verb == VERB_LOG || o.verb == VERB_REQUESTS ? "hn:" : "h",
-                      ON(o.verb), &o, &o.verb);
+    r = parse_options(argc, argv, ON(o.verb) & LISTS ? "hn:" : "h", ON(o.verb), &o, &o.verb);
     if (r <= 0)
         return r;
     n = argc - optind;

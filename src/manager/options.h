@@ -16,6 +16,7 @@ typedef enum Verb {
     VERB_STATUS,
     VERB_CANCEL,
     VERB_LOG,
+    VERB_ALERTS,
     VERB_NAME,
     VERB_WAIT_AGENT,
     _VERB_MAX,

@@ -96,6 +96,8 @@ static const struct {
                " ORDER BY id DESC LIMIT 1 OFFSET ?2)"},
     [STATEMENT_LOG_LIST] = {true, "SELECT agent, time, level, message FROM logs"
                                   " WHERE ?1 IS NULL OR agent = ?1 ORDER BY id DESC LIMIT ?2"},
+    [STATEMENT_ALERT_LIST] = {false, "SELECT agent, time, alert FROM alerts"
+                                     " WHERE ?1 IS NULL OR agent = ?1 ORDER BY id DESC LIMIT ?2"},
     [STATEMENT_ALERT_ADD] =
         {false, "INSERT OR IGNORE INTO alerts (agent, guid, time, alert) VALUES (?, ?, ?, ?)"},
     [STATEMENT_ALERT_TRIM] = {true,

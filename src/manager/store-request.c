@@ -175,6 +175,27 @@ int store_list_log(Store *s, const char *agent, int n, struct json_object **ret)
     return r < 0 ? r : reverse(list, ret);
 }
 
+int store_list_alerts(Store *s, const char *agent, int n, struct json_object **ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    _cleanup_json_ struct json_object *list = json_object_new_array();
+    struct json_object *o;
+    size_t size = 0;
+    int r;
+
+    if (!list)
+        return -ENOMEM;
+    r = store_query(s, STATEMENT_ALERT_LIST, &q, "ti", agent, (int64_t)n);
+    while (r >= 0 && size < CONTROL_LOG_SIZE_MAX && (r = store_step(q)) > 0) {
+        size += (size_t)sqlite3_column_bytes(q, 2);
+        r = append_row(list, &o);
+        if (r >= 0)
+            r = store_add_text(o, "agent", q, 0)
+                    ?: store_add_int(o, "received", q, 1)
+                    ?: store_add_parsed(o, "alert", q, 2);
+    }
+    return r < 0 ? r : reverse(list, ret);
+}
+
 int store_add_alert(Store *s, const char *agent, const char *id, const char *json) {
     int r;
 

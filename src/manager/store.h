@@ -19,5 +19,7 @@ int store_add_log(Store *s, const char *agent, const char *level, const char *me
                   int64_t *ret_time);
 /* The newest n lines, oldest first; `agent` may be NULL. */
 int store_list_log(Store *s, const char *agent, int n, struct json_object **ret);
+/* Likewise; of each the message as it came, and when that was. */
+int store_list_alerts(Store *s, const char *agent, int n, struct json_object **ret);
 /* Durable on return; a repeated one changes nothing. */
 int store_add_alert(Store *s, const char *agent, const char *id, const char *json);

@@ -52,7 +52,7 @@ def check_commands():
 
 def config_keys():
     table = read("src/core/config.c").split("keys[] = {")[1].split("\n};")[0]
-    keys = re.findall(r'\{"(\w+)", "(\w+)", KEY_(\w+), FIELD\(\w+\), "([^"]*)"'
+    keys = re.findall(r'\{"(\w+)", "(\w+)", KEY_(\w+), FIELD\(\w+\),\s+"([^"]*)"'
                       r'(?:,\s*([-\d.e]+),\s*([-\d.e]+))?\}', table)
     assert len(keys) == table.count("FIELD(") > 0
     return keys

@@ -351,23 +351,23 @@ static void test_list(Bench *b, gconstpointer unused) {
     g_assert_cmpuint(n, ==, 5);
 }
 
-#define TEST(name, function) g_test_add("/alerts/" name, Bench, NULL, set_up, function, tear_down)
+#define TEST(name, function) g_test_add(name, Bench, NULL, set_up, function, tear_down)
 
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
-    TEST("once", test_once);
-    TEST("again", test_again);
-    TEST("late-acknowledgement", test_late_acknowledgement);
-    TEST("same", test_same);
-    TEST("threshold", test_threshold);
-    TEST("window", test_window);
-    TEST("congested", test_congested);
-    TEST("send-fails", test_send_fails);
-    TEST("fact", test_fact);
-    TEST("full", test_full);
-    TEST("room", test_room);
-    TEST("kept", test_kept);
-    TEST("old", test_old);
-    TEST("list", test_list);
+    TEST("/alerts/once", test_once);
+    TEST("/alerts/again", test_again);
+    TEST("/alerts/late-acknowledgement", test_late_acknowledgement);
+    TEST("/alerts/same", test_same);
+    TEST("/alerts/threshold", test_threshold);
+    TEST("/alerts/window", test_window);
+    TEST("/alerts/congested", test_congested);
+    TEST("/alerts/send-fails", test_send_fails);
+    TEST("/alerts/fact", test_fact);
+    TEST("/alerts/full", test_full);
+    TEST("/alerts/room", test_room);
+    TEST("/alerts/kept", test_kept);
+    TEST("/alerts/old", test_old);
+    TEST("/alerts/list", test_list);
     return g_test_run();
 }
