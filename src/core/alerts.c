@@ -132,6 +132,16 @@ static void fill(Alerts *a) {
     }
 }
 
+/* Only where there is something that will be too old. */
+static void arm_tidy(Alerts *a, uint64_t n) {
+    int enabled = SD_EVENT_OFF;
+
+    (void)sd_event_source_get_enabled(a->tidy, &enabled);
+    if (n > 0 && enabled == SD_EVENT_OFF &&
+        sd_event_source_set_time_relative(a->tidy, TIDY_USEC) >= 0)
+        (void)sd_event_source_set_enabled(a->tidy, SD_EVENT_ONESHOT);
+}
+
 /* Those that wait are never removed. */
 static int remove_old(Alerts *a) {
     AlertTotal totals[_ALERT_STATE_MAX];
@@ -143,6 +153,7 @@ static int remove_old(Alerts *a) {
         return r;
     n = totals[ALERT_KEPT].n + totals[ALERT_ACKNOWLEDGED].n;
     bytes = totals[ALERT_KEPT].bytes + totals[ALERT_ACKNOWLEDGED].bytes;
+    arm_tidy(a, n);
     if (n > ALERTS_KEPT_MAX)
         excess = n - ALERTS_KEPT_MAX;
     if (bytes > ALERTS_KEPT_SIZE_MAX) /* about; the next commit goes on */
@@ -242,10 +253,10 @@ static int on_tidy(sd_event_source *source, uint64_t usec, void *userdata) {
     r = begin(a);
     if (r >= 0)
         r = end(a, 0);
-    if (r < 0)
+    if (r < 0) {
         (void)log_debug_errno(r, "Old alerts could not be removed: %m");
-    (void)sd_event_source_set_time_relative(a->tidy, TIDY_USEC);
-    (void)sd_event_source_set_enabled(a->tidy, SD_EVENT_ONESHOT);
+        arm_tidy(a, 1);
+    }
     return 0;
 }
 
@@ -368,8 +379,11 @@ int alerts_new(sd_event *event, Store *store, const AlertsCallbacks *callbacks, 
     if (r >= 0)
         r = sd_event_add_time_relative(event, &a->tidy, CLOCK_BOOTTIME, TIDY_USEC, TIDY_SLACK_USEC,
                                        on_tidy, a);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(a->tidy, SD_EVENT_OFF);
     if (r < 0)
         return r;
+    arm_tidy(a, 1); /* whether there is something is seen then */
     *ret = TAKE_PTR(a);
     return 0;
 }

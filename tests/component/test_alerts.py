@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 
 import pytest
 
@@ -237,6 +238,32 @@ def test_threshold(agent, manager, sink, writer):
     assert low[0] not in sink.seen
 
 
+def agentctl(agent, *arguments):
+    return subprocess.run(
+        [BUILD / "src/ctl/dcm-agentctl", *arguments], check=True, capture_output=True, text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": agent.bus.address, "LC_ALL": "C.UTF-8",
+             "TZ": "UTC"}).stdout
+
+
+def test_agentctl(agent, manager, sink, writer):
+    """Newest last; what came into a log is not let speak to the terminal."""
+    follow(agent, manager, writer)
+    agent.wait_notify("READY=1")
+    assert agentctl(agent, "alerts") == "There are no alerts.\n"
+    writer.open().alerts(2, level=3)
+    writer.raw(text_of(2).replace("SSHD", "\x1b]0;\x9b\t"))
+    sink.wait([2])
+    wait_for(lambda: listed(agent)[-1][1] == "acknowledged", "the acknowledgement to be stored")
+    assert agentctl(agent, "alerts", "-n", "2").splitlines() == [
+        "TIME                          LEVEL    RULE  STATE         SUBJECT",
+        "Sun 2026-11-22 16:39:37 UTC       3    5716  kept          SSHD authentication failed.",
+        "Sun 2026-11-22 16:39:37 UTC      12    5716  acknowledged  ?]0;?? authentication failed."]
+    rows = json.loads(agentctl(agent, "alerts", "--json"))
+    assert [row["state"] for row in rows] == ["kept", "kept", "acknowledged"]
+    assert rows[0]["message"].endswith("sample 0\n\n") and rows[0]["source_ip"] == "192.0.2.7"
+
+
 def test_file_appears_later_with_its_directories(agent, manager, sink, writer):
     writer.path.parent.rmdir()
     follow(agent, manager, writer)
@@ -260,12 +287,13 @@ def test_unreadable_file(agent, manager, sink, writer):
 
 
 def test_partial_lines(agent, manager, sink, writer):
-    """An alert that comes byte by byte is one alert."""
+    """An alert that comes bit by bit is one alert."""
     follow(agent, manager, writer)
     writer.open()
     for n in range(3):
-        for c in text_of(n):
-            writer.raw(c)
+        text = text_of(n)
+        for i in range(0, len(text), 11):
+            writer.raw(text[i:i + 11])
             wait_for_seconds(0.001)
     writer.n = 3
     sink.wait(range(3))

@@ -442,6 +442,15 @@ def test_console_lines_and_alerts_are_kept(server):
         agent.send(**alert)
         answer = agent.receive()
         assert (answer["type"], answer["request_id"]) == ("ALERT_ACK", "al-1")
+    agent.send(**{**alert, "request_id": "al-2", "alert_timestamp": 1795365577100,
+                  "subject": "authentication \x1b[31mfailed"})
+    assert agent.receive()["request_id"] == "al-2"
+    code, out, _ = server.cli("alerts", "--json")
+    stored = json.loads(out)
+    assert [row["alert"]["request_id"] for row in stored] == ["al-1", "al-2"]
+    assert stored[0]["alert"] == alert and stored[0]["agent"] == agent.id
+    code, out, _ = server.cli("alerts", "-n", "1", agent.id)
+    assert code == 0 and " 5716  authentication ?[31mfailed\n" in out
     code, out, _ = server.cli("log", agent.id, env={**os.environ, "LC_ALL": "C.UTF-8"})
     assert code == 0 and "WARNING" in out and "grüße ?[31m%zz" in out
     code, out, _ = server.cli("log", "--json", "-n", "1")

@@ -4,6 +4,7 @@
 #include "basic/bounds.h"
 #include "core/alerts.h"
 #include "store-fixture.h"
+#include "store/repair.h"
 #include "store/statement.h"
 
 #define TIMEOUT_USEC (20 * USEC_PER_SEC)
@@ -351,6 +352,31 @@ static void test_list(Bench *b, gconstpointer unused) {
     g_assert_cmpuint(n, ==, 5);
 }
 
+/* Alerts of a database that is damaged elsewhere are carried over, with their totals. */
+static void test_carried_over(Bench *b, gconstpointer unused) {
+    g_autofree char *path = g_build_filename(b->f.dir, "new.db", NULL);
+    _cleanup_(store_closep) Store *fresh = NULL;
+    AlertTotal before[_ALERT_STATE_MAX], after[_ALERT_STATE_MAX];
+
+    alerts_opened(b->alerts);
+    g_assert_cmpint(add(b, 1, THRESHOLD - 1), ==, 1);
+    g_assert_cmpint(add(b, 2, THRESHOLD), ==, 1);
+    g_assert_cmpint(add(b, 3, THRESHOLD), ==, 1);
+    wait_sent(b, 2);
+    acknowledge(b, 0);
+    run_pending(b);
+    g_assert_cmpint(store_sum_alerts(b->f.store, before), ==, 0);
+    b->alerts = alerts_free(b->alerts);
+    b->f.store = store_close(b->f.store);
+    g_assert_cmpint(store_open(path, &fresh), ==, 0);
+    g_assert_cmpint(store_salvage(fresh, b->f.path), ==, 0);
+    g_assert_cmpint(store_sum_alerts(fresh, after), ==, 0);
+    g_assert_cmpmem(before, sizeof(before), after, sizeof(after));
+    fresh = store_close(fresh);
+    g_assert_cmpint(store_open(b->f.path, &b->f.store), ==, 0);
+    start(b);
+}
+
 #define TEST(name, function) g_test_add(name, Bench, NULL, set_up, function, tear_down)
 
 int main(int argc, char *argv[]) {
@@ -369,5 +395,6 @@ int main(int argc, char *argv[]) {
     TEST("/alerts/kept", test_kept);
     TEST("/alerts/old", test_old);
     TEST("/alerts/list", test_list);
+    TEST("/alerts/carried-over", test_carried_over);
     return g_test_run();
 }
