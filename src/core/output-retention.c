@@ -16,6 +16,7 @@
 #include "basic/guid.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "core/executor.h"
 #include "store/output-row.h"
 
 #define SOON_USEC (20 * USEC_PER_MSEC)       /* other sources want their turn */
@@ -23,8 +24,6 @@
 #define RETRY_MAX_USEC (3600 * USEC_PER_SEC) /* ... or a file system that is read-only */
 #define SLICE 64u
 #define DROP_TIMEOUT_USEC (60 * USEC_PER_SEC)
-#define EXECUTOR "org.dcmagent.Executor1"
-#define EXECUTOR_PATH "/org/dcmagent/Executor1"
 
 struct OutputRetention {
     Store *store;
@@ -171,7 +170,8 @@ static int call_executor(OutputRetention *t) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     int r;
 
-    r = sd_bus_message_new_method_call(t->bus, &m, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "DropOutput");
+    r = sd_bus_message_new_method_call(t->bus, &m, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
+                                       "DropOutput");
     if (r >= 0)
         r = sd_bus_message_open_container(m, 'a', "s");
     for (unsigned i = 0; i < t->n && r >= 0; i++)

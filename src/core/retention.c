@@ -16,6 +16,7 @@
 #include "basic/guid.h"
 #include "basic/log.h"
 #include "basic/strv.h"
+#include "core/executor.h"
 #include "store/job-row.h"
 
 #define FIRST_USEC (5 * USEC_PER_SEC)
@@ -23,8 +24,6 @@
 #define NEXT_SLICE_USEC (20 * USEC_PER_MSEC) /* other sources want their turn */
 #define SLICE 256u
 #define REMOVE_TIMEOUT_USEC (60 * USEC_PER_SEC)
-#define EXECUTOR "org.dcmagent.Executor1"
-#define EXECUTOR_PATH "/org/dcmagent/Executor1"
 
 struct Retention {
     Store *store;
@@ -136,7 +135,8 @@ static int remove_directories(Retention *t) {
 
     if (root_fd < 0 || !t->bus)
         return 0;
-    r = sd_bus_message_new_method_call(t->bus, &m, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Remove");
+    r = sd_bus_message_new_method_call(t->bus, &m, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
+                                       "Remove");
     if (r >= 0)
         r = sd_bus_message_open_container(m, 'a', "s");
     for (unsigned i = 0; i < t->n && r >= 0; i++)

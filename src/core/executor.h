@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the agent knows of the executor: dbus/org.dcmagent.Executor1.xml. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "basic/macro.h"
+
+#define EXECUTOR_NAME "org.dcmagent.Executor1"
+#define EXECUTOR_PATH "/org/dcmagent/Executor1"
+#define EXECUTOR_INTERFACE EXECUTOR_NAME
+#define EXECUTOR_ERROR "org.dcmagent.Error." /* its own errors begin with that */
+
+/* Whether the same call would be refused again: it has started nothing. */
+bool executor_error_is_final(const sd_bus_error *e);
