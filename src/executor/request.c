@@ -71,20 +71,17 @@ static int check_interpreter(const char *s, sd_bus_error *error) {
 }
 
 static int read_secrets(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
-    int r;
+    const char *name;
+    int fd, r;
 
     r = sd_bus_message_enter_container(m, 'v', "a{sh}");
     if (r >= 0)
         r = sd_bus_message_enter_container(m, 'a', "{sh}");
-    while (r >= 0) {
-        Secret *s = &q->secrets[q->n_secrets];
-
+    while (r >= 0 && (r = sd_bus_message_read(m, "{sh}", &name, &fd)) > 0) {
         if (q->n_secrets >= ELEMENTSOF(q->secrets))
-            return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Too many secrets");
-        r = sd_bus_message_read(m, "{sh}", &s->name, &s->fd);
-        if (r <= 0)
-            break;
-        q->n_secrets++;
+            return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "More than %u secrets",
+                                     COMMAND_SECRETS_MAX);
+        q->secrets[q->n_secrets++] = (Secret){.name = name, .fd = fd};
     }
     for (unsigned i = 0; i < 2 && r >= 0; i++)
         r = sd_bus_message_exit_container(m);

@@ -261,6 +261,28 @@ def test_secret_is_seen_by_its_job_alone(manager, json_input):
     fifo.unlink()
 
 
+def definition(n, head="", keys="secret = yes\n"):
+    """A command with so many arguments that reach the script as files."""
+    return f"[command]\nhelp = x\n{head}" + "".join(f"[argument a{i}]\n{keys}" for i in range(n))
+
+
+def test_many_secrets(manager):
+    """What is handed over as a file is a descriptor on the bus, which has room for few; JSON is one, whatever it has."""
+    add("eight", definition(8), "#!/bin/bash\ncat \"$@\"\n")
+    add("alljson", definition(32, "input = json\n"), "#!/bin/bash\ngrep -o 'value[0-9]*' | sort -u | wc -l\n")
+    for name, keys in (("nine", "secret = yes\n"), ("ninebytes", "type = base64\n")):
+        add(name, definition(9, keys=keys), "#!/bin/sh\n")
+    load(manager)
+    values = {f"a{i}": f"value{i}" for i in range(32)}
+    assert do(manager, "eight", **dict(list(values.items())[:8]))["message"] == "".join(list(values.values())[:8])
+    assert do(manager, "alljson", **values)["message"] == "32\n"
+    told = subprocess.run(["dcm-agentctl", "commands"], capture_output=True, text=True, check=True).stderr
+    for name in ("nine", "ninebytes"):
+        assert (f"{COMMANDS}/{name}.conf defines no command: more than 8 arguments that are secret or base64 "
+                "need input = json") in told
+        assert "is not known" in manager.wait_message("NACK", order(manager, name, a0="x"))["error_message"]
+
+
 def test_whoever_is_the_agent_is_bound_by_the_files(manager):
     """Straight to the executor, as user dcm-agent: neither script nor user nor more input than the file says."""
     add("fixed", "[command]\nhelp = x\n[argument a]\n", "#!/bin/sh\nid -un\n")
