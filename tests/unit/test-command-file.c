@@ -114,6 +114,8 @@ static void test_mistakes(void) {
         {"[command]\nhelp = x\n[sandbox]\nUser = root\n", "User in [sandbox]"},
         {"[command]\nhelp = x\n[sandbox]\nProtectHome = maybe\n", "ProtectHome in [sandbox]"},
         {"[command]\nhelp = x\n[sandbox]\nReadWritePaths = a\n", "ReadWritePaths in [sandbox]"},
+        {"[command]\nhelp = x\n[sandbox]\nReadWritePaths = /\xff\n", "ReadWritePaths in [sandbox]"},
+        {"[command]\nhelp = x\n[limits]\nwritable_paths = /\xff\n", "writable_paths in [limits]"},
         {"[command]\nhelp = x\n[sandbox]\nSystemCallFilter =\n", "SystemCallFilter in"},
         {"[command]\nhelp = x\n[sandbox]\nRestrictAddressFamilies = unix\n", "RestrictAddress"},
         {"[command]\nhelp = x\n  y\n", "help in [command]"},
