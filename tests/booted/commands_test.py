@@ -166,9 +166,10 @@ def test_broken_files_harm_nothing_else(manager):
               "key": "[command]\nhelp = x\nkeys = 1\n", "lists": "[command]\nhelp = x\n[argument l]\ntype = list\n"
               "[argument m]\n", "section": "[command]\nhelp = x\n[sandbox]\nPrivateTmp = perhaps\n",
               "default": "[command]\nhelp = x\n[argument n]\ntype = integer\ndefault = x\n",
-              "nul": "[command]\nhelp = x\0\n"}
+              "nul": "[command]\nhelp = x\0\n", "latin": "[command]\nhelp = x\nschl\xfcssel = 1\n"}
     for name, text in broken.items():
-        (COMMANDS / f"{name}.conf").write_text(text)
+        (COMMANDS / f"{name}.conf").write_text(text, "latin-1")
+    pathlib.Path(os.fsdecode(bytes(COMMANDS) + b"/\xfc.conf")).write_text("[command]\nhelp = x\n")
     add("theirs", "[command]\nhelp = x\n")
     shutil.chown(COMMANDS / "theirs.conf", "dcm")
     load(manager)
@@ -178,6 +179,7 @@ def test_broken_files_harm_nothing_else(manager):
     for name in [*broken, "theirs"]:
         assert f"{COMMANDS}/{name}.conf defines no command: " in done.stderr
         assert f"{COMMANDS}/{name}.conf defines no command: " in journal
+    assert f"{COMMANDS}/\ufffd.conf defines no command: " in done.stderr
     for name in set(broken) - {"heartbeat"} | {"theirs"}:
         guid = order(manager, name)
         assert "is not known" in manager.wait_message("NACK", guid)["error_message"]
