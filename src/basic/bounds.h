@@ -13,10 +13,8 @@
 #define MESSAGE_SIZE_MAX ((size_t)8 * 1024 * 1024) /* one WebSocket message, either direction */
 #define HTTP_HEAD_MAX ((size_t)64 * 1024)
 #define JSON_DEPTH_MAX 32
-#define GUID_SIZE_MAX ((size_t)1024) /* longer ones are NACKed */
-#define GUID_PLAIN_MAX                                                                             \
-    ((size_t)128)                      /* longer ones are hashed where a file name is made of them \
-                                        */
+#define GUID_SIZE_MAX ((size_t)1024)   /* longer ones are NACKed */
+#define GUID_PLAIN_MAX ((size_t)128)   /* longer ones are hashed for a file's name */
 #define COMMAND_NAME_MAX ((size_t)128) /* longer ones are not repeated */
 #define LOG_MESSAGE_MAX ((size_t)10 * 1024)
 #define SEND_QUEUE_MAX ((size_t)2 * MESSAGE_SIZE_MAX) /* encoded bytes waiting for the socket */

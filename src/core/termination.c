@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   ordered (in the store) ─── acknowledged, or 30 s ───▶ job "terminate-GUID" ─┬─ 0: systemd stops
- * us ▲                                                   │                  ├─ strict: we stay └──
- * an agent that is started meanwhile looks ───────┘                  └─ ignoring: we exit
+ *   ordered, stored ── acknowledged, or 30 s ──▶ job "terminate-GUID" ─┬─ 0: systemd stops us
+ *      ▲                                             │                 ├─ strict: we stay
+ *      └── an agent that is started meanwhile looks ─┘                 └─ ignoring: we exit
  *
  * The job runs at most once, as each does. An agent that finds that it has begun was started by
  * somebody afterwards, and forgets the order. */
