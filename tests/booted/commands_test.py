@@ -104,6 +104,9 @@ def test_environment_of_a_script(manager):
     names = re.findall(r"^(\w+)=", text, re.M)
     assert text.splitlines()[-4:-1] == ["0022", "/var/lib/dcm", "/dev/null"]
     assert f"DCM_REQUEST_ID={guid}\n" in text and "DCM_COMMAND=env\n" in text
+    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', pathlib.Path("/etc/os-release").read_text(), re.M))
+    assert f"DCM_AGENT_PLATFORM_NAME={release['ID']}\n" in text
+    assert f"DCM_AGENT_PLATFORM_VERSION={release['VERSION_ID']}\n" in text
     page = (HERE.parent.parent / "docs/man/dcm-agent-scripts.7").read_text()
     known = set(re.findall(r"\bEv (\w+)", " ".join(re.findall(r"^\.It (Ev .*)", page, re.M))))
     assert sorted(set(names) - {"_", "SHLVL", "PWD", "OLDPWD"} - known) == [], "not in the page"
