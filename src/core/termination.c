@@ -14,6 +14,7 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "core/job.h"
+#include "proto/text.h"
 
 #define PATIENCE_USEC (30 * USEC_PER_SEC)
 #define COMMAND "terminate"
@@ -39,9 +40,12 @@ static bool is_ignoring(const Termination *t) {
 
 /* Its own: the request itself has no job. */
 static int make_job_guid(const Termination *t, char **ret) {
-    return asprintf(ret, COMMAND "-%.*s", (int)(GUID_SIZE_MAX - sizeof(COMMAND)), get_guid(t)) < 0
-               ? -ENOMEM
-               : 0;
+    const char *guid = get_guid(t);
+    size_t size = strlen(guid), room = GUID_SIZE_MAX - sizeof(COMMAND);
+
+    if (size > room)
+        size = utf8_cut(guid, room);
+    return asprintf(ret, COMMAND "-%.*s", (int)size, guid) < 0 ? -ENOMEM : 0;
 }
 
 /* What cannot be forgotten now is by the next agent. */
