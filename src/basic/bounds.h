@@ -91,6 +91,23 @@
 #define CLOUD_ANSWER_MAX ((size_t)16 * 1024) /* of dcm-cloud */
 #define LEASE_FILE_MAX ((size_t)256 * 1024)
 
+/* health */
+#define STATS_MAX 128u         /* definitions that the manager may make */
+#define STAT_INTERVALS_MAX 16u /* different ones of all definitions */
+#define STAT_NAME_MAX ((size_t)256)
+#define STAT_HOLD_MAX 10000u /* samples of one */
+#define STAT_INTERVAL_USEC_MIN ((uint64_t)100000)
+#define STAT_INTERVAL_USEC_MAX (86400 * USEC_PER_SEC)
+#define STAT_SAMPLES_SIZE_MAX                                                                      \
+    ((size_t)16 * 1024 * 1024) /* of all: one more takes the oldest's place */
+#define STAT_REPLY_SIZE_MAX ((size_t)3 * 1024 * 1024) /* samples of one reply, the newest */
+#define HEALTH_DISKS_MAX 1024u                        /* with their partitions */
+#define HEALTH_INTERFACES_MAX 4096u
+#define HEALTH_MOUNTS_MAX 16384u
+#define HEALTH_FILE_SYSTEMS_MAX 256u
+#define HEALTH_SENSORS_MAX 128u
+#define HEALTH_FAILED_UNITS_MAX 64u /* that are named; all are counted */
+
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)
 #define CERTIFICATE_FILE_MAX ((size_t)4 * 1024 * 1024) /* looked at for changes */

@@ -9,6 +9,7 @@
 #include "core/dispatcher.h"
 #include "core/uplink.h"
 #include "core/voices.h"
+#include "health/health.h"
 
 /* Exit status after HEMLOCK; the unit has it in RestartPreventExitStatus=. */
 #define AGENT_EXIT_HEMLOCK 113
@@ -70,6 +71,8 @@ int agent_set_pause(Agent *a, AgentPause pause);
 int agent_cancel(Agent *a, const char *guid);
 
 const Uplink *agent_get_uplink(const Agent *a);
+/* For those who look on; definitions of the manager are changed by commands alone. */
+Health *agent_get_health(const Agent *a) _pure_;
 /* Each is "" while it is not known. */
 const char *agent_get_agent_id(const Agent *a);
 const char *agent_get_server_name(const Agent *a);

@@ -60,6 +60,13 @@ static const char *const migrations[] = {
     " administrator INTEGER NOT NULL,"
     " created INTEGER NOT NULL" /* CLOCK_REALTIME in us, for people */
     ") WITHOUT ROWID;",
+    /* 5 */
+    "CREATE TABLE stats ("
+    " name TEXT PRIMARY KEY NOT NULL,"
+    " type TEXT NOT NULL,"
+    " hold INTEGER NOT NULL,"
+    " interval INTEGER NOT NULL" /* us */
+    ") WITHOUT ROWID;",
 };
 
 /* Exclusive: two agents must never work on one database; and no shared-memory file is needed. A
