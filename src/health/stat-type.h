@@ -32,7 +32,7 @@ struct StatType {
     int (*measure)(const Snapshot *before, const Snapshot *now, Measure *ret);
 };
 
-const StatType *stat_type_table(size_t *ret_n) _const_;
+const StatType *stat_type_table(size_t *ret_n);
 const StatType *stat_type_find(const char *name) _pure_;
 /* What a type consists of: itself, or other ones. */
 size_t stat_type_components(const StatType *t, const StatType *ret[static STAT_COMPONENTS_MAX]);
