@@ -14,6 +14,7 @@
 #define TICKS 2000u
 #define SAMPLES 100000u
 #define HOLD 100u
+#define WARM_UP 10000u
 
 /* In place of libc's: a second goes by with each tick, so that there are rates. */
 static uint64_t skipped_sec;
@@ -100,7 +101,7 @@ static void show_memory(sd_event *event, const char *root) {
     if (health_new(event, root, &h) < 0)
         abort();
     add_all(h, HOLD);
-    for (unsigned i = 0; i < 3 * HOLD; i++)
+    for (unsigned i = 0; i < WARM_UP; i++)
         tick(h);
     heap = allocated_bytes();
     resident = resident_kib();

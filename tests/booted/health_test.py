@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a booted machine: statistics of the installed service, within its sandbox. Failed units, interfaces and
+file systems that come and go, and a restart of the service. Values are compared with those of other programs."""
+
+import pathlib
+import re
+import subprocess
+import uuid
+
+import pytest
+
+from agent_test import manager, reply_to, run, show, wait_for  # noqa: F401
+
+INTERVAL = 0.2
+
+
+def do(manager, command, **arguments):
+    guid = str(uuid.uuid4())
+    manager.request(guid, command, arguments)
+    return reply_to(manager, guid)
+
+
+def begin(manager, kind):
+    reply = do(manager, "init_system_stat", statType=kind, statName=kind, holdCount=5,
+               checkInterval=INTERVAL)
+    assert reply["return_code"] == 0, reply
+
+
+def samples(manager, kind):
+    reply = do(manager, "get_system_stat", statName=kind)
+    assert reply["return_code"] == 0, reply
+    return reply["reply_object"]["status"]
+
+
+def newest(manager, kind):
+    return wait_for(lambda: samples(manager, kind), f"a sample of {kind}")[-1]
+
+
+def rows(manager, kind, key):
+    return {row["name"]: row for row in newest(manager, kind)[key]}
+
+
+def wait_until(manager, kind, condition):
+    return wait_for(lambda: condition(newest(manager, kind)), f"{kind} as expected")
+
+
+def failed_units():
+    return {line.split()[0] for line in
+            run("systemctl", "list-units", "--failed", "--plain", "--no-legend").splitlines()}
+
+
+def test_failed_units(manager):
+    def names(sample):
+        assert sample["failed"] == len(sample["failed-units"])
+        return {row["name"] for row in sample["failed-units"]}
+
+    begin(manager, "units")
+    begin(manager, "system-overview")
+    before = failed_units()
+    wait_until(manager, "units", lambda sample: names(sample) == before)
+    run("systemd-run", "--unit=dcm-test-fails", "false")
+    wait_until(manager, "units", lambda sample: names(sample) == before | {"dcm-test-fails.service"})
+    wait_until(manager, "system-overview", lambda sample: sample["units"]["failed"] == len(before) + 1)
+    run("systemctl", "reset-failed", "dcm-test-fails.service")
+    wait_until(manager, "units", lambda sample: names(sample) == before)
+    assert failed_units() == before
+
+
+def test_interface_that_comes_and_goes(manager):
+    """It has no rate of what was before, its traffic has one, and it goes without a negative one."""
+    begin(manager, "interfaces")
+    begin(manager, "net-bytes-out")
+    assert "dcm0" not in rows(manager, "interfaces", "interfaces")
+    run("ip", "link", "add", "dcm0", "type", "veth", "peer", "name", "dcm1")
+    try:
+        run("ip", "link", "set", "dcm0", "up")
+        run("ip", "link", "set", "dcm1", "up")
+        run("ip", "address", "add", "192.0.2.7/24", "dev", "dcm0")
+        run("ip", "neigh", "add", "192.0.2.8", "lladdr", "02:00:00:00:00:01", "dev", "dcm0")
+        wait_until(manager, "interfaces",
+                   lambda sample: "dcm0" in [row["name"] for row in sample["interfaces"]])
+        send = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                "for _ in range(200): s.sendto(b'x' * 1000, ('192.0.2.8', 9))")
+
+        def is_seen():
+            run("python3", "-c", send)
+            seen = rows(manager, "interfaces", "interfaces")["dcm0"]
+            return seen["packets-out"] > 0 and \
+                seen["bytes-out"] >= 1000 * seen["packets-out"] > 0
+
+        wait_for(is_seen, "the traffic of dcm0")
+    finally:
+        run("ip", "link", "delete", "dcm0")
+    wait_until(manager, "interfaces",
+               lambda sample: "dcm0" not in [row["name"] for row in sample["interfaces"]])
+    assert all(sample["net-bytes-out"] >= 0 for sample in samples(manager, "net-bytes-out"))
+
+
+def test_file_systems_beside_df(manager):
+    begin(manager, "filesystems")
+    found = rows(manager, "filesystems", "filesystems")
+    assert "/" in found
+    for name, row in found.items():
+        out = run("df", "-B1", "--output=size,used,avail,itotal", name).splitlines()[1]
+        size, used, available, inodes = [int(n) for n in out.replace("-", "0").split()]
+        assert row["size"] == size and row.get("inodes", 0) == inodes
+        assert abs(row["used"] - used) < 64 << 20 and abs(row["available"] - available) < 64 << 20
+
+
+def test_all_types_in_the_sandbox_of_the_service(manager):
+    kinds = ["cpu-idle", "system-stats", "disk-read-ops", "disk-write-ops", "disk-read-bytes",
+             "disk-write-bytes", "net-bytes-in", "net-bytes-out", "memory", "load", "filesystems",
+             "disks", "interfaces", "temperature", "units", "agent"]
+    kinds += ["pressure"] if pathlib.Path("/proc/pressure/cpu").exists() else []
+    for kind in kinds:
+        begin(manager, kind)
+    for kind in kinds:
+        newest(manager, kind)
+    pid = show("dcm-agent.service", "MainPID")
+    sample = newest(manager, "agent")
+    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    rss = int(re.search(r"^Rss:\s+(\d+)", rollup, re.M)[1]) * 1024
+    assert abs(sample["rss"] - rss) < 4 << 20 and sample["pss"] > 0
+    usage = int(show("dcm-agent.service", "CPUUsageNSec")) / 1e9
+    assert 0 < sample["cpu-time"] <= usage
+
+
+def test_memory_beside_free(manager):
+    begin(manager, "memory")
+    sample = newest(manager, "memory")
+    words = run("free", "-b").splitlines()[1].split()
+    assert sample["total"] == int(words[1])
+    for key, n in (("free", words[3]), ("cache", words[5]), ("available", words[6])):
+        assert abs(sample[key] - int(n)) < 128 << 20, key
+
+
+def test_statistics_are_kept_over_a_restart(manager):
+    begin(manager, "load")
+    begin(manager, "memory")
+    assert do(manager, "delete_system_stat", statName="memory")["return_code"] == 0
+    newest(manager, "load")
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    assert newest(manager, "load")["tasks"] > 0
+    assert do(manager, "get_system_stat", statName="memory")["return_code"] == 1
+    run("systemctl", "kill", "--signal=KILL", "dcm-agent.service")
+    manager.wait_offer(3)
+    assert newest(manager, "load")["tasks"] > 0
+    assert do(manager, "delete_system_stat", statName="load")["return_code"] == 0
+
+
+@pytest.mark.parametrize("command", ["vmstat"])
+def test_idle_beside_vmstat(manager, command):
+    """vmstat's second report is of the second in which the samples are taken."""
+    begin(manager, "cpu-idle")
+    newest(manager, "cpu-idle")
+    out = subprocess.run([command, "1", "2"], capture_output=True, text=True, check=True).stdout
+    status = samples(manager, "cpu-idle")
+    names, numbers = out.splitlines()[1].split(), out.splitlines()[-1].split()
+    told = dict(zip(names, map(int, numbers)))
+    mean = sum(sample["cpu-idle"] for sample in status) / len(status) * 100
+    assert abs(mean - told["id"] - told["wa"]) < 30
