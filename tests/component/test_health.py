@@ -6,7 +6,9 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import time
 import urllib.parse
 import uuid
 
@@ -307,6 +309,48 @@ def test_disks(server):
     assert {row["name"] for row in sample["disks"]} == set(disk_counters())
     for row in sample["disks"]:
         assert 0 <= row["utilisation"] <= 1 and row["read-latency"] >= 0
+
+
+def test_disks_beside_iostat(agent, server):
+    """Both look at a writer that syncs each block. Their windows are not quite the same."""
+    if not shutil.which("iostat"):
+        pytest.skip("iostat is not installed")
+    begin(server, "disks", hold=1000)
+    samples(server, "disks")
+    writer = subprocess.Popen(
+        ["dd", "if=/dev/zero", f"of={agent.directory}/written", "bs=64K", "count=100000",
+         "oflag=dsync"], stderr=subprocess.DEVNULL)
+    try:
+        n = len(samples(server, "disks"))
+        samples(server, "disks", n + 2)
+        begin_time = time.time()
+        out = subprocess.run(["iostat", "-dxy", "-o", "JSON", "2", "1"], capture_output=True,
+                             text=True, check=True, env={**os.environ, "LC_ALL": "C"}).stdout
+        end_time = time.time()
+    finally:
+        writer.kill()
+        writer.wait()
+        os.unlink(f"{agent.directory}/written")
+    told = {disk["disk_device"]: disk for disk in
+            json.loads(out)["sysstat"]["hosts"][0]["statistics"][0]["disk"]}
+    status = [sample for sample in get(server, "disks")["reply_object"]["status"]
+              if begin_time <= sample["timestamp"] <= end_time]
+    assert len(status) >= 5
+    compared = 0
+    for name in disk_counters():
+        if told[name]["w/s"] < 50:
+            continue  # not the disk that is written to
+        rows = [row for sample in status for row in sample["disks"] if row["name"] == name]
+
+        def mean(key):
+            return sum(row[key] for row in rows) / len(rows)
+
+        assert told[name]["w/s"] / 2 <= mean("write-ops") <= told[name]["w/s"] * 2
+        assert told[name]["wkB/s"] * 1024 / 2 <= mean("write-bytes") <= told[name]["wkB/s"] * 1024 * 2
+        assert abs(told[name]["util"] / 100 - mean("utilisation")) < 0.3
+        compared += 1
+    if not compared:
+        pytest.skip("the test's directory is on no disk")
 
 
 def cpu_times():
