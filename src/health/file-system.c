@@ -33,8 +33,8 @@ static const char *const local_types[] = {
 /* A line of mountinfo; the texts are as long as their sizes say. */
 typedef struct Mount {
     uint64_t id, parent, major, minor;
-    const char *point, *type;
-    size_t point_size, type_size;
+    const char *root, *point, *type;
+    size_t root_size, point_size, type_size;
 } Mount;
 
 typedef struct MountTable {
@@ -76,7 +76,7 @@ static bool parse_line(const char *line, Mount *ret) {
     if (!scan_u64(&line, &ret->id) || !scan_u64(&line, &ret->parent) ||
         !scan_u64(&line, &ret->major) || *line++ != ':' || !scan_u64(&line, &ret->minor))
         return false;
-    (void)take_word(&line, &word); /* the root of this mount in the file system */
+    ret->root_size = take_word(&line, &ret->root);
     ret->point_size = take_word(&line, &ret->point);
     do
         size = take_word(&line, &word);
@@ -145,27 +145,58 @@ static int read_mounts(MountTable *t, const char *text) {
     return 0;
 }
 
-static bool is_there(const FileSystemTable *t, const Mount *m) {
+static FileSystem *find_system(const FileSystemTable *t, const Mount *m) {
     for (size_t i = 0; i < t->n; i++)
         if (t->systems[i].major == m->major && t->systems[i].minor == m->minor)
-            return true;
-    return false;
+            return &t->systems[i];
+    return NULL;
+}
+
+/* A mount of all of it rather than of a directory in it, then the shorter one. */
+static bool is_better(const Mount *m, const FileSystem *than) {
+    bool is_part = m->root_size != 1;
+
+    if (is_part != than->is_part)
+        return than->is_part;
+    return m->point_size < than->mount_point_size;
+}
+
+static int set_mount_point(FileSystem *s, const Mount *m) {
+    char *point = unescape(m->point, m->point_size);
+
+    if (!point)
+        return -ENOMEM;
+    free(s->mount_point);
+    s->mount_point = point;
+    s->mount_point_size = m->point_size;
+    s->is_part = m->root_size != 1;
+    return 0;
 }
 
 static int add_system(FileSystemTable *t, const Mount *m) {
-    FileSystem s = {.major = m->major, .minor = m->minor};
+    FileSystem s = {
+        .major = m->major,
+        .minor = m->minor,
+        .has_subvolumes =
+            is_in(m->type, m->type_size, subvolume_types, ELEMENTSOF(subvolume_types)),
+    };
     int r;
 
     r = table_reserve((void **)&t->systems, &t->allocated, t->n, sizeof(s),
                       HEALTH_FILE_SYSTEMS_MAX);
-    if (r < 0)
-        return r;
-    s.has_subvolumes = is_in(m->type, m->type_size, subvolume_types, ELEMENTSOF(subvolume_types));
-    s.mount_point = unescape(m->point, m->point_size);
-    if (!s.mount_point)
-        return -ENOMEM;
-    t->systems[t->n++] = s;
-    return 0;
+    if (r >= 0)
+        r = set_mount_point(&s, m);
+    if (r >= 0)
+        t->systems[t->n++] = s;
+    return r;
+}
+
+static int take_mount(FileSystemTable *t, const MountTable *all, const Mount *m) {
+    FileSystem *s = find_system(t, m);
+
+    if ((s && !is_better(m, s)) || !is_reached_locally(all, m))
+        return 0;
+    return s ? set_mount_point(s, m) : add_system(t, m);
 }
 
 static void clear(FileSystemTable *t) {
@@ -187,9 +218,8 @@ int file_system_table_parse(FileSystemTable *t, const char *text) {
     clear(t);
     r = read_mounts(&all, text);
     for (size_t i = 0; i < all.n && r >= 0; i++)
-        if (is_on_disk(&all.mounts[i]) && !is_there(t, &all.mounts[i]) &&
-            is_reached_locally(&all, &all.mounts[i]))
-            r = add_system(t, &all.mounts[i]);
+        if (is_on_disk(&all.mounts[i]))
+            r = take_mount(t, &all, &all.mounts[i]);
     return r == -ENOBUFS ? 0 : r;
 }
 

@@ -9,6 +9,8 @@
 
 typedef struct FileSystem {
     char *mount_point;
+    size_t mount_point_size; /* as the kernel writes it */
+    bool is_part;            /* only a directory of it is mounted there */
     uint64_t major, minor;
     bool has_subvolumes;
     bool is_known; /* the figures are there */
@@ -20,8 +22,8 @@ typedef struct FileSystemTable {
     size_t n, allocated;
 } FileSystemTable;
 
-/* Fills the table anew: each file system once, at the first of its mount points that leads through
- * local ones alone. */
+/* Fills the table anew: each file system once, at the shortest of its mount points that show all of
+ * it and lead through local ones alone. */
 int file_system_table_parse(FileSystemTable *t, const char *text);
 void file_system_table_done(FileSystemTable *t);
 

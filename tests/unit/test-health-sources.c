@@ -283,7 +283,11 @@ static void test_pressure(void) {
 static const char mountinfo[] =
     "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
     "30 27 8:2 / /data\\040one rw shared:1 master:2 - xfs /dev/sda2 rw\n"
-    "31 27 8:2 /sub /srv rw - xfs /dev/sda2 rw\n" /* the same once more */
+    "31 27 8:2 /sub /srv rw - xfs /dev/sda2 rw\n"              /* a part of the same */
+    "50 27 8:1 /var/tmp/private /tmp rw - ext4 /dev/sda1 rw\n" /* comes before its whole */
+    "51 27 8:2 / /very/much/longer rw - xfs /dev/sda2 rw\n"
+    "52 27 0:50 /@home /home rw - btrfs /dev/sdc rw\n"
+    "53 27 0:50 /@ /b rw - btrfs /dev/sdc rw\n"
     "32 27 0:40 / /mnt/nfs rw - nfs4 server:/x rw\n"
     "33 32 8:3 / /mnt/nfs/local rw - ext4 /dev/sda3 rw\n" /* the way there may block */
     "34 27 0:41 / /mnt/fuse rw - fuse.sshfs x rw\n"
@@ -303,8 +307,8 @@ static const char mountinfo[] =
     "bad\n";
 
 static void test_file_systems(void) {
-    static const char *const expected[] = {"/data one",  "/run/usb", "/auto",
-                                           "/elsewhere", "/",        "/pool"};
+    static const char *const expected[] = {"/data one", "/",          "/b",   "/run/usb",
+                                           "/auto",     "/elsewhere", "/pool"};
     _cleanup_(file_system_table_done) FileSystemTable t = {};
 
     g_assert_cmpint(file_system_table_parse(&t, mountinfo), ==, 0);
