@@ -47,7 +47,7 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
     if (streq(property, "AgentId"))
         value = agent_get_agent_id(o->agent);
     else if (streq(property, "Pause"))
-        value = agent_pause_to_string(agent_get_pause(o->agent));
+        value = agent_get_pause(o->agent);
     else if (streq(property, "ServerName"))
         value = agent_get_server_name(o->agent);
     else if (streq(property, "CloudType"))

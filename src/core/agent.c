@@ -284,12 +284,8 @@ static const char *const pause_names[_AGENT_PAUSE_MAX] = {
     [AGENT_REFUSING] = "refusing",
 };
 
-const char *agent_pause_to_string(AgentPause pause) {
-    return (unsigned)pause < _AGENT_PAUSE_MAX ? pause_names[pause] : NULL;
-}
-
-AgentPause agent_get_pause(const Agent *a) {
-    return a->pause;
+const char *agent_get_pause(const Agent *a) {
+    return pause_names[a->pause];
 }
 
 static void apply_pause(Agent *a, AgentPause pause) {

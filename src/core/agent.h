@@ -62,8 +62,8 @@ typedef enum AgentPause {
     _AGENT_PAUSE_MAX,
 } AgentPause;
 
-const char *agent_pause_to_string(AgentPause pause) _const_;
-AgentPause agent_get_pause(const Agent *a) _pure_;
+/* "", "waiting", "refusing" */
+const char *agent_get_pause(const Agent *a) _pure_;
 /* Holds over restarts. Jobs that run go on. */
 int agent_set_pause(Agent *a, AgentPause pause);
 
