@@ -106,7 +106,12 @@
 #define HEALTH_MOUNTS_MAX 16384u
 #define HEALTH_FILE_SYSTEMS_MAX 256u
 #define HEALTH_SENSORS_MAX 128u
-#define HEALTH_FAILED_UNITS_MAX 64u /* that are named; all are counted */
+#define METRICS_REQUEST_MAX ((size_t)8192) /* head of a collector's question */
+#define METRICS_REQUEST_USEC (5 * USEC_PER_SEC)
+#define METRICS_BUS_USEC (2 * USEC_PER_SEC) /* for an answer of the agent */
+#define HEALTH_WATCHERS_MAX 64u             /* programs that have subscribed */
+#define HEALTH_SAMPLES_LISTED_MAX 1000u     /* of each series, by one call */
+#define HEALTH_FAILED_UNITS_MAX 64u         /* that are named; all are counted */
 
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)

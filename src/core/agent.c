@@ -13,6 +13,7 @@
 #include "core/job-result.h"
 #include "core/offer.h"
 #include "core/output-retention.h"
+#include "core/overview.h"
 #include "core/retention.h"
 #include "core/stat-commands.h"
 #include "core/storage.h"
@@ -207,6 +208,9 @@ static void apply(Agent *a) {
     dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
     if (console_set_level(a->console, a->config.console_level) < 0)
         on_config_problem(a->paths.config_file, "[logging] console_level is not a level", NULL);
+    if (overview_configure(a->health, a->config.health_interval_usec, a->config.health_history) < 0)
+        on_config_problem(a->paths.config_file, "[health] interval and history ask for too much",
+                          NULL);
     apply_log_level(a);
 }
 
@@ -427,10 +431,19 @@ static int build_requests(Agent *a) {
     return r;
 }
 
+static void on_sample(const Stat *stat, const Series *series, void *userdata) {
+    Agent *a = userdata;
+
+    if (a->observer.on_sample)
+        a->observer.on_sample(stat, series, a->observer.userdata);
+}
+
 static int build_health(Agent *a) {
     int r;
 
     r = health_new(a->event, "/", &a->health);
+    if (r >= 0)
+        health_set_observer(a->health, on_sample, a);
     if (r >= 0)
         r = stat_definitions_load(a->store, a->health);
     a->facts.health = a->health;

@@ -32,6 +32,7 @@ typedef struct AgentObserver {
     void (*on_status)(void *userdata);
     void (*on_request)(const Request *q, RequestState state, void *userdata);
     void (*on_jobs)(void *userdata); /* what core/job-list.h lists */
+    void (*on_sample)(const Stat *stat, const Series *series, void *userdata);
     void *userdata;
 } AgentObserver;
 

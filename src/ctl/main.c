@@ -23,6 +23,9 @@ static const Verb verbs[] = {
      N_("connection, identity and open requests (the default)")},
     {"requests", "", 0, true, verb_requests, N_("the newest requests, oldest first")},
     {"jobs", "", 0, true, verb_jobs, N_("jobs that wait or run, and what they use")},
+    {"top", "", 0, true, verb_top, N_("the machine and its jobs, live")},
+    {"stats", "[NAME]", 1, true, verb_stats,
+     N_("what was measured: the newest overview, or what is kept of NAME")},
     {"show", "GUID", 1, true, verb_show, N_("one request with its reply (root)")},
     {"cancel", "GUID", 1, true, verb_cancel, N_("end the job of a request (root)")},
     {"commands", "", 0, true, verb_commands, N_("commands that the manager can order")},
@@ -45,14 +48,16 @@ static void help(void) {
     for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
         (void)printf("  %s %-*s %s\n", verbs[i].name, (int)(16 - strlen(verbs[i].name)),
                      verbs[i].arguments, _(verbs[i].help));
-    (void)printf(_("\nOptions:\n"
-                   "  -j --json      machine-readable output\n"
-                   "  -n --limit=N   how many requests are listed (20; at most 10000)\n"
-                   "  -f --follow    jobs: go on with each change\n"
-                   "     --refuse    pause: refuse new jobs instead of having them wait\n"
-                   "     --version   say the version\n"
-                   "  -h --help      this\n\n"
-                   "Exit status: 0 done, 1 failed, 2 wrong usage; status: 3 if not connected.\n"));
+    (void)printf(
+        _("\nOptions:\n"
+          "  -j --json      machine-readable output\n"
+          "  -n --limit=N   how many requests or samples are listed (20; 0: all that can be)\n"
+          "  -f --follow    jobs: go on with each change\n"
+          "     --csv       stats: comma-separated values\n"
+          "     --refuse    pause: refuse new jobs instead of having them wait\n"
+          "     --version   say the version\n"
+          "  -h --help      this\n\n"
+          "Exit status: 0 done, 1 failed, 2 wrong usage; status: 3 if not connected.\n"));
 }
 
 int ctl_report(const sd_bus_error *error, int r) {
@@ -121,13 +126,10 @@ static const Verb *find_verb(const char *name) {
 /* 1: go on; 0: done; -EINVAL: wrong usage */
 static int parse_options(int argc, char *argv[], Context *c) {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"limit", required_argument, NULL, 'n'},
-        {"follow", no_argument, NULL, 'f'},
-        {"refuse", no_argument, NULL, 'r'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {},
+        {"json", no_argument, NULL, 'j'},   {"limit", required_argument, NULL, 'n'},
+        {"follow", no_argument, NULL, 'f'}, {"csv", no_argument, NULL, 'c'},
+        {"refuse", no_argument, NULL, 'r'}, {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},   {},
     };
     char *end;
     int o;
@@ -147,6 +149,9 @@ static int parse_options(int argc, char *argv[], Context *c) {
             break;
         case 'f':
             c->follow = true;
+            break;
+        case 'c':
+            c->csv = true;
             break;
         case 'r':
             c->refuse = true;
@@ -180,7 +185,7 @@ static int run_verb(Context *c, const Verb *verb, int argc, char *argv[]) {
 int main(int argc, char *argv[]) {
     Context c = {.limit = 20};
     const Verb *verb;
-    int r;
+    int n, r;
 
     i18n_init();
     if (argc > 1 && streq(argv[1], "doctor")) /* its options are its own */
@@ -192,11 +197,12 @@ int main(int argc, char *argv[]) {
         return r < 0 ? 2 : EXIT_SUCCESS;
     }
     verb = find_verb(optind < argc ? argv[optind] : "status");
-    if (!verb || argc - optind - 1 > verb->n_arguments ||
-        (verb->n_arguments > 0 && argc - optind - 1 < verb->n_arguments)) {
+    n = MAX(argc - optind - 1, 0);
+    if (!verb || n > verb->n_arguments ||
+        (verb->arguments[0] != '[' && n < verb->n_arguments)) { /* "[NAME]" may be missing */
         (void)fprintf(stderr, verb ? _("Wrong number of arguments. Try dcm-agentctl --help\n")
                                    : _("Unknown verb. Try dcm-agentctl --help\n"));
         return 2;
     }
-    return run_verb(&c, verb, argc - optind - 1, argv + optind + 1);
+    return run_verb(&c, verb, n, argv + optind + 1);
 }

@@ -232,11 +232,12 @@ static void join_group(Stat *s, Group *g) {
 static int add_series(Stat *s, Health *h) {
     const StatType *components[STAT_COMPONENTS_MAX];
     size_t n = stat_type_components(s->definition.type, components);
+    /* a reply with several types has the newest sample of each */
+    size_t hold = n > 1 && s->definition.owner == STAT_OWNER_MANAGER ? 1 : s->definition.hold;
     int r = 0;
 
     for (; s->n_series < n && r >= 0; s->n_series += r >= 0)
-        r = series_new(components[s->n_series], n > 1 ? 1 : s->definition.hold, &h->budget,
-                       &s->series[s->n_series]);
+        r = series_new(components[s->n_series], hold, &h->budget, &s->series[s->n_series]);
     return r;
 }
 
