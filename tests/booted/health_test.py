@@ -6,7 +6,7 @@ import pathlib
 import re
 import uuid
 
-from agent_test import manager, reply_to, run, show, wait_for  # noqa: F401
+from agent_test import manager, reply_to, run, script_arguments, show, unit_of, wait_for  # noqa: F401
 
 INTERVAL = 0.2
 
@@ -175,3 +175,47 @@ def test_idle_beside_vmstat(manager):
         return abs(mean - told["id"] - told["wa"]) < 10
 
     wait_for(agree, "the same of vmstat")
+
+
+SOCKET = "/run/dcm-metrics.socket"
+
+
+def test_metrics_over_the_socket(manager):
+    """As collectors ask; the text is checked by a parser in tests/component/test_metrics.py."""
+    run("systemctl", "start", "dcm-metrics.socket")
+    try:
+        text = run("setpriv", "--reuid=nobody", "--clear-groups", "curl", "-sS", "--unix-socket",
+                   SOCKET, "http://localhost/metrics")
+        assert text.endswith("# EOF\n") and "\ndcm_agent_up 1\n" in text and "\ndcm_agent_connected 1\n" in text
+        assert re.search(r"^dcm_agent_cpu_seconds_total [\d.]+$", text, re.M)
+        assert re.search(r'^dcm_filesystem_size_bytes\{mountpoint="/"\} [1-9]', text, re.M)
+        run("systemctl", "stop", "dcm-agent.service")
+        text = run("curl", "-sS", "--unix-socket", SOCKET, "http://localhost/metrics")
+        assert "\ndcm_agent_up 0\n" in text and "dcm_agent_requests" not in text
+        assert show("dcm-agent.service", "ActiveState") == "inactive", "nobody starts it by a question"
+    finally:
+        run("systemctl", "stop", "dcm-metrics.socket")
+        run("systemctl", "start", "dcm-agent.service")
+    assert not pathlib.Path(SOCKET).exists()
+
+
+def test_metrics_unit_is_hardened():
+    text = run("systemd-analyze", "security", "--no-pager", "--offline=true",
+               "/usr/lib/systemd/system/dcm-metrics@.service", check=False)
+    score = float(re.search(r"exposure level for \S+: ([0-9.]+)", text)[1])
+    print(f"dcm-metrics@.service: {score}")
+    assert score <= 1.5
+
+
+def test_top_shows_what_jobs_use(manager):
+    pathlib.Path("/tmp/dcm-test-top").unlink(missing_ok=True)
+    guid = str(uuid.uuid4())
+    manager.request(guid, "run_script", script_arguments(
+        "#!/bin/bash\nwhile [[ ! -e /tmp/dcm-test-top ]]; do :; done\n"))
+    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the job")
+    text = run("dcm-agentctl", "top")
+    assert "Connected to ws://" in text and re.search(r"^JOBS: 1 ", text, re.M)
+    assert re.search(rf"^{guid} +run_script +running ", text, re.M)
+    pathlib.Path("/tmp/dcm-test-top").touch()
+    reply_to(manager, guid)
+    pathlib.Path("/tmp/dcm-test-top").unlink()
