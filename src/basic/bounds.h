@@ -13,10 +13,8 @@
 #define MESSAGE_SIZE_MAX ((size_t)8 * 1024 * 1024) /* one WebSocket message, either direction */
 #define HTTP_HEAD_MAX ((size_t)64 * 1024)
 #define JSON_DEPTH_MAX 32
-#define GUID_SIZE_MAX ((size_t)1024) /* longer ones are NACKed */
-#define GUID_PLAIN_MAX                                                                             \
-    ((size_t)128)                      /* longer ones are hashed where a file name is made of them \
-                                        */
+#define GUID_SIZE_MAX ((size_t)1024)   /* longer ones are NACKed */
+#define GUID_PLAIN_MAX ((size_t)128)   /* longer ones are hashed for a file's name */
 #define COMMAND_NAME_MAX ((size_t)128) /* longer ones are not repeated */
 #define LOG_MESSAGE_MAX ((size_t)10 * 1024)
 #define SEND_QUEUE_MAX ((size_t)2 * MESSAGE_SIZE_MAX) /* encoded bytes waiting for the socket */
@@ -52,12 +50,14 @@
 #define REPLY_STREAM_MAX ((size_t)3584 * 1024)
 #define OUTPUT_PIECE_MAX ((size_t)1024 * 1024) /* of one get_job_output */
 #define EXIT_RECORD_MAX ((size_t)4096)
-#define REMOVE_GUIDS_MAX 1024u   /* of one call of Remove */
-#define EXECUTOR_CALLS_MAX 1024u /* unanswered at a time */
+#define REMOVE_GUIDS_MAX 1024u                  /* of one call of Remove */
+#define EXECUTOR_CALLS_MAX 1024u                /* unanswered at a time */
+#define UNIT_START_USEC_MAX (90 * USEC_PER_SEC) /* systemd may be reloading */
 #define INTERPRETER_SIZE_MAX ((size_t)256)
 #define COMMAND_FILES_MAX 256u /* commands of the administrator's own */
 #define COMMAND_FILE_NAME_MAX ((size_t)64)
 #define COMMAND_ARGUMENTS_MAX 32u
+#define COMMAND_SECRETS_MAX 8u /* of them as files: dbus-daemon takes 16 in a message */
 #define JOB_INPUT_MAX ((size_t)8 * 1024 * 1024)   /* on a job's standard input */
 #define JOB_SECRETS_SIZE_MAX ((size_t)768 * 1024) /* all together; systemd takes 1 MiB */
 #define JOB_LINE_MAX ((size_t)8192)               /* of a job's line for the console */
@@ -103,6 +103,28 @@
 #define CLOUD_ADDRESSES_MAX 16u
 #define CLOUD_ANSWER_MAX ((size_t)16 * 1024) /* of dcm-cloud */
 #define LEASE_FILE_MAX ((size_t)256 * 1024)
+
+/* health */
+#define STATS_MAX 128u         /* definitions that the manager may make */
+#define STAT_INTERVALS_MAX 16u /* different ones of all definitions */
+#define STAT_NAME_MAX ((size_t)256)
+#define STAT_HOLD_MAX 10000u /* samples of one */
+#define STAT_INTERVAL_USEC_MIN ((uint64_t)100000)
+#define STAT_INTERVAL_USEC_MAX (86400 * USEC_PER_SEC)
+#define STAT_SAMPLES_SIZE_MAX                                                                      \
+    ((size_t)16 * 1024 * 1024) /* of all: one more takes the oldest's place */
+#define STAT_REPLY_SIZE_MAX ((size_t)3 * 1024 * 1024) /* samples of one reply, the newest */
+#define HEALTH_DISKS_MAX 1024u                        /* with their partitions */
+#define HEALTH_INTERFACES_MAX 4096u
+#define HEALTH_MOUNTS_MAX 16384u
+#define HEALTH_FILE_SYSTEMS_MAX 256u
+#define HEALTH_SENSORS_MAX 128u
+#define METRICS_REQUEST_MAX ((size_t)8192) /* head of a collector's question */
+#define METRICS_REQUEST_USEC (5 * USEC_PER_SEC)
+#define METRICS_BUS_USEC (2 * USEC_PER_SEC) /* for an answer of the agent */
+#define HEALTH_WATCHERS_MAX 64u             /* programs that have subscribed */
+#define HEALTH_SAMPLES_LISTED_MAX 1000u     /* of each series, by one call */
+#define HEALTH_FAILED_UNITS_MAX 64u         /* that are named; all are counted */
 
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)

@@ -7,6 +7,7 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/guid.h"
+#include "bus/health-object.h"
 #include "command/command-file.h"
 #include "command/trusted-file.h"
 #include "core/command-list.h"
@@ -25,6 +26,7 @@ struct AgentObject {
     sd_bus *bus;
     sd_bus_slot *slot;
     Agent *agent;
+    HealthObject *health;
     sd_event_source *counts_timer, *jobs_timer;
 };
 
@@ -49,7 +51,7 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
     if (streq(property, "AgentId"))
         value = agent_get_agent_id(o->agent);
     else if (streq(property, "Pause"))
-        value = agent_pause_to_string(agent_get_pause(o->agent));
+        value = agent_get_pause(o->agent);
     else if (streq(property, "ServerName"))
         value = agent_get_server_name(o->agent);
     else if (streq(property, "CloudType"))
@@ -492,10 +494,17 @@ static void on_request(const Request *q, RequestState state, void *userdata) {
     arm(o->counts_timer);
 }
 
+static void on_sample(const Stat *stat, const Series *series, void *userdata) {
+    AgentObject *o = userdata;
+
+    health_object_sampled(o->health, stat, series);
+}
+
 AgentObject *agent_object_free(AgentObject *o) {
     if (!o)
         return NULL;
     agent_set_observer(o->agent, &(const AgentObserver){});
+    health_object_free(o->health);
     sd_event_source_disable_unref(o->counts_timer);
     sd_event_source_disable_unref(o->jobs_timer);
     sd_bus_slot_unref(o->slot);
@@ -523,6 +532,8 @@ int agent_object_new(sd_bus *bus, Agent *agent, AgentObject **ret) {
     o->agent = agent;
     r = sd_bus_add_object_vtable(bus, &o->slot, AGENT_BUS_PATH, INTERFACE, vtable, o);
     if (r >= 0)
+        r = health_object_new(bus, AGENT_BUS_PATH, agent, &o->health);
+    if (r >= 0)
         r = add_timer(o, on_counts_timer, &o->counts_timer);
     if (r >= 0)
         r = add_timer(o, on_jobs_timer, &o->jobs_timer);
@@ -531,6 +542,7 @@ int agent_object_new(sd_bus *bus, Agent *agent, AgentObject **ret) {
     agent_set_observer(agent, &(const AgentObserver){.on_status = on_status,
                                                      .on_request = on_request,
                                                      .on_jobs = on_jobs,
+                                                     .on_sample = on_sample,
                                                      .userdata = o});
     *ret = TAKE_PTR(o);
     return 0;

@@ -233,6 +233,17 @@ static const char *check_argument(const CommandFile *f, size_t i) {
     return NULL;
 }
 
+static_assert(COMMAND_SECRETS_MAX == 8, "check() says so");
+
+/* Each of them is a descriptor in the message that starts the job. */
+static bool has_too_many_files(const CommandFile *f) {
+    unsigned n = 0;
+
+    for (size_t i = 0; i < f->n_arguments && !f->json_input; i++)
+        n += argument_is_file(&f->arguments[i]);
+    return n > COMMAND_SECRETS_MAX;
+}
+
 static const char *check(const CommandFile *f) {
     const char *problem = NULL;
 
@@ -242,6 +253,8 @@ static const char *check(const CommandFile *f) {
         return "there is either a script or a worker";
     if (f->worker_path && !f->worker)
         return "worker_path is for a worker";
+    if (has_too_many_files(f))
+        return "more than 8 arguments that are secret or base64 need input = json";
     for (size_t i = 0; i < f->n_arguments && !problem; i++)
         problem = check_argument(f, i);
     return problem;

@@ -4,6 +4,7 @@
 #include "basic/bounds.h"
 #include "basic/parse-util.h"
 #include "basic/strv.h"
+#include "proto/text.h"
 
 typedef enum KeyType {
     KEY_SECONDS,
@@ -89,6 +90,8 @@ int job_limit_new(const char *name, const char *value, JobLimit **ret) {
 
     if (!l)
         return -ENOMEM;
+    if (!utf8_is_valid(value, strlen(value))) /* the bus takes nothing else */
+        return -EINVAL;
     for (size_t i = 0; i < ELEMENTSOF(limit_keys); i++)
         if (strcasecmp(limit_keys[i].name, name) == 0)
             l->key = &limit_keys[i];

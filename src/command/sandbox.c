@@ -5,6 +5,7 @@
 #include "basic/bounds.h"
 #include "basic/parse-util.h"
 #include "basic/strv.h"
+#include "proto/text.h"
 
 typedef struct Key {
     const char *name;
@@ -98,6 +99,8 @@ int sandbox_setting_new(const char *name, const char *value, SandboxSetting **re
 
     if (!s)
         return -ENOMEM;
+    if (!utf8_is_valid(value, strlen(value))) /* the bus takes nothing else */
+        return -EINVAL;
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
         if (streq(keys[i].name, name))
             key = &keys[i];

@@ -13,7 +13,9 @@
 #include "core/job-result.h"
 #include "core/offer.h"
 #include "core/output-retention.h"
+#include "core/overview.h"
 #include "core/retention.h"
+#include "core/stat-commands.h"
 #include "core/storage.h"
 #include "core/termination.h"
 #include "core/token.h"
@@ -35,6 +37,7 @@ struct Agent {
     char token[TOKEN_SIZE];
     char *injected_id;
     Store *store;
+    Health *health;
     Uplink *uplink;
     Cloud *cloud;
     Console *console;
@@ -210,6 +213,9 @@ static void apply(Agent *a) {
         log_oom();
     if (console_set_level(a->console, a->config.console_level) < 0)
         on_config_problem(a->paths.config_file, "[logging] console_level is not a level", NULL);
+    if (overview_configure(a->health, a->config.health_interval_usec, a->config.health_history) < 0)
+        on_config_problem(a->paths.config_file, "[health] interval and history ask for too much",
+                          NULL);
     apply_log_level(a);
 }
 
@@ -287,12 +293,8 @@ static const char *const pause_names[_AGENT_PAUSE_MAX] = {
     [AGENT_REFUSING] = "refusing",
 };
 
-const char *agent_pause_to_string(AgentPause pause) {
-    return (unsigned)pause < _AGENT_PAUSE_MAX ? pause_names[pause] : NULL;
-}
-
-AgentPause agent_get_pause(const Agent *a) {
-    return a->pause;
+const char *agent_get_pause(const Agent *a) {
+    return pause_names[a->pause];
 }
 
 static void apply_pause(Agent *a, AgentPause pause) {
@@ -437,6 +439,25 @@ static int build_requests(Agent *a) {
     return r;
 }
 
+static void on_sample(const Stat *stat, const Series *series, void *userdata) {
+    Agent *a = userdata;
+
+    if (a->observer.on_sample)
+        a->observer.on_sample(stat, series, a->observer.userdata);
+}
+
+static int build_health(Agent *a) {
+    int r;
+
+    r = health_new(a->event, "/", &a->health);
+    if (r >= 0)
+        health_set_observer(a->health, on_sample, a);
+    if (r >= 0)
+        r = stat_definitions_load(a->store, a->health);
+    a->facts.health = a->health;
+    return r;
+}
+
 static int build(Agent *a) {
     static const UplinkCallbacks callbacks = {
         .make_offer = make_offer,
@@ -451,6 +472,8 @@ static int build(Agent *a) {
     r = uplink_new(a->event, &callbacks, a, &a->uplink);
     if (r >= 0)
         r = cloud_new(a->event, a->paths.cloud_socket, on_cloud, a, &a->cloud);
+    if (r >= 0)
+        r = build_health(a);
     if (r >= 0)
         r = console_new(uplink_get_connection(a->uplink), a->config.console_level, &a->console);
     if (r >= 0)
@@ -472,7 +495,7 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
         return log_oom();
     a->event = sd_event_ref(event);
     a->paths = *paths;
-    a->facts = (CommandFacts){&a->config, paths->runtime_directory};
+    a->facts = (CommandFacts){.config = &a->config, .runtime_directory = paths->runtime_directory};
     if (asprintf(&a->database, "%s/requests.db", paths->state_directory) < 0 ||
         asprintf(&a->token_path, "%s/token", paths->state_directory) < 0)
         return log_oom();
@@ -506,6 +529,7 @@ Agent *agent_free(Agent *a) {
     console_free(a->console);
     uplink_free(a->uplink);
     cloud_free(a->cloud);
+    health_free(a->health);
     store_close(a->store);
     config_done(&a->config);
     platform_done(&a->platform);
@@ -534,6 +558,7 @@ int agent_start(Agent *a) {
 }
 
 int agent_set_bus(Agent *a, sd_bus *bus) {
+    health_set_bus(a->health, bus);
     retention_set_bus(a->retention, bus);
     (void)termination_set_bus(a->termination, bus);
     output_retention_set_bus(a->output_retention, bus);
@@ -542,6 +567,10 @@ int agent_set_bus(Agent *a, sd_bus *bus) {
 
 const Uplink *agent_get_uplink(const Agent *a) {
     return a->uplink;
+}
+
+Health *agent_get_health(const Agent *a) {
+    return a->health;
 }
 
 const char *agent_get_agent_id(const Agent *a) {

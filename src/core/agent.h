@@ -9,6 +9,7 @@
 #include "core/dispatcher.h"
 #include "core/uplink.h"
 #include "core/voices.h"
+#include "health/health.h"
 
 /* Exit status after HEMLOCK; the unit has it in RestartPreventExitStatus=. */
 #define AGENT_EXIT_HEMLOCK 113
@@ -31,6 +32,7 @@ typedef struct AgentObserver {
     void (*on_status)(void *userdata);
     void (*on_request)(const Request *q, RequestState state, void *userdata);
     void (*on_jobs)(void *userdata); /* what core/job-list.h lists */
+    void (*on_sample)(const Stat *stat, const Series *series, void *userdata);
     void *userdata;
 } AgentObserver;
 
@@ -61,8 +63,8 @@ typedef enum AgentPause {
     _AGENT_PAUSE_MAX,
 } AgentPause;
 
-const char *agent_pause_to_string(AgentPause pause) _const_;
-AgentPause agent_get_pause(const Agent *a) _pure_;
+/* "", "waiting", "refusing" */
+const char *agent_get_pause(const Agent *a) _pure_;
 /* Holds over restarts. Jobs that run go on. */
 int agent_set_pause(Agent *a, AgentPause pause);
 
@@ -70,6 +72,8 @@ int agent_set_pause(Agent *a, AgentPause pause);
 int agent_cancel(Agent *a, const char *guid);
 
 const Uplink *agent_get_uplink(const Agent *a);
+/* For those who look on; definitions of the manager are changed by commands alone. */
+Health *agent_get_health(const Agent *a) _pure_;
 /* Each is "" while it is not known. */
 const char *agent_get_agent_id(const Agent *a);
 const char *agent_get_server_name(const Agent *a);

@@ -11,6 +11,7 @@
 #include "basic/bounds.h"
 #include "core/command-table.h"
 #include "core/file-command.h"
+#include "proto/text.h"
 
 typedef struct Definition {
     Command command; /* must be the first */
@@ -85,16 +86,21 @@ static int list_init(List *l) {
     return 0;
 }
 
+/* Names and problems have words of a file in them, and go to the bus, which takes UTF-8 alone. */
 static int add_broken(List *l, const char *directory, const char *file, const char *problem) {
     BrokenCommand *b = &l->broken[l->n_broken];
+    _cleanup_free_ char *path = NULL;
+    int r;
 
-    if (asprintf(&b->file, "%s/%s", directory, file) < 0) {
-        b->file = NULL;
+    if (asprintf(&path, "%s/%s", directory, file) < 0) {
+        path = NULL;
         return -ENOMEM;
     }
+    r = utf8_replace_invalid(path, strlen(path), &b->file);
+    if (r < 0)
+        return r;
     l->n_broken++;
-    b->problem = strdup(problem);
-    return b->problem ? 0 : -ENOMEM;
+    return utf8_replace_invalid(problem, strlen(problem), &b->problem);
 }
 
 /* -EINVAL: the file is broken, with a text that the caller frees. */

@@ -8,6 +8,7 @@
 #include "core/job-description.h"
 #include "core/script-source.h"
 #include "core/server-commands.h"
+#include "core/stat-commands.h"
 
 #define CONNECT_TIMEOUT_SEC_DEFAULT 30
 
@@ -163,6 +164,23 @@ static const Argument get_job_output_arguments[] = {
                                .help = "bytes, at most and by default 1 MiB"},
 };
 
+static const Argument init_system_stat_arguments[] = {
+    [INIT_SYSTEM_STAT_TYPE] = {"statType", ARGUMENT_STRING, true, .help = "what is sampled"},
+    [INIT_SYSTEM_STAT_NAME] = {"statName", ARGUMENT_STRING, true, .help = "name of its own"},
+    [INIT_SYSTEM_STAT_HOLD_COUNT] = {"holdCount", ARGUMENT_INTEGER, true,
+                                     .help = "samples that are kept, the newest"},
+    [INIT_SYSTEM_STAT_CHECK_INTERVAL] = {"checkInterval", ARGUMENT_NUMBER, true,
+                                         .help = "seconds between two samples"},
+};
+
+static const Argument get_system_stat_arguments[] = {
+    [SYSTEM_STAT_NAME] = {"statName", ARGUMENT_STRING, true, .help = "its name"},
+};
+
+static const Argument delete_system_stat_arguments[] = {
+    [SYSTEM_STAT_NAME] = {"statName", ARGUMENT_STRING, true, .help = "its name"},
+};
+
 static const Argument get_job_description_arguments[] = {
     {"jobId", ARGUMENT_INTEGER, true, .help = "its number"},
 };
@@ -181,6 +199,13 @@ static const Command commands[] = {
         ARGUMENTS(add_user_arguments),
         .prepare = add_user_prepare,
         .done = add_user_done,
+    },
+    {
+        .name = "delete_system_stat",
+        .summary = "Ends a statistic",
+        ARGUMENTS(delete_system_stat_arguments),
+        .run = delete_system_stat_run,
+        .done = delete_system_stat_done,
     },
     {
         .name = "fetch_run",
@@ -214,10 +239,23 @@ static const Command commands[] = {
         .run = get_private_ip_address_run,
     },
     {
+        .name = "get_system_stat",
+        .summary = "The samples of a statistic",
+        ARGUMENTS(get_system_stat_arguments),
+        .run = get_system_stat_run,
+    },
+    {
         .name = "heartbeat",
         .kind = COMMAND_IMMEDIATE,
         .summary = "Whether this server is initialized: STARTING until it is",
         .run = builtin_heartbeat,
+    },
+    {
+        .name = "init_system_stat",
+        .summary = "Begins a statistic: samples of one type at an interval",
+        ARGUMENTS(init_system_stat_arguments),
+        .run = init_system_stat_run,
+        .done = init_system_stat_done,
     },
     {
         .name = "initialize",

@@ -7,6 +7,7 @@
 
 #include "core/config.h"
 #include "core/effect.h"
+#include "health/health.h"
 #include "proto/argument.h"
 #include "store/store.h"
 
@@ -61,6 +62,7 @@ CommandRun *command_run_free(CommandRun *run);
 typedef struct CommandFacts {
     const Config *config;
     const char *runtime_directory; /* kept over restarts; NULL: there is none */
+    Health *health;
 } CommandFacts;
 
 typedef struct CommandContext {

@@ -65,6 +65,8 @@ static const Key keys[] = {
     {"platform", "version", KEY_STRING, FIELD(platform_version), ""},
     {"cloud", "type", KEY_STRING, FIELD(cloud_type), ""},
     {"cloud", "metadata_url", KEY_STRING, FIELD(metadata_url), ""},
+    {"health", "interval", KEY_SECONDS, FIELD(health_interval_usec), "60", 0, 86400},
+    {"health", "history", KEY_INT, FIELD(health_history), "60", 1, 10000},
     {"logging", "level", KEY_STRING, FIELD(log_level), "info"},
     {"logging", "console_level", KEY_STRING, FIELD(console_level), "INFO"},
 };

@@ -39,6 +39,8 @@ typedef struct Config {
     uint64_t alert_interval_usec; /* at least, between two reads */
     char *platform_name;          /* NULL: from os-release */
     char *platform_version;
+    uint64_t health_interval_usec; /* 0: nothing is sampled of our own accord */
+    uint64_t health_history;
     char *log_level;              /* syslog names */
     char *console_level;          /* names of the LOG message */
     struct json_object *features; /* every key of [features], as strings */

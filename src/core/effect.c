@@ -3,10 +3,13 @@
 
 #include <stdio.h>
 
+#include "store/stat-row.h"
 #include "store/user-row.h"
 
 void effect_done(Effect *e) {
     free(e->user);
+    free(e->stat);
+    free(e->stat_type);
     *e = (Effect){};
 }
 
@@ -19,6 +22,15 @@ static int store_termination(const Effect *e, Store *s, const char *guid) {
                : store_set_meta(s, STORE_META_TERMINATING, text);
 }
 
+static int store_stat(const Effect *e, Store *s) {
+    if (!e->stat_type)
+        return store_remove_stat(s, e->stat);
+    return store_set_stat(s, &(const StoredStat){.name = e->stat,
+                                                 .type = e->stat_type,
+                                                 .hold = e->stat_hold,
+                                                 .interval_usec = e->stat_interval_usec});
+}
+
 int effect_store(const Effect *e, Store *s, const char *guid, const char *agent_id) {
     int r = 0;
 
@@ -26,6 +38,8 @@ int effect_store(const Effect *e, Store *s, const char *guid, const char *agent_
         r = store_set_meta(s, STORE_META_INITIALIZED, "yes");
     if (r >= 0 && e->terminating)
         r = store_termination(e, s, guid);
+    if (r >= 0 && e->stat)
+        r = store_stat(e, s);
     if (r < 0 || !e->user)
         return r;
     if (!e->user_is_there)

@@ -12,6 +12,10 @@ typedef struct Effect {
     char *user;       /* NULL: none was added, changed or removed */
     bool user_is_there;
     bool is_administrator;
+    char *stat;      /* NULL: no statistic was defined or removed */
+    char *stat_type; /* NULL: it was removed */
+    uint64_t stat_hold;
+    uint64_t stat_interval_usec;
 } Effect;
 
 void effect_done(Effect *e);

@@ -22,12 +22,11 @@
 #include "basic/log.h"
 #include "basic/memfd-util.h"
 #include "basic/sha256.h"
+#include "core/executor.h"
 #include "core/script-source.h"
 
-#define EXECUTOR "org.dcmagent.Executor1"
-#define EXECUTOR_PATH "/org/dcmagent/Executor1"
-#define ERROR_PREFIX "org.dcmagent.Error."
-#define START_TIMEOUT_USEC (100 * USEC_PER_SEC) /* longer than the executor waits for systemd */
+/* longer than the executor waits for systemd */
+#define START_TIMEOUT_USEC (UNIT_START_USEC_MAX + 10 * USEC_PER_SEC)
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (60 * USEC_PER_SEC)
 
@@ -139,18 +138,6 @@ static int on_status(sd_event_source *source, int fd, uint32_t events, void *use
     return 0;
 }
 
-static bool is_refusal(const sd_bus_error *e) {
-    static const char *const names[] = {
-        ERROR_PREFIX "UnknownCommand", ERROR_PREFIX "InvalidArgument", ERROR_PREFIX "StartFailed",
-        ERROR_PREFIX "Refused",        SD_BUS_ERROR_ACCESS_DENIED,
-    };
-
-    for (size_t i = 0; i < ELEMENTSOF(names); i++)
-        if (sd_bus_error_has_name(e, names[i]))
-            return true;
-    return false;
-}
-
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
     Fetch *f = userdata;
@@ -158,7 +145,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     f->slot = sd_bus_slot_unref(f->slot);
     if (!e)
         (void)sd_event_source_set_enabled(f->status_source, SD_EVENT_ON);
-    else if (is_refusal(e))
+    else if (executor_error_is_final(e))
         fail(f, strempty(e->message));
     else
         retry(f, strempty(e->message));
@@ -185,7 +172,8 @@ static int call_executor(Fetch *f, int order_fd, int write_fd) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     int r;
 
-    r = sd_bus_message_new_method_call(f->bus, &m, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Fetch");
+    r = sd_bus_message_new_method_call(f->bus, &m, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
+                                       "Fetch");
     if (r >= 0)
         r = sd_bus_message_append(m, "sshhha{sv}", f->guid, f->spec->command, order_fd,
                                   f->content_fd, write_fd, 2, "as-root", "b", f->spec->as_root,

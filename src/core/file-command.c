@@ -113,6 +113,8 @@ static struct json_object *json_from_value(const Argument *a, const ArgumentValu
         return json_object_new_boolean(v->boolean);
     case ARGUMENT_INTEGER:
         return json_object_new_int64(v->integer);
+    case ARGUMENT_NUMBER:
+        return json_object_new_double_s(v->number, v->string);
     case ARGUMENT_BASE64:
         return json_from_bytes(v);
     case ARGUMENT_LIST:

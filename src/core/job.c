@@ -30,15 +30,14 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "core/executor.h"
 #include "core/job-result.h"
 #include "core/reply-output.h"
 #include "core/unit.h"
 #include "proto/message.h"
 
-#define EXECUTOR "org.dcmagent.Executor1"
-#define EXECUTOR_PATH "/org/dcmagent/Executor1"
-#define ERROR_PREFIX "org.dcmagent.Error."
-#define START_TIMEOUT_USEC (100 * USEC_PER_SEC) /* longer than the executor waits for systemd */
+/* longer than the executor waits for systemd */
+#define START_TIMEOUT_USEC (UNIT_START_USEC_MAX + 10 * USEC_PER_SEC)
 #define CANCEL_GRACE_USEC (10 * USEC_PER_SEC)
 #define RELEASE_TRIES 3 /* the executor may end with the call; then a new one is activated */
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
@@ -119,7 +118,7 @@ static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     if (!e)
         return 1;
     log_debug("The executor could not release a unit: %s", strempty(e->message));
-    if (r->tries > 1 && !sd_bus_error_has_name(e, ERROR_PREFIX "NoSuchJob"))
+    if (r->tries > 1 && !sd_bus_error_has_name(e, EXECUTOR_ERROR "NoSuchJob"))
         call_release(sd_bus_message_get_bus(m), r->guid, r->tries - 1);
     return 1;
 }
@@ -135,8 +134,8 @@ static void call_release(sd_bus *bus, const char *guid, unsigned tries) {
     }
     r->tries = tries;
     memcpy(r->guid, guid, strlen(guid) + 1);
-    if (sd_bus_call_method_async(bus, &slot, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Release",
-                                 on_released, r, "s", guid) < 0) {
+    if (sd_bus_call_method_async(bus, &slot, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
+                                 "Release", on_released, r, "s", guid) < 0) {
         free(r);
         return;
     }
@@ -343,8 +342,8 @@ static int call_cancel(Job *j) {
 
     if (j->cancel_sent)
         return 0;
-    r = sd_bus_call_method_async(j->bus, &j->cancel_slot, EXECUTOR, EXECUTOR_PATH, EXECUTOR,
-                                 "Cancel", on_cancelled, j, "st", j->guid,
+    r = sd_bus_call_method_async(j->bus, &j->cancel_slot, EXECUTOR_NAME, EXECUTOR_PATH,
+                                 EXECUTOR_INTERFACE, "Cancel", on_cancelled, j, "st", j->guid,
                                  (uint64_t)CANCEL_GRACE_USEC);
     j->cancel_sent = r >= 0;
     return r;
@@ -373,19 +372,6 @@ static void settle(Job *j) {
         query_unit(j);
 }
 
-/* The executor's refusals that are final. */
-static bool is_refusal(const sd_bus_error *e) {
-    static const char *const names[] = {
-        ERROR_PREFIX "UnknownCommand", ERROR_PREFIX "InvalidArgument", ERROR_PREFIX "StartFailed",
-        ERROR_PREFIX "Refused",        SD_BUS_ERROR_ACCESS_DENIED,
-    };
-
-    for (size_t i = 0; i < ELEMENTSOF(names); i++)
-        if (sd_bus_error_has_name(e, names[i]))
-            return true;
-    return false;
-}
-
 static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
     Job *j = userdata;
@@ -394,12 +380,12 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
     j->start_slot = sd_bus_slot_unref(j->start_slot);
     j->dir_fd = safe_close(j->dir_fd); /* it may have been made anew, whatever the answer is */
     /* a refusal says that this call started nothing, but not that no earlier one did */
-    if (!e || sd_bus_error_has_name(e, ERROR_PREFIX "AlreadyStarted") ||
-        (is_refusal(e) && had_directory)) {
+    if (!e || sd_bus_error_has_name(e, EXECUTOR_ERROR "AlreadyStarted") ||
+        (executor_error_is_final(e) && had_directory)) {
         j->start_settled = e;
         j->retry_usec = 0;
         settle(j);
-    } else if (is_refusal(e))
+    } else if (executor_error_is_final(e))
         end_refused(j, strempty(e->message));
     else {
         (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(j->guid)),
@@ -450,7 +436,8 @@ static int call_start(Job *j) {
     char *const none[] = {NULL};
     int r;
 
-    r = sd_bus_message_new_method_call(j->bus, &m, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Start");
+    r = sd_bus_message_new_method_call(j->bus, &m, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
+                                       "Start");
     if (r >= 0)
         r = sd_bus_message_append(m, "ss", j->guid, j->spec.command);
     if (r >= 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   timer ─▶ the oldest rows, SLICE at a time, ─▶ the executor empties ─▶ rows whose output is gone
- * go a ▲        that are too old or too much         directories             │ └── when the oldest
- * will be too old; at once after a full slice, or ──┘ when a row is added and all are too much
+ *   timer ─▶ the oldest rows, SLICE at a time, that are too old or too much
+ *     ▲         └─▶ the executor empties directories ─▶ rows whose output is gone go ─┐
+ *     └── when the oldest will be too old; at once after a full slice, or when a ─────┘
+ *         row is added and all are too much
  *
  * A row is added with the reply of its job, so that of a job whose reply is not stored nothing is
  * touched. It goes after the output: what is repeated after a crash finds nothing to do. */
@@ -16,15 +17,13 @@
 #include "basic/guid.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "core/executor.h"
 #include "store/output-row.h"
 
 #define SOON_USEC (20 * USEC_PER_MSEC)       /* other sources want their turn */
 #define RETRY_MIN_USEC (5 * USEC_PER_SEC)    /* a unit that is not released yet ... */
 #define RETRY_MAX_USEC (3600 * USEC_PER_SEC) /* ... or a file system that is read-only */
 #define SLICE 64u
-#define DROP_TIMEOUT_USEC (60 * USEC_PER_SEC)
-#define EXECUTOR "org.dcmagent.Executor1"
-#define EXECUTOR_PATH "/org/dcmagent/Executor1"
 
 struct OutputRetention {
     Store *store;
@@ -35,7 +34,7 @@ struct OutputRetention {
     sd_bus *bus;
     sd_bus_slot *slot; /* of the call that is under way */
     sd_event_source *timer;
-    char *guids[SLICE]; /* whose output is being dropped */
+    char *guids[SLICE + 1]; /* whose output is being dropped; ends with NULL */
     unsigned n;
     unsigned n_stay;    /* found in this pass and not dropped */
     uint64_t remaining; /* bytes of all outputs, without those that are being dropped */
@@ -167,20 +166,6 @@ static int on_dropped(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return 0;
 }
 
-static int call_executor(OutputRetention *t) {
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r;
-
-    r = sd_bus_message_new_method_call(t->bus, &m, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "DropOutput");
-    if (r >= 0)
-        r = sd_bus_message_open_container(m, 'a', "s");
-    for (unsigned i = 0; i < t->n && r >= 0; i++)
-        r = sd_bus_message_append(m, "s", t->guids[i]);
-    if (r >= 0)
-        r = sd_bus_message_close_container(m);
-    return r < 0 ? r : sd_bus_call_async(t->bus, &t->slot, m, on_dropped, t, DROP_TIMEOUT_USEC);
-}
-
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     OutputRetention *t = userdata;
     int r;
@@ -192,7 +177,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     if (r >= 0)
         r = store_visit_outputs(t->store, SLICE, t->n_stay, take_output, t);
     if (r >= 0 && t->n > 0)
-        r = call_executor(t);
+        r = executor_call_jobs(t->bus, "DropOutput", t->guids, on_dropped, t, &t->slot);
     if (r >= 0 && t->n > 0)
         return 0;
     if (r < 0)

@@ -9,7 +9,7 @@
 #include "proto/request-state.h"
 #include "store/request-row.h"
 
-typedef struct Execution Execution;     /* core/runner.h */
+typedef struct Execution Execution;     /* core/execution.h */
 typedef struct RequestFlow RequestFlow; /* core/request-flow.h */
 
 typedef struct Request {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   timer ─▶ GUIDs of old rows, SLICE at a time ─▶ the executor removes directories ─▶ rows without
- * a ▲                                                                                directory go
- *     └── an hour later; or at once after a full slice ───────────────────────────────────┘
+ *   timer ─▶ GUIDs of old rows, SLICE at a time
+ *     ▲         └─▶ the executor removes directories ─▶ rows without a directory go ─┐
+ *     └── an hour later; at once after a full slice ─────────────────────────────────┘
  *
  * A row whose directory cannot be removed stays, and with it the guard. */
 #include "core/retention.h"
@@ -16,15 +16,13 @@
 #include "basic/guid.h"
 #include "basic/log.h"
 #include "basic/strv.h"
+#include "core/executor.h"
 #include "store/job-row.h"
 
 #define FIRST_USEC (5 * USEC_PER_SEC)
 #define INTERVAL_USEC (3600 * USEC_PER_SEC)
 #define NEXT_SLICE_USEC (20 * USEC_PER_MSEC) /* other sources want their turn */
 #define SLICE 256u
-#define REMOVE_TIMEOUT_USEC (60 * USEC_PER_SEC)
-#define EXECUTOR "org.dcmagent.Executor1"
-#define EXECUTOR_PATH "/org/dcmagent/Executor1"
 
 struct Retention {
     Store *store;
@@ -35,7 +33,7 @@ struct Retention {
     sd_bus *bus;
     sd_bus_slot *slot;
     sd_event_source *timer;
-    char *guids[SLICE + 1]; /* being removed */
+    char *guids[SLICE + 1]; /* being removed; ends with NULL */
     unsigned n;
     unsigned n_stay; /* found in this pass and not removed */
 };
@@ -129,26 +127,18 @@ static int on_removed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 /* 1: the executor was called; 0: there is nothing to call it for. */
 static int remove_directories(Retention *t) {
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     _cleanup_close_ int root_fd = open_root(t);
     bool some = false;
     int r;
 
     if (root_fd < 0 || !t->bus)
         return 0;
-    r = sd_bus_message_new_method_call(t->bus, &m, EXECUTOR, EXECUTOR_PATH, EXECUTOR, "Remove");
-    if (r >= 0)
-        r = sd_bus_message_open_container(m, 'a', "s");
-    for (unsigned i = 0; i < t->n && r >= 0; i++)
-        if (has_directory(root_fd, t->guids[i])) {
-            r = sd_bus_message_append(m, "s", t->guids[i]);
-            some = true;
-        }
-    if (r >= 0)
-        r = sd_bus_message_close_container(m);
-    if (r >= 0 && some)
-        r = sd_bus_call_async(t->bus, &t->slot, m, on_removed, t, REMOVE_TIMEOUT_USEC);
-    return r < 0 ? r : some;
+    for (unsigned i = 0; i < t->n && !some; i++)
+        some = has_directory(root_fd, t->guids[i]);
+    if (!some)
+        return 0;
+    r = executor_call_jobs(t->bus, "Remove", t->guids, on_removed, t, &t->slot);
+    return r < 0 ? r : 1;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {

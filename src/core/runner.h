@@ -4,30 +4,9 @@
 
 #include <systemd/sd-bus.h>
 
-#include "core/job.h"
-#include "core/request.h"
-#include "core/voices.h"
+#include "core/execution.h"
 
 typedef struct Runner Runner;
-
-typedef struct RunnerCallbacks {
-    /* A request is done; takes over the reply. It is still the runner's until runner_forget(). */
-    void (*on_finished)(Request *q, JobEnd end, struct json_object *reply, void *userdata);
-    /* It begins. */
-    void (*on_started)(Request *q, void *userdata);
-    /* An argument that the command does not know. */
-    void (*on_unknown_argument)(Request *q, const char *name, void *userdata);
-    /* Where the payload is; NULL: in the request's row. The caller frees. */
-    int (*load_payload)(const Request *q, char **ret, void *userdata);
-} RunnerCallbacks;
-
-/* What it works with; borrowed. */
-typedef struct RunnerParts {
-    Store *store;
-    Voices *voices;
-    const char *jobs_root; /* the executor's state directory */
-    const CommandFacts *facts;
-} RunnerParts;
 
 int runner_new(sd_event *event, const RunnerParts *parts, const RunnerCallbacks *callbacks,
                void *userdata, Runner **ret);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   ordered (in the store) ─── acknowledged, or 30 s ───▶ job "terminate-GUID" ─┬─ 0: systemd stops
- * us ▲                                                   │                  ├─ strict: we stay └──
- * an agent that is started meanwhile looks ───────┘                  └─ ignoring: we exit
+ *   ordered, stored ── acknowledged, or 30 s ──▶ job "terminate-GUID" ─┬─ 0: systemd stops us
+ *      ▲                                             │                 ├─ strict: we stay
+ *      └── an agent that is started meanwhile looks ─┘                 └─ ignoring: we exit
  *
  * The job runs at most once, as each does. An agent that finds that it has begun was started by
  * somebody afterwards, and forgets the order. */
@@ -14,6 +14,7 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "core/job.h"
+#include "proto/text.h"
 
 #define PATIENCE_USEC (30 * USEC_PER_SEC)
 #define COMMAND "terminate"
@@ -39,9 +40,12 @@ static bool is_ignoring(const Termination *t) {
 
 /* Its own: the request itself has no job. */
 static int make_job_guid(const Termination *t, char **ret) {
-    return asprintf(ret, COMMAND "-%.*s", (int)(GUID_SIZE_MAX - sizeof(COMMAND)), get_guid(t)) < 0
-               ? -ENOMEM
-               : 0;
+    const char *guid = get_guid(t);
+    size_t size = strlen(guid), room = GUID_SIZE_MAX - sizeof(COMMAND);
+
+    if (size > room)
+        size = utf8_cut(guid, room);
+    return asprintf(ret, COMMAND "-%.*s", (int)size, guid) < 0 ? -ENOMEM : 0;
 }
 
 /* What cannot be forgotten now is by the next agent. */

@@ -10,6 +10,7 @@
 #include "basic/time-util.h"
 #include "core/connection-options.h"
 #include "net/wakeup.h"
+#include "proto/text.h"
 #include "system/memory.h"
 
 #define STATUS_SIZE 1024
@@ -28,13 +29,20 @@ struct Uplink {
     uint64_t connected_since_usec;
 };
 
+/* It may have words of a peer or of a file in it, and the bus takes nothing but UTF-8. */
 static void set_status(Uplink *u, const char *format, ...) _printf_(2, 3);
 static void set_status(Uplink *u, const char *format, ...) {
+    _cleanup_free_ char *valid = NULL;
+    char text[STATUS_SIZE];
     va_list ap;
 
     va_start(ap, format);
-    (void)vsnprintf(u->status, sizeof(u->status), format, ap);
+    (void)vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
+    u->status[0] = 0;
+    if (utf8_replace_invalid(text, strlen(text), &valid) >= 0)
+        (void)snprintf(u->status, sizeof(u->status), "%.*s",
+                       (int)utf8_cut(valid, strnlen(valid, sizeof(u->status) - 1)), valid);
     (void)sd_notifyf(false, "STATUS=%s", u->status);
     u->callbacks.on_status(u->userdata);
 }

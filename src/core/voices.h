@@ -25,7 +25,7 @@ void voices_add(Voices *v, const char *guid, const char *command, int dir_fd, bo
 void voices_remove(Voices *v, const char *guid);
 
 /* A job's line, of at most JOB_LINE_MAX bytes, or its progress. `unit` is the job's. -ENOENT: no
- * such job runs. -EAGAIN: it has said enough for now; again after *ret_wait_usec. */
+ * such job runs. -EAGAIN: its lines of this second are used up; again after *ret_wait_usec. */
 int voices_log(Voices *v, const char *unit, int level, const char *text, uint64_t *ret_wait_usec);
 int voices_progress(Voices *v, const char *unit, unsigned percent, const char *text);
 

@@ -16,6 +16,7 @@ typedef struct Context {
     uint32_t limit; /* 0: as many as possible */
     bool refuse;
     bool follow;
+    bool csv;
 } Context;
 
 /* Calls a method of the agent; says on standard error what failed and what to do. The signature is

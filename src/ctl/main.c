@@ -23,6 +23,9 @@ static const Verb verbs[] = {
      N_("connection, identity and open requests (the default)")},
     {"requests", "", 0, true, verb_requests, N_("the newest requests, oldest first")},
     {"jobs", "", 0, true, verb_jobs, N_("jobs that wait or run, and what they use")},
+    {"top", "", 0, true, verb_top, N_("the machine and its jobs, live")},
+    {"stats", "[NAME]", 1, true, verb_stats,
+     N_("what was measured: the newest overview, or what is kept of NAME")},
     {"show", "GUID", 1, true, verb_show, N_("one request with its reply (root)")},
     {"cancel", "GUID", 1, true, verb_cancel, N_("end the job of a request (root)")},
     {"commands", "", 0, true, verb_commands, N_("commands that the manager can order")},
@@ -48,8 +51,9 @@ static void help(void) {
                      verbs[i].arguments, _(verbs[i].help));
     (void)printf(_("\nOptions:\n"
                    "  -j --json      machine-readable output\n"
-                   "  -n --limit=N   how many requests or alerts are listed (20)\n"
+                   "  -n --limit=N   how many requests, alerts or samples are listed (20; 0: all)\n"
                    "  -f --follow    jobs: go on with each change\n"
+                   "     --csv       stats: comma-separated values\n"
                    "     --refuse    pause: refuse new jobs instead of having them wait\n"
                    "     --version   say the version\n"
                    "  -h --help      this\n\n"
@@ -122,13 +126,10 @@ static const Verb *find_verb(const char *name) {
 /* 1: go on; 0: done; -EINVAL: wrong usage */
 static int parse_options(int argc, char *argv[], Context *c) {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"limit", required_argument, NULL, 'n'},
-        {"follow", no_argument, NULL, 'f'},
-        {"refuse", no_argument, NULL, 'r'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {},
+        {"json", no_argument, NULL, 'j'},   {"limit", required_argument, NULL, 'n'},
+        {"follow", no_argument, NULL, 'f'}, {"csv", no_argument, NULL, 'c'},
+        {"refuse", no_argument, NULL, 'r'}, {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},   {},
     };
     char *end;
     int o;
@@ -148,6 +149,9 @@ static int parse_options(int argc, char *argv[], Context *c) {
             break;
         case 'f':
             c->follow = true;
+            break;
+        case 'c':
+            c->csv = true;
             break;
         case 'r':
             c->refuse = true;
@@ -181,7 +185,7 @@ static int run_verb(Context *c, const Verb *verb, int argc, char *argv[]) {
 int main(int argc, char *argv[]) {
     Context c = {.limit = 20};
     const Verb *verb;
-    int r;
+    int n, r;
 
     i18n_init();
     if (argc > 1 && streq(argv[1], "doctor")) /* its options are its own */
@@ -193,11 +197,12 @@ int main(int argc, char *argv[]) {
         return r < 0 ? 2 : EXIT_SUCCESS;
     }
     verb = find_verb(optind < argc ? argv[optind] : "status");
-    if (!verb || argc - optind - 1 > verb->n_arguments ||
-        (verb->n_arguments > 0 && argc - optind - 1 < verb->n_arguments)) {
+    n = MAX(argc - optind - 1, 0);
+    if (!verb || n > verb->n_arguments ||
+        (verb->arguments[0] != '[' && n < verb->n_arguments)) { /* "[NAME]" may be missing */
         (void)fprintf(stderr, verb ? _("Wrong number of arguments. Try dcm-agentctl --help\n")
                                    : _("Unknown verb. Try dcm-agentctl --help\n"));
         return 2;
     }
-    return run_verb(&c, verb, argc - optind - 1, argv + optind + 1);
+    return run_verb(&c, verb, n, argv + optind + 1);
 }

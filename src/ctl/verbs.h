@@ -8,6 +8,8 @@
 int verb_status(const Context *c, int argc, char *argv[]);
 int verb_requests(const Context *c, int argc, char *argv[]);
 int verb_jobs(const Context *c, int argc, char *argv[]);
+int verb_stats(const Context *c, int argc, char *argv[]);
+int verb_top(const Context *c, int argc, char *argv[]);
 int verb_show(const Context *c, int argc, char *argv[]);
 int verb_cancel(const Context *c, int argc, char *argv[]);
 int verb_alerts(const Context *c, int argc, char *argv[]);

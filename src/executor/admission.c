@@ -10,18 +10,27 @@
 #include "basic/strv.h"
 #include "command/trusted-file.h"
 #include "executor/errors.h"
+#include "proto/text.h"
 
 #define POLICY_FILE CONFDIR "/policy.conf"
 #define POLICY_DIRECTORY CONFDIR "/policy.conf.d"
 #define WORKER_PROGRAM PKGLIBDIR "/dcm-call-worker"
 #define CREDENTIALS_DIRECTORY "/run/credentials"
 
+/* A file's mistakes are told in its own words, and the bus takes nothing but UTF-8: an error with
+ * other bytes in it would not be sent at all. */
 static int refuse(const JobRequest *q, sd_bus_error *error, const char *why) {
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    r = utf8_replace_invalid(why, strlen(why), &text);
+    if (r < 0)
+        return r;
     (void)log_struct(LOG_WARNING, 0,
                      LOG_FIELDS(LOG_ID(DCM_MESSAGE_POLICY_REFUSED), LOG_REQUEST(q->guid),
                                 LOG_COMMAND(q->command.name)),
-                     "Refused %s: %s", q->guid, why);
-    return sd_bus_error_set(error, ERROR_REFUSED, why);
+                     "Refused %s: %s", q->guid, text);
+    return sd_bus_error_set(error, ERROR_REFUSED, text);
 }
 
 /* Read anew for each job, so that a change holds at once. */

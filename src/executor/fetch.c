@@ -13,11 +13,8 @@
 #include "executor/admission.h"
 #include "executor/errors.h"
 #include "executor/fetch-properties.h"
-
-#define SYSTEMD_NAME "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
-#define START_TIMEOUT_USEC (90 * USEC_PER_SEC) /* PID 1 may be reloading */
+#include "executor/options.h"
+#include "executor/transient-unit.h"
 
 typedef struct FetchOperation {
     Manager *manager;
@@ -54,37 +51,17 @@ static int fetch_operation_new(Manager *m, sd_bus_message *call, sd_bus_error *e
     return 0;
 }
 
-static int read_option(sd_bus_message *m, FetchRequest *q, const char *name, sd_bus_error *error) {
+static int read_option(sd_bus_message *m, const char *name, void *userdata, sd_bus_error *error) {
+    FetchRequest *q = userdata;
     bool *flag = streq(name, "as-root") ? &q->as_root : streq(name, "network") ? &q->network : NULL;
     int value, r;
 
     if (!flag)
-        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Unknown option %s", name);
+        return -ENOENT;
     r = sd_bus_message_read(m, "v", "b", &value);
-    if (r == -ENXIO)
-        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Option %s has another type", name);
     if (r >= 0)
         *flag = value;
     return r;
-}
-
-static int read_options(sd_bus_message *m, FetchRequest *q, sd_bus_error *error) {
-    const char *name;
-    int r;
-
-    r = sd_bus_message_enter_container(m, 'a', "{sv}");
-    if (r < 0)
-        return r;
-    while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-        r = sd_bus_message_read(m, "s", &name);
-        if (r >= 0)
-            r = read_option(m, q, name, error);
-        if (r >= 0)
-            r = sd_bus_message_exit_container(m);
-        if (r < 0)
-            return r;
-    }
-    return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 /* Whoever has the agent's rights must not have another program, or a device, read or written. */
@@ -125,32 +102,13 @@ static int read_request(sd_bus_message *m, FetchRequest *q, sd_bus_error *error)
     r = sd_bus_message_read(m, "sshhh", &q->guid, &q->command, &q->order_fd, &q->content_fd,
                             &q->status_fd);
     if (r >= 0)
-        r = read_options(m, q, error);
+        r = options_read(m, read_option, q, error);
     if (r < 0)
         return r;
     if (!guid_is_valid(q->guid))
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Not a GUID");
     r = check_descriptors(q, error);
     return r < 0 ? r : check_admission(q, error);
-}
-
-static const char *error_name(const sd_bus_error *e) {
-    static const struct {
-        const char *name, *told;
-    } names[] = {
-        {SYSTEMD_NAME ".UnitExists", ERROR_BUSY},
-        {SYSTEMD_NAME ".TransactionIsDestructive", ERROR_SHUTTING_DOWN},
-        {SYSTEMD_NAME ".ShuttingDown", ERROR_SHUTTING_DOWN},
-        {SD_BUS_ERROR_NO_REPLY, ERROR_UNKNOWN},
-        {SD_BUS_ERROR_TIMEOUT, ERROR_UNKNOWN},
-        {SD_BUS_ERROR_DISCONNECTED, ERROR_UNKNOWN},
-        {"org.freedesktop.DBus.Error.TimedOut", ERROR_UNKNOWN},
-    };
-
-    for (size_t i = 0; i < ELEMENTSOF(names); i++)
-        if (sd_bus_error_has_name(e, names[i].name))
-            return names[i].told;
-    return ERROR_START_FAILED;
 }
 
 static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
@@ -169,7 +127,8 @@ static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error
                      LOG_FIELDS(LOG_REQUEST(o->request.guid), LOG_COMMAND(o->request.command),
                                 LOG_UNIT(o->unit)),
                      "%s was not started: %s", o->unit, e->message ?: e->name);
-    (void)sd_bus_reply_method_errorf(o->call, error_name(e), "%s", e->message ?: e->name);
+    (void)sd_bus_reply_method_errorf(o->call, transient_unit_error(e, ERROR_BUSY), "%s",
+                                     e->message ?: e->name);
     return 0;
 }
 
@@ -178,16 +137,10 @@ static int call_systemd(FetchOperation *o) {
     int r;
 
     guid_to_fetch_unit_name(o->request.guid, o->unit);
-    r = sd_bus_message_new_method_call(o->manager->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH,
-                                       SYSTEMD_INTERFACE, "StartTransientUnit");
-    if (r >= 0)
-        r = sd_bus_message_append(m, "ss", o->unit, "fail");
+    r = transient_unit_new(o->manager->bus, o->unit, &m);
     if (r >= 0)
         r = fetch_append_properties(m, &o->request);
-    if (r >= 0)
-        r = sd_bus_message_append(m, "a(sa(sv))", 0);
-    return r < 0 ? r
-                 : sd_bus_call_async(o->manager->bus, NULL, m, on_started, o, START_TIMEOUT_USEC);
+    return r < 0 ? r : transient_unit_start(m, on_started, o);
 }
 
 int job_fetch(Manager *m, sd_bus_message *message, sd_bus_error *error) {

@@ -18,10 +18,7 @@
 #include "executor/job-dir.h"
 #include "executor/secrets.h"
 #include "executor/start.h"
-
-#define SYSTEMD_NAME "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
+#include "executor/systemd.h"
 
 typedef struct RemoveOperation {
     Manager *manager;

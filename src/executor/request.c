@@ -7,6 +7,7 @@
 #include "basic/fd-util.h"
 #include "basic/strv.h"
 #include "executor/errors.h"
+#include "executor/options.h"
 
 void job_request_done(JobRequest *q) {
     executor_command_done(&q->command);
@@ -70,27 +71,25 @@ static int check_interpreter(const char *s, sd_bus_error *error) {
 }
 
 static int read_secrets(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
-    int r;
+    const char *name;
+    int fd, r;
 
     r = sd_bus_message_enter_container(m, 'v', "a{sh}");
     if (r >= 0)
         r = sd_bus_message_enter_container(m, 'a', "{sh}");
-    while (r >= 0) {
-        Secret *s = &q->secrets[q->n_secrets];
-
+    while (r >= 0 && (r = sd_bus_message_read(m, "{sh}", &name, &fd)) > 0) {
         if (q->n_secrets >= ELEMENTSOF(q->secrets))
-            return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Too many secrets");
-        r = sd_bus_message_read(m, "{sh}", &s->name, &s->fd);
-        if (r <= 0)
-            break;
-        q->n_secrets++;
+            return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "More than %u secrets",
+                                     COMMAND_SECRETS_MAX);
+        q->secrets[q->n_secrets++] = (Secret){.name = name, .fd = fd};
     }
     for (unsigned i = 0; i < 2 && r >= 0; i++)
         r = sd_bus_message_exit_container(m);
     return r;
 }
 
-static int read_option(sd_bus_message *m, JobRequest *q, const char *name, sd_bus_error *error) {
+static int read_option(sd_bus_message *m, const char *name, void *userdata, sd_bus_error *error) {
+    JobRequest *q = userdata;
     int flag = false, r;
 
     if (streq(name, "script"))
@@ -107,29 +106,8 @@ static int read_option(sd_bus_message *m, JobRequest *q, const char *name, sd_bu
         r = sd_bus_message_read(m, "v", "b", &flag);
         q->as_root = flag;
     } else
-        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Unknown option %s", name);
-    if (r == -ENXIO)
-        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Option %s has another type", name);
+        return -ENOENT;
     return r;
-}
-
-static int read_options(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
-    const char *name;
-    int r;
-
-    r = sd_bus_message_enter_container(m, 'a', "{sv}");
-    if (r < 0)
-        return r;
-    while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-        r = sd_bus_message_read(m, "s", &name);
-        if (r >= 0)
-            r = read_option(m, q, name, error);
-        if (r >= 0)
-            r = sd_bus_message_exit_container(m);
-        if (r < 0)
-            return r;
-    }
-    return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 int job_request_read(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
@@ -139,7 +117,7 @@ int job_request_read(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
     if (r >= 0)
         r = sd_bus_message_read_strv(m, &q->arguments);
     if (r >= 0)
-        r = read_options(m, q, error);
+        r = options_read(m, read_option, q, error);
     if (r < 0)
         return r;
     if (!guid_is_valid(q->guid))

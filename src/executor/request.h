@@ -20,7 +20,7 @@ typedef struct JobRequest {
     int own_fd;              /* the same, where the executor opened it */
     uint64_t script_size;
     int input_fd; /* standard input; -1: none */
-    Secret secrets[COMMAND_ARGUMENTS_MAX];
+    Secret secrets[COMMAND_SECRETS_MAX];
     size_t n_secrets;
     bool as_root;
     uint64_t timeout_usec; /* 0: the policy's */

@@ -55,8 +55,8 @@ static int write_all(int root_fd, const JobDir *d, const Secret *secrets, size_t
     _cleanup_close_ int dir_fd = -1;
     int r = 0;
 
-    if (mkdirat(root_fd, d->name, DIRECTORY_MODE) < 0)
-        return -errno;
+    if (mkdirat(root_fd, d->name, DIRECTORY_MODE) < 0) /* not -EEXIST, which says more */
+        return errno == EEXIST ? -EBUSY : -errno;
     dir_fd = openat(root_fd, d->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (dir_fd < 0)
         return -errno;

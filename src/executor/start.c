@@ -30,13 +30,8 @@
 #include "executor/admission.h"
 #include "executor/errors.h"
 #include "executor/job-dir.h"
+#include "executor/transient-unit.h"
 #include "executor/unit-properties.h"
-
-#define SYSTEMD_NAME "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
-#define ERROR_UNIT_EXISTS "org.freedesktop.systemd1.UnitExists"
-#define START_TIMEOUT_USEC (90 * USEC_PER_SEC) /* PID 1 may be reloading */
 
 struct StartOperation {
     StartOperation *next;
@@ -106,37 +101,13 @@ static int refuse(int r, sd_bus_error *error) {
     }
 }
 
-/* Whether an error says that systemd has not started the unit and will not. */
-static bool is_definitive(const sd_bus_error *e) {
-    static const char *const no_answer[] = {SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_TIMEOUT,
-                                            SD_BUS_ERROR_DISCONNECTED,
-                                            "org.freedesktop.DBus.Error.TimedOut"};
-
-    for (size_t i = 0; i < ELEMENTSOF(no_answer); i++)
-        if (sd_bus_error_has_name(e, no_answer[i]))
-            return false;
-    return true;
-}
-
-/* Then every start contradicts the stop jobs of the shutdown. After the boot it will not. */
-static bool is_shutdown(const sd_bus_error *e) {
-    return sd_bus_error_has_name(e, "org.freedesktop.systemd1.TransactionIsDestructive") ||
-           sd_bus_error_has_name(e, "org.freedesktop.systemd1.ShuttingDown");
-}
-
 /* Returns the name of the error that the caller gets. */
 static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
-    const char *name, *text = e->message ?: e->name;
+    const char *name = transient_unit_error(e, ERROR_ALREADY_STARTED);
+    const char *text = e->message ?: e->name;
     int r;
 
-    if (sd_bus_error_has_name(e, ERROR_UNIT_EXISTS))
-        name = ERROR_ALREADY_STARTED;
-    else if (!is_definitive(e))
-        name = ERROR_UNKNOWN;
-    else if (is_shutdown(e))
-        name = ERROR_SHUTTING_DOWN;
-    else {
-        name = ERROR_START_FAILED;
+    if (streq(name, ERROR_START_FAILED)) {
         secrets_drop(o->dir.name);
         r = job_dir_write_start_failure(&o->dir, sd_bus_error_get_errno(e));
         if (r < 0)
@@ -207,17 +178,10 @@ static int call_systemd(StartOperation *o) {
     int r;
 
     guid_to_unit_name(o->request.guid, o->unit);
-    r = sd_bus_message_new_method_call(o->manager->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH,
-                                       SYSTEMD_INTERFACE, "StartTransientUnit");
-    if (r >= 0)
-        r = sd_bus_message_append(m, "ss", o->unit, "fail");
+    r = transient_unit_new(o->manager->bus, o->unit, &m);
     if (r >= 0)
         r = unit_append_properties(m, &o->request, &o->dir, o->manager->state_dir);
-    if (r >= 0)
-        r = sd_bus_message_append(m, "a(sa(sv))", 0);
-    if (r < 0)
-        return r;
-    return sd_bus_call_async(o->manager->bus, NULL, m, on_started, o, START_TIMEOUT_USEC);
+    return r < 0 ? r : transient_unit_start(m, on_started, o);
 }
 
 static int wait_for_other(StartOperation *o) {

@@ -22,11 +22,9 @@
 #include "executor/errors.h"
 #include "executor/job-dir.h"
 #include "executor/secrets.h"
+#include "executor/systemd.h"
 
-#define SYSTEMD_NAME "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
-#define ERROR_NO_SUCH_UNIT "org.freedesktop.systemd1.NoSuchUnit"
+#define ERROR_NO_SUCH_UNIT SYSTEMD_NAME ".NoSuchUnit"
 #define UNIT_PREFIX "dcm-job-" /* guid_to_unit_name() */
 #define UNIT_SUFFIX ".service"
 #define RELEASE_GRACE_USEC (5 * USEC_PER_SEC)

@@ -16,6 +16,7 @@
 #include "basic/log.h"
 #include "executor/append.h"
 #include "executor/sandbox-properties.h"
+#include "system/platform.h"
 
 #define RUN_PROGRAM PKGLIBDIR "/dcm-run"
 #define RUN_DIRECTORY "/run/dcm-job"
@@ -66,6 +67,8 @@ static int append_variable(sd_bus_message *m, const char *name, const char *valu
 }
 
 static int append_environment(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
+    _cleanup_(platform_done) Platform platform = {};
+
     TRY(sd_bus_message_open_container(m, 'r', "sv"));
     TRY(sd_bus_message_append(m, "s", "Environment"));
     TRY(sd_bus_message_open_container(m, 'v', "as"));
@@ -74,6 +77,10 @@ static int append_environment(sd_bus_message *m, const JobRequest *q, const JobD
         TRY(sd_bus_message_append(m, "s", environment[i]));
     TRY(append_variable(m, "DCM_REQUEST_ID", d->name));
     TRY(append_variable(m, "DCM_COMMAND", q->command.name));
+    if (platform_read(&platform) >= 0) {
+        TRY(append_variable(m, "DCM_AGENT_PLATFORM_NAME", platform.name));
+        TRY(append_variable(m, "DCM_AGENT_PLATFORM_VERSION", platform.version));
+    }
     TRY(sd_bus_message_close_container(m));
     TRY(sd_bus_message_close_container(m));
     return sd_bus_message_close_container(m);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *  PHASE_TLS ── handshake ──▶ PHASE_REQUEST ── all is written ──▶ PHASE_ANSWER ── head ──▶
- * on_open()
+ *  PHASE_TLS ── handshake ──▶ PHASE_REQUEST ── all written ──▶ PHASE_ANSWER ── head ──▶ on_open()
  */
 #include "net/tunnel.h"
 

@@ -2,8 +2,8 @@
 #include "proto/argument-type.h"
 
 static const char *const names[_ARGUMENT_TYPE_MAX] = {
-    [ARGUMENT_STRING] = "string", [ARGUMENT_BOOL] = "boolean", [ARGUMENT_INTEGER] = "integer",
-    [ARGUMENT_BASE64] = "base64", [ARGUMENT_LIST] = "list",
+    [ARGUMENT_STRING] = "string", [ARGUMENT_BOOL] = "boolean",  [ARGUMENT_INTEGER] = "integer",
+    [ARGUMENT_NUMBER] = "number", [ARGUMENT_BASE64] = "base64", [ARGUMENT_LIST] = "list",
 };
 
 const char *argument_type_to_string(ArgumentType type) {

@@ -8,6 +8,7 @@ typedef enum ArgumentType {
     ARGUMENT_STRING,
     ARGUMENT_BOOL,
     ARGUMENT_INTEGER,
+    ARGUMENT_NUMBER, /* with or without a fraction */
     ARGUMENT_BASE64, /* bytes */
     ARGUMENT_LIST,   /* of strings */
     _ARGUMENT_TYPE_MAX,

@@ -2,6 +2,7 @@
 #include "proto/argument.h"
 
 #include <gnutls/gnutls.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "basic/bounds.h"
@@ -73,6 +74,18 @@ static int parse_integer(struct json_object *value, ArgumentValue *ret) {
     return errno != 0 || end == s || *end || strchr(" \t\n\v\f\r+", s[0]) ? -EINVAL : 0;
 }
 
+/* The same, with a fraction and an exponent if it likes. */
+static int parse_number(struct json_object *value, ArgumentValue *ret) {
+    const char *s = scalar_text(value);
+    char *end;
+
+    if (!s || json_object_is_type(value, json_type_boolean) || s[strspn(s, "0123456789+-.eE")] ||
+        strchr("+e", s[0]))
+        return -EINVAL;
+    ret->number = strtod(s, &end);
+    return end == s || *end || !isfinite(ret->number) ? -EINVAL : parse_string(value, ret);
+}
+
 static int parse_base64(struct json_object *value, ArgumentValue *ret) {
     gnutls_datum_t in, out = {};
     int r;
@@ -126,8 +139,8 @@ static int parse_list(struct json_object *value, ArgumentValue *ret) {
 static int parse_value(ArgumentType type, struct json_object *value, ArgumentValue *ret) {
     static int (*const parsers[_ARGUMENT_TYPE_MAX])(struct json_object *, ArgumentValue *) = {
         [ARGUMENT_STRING] = parse_string,   [ARGUMENT_BOOL] = parse_bool,
-        [ARGUMENT_INTEGER] = parse_integer, [ARGUMENT_BASE64] = parse_base64,
-        [ARGUMENT_LIST] = parse_list,
+        [ARGUMENT_INTEGER] = parse_integer, [ARGUMENT_NUMBER] = parse_number,
+        [ARGUMENT_BASE64] = parse_base64,   [ARGUMENT_LIST] = parse_list,
     };
 
     ret->is_set = true;

@@ -9,7 +9,8 @@ typedef struct ArgumentValue {
     bool is_set;
     bool boolean;
     int64_t integer;
-    char *string; /* string, or decoded bytes with a NUL behind them */
+    double number;
+    char *string; /* string, a number's text, or decoded bytes with a NUL behind them */
     size_t size;
     char **list; /* NULL-terminated */
 } ArgumentValue;

@@ -27,6 +27,7 @@
     "bytes, updated"
 #define N_ALERT_COLUMNS 14
 #define N_META_COLUMNS 2
+#define N_STAT_COLUMNS 4
 #define N_OUTPUT_COLUMNS 3
 
 /* A table to be carried over. Column 0 of a select is the row's number. */
@@ -68,6 +69,14 @@ static const Salvage users = {
     .insert = "INSERT OR IGNORE INTO users (name, agent_id, administrator, created)"
               " VALUES (?1, ?2, ?3, ?4)",
     .n_columns = N_USER_COLUMNS,
+};
+
+static const Salvage stats = {
+    .select_up = "SELECT 0, name, type, hold, interval FROM stats ORDER BY name",
+    .select_down = "SELECT 0, name, type, hold, interval FROM stats ORDER BY name DESC",
+    .insert = "INSERT OR IGNORE INTO stats (name, type, hold, interval) SELECT ?1, ?2, ?3, ?4"
+              " WHERE typeof(?3) = 'integer' AND typeof(?4) = 'integer'",
+    .n_columns = N_STAT_COLUMNS,
 };
 
 static const Salvage alerts = {
@@ -202,6 +211,8 @@ int store_salvage(Store *to, const char *damaged) {
         r = copy_table(to, from, &outputs);
     if (r >= 0)
         r = copy_table(to, from, &users);
+    if (r >= 0)
+        r = copy_table(to, from, &stats);
     if (r >= 0)
         r = copy_table(to, from, &alerts);
     if (r >= 0)

@@ -61,6 +61,13 @@ static const char *const migrations[] = {
     " created INTEGER NOT NULL" /* CLOCK_REALTIME in us, for people */
     ") WITHOUT ROWID;",
     /* 5 */
+    "CREATE TABLE stats ("
+    " name TEXT PRIMARY KEY NOT NULL,"
+    " type TEXT NOT NULL,"
+    " hold INTEGER NOT NULL,"
+    " interval INTEGER NOT NULL" /* us */
+    ") WITHOUT ROWID;",
+    /* 6 */
     "CREATE TABLE alerts ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT," /* the order in which they are told */
     " guid TEXT NOT NULL UNIQUE,"

@@ -65,6 +65,10 @@ static const char *const sql[_STATEMENT_MAX] = {
     [STATEMENT_SUM_OUTPUTS] = "SELECT ifnull(sum(bytes), 0) FROM outputs",
     [STATEMENT_LIST_OUTPUTS] = "SELECT guid, bytes, updated FROM outputs"
                                " ORDER BY updated, rowid LIMIT ?1 OFFSET ?2",
+    [STATEMENT_SET_STAT] =
+        "INSERT OR REPLACE INTO stats (name, type, hold, interval) VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_REMOVE_STAT] = "DELETE FROM stats WHERE name = ?1",
+    [STATEMENT_LIST_STATS] = "SELECT name, type, hold, interval FROM stats ORDER BY name",
     [STATEMENT_ADD_ALERT] =
         "INSERT OR IGNORE INTO alerts (guid, hash, state, time, received, level, rule, user,"
         " source_ip, subject, message, bytes, updated)"

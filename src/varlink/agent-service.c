@@ -237,7 +237,7 @@ static void method_get_status(AgentService *s, VarlinkConnection *c,
                 ?: json_add_string(o, "manager_url", uplink_get_url(u))
                 ?: json_add_string(o, "agent_id", agent_get_agent_id(s->agent))
                 ?: json_add_string(o, "server_name", agent_get_server_name(s->agent))
-                ?: json_add_string(o, "pause", agent_pause_to_string(agent_get_pause(s->agent)))
+                ?: json_add_string(o, "pause", agent_get_pause(s->agent))
                 ?: add_counts(s->agent, o);
     if (r < 0)
         log_warning_errno(r, "The state cannot be told: %m");

@@ -4,8 +4,8 @@
  *       └──────── too long, too slow, no call, the peer is gone: the connection ends ───┘
  *
  * One call of a connection at a time. A connection that does not get on for IDLE_USEC ends, unless
- * we are the one who owes an answer; one user cannot have more than a part of all connections, so
- * that another one always gets in. */
+ * it is we who owe an answer; one user cannot have more than a part of all connections, so that
+ * another one always gets in. */
 #include "varlink/server.h"
 
 #include <sys/queue.h>
@@ -75,8 +75,8 @@ static void end(VarlinkConnection *c) {
     free(c);
 }
 
-/* What it waits for now. While an answer is owed that is only the peer's end, of which epoll always
- * tells; half an end is none: a peer may have said all that it has to say. */
+/* While we owe an answer nothing is waited for but the end of the connection, which epoll reports
+ * whatever is asked for. That the peer has closed its sending side is no end: it still reads. */
 static void wait_for(VarlinkConnection *c) {
     uint32_t events = c->out ? EPOLLOUT : c->answering ? 0 : EPOLLIN;
 

@@ -68,7 +68,8 @@ def syncs_per_request(build, work, count=300):
     log = work / "strace"
     trace = subprocess.Popen(["strace", "-f", "-q", "-c", "-o", log, "-p", pid],
                              stderr=subprocess.DEVNULL)
-    time.sleep(0.5)
+    while trace.poll() is None and "TracerPid:\t0\n" in pathlib.Path(f"/proc/{pid}/status").read_text():
+        time.sleep(0.01)  # until it is attached
     load(build, work, 1, count, agent_peer)
     trace.terminate()
     trace.wait()

@@ -104,6 +104,9 @@ def test_environment_of_a_script(manager):
     names = re.findall(r"^(\w+)=", text, re.M)
     assert text.splitlines()[-4:-1] == ["0022", "/var/lib/dcm", "/dev/null"]
     assert f"DCM_REQUEST_ID={guid}\n" in text and "DCM_COMMAND=env\n" in text
+    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', pathlib.Path("/etc/os-release").read_text(), re.M))
+    assert f"DCM_AGENT_PLATFORM_NAME={release['ID']}\n" in text
+    assert f"DCM_AGENT_PLATFORM_VERSION={release['VERSION_ID']}\n" in text
     page = (HERE.parent.parent / "docs/man/dcm-agent-scripts.7").read_text()
     known = set(re.findall(r"\bEv (\w+)", " ".join(re.findall(r"^\.It (Ev .*)", page, re.M))))
     assert sorted(set(names) - {"_", "SHLVL", "PWD", "OLDPWD"} - known) == [], "not in the page"
@@ -166,9 +169,10 @@ def test_broken_files_harm_nothing_else(manager):
               "key": "[command]\nhelp = x\nkeys = 1\n", "lists": "[command]\nhelp = x\n[argument l]\ntype = list\n"
               "[argument m]\n", "section": "[command]\nhelp = x\n[sandbox]\nPrivateTmp = perhaps\n",
               "default": "[command]\nhelp = x\n[argument n]\ntype = integer\ndefault = x\n",
-              "nul": "[command]\nhelp = x\0\n"}
+              "nul": "[command]\nhelp = x\0\n", "latin": "[command]\nhelp = x\nschl\xfcssel = 1\n"}
     for name, text in broken.items():
-        (COMMANDS / f"{name}.conf").write_text(text)
+        (COMMANDS / f"{name}.conf").write_text(text, "latin-1")
+    pathlib.Path(os.fsdecode(bytes(COMMANDS) + b"/\xfc.conf")).write_text("[command]\nhelp = x\n")
     add("theirs", "[command]\nhelp = x\n")
     shutil.chown(COMMANDS / "theirs.conf", "dcm")
     load(manager)
@@ -178,6 +182,7 @@ def test_broken_files_harm_nothing_else(manager):
     for name in [*broken, "theirs"]:
         assert f"{COMMANDS}/{name}.conf defines no command: " in done.stderr
         assert f"{COMMANDS}/{name}.conf defines no command: " in journal
+    assert f"{COMMANDS}/\ufffd.conf defines no command: " in done.stderr
     for name in set(broken) - {"heartbeat"} | {"theirs"}:
         guid = order(manager, name)
         assert "is not known" in manager.wait_message("NACK", guid)["error_message"]
@@ -259,6 +264,28 @@ def test_secret_is_seen_by_its_job_alone(manager, json_input):
     assert not subprocess.run(["grep", "-rlaF", CANARY, "/var/lib/dcm-jobs", "/run/systemd"],
                               capture_output=True).stdout
     fifo.unlink()
+
+
+def definition(n, head="", keys="secret = yes\n"):
+    """A command with so many arguments that reach the script as files."""
+    return f"[command]\nhelp = x\n{head}" + "".join(f"[argument a{i}]\n{keys}" for i in range(n))
+
+
+def test_many_secrets(manager):
+    """What is handed over as a file is a descriptor on the bus, which has room for few; JSON is one, whatever it has."""
+    add("eight", definition(8), "#!/bin/bash\ncat \"$@\"\n")
+    add("alljson", definition(32, "input = json\n"), "#!/bin/bash\ngrep -o 'value[0-9]*' | sort -u | wc -l\n")
+    for name, keys in (("nine", "secret = yes\n"), ("ninebytes", "type = base64\n")):
+        add(name, definition(9, keys=keys), "#!/bin/sh\n")
+    load(manager)
+    values = {f"a{i}": f"value{i}" for i in range(32)}
+    assert do(manager, "eight", **dict(list(values.items())[:8]))["message"] == "".join(list(values.values())[:8])
+    assert do(manager, "alljson", **values)["message"] == "32\n"
+    told = subprocess.run(["dcm-agentctl", "commands"], capture_output=True, text=True, check=True).stderr
+    for name in ("nine", "ninebytes"):
+        assert (f"{COMMANDS}/{name}.conf defines no command: more than 8 arguments that are secret or base64 "
+                "need input = json") in told
+        assert "is not known" in manager.wait_message("NACK", order(manager, name, a0="x"))["error_message"]
 
 
 def test_whoever_is_the_agent_is_bound_by_the_files(manager):

@@ -13,7 +13,6 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 import urllib.parse
 
 import pytest
@@ -306,13 +305,13 @@ def test_nothing_is_lost_while_the_agent_restarts(manager, way):
     os.chmod("/run/dcm-test-never", 0o666)
     guid = order(manager, "#!/bin/bash\nfor i in {1..60}; do dcm-log say $i || exit 1; echo file $i >>$DCM_LOG_FILE; "
                  "read -r -t 0.05 <>/run/dcm-test-never || true; done\n")
-    for n in (10, 30):
+    for restarts, n in enumerate((10, 30), 1):
         wait_line(manager, guid, "INFO", f"say {n}")
         if way == "kill":
             run("systemctl", "kill", "-s", "KILL", "dcm-agent.service")
         else:
             run("systemctl", "restart", "dcm-agent.service")
-        time.sleep(0.2)
+        manager.wait_offer(1 + restarts)
     assert reply_to(manager, guid)["return_code"] == 0
     told = [text for _, text in lines(manager, guid)]
     assert {f"say {i}" for i in range(1, 61)} <= set(told)

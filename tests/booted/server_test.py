@@ -168,7 +168,10 @@ def test_initialize_by_the_administrators_own_script(manager, hosts, users):
     script.write_text("#!/bin/bash\necho \"mine: $*\"\nexit 9\n")
     script.chmod(0o755)
     reply = do(manager, "initialize", **{**IDENTITY, "customerId": 7})
+    script.write_text("")
+    masked = do(manager, "initialize", **{**IDENTITY, "customerId": 7})
     script.unlink()
+    assert masked["return_code"] == 1 and "addUser is masked" in masked["error_message"], masked
     assert reply["return_code"] == 9
     assert reply["message"].startswith("mine: c007 c007 Customer Account false\n")
     assert "making the customer's user failed with 9" in reply["message"]
@@ -447,6 +450,25 @@ def test_users_that_the_agent_did_not_make(manager, users):
     assert not exists("frank")
 
 
+def test_another_name_of_root_is_not_removed(manager):
+    """His processes would be all of root's."""
+    passwd = pathlib.Path("/etc/passwd")
+    before = passwd.read_text()
+    passwd.write_text(before + "toor:x:0:0::/nowhere:/bin/sh\n")
+    reply = do(manager, "remove_user", userId="toor", force=True)
+    passwd.write_text(before)
+    assert reply["return_code"] == 1 and "another name of root" in reply["error_message"]
+
+
+def test_status_of_a_program_that_fails_is_told(manager, users):
+    users("ivan")
+    run("mount", "--bind", "/etc/group", "/etc/group")  # so that nothing can take its place
+    reply = do(manager, "add_user", userId="ivan")
+    run("umount", "/etc/group")
+    assert reply["return_code"] == 10, reply  # groupadd(8): can't update group file
+    assert do(manager, "add_user", userId="ivan")["return_code"] == 0
+
+
 def test_sessions_end_with_the_user(manager, users):
     users("grace")
     assert do(manager, "add_user", userId="grace")["return_code"] == 0
@@ -482,10 +504,11 @@ def is_enabled():
     return run("systemctl", "is-enabled", "dcm-agent.service", check=False).strip()
 
 
-def test_terminate(manager, enabled):
+@pytest.mark.parametrize("guid", ["t1", "x" + "ä" * 511], ids=["short", "longest"])
+def test_terminate(manager, enabled, guid):
     """The reply comes first, and nothing stops before the manager has it."""
-    manager.request("t1", "terminate", {"ignoreErrors": "false"})
-    reply = manager.wait_message("REPLY", "t1")
+    manager.request(guid, "terminate", {"ignoreErrors": "false"})
+    reply = manager.wait_message("REPLY", guid)
     assert reply["payload"]["return_code"] == 0
     manager.request("beat", "heartbeat")
     manager.wait_message("REPLY", "beat")
@@ -493,7 +516,6 @@ def test_terminate(manager, enabled):
     manager.ack(reply)
     wait_for(lambda: show("dcm-agent.service", "ActiveState") == "inactive", "the end")
     assert is_enabled() == "disabled" and show("dcm-agent.socket", "ActiveState") == "inactive"
-    assert manager.of_type("REPLY", "t1") == [reply] or len(manager.of_type("REPLY", "t1")) >= 1
     run("systemctl", "start", "dcm-agent.service")
     manager.wait_offer(2)
     manager.request("after", "heartbeat")

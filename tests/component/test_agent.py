@@ -430,9 +430,10 @@ def test_properties_on_the_bus(agent, manager):
     details = json.loads(agent.call("GetRequest", "s", g))["data"][0]
     assert json.loads(details["reply"]["data"])["reply_object"] == "STARTING"
     commands = json.loads(agent.call("ListCommands"))["data"][0]
-    assert [c[0] for c in commands] == ["add_user", "fetch_run", "get_agent_data", "get_job_description",
-                                        "get_job_output", "get_private_ip_address", "heartbeat", "initialize",
-                                        "remove_user", "rename", "run_script", "terminate", "upgrade"]
+    assert [c[0] for c in commands] == ["add_user", "delete_system_stat", "fetch_run", "get_agent_data",
+                                        "get_job_description", "get_job_output",
+                                        "get_private_ip_address", "get_system_stat", "heartbeat",
+                                        "init_system_stat", "initialize", "remove_user", "rename", "run_script", "terminate", "upgrade"]
 
 
 def resident_kib(agent):

@@ -185,6 +185,7 @@ def test_manager_keeps_results_when_the_clock_jumps(tmp_path):
 # Where the wall clock may be read, and what for. That list is all that keeps a new use from being
 # overlooked.
 FOR_PEOPLE = {
+    "health/health.c": "when a sample was taken",
     "core/uplink.c": "ConnectedSinceUSec on D-Bus",
     "doctor/examine.c": "the clock itself, and a certificate's end",
     "net/tls-verify.c": "the clock beside a certificate's dates, in an error text",

@@ -184,8 +184,13 @@ def test_line_in_pieces_before_and_after_the_answer(connected, manager, executor
     assert error_of(manager, guid) == "The download failed: because"
 
 
-@pytest.mark.parametrize("name", ["Refused", "UnknownCommand", "InvalidArgument", "StartFailed",
-                                  "org.freedesktop.DBus.Error.AccessDenied"])
+DBUS = "org.freedesktop.DBus.Error."
+# the last ones: an executor of another version
+FINAL = ["Refused", "UnknownCommand", "InvalidArgument", "StartFailed", f"{DBUS}AccessDenied", f"{DBUS}InvalidArgs",
+         f"{DBUS}UnknownMethod", f"{DBUS}UnknownInterface", f"{DBUS}UnknownObject"]
+
+
+@pytest.mark.parametrize("name", FINAL)
 def test_refusals_are_final(connected, manager, executor, name):
     """Though the end of the pipe may be seen first."""
     guid = order(manager)
@@ -196,7 +201,27 @@ def test_refusals_are_final(connected, manager, executor, name):
     assert error_of(manager, guid) == "because"
 
 
-@pytest.mark.parametrize("name", ["Busy", "Unknown", "ShuttingDown", "org.freedesktop.DBus.Error.NoReply"])
+@pytest.mark.parametrize("name", FINAL)
+def test_refusals_of_the_job_are_final(connected, manager, executor, name):
+    guid = order(manager)
+    executor.wait("Fetch").write(SCRIPT, b"ok\n")
+    executor.wait("Start").refuse(name)
+    assert error_of(manager, guid) == "because"
+    assert [call.method for call in executor.calls] == ["Fetch", "Start"]
+
+
+@pytest.mark.parametrize("name", ["NoSpace", "Unknown", "ShuttingDown", f"{DBUS}LimitsExceeded", f"{DBUS}NoReply",
+                                  f"{DBUS}ServiceUnknown"])
+def test_start_that_may_succeed_later_is_tried_again(connected, manager, executor, name):
+    guid = order(manager)
+    executor.wait("Fetch").write(SCRIPT, b"ok\n")
+    for n in (1, 2):
+        executor.wait("Start", n).refuse(name)
+    executor.wait("Start", 3).refuse("Refused")
+    assert error_of(manager, guid) == "because"
+
+
+@pytest.mark.parametrize("name", ["Busy", "Unknown", "ShuttingDown", f"{DBUS}NoReply"])
 def test_what_passes_is_tried_again(connected, manager, executor, name):
     """With a file and a pipe of its own; the former ones are given up."""
     guid = order(manager)

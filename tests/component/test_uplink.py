@@ -35,12 +35,13 @@ def test_guard_that_is_lost_keeps_the_agent_from_connecting(agent, manager, key,
     assert not manager.offers
 
 
-def test_dropin_that_cannot_be_read_keeps_the_agent_from_connecting(agent, manager):
-    """Root reads everything, so it is a directory."""
+@pytest.mark.parametrize("name, told", [("pin", "pin"), ("p\udcff", "p\ufffd")])
+def test_dropin_that_cannot_be_read_keeps_the_agent_from_connecting(agent, manager, name, told):
+    """Root reads everything, so it is a directory; whatever its name, the bus is told."""
     agent.configure(manager.url())
-    (agent.dropins / "pin.conf").mkdir()
+    (agent.dropins / f"{name}.conf").mkdir()
     agent.start()
-    idle(agent, f"what may stand in {agent.dropins}/pin.conf Is a directory")
+    idle(agent, f"what may stand in {agent.dropins}/{told}.conf Is a directory")
 
 
 def test_unusable_reload_ends_the_connection_and_reconnect_does_not_bring_it_back(agent, manager):

@@ -50,6 +50,37 @@ def check_commands():
             yield f"there is no line that begins {row!r}"
 
 
+def stat_types():
+    """(name, reply type, keys with unit, key of the rows) of each statistic."""
+    source = read("src/health/stat-type.c")
+    tables = {name: re.findall(r'\{"([\w-]+)", "([^"]+)", -?\d+, "[^"]+"\}', body) for name, body in
+              re.findall(r"static const StatField (\w+)\[\] = \{(.*?)\n\};", source, re.S)}
+    assert sum(map(len, tables.values())) == source.count('    {"') > 0
+    for name, body in re.findall(r'\n        \.name = "([\w-]+)",\n(.*?)\n    \},', source, re.S):
+        used = re.findall(r"FIELDS\((\w+)\)|ROWS\(\"[\w-]+\", (\w+)\)", body)
+        rows = re.search(r'ROWS\("([\w-]+)"|\.rows = "([\w-]+)"', body)
+        yield (name, re.search(r'reply_type = "(\w+)"', body)[1],
+               [key for pair in used for table in pair if table for key in tables[table]],
+               rows and (rows[1] or rows[2]))
+
+
+def check_statistics():
+    """Every type of statistic is in dcm-agent-health(7) with its reply type, keys, units and rows."""
+    types, text = list(stat_types()), page("dcm-agent-health").split(".Sh TYPES")[1]
+    assert len(types) >= 18
+    documented = dict(re.findall(r"\n\.Ss ([\w-]+)\n(.*?)(?=\n\.S[sh] )", text, re.S))
+    for name in sorted(documented.keys() ^ {t[0] for t in types}):
+        yield f"dcm-agent-health(7) and src/health/stat-type.c differ in the type {name}"
+    for name, reply_type, keys, rows in types:
+        body = documented.get(name, "")
+        if f".Li {reply_type} ." not in body:
+            yield f"dcm-agent-health(7): {name} has no reply type {reply_type}"
+        if re.findall(r"^\.It Li (\S+) Ta (\S+) Ta ", body, re.M) != keys:
+            yield f"dcm-agent-health(7): the keys or units of {name} are others"
+        if rows and f"Rows:\n.Li {rows} ." not in body:
+            yield f"dcm-agent-health(7): {name} has no rows {rows}"
+
+
 def config_keys():
     table = read("src/core/config.c").split("keys[] = {")[1].split("\n};")[0]
     keys = re.findall(r'\{"(\w+)", "(\w+)", KEY_(\w+), FIELD\(\w+\),\s+"([^"]*)"'

@@ -11,11 +11,11 @@
 static const Argument table[] = {
     {"text", ARGUMENT_STRING, false},    {"flag", ARGUMENT_BOOL, false},
     {"bytes", ARGUMENT_BASE64, false},   {"list", ARGUMENT_LIST, false},
-    {"number", ARGUMENT_INTEGER, false},
+    {"number", ARGUMENT_INTEGER, false}, {"real", ARGUMENT_NUMBER, false},
 };
 static const Argument mandatory[] = {{"needed", ARGUMENT_STRING, true}};
 
-enum { TEXT, FLAG, BYTES, LIST, NUMBER };
+enum { TEXT, FLAG, BYTES, LIST, NUMBER, REAL };
 
 static struct json_object *parse_json(const char *text) {
     struct json_object *o = NULL;
@@ -250,6 +250,36 @@ static void test_names(void) {
     g_assert_null(argument_type_to_string(_ARGUMENT_TYPE_MAX));
 }
 
+static void test_number(void) {
+    static const struct {
+        const char *value;
+        double number;
+    } good[] = {
+        {"0", 0},          {"-1", -1},     {"7", 7},          {"0.5", 0.5},    {"1e3", 1000},
+        {"-2.5E-1", -.25}, {"\"10\"", 10}, {"\"0.25\"", .25}, {"\"1e1\"", 10}, {"\".5\"", .5},
+    };
+    static const char *const bad[] = {"true",    "\"\"",    "\" 1\"",  "\"1 \"",       "\"+1\"",
+                                      "\"0x1\"", "\"inf\"", "\"nan\"", "\"1e999\"",    "\"1,5\"",
+                                      "[1]",     "{}",      "\"e1\"",  "\"1\\u0000\"", "\"-\""};
+
+    for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+        ArgumentValue v[ELEMENTSOF(table)];
+
+        assert_good("real", good[i].value, v);
+        g_assert_cmpfloat(v[REAL].number, ==, good[i].number);
+        g_assert_nonnull(v[REAL].string);
+        argument_values_done(v, ELEMENTSOF(v));
+    }
+    for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+        ArgumentValue v[ELEMENTSOF(table)];
+        _cleanup_free_ char *error = NULL;
+
+        if (parse("real", bad[i], v, &error) != -EINVAL)
+            g_error("accepted: %s", bad[i]);
+        g_assert_cmpstr(error, ==, "The argument 'real' is not a valid number");
+    }
+}
+
 static void test_integer(void) {
     static const struct {
         const char *value;
@@ -298,6 +328,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/argument/bounds", test_bounds);
     g_test_add_func("/argument/unknown", test_unknown);
     g_test_add_func("/argument/names", test_names);
+    g_test_add_func("/argument/number", test_number);
     g_test_add_func("/argument/integer", test_integer);
     return g_test_run();
 }

@@ -114,6 +114,8 @@ static void test_mistakes(void) {
         {"[command]\nhelp = x\n[sandbox]\nUser = root\n", "User in [sandbox]"},
         {"[command]\nhelp = x\n[sandbox]\nProtectHome = maybe\n", "ProtectHome in [sandbox]"},
         {"[command]\nhelp = x\n[sandbox]\nReadWritePaths = a\n", "ReadWritePaths in [sandbox]"},
+        {"[command]\nhelp = x\n[sandbox]\nReadWritePaths = /\xff\n", "ReadWritePaths in [sandbox]"},
+        {"[command]\nhelp = x\n[limits]\nwritable_paths = /\xff\n", "writable_paths in [limits]"},
         {"[command]\nhelp = x\n[sandbox]\nSystemCallFilter =\n", "SystemCallFilter in"},
         {"[command]\nhelp = x\n[sandbox]\nRestrictAddressFamilies = unix\n", "RestrictAddress"},
         {"[command]\nhelp = x\n  y\n", "help in [command]"},
@@ -131,6 +133,43 @@ static void test_mistakes(void) {
         g_assert_null(f);
         if (!strstr(error, cases[i].problem))
             g_error("%s: %s", cases[i].text, error);
+    }
+}
+
+static char *make_arguments(const char *head, const char *keys, unsigned n) {
+    GString *text = g_string_new("[command]\nhelp = x\n");
+
+    g_string_append(text, head);
+    for (unsigned i = 0; i < n; i++)
+        g_string_append_printf(text, "[argument a%u]\n%s", i, keys);
+    return g_string_free(text, FALSE);
+}
+
+/* Each is a descriptor on the bus; on standard input all of them are one. */
+static void test_arguments_that_are_files(void) {
+    static const struct {
+        const char *head, *keys;
+        unsigned n;
+        bool ok;
+    } cases[] = {
+        {"", "secret = yes\n", COMMAND_SECRETS_MAX, true},
+        {"", "secret = yes\n", COMMAND_SECRETS_MAX + 1, false},
+        {"", "type = base64\n", COMMAND_SECRETS_MAX + 1, false},
+        {"", "", COMMAND_ARGUMENTS_MAX, true},
+        {"input = json\n", "secret = yes\n", COMMAND_ARGUMENTS_MAX, true},
+        {"worker = a.b\n", "secret = yes\n", COMMAND_ARGUMENTS_MAX, true},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        g_autofree char *text = make_arguments(cases[i].head, cases[i].keys, cases[i].n);
+        _cleanup_(command_file_freep) CommandFile *f = NULL;
+        _cleanup_free_ char *error = NULL;
+
+        g_assert_cmpint(command_file_parse("x", text, &f, &error), ==, cases[i].ok ? 0 : -EINVAL);
+        g_assert_cmpstr(error, ==,
+                        cases[i].ok ? NULL
+                                    : "more than 8 arguments that are secret or base64 need "
+                                      "input = json");
     }
 }
 
@@ -266,6 +305,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/command-file/all-keys", test_all_keys);
     g_test_add_func("/command-file/worker", test_worker);
     g_test_add_func("/command-file/mistakes", test_mistakes);
+    g_test_add_func("/command-file/arguments-that-are-files", test_arguments_that_are_files);
     g_test_add_func("/command-file/names", test_names);
     g_test_add_func("/command-file/only-trusted-files-count", test_only_trusted_files_count);
     g_test_add_func("/command-file/scripts-shadow", test_scripts_shadow);

@@ -3,6 +3,7 @@
  * that the users that the agent has made are known over restarts. */
 #include "core/effect.h"
 #include "store-fixture.h"
+#include "store/stat-row.h"
 #include "store/user-row.h"
 
 static int on_user(const StoredUser *user, void *userdata) {
@@ -71,9 +72,49 @@ static void test_facts(void) {
     }
 }
 
+static int on_stat(const StoredStat *stat, void *userdata) {
+    g_string_append_printf(userdata, "%s/%s/%u/%u ", stat->name, stat->type, (unsigned)stat->hold,
+                           (unsigned)stat->interval_usec);
+    return 0;
+}
+
+static void assert_stats(Store *s, const char *expected) {
+    g_autoptr(GString) found = g_string_new(NULL);
+
+    g_assert_cmpint(store_visit_stats(s, on_stat, found), ==, 0);
+    g_assert_cmpstr(found->str, ==, expected);
+}
+
+static void test_stats(void) {
+    _cleanup_fixture_ Fixture f = {};
+    Effect b = {.stat = (char[]){"b"},
+                .stat_type = (char[]){"load"},
+                .stat_hold = 5,
+                .stat_interval_usec = 100000};
+    Effect a = {.stat = (char[]){"a"}, .stat_type = (char[]){"memory"}, .stat_hold = 1};
+
+    fixture_init(&f);
+    assert_stats(f.store, "");
+    take(f.store, &b, NULL);
+    take(f.store, &a, NULL);
+    reopen(&f);
+    assert_stats(f.store, "a/memory/1/0 b/load/5/100000 ");
+    b.stat_hold = 6;
+    take(f.store, &b, NULL); /* made once more, after a restart */
+    assert_stats(f.store, "a/memory/1/0 b/load/6/100000 ");
+    a.stat_type = NULL;
+    take(f.store, &a, NULL);
+    take(f.store, &a, NULL);
+    assert_stats(f.store, "b/load/6/100000 ");
+}
+
 static void test_rolled_back(void) {
     _cleanup_fixture_ Fixture f = {};
-    const Effect e = {.initialized = true, .user = (char[]){"x"}, .user_is_there = true};
+    const Effect e = {.initialized = true,
+                      .user = (char[]){"x"},
+                      .user_is_there = true,
+                      .stat = (char[]){"s"},
+                      .stat_type = (char[]){"load"}};
     _cleanup_free_ char *initialized = NULL;
 
     fixture_init(&f);
@@ -83,12 +124,14 @@ static void test_rolled_back(void) {
     g_assert_cmpint(store_get_meta(f.store, STORE_META_INITIALIZED, &initialized), ==, 0);
     g_assert_null(initialized);
     assert_users(f.store, "");
+    assert_stats(f.store, "");
 }
 
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/effect/users", test_users);
     g_test_add_func("/effect/facts", test_facts);
+    g_test_add_func("/effect/stats", test_stats);
     g_test_add_func("/effect/rolled-back", test_rolled_back);
     return g_test_run();
 }

@@ -75,6 +75,7 @@ static void test_void(void) {
         "[limits]\ncpu_weight = 10001\n",
         "[limits]\nwritable_paths = tmp\n",
         "[limits]\nwritable_paths = /a/../b\n",
+        "[limits]\nwritable_paths = /\xff\n",
         "[limits x]\nunknown = 1\n",
         "[policy]\nallow_scripts\n",
         "[policy]\ndeny_commands = run_script\n  rename\n",

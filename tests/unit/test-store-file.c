@@ -180,7 +180,7 @@ static void test_newer_version(void) {
     run_sql(f.path, "PRAGMA user_version = 1000");
     g_assert_cmpint(store_open(f.path, &f.store), ==, -EPROTONOSUPPORT);
     /* migrates again */
-    run_sql(f.path, "DROP TABLE jobs; DROP TABLE outputs; DROP TABLE users");
+    run_sql(f.path, "DROP TABLE jobs; DROP TABLE outputs; DROP TABLE users; DROP TABLE stats");
     run_sql(f.path, "DROP TABLE alerts; DROP TABLE alert_totals");
     run_sql(f.path, "PRAGMA user_version = 1");
     reopen(&f);

@@ -144,10 +144,11 @@ static void test_migration(void) {
     g_assert_cmpint(
         sqlite3_exec(db, "DROP TABLE alerts; DROP TABLE alert_totals", NULL, NULL, NULL), ==,
         SQLITE_OK);
-    g_assert_cmpint(sqlite3_exec(db,
-                                 "DROP TABLE users; DROP TABLE outputs; PRAGMA user_version = 2",
-                                 NULL, NULL, NULL),
-                    ==, SQLITE_OK);
+    g_assert_cmpint(
+        sqlite3_exec(
+            db, "DROP TABLE stats; DROP TABLE users; DROP TABLE outputs; PRAGMA user_version = 2",
+            NULL, NULL, NULL),
+        ==, SQLITE_OK);
     sqlite3_close(db);
     g_assert_cmpint(store_open(f.path, &f.store), ==, 0);
     assert_rows(f.store, 9, 0, 0, "ac");

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* org.dcmagent.Agent1.Health, as dbus/org.dcmagent.Agent1.xml describes it. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "core/agent.h"
+
+typedef struct HealthObject HealthObject;
+
+/* Publishes what is sampled, at `path`, which must outlive it. */
+int health_object_new(sd_bus *bus, const char *path, Agent *agent, HealthObject **ret);
+HealthObject *health_object_free(HealthObject *o);
+DEFINE_CLEANUP(HealthObject *, health_object_free)
+
+/* A new sample. */
+void health_object_sampled(HealthObject *o, const Stat *stat, const Series *series);

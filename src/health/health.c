@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *   timer of a group ─▶ sources_read() ─▶ measure ─▶ sample ─▶ series of each definition ─▶
+ * observer └──▶ systemd is asked ─ answer ─▶ the same for what needs it
+ *
+ * A group is all definitions of one interval. It has the last reading and the one before. */
+#include "health/health.h"
+
+#include <sys/queue.h>
+
+#include "basic/log.h"
+#include "basic/time-util.h"
+#include "health/failed-units.h"
+
+#define UNITS_MASK SOURCE_MASK(SOURCE_UNITS)
+/* How much later a timer may end, so that several end together: a tenth, but at most this. */
+#define ACCURACY_USEC_MAX (250 * USEC_PER_MSEC)
+
+typedef struct Group {
+    Health *health;
+    uint64_t interval_usec, next_usec;
+    sd_event_source *timer;
+    unsigned mask; /* sources that its definitions need */
+    Snapshot snapshots[2];
+    unsigned current; /* which of them is the last */
+    bool waits;       /* for systemd's answer */
+    TAILQ_HEAD(, Stat) stats;
+    LIST_ENTRY(Group) groups;
+} Group;
+
+struct Stat {
+    StatDefinition definition;
+    char *name;
+    Group *group;
+    Series *series[STAT_COMPONENTS_MAX];
+    size_t n_series;
+    TAILQ_ENTRY(Stat) in_group, stats;
+};
+
+struct Health {
+    sd_event *event;
+    Sources *sources;
+    FailedUnits *units;
+    SeriesBudget budget;
+    Measure measure; /* reused */
+    unsigned n_stats[_STAT_OWNER_MAX];
+    bool budget_was_short;
+    void (*on_sample)(const Stat *stat, const Series *series, void *userdata);
+    void *userdata;
+    LIST_HEAD(, Group) groups;
+    TAILQ_HEAD(, Stat) stats;
+};
+
+static Stat *stat_free(Stat *s) {
+    if (!s)
+        return NULL;
+    for (size_t i = 0; i < s->n_series; i++)
+        series_free(s->series[i]);
+    free(s->name);
+    free(s);
+    return NULL;
+}
+DEFINE_CLEANUP(Stat *, stat_free)
+
+static const Snapshot *get_now(const Group *g) {
+    return &g->snapshots[g->current];
+}
+
+static const Snapshot *get_before(const Group *g) {
+    return &g->snapshots[!g->current];
+}
+
+/* samples */
+
+static void keep(Health *h, const Stat *s, Series *series, const Group *g) {
+    const StatType *t = series_get_type(series);
+    Sample *sample = NULL;
+    int r;
+
+    h->measure.n_rows = 0;
+    r = t->measure(get_before(g), get_now(g), &h->measure);
+    if (r == 0)
+        return;
+    if (r > 0)
+        r = sample_new(t, &h->measure, get_now(g)->realtime_usec, &sample);
+    if (r >= 0)
+        r = series_add(series, sample);
+    if (r < 0) {
+        if (!h->budget_was_short)
+            (void)log_warning_errno(r, "A sample of %s cannot be kept: %m", s->name);
+        h->budget_was_short = true;
+        return;
+    }
+    if (h->on_sample)
+        h->on_sample(s, series, h->userdata);
+}
+
+/* Of the types that need systemd's answer, or of the others. */
+static void keep_all(Group *g, bool of_units) {
+    Stat *s;
+
+    TAILQ_FOREACH(s, &g->stats, in_group)
+    for (size_t i = 0; i < s->n_series; i++)
+        if (!(series_get_type(s->series[i])->sources & UNITS_MASK) == !of_units)
+            keep(g->health, s, s->series[i], g);
+}
+
+static void on_units(void *userdata) {
+    Health *h = userdata;
+    Group *g;
+
+    LIST_FOREACH(g, &h->groups, groups) {
+        Snapshot *now = &g->snapshots[g->current];
+
+        if (!g->waits)
+            continue;
+        g->waits = false;
+        now->n_failed_units =
+            failed_units_get(h->units, &now->failed_units, &now->n_failed_units_named);
+        now->have |= UNITS_MASK;
+        keep_all(g, true);
+    }
+}
+
+static void read_sources(Group *g, unsigned mask, const Snapshot *before, Snapshot *ret) {
+    ret->realtime_usec = now_usec(CLOCK_REALTIME);
+    ret->interval_usec = g->interval_usec;
+    sources_read(g->health->sources, mask, before, ret);
+}
+
+static void sample_group(Group *g) {
+    Snapshot *now;
+
+    g->current = !g->current;
+    now = &g->snapshots[g->current];
+    now->have = 0;
+    read_sources(g, g->mask, get_before(g), now);
+    keep_all(g, false);
+    if (g->mask & UNITS_MASK)
+        g->waits = failed_units_ask(g->health->units) >= 0;
+}
+
+/* groups */
+
+static int arm(Group *g) {
+    int r;
+
+    r = sd_event_source_set_time(g->timer, g->next_usec);
+    return r < 0 ? r : sd_event_source_set_enabled(g->timer, SD_EVENT_ONESHOT);
+}
+
+/* What was missed (a stopped process, a machine that slept) is not made up for. */
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
+    Group *g = userdata;
+
+    g->next_usec += g->interval_usec;
+    if (g->next_usec <= now)
+        g->next_usec = now + g->interval_usec;
+    sample_group(g);
+    return arm(g);
+}
+
+static void group_free(Group *g) {
+    LIST_REMOVE(g, groups);
+    sd_event_source_disable_unref(g->timer);
+    snapshot_done(&g->snapshots[0]);
+    snapshot_done(&g->snapshots[1]);
+    free(g);
+}
+
+static int group_new(Health *h, uint64_t interval_usec, Group **ret) {
+    Group *g = calloc(1, sizeof(*g));
+    int r;
+
+    if (!g)
+        return -ENOMEM;
+    g->health = h;
+    g->interval_usec = interval_usec;
+    g->next_usec = now_usec(CLOCK_BOOTTIME) + interval_usec;
+    TAILQ_INIT(&g->stats);
+    LIST_INSERT_HEAD(&h->groups, g, groups);
+    r = sd_event_add_time(h->event, &g->timer, CLOCK_BOOTTIME, g->next_usec,
+                          MIN(interval_usec / 10, ACCURACY_USEC_MAX), on_timer, g);
+    if (r < 0) {
+        group_free(g);
+        return r;
+    }
+    *ret = g;
+    return 0;
+}
+
+static int get_group(Health *h, uint64_t interval_usec, Group **ret) {
+    unsigned n = 0;
+    Group *g;
+
+    LIST_FOREACH(g, &h->groups, groups) {
+        if (g->interval_usec == interval_usec) {
+            *ret = g;
+            return 0;
+        }
+        n++;
+    }
+    return n < STAT_INTERVALS_MAX ? group_new(h, interval_usec, ret) : -EMLINK;
+}
+
+static void leave_group(Stat *s) {
+    Group *g = s->group;
+    Stat *other;
+
+    TAILQ_REMOVE(&g->stats, s, in_group);
+    g->mask = 0;
+    TAILQ_FOREACH(other, &g->stats, in_group)
+    g->mask |= other->definition.type->sources;
+    if (TAILQ_EMPTY(&g->stats))
+        group_free(g);
+}
+
+/* A source that is new to the group is read now, so that the next time there is a rate. */
+static void join_group(Stat *s, Group *g) {
+    unsigned missing = s->definition.type->sources & ~g->mask;
+    Snapshot *now = &g->snapshots[g->current];
+
+    s->group = g;
+    TAILQ_INSERT_TAIL(&g->stats, s, in_group);
+    g->mask |= missing;
+    read_sources(g, missing, get_before(g), now);
+}
+
+/* definitions */
+
+static int add_series(Stat *s, Health *h) {
+    const StatType *components[STAT_COMPONENTS_MAX];
+    size_t n = stat_type_components(s->definition.type, components);
+    /* a reply with several types has the newest sample of each */
+    size_t hold = n > 1 && s->definition.owner == STAT_OWNER_MANAGER ? 1 : s->definition.hold;
+    int r = 0;
+
+    for (; s->n_series < n && r >= 0; s->n_series += r >= 0)
+        r = series_new(components[s->n_series], hold, &h->budget, &s->series[s->n_series]);
+    return r;
+}
+
+int health_add(Health *h, const StatDefinition *d, Stat **ret) {
+    _cleanup_(stat_freep) Stat *s = NULL;
+    Group *g;
+    int r;
+
+    assert(d->hold > 0 && d->hold <= STAT_HOLD_MAX && d->interval_usec >= STAT_INTERVAL_USEC_MIN);
+    if (health_find(h, d->owner, d->name))
+        return -EEXIST;
+    if (h->n_stats[d->owner] >= STATS_MAX)
+        return -ENOSPC;
+    s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    s->name = strdup(d->name);
+    if (!s->name)
+        return -ENOMEM;
+    s->definition = *d;
+    s->definition.name = s->name;
+    r = add_series(s, h);
+    if (r >= 0)
+        r = get_group(h, d->interval_usec, &g);
+    if (r < 0)
+        return r;
+    join_group(s, g);
+    TAILQ_INSERT_TAIL(&h->stats, s, stats);
+    h->n_stats[d->owner]++;
+    if (ret)
+        *ret = s;
+    TAKE_PTR(s);
+    return 0;
+}
+
+Stat *health_find(const Health *h, StatOwner owner, const char *name) {
+    Stat *s;
+
+    TAILQ_FOREACH(s, &h->stats, stats)
+    if (s->definition.owner == owner && streq(s->name, name))
+        return s;
+    return NULL;
+}
+
+void health_remove(Health *h, Stat *stat) {
+    leave_group(stat);
+    TAILQ_REMOVE(&h->stats, stat, stats);
+    h->n_stats[stat->definition.owner]--;
+    stat_free(stat);
+    h->budget_was_short = false;
+    if (TAILQ_EMPTY(&h->stats))
+        sources_rest(h->sources);
+}
+
+int health_visit(const Health *h, int (*visit)(const Stat *stat, void *userdata), void *userdata) {
+    const Stat *s;
+    int r = 0;
+
+    TAILQ_FOREACH(s, &h->stats, stats) {
+        r = visit(s, userdata);
+        if (r != 0)
+            break;
+    }
+    return r;
+}
+
+const StatDefinition *stat_get_definition(const Stat *s) {
+    return &s->definition;
+}
+
+bool stat_take_over(Stat *s) {
+    bool was_inherited = s->definition.is_inherited;
+
+    s->definition.is_inherited = false;
+    return was_inherited;
+}
+
+size_t stat_get_n_series(const Stat *s) {
+    return s->n_series;
+}
+
+const Series *stat_get_series(const Stat *s, size_t i) {
+    return i < s->n_series ? s->series[i] : NULL;
+}
+
+/* {"timestamp": of the newest, "memory": {...}, ...} */
+static int overview_to_json(const Stat *s, struct json_object **ret) {
+    _cleanup_json_ struct json_object *o = json_object_new_object();
+    uint64_t newest_usec = 0;
+    int r;
+
+    for (size_t i = 0; i < s->n_series; i++) {
+        const Sample *sample = series_get_newest(s->series[i]);
+
+        newest_usec = MAX(newest_usec, sample ? sample_get_time(sample) : 0);
+    }
+    if (!o)
+        return -ENOMEM;
+    r = json_add_timestamp(o, newest_usec);
+    for (size_t i = 0; i < s->n_series && r >= 0; i++) {
+        const Sample *sample = series_get_newest(s->series[i]);
+        const StatType *t = series_get_type(s->series[i]);
+        struct json_object *part;
+
+        if (!sample)
+            continue;
+        part = json_object_new_object();
+        r = json_add(o, t->name, part);
+        if (r >= 0)
+            r = sample_add_json(sample, t, part);
+    }
+    if (r >= 0)
+        *ret = newest_usec > 0 ? TAKE_PTR(o) : NULL;
+    return r;
+}
+
+static int newest_to_json(const Stat *s, struct json_object **ret) {
+    _cleanup_json_ struct json_object *array = json_object_new_array();
+    struct json_object *o = NULL;
+    int r;
+
+    if (!array)
+        return -ENOMEM;
+    r = overview_to_json(s, &o);
+    if (r >= 0 && o && json_object_array_add(array, o) < 0) {
+        (void)json_object_put(o);
+        r = -ENOMEM;
+    }
+    if (r >= 0)
+        *ret = TAKE_PTR(array);
+    return r;
+}
+
+int stat_to_json(const Stat *s, size_t size_max, struct json_object **ret, size_t *ret_left_out) {
+    _cleanup_json_ struct json_object *o = json_object_new_object();
+    struct json_object *array = NULL;
+    size_t left_out = 0;
+    int r;
+
+    if (!o)
+        return -ENOMEM;
+    if (s->definition.type->measure)
+        r = series_to_json(s->series[0], size_max, &array, &left_out);
+    else
+        r = newest_to_json(s, &array);
+    if (r >= 0)
+        r = json_add(o, "status", array);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(o);
+    *ret_left_out = left_out;
+    return 0;
+}
+
+void health_sample(Health *h, uint64_t interval_usec) {
+    Group *g;
+
+    LIST_FOREACH(g, &h->groups, groups)
+    if (g->interval_usec == interval_usec)
+        sample_group(g);
+}
+
+void health_set_observer(Health *h,
+                         void (*on_sample)(const Stat *stat, const Series *series, void *userdata),
+                         void *userdata) {
+    h->on_sample = on_sample;
+    h->userdata = userdata;
+}
+
+void health_set_bus(Health *h, sd_bus *bus) {
+    failed_units_set_bus(h->units, bus);
+}
+
+int health_new(sd_event *event, const char *root, Health **ret) {
+    _cleanup_(health_freep) Health *h = calloc(1, sizeof(*h));
+    int r;
+
+    if (!h)
+        return -ENOMEM;
+    TAILQ_INIT(&h->stats);
+    h->event = sd_event_ref(event);
+    h->budget.max = STAT_SAMPLES_SIZE_MAX;
+    r = sources_new(root, &h->sources);
+    if (r >= 0)
+        r = failed_units_new(on_units, h, &h->units);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(h);
+    return 0;
+}
+
+Health *health_free(Health *h) {
+    Stat *s;
+
+    if (!h)
+        return NULL;
+    while ((s = TAILQ_FIRST(&h->stats)))
+        health_remove(h, s);
+    failed_units_free(h->units);
+    sources_free(h->sources);
+    measure_done(&h->measure);
+    sd_event_unref(h->event);
+    free(h);
+    return NULL;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "health/proc-file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+
+#define CHUNK ((size_t)4096)
+
+static int reserve(ProcText *t) {
+    size_t wanted = t->allocated ? t->allocated * 2 : 2 * CHUNK;
+    char *grown;
+
+    if (t->allocated - t->size > CHUNK)
+        return 0;
+    grown = realloc(t->text, wanted);
+    if (!grown)
+        return -ENOMEM;
+    t->text = grown;
+    t->allocated = wanted;
+    return 0;
+}
+
+/* The kernel makes the text at the first read, and hands it out by pages. */
+static int read_all(int fd, ProcText *t) {
+    int r;
+
+    for (t->size = 0;;) {
+        ssize_t n;
+
+        r = reserve(t);
+        if (r < 0)
+            return r;
+        n = pread(fd, t->text + t->size, t->allocated - t->size - 1, (off_t)t->size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        t->size += (size_t)n;
+        t->text[t->size] = 0;
+        if (n == 0)
+            return 0;
+        if (t->size > PROC_FILE_MAX)
+            return -EFBIG;
+    }
+}
+
+int proc_file_read(ProcFile *f, int root_fd, const char *path, ProcText *text) {
+    int r;
+
+    if (f->fd < 0)
+        f->fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (f->fd < 0)
+        return -errno;
+    r = read_all(f->fd, text);
+    if (r < 0)
+        proc_file_close(f);
+    return r;
+}
+
+void proc_file_close(ProcFile *f) {
+    f->fd = safe_close(f->fd);
+}
+
+void proc_text_done(ProcText *text) {
+    free(text->text);
+    *text = (ProcText){};
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One reading of all that is wanted, and the files that it is read from. A rate needs two of them.
+ */
+#pragma once
+
+#include "health/disk.h"
+#include "health/file-system.h"
+#include "health/footprint.h"
+#include "health/interface.h"
+#include "health/load.h"
+#include "health/memory.h"
+#include "health/temperature.h"
+#include "system/proc.h"
+
+typedef enum Source {
+    SOURCE_CPU,
+    SOURCE_DISKS,
+    SOURCE_INTERFACES,
+    SOURCE_MEMORY,
+    SOURCE_LOAD,
+    SOURCE_PRESSURE,
+    SOURCE_FILE_SYSTEMS,
+    SOURCE_TEMPERATURE,
+    SOURCE_FOOTPRINT,
+    SOURCE_UNITS, /* systemd is asked: health/failed-units.h */
+    _SOURCE_MAX,
+} Source;
+
+#define SOURCE_MASK(s) (1u << (s))
+
+enum { PRESSURE_CPU, PRESSURE_MEMORY, PRESSURE_IO, _PRESSURE_MAX };
+
+typedef struct SourceTime {
+    uint64_t monotonic_usec; /* stands still while the machine sleeps */
+    uint64_t boottime_usec;
+} SourceTime;
+
+typedef struct Snapshot {
+    unsigned have; /* sources that were read */
+    uint64_t realtime_usec;
+    uint64_t interval_usec; /* at which it is taken */
+    SourceTime times[_SOURCE_MAX];
+    CpuTimes cpu;
+    DiskTable disks;
+    InterfaceTable interfaces;
+    Memory memory;
+    Load load;
+    Pressure pressure[_PRESSURE_MAX];
+    Footprint footprint;
+    /* these do not need an earlier reading, and belong to the sources */
+    const FileSystemTable *file_systems;
+    const SensorTable *sensors;
+    int n_failed_units; /* as of failed_units_get() */
+    char *const *failed_units;
+    size_t n_failed_units_named;
+} Snapshot;
+
+void snapshot_done(Snapshot *s);
+
+/* Seconds of CLOCK_MONOTONIC between two readings of a source. 0: there is no rate, because one of
+ * them is missing, because they are closer than half of the interval, or because the machine has
+ * slept in between. */
+double snapshot_elapsed(const Snapshot *before, const Snapshot *now, Source source);
+
+typedef struct Sources Sources;
+
+/* Reads proc and sys below that directory. */
+int sources_new(const char *root, Sources **ret);
+Sources *sources_free(Sources *s);
+DEFINE_CLEANUP(Sources *, sources_free)
+/* Closes its files, until something is read again. */
+void sources_rest(Sources *s);
+
+/* Reads the sources of the mask into *ret; what `before` has is not read again where it need not
+ * be. A source that cannot be read is not in ret->have. SOURCE_UNITS is left to the caller. */
+void sources_read(Sources *s, unsigned mask, const Snapshot *before, Snapshot *ret);

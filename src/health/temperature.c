@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "health/temperature.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "health/table.h"
+
+#define READINGS_PER_LOOK 60u
+#define LABEL_MAX ((size_t)256)
+
+int temperature_parse(const char *text, double *ret) {
+    char *end;
+    long n;
+
+    errno = 0;
+    n = strtol(text, &end, 10);
+    if (errno != 0 || end == text || (*end && *end != '\n') || n < -273150 || n > 10000000)
+        return -EBADMSG;
+    *ret = (double)n / 1000;
+    return 0;
+}
+
+static void clear(SensorTable *t) {
+    for (size_t i = 0; i < t->n; i++)
+        proc_file_close(&t->sensors[i].file);
+    t->n = 0;
+}
+
+void sensor_table_done(SensorTable *t) {
+    clear(t);
+    free(t->sensors);
+    *t = (SensorTable){};
+}
+
+/* One line of a file; "" where there is none. */
+static void read_label(int fd, const char *path, char *ret, size_t size) {
+    _cleanup_free_ char *text = NULL;
+
+    *ret = 0;
+    if (read_file_at(fd, path, LABEL_MAX, &text, NULL) < 0)
+        return;
+    text[strcspn(text, "\n")] = 0;
+    (void)snprintf(ret, size, "%s", text);
+}
+
+static int add(SensorTable *t, const char *name, const char *label, const char *path) {
+    Sensor s = {.file = PROC_FILE_INIT};
+    int r;
+
+    if (strlen(path) >= sizeof(s.path))
+        return 0;
+    r = table_reserve((void **)&t->sensors, &t->allocated, t->n, sizeof(s), HEALTH_SENSORS_MAX);
+    if (r < 0)
+        return r;
+    (void)snprintf(s.name, sizeof(s.name), "%s%s%s", name, *label ? " " : "", label);
+    (void)snprintf(s.path, sizeof(s.path), "%s", path);
+    t->sensors[t->n++] = s;
+    return 0;
+}
+
+typedef int (*Visitor)(SensorTable *t, int root_fd, const char *directory, const char *entry);
+
+static int compare(const struct dirent **a, const struct dirent **b) {
+    return strverscmp((*a)->d_name, (*b)->d_name);
+}
+
+/* In the order of their numbers. */
+static int visit_directory(SensorTable *t, int root_fd, const char *directory, Visitor visit) {
+    struct dirent **entries = NULL;
+    int n, r = 0;
+
+    n = scandirat(root_fd, directory, &entries, NULL, compare);
+    if (n < 0)
+        return errno == ENOMEM ? -ENOMEM : 0;
+    for (int i = 0; i < n; i++) {
+        if (r >= 0 && entries[i]->d_name[0] != '.')
+            r = visit(t, root_fd, directory, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
+/* "temp1_input" of a chip; its name is "temp1_label" or its number. */
+static int on_chip_file(SensorTable *t, int root_fd, const char *directory, const char *entry) {
+    char path[128], chip[32], label[32];
+    size_t size = strlen(entry);
+    static const char suffix[] = "_input";
+
+    if (strncmp(entry, "temp", 4) != 0 || size <= 4 + strlen(suffix) ||
+        !streq(entry + size - strlen(suffix), suffix))
+        return 0;
+    size -= strlen(suffix);
+    (void)snprintf(path, sizeof(path), "%s/name", directory);
+    read_label(root_fd, path, chip, sizeof(chip));
+    if (streq(chip, "drivetemp") || streq(chip, "nvme"))
+        return 0;
+    (void)snprintf(path, sizeof(path), "%s/%.*s_label", directory, (int)MIN(size, (size_t)16),
+                   entry);
+    read_label(root_fd, path, label, sizeof(label));
+    if (!*label)
+        (void)snprintf(label, sizeof(label), "%.*s", (int)MIN(size, (size_t)16), entry);
+    (void)snprintf(path, sizeof(path), "%s/%.24s", directory, entry);
+    return add(t, chip, label, path);
+}
+
+static int on_chip(SensorTable *t, int root_fd, const char *directory, const char *entry) {
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "%s/%.24s", directory, entry);
+    return visit_directory(t, root_fd, path, on_chip_file);
+}
+
+static int on_zone(SensorTable *t, int root_fd, const char *directory, const char *entry) {
+    char path[80], type[32];
+
+    if (strncmp(entry, "thermal_zone", strlen("thermal_zone")) != 0)
+        return 0;
+    (void)snprintf(path, sizeof(path), "%s/%.32s/type", directory, entry);
+    read_label(root_fd, path, type, sizeof(type));
+    (void)snprintf(path, sizeof(path), "%s/%.32s/temp", directory, entry);
+    return add(t, type, entry, path);
+}
+
+static int look(SensorTable *t, int root_fd) {
+    int r;
+
+    clear(t);
+    r = visit_directory(t, root_fd, "sys/class/hwmon", on_chip);
+    if (r >= 0 && t->n == 0)
+        r = visit_directory(t, root_fd, "sys/class/thermal", on_zone);
+    return r == -ENOBUFS ? 0 : r;
+}
+
+int sensor_table_read(SensorTable *t, int root_fd, ProcText *text) {
+    int r;
+
+    if (t->n_readings++ % READINGS_PER_LOOK == 0) {
+        r = look(t, root_fd);
+        if (r < 0)
+            return r;
+    }
+    for (size_t i = 0; i < t->n; i++) {
+        Sensor *s = &t->sensors[i];
+
+        r = proc_file_read(&s->file, root_fd, s->path, text);
+        s->is_known = r >= 0 && temperature_parse(text->text, &s->celsius) >= 0;
+        if (r == -ENOMEM)
+            return r;
+    }
+    return 0;
+}

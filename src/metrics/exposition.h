@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenMetrics 1.0 text. */
+#pragma once
+
+#include <stdio.h>
+
+#include "basic/macro.h"
+
+typedef enum MetricType {
+    METRIC_COUNTER,
+    METRIC_GAUGE,
+    METRIC_INFO,
+    _METRIC_TYPE_MAX,
+} MetricType;
+
+typedef struct MetricFamily {
+    const char *name; /* ends with the unit, if there is one */
+    MetricType type;
+    const char *unit; /* or NULL */
+    const char *help;
+} MetricFamily;
+
+typedef struct Exposition {
+    FILE *f;
+    char *text;
+    size_t size;
+    const MetricFamily *family; /* the one that was begun */
+} Exposition;
+
+int exposition_init(Exposition *x);
+void exposition_done(Exposition *x);
+/* Each family is begun once; its samples follow. The family must outlive them. */
+void exposition_begin(Exposition *x, const MetricFamily *family);
+/* Labels: names and values in turn, NULL at the end; a value may be any text. NAN: no sample. */
+void exposition_add(Exposition *x, const char *const *labels, double value);
+/* A sample without labels, of a family of its own. */
+void exposition_add_single(Exposition *x, const MetricFamily *family, double value);
+/* Ends the text, which belongs to the exposition. -ENOMEM. */
+int exposition_end(Exposition *x);

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a booted machine: statistics of the installed service, within its sandbox. Failed units, interfaces and
+file systems that come and go, and a restart of the service. Values are compared with those of other programs."""
+
+import pathlib
+import re
+import uuid
+
+from agent_test import manager, reply_to, run, script_arguments, show, unit_of, wait_for  # noqa: F401
+
+INTERVAL = 0.2
+
+
+def do(manager, command, **arguments):
+    guid = str(uuid.uuid4())
+    manager.request(guid, command, arguments)
+    return reply_to(manager, guid)
+
+
+def begin(manager, kind):
+    reply = do(manager, "init_system_stat", statType=kind, statName=kind, holdCount=5,
+               checkInterval=INTERVAL)
+    assert reply["return_code"] == 0, reply
+
+
+def samples(manager, kind):
+    reply = do(manager, "get_system_stat", statName=kind)
+    assert reply["return_code"] == 0, reply
+    return reply["reply_object"]["status"]
+
+
+def newest(manager, kind):
+    return wait_for(lambda: samples(manager, kind), f"a sample of {kind}")[-1]
+
+
+def rows(manager, kind, key):
+    return {row["name"]: row for row in newest(manager, kind)[key]}
+
+
+def wait_until(manager, kind, condition):
+    return wait_for(lambda: condition(newest(manager, kind)), f"{kind} as expected")
+
+
+def failed_units():
+    return {line.split()[0] for line in
+            run("systemctl", "list-units", "--failed", "--plain", "--no-legend").splitlines()}
+
+
+def test_failed_units(manager):
+    def names(sample):
+        assert sample["failed"] == len(sample["failed-units"])
+        return {row["name"] for row in sample["failed-units"]}
+
+    begin(manager, "units")
+    begin(manager, "system-overview")
+    before = failed_units()
+    wait_until(manager, "units", lambda sample: names(sample) == before)
+    run("systemd-run", "--unit=dcm-test-fails", "false")
+    wait_until(manager, "units", lambda sample: names(sample) == before | {"dcm-test-fails.service"})
+    wait_until(manager, "system-overview", lambda sample: sample["units"]["failed"] == len(before) + 1)
+    run("systemctl", "reset-failed", "dcm-test-fails.service")
+    wait_until(manager, "units", lambda sample: names(sample) == before)
+    assert failed_units() == before
+
+
+def test_interface_that_comes_and_goes(manager):
+    """It has no rate of what was before, its traffic has one, and it goes without a negative one."""
+    begin(manager, "interfaces")
+    begin(manager, "net-bytes-out")
+    assert "dcm0" not in rows(manager, "interfaces", "interfaces")
+    run("ip", "link", "add", "dcm0", "type", "veth", "peer", "name", "dcm1")
+    try:
+        run("ip", "link", "set", "dcm0", "up")
+        run("ip", "link", "set", "dcm1", "up")
+        run("ip", "address", "add", "192.0.2.7/24", "dev", "dcm0")
+        run("ip", "neigh", "add", "192.0.2.8", "lladdr", "02:00:00:00:00:01", "dev", "dcm0")
+        wait_until(manager, "interfaces",
+                   lambda sample: "dcm0" in [row["name"] for row in sample["interfaces"]])
+        send = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                "for _ in range(200): s.sendto(b'x' * 1000, ('192.0.2.8', 9))")
+
+        def is_seen():
+            run("python3", "-c", send)
+            seen = rows(manager, "interfaces", "interfaces")["dcm0"]
+            return seen["packets-out"] > 0 and \
+                seen["bytes-out"] >= 1000 * seen["packets-out"] > 0
+
+        wait_for(is_seen, "the traffic of dcm0")
+    finally:
+        run("ip", "link", "delete", "dcm0")
+    wait_until(manager, "interfaces",
+               lambda sample: "dcm0" not in [row["name"] for row in sample["interfaces"]])
+    assert all(sample["net-bytes-out"] >= 0 for sample in samples(manager, "net-bytes-out"))
+
+
+SLACK = 32 << 20  # what changes within the moment between two readings; a wrong sum is never near
+
+
+def test_file_systems_beside_df(manager):
+    begin(manager, "filesystems")
+
+    def agree():
+        found = rows(manager, "filesystems", "filesystems")
+        assert "/" in found
+        near = True
+        for name, row in found.items():
+            out = run("df", "-B1", "--output=size,used,avail,itotal", name).splitlines()[1]
+            size, used, available, inodes = [int(n) for n in out.replace("-", "0").split()]
+            assert row["size"] == size and row.get("inodes", 0) == inodes
+            near &= abs(row["used"] - used) < SLACK and abs(row["available"] - available) < SLACK
+        return near
+
+    wait_for(agree, "the same of df")
+
+
+def test_all_types_in_the_sandbox_of_the_service(manager):
+    kinds = ["cpu-idle", "system-stats", "disk-read-ops", "disk-write-ops", "disk-read-bytes",
+             "disk-write-bytes", "net-bytes-in", "net-bytes-out", "memory", "load", "filesystems",
+             "disks", "interfaces", "temperature", "units", "agent"]
+    kinds += ["pressure"] if pathlib.Path("/proc/pressure/cpu").exists() else []
+    for kind in kinds:
+        begin(manager, kind)
+    for kind in kinds:
+        newest(manager, kind)
+    proc = pathlib.Path("/proc") / show("dcm-agent.service", "MainPID")
+
+    def agree():
+        sample = newest(manager, "agent")
+        rss = re.search(r"^Rss:\s+(\d+)", (proc / "smaps_rollup").read_text(), re.M)[1]
+        usage = int(show("dcm-agent.service", "CPUUsageNSec")) / 1e9
+        assert sample["pss"] > 0 and 0 < sample["cpu-time"] <= usage
+        return abs(sample["rss"] - int(rss) * 1024) < 4 << 20
+
+    wait_for(agree, "the same memory of the agent")
+
+
+def test_memory_beside_free(manager):
+    begin(manager, "memory")
+
+    def agree():
+        sample = newest(manager, "memory")
+        words = run("free", "-b").splitlines()[1].split()
+        assert sample["total"] == int(words[1])
+        return all(abs(sample[key] - int(n)) < SLACK for key, n in
+                   (("free", words[3]), ("cache", words[5]), ("available", words[6])))
+
+    wait_for(agree, "the same of free")
+
+
+def test_statistics_are_kept_over_a_restart(manager):
+    begin(manager, "load")
+    begin(manager, "memory")
+    assert do(manager, "delete_system_stat", statName="memory")["return_code"] == 0
+    newest(manager, "load")
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    assert newest(manager, "load")["tasks"] > 0
+    assert do(manager, "get_system_stat", statName="memory")["return_code"] == 1
+    run("systemctl", "kill", "--signal=KILL", "dcm-agent.service")
+    manager.wait_offer(3)
+    assert newest(manager, "load")["tasks"] > 0
+    assert do(manager, "delete_system_stat", statName="load")["return_code"] == 0
+
+
+def test_idle_beside_vmstat(manager):
+    """vmstat's second report is of the second in which the samples are taken."""
+    begin(manager, "cpu-idle")
+    newest(manager, "cpu-idle")
+
+    def agree():
+        out = run("vmstat", "1", "2").splitlines()
+        status = samples(manager, "cpu-idle")
+        told = dict(zip(out[1].split(), map(int, out[-1].split())))
+        mean = sum(sample["cpu-idle"] for sample in status) / len(status) * 100
+        return abs(mean - told["id"] - told["wa"]) < 10
+
+    wait_for(agree, "the same of vmstat")
+
+
+SOCKET = "/run/dcm-metrics.socket"
+
+
+def test_metrics_over_the_socket(manager):
+    """As collectors ask; the text is checked by a parser in tests/component/test_metrics.py."""
+    run("systemctl", "start", "dcm-metrics.socket")
+    try:
+        text = run("setpriv", "--reuid=nobody", "--clear-groups", "curl", "-sS", "--unix-socket",
+                   SOCKET, "http://localhost/metrics")
+        assert text.endswith("# EOF\n") and "\ndcm_agent_up 1\n" in text and "\ndcm_agent_connected 1\n" in text
+        assert re.search(r"^dcm_agent_cpu_seconds_total [\d.]+$", text, re.M)
+        assert re.search(r'^dcm_filesystem_size_bytes\{mountpoint="/"\} [1-9]', text, re.M)
+        run("systemctl", "stop", "dcm-agent.service")
+        text = run("curl", "-sS", "--unix-socket", SOCKET, "http://localhost/metrics")
+        assert "\ndcm_agent_up 0\n" in text and "dcm_agent_requests" not in text
+        assert show("dcm-agent.service", "ActiveState") == "inactive", "nobody starts it by a question"
+    finally:
+        run("systemctl", "stop", "dcm-metrics.socket")
+        run("systemctl", "start", "dcm-agent.service")
+    assert not pathlib.Path(SOCKET).exists()
+
+
+def test_metrics_unit_is_hardened():
+    text = run("systemd-analyze", "security", "--no-pager", "--offline=true",
+               "/usr/lib/systemd/system/dcm-metrics@.service", check=False)
+    score = float(re.search(r"exposure level for \S+: ([0-9.]+)", text)[1])
+    print(f"dcm-metrics@.service: {score}")
+    assert score <= 1.5
+
+
+def test_top_shows_what_jobs_use(manager):
+    pathlib.Path("/tmp/dcm-test-top").unlink(missing_ok=True)
+    guid = str(uuid.uuid4())
+    manager.request(guid, "run_script", script_arguments(
+        "#!/bin/bash\nwhile [[ ! -e /tmp/dcm-test-top ]]; do :; done\n"))
+    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the job")
+    text = run("dcm-agentctl", "top")
+    assert "Connected to ws://" in text and re.search(r"^JOBS: 1 ", text, re.M)
+    assert re.search(rf"^{guid} +run_script +running ", text, re.M)
+    pathlib.Path("/tmp/dcm-test-top").touch()
+    reply_to(manager, guid)
+    pathlib.Path("/tmp/dcm-test-top").unlink()

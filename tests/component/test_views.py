@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people and programs see of the statistics: org.dcmagent.Agent1.Health, dcm-agentctl stats and top."""
+
+import csv
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import struct
+import subprocess
+import termios
+
+import pyte
+import pytest
+
+from harness import BUILD, busctl, wait_for
+
+NAME = ["org.dcmagent.Agent1", "/org/dcmagent/Agent1", "org.dcmagent.Agent1.Health"]
+CTL = BUILD / "src/ctl/dcm-agentctl"
+TYPES = ["system-stats", "memory", "load", "filesystems", "pressure", "disks", "interfaces", "temperature", "units",
+         "agent"]
+
+
+def call(agent, method, *arguments):
+    return json.loads(busctl(agent.bus, "call", *NAME, method, *arguments))["data"]
+
+
+def get(agent, name):
+    return json.loads(busctl(agent.bus, "get-property", *NAME, name))["data"]
+
+
+def ctl(agent, *arguments, status=0):
+    """The agent's manager may need the main loop meanwhile."""
+    process = subprocess.Popen([CTL, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=environment(agent))
+    output = []
+    wait_for(lambda: process.poll() is not None or output.append(os.read(process.stdout.fileno(), 0)), "dcm-agentctl")
+    assert process.returncode == status, process.stderr.read()
+    return process.stdout.read() if status == 0 else process.stderr.read()
+
+
+def environment(agent):
+    return {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": agent.bus.address, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+
+
+@pytest.fixture
+def running(agent):
+    def start(interval="0", history="60"):
+        agent.configure(None, health={"interval": interval, "history": history})
+        agent.start()
+        agent.wait_notify("READY=1")
+        return agent
+    return start
+
+
+def test_types_are_all_there(running):
+    types = {t[0]: t for t in call(running(), "ListTypes")[0]}
+    assert set(TYPES) < set(types)
+    assert ["cpu-load", "share"] in [f[:2] for f in types["system-stats"][1]]
+    assert types["disks"][2] == "disks" and ["utilisation", "share"] in [f[:2] for f in types["disks"][3]]
+
+
+def test_overview_is_kept_at_its_interval(running, agent):
+    running("0.1", "3")
+    assert call(agent, "ListStatistics")[0] == [["overview", "system-overview", "agent", 100000, 3,
+                                                 call(agent, "ListStatistics")[0][0][5]]]
+    wait_for(lambda: call(agent, "ListStatistics")[0][0][5] == 3, "three samples")
+    samples = call(agent, "GetSamples", "su", "overview", "2")[0]
+    memory = [s for s in samples if s[0] == "memory"]
+    assert len(memory) == 2 and memory[0][1] < memory[1][1]
+    assert {v[1] for v in memory[0][2]} >= {"total", "available", "used"} and {v[0] for v in memory[0][2]} == {""}
+    newest = {s[0]: s for s in call(agent, "GetNewest")[0]}
+    assert set(newest) >= {"system-stats", "memory", "load", "interfaces", "agent"}
+    assert "lo" in {v[0] for v in newest["interfaces"][2]}
+    assert get(agent, "MemoryTotal") == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0 <= get(agent, "CPULoad") <= 1 and get(agent, "SampledUSec") >= newest["memory"][1]
+
+
+def test_reload_changes_interval_and_history(running, agent):
+    running("0.1", "3")
+    agent.configure(None, health={"interval": "5", "history": "7"})
+    agent.call("Reload")
+    assert call(agent, "ListStatistics")[0] == [["overview", "system-overview", "agent", 5000000, 7, 0]]
+    agent.configure(None, health={"interval": "0"})
+    agent.call("Reload")
+    assert call(agent, "ListStatistics")[0] == []
+    assert str(get(agent, "CPULoad")) in ("nan", "None", "NaN") and get(agent, "SampledUSec") == 0
+
+
+def test_errors(running, agent):
+    running()
+    with pytest.raises(subprocess.CalledProcessError) as e:
+        call(agent, "GetSamples", "su", "nothing", "1")
+    assert "There is no statistic nothing" in e.value.stderr
+    assert ctl(agent, "stats", "nothing", status=1) == "The agent answered: There is no statistic nothing\n"
+
+
+def subscriber(agent):
+    """A program that has subscribed, and prints each sample."""
+    process = subprocess.Popen(
+        ["/usr/bin/python3", "-c", """
+import dbus, dbus.mainloop.glib, sys
+from gi.repository import GLib
+dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
+bus = dbus.SystemBus()
+o = dbus.Interface(bus.get_object('org.dcmagent.Agent1', '/org/dcmagent/Agent1'), 'org.dcmagent.Agent1.Health')
+o.connect_to_signal('Sampled', lambda kind, time, values: print(kind, len(values), flush=True))
+o.Subscribe()
+o.Subscribe()
+print('subscribed', flush=True)
+GLib.MainLoop().run()
+"""], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment(agent))
+    assert process.stdout.readline() == "subscribed\n"
+    return process
+
+
+def is_live(agent):
+    return "live" in [s[0] for s in call(agent, "ListStatistics")[0]]
+
+
+def test_samples_are_signalled_while_somebody_has_subscribed(running, agent):
+    running()
+    assert not is_live(agent)
+    first, second = subscriber(agent), subscriber(agent)
+    assert is_live(agent)
+    found = {first.stdout.readline().split()[0] for _ in range(20)}
+    assert found >= {"system-stats", "memory", "load", "interfaces", "agent"}
+    first.kill()
+    first.wait()
+    second.stdout.readline()
+    assert is_live(agent)
+    second.kill()
+    second.wait()
+    wait_for(lambda: not is_live(agent), "the end of the live overview, with the last subscriber")
+
+
+def test_stats_for_people_and_programs(running, agent):
+    """Nothing is kept: the agent is asked to look, and ceases afterwards."""
+    running()
+    text = ctl(agent, "stats")
+    assert re.search(r"^memory  \w+ \d{4}-\d\d-\d\d ", text, re.M) and re.search(r"^  total +[\d.]+[MGT]$", text, re.M)
+    assert re.search(r"^  lo +[\d.]+\w*/s", text, re.M)
+    found = {s["type"]: s for s in json.loads(ctl(agent, "stats", "--json"))}
+    assert found["memory"]["total"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert "bytes-in" in found["interfaces"]["rows"]["lo"] and found["load"]["timestamp_usec"] > 1.7e15
+    rows = list(csv.DictReader(io.StringIO(ctl(agent, "stats", "--csv"))))
+    assert {r["type"] for r in rows} >= {"memory", "interfaces"}
+    total, = [r["value"] for r in rows if (r["type"], r["row"], r["key"]) == ("memory", "", "total")]
+    assert float(total) == pytest.approx(found["memory"]["total"])
+    wait_for(lambda: not is_live(agent), "the end of the live overview")
+
+
+def test_stats_of_the_managers(running, agent, manager):
+    agent.configure(manager.url(), health={"interval": "0"})
+    agent.start()
+    manager.wait_offer()
+    manager.request("g-1", "init_system_stat", {"statType": "cpu-idle", "statName": "idle", "holdCount": 5,
+                                                "checkInterval": 0.1})
+    manager.ack(manager.wait_message("REPLY", "g-1"))
+    wait_for(lambda: call(agent, "ListStatistics")[0][0][5] == 5, "five samples")
+    assert call(agent, "ListStatistics")[0] == [["idle", "cpu-idle", "manager", 100000, 5, 5]]
+    found = json.loads(ctl(agent, "stats", "idle", "--json", "-n", "2"))
+    assert [s["type"] for s in found] == ["cpu-idle"] * 2 and 0 <= found[0]["cpu-idle"] <= 1
+
+
+def test_top_without_a_terminal_is_one_picture(running, agent):
+    running()
+    text = ctl(agent, "top")
+    assert "Not configured" in text and "\033" not in text
+    assert re.search(r"^CPU +[▁▂▃▄▅▆▇█]+ +[\d.]+ %   load ", text, re.M)
+    assert re.search(r"^Memory .*[\d.]+\w of [\d.]+\w available", text, re.M)
+    assert re.search(r"^JOBS: 0 ", text, re.M) and re.search(r"^lo +", text, re.M)
+
+
+class Terminal:
+    """dcm-agentctl top on a terminal of that size; what it shows is what pyte makes of its output."""
+
+    def __init__(self, agent, columns, lines, **more):
+        self.screen = pyte.Screen(columns, lines)
+        self.stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self.ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.process = subprocess.Popen([CTL, "top"], stdin=theirs, stdout=theirs, stderr=theirs,
+                                        env={**environment(agent), **more}, start_new_session=True)
+        self.theirs = theirs  # whose settings are looked at afterwards
+        os.set_blocking(self.ours, False)
+
+    def read(self):
+        try:
+            piece = os.read(self.ours, 65536)
+        except (BlockingIOError, OSError):
+            return
+        self.raw += piece
+        self.stream.feed(piece)
+
+    def wait(self, pattern):
+        def shown():
+            self.read()
+            return re.search(pattern, "\n".join(self.screen.display), re.M)
+        return wait_for(shown, f"{pattern} in\n" + "\n".join(self.screen.display))
+
+    def end(self, status=0):
+        def ended():
+            self.read()
+            return self.process.poll() is not None
+        wait_for(ended, "the end of top")
+        self.read()
+        assert self.process.returncode == status
+        flags = termios.tcgetattr(self.theirs)[3]
+        assert flags & termios.ICANON and flags & termios.ECHO, "the terminal is as it was"
+        assert self.raw.rstrip().endswith(b"\033[?1049l") and b"\033[?25h" in self.raw
+        os.close(self.ours)
+        os.close(self.theirs)
+
+
+def test_top_on_a_terminal(running, agent):
+    running()
+    t = Terminal(agent, 100, 40)
+    t.wait(r"^CPU .*[▁▂▃▄▅▆▇█]{3}.* %")
+    display = t.screen.display
+    assert any(line.startswith("q: leave") for line in display)
+    assert b"\033[32m" in t.raw
+    os.write(t.ours, b"xq")
+    t.end()
+    wait_for(lambda: not is_live(agent), "the end of the live overview")
+
+
+@pytest.mark.parametrize("columns,lines", [(20, 5), (40, 12), (80, 24), (300, 80)])
+def test_top_fits_any_terminal(running, agent, columns, lines):
+    running()
+    t = Terminal(agent, columns, lines, NO_COLOR="1")
+    t.wait(r"^q: leave")
+    t.wait(r"^CPU")
+    assert not re.search(rb"\033\[\d+m", t.raw)
+    os.write(t.ours, b"q")
+    t.end()
+
+
+def test_top_is_redrawn_for_another_size(running, agent):
+    running()
+    t = Terminal(agent, 100, 40)
+    t.wait(r"^INTERFACE")
+    fcntl.ioctl(t.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 8, 30, 0, 0))
+    t.screen.resize(8, 30)
+    t.process.send_signal(signal.SIGWINCH)
+    t.wait(r"^CPU")
+    t.process.send_signal(signal.SIGTERM)
+    t.end()
+
+
+def test_top_waits_for_an_agent_that_is_restarted(running, agent):
+    running()
+    t = Terminal(agent, 100, 40)
+    t.wait(r"Not configured")
+    agent.stop()
+    t.wait(r"The agent is not running\.")
+    agent.start()
+    t.wait(r"Not configured")
+    t.wait(r"^CPU .*[▁▂▃▄▅▆▇█]{2}")
+    os.write(t.ours, b"q")
+    t.end()
+
+
+def test_top_without_an_agent(agent):
+    assert "The agent is not running" in ctl(agent, "top", status=1)
+
+
+def test_reader_that_leaves(running, agent):
+    running()
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen([CTL, "stats"], stdin=subprocess.DEVNULL, stdout=theirs, env=environment(agent))
+    theirs.close()
+    ours.close()
+    wait_for(lambda: process.poll() is not None, "the end")
