@@ -162,8 +162,8 @@ static int join(const char *a, size_t a_size, const char *b, size_t b_size, char
 }
 
 static int parse_alert(const char *p, const char *end, LoggedAlert *a) {
-    const char *body = next_line(p, end) ?: end, *line, *next, *subject;
-    size_t subject_size;
+    const char *body = next_line(p, end) ?: end, *line, *next = body, *subject = NULL;
+    size_t subject_size = 0;
     int r;
 
     (void)parse_begin(p, end, &a->alert.time_ms);
@@ -173,7 +173,7 @@ static int parse_alert(const char *p, const char *end, LoggedAlert *a) {
                        &subject_size))
             break;
     }
-    if (line >= end)
+    if (!subject)
         return -EBADMSG;
     r = utf8_replace_invalid(subject, subject_size, &a->subject);
     if (r >= 0)
