@@ -102,6 +102,16 @@ static void say_problem(Intrusion *i, int error) {
                          "The alert file %s cannot be read: %m", i->path);
 }
 
+/* As many watches as a user may have, for instance. */
+static int say_unwatched(Intrusion *i, int error) {
+    if (error >= 0 || error == i->problem)
+        return error;
+    i->problem = error;
+    return log_struct(LOG_WARNING, error, LOG_FIELDS(LOG_ID(DCM_MESSAGE_ALERT_FILE)),
+                      "Changes of the alert file %s cannot be told by inotify: %m; trying again",
+                      i->path);
+}
+
 static void say_absent(Intrusion *i) {
     if (!i->told_absent)
         log_notice("There is no alert file %s yet; waiting for it", i->path);
@@ -346,13 +356,13 @@ static int watch_file(Intrusion *i) {
 static int look(Intrusion *i) {
     int r;
 
-    r = watch_directory(i);
+    r = say_unwatched(i, watch_directory(i));
     if (r >= 0 && i->fd >= 0 && (r = alert_mark_matches(&i->mark, i->fd)) == 0)
         close_file(i); /* it was cut */
     if (r >= 0 && i->fd < 0)
         r = open_file(i);
     if (r >= 0)
-        r = watch_file(i);
+        r = say_unwatched(i, watch_file(i));
     return r < 0 ? r : read_piece(i);
 }
 

@@ -135,6 +135,12 @@ def listed(agent, limit=0):
     return answer["data"][0]
 
 
+def acknowledged(agent):
+    """What a killed process had not stored of it is asked for once more."""
+    wait_for(lambda: {row[1] for row in listed(agent)} == {"acknowledged"},
+             "acknowledgements to be stored")
+
+
 def test_message(agent, manager, sink, writer):
     """Key by key; the hash is the documented one; the last alert of the file is told as well."""
     messages = []
@@ -327,6 +333,7 @@ def test_rotation(agent, manager, sink, writer, running, name):
     numbers = writer.open().alerts(10)
     sink.wait(numbers)
     if not running:
+        acknowledged(agent)
         agent.kill()
     numbers += writer.alerts(5)
     writer.rename(name)
@@ -347,6 +354,7 @@ def test_copy_and_truncate(agent, manager, sink, writer, running):
     numbers = writer.open().alerts(10)
     sink.wait(numbers)
     if not running:
+        acknowledged(agent)
         agent.kill()
     numbers += writer.alerts(500)
     shutil.copyfile(writer.path, writer.path.with_name("copy"))
@@ -380,7 +388,7 @@ def test_same_alert_twice(agent, manager, sink, writer):
     os.truncate(writer.path, 0)
     writer.raw(text_of(1) + text_of(0))
     settle(agent, sink, writer)
-    wait_for(lambda: {row[1] for row in listed(agent)} == {"acknowledged"}, "all stored")
+    acknowledged(agent)
     agent.kill()
     writer.path.unlink()
     writer.open().raw(text_of(2) + text_of(1))

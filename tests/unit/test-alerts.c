@@ -352,6 +352,38 @@ static void test_list(Bench *b, gconstpointer unused) {
     g_assert_cmpuint(n, ==, 5);
 }
 
+static void limit_pages(Bench *b, unsigned n) {
+    g_autofree char *sql = g_strdup_printf("PRAGMA max_page_count = %u", n);
+
+    g_assert_cmpint(sqlite3_exec(b->f.store->db, sql, NULL, NULL, NULL), ==, SQLITE_OK);
+}
+
+/* None of them is stored, nor the fact; when there is room they are, and what was acknowledged
+ * meanwhile is not sent again. */
+static void test_full_disk(Bench *b, gconstpointer unused) {
+    const unsigned n = 2000;
+    g_autofree Alert *list = g_new0(Alert, n);
+    g_autofree char *fact = NULL;
+
+    for (unsigned i = 0; i < n; i++)
+        list[i] = (Alert){.time_ms = 1000 + i, .level = 12, .subject = "s", .message = "m"};
+    alerts_opened(b->alerts);
+    g_assert_cmpint(add(b, 1, THRESHOLD), ==, 1);
+    wait_sent(b, 1);
+    limit_pages(b, 1); /* as many as there are */
+    g_assert_cmpint(alerts_add(b->alerts, list, n, THRESHOLD, "k", "v"), ==, -ENOSPC);
+    assert_totals(b, 0, 1, 0);
+    g_assert_cmpint(alerts_get_fact(b->alerts, "k", &fact), ==, 0);
+    g_assert_null(fact);
+    acknowledge(b, 0);
+    limit_pages(b, 1000000);
+    g_assert_cmpint(alerts_add(b->alerts, list, n, THRESHOLD, "k", "v"), ==, (int)n);
+    run_pending(b);
+    assert_totals(b, 0, n, 1);
+    g_assert_cmpuint(b->sent->len, ==, 1 + ALERTS_IN_FLIGHT_MAX);
+    g_assert_cmpint(time_of(b, 1), ==, 1000);
+}
+
 /* Alerts of a database that is damaged elsewhere are carried over, with their totals. */
 static void test_carried_over(Bench *b, gconstpointer unused) {
     g_autofree char *path = g_build_filename(b->f.dir, "new.db", NULL);
@@ -395,6 +427,7 @@ int main(int argc, char *argv[]) {
     TEST("/alerts/kept", test_kept);
     TEST("/alerts/old", test_old);
     TEST("/alerts/list", test_list);
+    TEST("/alerts/full-disk", test_full_disk);
     TEST("/alerts/carried-over", test_carried_over);
     return g_test_run();
 }
