@@ -122,9 +122,15 @@
 #define METRICS_REQUEST_MAX ((size_t)8192) /* head of a collector's question */
 #define METRICS_REQUEST_USEC (5 * USEC_PER_SEC)
 #define METRICS_BUS_USEC (2 * USEC_PER_SEC) /* for an answer of the agent */
-#define HEALTH_WATCHERS_MAX 64u             /* programs that have subscribed */
-#define HEALTH_SAMPLES_LISTED_MAX 1000u     /* of each series, by one call */
-#define HEALTH_FAILED_UNITS_MAX 64u         /* that are named; all are counted */
+#define ALERT_RULES_MAX 64u
+#define ALERT_RULE_NAME_MAX ((size_t)48) /* inih cuts longer names of sections */
+#define ALERT_RULE_MESSAGE_MAX ((size_t)256)
+#define ALERT_INTERVAL_USEC_DEFAULT (10 * USEC_PER_SEC)
+#define ALERT_LEVEL_DEFAULT 7
+#define ALERT_VALUES_MAX 4096u          /* that all rules watch, each row counted */
+#define HEALTH_WATCHERS_MAX 64u         /* programs that have subscribed */
+#define HEALTH_SAMPLES_LISTED_MAX 1000u /* of each series, by one call */
+#define HEALTH_FAILED_UNITS_MAX 64u     /* that are named; all are counted */
 
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)

@@ -35,6 +35,8 @@
 #define DCM_MESSAGE_PAUSE_CHANGED                 "4e0b1c6f8a3d4c7f9b62a4d15c1e7f03" /* the owner paused or resumed the agent */
 #define DCM_MESSAGE_COMMAND_BROKEN                "7d0c3b0de4b94f3c9a9e5a1c2e8f6b14" /* a file of commands.d is not understood */
 #define DCM_MESSAGE_TERMINATING                   "f4b5d3b0c8e34b0f8d1f3f4b7a6c2e59" /* the manager ordered the agent to stop for good */
+#define DCM_MESSAGE_ALERT_RAISED                  "69c04d820955418db346ff65fe504a3c" /* a rule of alerts.conf applies */
+#define DCM_MESSAGE_ALERT_CLEARED                 "831df120c9774e97bc3f5b324c69b313" /* and does not any more */
 #define DCM_MESSAGE_CLOUD_IDENTITY                "8f34578a39244f89819ebe4b46997e22" /* the cloud knows this server */
 #define DCM_MESSAGE_CLOUD_PROBLEM                 "d13c860bb33b4548b6430cc698113a54" /* the cloud told less than it could */
 #define DCM_MESSAGE_TOKEN_REPLACED                "1198ef5ed0614d4a836a731a4d9b8759" /* a new token was made */

@@ -9,18 +9,16 @@
 #include "command/command-file.h"
 #include "core/alerting.h"
 #include "core/command-list.h"
+#include "core/identity.h"
 #include "core/job-list.h"
 #include "core/job-result.h"
-#include "core/offer.h"
 #include "core/output-retention.h"
 #include "core/overview.h"
 #include "core/retention.h"
 #include "core/stat-commands.h"
 #include "core/storage.h"
 #include "core/termination.h"
-#include "core/token.h"
 #include "system/memory.h"
-#include "system/platform.h"
 
 #define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)
 #define TRIM_DELAY_USEC (2 * USEC_PER_SEC)
@@ -32,11 +30,9 @@ struct Agent {
     AgentObserver observer;
     Config config;
     CommandFacts facts;
-    Platform platform;
-    char *database, *token_path;
-    char token[TOKEN_SIZE];
-    char *injected_id;
+    char *database;
     Store *store;
+    Identity *identity;
     Health *health;
     Uplink *uplink;
     Cloud *cloud;
@@ -58,28 +54,14 @@ struct Agent {
 static int make_offer(char **ret, size_t *ret_size, void *userdata) {
     Agent *a = userdata;
 
-    return offer_make(
-        &(const OfferFacts){
-            .config = &a->config,
-            .platform = &a->platform,
-            .token = a->token,
-            .agent_id = request_flow_get_agent_id(a->flow),
-            .injected_id = a->injected_id,
-            .cloud = cloud_get_identity(a->cloud),
-        },
-        ret, ret_size);
+    return identity_make_offer(a->identity, request_flow_get_agent_id(a->flow),
+                               cloud_get_identity(a->cloud), ret, ret_size);
 }
 
 static void on_token_stale(void *userdata) {
     Agent *a = userdata;
-    int r;
 
-    r = token_create(a->token_path, a->token);
-    if (r < 0)
-        (void)log_error_errno(r, "A new token cannot be written: %m");
-    else
-        (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_TOKEN_REPLACED)),
-                         "The manager refused the token as another server's; made a new one");
+    identity_replace_token(a->identity);
 }
 
 static void on_open(const HandshakeAnswer *answer, void *userdata) {
@@ -198,6 +180,18 @@ static void apply_log_level(Agent *a) {
         log_set_level(level);
 }
 
+static void apply_alert_rules(Agent *a) {
+    _cleanup_(alert_rules_done) AlertRules rules = {};
+    int r;
+
+    r = alert_rules_load(a->paths.alerts_file, a->paths.alerts_directory, on_config_problem, a,
+                         &rules);
+    if (r >= 0)
+        r = alerting_set_rules(a->alerting, &rules);
+    if (r < 0)
+        (void)log_error_errno(r, "The rules of %s cannot be used: %m", a->paths.alerts_file);
+}
+
 static void apply(Agent *a) {
     request_flow_configure(a->flow, &(const RequestFlowOptions){
                                         .retransmission_usec = a->config.retransmission_usec,
@@ -216,6 +210,7 @@ static void apply(Agent *a) {
     if (overview_configure(a->health, a->config.health_interval_usec, a->config.health_history) < 0)
         on_config_problem(a->paths.config_file, "[health] interval and history ask for too much",
                           NULL);
+    apply_alert_rules(a);
     apply_log_level(a);
 }
 
@@ -242,18 +237,8 @@ static int connect_as_configured(Agent *a) {
 /* The first handshake waits for the cloud's answer. One that comes later is told by a new one. */
 static void on_cloud(int answer, void *userdata) {
     Agent *a = userdata;
-    const CloudIdentity *i = cloud_get_identity(a->cloud);
 
-    if (answer < 0)
-        (void)log_struct(answer == -ENOENT ? LOG_DEBUG : LOG_WARNING, answer,
-                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_PROBLEM)),
-                         "dcm-cloud gave no answer: %m");
-    if (answer > 0 && i->problem)
-        (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_PROBLEM)),
-                         "%s; asking again later", i->problem);
-    if (answer > 0 && i->instance_id)
-        (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_IDENTITY)),
-                         "The cloud, %s, knows this server as %s", i->type, i->instance_id);
+    cloud_log(a->cloud, answer);
     if (answer > 0)
         uplink_reconnect(a->uplink);
     if (connect_as_configured(a) < 0)
@@ -369,30 +354,6 @@ int agent_cancel(Agent *a, const char *guid) {
     return r;
 }
 
-/* From the environment once, then remembered. */
-static int load_injected_id(Agent *a) {
-    const char *given = getenv(ENVIRONMENT_INJECTED_ID);
-    int r;
-
-    if (isempty(given))
-        return store_get_meta(a->store, STORE_META_INJECTED_ID, &a->injected_id);
-    r = store_fact(a, STORE_META_INJECTED_ID, given);
-    return r < 0 ? r : free_and_strdup(&a->injected_id, given);
-}
-
-static int load_identity(Agent *a) {
-    int r;
-
-    r = token_load_or_create(a->token_path, a->token);
-    if (r < 0)
-        return log_error_errno(r, "The token %s can be neither read nor made: %m", a->token_path);
-    r = platform_read(&a->platform);
-    if (r < 0)
-        return log_error_errno(r, "os-release cannot be read: %m");
-    r = load_injected_id(a);
-    return r < 0 ? log_error_errno(r, "The injected id cannot be stored: %m") : 0;
-}
-
 /* systemd does not start it again. */
 static void on_leave(void *userdata) {
     Agent *a = userdata;
@@ -427,7 +388,7 @@ static int build_requests(Agent *a) {
         voices_set_observer(a->voices, on_jobs_changed, a);
     }
     if (r >= 0)
-        r = alerting_new(a->event, a->store, a->flow, parts.connection, &a->alerting);
+        r = alerting_new(a->event, a->store, a->health, a->flow, parts.connection, &a->alerting);
     if (r >= 0)
         r = dispatcher_new(a->flow, alerting_get_alerts(a->alerting), a->console, on_hemlock, a,
                            &a->dispatcher);
@@ -442,6 +403,7 @@ static int build_requests(Agent *a) {
 static void on_sample(const Stat *stat, const Series *series, void *userdata) {
     Agent *a = userdata;
 
+    alerting_sampled(a->alerting, stat, series);
     if (a->observer.on_sample)
         a->observer.on_sample(stat, series, a->observer.userdata);
 }
@@ -496,15 +458,16 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
     a->event = sd_event_ref(event);
     a->paths = *paths;
     a->facts = (CommandFacts){.config = &a->config, .runtime_directory = paths->runtime_directory};
-    if (asprintf(&a->database, "%s/requests.db", paths->state_directory) < 0 ||
-        asprintf(&a->token_path, "%s/token", paths->state_directory) < 0)
+    if (asprintf(&a->database, "%s/requests.db", paths->state_directory) < 0)
         return log_oom();
     r = config_load(paths->config_file, paths->config_directory, on_config_problem, a, &a->config);
     if (r < 0)
         return log_error_errno(r, "The configuration cannot be read: %m");
     r = load_commands(a);
     if (r >= 0)
-        r = storage_open(a->database, &a->store) ?: load_identity(a) ?: build(a) ?: load_pause(a);
+        r = storage_open(a->database, &a->store)
+                ?: identity_new(&a->config, a->store, paths->state_directory, &a->identity)
+                ?: build(a) ?: load_pause(a);
     if (r < 0)
         return r;
     store_set_on_damaged(a->store, on_damaged, a);
@@ -530,13 +493,10 @@ Agent *agent_free(Agent *a) {
     uplink_free(a->uplink);
     cloud_free(a->cloud);
     health_free(a->health);
+    identity_free(a->identity);
     store_close(a->store);
     config_done(&a->config);
-    platform_done(&a->platform);
-    explicit_bzero(a->token, sizeof(a->token));
     free(a->database);
-    free(a->token_path);
-    free(a->injected_id);
     free(a->server_name);
     command_list_clear();
     sd_event_unref(a->event);

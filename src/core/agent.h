@@ -25,6 +25,8 @@ typedef struct AgentPaths {
     const char *voices_directory;  /* how far jobs were followed; NULL: that is not kept */
     const char *runtime_directory; /* NULL: there is none */
     const char *cloud_socket;
+    const char *alerts_file; /* alerts.conf(5) */
+    const char *alerts_directory;
 } AgentPaths;
 
 /* What the bus layer is told. */

@@ -8,6 +8,7 @@ struct Alerting {
     Connection *connection;
     Alerts *alerts;
     Intrusion *intrusion;
+    AlertWatch *watch;
 };
 
 static int commit(void *userdata) {
@@ -34,12 +35,20 @@ int alerting_configure(Alerting *a, const Config *config) {
                                config->alert_interval_usec, (int)config->alert_threshold);
 }
 
+int alerting_set_rules(Alerting *a, AlertRules *rules) {
+    return alert_watch_configure(a->watch, rules);
+}
+
+void alerting_sampled(Alerting *a, const Stat *stat, const Series *series) {
+    alert_watch_sampled(a->watch, stat, series);
+}
+
 Alerts *alerting_get_alerts(const Alerting *a) {
     return a->alerts;
 }
 
-int alerting_new(sd_event *event, Store *store, RequestFlow *flow, Connection *connection,
-                 Alerting **ret) {
+int alerting_new(sd_event *event, Store *store, Health *health, RequestFlow *flow,
+                 Connection *connection, Alerting **ret) {
     static const AlertsCallbacks callbacks = {
         .commit = commit, .send = send_alert, .is_congested = is_congested};
     _cleanup_(alerting_freep) Alerting *a = calloc(1, sizeof(*a));
@@ -52,6 +61,8 @@ int alerting_new(sd_event *event, Store *store, RequestFlow *flow, Connection *c
     r = alerts_new(event, store, &callbacks, a, &a->alerts);
     if (r >= 0)
         r = intrusion_new(event, a->alerts, &a->intrusion);
+    if (r >= 0)
+        r = alert_watch_new(event, health, a->alerts, &a->watch);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(a);
@@ -61,6 +72,7 @@ int alerting_new(sd_event *event, Store *store, RequestFlow *flow, Connection *c
 Alerting *alerting_free(Alerting *a) {
     if (!a)
         return NULL;
+    alert_watch_free(a->watch);
     intrusion_free(a->intrusion);
     alerts_free(a->alerts);
     free(a);

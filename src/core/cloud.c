@@ -8,6 +8,8 @@
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
+#include "basic/log-fields.h"
+#include "basic/log.h"
 
 #define AGAIN_USEC_MIN (30 * USEC_PER_SEC)
 #define AGAIN_USEC_MAX (3600 * USEC_PER_SEC)
@@ -157,6 +159,21 @@ int cloud_ask(Cloud *c) {
         return set_timer(c, CLOUD_WAIT_USEC);
     end(c, r == -ECONNREFUSED ? -ENOENT : r); /* a socket that was left behind */
     return 0;
+}
+
+void cloud_log(const Cloud *c, int answer) {
+    const CloudIdentity *i = &c->identity;
+
+    if (answer < 0)
+        (void)log_struct(answer == -ENOENT ? LOG_DEBUG : LOG_WARNING, answer,
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_PROBLEM)),
+                         "dcm-cloud gave no answer: %m");
+    if (answer > 0 && i->problem)
+        (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_PROBLEM)),
+                         "%s; asking again later", i->problem);
+    if (answer > 0 && i->instance_id)
+        (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_IDENTITY)),
+                         "The cloud, %s, knows this server as %s", i->type, i->instance_id);
 }
 
 const CloudIdentity *cloud_get_identity(const Cloud *c) {

@@ -26,5 +26,7 @@ DEFINE_CLEANUP(Cloud *, cloud_free)
 int cloud_ask(Cloud *c);
 /* All fields are NULL before the first answer. */
 const CloudIdentity *cloud_get_identity(const Cloud *c) _pure_;
+/* Logs what came, for on_answer. */
+void cloud_log(const Cloud *c, int answer);
 /* There was an answer, or there will be none soon. */
 bool cloud_is_settled(const Cloud *c) _pure_;

@@ -46,6 +46,8 @@ static void help(void) {
                  "  --commands-directory=DIR commands of the administrator (" COMMANDS_DIRECTORY
                  ")\n"
                  "  --cloud-socket=PATH      where dcm-cloud answers (" CLOUD_SOCKET ")\n"
+                 "  --alerts=FILE            rules of alerts (" CONFDIR "/alerts.conf)\n"
+                 "  --alerts-directory=DIR   drop-ins (" CONFDIR "/alerts.conf.d)\n"
                  "  --version                say the version\n"
                  "  --help                   this\n");
 }
@@ -59,6 +61,8 @@ static int parse_options(int argc, char *argv[], AgentPaths *paths) {
         {"jobs-directory", required_argument, NULL, 'j'},
         {"commands-directory", required_argument, NULL, 'C'},
         {"cloud-socket", required_argument, NULL, 'l'},
+        {"alerts", required_argument, NULL, 'a'},
+        {"alerts-directory", required_argument, NULL, 'A'},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {},
@@ -84,6 +88,12 @@ static int parse_options(int argc, char *argv[], AgentPaths *paths) {
             break;
         case 'l':
             paths->cloud_socket = optarg;
+            break;
+        case 'a':
+            paths->alerts_file = optarg;
+            break;
+        case 'A':
+            paths->alerts_directory = optarg;
             break;
         case 'V':
             (void)printf("dcm-agentd %s\n", PROJECT_VERSION);
@@ -210,6 +220,8 @@ int main(int argc, char *argv[]) {
         .jobs_directory = JOBSDIR,
         .commands_directory = COMMANDS_DIRECTORY,
         .cloud_socket = CLOUD_SOCKET,
+        .alerts_file = CONFDIR "/alerts.conf",
+        .alerts_directory = CONFDIR "/alerts.conf.d",
     };
     _cleanup_free_ char *voices = NULL;
     int r;

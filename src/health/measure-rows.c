@@ -86,6 +86,10 @@ int measure_interfaces(const Snapshot *before, const Snapshot *now, Measure *ret
     return 1;
 }
 
+static double share(double part, double all) {
+    return all > 0 ? part / all : NAN;
+}
+
 int measure_file_systems(const Snapshot *before, const Snapshot *now, Measure *ret) {
     double *values;
     int r;
@@ -106,6 +110,8 @@ int measure_file_systems(const Snapshot *before, const Snapshot *now, Measure *r
         /* some make inodes as they are needed, and have no number of them */
         values[3] = s->n_inodes > 0 ? (double)s->n_inodes : NAN;
         values[4] = s->n_inodes > 0 ? (double)s->n_inodes_used : NAN;
+        values[5] = share(values[1], values[1] + values[2]);
+        values[6] = share(values[4], values[3]);
     }
     return 1;
 }

@@ -141,6 +141,7 @@ int measure_memory(const Snapshot *before, const Snapshot *now, Measure *ret) {
     ret->values[4] = (double)m->cache;
     ret->values[5] = (double)m->swap_total;
     ret->values[6] = (double)m->swap_used;
+    ret->values[7] = m->total > 0 ? 1 - (double)m->available / (double)m->total : NAN;
     return (now->have & SOURCE_MASK(SOURCE_MEMORY)) != 0;
 }
 

@@ -56,6 +56,7 @@ static const StatField memory_fields[] = {
     {"cache", "bytes", -1, "buffers, page cache, reclaimable slabs"},
     {"swap-total", "bytes", -1, "swap space"},
     {"swap-used", "bytes", -1, "swap space in use"},
+    {"use", "share", 6, "of all that is not available"},
 };
 
 static const StatField load_fields[] = {
@@ -72,6 +73,8 @@ static const StatField file_system_fields[] = {
     {"available", "bytes", -1, "left for users that are not root"},
     {"inodes", "1", -1, "files it can have; absent where there is no limit"},
     {"inodes-used", "1", -1, "files it has"},
+    {"use", "share", 6, "used of used and available, as df counts"},
+    {"inodes-use", "share", 6, "of the files it can have"},
 };
 
 static const StatField pressure_fields[] = {

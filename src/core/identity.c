@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/identity.h"
+
+#include <stdio.h>
+
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "core/offer.h"
+#include "core/token.h"
+
+struct Identity {
+    const Config *config;
+    Store *store;
+    Platform platform;
+    char *token_path;
+    char token[TOKEN_SIZE];
+    char *injected_id;
+};
+
+static int store_injected_id(Identity *i, const char *given) {
+    int r;
+
+    r = store_begin(i->store);
+    if (r < 0)
+        return r;
+    r = store_set_meta(i->store, STORE_META_INJECTED_ID, given);
+    if (r >= 0)
+        return store_commit(i->store);
+    store_rollback(i->store);
+    return r;
+}
+
+/* From the environment once, then remembered. */
+static int load_injected_id(Identity *i) {
+    const char *given = getenv(ENVIRONMENT_INJECTED_ID);
+    int r;
+
+    if (isempty(given))
+        return store_get_meta(i->store, STORE_META_INJECTED_ID, &i->injected_id);
+    r = store_injected_id(i, given);
+    return r < 0 ? r : free_and_strdup(&i->injected_id, given);
+}
+
+int identity_new(const Config *config, Store *store, const char *state_directory, Identity **ret) {
+    _cleanup_(identity_freep) Identity *i = calloc(1, sizeof(*i));
+    int r;
+
+    if (!i)
+        return log_oom();
+    i->config = config;
+    i->store = store;
+    if (asprintf(&i->token_path, "%s/token", state_directory) < 0) {
+        i->token_path = NULL;
+        return log_oom();
+    }
+    r = token_load_or_create(i->token_path, i->token);
+    if (r < 0)
+        return log_error_errno(r, "The token %s can be neither read nor made: %m", i->token_path);
+    r = platform_read(&i->platform);
+    if (r < 0)
+        return log_error_errno(r, "os-release cannot be read: %m");
+    r = load_injected_id(i);
+    if (r < 0)
+        return log_error_errno(r, "The injected id cannot be stored: %m");
+    *ret = TAKE_PTR(i);
+    return 0;
+}
+
+Identity *identity_free(Identity *i) {
+    if (!i)
+        return NULL;
+    platform_done(&i->platform);
+    explicit_bzero(i->token, sizeof(i->token));
+    free(i->token_path);
+    free(i->injected_id);
+    free(i);
+    return NULL;
+}
+
+int identity_make_offer(const Identity *i, const char *agent_id, const CloudIdentity *cloud,
+                        char **ret, size_t *ret_size) {
+    return offer_make(
+        &(const OfferFacts){
+            .config = i->config,
+            .platform = &i->platform,
+            .token = i->token,
+            .agent_id = agent_id,
+            .injected_id = i->injected_id,
+            .cloud = cloud,
+        },
+        ret, ret_size);
+}
+
+void identity_replace_token(Identity *i) {
+    int r;
+
+    r = token_create(i->token_path, i->token);
+    if (r < 0)
+        (void)log_error_errno(r, "A new token cannot be written: %m");
+    else
+        (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_TOKEN_REPLACED)),
+                         "The manager refused the token as another server's; made a new one");
+}
