@@ -332,7 +332,7 @@ static void draw_titles(Painter *p, const char *first, int first_width, const ch
 
 static void draw_file_systems(Painter *p, const TopModel *m) {
     const HealthSample *s = health_samples_find(&m->newest, "filesystems");
-    const char *titles[] = {_("SIZE"), _("USED"), _("AVAILABLE"), _("USE"), _("FILES")};
+    const char *titles[] = {_("SIZE"), _("USED"), _("AVAILABLE"), _("USE"), _("INODES")};
     size_t n = 0;
 
     if (!s || s->n == 0)
