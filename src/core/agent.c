@@ -210,6 +210,8 @@ static void apply(Agent *a) {
     if (overview_configure(a->health, a->config.health_interval_usec, a->config.health_history) < 0)
         on_config_problem(a->paths.config_file, "[health] interval and history ask for too much",
                           NULL);
+    if (a->config.cloud_type && !cloud_type_find(a->config.cloud_type))
+        on_config_problem(a->paths.config_file, "[cloud] type is none that is known", NULL);
     apply_alert_rules(a);
     apply_log_level(a);
 }

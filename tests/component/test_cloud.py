@@ -292,6 +292,76 @@ with metadata.Metadata(metadata.cloudstack, port=80):
         ("CloudStack", UUID), ("CloudStack3", UUID), ("CloudStack", UUID)], done.stderr
 
 
+NETWORK_MANAGER = """
+import sys
+import dbus, dbus.service, dbus.mainloop.glib
+from gi.repository import GLib
+
+dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
+bus = dbus.SystemBus()
+NAME = "org.freedesktop.NetworkManager"
+
+
+class Object(dbus.service.Object):
+    def __init__(self, path, interface, **properties):
+        super().__init__(bus, path)
+        self.interface, self.properties = interface, properties
+
+    @dbus.service.method("org.freedesktop.DBus.Properties", in_signature="ss", out_signature="v")
+    def Get(self, interface, name):
+        if interface != self.interface:
+            raise dbus.exceptions.DBusException("no such interface", name="org.freedesktop.DBus.Error.UnknownInterface")
+        return self.properties[name]
+
+
+def path(name):
+    return dbus.ObjectPath("/org/freedesktop/NetworkManager" + name, variant_level=1)
+
+
+objects = [
+    Object("/org/freedesktop/NetworkManager", NAME, ActiveConnections=dbus.Array(
+        [path("/ActiveConnection/%d" % i) for i in (1, 2, 3)], signature="o", variant_level=1)),
+    # one without DHCP, one that has just ended, one with it
+    Object("/org/freedesktop/NetworkManager/ActiveConnection/1", NAME + ".Connection.Active",
+           Dhcp4Config=dbus.ObjectPath("/", variant_level=1)),
+    Object("/org/freedesktop/NetworkManager/ActiveConnection/3", NAME + ".Connection.Active",
+           Dhcp4Config=path("/DHCP4Config/7")),
+    Object("/org/freedesktop/NetworkManager/DHCP4Config/7", NAME + ".DHCP4Config",
+           Options=dbus.Dictionary({"ip_address": "192.0.2.7", "expiry": dbus.UInt32(7, variant_level=1),
+                                    "dhcp_server_identifier": sys.argv[1]}, signature="sv", variant_level=1)),
+]
+name = dbus.service.BusName(NAME, bus)
+print("ready", flush=True)
+GLib.MainLoop().run()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs port 80 of a network namespace of its own")
+@pytest.mark.parametrize("server,found", [("127.0.0.1", UUID), ("nonsense", None)])
+def test_cloudstack_as_networkmanager_knows_it(tmp_path, bus, server, found):
+    """NetworkManager keeps its leases to itself and tells them on the bus; here something speaks for it."""
+    environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus.address}
+    (tmp_path / "agent.conf").write_text("[cloud]\ntype = CloudStack\n")
+    script = tmp_path / "run.py"
+    script.write_text(f"""
+import subprocess, sys
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+import metadata
+with metadata.Metadata(metadata.cloudstack, port=80):
+    subprocess.run([{str(BUILD / 'src/cloud/dcm-cloud')!r}, "--config={tmp_path}/agent.conf"], check=True)
+""")
+    speaker = subprocess.Popen(["/usr/bin/python3", "-c", NETWORK_MANAGER, server], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert speaker.stdout.readline() == "ready\n"
+        done = subprocess.run(["unshare", "--net", "sh", "-c", 'ip link set lo up && exec python3 "$0"', script],
+                              capture_output=True, text=True, timeout=120, env=environment)
+        assert json.loads(done.stdout)["instance_id"] == found, done.stderr
+    finally:
+        speaker.kill()
+        speaker.wait()
+
+
 @pytest.mark.parametrize("path", ["usr/sbin/mdata-get", "lib/smartdc/mdata-get"])
 def test_joyent(cloud, root, path):
     program = root / path
@@ -432,6 +502,17 @@ def test_doctor_tells_of_it(agent, manager, oracle, doctor, text, expected):
     found = findings(output)
     assert status == 0 and found["cloud"] == expected and found["handshake"][0] == "ok"
     assert manager.offers[0]["vm_instance"] == (INSTANCE if expected[0] == "ok" and "i-" in expected[1] else None)
+
+
+def test_unknown_type_is_warned_of(agent, manager):
+    agent.configure(manager.url(), cloud={"type": "Nimbus"})
+    agent.start()
+    manager.wait_offer()
+    agent.wait_log("[cloud] type is none that is known; ignored")
+    agent.configure(manager.url(), cloud={"type": "amazon"})
+    n = agent.n_lines()
+    agent.call("Reload")
+    assert "[cloud]" not in "\n".join(agent.log.read_text().splitlines()[n:])
 
 
 def test_without_dcm_cloud(agent, manager):
