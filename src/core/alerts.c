@@ -40,7 +40,7 @@ struct Alerts {
     sd_event_source *tidy;
     uint64_t resend_usec;
     uint64_t retry_usec; /* CLOCK_BOOTTIME; NEVER */
-    bool is_open, is_full, is_failing;
+    bool is_open, is_full, is_failing, is_ack_failing, is_read_failing;
     int64_t last_row, resending;
     Sent window[ALERTS_IN_FLIGHT_MAX];
     size_t n;
@@ -66,13 +66,21 @@ static void retry_in(Alerts *a, uint64_t usec) {
     a->retry_usec = MIN(a->retry_usec, now_usec(CLOCK_BOOTTIME) + usec);
 }
 
-static void note_result(Alerts *a, int r) {
-    if (r < 0 && !a->is_failing)
+/* Each has a line of its own: a small change may find room where a large one does not. */
+static void note(bool *failing, int r, const char *what) {
+    if (r < 0 && !*failing)
         (void)log_struct(LOG_ERR, r, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
-                         "Alerts cannot be stored or read: %m; trying again");
-    else if (r >= 0 && a->is_failing)
-        log_notice("Alerts can be stored again");
-    a->is_failing = r < 0;
+                         "%s cannot be stored: %m; trying again", what);
+    else if (r >= 0 && *failing)
+        log_notice("%s can be stored again", what);
+    *failing = r < 0;
+}
+
+static void note_read_error(Alerts *a, int error) {
+    if (!a->is_read_failing)
+        (void)log_struct(LOG_ERR, error, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
+                         "Alerts cannot be read: %m; trying again");
+    a->is_read_failing = true;
 }
 
 static bool is_acknowledged(const Alerts *a, const char *request_id) {
@@ -127,9 +135,10 @@ static void fill(Alerts *a) {
         return;
     r = store_visit_waiting_alerts(a->store, a->last_row, (unsigned)room, send_new, a);
     if (r < 0) {
-        note_result(a, r);
+        note_read_error(a, r);
         retry_in(a, RETRY_USEC);
-    }
+    } else
+        a->is_read_failing = false;
 }
 
 /* Only where there is something that will be too old. */
@@ -214,7 +223,7 @@ static int on_soon(sd_event_source *source, void *userdata) {
 
     if (a->n_acknowledged > 0) {
         r = store_acknowledgements(a);
-        note_result(a, r);
+        note(&a->is_ack_failing, r, "Acknowledgements of alerts");
     }
     if (r < 0)
         retry_in(a, RETRY_USEC);
@@ -290,7 +299,7 @@ int alerts_add(Alerts *a, const Alert *list, size_t n, int threshold, const char
     if (r >= 0 && key)
         r = store_set_meta(a->store, key, value);
     r = end(a, r);
-    note_result(a, r);
+    note(&a->is_failing, r, "Alerts");
     if (r < 0)
         return r;
     if (n_sent > 0)
