@@ -69,8 +69,7 @@ static void reader_done(Reader *r) {
     }
 }
 
-/* --- values --------------------------------------------------------------------------------------
- */
+/* values */
 
 static int parse_seconds(const char *text, double min, double max, uint64_t *ret) {
     char *end;
@@ -122,8 +121,7 @@ static int parse_threshold(const char *text, const char *unit, double *ret) {
     return *end ? -EINVAL : 0;
 }
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* reading */
 
 static bool is_name(const char *name) {
     return *name && strlen(name) <= ALERT_RULE_NAME_MAX &&
@@ -221,8 +219,7 @@ static void on_problem(const char *file, const char *text, void *userdata) {
     reader->problem(file, text, reader->userdata);
 }
 
-/* --- is it whole? --------------------------------------------------------------------------------
- */
+/* is it whole? */
 
 static bool find_field(AlertRule *rule, const StatField *fields, size_t n, const char *key) {
     for (size_t i = 0; i < n; i++)
@@ -338,8 +335,7 @@ int alert_rules_load(const char *file, const char *directory,
     return 0;
 }
 
-/* --- judging -------------------------------------------------------------------------------------
- */
+/* judging */
 
 AlertChange alert_rule_judge(const AlertRule *rule, double value, uint64_t now_usec,
                              AlertWatchState *state) {

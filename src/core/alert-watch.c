@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 #include "basic/bounds.h"
-#include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "core/alert-change.h"
 #include "core/pressure-trigger.h"
 #include "proto/json.h"
 #include "proto/text.h"
@@ -17,12 +17,16 @@
 #define STAT_NAME_SIZE 96
 #define VALUE_SIZE 32
 #define WHY_SIZE 128
+#define MISSED_MAX 2 /* samples without a row: it is gone */
+#define RETRY_USEC (5 * USEC_PER_SEC)
 #define QUIET_USEC_MIN (10 * USEC_PER_SEC) /* without a stall: then it is over */
 
 typedef struct Watched {
-    char *row; /* "" for the machine */
+    char *row; /* "" for the machine; UTF-8, as in what is stored */
     AlertWatchState state;
+    double value; /* of the sample that is judged */
     bool seen;
+    unsigned n_missed; /* samples, up to now, that did not have it */
 } Watched;
 
 typedef struct Guard {
@@ -30,9 +34,15 @@ typedef struct Guard {
     AlertRule *rule;
     Watched *watched;
     size_t n, allocated;
+    bool is_watched;
     PressureTrigger *trigger; /* NULL: it is sampled */
     sd_event_source *quiet;
 } Guard;
+
+/* Raised, and watched by no rule any more: to be cleared. */
+typedef struct Leftover {
+    char *rule, *row;
+} Leftover;
 
 struct AlertWatch {
     sd_event *event;
@@ -42,23 +52,19 @@ struct AlertWatch {
     Guard *guards; /* one of each rule */
     size_t n_values;
     bool was_full;
+    Leftover *leftovers;
+    size_t n_leftovers;
+    sd_event_source *retry; /* while leftovers cannot be cleared */
+    AlertChanges changes;   /* of one sample */
 };
 
-/* --- alerts
- * ---------------------------------------------------------------------------------------- */
+/* alerts */
 
-static int add_raised(struct json_object *array, const char *rule, const char *raw) {
-    _cleanup_free_ char *row = NULL;
-    struct json_object *pair, *a, *b;
-    int r;
+static int add_raised(struct json_object *array, const char *rule, const char *row) {
+    struct json_object *pair = json_object_new_array(), *a, *b;
 
-    r = utf8_replace_invalid(raw, strlen(raw), &row);
-    if (r < 0)
-        return r;
-    pair = json_object_new_array();
     a = json_object_new_string(rule);
     b = json_object_new_string(row);
-
     if (pair && a && b && json_object_array_add(pair, a) >= 0) {
         a = NULL;
         if (json_object_array_add(pair, b) >= 0) {
@@ -74,7 +80,7 @@ static int add_raised(struct json_object *array, const char *rule, const char *r
 }
 
 /* All that is raised now, as the fact has it. */
-static int encode_raised(const AlertWatch *w, char **ret) {
+static int encode_raised(const AlertWatch *w, bool leftovers, char **ret) {
     _cleanup_json_ struct json_object *array = json_object_new_array();
     int r = array ? 0 : -ENOMEM;
 
@@ -82,74 +88,26 @@ static int encode_raised(const AlertWatch *w, char **ret) {
         for (size_t k = 0; k < w->guards[i].n && r >= 0; k++)
             if (w->guards[i].watched[k].state.is_raised)
                 r = add_raised(array, w->guards[i].rule->name, w->guards[i].watched[k].row);
+    for (size_t i = 0; leftovers && i < w->n_leftovers && r >= 0; i++)
+        r = add_raised(array, w->leftovers[i].rule, w->leftovers[i].row);
     return r < 0 ? r : json_encode(array, ret, NULL);
 }
 
-/* In one commit with what is raised then. */
-static int tell(AlertWatch *w, int level, int number, const char *subject, const char *message) {
-    const Alert alert = {
-        .time_ms = now_usec(CLOCK_REALTIME) / USEC_PER_MSEC,
-        .level = level,
-        .rule = number,
-        .subject = subject,
-        .message = message,
-    };
+/* What cannot be stored is as it was, and judged again with the next sample. */
+static int tell(AlertWatch *w, bool leftovers) {
     _cleanup_free_ char *raised = NULL;
-    int r;
 
-    r = encode_raised(w, &raised);
-    return r < 0 ? r : alerts_add(w->alerts, &alert, 1, 0, FACT, raised);
+    if (w->changes.n > 0)
+        (void)encode_raised(w, leftovers, &raised); /* without it nothing is told */
+    return alert_changes_tell(&w->changes, w->alerts, FACT, raised);
 }
 
-/* "/var: use is 93.1 %, above 90.0 %" */
-static int describe(const AlertRule *rule, const char *row, double value, char **ret) {
-    const char *side = rule->above ? "above" : "below", *colon = *row ? ": " : "";
-    char now[VALUE_SIZE], threshold[VALUE_SIZE];
-
-    alert_rule_format(rule, rule->threshold, threshold, sizeof(threshold));
-    alert_rule_format(rule, value, now, sizeof(now));
-    if (isnan(value)) /* the kernel tells that it is so, not how much */
-        return asprintf(ret, "%s%s%s is %s %s", row, colon, rule->field->key, side, threshold);
-    return asprintf(ret, "%s%s%s is %s, %s %s", row, colon, rule->field->key, now, side, threshold);
+static int clear_watched(Guard *g, Watched *v, AlertWatchState before, const char *why) {
+    return alert_changes_clear(&g->watch->changes, g->rule, g->rule->name, v->row, why, &v->state,
+                               before);
 }
 
-static int raise_alert(AlertWatch *w, const AlertRule *rule, const char *row, double value) {
-    _cleanup_free_ char *name = NULL, *message = NULL, *subject = NULL;
-    int r;
-
-    r = utf8_replace_invalid(row, strlen(row), &name);
-    if (r < 0)
-        return r;
-    if (describe(rule, name, value, &message) < 0 ||
-        asprintf(&subject, "%s: %s", rule->name, rule->message ?: message) < 0)
-        return -ENOMEM;
-    r = tell(w, rule->level, rule->number, subject, message);
-    if (r >= 0)
-        (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_ALERT_RAISED)),
-                         "Alert %s: %s", rule->name, message);
-    return r;
-}
-
-static int clear_alert(AlertWatch *w, const char *rule, int level, int number, const char *row,
-                       const char *why) {
-    _cleanup_free_ char *name = NULL, *message = NULL, *subject = NULL;
-    int r;
-
-    r = utf8_replace_invalid(row, strlen(row), &name);
-    if (r < 0)
-        return r;
-    if (asprintf(&message, "%s%s%s", name, *name ? ": " : "", why) < 0 ||
-        asprintf(&subject, "%s: cleared", rule) < 0)
-        return -ENOMEM;
-    r = tell(w, level, number, subject, message);
-    if (r >= 0)
-        (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_ALERT_CLEARED)),
-                         "Alert %s is over: %s", rule, message);
-    return r;
-}
-
-/* --- values
- * ---------------------------------------------------------------------------------------- */
+/* values */
 
 static void watched_done(Watched *v) {
     free(v->row);
@@ -199,7 +157,6 @@ static int find_or_add(Guard *g, const char *row, Watched **ret) {
     return *ret ? 0 : add(g, row, ret);
 }
 
-/* What cannot be stored is as it was, and judged again with the next sample. */
 static void judge(Guard *g, Watched *v, double value) {
     const AlertWatchState before = v->state;
     char text[VALUE_SIZE], why[WHY_SIZE];
@@ -208,61 +165,84 @@ static void judge(Guard *g, Watched *v, double value) {
 
     change = alert_rule_judge(g->rule, value, now_usec(CLOCK_BOOTTIME), &v->state);
     if (change == ALERT_RAISED)
-        r = raise_alert(g->watch, g->rule, v->row, g->trigger ? NAN : value);
+        r = alert_changes_raise(&g->watch->changes, g->rule, v->row, g->trigger ? NAN : value,
+                                &v->state, before);
     else if (change == ALERT_CLEARED) {
         alert_rule_format(g->rule, value, text, sizeof(text));
         (void)snprintf(why, sizeof(why), "%s is %s", g->rule->field->key, text);
-        r = clear_alert(g->watch, g->rule->name, g->rule->level, g->rule->number, v->row,
-                        g->trigger ? "the pressure is gone" : why);
+        r = clear_watched(g, v, before, g->trigger ? "the pressure is gone" : why);
     }
     if (r < 0)
         v->state = before;
 }
 
-static void judge_row(Guard *g, const char *row, size_t hint, double value) {
+/* Of rows that share a name the worst counts. Where the next one is, likely. */
+static size_t see(Guard *g, const char *row, size_t hint, double value) {
     Watched *v = find(g, row, hint);
+    int r;
 
-    if (!v && add(g, row, &v) < 0) {
-        if (!g->watch->was_full)
-            log_warning("Alert %s: too many values are watched; %s is not", g->rule->name, row);
-        g->watch->was_full = true;
-        return;
+    if (!v) {
+        r = add(g, row, &v);
+        if (r < 0) {
+            if (!g->watch->was_full)
+                (void)log_warning_errno(r, "Alert %s: %s is not watched: %m", g->rule->name, row);
+            g->watch->was_full = true;
+            return hint;
+        }
     }
+    if (!v->seen || isnan(v->value) || (g->rule->above ? value > v->value : value < v->value))
+        v->value = value;
     v->seen = true;
-    judge(g, v, value);
+    v->n_missed = 0;
+    return (size_t)(v - g->watched) + 1;
 }
 
-/* A disk that was taken away, for instance. */
-static void leave_gone(Guard *g) {
-    for (size_t i = g->n; i > 0; i--) {
-        Watched *v = &g->watched[i - 1];
-        const AlertWatchState before = v->state;
+static size_t see_row(Guard *g, const char *raw, size_t hint, double value) {
+    _cleanup_free_ char *valid = NULL;
 
-        if (v->seen)
-            continue;
-        v->state = (AlertWatchState){};
-        if (before.is_raised && clear_alert(g->watch, g->rule->name, g->rule->level,
-                                            g->rule->number, v->row, "is gone") < 0)
-            v->state = before;
-        else
+    if (utf8_is_valid(raw, strlen(raw)))
+        return see(g, raw, hint, value);
+    return utf8_replace_invalid(raw, strlen(raw), &valid) < 0 ? hint : see(g, valid, hint, value);
+}
+
+/* A disk that was taken away, for instance; one sample without it may be a reading that failed. */
+static void judge_missing(Guard *g, Watched *v) {
+    const AlertWatchState before = v->state;
+
+    if (++v->n_missed < MISSED_MAX)
+        return;
+    v->n_missed = MISSED_MAX;
+    v->state = (AlertWatchState){};
+    if (before.is_raised && clear_watched(g, v, before, "is gone") < 0)
+        v->state = before;
+}
+
+static void forget_missing(Guard *g) {
+    for (size_t i = g->n; i > 0; i--)
+        if (g->watched[i - 1].n_missed >= MISSED_MAX && !g->watched[i - 1].state.is_raised)
             forget(g, i - 1);
-    }
 }
 
+/* All rows first: changes point to what is watched. */
 static void judge_sample(Guard *g, const Sample *sample) {
     const AlertRule *rule = g->rule;
+    const char *row = sample_get_row_name(sample, 0);
+    size_t hint = 0;
 
     for (size_t i = 0; i < g->n; i++)
         g->watched[i].seen = false;
     if (!rule->of_rows)
-        judge_row(g, "", 0, sample_get(sample, rule->field_index));
+        (void)see(g, "", 0, sample_get(sample, rule->field_index));
     for (size_t i = 0; rule->of_rows && i < sample_get_n_rows(sample); i++) {
-        const char *row = sample_get_row_name(sample, i);
-
         if (fnmatch(rule->rows, row, 0) == 0)
-            judge_row(g, row, i, sample_get_in_row(sample, i, rule->field_index));
+            hint = see_row(g, row, hint, sample_get_in_row(sample, i, rule->field_index));
+        row = sample_next_row_name(row);
     }
-    leave_gone(g);
+    for (size_t i = 0; i < g->n; i++)
+        if (g->watched[i].seen)
+            judge(g, &g->watched[i], g->watched[i].value);
+        else
+            judge_missing(g, &g->watched[i]);
 }
 
 static void stat_name(const AlertRule *rule, char ret[static STAT_NAME_SIZE]) {
@@ -283,29 +263,45 @@ void alert_watch_sampled(AlertWatch *w, const Stat *stat, const Series *series) 
         if (streq(name, d->name))
             judge_sample(&w->guards[i], series_get_newest(series));
     }
+    (void)tell(w, true);
+    for (size_t i = 0; i < w->rules.n; i++)
+        forget_missing(&w->guards[i]);
 }
 
-/* --- kernel triggers
- * ------------------------------------------------------------------------------- */
+/* kernel triggers */
 
-static void judge_pressure(Guard *g, double value) {
+static Watched *judge_pressure(Guard *g, double value) {
     Watched *v;
 
-    if (find_or_add(g, g->rule->rows, &v) >= 0)
-        judge(g, v, value);
+    if (find_or_add(g, g->rule->rows, &v) < 0)
+        return NULL;
+    judge(g, v, value);
+    (void)tell(g->watch, true);
+    return v;
+}
+
+static uint64_t get_quiet_usec(const Guard *g) {
+    return MAX(3 * g->rule->window_usec, QUIET_USEC_MIN);
+}
+
+static void await_quiet(Guard *g) {
+    (void)sd_event_source_set_time_relative(g->quiet, get_quiet_usec(g));
+    (void)sd_event_source_set_enabled(g->quiet, SD_EVENT_ONESHOT);
 }
 
 static void on_stall(void *userdata) {
     Guard *g = userdata;
-    uint64_t quiet_usec = MAX(3 * g->rule->window_usec, QUIET_USEC_MIN);
 
-    (void)sd_event_source_set_time_relative(g->quiet, quiet_usec);
-    (void)sd_event_source_set_enabled(g->quiet, SD_EVENT_ONESHOT);
-    judge_pressure(g, INFINITY);
+    await_quiet(g);
+    (void)judge_pressure(g, INFINITY);
 }
 
+/* There is no next sample: what could not be stored is tried again. */
 static int on_quiet(sd_event_source *source, uint64_t usec, void *userdata) {
-    judge_pressure(userdata, -INFINITY);
+    const Watched *v = judge_pressure(userdata, -INFINITY);
+
+    if (v && v->state.is_raised)
+        await_quiet(userdata);
     return 0;
 }
 
@@ -322,15 +318,14 @@ static int add_trigger(Guard *g) {
                  rule->name, strerror(-r));
         return 0;
     }
-    r = sd_event_add_time_relative(g->watch->event, &g->quiet, CLOCK_BOOTTIME, QUIET_USEC_MIN,
-                                   USEC_PER_SEC, on_quiet,
-                                   g); /* what was raised before may be over */
+    /* what was raised before may be over */
+    r = sd_event_add_time_relative(g->watch->event, &g->quiet, CLOCK_BOOTTIME, get_quiet_usec(g),
+                                   USEC_PER_SEC, on_quiet, g);
     log_debug("Alert %s: by a trigger of the kernel", rule->name);
     return r;
 }
 
-/* --- configuration
- * --------------------------------------------------------------------------------- */
+/* configuration */
 
 static void guards_free(Guard *guards, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -391,6 +386,7 @@ static int add_guards(AlertWatch *w) {
             r = add_trigger(g);
         if (r >= 0 && !g->trigger)
             r = add_stat(w, g->rule);
+        g->is_watched = r >= 0;
         if (r < 0 && r != -ENOMEM) {
             (void)log_warning_errno(r, "Alert %s cannot be watched: %m", g->rule->name);
             r = 0;
@@ -399,90 +395,152 @@ static int add_guards(AlertWatch *w) {
     return r;
 }
 
-static Guard *find_guard(AlertWatch *w, const char *name) {
-    for (size_t i = 0; i < w->rules.n; i++)
-        if (streq(w->rules.rules[i]->name, name))
-            return &w->guards[i];
+static void leftovers_done(AlertWatch *w) {
+    for (size_t i = 0; i < w->n_leftovers; i++) {
+        free(w->leftovers[i].rule);
+        free(w->leftovers[i].row);
+    }
+    free(w->leftovers);
+    w->leftovers = NULL;
+    w->n_leftovers = 0;
+}
+
+static int add_leftover(AlertWatch *w, const char *rule, const char *row) {
+    Leftover *grown = reallocarray(w->leftovers, w->n_leftovers + 1, sizeof(Leftover));
+    _cleanup_free_ char *a = strdup(rule), *b = strdup(row);
+
+    if (grown)
+        w->leftovers = grown;
+    if (!grown || !a || !b)
+        return -ENOMEM;
+    w->leftovers[w->n_leftovers++] = (Leftover){.rule = TAKE_PTR(a), .row = TAKE_PTR(b)};
+    return 0;
+}
+
+static void clear_leftovers(AlertWatch *w) {
+    int r = 0;
+
+    for (size_t i = 0; i < w->n_leftovers && r >= 0; i++)
+        r = alert_changes_clear(&w->changes, NULL, w->leftovers[i].rule, w->leftovers[i].row,
+                                "is not watched any more", NULL, (AlertWatchState){});
+    if (r >= 0)
+        r = tell(w, false);
+    alert_changes_done(&w->changes);
+    if (r >= 0)
+        leftovers_done(w);
+    else if (sd_event_source_set_time_relative(w->retry, RETRY_USEC) >= 0)
+        (void)sd_event_source_set_enabled(w->retry, SD_EVENT_ONESHOT);
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+    clear_leftovers(userdata);
+    return 0;
+}
+
+/* Who goes on with it, if anybody. */
+static Guard *find_guard(AlertWatch *w, const char *name, const char *row) {
+    for (size_t i = 0; i < w->rules.n; i++) {
+        Guard *g = &w->guards[i];
+
+        if (streq(g->rule->name, name))
+            return g->is_watched && (!g->trigger || streq(g->rule->rows, row)) ? g : NULL;
+    }
     return NULL;
 }
 
-/* What the store says is raised, by the rules as they are now. */
+/* What was raised, by the rules as they are now. */
 static int restore_one(AlertWatch *w, const char *rule, const char *row) {
-    Guard *g = find_guard(w, rule);
+    Guard *g = find_guard(w, rule, row);
     Watched *v;
     int r;
 
     if (!g)
-        return clear_alert(w, rule, ALERT_LEVEL_DEFAULT, 0, row, "is not watched any more");
+        return add_leftover(w, rule, row);
     r = find_or_add(g, row, &v);
     if (r >= 0)
         v->state.is_raised = true;
     return r;
 }
 
-static int restore(AlertWatch *w) {
+static int restore(AlertWatch *w, const char *text) {
     _cleanup_json_ struct json_object *array = NULL;
-    _cleanup_free_ char *text = NULL;
     int r;
 
-    r = alerts_get_fact(w->alerts, FACT, &text);
-    if (r < 0 || isempty(text))
-        return r;
+    if (isempty(text))
+        return 0;
     r = json_parse(text, strlen(text), &array);
     if (r < 0 || !json_object_is_type(array, json_type_array))
         return r == -ENOMEM ? r : 0; /* nobody else writes it */
-    for (size_t pass = 0; pass < 2;
-         pass++) /* first what goes on: the others' alerts store it again */
-        for (size_t i = 0; i < json_object_array_length(array) && r >= 0; i++) {
-            struct json_object *pair = json_object_array_get_idx(array, i);
-            const char *rule, *row;
+    for (size_t i = 0; i < json_object_array_length(array) && r >= 0; i++) {
+        struct json_object *pair = json_object_array_get_idx(array, i);
+        const char *rule, *row;
 
-            if (!json_object_is_type(pair, json_type_array))
-                continue;
-            rule = json_object_get_string(json_object_array_get_idx(pair, 0));
-            row = json_object_get_string(json_object_array_get_idx(pair, 1));
-            if (rule && row && (find_guard(w, rule) != NULL) == (pass == 0))
-                r = restore_one(w, rule, row);
-        }
+        if (!json_object_is_type(pair, json_type_array))
+            continue;
+        rule = json_object_get_string(json_object_array_get_idx(pair, 0));
+        row = json_object_get_string(json_object_array_get_idx(pair, 1));
+        if (rule && row)
+            r = restore_one(w, rule, row);
+    }
     return r;
 }
 
-int alert_watch_configure(AlertWatch *w, AlertRules *rules) {
-    int r;
-
-    remove_stats(w);
+static void clear_rules(AlertWatch *w) {
     guards_free(w->guards, w->rules.n);
+    w->guards = NULL;
     alert_rules_done(&w->rules);
+    leftovers_done(w);
     w->n_values = 0;
     w->was_full = false;
+}
+
+int alert_watch_configure(AlertWatch *w, AlertRules *rules) {
+    _cleanup_free_ char *raised = NULL;
+    Guard *guards;
+    int r;
+
+    r = alerts_get_fact(w->alerts, FACT, &raised);
+    if (r < 0)
+        return r;
+    guards = calloc(MAX(rules->n, (size_t)1), sizeof(Guard));
+    if (!guards)
+        return -ENOMEM;
+    remove_stats(w);
+    clear_rules(w);
+    w->guards = guards;
     w->rules = *rules;
     *rules = (AlertRules){};
-    w->guards = calloc(MAX(w->rules.n, (size_t)1), sizeof(Guard));
-    if (!w->guards) {
-        alert_rules_done(&w->rules);
-        return -ENOMEM;
-    }
     r = add_guards(w);
-    return r < 0 ? r : restore(w);
+    if (r >= 0)
+        r = restore(w, raised);
+    clear_leftovers(w);
+    return r;
 }
 
 int alert_watch_new(sd_event *event, Health *health, Alerts *alerts, AlertWatch **ret) {
-    AlertWatch *w = calloc(1, sizeof(*w));
+    _cleanup_(alert_watch_freep) AlertWatch *w = calloc(1, sizeof(*w));
+    int r;
 
     if (!w)
         return -ENOMEM;
     w->event = sd_event_ref(event);
     w->health = health;
     w->alerts = alerts;
-    *ret = w;
+    r = sd_event_add_time_relative(event, &w->retry, CLOCK_BOOTTIME, 0, 0, on_retry, w);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(w->retry, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(w);
     return 0;
 }
 
 AlertWatch *alert_watch_free(AlertWatch *w) {
     if (!w)
         return NULL;
-    guards_free(w->guards, w->rules.n);
-    alert_rules_done(&w->rules);
+    clear_rules(w);
+    alert_changes_done(&w->changes);
+    sd_event_source_disable_unref(w->retry);
     sd_event_unref(w->event);
     free(w);
     return NULL;

@@ -73,8 +73,12 @@ const char *sample_get_row_name(const Sample *s, size_t row) {
         (const char *)(s->values + s->n_values + (size_t)s->n_rows * s->n_row_values);
 
     for (size_t i = 0; i < row; i++)
-        name += strlen(name) + 1;
+        name = sample_next_row_name(name);
     return name;
+}
+
+const char *sample_next_row_name(const char *name) {
+    return name + strlen(name) + 1;
 }
 
 double sample_get_in_row(const Sample *s, size_t row, size_t field) {
@@ -139,7 +143,7 @@ static int add_rows(const Sample *s, const StatType *t, struct json_object *o) {
             (void)json_object_put(row);
             r = -ENOMEM;
         }
-        name += strlen(name) + 1;
+        name = sample_next_row_name(name);
     }
     return r;
 }

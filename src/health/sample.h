@@ -17,7 +17,9 @@ size_t sample_get_size(const Sample *s) _pure_;
 /* NAN: there is no such value. Fields have the order of the type's table. */
 double sample_get(const Sample *s, size_t field) _pure_;
 size_t sample_get_n_rows(const Sample *s) _pure_;
+/* Counts from the first one; for all of them take the next. */
 const char *sample_get_row_name(const Sample *s, size_t row) _pure_;
+const char *sample_next_row_name(const char *name) _pure_;
 double sample_get_in_row(const Sample *s, size_t row, size_t field) _pure_;
 
 /* Adds all but the time to an object. */

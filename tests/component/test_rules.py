@@ -2,6 +2,8 @@
 """Rules of alerts.conf: each crossing is one ALERT and its end another, over reloads, restarts and kills. Values are
 the machine's own; thresholds that are always, or never, crossed stand for those that come and go."""
 
+import os
+
 import pytest
 
 from harness import wait_for
@@ -15,10 +17,10 @@ def rules(agent, manager):
     def write(text):
         (agent.directory / "alerts.conf").write_text(text)
 
-    def start(text):
+    def start(text, wrapper=()):
         write(text)
         agent.configure(manager.url(), health={"interval": "0"})
-        agent.start()
+        agent.start(wrapper=wrapper)
         manager.wait_offer()
 
     start.write = write
@@ -40,7 +42,6 @@ def wait_alert(manager, n):
     alert = next(a for a in manager.of_type("ALERT") if a["request_id"] == number)
     acknowledge(manager, alert)
     return alert
-
 
 
 def test_crossing_is_one_alert_and_its_end_another(agent, manager, rules):
@@ -118,3 +119,45 @@ def test_drop_ins_change_rules(agent, manager, rules):
                                              "interval = 1\nenabled = no\n")
     rules(ALWAYS)
     assert wait_alert(manager, 1)["level"] == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+def test_full_disk(agent, manager, rules):
+    """What is crossed while nothing can be stored is told when there is room, once; so is the end of a rule that was
+    taken away meanwhile. The journal has one line about it."""
+    rules("", wrapper=["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                       f"mount -t tmpfs -o size=1M tmpfs {agent.state} && exec \"$@\"", "sh"])
+    filler = f"/proc/{agent.process.pid}/root{agent.state}/filler"
+
+    def fill():
+        """Also what the files of the database have left: rules of many rows would not fit there."""
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 4096)
+            except OSError:
+                pass
+
+    def failures():
+        return agent.log.read_text().count("Alerts cannot be stored: No space left on device")
+
+    many = "".join(ALWAYS.replace("[memory]", f"[memory-{i}]") + f"message = {'x' * 250}\n" for i in range(60))
+    fill()
+    rules.write(many)
+    agent.call("Reload")
+    wait_for(lambda: failures() == 1, "a failure")
+    assert not manager.of_type("ALERT")
+    os.unlink(filler)
+    for i in range(60):
+        wait_alert(manager, i + 1)
+    fill()
+    rules.write("")
+    agent.call("Reload")
+    wait_for(lambda: failures() == 2, "another failure")
+    assert len(subjects(manager)) == 60
+    os.unlink(filler)
+    for i in range(60, 120):
+        assert wait_alert(manager, i + 1)["subject"].endswith(": cleared")
+    agent.call("Reload")
+    assert len(subjects(manager)) == 120
+    assert failures() == 2
