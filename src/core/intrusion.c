@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   inotify ─▶ timer ─▶ look(): one piece of the file ─▶ alerts and the mark behind them: one
- * commit ▲               │ └── at once: there is more; a moment later: is the last alert all there?
- * ──┘
+ *   inotify ─▶ timer ─▶ look(): one piece of the file ─▶ alerts and mark behind them: one commit
+ *                ▲        │
+ *                └────────┘ at once: there is more; a moment later: is the last alert all there?
  *
  * The mark says up to where the alerts are stored. What follows it is read again each time, so that
  * nothing is in memory alone. A file that was rotated away is read to its end first: it is held

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "basic/fd-util.h"
+#include "basic/log.h"
 
 struct PressureTrigger {
     sd_event_source *io;
@@ -18,8 +19,10 @@ struct PressureTrigger {
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
     PressureTrigger *t = userdata;
 
-    if (events & EPOLLERR) /* the kernel has let go of it */
+    if (events & EPOLLERR) { /* the kernel has let go of it */
+        log_warning("The kernel tells no more of pressure; a reload asks it anew");
         return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    }
     t->on_stall(t->userdata);
     return 0;
 }

@@ -48,6 +48,24 @@ static void read_label(int fd, const char *path, char *ret, size_t size) {
     (void)snprintf(ret, size, "%s", text);
 }
 
+static bool has_name(const SensorTable *t, const char *name) {
+    for (size_t i = 0; i < t->n; i++)
+        if (streq(t->sensors[i].name, name))
+            return true;
+    return false;
+}
+
+/* Two processors, for instance, have sensors of the same names. */
+static void set_name(const SensorTable *t, const char *name, const char *label, Sensor *s) {
+    char text[SENSOR_NAME_SIZE];
+
+    (void)snprintf(text, sizeof(text), "%s%s%s", name, *label ? " " : "", label);
+    (void)snprintf(s->name, sizeof(s->name), "%s", text);
+    for (unsigned i = 2; has_name(t, s->name); i++)
+        (void)snprintf(s->name, sizeof(s->name), "%.*s #%u",
+                       (int)(SENSOR_NAME_SIZE - sizeof(" #4294967295")), text, i);
+}
+
 static int add(SensorTable *t, const char *name, const char *label, const char *path) {
     Sensor s = {.file = PROC_FILE_INIT};
     int r;
@@ -57,7 +75,7 @@ static int add(SensorTable *t, const char *name, const char *label, const char *
     r = table_reserve((void **)&t->sensors, &t->allocated, t->n, sizeof(s), HEALTH_SENSORS_MAX);
     if (r < 0)
         return r;
-    (void)snprintf(s.name, sizeof(s.name), "%s%s%s", name, *label ? " " : "", label);
+    set_name(t, name, label, &s);
     (void)snprintf(s.path, sizeof(s.path), "%s", path);
     t->sensors[t->n++] = s;
     return 0;

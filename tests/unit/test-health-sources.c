@@ -395,17 +395,21 @@ static void test_sensors(void) {
     tree_write(root, "sys/class/hwmon/hwmon10/temp1_label", "Package id 0\n");
     tree_write(root, "sys/class/hwmon/hwmon10/temp2_input", "broken\n");
     tree_write(root, "sys/class/hwmon/hwmon10/fan1_input", "900\n");
+    tree_write(root, "sys/class/hwmon/hwmon11/name", "coretemp\n"); /* of another processor */
+    tree_write(root, "sys/class/hwmon/hwmon11/temp1_input", "60000\n");
+    tree_write(root, "sys/class/hwmon/hwmon11/temp1_label", "Package id 0\n");
     tree_write(root, "sys/class/hwmon/hwmon2/name", "board\n");
     tree_write(root, "sys/class/hwmon/hwmon2/temp1_input", "31000\n");
     tree_write(root, "sys/class/hwmon/hwmon3/name", "drivetemp\n"); /* a disk would be asked */
     tree_write(root, "sys/class/hwmon/hwmon3/temp1_input", "33000\n");
     g_assert_cmpint(sensor_table_read(&t, fd, &text), ==, 0);
-    g_assert_cmpuint(t.n, ==, 3);
+    g_assert_cmpuint(t.n, ==, 4);
     g_assert_cmpstr(t.sensors[0].name, ==, "board temp1");
     g_assert_true(t.sensors[0].is_known);
     g_assert_cmpfloat(t.sensors[0].celsius, ==, 31);
     g_assert_cmpstr(t.sensors[1].name, ==, "coretemp Package id 0");
     g_assert_false(t.sensors[2].is_known);
+    g_assert_cmpstr(t.sensors[3].name, ==, "coretemp Package id 0 #2");
     tree_write(root, "sys/class/hwmon/hwmon2/temp1_input", "32000\n");
     g_assert_cmpint(sensor_table_read(&t, fd, &text), ==, 0);
     g_assert_cmpfloat(t.sensors[0].celsius, ==, 32);
