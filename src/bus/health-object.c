@@ -34,8 +34,8 @@ static int append_value(sd_bus_message *m, const char *row, const char *key, dou
 }
 
 /* D-Bus takes valid UTF-8 alone, and a mount point may be anything. */
-static int append_row(sd_bus_message *m, const Sample *s, const StatType *t, size_t row) {
-    const char *raw = sample_get_row_name(s, row);
+static int append_row(sd_bus_message *m, const Sample *s, const StatType *t, size_t row,
+                      const char *raw) {
     _cleanup_free_ char *name = NULL;
     int r;
 
@@ -48,6 +48,7 @@ static int append_row(sd_bus_message *m, const Sample *s, const StatType *t, siz
 }
 
 static int append_sample(sd_bus_message *m, const StatType *t, const Sample *s) {
+    const char *row = sample_get_row_name(s, 0);
     int r;
 
     r = sd_bus_message_append(m, "st", t->name, sample_get_time(s));
@@ -55,8 +56,10 @@ static int append_sample(sd_bus_message *m, const StatType *t, const Sample *s) 
         r = sd_bus_message_open_container(m, 'a', "(ssd)");
     for (size_t i = 0; i < t->n_fields && r >= 0; i++)
         r = append_value(m, "", t->fields[i].key, sample_get(s, i));
-    for (size_t i = 0; i < sample_get_n_rows(s) && r >= 0; i++)
-        r = append_row(m, s, t, i);
+    for (size_t i = 0; i < sample_get_n_rows(s) && r >= 0; i++) {
+        r = append_row(m, s, t, i, row);
+        row = sample_next_row_name(row);
+    }
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
