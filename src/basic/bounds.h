@@ -106,7 +106,7 @@
 
 /* health */
 #define STATS_MAX 128u         /* definitions that the manager may make */
-#define STAT_INTERVALS_MAX 16u /* different ones of all definitions */
+#define STAT_INTERVALS_MAX 16u /* different ones of these */
 #define STAT_NAME_MAX ((size_t)256)
 #define STAT_HOLD_MAX 10000u /* samples of one */
 #define STAT_INTERVAL_USEC_MIN ((uint64_t)100000)

@@ -41,8 +41,8 @@ struct Health {
     sd_event *event;
     Sources *sources;
     FailedUnits *units;
-    SeriesBudget budget;
-    Measure measure; /* reused */
+    SeriesBudget budgets[_STAT_OWNER_MAX]; /* the manager's samples leave ours their room */
+    Measure measure;                       /* reused */
     unsigned n_stats[_STAT_OWNER_MAX];
     bool budget_was_short;
     void (*on_sample)(const Stat *stat, const Series *series, void *userdata);
@@ -190,18 +190,32 @@ static int group_new(Health *h, uint64_t interval_usec, Group **ret) {
     return 0;
 }
 
-static int get_group(Health *h, uint64_t interval_usec, Group **ret) {
+static bool has_owner(const Group *g, StatOwner owner) {
+    const Stat *s;
+
+    TAILQ_FOREACH(s, &g->stats, in_group)
+    if (s->definition.owner == owner)
+        return true;
+    return false;
+}
+
+/* Our own are few, and must not be in the manager's way, nor it in ours. */
+static int get_group(Health *h, const StatDefinition *d, Group **ret) {
+    Group *g, *found = NULL;
     unsigned n = 0;
-    Group *g;
 
     LIST_FOREACH(g, &h->groups, groups) {
-        if (g->interval_usec == interval_usec) {
-            *ret = g;
-            return 0;
-        }
-        n++;
+        if (g->interval_usec == d->interval_usec)
+            found = g;
+        else
+            n += has_owner(g, STAT_OWNER_MANAGER);
     }
-    return n < STAT_INTERVALS_MAX ? group_new(h, interval_usec, ret) : -EMLINK;
+    if (d->owner == STAT_OWNER_MANAGER && n >= STAT_INTERVALS_MAX)
+        return -EMLINK;
+    if (!found)
+        return group_new(h, d->interval_usec, ret);
+    *ret = found;
+    return 0;
 }
 
 static void leave_group(Stat *s) {
@@ -237,7 +251,8 @@ static int add_series(Stat *s, Health *h) {
     int r = 0;
 
     for (; s->n_series < n && r >= 0; s->n_series += r >= 0)
-        r = series_new(components[s->n_series], hold, &h->budget, &s->series[s->n_series]);
+        r = series_new(components[s->n_series], hold, &h->budgets[s->definition.owner],
+                       &s->series[s->n_series]);
     return r;
 }
 
@@ -261,7 +276,7 @@ int health_add(Health *h, const StatDefinition *d, Stat **ret) {
     s->definition.name = s->name;
     r = add_series(s, h);
     if (r >= 0)
-        r = get_group(h, d->interval_usec, &g);
+        r = get_group(h, d, &g);
     if (r < 0)
         return r;
     join_group(s, g);
@@ -419,7 +434,8 @@ int health_new(sd_event *event, const char *root, Health **ret) {
         return -ENOMEM;
     TAILQ_INIT(&h->stats);
     h->event = sd_event_ref(event);
-    h->budget.max = STAT_SAMPLES_SIZE_MAX;
+    for (StatOwner owner = 0; owner < _STAT_OWNER_MAX; owner++)
+        h->budgets[owner].max = STAT_SAMPLES_SIZE_MAX;
     r = sources_new(root, &h->sources);
     if (r >= 0)
         r = failed_units_new(on_units, h, &h->units);

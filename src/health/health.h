@@ -39,9 +39,9 @@ void health_set_observer(Health *h,
                          void (*on_sample)(const Stat *stat, const Series *series, void *userdata),
                          void *userdata);
 
-/* -EEXIST: the name is in use; -ENOSPC: the owner has STATS_MAX; -EMLINK: there are
- * STAT_INTERVALS_MAX other intervals; -ENOBUFS: there is no memory for so many samples. The first
- * reading is made at once, the first sample comes an interval later. *ret may be NULL. */
+/* -EEXIST: the name is in use; -ENOSPC: the owner has STATS_MAX; -EMLINK: the
+ * manager has STAT_INTERVALS_MAX other intervals; -ENOBUFS: there is no memory for so many samples.
+ * The first reading is made at once, the first sample comes an interval later. *ret may be NULL. */
 int health_add(Health *h, const StatDefinition *d, Stat **ret);
 /* NULL: there is none. */
 Stat *health_find(const Health *h, StatOwner owner, const char *name) _pure_;

@@ -34,8 +34,8 @@ OURS = {"memory", "load", "filesystems", "pressure", "disks", "interfaces", "tem
 
 @pytest.fixture
 def server(agent, manager):
-    """A manager with a connected agent."""
-    agent.configure(manager.url())
+    """A manager with a connected agent that samples nothing of its own."""
+    agent.configure(manager.url(), health={"interval": "0"})
     agent.start()
     manager.wait_offer()
     return manager

@@ -49,6 +49,17 @@ static int add(Fixture *f, const char *name, const char *type, size_t hold, uint
                       ret);
 }
 
+/* Of the agent itself. */
+static int add_own(Fixture *f, const char *type, uint64_t interval_usec) {
+    return health_add(f->health,
+                      &(const StatDefinition){.name = "own",
+                                              .type = stat_type_find(type),
+                                              .hold = 1,
+                                              .interval_usec = interval_usec,
+                                              .owner = STAT_OWNER_AGENT},
+                      NULL);
+}
+
 static void write_load(Fixture *f, unsigned load) {
     g_autofree char *text = g_strdup_printf("%u.00 2.00 3.00 1/2 3\n", load);
 
@@ -118,6 +129,8 @@ static void test_bounds(void) {
         g_assert_cmpint(add(&f, name, "load", 1, (i + 1) * USEC_PER_SEC, NULL), ==, 0);
     }
     g_assert_cmpint(add(&f, "x", "load", 1, 7654321, NULL), ==, -EMLINK);
+    g_assert_cmpint(add_own(&f, "load", 7654321), ==, 0);
+    g_assert_cmpint(add(&f, "x", "load", 1, 7654321, NULL), ==, -EMLINK);
     for (unsigned i = STAT_INTERVALS_MAX; i < STATS_MAX; i++) {
         g_autofree char *name = g_strdup_printf("%u", i);
 
@@ -126,6 +139,27 @@ static void test_bounds(void) {
     g_assert_cmpint(add(&f, "x", "load", 1, USEC_PER_SEC, NULL), ==, -ENOSPC);
     health_remove(f.health, health_find(f.health, STAT_OWNER_MANAGER, "interval-3"));
     g_assert_cmpint(add(&f, "x", "load", 1, 7654321, NULL), ==, 0);
+}
+
+/* However much the manager has sampled, there is room for the agent's own. */
+static void test_own_budget(void) {
+    _cleanup_fixture_ Fixture f = {};
+    g_autoptr(GString) text = g_string_new("Inter-|\n face |\n");
+    Stat *s = NULL;
+
+    fixture_init(&f);
+    for (unsigned i = 0; i < HEALTH_INTERFACES_MAX; i++)
+        g_string_append_printf(text, "if%u: 1 2 0 0 0 0 0 0 3 4 0 0 0 0 0 0\n", i);
+    tree_write(f.root, "proc/net/dev", text->str);
+    g_assert_cmpint(add(&f, "a", "interfaces", 1000, USEC_PER_SEC, &s), ==, 0);
+    g_assert_cmpint(add(&f, "b", "interfaces", 1000, USEC_PER_SEC, NULL), ==, 0);
+    for (unsigned i = 0; i < 60; i++)
+        health_sample(f.health, USEC_PER_SEC);
+    g_assert_cmpuint(series_get_n(stat_get_series(s, 0)), <, 60);
+    g_assert_cmpint(add_own(&f, "interfaces", 2 * USEC_PER_SEC), ==, 0);
+    f.n_samples = 0;
+    health_sample(f.health, 2 * USEC_PER_SEC);
+    g_assert_cmpuint(f.n_samples, ==, 1);
 }
 
 /* All samples together have a bound: beyond it the oldest goes, though fewer than the hold count
@@ -288,6 +322,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/health/names", test_names);
     g_test_add_func("/health/bounds", test_bounds);
     g_test_add_func("/health/budget", test_budget);
+    g_test_add_func("/health/own-budget", test_own_budget);
     g_test_add_func("/health/json", test_json);
     g_test_add_func("/health/overview", test_overview);
     g_test_add_func("/health/timers", test_timers);
