@@ -107,12 +107,18 @@ static int error_from_status(long status) {
     }
 }
 
+static bool has_connected(CURL *easy) {
+    curl_off_t usec = 0;
+
+    return curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &usec) == CURLE_OK && usec > 0;
+}
+
 static int error_from_curl(const Exchange *x, CURLcode code) {
     switch (code) {
     case CURLE_OK:
         return 0;
     case CURLE_OPERATION_TIMEDOUT:
-        return -ETIMEDOUT;
+        return has_connected(x->easy) ? -ETIMEDOUT : -EHOSTUNREACH;
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_HOST:
         return -ECONNREFUSED;
@@ -156,6 +162,7 @@ const char *http_strerror(int error) {
         return "refuses to answer (401 or 403)";
     case ECONNREFUSED:
         return "cannot be reached";
+    case EHOSTUNREACH:
     case ETIMEDOUT:
         return "does not answer in time";
     case EFBIG:

@@ -16,7 +16,8 @@ typedef struct HttpRequest {
 } HttpRequest;
 
 /* Ends at `deadline_usec` (CLOCK_BOOTTIME) at the latest. -ENOENT: 404 or 405; -EACCES: 401 or 403;
- * -EREMOTEIO: another status than 200; -ETIMEDOUT; -ECONNREFUSED: nobody is there; -EFBIG; -EPROTO:
+ * -EREMOTEIO: another status than 200; -EHOSTUNREACH: no connection in time; -ETIMEDOUT: no
+ * answer in time; -ECONNREFUSED: nobody is there; -EFBIG; -EPROTO:
  * that is no HTTP, or the header is missing. The body ends with a NUL and belongs to the caller. */
 int http_ask(const HttpRequest *q, uint64_t deadline_usec, char **ret, size_t *ret_size);
 /* What such an error means, for people. */

@@ -152,7 +152,8 @@ static int amazon_token(const char *base, const Question *q,
         q->deadline_usec, &token, NULL);
     if (r >= 0 && cloud_value_is_valid(token))
         (void)snprintf(header, TOKEN_HEADER_SIZE, AMAZON_TOKEN_HEADER "%s", token);
-    return r == -ENOMEM || r == -ECONNREFUSED ? r : 0;
+    /* where nobody can be reached, the version makes no difference */
+    return r == -ENOMEM || r == -ECONNREFUSED || r == -EHOSTUNREACH ? r : 0;
 }
 
 static int amazon_identify(const Provider *p, const Question *q, CloudIdentity *i) {

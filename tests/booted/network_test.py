@@ -135,6 +135,7 @@ def configure(url, **connection):
             "heartbeat_frequency": 1, **connection}
     CONF.write_text("[connection]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()) +
                     "[messaging]\nretransmission_timeout = 60\n[workers]\ncount = 4\n"
+                    "[cloud]\ntype = Other\n"  # what asking a cloud takes is not the network's
                     "[logging]\nlevel = debug\n")
 
 
