@@ -36,24 +36,12 @@ static void add_row(struct json_object *array, const Row *row) {
     (void)json_object_array_add(array, o);
 }
 
-/* Whoever is the cause of an alert may have a say in its text, and must not speak to a terminal. */
-static void print_text(const char *text) {
-    const unsigned char *p = (const unsigned char *)text;
-
-    for (; *p; p++)
-        if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) { /* U+0080 to U+009F */
-            (void)putchar('?');
-            p++;
-        } else
-            (void)putchar(*p < ' ' || *p == 0x7f ? '?' : *p);
-}
-
 static void print_row(const Row *row) {
     char buf[64];
 
     (void)printf("%-28s  %5d  %6d  %-12s  ", ctl_format_time(row->time_usec, buf, sizeof(buf)),
                  row->level, row->rule, row->state);
-    print_text(row->subject);
+    (void)ctl_print_text(row->subject);
     (void)putchar('\n');
 }
 

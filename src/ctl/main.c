@@ -96,6 +96,20 @@ void ctl_print_label(const char *label, int width) {
     (void)printf("%*s%s: ", MAX(width - used, 0), "", label);
 }
 
+int ctl_print_text(const char *text) {
+    const unsigned char *p = (const unsigned char *)text;
+    int n = 0;
+
+    for (; *p; p++) {
+        bool is_c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0; /* U+0080 to U+009F */
+
+        n += (*p & 0xc0) != 0x80;
+        (void)putchar(is_c1 || *p < ' ' || *p == 0x7f ? '?' : *p);
+        p += is_c1;
+    }
+    return n;
+}
+
 void ctl_print_field(const char *label, int width, const char *value) {
     ctl_print_label(label, width);
     (void)printf("%s\n", value);

@@ -54,7 +54,7 @@ static int widest_row(const HealthSample *s) {
 static void print_rows(const HealthSample *s, const SampleUnits *units) {
     const char *columns[COLUMNS_MAX], *row = "";
     size_t n = find_columns(s, columns);
-    int width = widest_row(s);
+    int width = widest_row(s), used;
     char text[VALUE_SIZE];
 
     if (n == 0)
@@ -66,7 +66,9 @@ static void print_rows(const HealthSample *s, const SampleUnits *units) {
         if (isempty(s->values[i].row) || streq(s->values[i].row, row))
             continue;
         row = s->values[i].row;
-        (void)printf("\n  %-*s", width, row);
+        (void)printf("\n  ");
+        used = ctl_print_text(row);
+        (void)printf("%*s", MAX(width - used, 0), "");
         for (size_t k = 0; k < n && !isempty(columns[k]); k++) {
             sample_format(health_sample_get(s, row, columns[k]),
                           sample_units_find(units, s->type, columns[k], true), text);

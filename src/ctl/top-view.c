@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <wchar.h>
+#include <wctype.h>
 
 #include "basic/bounds.h"
 #include "basic/i18n.h"
@@ -53,24 +54,27 @@ static int width_of(const char *text) {
     return (int)(n == (size_t)-1 ? strlen(text) : n);
 }
 
-/* Cuts it at the edge of the screen; the terminal must not wrap. */
+/* Cuts it at the edge of the screen; the terminal must not wrap. Nor must whoever has a say in a
+ * text speak to it: of what is no printable character there is a question mark. */
 static void put(Line *l, const char *text) {
     mbstate_t state = {};
 
     for (const char *p = text; *p && l->width < l->screen->columns;) {
-        size_t n = mbrlen(p, MB_CUR_MAX, &state);
+        wchar_t c = 0;
+        size_t n = mbrtowc(&c, p, MB_CUR_MAX, &state);
+        bool is_whole = n > 0 && n < (size_t)-2;
+        bool is_shown = is_whole && !iswcntrl((wint_t)c);
+        size_t size = is_shown ? n : 1;
 
-        if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
-            n = 1;
+        if (!is_whole)
             state = (mbstate_t){};
-        }
-        if (l->size + n + 1 > sizeof(l->text))
+        if (l->size + size + 1 > sizeof(l->text))
             return;
-        (void)mempcpy(l->text + l->size, p, n);
-        l->size += n;
+        (void)mempcpy(l->text + l->size, is_shown ? p : "?", size);
+        l->size += size;
         l->text[l->size] = 0;
         l->width++;
-        p += n;
+        p += is_whole ? n : 1;
     }
 }
 

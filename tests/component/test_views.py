@@ -266,6 +266,23 @@ def test_top_waits_for_an_agent_that_is_restarted(running, agent):
     t.end()
 
 
+HOSTILE = ("unshare", "--net", "sh", "-c", "ip link set lo up; ip link add \"$(printf 'a\\033[5m\\302\\233b')\" type veth"
+           '; exec "$@"', "sh")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a network namespace of its own")
+def test_names_do_not_speak_to_the_terminal(agent):
+    agent.configure(None, health={"interval": "0"})
+    agent.start(HOSTILE)
+    agent.wait_notify("READY=1")
+    for verb in ("stats", "top"):
+        text = ctl(agent, verb)
+        assert re.search(r"^ *a\?\[5m\?b   ", text, re.M), text
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
+    found = {s["type"]: s for s in json.loads(ctl(agent, "stats", "--json"))}
+    assert "a\033[5m\x9bb" in found["interfaces"]["rows"]
+
+
 def test_top_without_an_agent(agent):
     assert "The agent is not running" in ctl(agent, "top", status=1)
 
