@@ -241,7 +241,7 @@ static void on_cloud(int answer, void *userdata) {
     Agent *a = userdata;
 
     cloud_log(a->cloud, answer);
-    if (answer > 0)
+    if (answer == CLOUD_CHANGE_OFFER)
         uplink_reconnect(a->uplink);
     if (connect_as_configured(a) < 0)
         log_oom();

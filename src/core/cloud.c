@@ -50,12 +50,7 @@ static int take_answer(Cloud *c) {
     int r;
 
     r = cloud_identity_parse(c->answer, c->size, &identity);
-    if (r < 0)
-        return r;
-    r = !cloud_identity_equal(&c->identity, &identity);
-    cloud_identity_done(&c->identity);
-    c->identity = identity;
-    return r;
+    return r < 0 ? r : (int)cloud_identity_replace(&c->identity, &identity);
 }
 
 static void end(Cloud *c, int r) {
@@ -168,10 +163,10 @@ void cloud_log(const Cloud *c, int answer) {
         (void)log_struct(answer == -ENOENT ? LOG_DEBUG : LOG_WARNING, answer,
                          LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_PROBLEM)),
                          "dcm-cloud gave no answer: %m");
-    if (answer > 0 && i->problem)
+    if (answer > CLOUD_CHANGE_NONE && i->problem)
         (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_PROBLEM)),
                          "%s; asking again later", i->problem);
-    if (answer > 0 && i->instance_id)
+    if (answer == CLOUD_CHANGE_OFFER && i->instance_id)
         (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_IDENTITY)),
                          "The cloud, %s, knows this server as %s", i->type, i->instance_id);
 }

@@ -11,8 +11,8 @@
 typedef struct Cloud Cloud;
 
 /* Called once for each question, perhaps before cloud_ask() returns and CLOUD_WAIT_USEC after it at
- * the latest. `answer` is 1 for another identity than before, 0 for the same one; -ENOENT where
- * there is no dcm-cloud, or another error: the identity stays. */
+ * the latest. `answer` is a CloudChange; -ENOENT where there is no dcm-cloud, or another error: the
+ * identity stays. */
 typedef void (*CloudAnswer)(int answer, void *userdata);
 
 /* While the cloud has told less than it could, it is asked again by and by. The path must outlive

@@ -48,6 +48,37 @@ bool cloud_identity_equal(const CloudIdentity *a, const CloudIdentity *b) {
            streq_ptr(a->problem, b->problem);
 }
 
+/* Whether it is another one than before. */
+static bool replace_text(char **text, char **fresh, bool keeps) {
+    if (streq_ptr(*text, *fresh) || (keeps && !*fresh))
+        return false;
+    free(*text);
+    *text = TAKE_PTR(*fresh);
+    return true;
+}
+
+static bool replace_list(char ***list, char ***fresh, bool keeps) {
+    if (lists_equal(*list, *fresh) || (keeps && !*fresh))
+        return false;
+    strv_free(*list);
+    *list = TAKE_PTR(*fresh);
+    return true;
+}
+
+CloudChange cloud_identity_replace(CloudIdentity *i, CloudIdentity *fresh) {
+    bool keeps = fresh->problem && streq_ptr(i->type, fresh->type), offer, aside;
+
+    offer = replace_text(&i->instance_id, &fresh->instance_id, keeps);
+    offer |= replace_text(&i->injected_id, &fresh->injected_id, keeps);
+    offer |= replace_list(&i->ipv4, &fresh->ipv4, keeps);
+    offer |= replace_list(&i->ipv6, &fresh->ipv6, keeps);
+    aside = replace_text(&i->type, &fresh->type, false);
+    aside |= replace_text(&i->vm_id, &fresh->vm_id, keeps);
+    aside |= replace_text(&i->problem, &fresh->problem, false);
+    cloud_identity_done(fresh);
+    return offer ? CLOUD_CHANGE_OFFER : aside ? CLOUD_CHANGE_ASIDE : CLOUD_CHANGE_NONE;
+}
+
 bool cloud_value_is_valid(const char *value) {
     size_t size = strlen(value);
 

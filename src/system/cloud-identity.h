@@ -17,6 +17,17 @@ typedef struct CloudIdentity {
 void cloud_identity_done(CloudIdentity *i);
 bool cloud_identity_equal(const CloudIdentity *a, const CloudIdentity *b);
 
+typedef enum CloudChange {
+    CLOUD_CHANGE_NONE,
+    CLOUD_CHANGE_ASIDE, /* of what managers are not told */
+    CLOUD_CHANGE_OFFER, /* of the ids or addresses that they are told */
+} CloudChange;
+
+/* Replaces an identity by a fresh one, which is empty afterwards. Where the same cloud has a
+ * problem, what it does not tell stays as it was: a server's identity does not end with an outage.
+ */
+CloudChange cloud_identity_replace(CloudIdentity *i, CloudIdentity *fresh);
+
 /* The name as we write it, whatever its case; NULL: there is no such cloud. */
 const char *cloud_type_find(const char *name) _pure_;
 

@@ -557,3 +557,19 @@ def test_reload_asks_again_and_a_new_identity_is_told(agent, manager, oracle):
     wait_for(lambda: o.n == 3, "the third question")
     manager.round_trip("after-the-same-answer")
     assert len(manager.offers) == 2
+
+
+def test_an_outage_does_not_end_an_identity(agent, manager, oracle):
+    o = oracle(identity(type="Amazon", instance_id=INSTANCE),
+               identity(type="Amazon", problem="Amazon's metadata service cannot be reached"),
+               identity(type="Amazon", problem="Amazon's metadata service does not answer in time"))
+    agent.configure(manager.url())
+    agent.start()
+    manager.wait_offer()
+    for n, problem in ((2, "cannot be reached"), (3, "does not answer in time")):
+        agent.call("Reload")
+        wait_for(lambda n=n: o.n == n, "the next question")
+        wait_for(lambda p=problem: p in agent.property("CloudProblem"), problem)
+        assert agent.property("InstanceId") == INSTANCE
+        manager.round_trip(f"after-{n}")
+    assert len(manager.offers) == 1

@@ -38,6 +38,38 @@ static void test_round_trip(void) {
     g_assert_null(other.ipv4);
 }
 
+static CloudChange replace(CloudIdentity *i, const char *text) {
+    CloudIdentity fresh = {};
+    CloudChange change;
+
+    g_assert_cmpint(parse(text, &fresh), ==, 0);
+    change = cloud_identity_replace(i, &fresh);
+    g_assert_null(fresh.type);
+    return change;
+}
+
+/* Of a cloud with a problem, what is known stays; of another one, nothing does. */
+static void test_replace(void) {
+    _cleanup_(cloud_identity_done) CloudIdentity i = {};
+
+    g_assert_cmpint(replace(&i, "{\"type\":\"Amazon\",\"problem\":\"p\"}"), ==, CLOUD_CHANGE_ASIDE);
+    g_assert_cmpint(replace(&i, "{\"type\":\"Amazon\",\"instance_id\":\"i-1\",\"vm_id\":\"v\","
+                                "\"ipv4\":[\"10.0.0.1\"]}"),
+                    ==, CLOUD_CHANGE_OFFER);
+    g_assert_null(i.problem);
+    g_assert_cmpint(replace(&i, "{\"type\":\"Amazon\",\"problem\":\"p\"}"), ==, CLOUD_CHANGE_ASIDE);
+    g_assert_cmpstr(i.problem, ==, "p");
+    g_assert_cmpstr(i.instance_id, ==, "i-1");
+    g_assert_cmpstr(i.vm_id, ==, "v");
+    g_assert_cmpstr(i.ipv4[0], ==, "10.0.0.1");
+    g_assert_cmpint(replace(&i, "{\"type\":\"Amazon\",\"problem\":\"p\",\"ipv4\":[\"10.0.0.2\"]}"),
+                    ==, CLOUD_CHANGE_OFFER);
+    g_assert_cmpint(replace(&i, "{\"type\":\"Amazon\",\"problem\":\"p\"}"), ==, CLOUD_CHANGE_NONE);
+    g_assert_cmpint(replace(&i, "{\"type\":\"Azure\",\"problem\":\"p\"}"), ==, CLOUD_CHANGE_OFFER);
+    g_assert_null(i.instance_id);
+    g_assert_null(i.ipv4);
+}
+
 static void test_refused(void) {
     static const char *const texts[] = {
         "",
@@ -70,6 +102,7 @@ int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cloud-identity/types", test_types);
     g_test_add_func("/cloud-identity/round-trip", test_round_trip);
+    g_test_add_func("/cloud-identity/replace", test_replace);
     g_test_add_func("/cloud-identity/refused", test_refused);
     return g_test_run();
 }
