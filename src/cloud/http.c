@@ -172,6 +172,8 @@ const char *http_strerror(int error) {
     case ELOOP:
     case EPROTO:
         return "answers with something else than this cloud's metadata";
+    case ENODATA:
+        return "cannot be found: it is at the DHCP server, and no lease tells who that is";
     case EREMOTEIO:
     case ENOENT:
         return "answers with an error";

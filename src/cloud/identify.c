@@ -13,8 +13,8 @@ typedef struct Probe {
     const Provider *provider;
     const Question *question;
     CloudIdentity identity;
-    int error;
     pthread_t thread;
+    int error;
     bool started;
 } Probe;
 

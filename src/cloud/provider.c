@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "basic/bounds.h"
+#include "basic/strv.h"
 #include "cloud/http.h"
 #include "cloud/lease.h"
 #include "cloud/mdata.h"
@@ -381,7 +382,16 @@ static int konami_identify(const Provider *p, const Question *q, CloudIdentity *
         r = take_variable(names[k], &i->ipv4[n]);
         if (r >= 0 && i->ipv4[n] && inet_pton(AF_INET, i->ipv4[n], &raw) != 1)
             r = -EBADMSG;
-        n += r >= 0 && i->ipv4[n];
+        if (r >= 0)
+            n += !!i->ipv4[n];
+        else { /* the agent takes no answer with such a thing in it */
+            free(i->ipv4[n]);
+            i->ipv4[n] = NULL;
+        }
+    }
+    if (n == 0) { /* those of the interfaces */
+        strv_free(i->ipv4);
+        i->ipv4 = NULL;
     }
     return r;
 }

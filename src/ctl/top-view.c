@@ -440,7 +440,7 @@ static void draw_jobs(Painter *p, const TopModel *m) {
         put_right(&l, text, 12);
         sample_format(row->memory == UINT64_MAX ? NAN : (double)row->memory, "bytes", text);
         put_right(&l, text, 12);
-        sample_format(row->percent < 0 ? NAN : row->percent, "percent", text);
+        sample_format(row->percent < 0 ? NAN : (double)row->percent, "percent", text);
         put_right(&l, text, 12);
         if (!isempty(row->progress))
             putf(&l, "  %s", row->progress);

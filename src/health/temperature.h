@@ -7,10 +7,10 @@
 #include "basic/macro.h"
 #include "health/proc-file.h"
 
-#define SENSOR_NAME_SIZE 64
+#define SENSOR_NAME_SIZE 80
 
 typedef struct Sensor {
-    char name[SENSOR_NAME_SIZE]; /* "coretemp Package id 0" */
+    char name[SENSOR_NAME_SIZE]; /* "coretemp Package id 0"; another one is "... #2" */
     char path[96];               /* below the root */
     ProcFile file;
     bool is_known;

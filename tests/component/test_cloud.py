@@ -400,6 +400,14 @@ def test_konami(cloud):
                      "ipv4": ["10.0.0.1", "203.0.113.1"]}
     assert cloud("Konami", DCM_KONAMI_PUBLIC_IP="203.0.113.1")["ipv4"] == ["203.0.113.1"]
     assert cloud("Konami", DCM_KONAMI_PRIVATE_IP="here")["problem"]
+    found = cloud("Konami", DCM_KONAMI_PRIVATE_IP="10.0.0.1", DCM_KONAMI_PUBLIC_IP="here")
+    assert found["ipv4"] == ["10.0.0.1"] and found["problem"]
+    assert cloud("Konami", DCM_KONAMI_INSTANCE_ID="k-1") == {**NOTHING, "type": "Konami", "instance_id": "k-1"}
+
+
+def test_cloudstack_without_a_lease(cloud):
+    assert cloud("CloudStack")["problem"] == ("CloudStack's metadata service cannot be found: it is at the DHCP "
+                                              "server, and no lease tells who that is")
 
 
 def test_azure_by_its_file(cloud, root):

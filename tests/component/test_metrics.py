@@ -34,6 +34,20 @@ def value(found, name, suffix="", **labels):
     return sample.value
 
 
+def test_sensors_of_one_name_are_told_apart(tmp_path):
+    """Two processors: a metric must not come twice with the same labels."""
+    for n in range(3):
+        chip = tmp_path / f"sys/class/hwmon/hwmon{n}"
+        chip.mkdir(parents=True)
+        (chip / "name").write_text("coretemp\n")
+        (chip / "temp1_label").write_text("Package id 0\n")
+        (chip / "temp1_input").write_text(f"4{n}000\n")
+    (tmp_path / "proc").mkdir()
+    found = families(printed(None, f"--root={tmp_path}"))["dcm_temperature_celsius"].samples
+    assert {s.labels["sensor"]: s.value for s in found} == {
+        "coretemp Package id 0": 40, "coretemp Package id 0 #2": 41, "coretemp Package id 0 #3": 42}
+
+
 @pytest.fixture
 def serve():
     """Answers what is written to a connection, as systemd has it answered."""
