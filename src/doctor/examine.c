@@ -354,12 +354,15 @@ static void report_cloud(Examination *x) {
         report_add(x->report, CHECK_CLOUD, FINDING_OK, "%s %s", i->type, strempty(i->instance_id));
 }
 
-/* The handshake has the answer in it. */
+/* The handshake has the answer in it: the first one, though more come where that was a problem. */
 static void on_cloud(int answer, void *userdata) {
     Examination *x = userdata;
+    ConnectionOptions *options = TAKE_PTR(x->connection_options);
 
+    if (!options)
+        return;
     report_cloud(x);
-    if (connection_start(x->connection, x->connection_options) < 0)
+    if (connection_start(x->connection, options) < 0)
         end(x);
 }
 

@@ -10,6 +10,7 @@ import subprocess
 import threading
 
 import pytest
+from gi.repository import GLib
 
 import metadata
 from harness import BUILD, wait_for
@@ -521,6 +522,22 @@ def test_unknown_type_is_warned_of(agent, manager):
     n = agent.n_lines()
     agent.call("Reload")
     assert "[cloud]" not in "\n".join(agent.log.read_text().splitlines()[n:])
+
+
+def test_doctor_takes_one_answer(agent, manager, oracle, doctor, monkeypatch):
+    """The cloud is asked again after half a minute, when the handshake has begun."""
+    monkeypatch.setattr(type(manager), "_on_text", lambda *_: None)
+    o = oracle(identity(type="Amazon", problem="Amazon's metadata service cannot be reached"))
+    agent.configure(manager.url())
+    give_token(agent)
+    timer = GLib.timeout_add(50, lambda: o.n < 2 or manager.close_all() or True)
+    try:
+        status, output = doctor("--json")
+    finally:
+        GLib.source_remove(timer)
+    assert status == 1 and o.n == 2 and len(manager.connections) == 1
+    assert [line["check"] for line in json.loads(output)].count("cloud") == 1
+    assert findings(output)["handshake"][0] == "failed"
 
 
 def test_without_dcm_cloud(agent, manager):
