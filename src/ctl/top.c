@@ -317,5 +317,5 @@ int verb_top(const Context *c, int argc, char *argv[]) {
     }
     r = sd_event_loop(t.event);
     restore(&t);
-    return r < 0 ? r : t.status;
+    return r != 0 ? r : t.status; /* the bus may have ended the loop */
 }

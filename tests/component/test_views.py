@@ -266,6 +266,15 @@ def test_top_waits_for_an_agent_that_is_restarted(running, agent):
     t.end()
 
 
+def test_top_ends_with_the_bus(running, agent):
+    running()
+    t = Terminal(agent, 100, 40)
+    t.wait(r"^CPU .*[▁▂▃▄▅▆▇█]")
+    agent.stop()
+    agent.bus.stop()
+    t.end(status=1)
+
+
 HOSTILE = ("unshare", "--net", "sh", "-c", "ip link set lo up; ip link add \"$(printf 'a\\033[5m\\302\\233b')\" type veth"
            '; exec "$@"', "sh")
 
