@@ -253,6 +253,15 @@ def test_names_of_users_that_are_none(manager, name):
     assert pathlib.Path("/etc/passwd").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["ALL", "FOO", "A1"])
+def test_aliases_of_sudo_are_no_administrators(manager, users, name):
+    """ALL would be everybody."""
+    users(name)
+    reply = do(manager, "add_user", userId=name, administrator=True)
+    assert reply["return_code"] == 1 and "administrator's name" in reply["error_message"], reply
+    assert not exists(name) and not [p for p in SUDOERS.iterdir() if name in p.name]
+
+
 @pytest.mark.parametrize("key", [f"{KEY}\n{OTHER_KEY}", f"{KEY}\n\n\r", "no key", "ssh-rsa", f"command=\"x\n\" {KEY}",
                                  "x" * 100000])
 def test_keys_that_are_none(manager, users, key):
