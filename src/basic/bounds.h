@@ -130,7 +130,8 @@
 #define ALERT_VALUES_MAX 4096u          /* that all rules watch, each row counted */
 #define HEALTH_WATCHERS_MAX 64u         /* programs that have subscribed */
 #define HEALTH_SAMPLES_LISTED_MAX 1000u /* of each series, by one call */
-#define HEALTH_FAILED_UNITS_MAX 64u     /* that are named; all are counted */
+#define HEALTH_ANSWER_SIZE_MAX ((size_t)4 * 1024 * 1024) /* about, of one answer on D-Bus */
+#define HEALTH_FAILED_UNITS_MAX 64u                      /* that are named; all are counted */
 
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)

@@ -13,7 +13,8 @@
 #define INTERFACE "org.dcmagent.Agent1.Health"
 #define ERROR_NO_SUCH_STATISTIC "org.dcmagent.Error.NoSuchStatistic"
 #define VALUES "a(ssd)"
-#define SAMPLE "st" VALUES /* type, time, values */
+#define VALUE_SIZE ((size_t)48) /* but for the name of its row */
+#define SAMPLE "st" VALUES      /* type, time, values */
 
 struct HealthObject {
     sd_bus *bus;
@@ -72,8 +73,31 @@ static int append_sample_entry(sd_bus_message *m, const StatType *t, const Sampl
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* The newest `limit` of each series, oldest first. */
+/* About what one takes in a message: two texts, a number, and what aligns them. */
+static size_t size_of(const StatType *t, const Sample *s) {
+    size_t n_rows = sample_get_n_rows(s), size = (t->n_fields + 2) * VALUE_SIZE;
+
+    for (size_t i = 0; i < n_rows; i++)
+        size += MAX(t->n_row_fields, (size_t)1) * (VALUE_SIZE + strlen(sample_get_row_name(s, i)));
+    return size;
+}
+
+/* The first of the newest for which there is room; the newest one is told in any case. */
+static size_t find_first(const Series *series, size_t limit, size_t size_max) {
+    size_t n = series_get_n(series), i = n, size = 0;
+
+    for (; i > 0 && n - i < limit; i--) {
+        size += size_of(series_get_type(series), series_get(series, i - 1));
+        if (size > size_max && i < n)
+            break;
+    }
+    return i;
+}
+
+/* The newest `limit` of each series, oldest first; or less, since dbus-daemon ends the connection
+ * of whoever sends a message that it finds too large. */
 static int append_stat(sd_bus_message *m, const Stat *stat, size_t limit) {
+    size_t size_max = stat ? HEALTH_ANSWER_SIZE_MAX / MAX(stat_get_n_series(stat), (size_t)1) : 0;
     int r;
 
     r = sd_bus_message_open_container(m, 'a', "(" SAMPLE ")");
@@ -81,7 +105,7 @@ static int append_stat(sd_bus_message *m, const Stat *stat, size_t limit) {
         const Series *series = stat_get_series(stat, i);
         size_t n = series_get_n(series);
 
-        for (size_t k = n - MIN(n, limit); k < n && r >= 0; k++)
+        for (size_t k = find_first(series, limit, size_max); k < n && r >= 0; k++)
             r = append_sample_entry(m, series_get_type(series), series_get(series, k));
     }
     return r < 0 ? r : sd_bus_message_close_container(m);

@@ -292,6 +292,24 @@ def test_names_do_not_speak_to_the_terminal(agent):
     assert "a\033[5m\x9bb" in found["interfaces"]["rows"]
 
 
+MANY = ("unshare", "--net", "sh", "-c", "for i in $(seq 500); do echo link add name interface-a$i type veth peer name "
+        'interface-b$i; done | ip -batch -; exec "$@"', "sh")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a network namespace of its own")
+def test_no_answer_is_larger_than_the_bus_takes(agent):
+    """dbus-daemon would end the agent's connection, and everybody may ask."""
+    agent.configure(None, health={"interval": "0.1", "history": "1000"})
+    agent.start(MANY)
+    agent.wait_notify("READY=1")
+    wait_for(lambda: call(agent, "ListStatistics")[0][0][5] >= 120, "samples of more than 32 MiB")
+    samples = call(agent, "GetSamples", "su", "overview", "1000")[0]
+    interfaces = [s for s in samples if s[0] == "interfaces"]
+    assert len(interfaces[-1][2]) > 8000 and 1 <= len(interfaces) < 10
+    assert len([s for s in samples if s[0] == "memory"]) >= 120
+    assert agent.property("State") == "idle"
+
+
 def test_top_without_an_agent(agent):
     assert "The agent is not running" in ctl(agent, "top", status=1)
 
