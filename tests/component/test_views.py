@@ -17,7 +17,7 @@ import termios
 import pyte
 import pytest
 
-from harness import BUILD, busctl, wait_for
+from harness import BUILD, LoneAgent, busctl, wait_for
 
 NAME = ["org.dcmagent.Agent1", "/org/dcmagent/Agent1", "org.dcmagent.Agent1.Health"]
 CTL = BUILD / "src/ctl/dcm-agentctl"
@@ -266,13 +266,19 @@ def test_top_waits_for_an_agent_that_is_restarted(running, agent):
     t.end()
 
 
-def test_top_ends_with_the_bus(running, agent):
-    running()
-    t = Terminal(agent, 100, 40)
-    t.wait(r"^CPU .*[▁▂▃▄▅▆▇█]")
-    agent.stop()
-    agent.bus.stop()
-    t.end(status=1)
+def test_top_ends_with_the_bus():
+    lone = LoneAgent()
+    try:
+        lone.configure(None, health={"interval": "0"})
+        lone.start()
+        lone.wait_notify("READY=1")
+        t = Terminal(lone, 100, 40)
+        t.wait(r"^CPU .*[▁▂▃▄▅▆▇█]")
+        lone.stop()
+        lone.bus.stop()
+        t.end(status=1)
+    finally:
+        lone.remove()
 
 
 HOSTILE = ("unshare", "--net", "sh", "-c", "ip link set lo up; ip link add \"$(printf 'a\\033[5m\\302\\233b')\" type veth"
