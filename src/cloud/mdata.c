@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +62,19 @@ static int read_until(int fd, uint64_t deadline_usec, size_t size_max, char **re
     return 0;
 }
 
+/* It may have closed its output and live on. */
+static int await_end(pid_t pid, uint64_t deadline_usec) {
+    _cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
+
+    if (fd < 0)
+        return -errno;
+    return now < deadline_usec && poll(&p, 1, (int)((deadline_usec - now) / USEC_PER_MSEC)) > 0
+               ? 0
+               : -ETIMEDOUT;
+}
+
 static int run(const char *program, const Question *q, const char *key, size_t size_max, char **ret,
                size_t *ret_size) {
     _cleanup_close_ int read_fd = -1, write_fd = -1;
@@ -78,6 +92,8 @@ static int run(const char *program, const Question *q, const char *key, size_t s
         return r;
     write_fd = safe_close(write_fd);
     r = read_until(read_fd, q->deadline_usec, size_max, &text, &size);
+    if (r >= 0)
+        r = await_end(pid, q->deadline_usec);
     if (r < 0)
         (void)kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -75,6 +75,7 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     request_flow_opened(a->flow, answer->agent_id);
     alerts_opened(alerting_get_alerts(a->alerting));
     uplink_set_identity(a->uplink, agent_get_agent_id(a), a->server_name);
+    cloud_network_is_up(a->cloud);
 }
 
 static void on_closed(void *userdata) {
@@ -264,7 +265,9 @@ int agent_reload(Agent *a) {
         log_info("There are other commands than before: connecting anew, to tell the manager");
         uplink_reconnect(a->uplink);
     }
-    r = cloud_is_settled(a->cloud) ? connect_as_configured(a) : 0;
+    if (!cloud_is_settled(a->cloud)) /* the first handshake waits for that answer */
+        return 0;
+    r = connect_as_configured(a);
     (void)cloud_ask(a->cloud);
     return r;
 }

@@ -61,8 +61,9 @@ static int print(char **ret, const char *format, ...) {
     return r < 0 ? -ENOMEM : 0;
 }
 
-/* "/var: use is 93.1 %, above 90.0 %" */
-static int describe(const AlertRule *rule, const char *row, double value, char **ret) {
+/* "/var: use is 93.1 %, above 90.0 %", "failed is 1, above 0: example.service" */
+static int describe(const AlertRule *rule, const char *row, double value, const char *names,
+                    char **ret) {
     const char *side = rule->above ? "above" : "below", *colon = *row ? ": " : "";
     char now[VALUE_SIZE], threshold[VALUE_SIZE];
 
@@ -70,11 +71,12 @@ static int describe(const AlertRule *rule, const char *row, double value, char *
     alert_rule_format(rule, value, now, sizeof(now));
     if (isnan(value))
         return print(ret, "%s%s%s is %s %s", row, colon, rule->field->key, side, threshold);
-    return print(ret, "%s%s%s is %s, %s %s", row, colon, rule->field->key, now, side, threshold);
+    return print(ret, "%s%s%s is %s, %s %s%s%s", row, colon, rule->field->key, now, side, threshold,
+                 *names ? ": " : "", names);
 }
 
 int alert_changes_raise(AlertChanges *c, const AlertRule *rule, const char *row, double value,
-                        AlertWatchState *state, AlertWatchState before) {
+                        const char *names, AlertWatchState *state, AlertWatchState before) {
     _cleanup_(entry_done) AlertChangeEntry e = {.state = state,
                                                 .before = before,
                                                 .name = rule->name,
@@ -83,7 +85,7 @@ int alert_changes_raise(AlertChanges *c, const AlertRule *rule, const char *row,
                                                 .is_raised = true};
     int r;
 
-    r = describe(rule, row, value, &e.message);
+    r = describe(rule, row, value, names, &e.message);
     if (r >= 0)
         r = print(&e.subject, "%s: %s", rule->name, rule->message ?: e.message);
     return r < 0 ? r : add(c, &e);

@@ -16,9 +16,9 @@ typedef struct AlertChanges {
 /* What is borrowed must outlive the list: rule names, and `state`, which has the new state already.
  * `before` comes back into it if it cannot be told. */
 
-/* `value` may be NAN: the kernel tells that it is so, not how much. */
+/* `value` may be NAN: the kernel tells that it is so, not how much. `names`: which ones, or "". */
 int alert_changes_raise(AlertChanges *c, const AlertRule *rule, const char *row, double value,
-                        AlertWatchState *state, AlertWatchState before);
+                        const char *names, AlertWatchState *state, AlertWatchState before);
 /* `rule` may be NULL: there is none of that name any more. `state` may be NULL. */
 int alert_changes_clear(AlertChanges *c, const AlertRule *rule, const char *name, const char *row,
                         const char *why, AlertWatchState *state, AlertWatchState before);

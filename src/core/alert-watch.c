@@ -17,6 +17,7 @@
 #define STAT_NAME_SIZE 96
 #define VALUE_SIZE 32
 #define WHY_SIZE 128
+#define NAMES_SIZE 256
 #define MISSED_MAX 2 /* samples without a row: it is gone */
 #define RETRY_USEC (5 * USEC_PER_SEC)
 #define QUIET_USEC_MIN (10 * USEC_PER_SEC) /* without a stall: then it is over */
@@ -35,6 +36,7 @@ typedef struct Guard {
     Watched *watched;
     size_t n, allocated;
     bool is_watched;
+    char names[NAMES_SIZE];   /* of what the value counts, if that has names */
     PressureTrigger *trigger; /* NULL: it is sampled */
     sd_event_source *quiet;
 } Guard;
@@ -166,7 +168,7 @@ static void judge(Guard *g, Watched *v, double value) {
     change = alert_rule_judge(g->rule, value, now_usec(CLOCK_BOOTTIME), &v->state);
     if (change == ALERT_RAISED)
         r = alert_changes_raise(&g->watch->changes, g->rule, v->row, g->trigger ? NAN : value,
-                                &v->state, before);
+                                g->names, &v->state, before);
     else if (change == ALERT_CLEARED) {
         alert_rule_format(g->rule, value, text, sizeof(text));
         (void)snprintf(why, sizeof(why), "%s is %s", g->rule->field->key, text);
@@ -223,12 +225,33 @@ static void forget_missing(Guard *g) {
             forget(g, i - 1);
 }
 
+/* Failed units, for instance: as many as there is room for. */
+static void note_names(Guard *g, const Sample *sample) {
+    const char *row = sample_get_row_name(sample, 0);
+    size_t size = 0;
+
+    g->names[0] = 0;
+    if (!g->rule->type->rows || g->rule->type->n_row_fields > 0)
+        return;
+    for (size_t i = 0; i < sample_get_n_rows(sample); i++) {
+        int n = snprintf(g->names + size, sizeof(g->names) - size, "%s%s", i > 0 ? ", " : "", row);
+
+        if (n < 0 || size + (size_t)n >= sizeof(g->names) || !utf8_is_valid(row, strlen(row))) {
+            g->names[size] = 0;
+            return;
+        }
+        size += (size_t)n;
+        row = sample_next_row_name(row);
+    }
+}
+
 /* All rows first: changes point to what is watched. */
 static void judge_sample(Guard *g, const Sample *sample) {
     const AlertRule *rule = g->rule;
     const char *row = sample_get_row_name(sample, 0);
     size_t hint = 0;
 
+    note_names(g, sample);
     for (size_t i = 0; i < g->n; i++)
         g->watched[i].seen = false;
     if (!rule->of_rows)

@@ -156,6 +156,11 @@ int cloud_ask(Cloud *c) {
     return 0;
 }
 
+void cloud_network_is_up(Cloud *c) {
+    if (c->settled && !c->asking && c->identity.type && streq(c->identity.type, "UNKNOWN"))
+        (void)cloud_ask(c);
+}
+
 void cloud_log(const Cloud *c, int answer) {
     const CloudIdentity *i = &c->identity;
 

@@ -112,7 +112,8 @@ int ctl_print_text(const char *text) {
 
 void ctl_print_field(const char *label, int width, const char *value) {
     ctl_print_label(label, width);
-    (void)printf("%s\n", value);
+    (void)ctl_print_text(value);
+    (void)putchar('\n');
 }
 
 void ctl_print_json(struct json_object *o) {

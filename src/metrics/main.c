@@ -18,8 +18,7 @@
 
 #define CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define ANSWER_HEAD_SIZE 512
-#define DRAINED_MAX 64
-#define DRAIN_MSEC 1000
+#define DRAIN_USEC USEC_PER_SEC
 
 typedef struct Options {
     const char *root;
@@ -122,12 +121,14 @@ static int answer(int status, bool head_only, const char *type, const char *text
 /* Reads on for a moment: closed with something unread, the connection would be reset, and the peer
  * might never see the answer. */
 static void drain(void) {
+    uint64_t deadline = now_usec(CLOCK_BOOTTIME) + DRAIN_USEC, now;
     struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
     char rest[METRICS_REQUEST_MAX];
 
     (void)shutdown(STDOUT_FILENO, SHUT_WR);
-    for (unsigned i = 0; i < DRAINED_MAX; i++)
-        if (poll(&p, 1, DRAIN_MSEC) <= 0 || read(STDIN_FILENO, rest, sizeof(rest)) <= 0)
+    while ((now = now_usec(CLOCK_BOOTTIME)) < deadline)
+        if (poll(&p, 1, (int)((deadline - now) / USEC_PER_MSEC) + 1) <= 0 ||
+            read(STDIN_FILENO, rest, sizeof(rest)) <= 0)
             return;
 }
 

@@ -65,8 +65,19 @@ static bool replace_list(char ***list, char ***fresh, bool keeps) {
     return true;
 }
 
+/* A cloud that was found by asking does not turn into none: it does not answer. */
+static void note_silence(const CloudIdentity *i, CloudIdentity *fresh) {
+    if (!i->instance_id || !fresh->type || !streq(fresh->type, "UNKNOWN"))
+        return;
+    (void)free_and_strdup(&fresh->type, i->type);
+    (void)free_and_strdup(&fresh->problem, "No metadata service answers any more");
+}
+
 CloudChange cloud_identity_replace(CloudIdentity *i, CloudIdentity *fresh) {
-    bool keeps = fresh->problem && streq_ptr(i->type, fresh->type), offer, aside;
+    bool keeps, offer, aside;
+
+    note_silence(i, fresh);
+    keeps = fresh->problem && streq_ptr(i->type, fresh->type);
 
     offer = replace_text(&i->instance_id, &fresh->instance_id, keeps);
     offer |= replace_text(&i->injected_id, &fresh->injected_id, keeps);

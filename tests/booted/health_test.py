@@ -255,7 +255,7 @@ def test_unit_that_fails_and_is_reset(manager, rules):
         run("systemctl", "reset-failed", unit)
     rules("[failed]\nstatistic = units\nvalue = failed\nabove = 0\ninterval = 1\n")
     run("systemd-run", "--unit=dcm-test-alert", "false")
-    assert wait_alert(manager, "^failed: failed is 1, above 0$")["level"] == 7
+    assert wait_alert(manager, "^failed: failed is 1, above 0: dcm-test-alert.service$")["level"] == 7
     run("systemctl", "reset-failed", "dcm-test-alert.service")
     wait_alert(manager, "^failed: cleared$")
 

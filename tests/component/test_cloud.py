@@ -377,7 +377,7 @@ def test_joyent(cloud, root, path):
     assert cloud("Joyent", None, "--script") == "script\n"
 
 
-@pytest.mark.parametrize("script,text", [("exec sleep 1000", "in time"), ("exit 1", "error"),
+@pytest.mark.parametrize("script,text", [("exec sleep 1000", "in time"), ("echo x; exec >/dev/null; exec sleep 1000", "in time"), ("exit 1", "error"),
                                          ("exec yes", "too much"), ("exec cat /dev/zero", "too much"),
                                          ("echo 'a\nb'", "something else")])
 def test_joyents_program_misbehaves(cloud, root, script, text):
@@ -582,6 +582,21 @@ def test_reload_asks_again_and_a_new_identity_is_told(agent, manager, oracle):
     wait_for(lambda: o.n == 3, "the third question")
     manager.round_trip("after-the-same-answer")
     assert len(manager.offers) == 2
+
+
+def test_cloud_is_looked_for_again_when_there_is_a_connection(agent, manager, oracle):
+    """The network may have been down when none answered. Each connection is one question."""
+    o = oracle(identity(type="UNKNOWN"), identity(type="UNKNOWN"),
+               identity(type="OpenStack", instance_id=UUID), identity(type="OpenStack", instance_id=UUID))
+    agent.configure(manager.url())
+    agent.start()
+    assert manager.wait_offer()["vm_instance"] is None
+    wait_for(lambda: o.n == 2, "the question of the first connection")
+    agent.call("Reconnect")
+    assert manager.wait_offer(2)["vm_instance"] is None
+    assert manager.wait_offer(3)["vm_instance"] == UUID
+    manager.round_trip("afterwards")
+    assert o.n == 3 and len(manager.offers) == 3
 
 
 def test_an_outage_does_not_end_an_identity(agent, manager, oracle):
