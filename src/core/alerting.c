@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/alerting.h"
 
-#include "core/intrusion.h"
+#include "alert/intrusion.h"
 
 struct Alerting {
     RequestFlow *flow;

@@ -2,7 +2,7 @@
 /* The alerts of this agent and their sources, put together. */
 #pragma once
 
-#include "core/alert-watch.h"
+#include "alert/watch.h"
 #include "core/config.h"
 #include "core/request-flow.h"
 

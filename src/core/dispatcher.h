@@ -2,7 +2,7 @@
 /* From the manager's messages to events of requests. */
 #pragma once
 
-#include "core/alerts.h"
+#include "alert/alerts.h"
 #include "core/console.h"
 #include "core/request-flow.h"
 

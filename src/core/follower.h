@@ -3,7 +3,7 @@
  * what it writes to standard output or error. */
 #pragma once
 
-#include "core/file-watch.h"
+#include "system/file-watch.h"
 
 typedef enum FollowerKind { FOLLOWER_LOG, FOLLOWER_STDOUT, FOLLOWER_STDERR } FollowerKind;
 

@@ -193,7 +193,7 @@ FOR_PEOPLE = {
     "core/request.c": "when a request was accepted",
     "store/job-row.c": "when a job began and ended",
     "store/request-row.c": "when a row was changed",
-    "core/alert-change.c": "when an alert was raised",
+    "alert/change.c": "when an alert was raised",
     "store/alert-row.c": "when an alert came, and the time in a request id",
     "ctl/top-view.c": "the clock in the head of top",
     "store/user-row.c": "when a user was made",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An alert file: the first byte is the size of the pieces in which it comes. However it is cut, the
  * same alerts are in it, and all of it is done with in the end, but for what may be a beginning. */
+#include "alert/log.h"
 #include "basic/bounds.h"
-#include "core/alert-log.h"
 #include "fuzz.h"
 #include "proto/text.h"
 

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/alert-rule.h"
+#include "alert/rule.h"
 #include "fuzz.h"
 
 static void on_problem(const char *file, const char *text, void *userdata) {

@@ -6,8 +6,8 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+#include "alert/file.h"
 #include "basic/fd-util.h"
-#include "core/alert-file.h"
 #include "temporary.h"
 
 #define SIZE 5000u

@@ -3,8 +3,8 @@
  * its bytes are cut off, and that what is not one costs no other. */
 #include <glib.h>
 
+#include "alert/log.h"
 #include "basic/bounds.h"
-#include "core/alert-log.h"
 
 #define SSHD                                                                                       \
     "** Alert 1795365577.100: - syslog,sshd,\n"                                                    \

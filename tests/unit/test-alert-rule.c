@@ -3,8 +3,8 @@
 #include <glib/gstdio.h>
 #include <math.h>
 
+#include "alert/rule.h"
 #include "basic/bounds.h"
-#include "core/alert-rule.h"
 
 static void on_problem(const char *file, const char *text, void *userdata) {
     g_ptr_array_add(userdata, g_strdup(text));

@@ -2,8 +2,8 @@
 /* Proves that each crossing is told once and its end once: over restarts, reloads and a store that
  * cannot be written, for rows that are missing for once, rows whose names are alike or no UTF-8,
  * and for many of them at a time. The values are temperatures of a tree of our own. */
+#include "alert/watch.h"
 #include "basic/time-util.h"
-#include "core/alert-watch.h"
 #include "proc-tree.h"
 #include "store-fixture.h"
 #include "store/statement.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Proves that an alert is sent when it is stored, and again until it is acknowledged, never after
  * that; that the same one is taken once; that few are under way at a time; and what is kept. */
+#include "alert/alerts.h"
 #include "basic/bounds.h"
-#include "core/alerts.h"
 #include "store-fixture.h"
 #include "store/repair.h"
 #include "store/statement.h"

@@ -8,7 +8,7 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/time-util.h"
-#include "core/file-watch.h"
+#include "system/file-watch.h"
 #include "temporary.h"
 
 #define TIMEOUT_USEC (20 * USEC_PER_SEC)

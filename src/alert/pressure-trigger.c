@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/pressure-trigger.h"
+#include "alert/pressure-trigger.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 /* Follows the alert file of OSSEC or Wazuh, and gives out each alert once. */
 #pragma once
 
-#include "core/alerts.h"
+#include "alert/alerts.h"
 
 typedef struct Intrusion Intrusion;
 

@@ -3,8 +3,8 @@
  * are. */
 #pragma once
 
-#include "core/alert-rule.h"
-#include "core/alerts.h"
+#include "alert/alerts.h"
+#include "alert/rule.h"
 
 typedef struct AlertChangeEntry AlertChangeEntry;
 

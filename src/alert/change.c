@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/alert-change.h"
+#include "alert/change.h"
 
 #include <math.h>
 #include <stdarg.h>

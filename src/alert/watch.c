@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/alert-watch.h"
+#include "alert/watch.h"
 
 #include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 
+#include "alert/change.h"
+#include "alert/pressure-trigger.h"
 #include "basic/bounds.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
-#include "core/alert-change.h"
-#include "core/pressure-trigger.h"
 #include "proto/json.h"
 #include "proto/text.h"
 

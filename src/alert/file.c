@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file is known by its content: an inode is used again, a copy has another one. Alerts have their
  * time and the place in the file in their first line, so that no two files begin alike. */
-#include "core/alert-file.h"
+#include "alert/file.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -6,8 +6,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "core/alert-rule.h"
-#include "core/alerts.h"
+#include "alert/alerts.h"
+#include "alert/rule.h"
 #include "health/health.h"
 
 typedef struct AlertWatch AlertWatch;

@@ -11,7 +11,7 @@
  * first ALERT_TEXT_MAX bytes count. Which those are does not depend on how much is there already,
  * so that the same alert has the same hash whenever it is read. The message is all but the first
  * line and the rule, as the Python agent had it. */
-#include "core/alert-log.h"
+#include "alert/log.h"
 
 #include "basic/bounds.h"
 #include "proto/text.h"

@@ -3,7 +3,7 @@
  * source is off: a job that writes byte by byte would cost as much here as there. A source of our
  * own can wait. What comes meanwhile the kernel keeps: equal events one after the other are one,
  * and where they are too many it says so, and every file may have changed. */
-#include "core/file-watch.h"
+#include "system/file-watch.h"
 
 #include <stdio.h>
 #include <sys/inotify.h>

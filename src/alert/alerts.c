@@ -8,7 +8,7 @@
  * are in the store alone. `last_row` is the last one that was sent on it: behind that the store is
  * read on. An acknowledgement leaves the window at once and is stored with the others of the same
  * wake-up; until then its row counts as waiting, and is known not to. */
-#include "core/alerts.h"
+#include "alert/alerts.h"
 
 #include <stdio.h>
 

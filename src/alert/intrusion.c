@@ -12,22 +12,22 @@
  * Nobody tells when the last alert of the file is complete. It ends with an empty line, but so may
  * some of its lines; so it counts when the file has not grown for a moment, and without an empty
  * line for a longer one. */
-#include "core/intrusion.h"
+#include "alert/intrusion.h"
 
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "alert/file.h"
+#include "alert/log.h"
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/ratelimit.h"
 #include "basic/time-util.h"
-#include "core/alert-file.h"
-#include "core/alert-log.h"
-#include "core/file-watch.h"
+#include "system/file-watch.h"
 
 #define FACT "alert_file"
 #define SILENCE_USEC USEC_PER_SEC                   /* after which an alert is complete ... */

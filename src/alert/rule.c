@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/alert-rule.h"
+#include "alert/rule.h"
 
 #include <math.h>
 #include <stdio.h>
