@@ -10,9 +10,12 @@
 #include "basic/fd-util.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/time-util.h"
 
 #define AGAIN_USEC_MIN (30 * USEC_PER_SEC)
 #define AGAIN_USEC_MAX (3600 * USEC_PER_SEC)
+#define ANSWER_OLD_USEC (600 * USEC_PER_SEC) /* none was found, and the network may have changed   \
+                                              */
 
 struct Cloud {
     sd_event *event;
@@ -22,6 +25,8 @@ struct Cloud {
     sd_event_source *io, *timer; /* the timer: the end of our patience, or the next question */
     bool asking, settled;
     uint64_t again_usec;
+    uint64_t answered_usec; /* CLOCK_BOOTTIME */
+    bool network_was_up;
     char answer[CLOUD_ANSWER_MAX];
     size_t size;
     CloudIdentity identity;
@@ -58,6 +63,7 @@ static void end(Cloud *c, int r) {
         r = take_answer(c);
     hang_up(c);
     c->settled = true;
+    c->answered_usec = now_usec(CLOCK_BOOTTIME);
     if (r < 0 ? r != -ENOENT : !!c->identity.problem)
         ask_again_later(c);
     else
@@ -157,8 +163,12 @@ int cloud_ask(Cloud *c) {
 }
 
 void cloud_network_is_up(Cloud *c) {
-    if (c->settled && !c->asking && c->identity.type && streq(c->identity.type, "UNKNOWN"))
+    bool is_old = now_usec(CLOCK_BOOTTIME) - c->answered_usec > ANSWER_OLD_USEC;
+
+    if (c->settled && !c->asking && c->identity.type && streq(c->identity.type, "UNKNOWN") &&
+        (!c->network_was_up || is_old))
         (void)cloud_ask(c);
+    c->network_was_up = true;
 }
 
 void cloud_log(const Cloud *c, int answer) {

@@ -24,7 +24,8 @@ DEFINE_CLEANUP(Cloud *, cloud_free)
 
 /* A question that is being asked is given up for this one. */
 int cloud_ask(Cloud *c);
-/* There is a connection: where no cloud was found before, the network may have been down. */
+/* There is a connection: where no cloud was found, the network may have been down. Asks at the
+ * first one, and later not more often than each ten minutes. */
 void cloud_network_is_up(Cloud *c);
 /* All fields are NULL before the first answer. */
 const CloudIdentity *cloud_get_identity(const Cloud *c) _pure_;
