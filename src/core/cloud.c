@@ -14,8 +14,7 @@
 
 #define AGAIN_USEC_MIN (30 * USEC_PER_SEC)
 #define AGAIN_USEC_MAX (3600 * USEC_PER_SEC)
-#define ANSWER_OLD_USEC (600 * USEC_PER_SEC) /* none was found, and the network may have changed   \
-                                              */
+#define ANSWER_OLD_USEC (600 * USEC_PER_SEC) /* the network may have changed */
 
 struct Cloud {
     sd_event *event;
