@@ -175,6 +175,8 @@ static int run_script(char **argv, ExitRecord *record, Output *out, Output *err)
         return r;
     out->pipe_fd = TAKE_FD(script.out_fd);
     err->pipe_fd = TAKE_FD(script.err_fd);
+    if (was_asked_to_end) /* perhaps before there was a script that could be told */
+        (void)kill(script.pid, SIGTERM);
 
     copy_until_end(&script, out, err);
     r = script_reap(&script, &status, &signal_number);

@@ -6,6 +6,7 @@ proper server can be made to do this."""
 
 import contextlib
 import json
+import re
 import select
 import socket
 import struct
@@ -297,7 +298,9 @@ def test_broken_off_inside_of_tls(agent, authority, way):
         cutter.server.close()
         manager.stop()
     print("\n".join(f"{texts.count(text)} times {text}" for text in dict.fromkeys(texts)))
-    steps = [text.split(": ")[0] for text in texts]
+    # a reset may be there before the connection is looked at for the first time
+    steps = [text.split(": ")[0] for text in texts if not re.match("TCP: .* Connection reset by peer", text)]
+    n -= len(texts) - len(steps)
     order = ["TLS", "HTTP", "handshake", "connection"]
     assert n <= len(steps) <= n + 1 and set(steps) >= {"TLS", "HTTP", "handshake"}
     assert steps == sorted(steps, key=order.index)

@@ -3,9 +3,11 @@
 """Proves that dcm-run tells the truth about its script: status, signal, failed start; keeps its
 output within bounds, with count and checksum of all of it; and is hindered by nothing: daemons that
 hold its pipes, a full disk, signals. Usage: test-run.py DCM-RUN; speaks TAP."""
+import fcntl
 import hashlib
 import os
 import pathlib
+import re
 import resource
 import select
 import shutil
@@ -202,6 +204,20 @@ class RunTest(unittest.TestCase):
         self.assertEqual((record["STDOUT_TOTAL"], record["STDOUT_HEAD"]), (3000000, HEAD))
         self.assertGreater(record["STDOUT_TAIL"], 0)
         self.assertLessEqual(record["STDOUT_TAIL"], 700000 - HEAD)
+
+    def test_order_to_end_before_the_script(self):
+        """systemd tells all processes of a unit, and the script is none yet: dcm-run tells it."""
+        with open(self.dir / "exit", "r+b", 0) as record:
+            fcntl.flock(record, fcntl.LOCK_EX)
+            process = self.start("#!/bin/sh\nexec sleep infinity\n")
+            while not re.search(rf"-> FLOCK .* {process.pid} ", pathlib.Path("/proc/locks").read_text()):
+                os.sched_yield()  # until it waits for the lock: its signal handlers are set then
+            process.send_signal(signal.SIGTERM)
+            status = pathlib.Path(f"/proc/{process.pid}/status")
+            while int(re.search(r"^ShdPnd:\s+(\w+)$", status.read_text(), re.M)[1], 16):
+                os.sched_yield()
+        self.assertEqual(process.wait(timeout=60), 128 + signal.SIGTERM)
+        self.assert_end("killed", signal.SIGTERM)
 
     def test_signals_to_itself(self):
         fifo = self.dir / "fifo"
