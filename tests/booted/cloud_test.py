@@ -119,6 +119,14 @@ def test_socket_is_the_agents_alone(manager):
              "the end of the socket, with the agent's")
 
 
+def test_sockets_are_there_after_any_number_of_restarts(manager):
+    """systemd lets a unit be started five times in ten seconds, if nothing else is said."""
+    for _ in range(8):
+        run("systemctl", "restart", "dcm-agent.service")
+    for unit in ("dcm-agent.socket", "dcm-cloud.socket", "dcm-agent.service"):
+        assert (show(unit, "ActiveState"), show(unit, "Result")) == ("active", "success"), unit
+
+
 def test_unit_is_hardened(tmp_path):
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", "dcm-cloud@1.service", "dcm-cloud.socket"],
                           capture_output=True, text=True)
