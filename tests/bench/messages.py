@@ -66,10 +66,8 @@ def syncs_per_request(build, work, count=300):
     """Of the agent, counted by strace, one request at a time."""
     pid = show("dcm-agent.service", "MainPID")
     log = work / "strace"
-    trace = subprocess.Popen(["strace", "-f", "-q", "-c", "-o", log, "-p", pid],
-                             stderr=subprocess.DEVNULL)
-    while trace.poll() is None and "TracerPid:\t0\n" in pathlib.Path(f"/proc/{pid}/status").read_text():
-        time.sleep(0.01)  # until it is attached
+    trace = subprocess.Popen(["strace", "-f", "-c", "-o", log, "-p", pid], stderr=subprocess.PIPE, text=True)
+    trace.stderr.readline()  # it says when it is attached
     load(build, work, 1, count, agent_peer)
     trace.terminate()
     trace.wait()
