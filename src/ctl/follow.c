@@ -170,22 +170,6 @@ static int watch_output(Follower *f) {
     return r == -EPERM ? 0 : r;
 }
 
-static int watch_signals(Follower *f) {
-    static const int signals[] = {SIGINT, SIGTERM};
-    int r = 0;
-
-    (void)signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; r >= 0 && i < ELEMENTSOF(signals); i++) {
-        sigset_t set;
-
-        (void)sigemptyset(&set);
-        (void)sigaddset(&set, signals[i]);
-        (void)sigprocmask(SIG_BLOCK, &set, NULL);
-        r = sd_event_add_signal(f->event, NULL, signals[i], on_interrupt, f);
-    }
-    return r;
-}
-
 static int watch_bus(Follower *f) {
     sd_bus *bus = f->context->bus;
     int r;
@@ -200,6 +184,7 @@ static int watch_bus(Follower *f) {
 }
 
 static int set_up(Follower *f) {
+    static const int signals[] = {SIGINT, SIGTERM, 0};
     int r;
 
     r = sd_event_new(&f->event);
@@ -210,7 +195,7 @@ static int set_up(Follower *f) {
     if (r >= 0)
         r = sd_event_source_set_enabled(f->timer, SD_EVENT_OFF);
     if (r >= 0)
-        r = watch_signals(f);
+        r = ctl_watch_signals(f->event, signals, on_interrupt, f);
     if (r >= 0)
         r = watch_output(f);
     return r < 0 ? r : watch_bus(f);

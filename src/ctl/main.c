@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -120,6 +121,22 @@ void ctl_print_json(struct json_object *o) {
     (void)printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
                                                                JSON_C_TO_STRING_NOSLASHESCAPE |
                                                                JSON_C_TO_STRING_SPACED));
+}
+
+int ctl_watch_signals(sd_event *event, const int *signals, sd_event_signal_handler_t handler,
+                      void *userdata) {
+    int r = 0;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (; *signals && r >= 0; signals++) {
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, *signals);
+        (void)sigprocmask(SIG_BLOCK, &set, NULL);
+        r = sd_event_add_signal(event, NULL, *signals, handler, userdata);
+    }
+    return r;
 }
 
 const char *ctl_format_time(uint64_t usec, char *buf, size_t size) {

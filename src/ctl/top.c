@@ -242,23 +242,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
     return si->ssi_signo == SIGWINCH ? draw(t) : sd_event_exit(t->event, 0);
 }
 
-static int watch_signals(Top *t) {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
-    int r = 0;
-
-    (void)signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; r >= 0 && i < ELEMENTSOF(signals); i++) {
-        sigset_t set;
-
-        (void)sigemptyset(&set);
-        (void)sigaddset(&set, signals[i]);
-        (void)sigprocmask(SIG_BLOCK, &set, NULL);
-        r = sd_event_add_signal(t->event, NULL, signals[i], on_signal, t);
-    }
-    return r;
-}
-
 static int set_up(Top *t, sd_bus_error *error) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, 0};
     sd_bus *bus = t->context->bus;
     int r;
 
@@ -271,7 +256,7 @@ static int set_up(Top *t, sd_bus_error *error) {
         r = sd_event_add_time_relative(t->event, &t->timer, CLOCK_BOOTTIME, ABSENCE_USEC, 1,
                                        on_timer, t);
     if (r >= 0)
-        r = watch_signals(t);
+        r = ctl_watch_signals(t->event, signals, on_signal, t);
     if (r >= 0)
         r = sd_bus_attach_event(bus, t->event, SD_EVENT_PRIORITY_NORMAL);
     if (r >= 0)
