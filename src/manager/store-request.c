@@ -153,7 +153,11 @@ static int reverse(struct json_object *list, struct json_object **ret) {
     return 0;
 }
 
-int store_list_log(Store *s, const char *agent, int n, struct json_object **ret) {
+typedef int (*RowWriter)(struct json_object *o, sqlite3_stmt *q);
+
+/* The newest `n`, oldest first, until their texts in that column are too much for an answer. */
+static int list_newest(Store *s, Statement statement, const char *agent, int n, int text_column,
+                       RowWriter write, struct json_object **ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     _cleanup_json_ struct json_object *list = json_object_new_array();
     struct json_object *o;
@@ -162,38 +166,35 @@ int store_list_log(Store *s, const char *agent, int n, struct json_object **ret)
 
     if (!list)
         return -ENOMEM;
-    r = store_query(s, STATEMENT_LOG_LIST, &q, "ti", agent, (int64_t)n);
+    r = store_query(s, statement, &q, "ti", agent, (int64_t)n);
     while (r >= 0 && size < CONTROL_LOG_SIZE_MAX && (r = store_step(q)) > 0) {
-        size += (size_t)sqlite3_column_bytes(q, 3);
+        size += (size_t)sqlite3_column_bytes(q, text_column);
         r = append_row(list, &o);
         if (r >= 0)
-            r = store_add_text(o, "agent", q, 0)
-                    ?: store_add_int(o, "time", q, 1)
-                    ?: store_add_text(o, "level", q, 2)
-                    ?: store_add_text(o, "message", q, 3);
+            r = write(o, q);
     }
     return r < 0 ? r : reverse(list, ret);
 }
 
-int store_list_alerts(Store *s, const char *agent, int n, struct json_object **ret) {
-    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    _cleanup_json_ struct json_object *list = json_object_new_array();
-    struct json_object *o;
-    size_t size = 0;
-    int r;
+static int write_log_line(struct json_object *o, sqlite3_stmt *q) {
+    return store_add_text(o, "agent", q, 0)
+               ?: store_add_int(o, "time", q, 1)
+               ?: store_add_text(o, "level", q, 2)
+               ?: store_add_text(o, "message", q, 3);
+}
 
-    if (!list)
-        return -ENOMEM;
-    r = store_query(s, STATEMENT_ALERT_LIST, &q, "ti", agent, (int64_t)n);
-    while (r >= 0 && size < CONTROL_LOG_SIZE_MAX && (r = store_step(q)) > 0) {
-        size += (size_t)sqlite3_column_bytes(q, 2);
-        r = append_row(list, &o);
-        if (r >= 0)
-            r = store_add_text(o, "agent", q, 0)
-                    ?: store_add_int(o, "received", q, 1)
-                    ?: store_add_parsed(o, "alert", q, 2);
-    }
-    return r < 0 ? r : reverse(list, ret);
+int store_list_log(Store *s, const char *agent, int n, struct json_object **ret) {
+    return list_newest(s, STATEMENT_LOG_LIST, agent, n, 3, write_log_line, ret);
+}
+
+static int write_alert(struct json_object *o, sqlite3_stmt *q) {
+    return store_add_text(o, "agent", q, 0)
+               ?: store_add_int(o, "received", q, 1)
+               ?: store_add_parsed(o, "alert", q, 2);
+}
+
+int store_list_alerts(Store *s, const char *agent, int n, struct json_object **ret) {
+    return list_newest(s, STATEMENT_ALERT_LIST, agent, n, 2, write_alert, ret);
 }
 
 int store_add_alert(Store *s, const char *agent, const char *id, const char *json) {
