@@ -41,6 +41,13 @@ def unit_of(guid):
     return f"dcm-job-{guid}.service"
 
 
+def wait_begun(guid):
+    """dcm-run is there, and ends the script when it is asked to end: before that, SIGTERM ends dcm-run alone,
+    and the reply says that the job had not begun."""
+    record = pathlib.Path("/var/lib/dcm-jobs", guid, "exit")
+    wait_for(lambda: record.exists() and record.stat().st_size > 0, "the claim of dcm-run")
+
+
 def script_arguments(text, **more):
     data = text.encode() if isinstance(text, str) else text
     return {"b64script": base64.b64encode(data).decode(),
@@ -49,8 +56,8 @@ def script_arguments(text, **more):
 
 @pytest.fixture
 def manager():
-    """A manager with a connected agent."""
-    run("systemctl", "stop", "dcm-agent.service")
+    """A manager with a connected agent, and no job of a test that failed."""
+    run("systemctl", "stop", "dcm-agent.service", "dcm-job-*.service")
     shutil.rmtree("/var/lib/dcm-agent", ignore_errors=True)
     manager = Manager()
     CONF.write_text(f"[connection]\nagentmanager_url = {manager.url()}\nbackoff = 20\n"
@@ -208,7 +215,7 @@ def test_job_outlives_the_agent(manager, way):
 
 def test_cancel(manager):
     guid = order(manager, "#!/bin/sh\nexec sleep infinity\n")
-    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    wait_begun(guid)
     manager.send(type="CANCEL", request_id=guid)
     reply = reply_to(manager, guid)
     assert reply["return_code"] == -15 and "cancelled" in reply["error_message"]
@@ -216,7 +223,7 @@ def test_cancel(manager):
 
 def test_cancel_by_the_owner(manager):
     guid = order(manager, "#!/bin/sh\nexec sleep infinity\n")
-    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    wait_begun(guid)
     run("dcm-agentctl", "cancel", guid)
     reply = reply_to(manager, guid)
     assert reply["return_code"] == -15 and "cancelled" in reply["error_message"]
@@ -367,7 +374,7 @@ def test_long_runners_are_cancelled_wherever_they_are(manager):
     running, first = order_long(manager, "#!/bin/sh\nexec sleep infinity\n")
     waiting, second = order_long(manager, "#!/bin/sh\necho never\n")
     owner, third = order_long(manager, "#!/bin/sh\nexec sleep infinity\n")
-    wait_for(lambda: show(unit_of(running), "SubState") == "running", "the unit")
+    wait_begun(running)
     manager.send(type="CANCEL", request_id=waiting)
     ended = wait_job(manager, second, "ERROR", "COMPLETE")
     assert ended["job_status"] == "ERROR" and "cancelled" in ended["message"]
@@ -456,7 +463,7 @@ def test_pause_holds_what_the_executor_has_not_taken(manager):
 def test_pause(manager):
     """New jobs wait, or are refused, over a restart too; what runs goes on; a waiting one can be cancelled."""
     running = order(manager, "#!/bin/sh\nexec sleep infinity\n")
-    wait_for(lambda: show(unit_of(running), "SubState") == "running", "the unit")
+    wait_begun(running)
     run("dcm-agentctl", "pause")
     waiting, dropped = (order(manager, "#!/bin/sh\necho after\n") for _ in range(2))
     long = str(uuid.uuid4())

@@ -4,6 +4,7 @@ worker, the examples of the documentation among them. They have the arguments, t
 the sandbox that their files say; secrets are seen by their job alone; a broken file harms nothing else;
 whoever has taken over the agent can order no more than the files and the policy allow."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -39,6 +40,18 @@ def add(name, definition, script=None, where=SCRIPTS):
         where.mkdir(exist_ok=True)
         (where / name).write_text(script)
         (where / name).chmod(0o755)
+
+
+@contextlib.contextmanager
+def watch_bus(match):
+    """What fits `match` from now on, a JSON object a line."""
+    with subprocess.Popen(["busctl", "monitor", "--json=short", "--match", match], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as monitor:
+        try:
+            assert "Monitoring" in monitor.stderr.readline(), "the bus lets root watch"
+            yield monitor.stdout
+        finally:
+            monitor.terminate()
 
 
 def load(manager):
@@ -373,8 +386,9 @@ def test_example_worker(manager, worker, tmp_path):
     assert "denied" in refused.stderr.lower() or "not allowed" in refused.stderr.lower()
 
     run("systemctl", "kill", "-s", "STOP", "dcm-disk-usage.service")
-    guid = order(manager, "disk_usage", path="/usr")
-    wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
+    with watch_bus("interface='org.dcmagent.Worker1',member='Run'") as calls:
+        guid = order(manager, "disk_usage", path="/usr")
+        assert guid in next(calls), "the call that the stopped worker does not answer"
     run("systemctl", "kill", "-s", "KILL", "dcm-agent.service")
     run("systemctl", "kill", "-s", "KILL", "dcm-disk-usage.service")
     reply = reply_to(manager, guid)

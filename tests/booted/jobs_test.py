@@ -17,7 +17,7 @@ import urllib.parse
 import pytest
 
 from agent_test import (CONF, ask_output, manager, order, order_long, reply_to, run,  # noqa: F401
-                        show, unit_of)
+                        show, unit_of, wait_begun)
 from harness import wait_for
 
 JOBS = pathlib.Path("/var/lib/dcm-jobs")
@@ -373,7 +373,7 @@ def test_cancel_at_every_stage(manager):
     gate = Gate("stages")
     configure("[workers]\ncount = 1\n")
     running = order(manager, "#!/bin/sh\nexec sleep infinity\n")
-    wait_for(lambda: show(unit_of(running), "SubState") == "running", "the unit")
+    wait_begun(running)
     waiting = order(manager, "#!/bin/sh\necho never >/tmp/dcm-test-never\n")
     last = order(manager, f"#!/bin/sh\n{gate.wait}echo last\n")
     manager.wait_message("ACK", last)
