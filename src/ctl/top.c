@@ -236,14 +236,30 @@ static int on_key(sd_event_source *source, int fd, uint32_t events, void *userda
     return draw(t);
 }
 
+/* Ctrl-Z. The shell does not put back more than the settings of the terminal. */
+static void stop(Top *t) {
+    restore(t);
+    (void)raise(SIGSTOP);
+    if (t->on_terminal)
+        take_terminal(t);
+}
+
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
     Top *t = userdata;
 
-    return si->ssi_signo == SIGWINCH ? draw(t) : sd_event_exit(t->event, 0);
+    switch (si->ssi_signo) {
+    case SIGTSTP:
+        stop(t);
+        return t->on_terminal ? draw(t) : 0;
+    case SIGWINCH:
+        return draw(t);
+    default:
+        return sd_event_exit(t->event, 0);
+    }
 }
 
 static int set_up(Top *t, sd_bus_error *error) {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, 0};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH, 0};
     sd_bus *bus = t->context->bus;
     int r;
 

@@ -6,6 +6,7 @@ import fcntl
 import io
 import json
 import os
+import pathlib
 import pty
 import re
 import signal
@@ -250,6 +251,26 @@ def test_top_is_redrawn_for_another_size(running, agent):
     t.process.send_signal(signal.SIGWINCH)
     t.wait(r"^CPU")
     t.process.send_signal(signal.SIGTERM)
+    t.end()
+
+
+def test_top_is_stopped_and_goes_on(running, agent):
+    """Ctrl-Z: the shell has its terminal back as it was, until fg."""
+    running()
+    t = Terminal(agent, 100, 40)
+    t.wait(r"^CPU")
+    t.process.send_signal(signal.SIGTSTP)
+    wait_for(lambda: "\nState:\tT" in pathlib.Path(f"/proc/{t.process.pid}/status").read_text(), "a stop")
+    t.read()
+    flags = termios.tcgetattr(t.theirs)[3]
+    assert flags & termios.ICANON and flags & termios.ECHO
+    assert t.raw.endswith(b"\033[?1049l") and b"\033[?25h" in t.raw
+    t.raw = b""
+    t.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: t.read() or b"\033[?1049h" in t.raw, "the screen of its own")
+    t.wait(r"^CPU")
+    assert not termios.tcgetattr(t.theirs)[3] & termios.ECHO
+    os.write(t.ours, b"q")
     t.end()
 
 
