@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hits dcm-agentd and dcm-executord at every step that is durable or visible: kills them there, or
 lets the step fail. systemd starts them again, and the manager finishes its round. Then: no GUID ran
-twice, each has exactly one reply, and the reply is true.
+twice, each has exactly one reply, and the reply is true; each alert was told, as one alert.
 
 In a booted machine (tools/sandbox) with DCM_BUILD=DIR: test-NAME [--full | --case SWEEP/N ...]."""
 
@@ -125,6 +125,9 @@ class Driver:
                     self.report(sweep, n, guid, "not finished: " + (
                         f"acked {item.acked}, nack {item.nack!r}, replies {list(item.replies)}, "
                         f"state {states.get(guid)}"), item.name)
+            for name, alert in scenario.alerts.items():
+                if not alert.answered():
+                    self.report(sweep, n, "", f"not told: {name}, {list(alert.told)}")
         for item, text in scenario.verdicts():
             self.report(sweep, n, item.guid, text, item.name)
         self.manager.end(scenario)
@@ -137,6 +140,10 @@ class Driver:
             if path.name not in self.manager.items:
                 self.report("later", 0, path.name, "executed again")
                 path.unlink()
+        for name, alert in self.manager.alerts.items():
+            if problem := alert.problem():
+                self.report("alerts", 0, "", f"{name}: {problem}")
+                alert.told = dict([alert.told.popitem()])
         units = self.machine.job_units()
         if wait:
             self.wait(lambda: not self.machine.job_units(), RELEASE_SEC)
@@ -232,8 +239,17 @@ class Driver:
               f"{time.monotonic() - begun:.0f} s")
         sys.stdout.flush()
 
+    def check_alerts(self, name):
+        """Also those that no round waited for."""
+        alerts = self.manager.alerts
+        self.wait(lambda: all(a.answered() for a in alerts.values()), DEADLINE_SEC)
+        for alert, told in alerts.items():
+            if not told.answered():
+                self.report(name, 0, "", f"{alert} was not told")
+
     def close(self, name):
         self.settle(name, 0, 0)
+        self.check_alerts(name)
         self.check_leftovers(wait=True)
         if not self.wait(self.machine.is_connected, DEADLINE_SEC):
             self.report(name, 0, "", "the agent is not connected in the end")

@@ -14,6 +14,7 @@ from injector import Injector
 
 RUN = pathlib.Path("/run/dcm-faults")
 RAN = RUN / "ran"
+ALERTS = RUN / "alerts.log"
 CONF = pathlib.Path("/etc/dcm-agent/agent.conf.d/faults.conf")
 JOBS = pathlib.Path("/var/lib/dcm-jobs")
 STATE = pathlib.Path("/var/lib/dcm-agent")
@@ -33,6 +34,7 @@ class Machine:
         shutil.rmtree(STATE, ignore_errors=True)
         RAN.mkdir(parents=True, exist_ok=True)
         RAN.chmod(0o1777)
+        ALERTS.touch()
         preload = shutil.copy(library, RUN)
         self.injectors = {}
         for target, unit in UNITS.items():
@@ -51,6 +53,7 @@ class Machine:
             f"[messaging]\nretransmission_timeout = 0.3\n[workers]\ncount = {workers}\n"
             # output is dropped as soon as the reply is stored, so that this too is hit at each step
             "[jobs]\noutput_budget = 1\n"
+            f"[intrusion_detection]\nossec = yes\nalert_file = {ALERTS}\n"
         )
         run("systemctl", "daemon-reload")
         self.bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)

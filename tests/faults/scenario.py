@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One round: a manager's requests, with duplicates, cancellations and failures, and what must be
-true of each of them in the end, whatever was killed or failed meanwhile."""
+"""One round: a manager's requests, with duplicates, cancellations and failures, and alerts in a file
+that is rotated, and what must be true of each of them in the end, whatever was killed or failed
+meanwhile."""
 
 import base64
 import hashlib
@@ -193,17 +194,43 @@ def make_items(prefix):
     return items
 
 
+@dataclass
+class Alert:
+    """One alert of the file, and what the manager was told of it."""
+
+    withhold: int = 0  # so many times it is not acknowledged
+    told: dict = field(default_factory=dict)  # its text: how often
+
+    def answered(self):
+        return sum(self.told.values()) > self.withhold
+
+    def problem(self):
+        return f"told as different ones: {list(self.told)}" if len(self.told) > 1 else None
+
+
+def write_alerts(names):
+    with machine.ALERTS.open("a") as file:
+        for name in names:
+            file.write(f"** Alert {int(time.time())}.{file.tell()}: - syslog,sshd,\n"
+                       "2026 Nov 22 00:00:00 host->/var/log/auth.log\n"
+                       "Rule: 5716 (level 12) -> 'SSHD authentication failed.'\n"
+                       f"Src IP: 192.0.2.7\nUser: root\nsample {name}\n\n")
+
+
 class Scenario:
     """A round that is under way."""
 
     def __init__(self, prefix, seed):
         self.prefix = f"{prefix}-{random.Random(seed).randrange(1 << 40):010x}"
         self.items = {item.guid: item for item in make_items(self.prefix)}
+        self.alerts = {f"{self.prefix}-alert-{n}": Alert(withhold=n) for n in range(2)}
+        # behind them: the last one of a file counts only after a while, and that belongs to no round
+        self.last_alert = {f"{self.prefix}-alert-last": Alert()}
         self.begun = time.monotonic()
         self.final = False
 
     def answered(self):
-        return all(item.answered() for item in self.items.values())
+        return all(x.answered() for x in (*self.items.values(), *self.alerts.values()))
 
     def open_items(self):
         return [item for item in self.items.values() if not item.answered()]
@@ -235,6 +262,9 @@ class FaultManager(Manager):
     def __init__(self):
         super().__init__()
         self.items = {}
+        self.alerts = {}  # of all rounds, by their names
+        self.rotated = {}  # those in the former file, at most: the agent looks for no older one
+        self.written = {}  # those in the file
         self.polls = {}  # the items that are asked for, by the GUIDs of the questions
         self.on_message = self._on_protocol
 
@@ -266,8 +296,18 @@ class FaultManager(Manager):
             item.nagged = now
             self.send(type=kind, request_id=item.guid, message_id=f"n-{item.guid}")
 
+    def _write_alerts(self, scenario):
+        if all(alert.answered() for alert in self.rotated.values()):
+            machine.ALERTS.rename(machine.ALERTS.with_suffix(".log.1"))
+            self.rotated, self.written = self.written, {}
+        fresh = {**scenario.alerts, **scenario.last_alert}
+        self.written.update(fresh)
+        self.alerts.update(fresh)
+        write_alerts(fresh)
+
     def begin(self, scenario):
         self.items.update(scenario.items)
+        self._write_alerts(scenario)
         now = time.monotonic()
         for item in scenario.items.values():
             for _ in range(item.copies):
@@ -296,9 +336,23 @@ class FaultManager(Manager):
             if item.long and item.replies and not item.has_result():
                 self._poll(item, now)
 
+    def _on_alert(self, message):
+        alert = self.alerts[message["message"].split("sample ")[1].split()[0]]
+        hashed = f"{message['alert_timestamp']}{message['subject']}{message['message']}"
+        if hashlib.sha256(hashed.encode()).hexdigest() != message["alert_hash"]:
+            alert.told["another hash"] = 0
+        del message["current_timestamp"]
+        text = json.dumps(message, sort_keys=True)
+        alert.told[text] = alert.told.get(text, 0) + 1
+        if alert.answered():
+            self.send(type="ALERT_ACK", request_id=message["request_id"])
+
     def _on_protocol(self, message):
         item = self.items.get(message.get("request_id"))
         kind = message["type"]
+        if kind == "ALERT":
+            self._on_alert(message)
+            return
         if not item:
             if kind == "REPLY":  # to a question; or of a round that is over: its ACK was lost
                 self._on_description(message)
