@@ -6,8 +6,8 @@
  *
  * The mark says up to where the alerts are stored. What follows it is read again each time, so that
  * nothing is in memory alone. A file that was rotated away is read to its end first: it is held
- * open, or found by the mark. A file that was cut is begun anew, and what was not read of it is
- * looked for in a copy beside it.
+ * open, or found by the mark; then those that were rotated away after it, the earliest first. A
+ * file that was cut is begun anew, and what was not read of it is looked for in a copy beside it.
  *
  * Nobody tells when the last alert of the file is complete. It ends with an empty line, but so may
  * some of its lines; so it counts when the file has not grown for a moment, and without an empty
@@ -55,6 +55,7 @@ struct Intrusion {
     AlertMark mark;            /* in `fd`, if that is open */
     uint64_t read_usec;        /* when the last read began; CLOCK_BOOTTIME, like all here */
     uint64_t size, grown_usec; /* how long the file was, since when */
+    AlertFiles done;           /* those rotated away that were read on the way to the present one */
     int problem;               /* that was told */
     bool told_absent;
     RateLimit broken; /* alerts that are told not to be understood */
@@ -214,6 +215,15 @@ static int begin_file(Intrusion *i, int fd) {
     return r;
 }
 
+/* What comes after the mark, if that is not where the mark is: in what was rotated away since, or
+ * at the path. */
+static int begin_next(Intrusion *i) {
+    int fd, r;
+
+    r = alert_file_find_next(i->path, &i->mark, &i->done, &fd);
+    return r < 0 ? r : begin_file(i, fd);
+}
+
 /* Goes on where the mark is; in a file that was rotated away, if that is where it is. */
 static int open_file(Intrusion *i) {
     _cleanup_close_ int fd = -1, former = -1;
@@ -227,6 +237,8 @@ static int open_file(Intrusion *i) {
     r = fd < 0 ? 0 : alert_mark_matches(&i->mark, fd);
     if (r < 0)
         return r;
+    if (r > 0 && i->mark.offset == 0) /* perhaps a copy has what was in it */
+        return begin_next(i);
     if (r > 0) {
         take_file(i, TAKE_FD(fd));
         return 0;
@@ -238,7 +250,7 @@ static int open_file(Intrusion *i) {
     if (fd < 0)
         return -ENOENT;
     say_other(i);
-    return begin_file(i, TAKE_FD(fd));
+    return begin_next(i);
 }
 
 /* 1: the name belongs to another file by now */
@@ -290,17 +302,23 @@ static bool is_complete(const Intrusion *i, const char *buf, size_t size, uint64
     return silent >= needed;
 }
 
+/* What is named in the directory may have changed since the file was begun, so it is looked at anew
+ * each time; files of the same moment would follow each other for ever. */
 static int switch_file(Intrusion *i) {
-    _cleanup_close_ int fd = -1;
+    const uint64_t inode = i->mark.inode;
     int r;
 
     r = was_rotated(i);
-    if (r > 0)
-        r = alert_file_open(i->path, &fd);
-    if (fd < 0)
+    if (r == 0)
+        i->done.n = 0;
+    if (r <= 0)
         return r;
-    r = begin_file(i, TAKE_FD(fd));
-    return r < 0 ? r : 1;
+    r = begin_next(i);
+    if (r < 0)
+        return r;
+    if (i->done.n < ELEMENTSOF(i->done.inodes))
+        i->done.inodes[i->done.n++] = inode;
+    return 1;
 }
 
 /* What is behind the last whole alert. What may be the beginning of another one stays. */
@@ -359,11 +377,20 @@ static int look(Intrusion *i) {
     r = say_unwatched(i, watch_directory(i));
     if (r >= 0 && i->fd >= 0 && (r = alert_mark_matches(&i->mark, i->fd)) == 0)
         close_file(i); /* it was cut */
+    if (r >= 0 && i->fd >= 0 && i->mark.offset == 0 && i->size == 0)
+        close_file(i); /* perhaps it was cut before anything of it was seen */
     if (r >= 0 && i->fd < 0)
         r = open_file(i);
     if (r >= 0)
         r = say_unwatched(i, watch_file(i));
     return r < 0 ? r : read_piece(i);
+}
+
+/* Of what is rotated where a link leads to, the directory of the link tells nothing. */
+static bool is_link(const char *path) {
+    struct stat st;
+
+    return lstat(path, &st) >= 0 && S_ISLNK(st.st_mode);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -385,6 +412,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
             look_in(i, RETRY_USEC);
         (void)log_debug_errno(r, "The alert file is read on later: %m");
     }
+    if (is_link(i->path))
+        look_in(i, RETRY_USEC);
     return 0;
 }
 

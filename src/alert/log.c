@@ -28,28 +28,34 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/* The time of an alert that begins here. 1: one does; 0: none; -EAGAIN: the bytes end too early. */
-static int parse_begin(const char *p, const char *end, uint64_t *ret_ms) {
+typedef struct Begin {
+    uint64_t time_ms, place;
+} Begin;
+
+/* An alert that begins here. 1: one does; 0: none; -EAGAIN: the bytes end too early. */
+static int parse_begin(const char *p, const char *end, Begin *ret) {
     size_t size = (size_t)(end - p), n = 0, n_fraction = 0;
-    uint64_t ms = 0;
+    Begin b = {};
 
     if (memcmp(p, BEGIN, MIN(size, BEGIN_SIZE)) != 0)
         return 0;
     if (size < BEGIN_SIZE)
         return -EAGAIN;
     for (p += BEGIN_SIZE; p < end && is_digit(*p) && n < SECONDS_DIGITS_MAX; p++, n++)
-        ms = ms * 10 + (uint64_t)(*p - '0');
+        b.time_ms = b.time_ms * 10 + (uint64_t)(*p - '0');
     if (n > 0 && p < end && *p == '.')
-        for (p++; p < end && is_digit(*p) && n_fraction < FRACTION_DIGITS_MAX; p++)
+        for (p++; p < end && is_digit(*p) && n_fraction < FRACTION_DIGITS_MAX; p++) {
+            b.place = b.place * 10 + (uint64_t)(*p - '0');
             if (n_fraction++ < 3)
-                ms = ms * 10 + (uint64_t)(*p - '0');
+                b.time_ms = b.time_ms * 10 + (uint64_t)(*p - '0');
+        }
     for (size_t i = MIN(n_fraction, (size_t)3); i < 3; i++)
-        ms *= 10;
+        b.time_ms *= 10;
     if (p == end)
         return -EAGAIN;
     if (n == 0 || *p != ':')
         return 0;
-    *ret_ms = ms;
+    *ret = b;
     return 1;
 }
 
@@ -63,20 +69,20 @@ static const char *next_line(const char *p, const char *end) {
 /* Bytes up to the first line that begins an alert, or may begin one when more of it is there. */
 static size_t skip(const char *buf, const char *end, bool in_line) {
     const char *p = in_line ? next_line(buf, end) : buf;
-    uint64_t ms;
+    Begin b;
 
-    while (p && p < end && parse_begin(p, end, &ms) == 0)
+    while (p && p < end && parse_begin(p, end, &b) == 0)
         p = next_line(p, end);
     return (size_t)((p ?: end) - buf);
 }
 
 /* The line behind it that begins another, or may; NULL: none. */
 static const char *find_next(const char *p, const char *end, int *ret_kind) {
-    uint64_t ms;
+    Begin b;
 
     *ret_kind = 0;
     while ((p = next_line(p, end)) && p < end) {
-        *ret_kind = parse_begin(p, end, &ms);
+        *ret_kind = parse_begin(p, end, &b);
         if (*ret_kind != 0)
             return p;
     }
@@ -164,9 +170,12 @@ static int join(const char *a, size_t a_size, const char *b, size_t b_size, char
 static int parse_alert(const char *p, const char *end, LoggedAlert *a) {
     const char *body = next_line(p, end) ?: end, *line, *next = body, *subject = NULL;
     size_t subject_size = 0;
+    Begin b = {};
     int r;
 
-    (void)parse_begin(p, end, &a->alert.time_ms);
+    (void)parse_begin(p, end, &b);
+    a->alert.time_ms = b.time_ms;
+    a->alert.place = b.place;
     for (line = body; line < end; line = next) {
         next = next_line(line, end) ?: end;
         if (parse_rule(line, next[-1] == '\n' ? next - 1 : next, &a->alert, &subject,
@@ -187,14 +196,21 @@ static int parse_alert(const char *p, const char *end, LoggedAlert *a) {
     return r;
 }
 
+bool alert_log_has_begin(const char *buf, size_t size) {
+    const char *end = buf + size, *p = buf + skip(buf, end, false);
+    Begin b;
+
+    return p < end && parse_begin(p, end, &b) > 0;
+}
+
 int alert_log_take(const char *buf, size_t size, bool in_line, bool is_last, size_t *ret_size,
                    LoggedAlert *ret) {
     const char *end = buf + size, *next;
     size_t skipped = skip(buf, end, in_line), taken;
-    uint64_t ms;
+    Begin b;
     int r, kind;
 
-    if (skipped > 0 || size == 0 || parse_begin(buf, end, &ms) <= 0) {
+    if (skipped > 0 || size == 0 || parse_begin(buf, end, &b) <= 0) {
         *ret_size = skipped;
         return 0;
     }

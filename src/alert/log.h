@@ -17,3 +17,6 @@ void logged_alert_done(LoggedAlert *a);
  * -ENOMEM *ret_size is not set. */
 int alert_log_take(const char *buf, size_t size, bool in_line, bool is_last, size_t *ret_size,
                    LoggedAlert *ret);
+
+/* Whether an alert begins somewhere in the bytes, which begin a file. */
+bool alert_log_has_begin(const char *buf, size_t size);

@@ -6,15 +6,34 @@
 
 #include "proto/message.h"
 
+static void add_number(Sha256 *s, uint64_t n) {
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%" PRIu64, n);
+    sha256_update(s, text, strlen(text));
+}
+
+static void add_content(Sha256 *s, const Alert *a) {
+    add_number(s, a->time_ms);
+    sha256_update(s, a->subject, strlen(a->subject));
+    sha256_update(s, a->message, strlen(a->message));
+}
+
 void alert_hash(const Alert *a, char ret[static SHA256_HEX_SIZE]) {
-    char time[24];
     Sha256 s;
 
-    (void)snprintf(time, sizeof(time), "%" PRIu64, a->time_ms);
     sha256_init(&s);
-    sha256_update(&s, time, strlen(time));
-    sha256_update(&s, a->subject, strlen(a->subject));
-    sha256_update(&s, a->message, strlen(a->message));
+    add_content(&s, a);
+    sha256_final_hex(&s, ret);
+}
+
+void alert_key(const Alert *a, char ret[static SHA256_HEX_SIZE]) {
+    Sha256 s;
+
+    sha256_init(&s);
+    add_number(&s, a->place);
+    sha256_update(&s, " ", 1);
+    add_content(&s, a);
     sha256_final_hex(&s, ret);
 }
 

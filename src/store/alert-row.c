@@ -45,17 +45,17 @@ int store_add_alert(Store *s, const Alert *alert, AlertState state) {
     uint64_t now_ms = now_usec(CLOCK_REALTIME) / USEC_PER_MS;
     size_t size = ROW_OVERHEAD + strlen(alert->subject) + strlen(alert->message) +
                   strlen(strempty(alert->user)) + strlen(strempty(alert->source_ip));
-    char id[ALERT_ID_SIZE], hash[SHA256_HEX_SIZE];
+    char id[ALERT_ID_SIZE], key[SHA256_HEX_SIZE];
     int r;
 
-    alert_hash(alert, hash);
+    alert_key(alert, key);
     r = make_request_id(now_ms, id);
     if (r >= 0)
         r = store_statement(s, STATEMENT_ADD_ALERT, &st);
     if (r < 0)
         return r;
     store_bind_text(st, 1, id);
-    store_bind_text(st, 2, hash);
+    store_bind_text(st, 2, key);
     (void)sqlite3_bind_int(st, 3, (int)state);
     (void)sqlite3_bind_int64(st, 4, (int64_t)alert->time_ms);
     (void)sqlite3_bind_int64(st, 5, (int64_t)now_ms);

@@ -71,7 +71,7 @@ static const char *const migrations[] = {
     "CREATE TABLE alerts ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT," /* the order in which they are told */
     " guid TEXT NOT NULL UNIQUE,"
-    " hash TEXT NOT NULL,"
+    " hash TEXT NOT NULL,"        /* alert_key() */
     " state INTEGER NOT NULL,"    /* AlertState */
     " time INTEGER NOT NULL,"     /* of the alert, in ms since the epoch */
     " received INTEGER NOT NULL," /* the same, by us */

@@ -100,10 +100,93 @@ static void test_find(void) {
     g_assert_cmpint(alert_file_open(dir, &found), ==, -EINVAL);
 }
 
+/* `second`: when it was written last */
+static void write_file(const char *dir, const char *name, const char *begin, time_t second) {
+    const struct timespec times[2] = {{second, 0}, {second, 0}};
+    g_autofree char *text = g_strconcat(begin, ": - syslog,sshd,\n", NULL);
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+
+    temporary_write(dir, name, text, strlen(text));
+    g_assert_cmpint(utimensat(AT_FDCWD, path, times, 0), ==, 0);
+}
+
+static AlertMark mark_of(const char *dir, const char *name, uint64_t offset) {
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    _cleanup_close_ int fd = open_file(path);
+    AlertMark m;
+
+    g_assert_cmpint(alert_mark_make(fd, offset, &m), ==, 0);
+    return m;
+}
+
+static void assert_next(const char *dir, const AlertMark *m, AlertFiles *done,
+                        const char *expected) {
+    g_autofree char *path = g_build_filename(dir, "alerts.log", NULL);
+    _cleanup_close_ int next = -1;
+    char text[64] = "";
+    struct stat st;
+
+    g_assert_cmpint(alert_file_find_next(path, m, done, &next), ==, 0);
+    g_assert_cmpint(pread(next, text, strlen(expected), 0), >=, 0);
+    g_assert_cmpstr(text, ==, expected);
+    g_assert_cmpint(fstat(next, &st), ==, 0);
+    done->inodes[done->n++] = st.st_ino;
+}
+
+/* In the order in which they were written last, and the one that has the name in the end. */
+static void test_find_next(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    AlertFiles done = {};
+    AlertMark m;
+
+    write_file(dir, "before", "** Alert 900.0", 10);
+    write_file(dir, "alerts.log.3", "** Alert 1000.0", 20);
+    write_file(dir, "alerts.log.2", "** Alert 2000.0", 20); /* of the same moment */
+    write_file(dir, "alerts.log.1", "middle of one\n** Alert 3000.0", 21);
+    write_file(dir, "copy", "** Alert 1000.0", 30);
+    write_file(dir, "other", "** Alerts 1500.0", 30);
+    temporary_write(dir, "empty", "", 0);
+    write_file(dir, "alerts.log", "** Alert 4000.0", 40);
+    m = mark_of(dir, "alerts.log.3", 20);
+    assert_next(dir, &m, &done, "** Alert 2000.0");
+    assert_next(dir, &m, &done, "middle of one\n** Alert 3000.0");
+    assert_next(dir, &m, &done, "** Alert 4000.0");
+    done.n = ALERT_FILES_BETWEEN_MAX; /* so many at most */
+    done.inodes[0] = 0;
+    {
+        g_autofree char *path = g_build_filename(dir, "alerts.log", NULL);
+        _cleanup_close_ int next = -1;
+        struct stat st, named;
+
+        g_assert_cmpint(alert_file_find_next(path, &m, &done, &next), ==, 0);
+        g_assert_cmpint(fstat(next, &st), ==, 0);
+        g_assert_cmpint(stat(path, &named), ==, 0);
+        g_assert_cmpuint(st.st_ino, ==, named.st_ino);
+    }
+}
+
+/* Of one that nothing was read of: what was written after that. */
+static void test_find_next_after_nothing(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    time_t now = time(NULL);
+    AlertFiles done = {};
+    AlertMark m;
+
+    write_file(dir, "alerts.log", "** Alert 4000.0", now);
+    write_file(dir, "alerts.log.1", "** Alert 1000.0", now - 10);
+    m = mark_of(dir, "alerts.log", 0);
+    assert_next(dir, &m, &done, "** Alert 4000.0");
+    done.n = 0;
+    write_file(dir, "copy", "** Alert 3000.0", now + 10);
+    assert_next(dir, &m, &done, "** Alert 3000.0");
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/alert-file/mark", test_mark);
     g_test_add_func("/alert-file/bad-text", test_bad_text);
     g_test_add_func("/alert-file/find", test_find);
+    g_test_add_func("/alert-file/find-next", test_find_next);
+    g_test_add_func("/alert-file/find-next-after-nothing", test_find_next_after_nothing);
     return g_test_run();
 }
