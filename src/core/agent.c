@@ -470,12 +470,14 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
         return log_error_errno(r, "The configuration cannot be read: %m");
     r = load_commands(a);
     if (r >= 0)
-        r = storage_open(a->database, &a->store)
-                ?: identity_new(&a->config, a->store, paths->state_directory, &a->identity)
-                ?: build(a) ?: load_pause(a);
+        r = storage_open(a->database, &a->store);
     if (r < 0)
         return r;
-    store_set_on_damaged(a->store, on_damaged, a);
+    store_set_on_damaged(a->store, on_damaged, a); /* what follows reads it */
+    r = identity_new(&a->config, a->store, paths->state_directory, &a->identity)
+            ?: build(a) ?: load_pause(a);
+    if (r < 0)
+        return r;
     apply(a);
     *ret = TAKE_PTR(a);
     return 0;

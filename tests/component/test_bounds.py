@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 
-from harness import BUILD, wait_for
+from harness import BUILD, DEADLINE, wait_for
 
 SANITIZED = "asan" in str(BUILD)
 OPEN_MAX = 10000  # REQUESTS_OPEN_MAX
@@ -133,3 +133,25 @@ def test_damage_found_at_run_time(agent, manager):
     manager.wait_message("REPLY", "first", 3)
     manager.request("new", "heartbeat")
     manager.wait_message("REPLY", "new")
+
+
+def test_damage_found_at_the_start(agent, manager):
+    """Also in a boot in which the database was checked: the second start at the latest goes on."""
+    agent.configure(manager.url())
+    connect(agent, manager)
+    manager.request("first", "heartbeat")
+    manager.wait_message("REPLY", "first")
+    agent.stop()
+    database = agent.state / "requests.db"
+    db = sqlite3.connect(database)
+    page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'stats'").fetchone()[0]
+    db.close()
+    with open(database, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+    agent.start()
+    assert agent.process.wait(DEADLINE) == 1
+    connect(agent, manager, 2)
+    agent.wait_log("is damaged; kept as")
+    manager.request("first", "heartbeat")
+    manager.wait_message("REPLY", "first", 2)
