@@ -30,7 +30,8 @@
 #define N_STAT_COLUMNS 4
 #define N_OUTPUT_COLUMNS 3
 
-/* A table to be carried over. Column 0 of a select is the row's number. */
+/* A table to be carried over. Column 0 of a select is the row's number; where rows have none, it is
+ * 0 upward and 1 downward, so that each is read, and one that is there already is ignored. */
 typedef struct Salvage {
     const char *select_up, *select_down, *insert;
     int n_columns;
@@ -65,7 +66,7 @@ static const Salvage outputs = {
 
 static const Salvage users = {
     .select_up = "SELECT 0, name, agent_id, administrator, created FROM users ORDER BY name",
-    .select_down = "SELECT 0, name, agent_id, administrator, created FROM users ORDER BY name DESC",
+    .select_down = "SELECT 1, name, agent_id, administrator, created FROM users ORDER BY name DESC",
     .insert = "INSERT OR IGNORE INTO users (name, agent_id, administrator, created)"
               " VALUES (?1, ?2, ?3, ?4)",
     .n_columns = N_USER_COLUMNS,
@@ -73,7 +74,7 @@ static const Salvage users = {
 
 static const Salvage stats = {
     .select_up = "SELECT 0, name, type, hold, interval FROM stats ORDER BY name",
-    .select_down = "SELECT 0, name, type, hold, interval FROM stats ORDER BY name DESC",
+    .select_down = "SELECT 1, name, type, hold, interval FROM stats ORDER BY name DESC",
     .insert = "INSERT OR IGNORE INTO stats (name, type, hold, interval) SELECT ?1, ?2, ?3, ?4"
               " WHERE typeof(?3) = 'integer' AND typeof(?4) = 'integer'",
     .n_columns = N_STAT_COLUMNS,
@@ -90,7 +91,7 @@ static const Salvage alerts = {
 
 static const Salvage meta = {
     .select_up = "SELECT 0, key, value FROM meta ORDER BY key",
-    .select_down = "SELECT 0, key, value FROM meta ORDER BY key DESC",
+    .select_down = "SELECT 1, key, value FROM meta ORDER BY key DESC",
     .insert = "INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)",
     .n_columns = N_META_COLUMNS,
 };

@@ -9,10 +9,12 @@
 #include "core/storage.h"
 #include "store/repair.h"
 #include "store/request-row.h"
+#include "store/user-row.h"
 #include "temporary.h"
 
 #define HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define N_ROWS 400u
+#define N_USERS 1000u
 #define PAGE 4096u
 
 typedef struct Fixture {
@@ -146,6 +148,53 @@ static void test_salvage(void) {
     g_assert_cmpuint(worst, >=, N_ROWS * 3 / 4);
 }
 
+static void add_users(Store *s) {
+    g_assert_cmpint(store_begin(s), ==, 0);
+    for (unsigned i = 0; i < N_USERS; i++) {
+        g_autofree char *name = g_strdup_printf("user-%03u", i);
+
+        g_assert_cmpint(store_add_user(s, &(StoredUser){.name = name, .agent_id = "agent-7"}), ==,
+                        0);
+    }
+    g_assert_cmpint(store_commit(s), ==, 0);
+}
+
+static void damage_page_with(Fixture *f, const char *text) {
+    g_autofree char *content = NULL;
+    gsize size = 0;
+    char *place;
+
+    g_assert_true(g_file_get_contents(f->path, &content, &size, NULL));
+    place = memmem(content, size, text, strlen(text));
+    g_assert_nonnull(place);
+    memset(content + (gsize)(place - content) / PAGE * PAGE, 0xa5, PAGE);
+    temporary_write(f->dir, "requests.db", content, size);
+}
+
+/* The same where rows have no numbers. */
+static void test_salvage_by_name(void) {
+    _cleanup_fixture_ Fixture f = {};
+    _cleanup_(store_closep) Store *s = NULL;
+    unsigned n = 0;
+
+    fixture_init(&f);
+    s = open_store(&f);
+    add_users(s);
+    s = store_close(s);
+    damage_page_with(&f, "user-500");
+    storage_note_damage(f.path);
+    s = open_store(&f);
+    for (unsigned i = 0; i < N_USERS; i++) {
+        g_autofree char *name = g_strdup_printf("user-%03u", i);
+
+        n += store_has_user(s, name) > 0;
+    }
+    g_assert_cmpint(store_has_user(s, "user-000"), ==, 1);
+    g_assert_cmpint(store_has_user(s, "user-500"), ==, 0);
+    g_assert_cmpint(store_has_user(s, "user-999"), ==, 1);
+    g_assert_cmpuint(n, >=, N_USERS * 3 / 4);
+}
+
 static void test_nothing_to_salvage(void) {
     _cleanup_fixture_ Fixture f = {};
     _cleanup_(store_closep) Store *s = NULL;
@@ -255,6 +304,7 @@ int main(int argc, char **argv) {
     log_set_level(LOG_CRIT);
     g_test_add_func("/storage/checked-when-due", test_checked_when_due);
     g_test_add_func("/storage/salvage", test_salvage);
+    g_test_add_func("/storage/salvage-by-name", test_salvage_by_name);
     g_test_add_func("/storage/nothing-to-salvage", test_nothing_to_salvage);
     g_test_add_func("/storage/rows-that-are-none", test_rows_that_are_none);
     g_test_add_func("/storage/cut-off-late", test_cut_off_late);
