@@ -141,6 +141,8 @@ static int migrate(sqlite3 *db, size_t version) {
     r = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     if (r == SQLITE_OK)
         r = sqlite3_exec(db, migrations[version], NULL, NULL, NULL);
+    if (r == SQLITE_ERROR) /* there is what should not be there yet */
+        r = SQLITE_CORRUPT;
     if (r == SQLITE_OK)
         r = sqlite3_exec(db, set_version, NULL, NULL, NULL);
     if (r == SQLITE_OK)
@@ -163,6 +165,8 @@ int schema_prepare(sqlite3 *db, uint64_t *ret_running_usec) {
         return r;
     if (version > (int64_t)ELEMENTSOF(migrations))
         return -EPROTONOSUPPORT;
+    if (version < 0)
+        return SQLITE_CORRUPT;
     for (; version < (int64_t)ELEMENTSOF(migrations); version++) {
         r = migrate(db, (size_t)version);
         if (r != SQLITE_OK)

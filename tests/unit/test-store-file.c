@@ -187,6 +187,21 @@ static void test_newer_version(void) {
     g_assert_true(exists(f.store, "g"));
 }
 
+/* As after a bit of the first page has changed. */
+static void test_wrong_version(void) {
+    static const char *const versions[] = {"PRAGMA user_version = -2147483642",
+                                           "PRAGMA user_version = 2"};
+
+    for (size_t i = 0; i < ELEMENTSOF(versions); i++) {
+        _cleanup_fixture_ Fixture f = {};
+
+        fixture_init(&f);
+        f.store = store_close(f.store);
+        run_sql(f.path, versions[i]);
+        g_assert_cmpint(store_open(f.path, &f.store), ==, -EUCLEAN);
+    }
+}
+
 static void test_unknown_state(void) {
     _cleanup_fixture_ Fixture f = {};
     _cleanup_(stored_request_done) StoredRequest row = {};
@@ -213,6 +228,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/store-file/damaged-pages", test_damaged_pages);
     g_test_add_func("/store-file/set-aside-nothing", test_set_aside_nothing);
     g_test_add_func("/store-file/newer-version", test_newer_version);
+    g_test_add_func("/store-file/wrong-version", test_wrong_version);
     g_test_add_func("/store-file/unknown-state", test_unknown_state);
     return g_test_run();
 }
