@@ -194,6 +194,13 @@ static int copy_table(Store *to, sqlite3 *from, const Salvage *what) {
     return m < 0 ? m : n + m;
 }
 
+/* Closing would do that, too, but not say when the disk has no room for it. */
+static int end_journal(Store *s) {
+    int r = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+    return r == SQLITE_OK ? 0 : store_sqlite_error(s, r);
+}
+
 int store_salvage(Store *to, const char *damaged) {
     _cleanup_(close_database) sqlite3 *from = NULL;
     int n, r;
@@ -222,5 +229,7 @@ int store_salvage(Store *to, const char *damaged) {
         r = store_commit(to);
     else
         store_rollback(to);
+    if (r >= 0)
+        r = end_journal(to);
     return r < 0 ? r : n;
 }

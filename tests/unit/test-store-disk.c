@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 
 #include "store-fixture.h"
+#include "store/repair.h"
 
 /* Skips, and says why, where that is not allowed. */
 static bool mount_small(const char *dir, const char *options) {
@@ -101,6 +102,35 @@ static void test_full_disk_in_transaction(void) {
     g_assert_cmpint(umount(dir), ==, 0);
 }
 
+/* What was salvaged is in the file itself, as only that is put in place, or else it is told. */
+static void test_full_disk_in_salvage(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *path = g_build_filename(dir, "agent.db", NULL);
+    g_autofree char *other = g_build_filename(dir, "other.db", NULL);
+    g_autofree char *payload = g_strnfill(20000, 'p');
+    Store *s = NULL;
+
+    if (!mount_small(dir, "size=2m")) /* enough for the rows and a journal of them, no more */
+        return;
+    g_assert_cmpint(store_open(path, &s), ==, 0);
+    g_assert_cmpint(store_begin(s), ==, 0);
+    for (unsigned i = 0; i < 40; i++) {
+        g_autofree char *guid = g_strdup_printf("guid-%u", i);
+
+        g_assert_cmpint(insert(s, guid, REQUEST_STATE_ACKED, NULL, payload), ==, 0);
+    }
+    g_assert_cmpint(store_commit(s), ==, 0);
+    s = store_close(s);
+
+    g_assert_cmpint(store_open(other, &s), ==, 0);
+    g_assert_cmpint(store_salvage(s, path), ==, -ENOSPC);
+    g_assert_cmpint(mount("tmpfs", dir, "tmpfs", MS_REMOUNT, "size=16m"), ==, 0);
+    g_assert_cmpint(store_salvage(s, path), >=, 0);
+    assert_all_there(s, 40);
+    store_close(s);
+    g_assert_cmpint(umount(dir), ==, 0);
+}
+
 static void test_read_only(void) {
     _cleanup_temporary_ char *dir = temporary_new();
     g_autofree char *path = g_build_filename(dir, "agent.db", NULL);
@@ -124,6 +154,7 @@ int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/store-disk/full-disk", test_full_disk);
     g_test_add_func("/store-disk/full-disk-in-transaction", test_full_disk_in_transaction);
+    g_test_add_func("/store-disk/full-disk-in-salvage", test_full_disk_in_salvage);
     g_test_add_func("/store-disk/read-only", test_read_only);
     return g_test_run();
 }
