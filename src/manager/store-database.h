@@ -38,7 +38,6 @@ struct Store {
     sqlite3 *durable; /* synchronous=FULL: what is promised to somebody */
     sqlite3 *relaxed; /* synchronous=NORMAL: what may be lost in a power failure */
     sqlite3_stmt *statements[_STATEMENT_MAX];
-    uint64_t trimmable; /* lines since the last trim */
 };
 
 int store_error(int sqlite_error) _const_;
