@@ -155,10 +155,22 @@ static void print_field(const char *title, const char *value) {
         printf("%12s %s\n", title, text);
 }
 
+static void print_line(const char *line, size_t size) {
+    _cleanup_free_ char *copy = strndup(line, size), *text = NULL;
+
+    if (copy)
+        text = text_for_terminal(copy, true);
+    printf("%s\n", strempty(text));
+}
+
 static void print_block(const char *title, const char *text) {
     if (isempty(text))
         return;
-    printf("\n%s\n%s%s", title, text, text[strlen(text) - 1] == '\n' ? "" : "\n");
+    printf("\n%s\n", title);
+    for (const char *end; *text; text = *end ? end + 1 : end) {
+        end = strchrnul(text, '\n');
+        print_line(text, (size_t)(end - text));
+    }
 }
 
 static void print_request(struct json_object *request) {
@@ -202,6 +214,7 @@ int cli_show(const Options *o) {
 
 int cli_status(const Options *o) {
     _cleanup_json_ struct json_object *answer = NULL;
+    _cleanup_free_ char *text = NULL;
     struct json_object *status;
     const char *state;
     int r;
@@ -211,16 +224,14 @@ int cli_status(const Options *o) {
         return r;
     status = json_get(answer, "status");
     state = json_get_string(status, "state");
+    text = text_for_terminal(strempty(state ?: json_get_string(status, "error_message")), true);
     if (o->json)
         print_json(status);
     else if (state)
-        printf("%s\n", state);
-    if (state)
-        return 0;
-    if (!o->json)
-        (void)fprintf(stderr, _("dcm-manager: the agent does not know: %s\n"),
-                      strempty(json_get_string(status, "error_message")));
-    return EXIT_REFUSED;
+        printf("%s\n", strempty(text));
+    else
+        (void)fprintf(stderr, _("dcm-manager: the agent does not know: %s\n"), strempty(text));
+    return state ? 0 : EXIT_REFUSED;
 }
 
 static int command(const Options *o, const char *method, const char *key) {

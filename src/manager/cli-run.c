@@ -11,6 +11,7 @@
 #include "manager/cli.h"
 #include "manager/client.h"
 #include "manager/payload.h"
+#include "manager/table.h"
 
 #define RETURN_CODE_MAX 125 /* what stands for itself as an exit status */
 
@@ -89,15 +90,19 @@ static void print_text(FILE *f, const char *text) {
         (void)fputc('\n', f);
 }
 
+static int print_refusal(const char *error) {
+    _cleanup_free_ char *text = text_for_terminal(strempty(error), true);
+
+    (void)fprintf(stderr, _("dcm-manager: the agent refuses the request: %s\n"), strempty(text));
+    return EXIT_REFUSED;
+}
+
 static int print_reply(const Options *o, struct json_object *request) {
     struct json_object *reply = json_get(request, "reply"), *code = json_get(reply, "return_code");
     int return_code = json_object_is_type(code, json_type_int) ? json_object_get_int(code) : 1;
 
-    if (streq(strempty(json_get_string(request, "state")), "NACKED")) {
-        (void)fprintf(stderr, _("dcm-manager: the agent refuses the request: %s\n"),
-                      strempty(json_get_string(request, "error")));
-        return EXIT_REFUSED;
-    }
+    if (streq(strempty(json_get_string(request, "state")), "NACKED"))
+        return print_refusal(json_get_string(request, "error"));
     if (o->output_json)
         printf("%s\n", json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PRETTY |
                                                                  JSON_C_TO_STRING_NOSLASHESCAPE));

@@ -457,6 +457,32 @@ def test_console_lines_and_alerts_are_kept(server):
     assert json.loads(out)["message"] == "grüße \x1b[31m%zz"
 
 
+def test_nothing_an_agent_says_speaks_to_the_terminal(server):
+    agent = server.agent()
+    guid = server.run(agent.id, "heartbeat")
+    agent.receive("REQUEST")
+    asking = server.cli_start("status", guid)
+    agent.receive("STATUS")
+    agent.send(type="STATUS", request_id=guid, message_id="s", state="AC\x1b[2JKED")
+    assert server.finish(asking)[:2] == (0, "AC?[2JKED\n")
+    agent.reply(guid, 1, "one\n\ttwo\x1b[31m\n", "a\x9b31m")
+    agent.receive("ACK")
+    code, out, _ = server.cli("show", guid, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert code == 0 and "\none\n\ttwo?[31m\n" in out and "\na??31m\n" in out
+
+    asking = server.cli_start("status", guid)
+    agent.receive("STATUS")
+    agent.send(type="NACK", request_id=guid, message_id="n", error_message="no \x1b[31m")
+    code, out, err = server.finish(asking)
+    assert (code, out) == (251, "") and "no ?[31m\n" in err
+    waiting = server.cli_start("run", agent.id, "heartbeat", "--wait")
+    request = agent.receive("REQUEST")
+    agent.send(type="NACK", request_id=request["request_id"], message_id="n",
+               error_message="no \x1b[31m")
+    code, out, err = server.finish(waiting)
+    assert (code, out) == (251, "") and "no ?[31m\n" in err
+
+
 def test_follow_prints_lines_as_they_come(server):
     agent = server.agent()
     agent.send(type="LOG", token="", level="INFO", message="one")
