@@ -36,6 +36,13 @@ static void time_of(struct json_object *o, const char *key, char *ret) {
     format_time(json_object_get_int64(json_get(o, key)), ret, TIME_SIZE);
 }
 
+/* As the agent says it. */
+static void time_of_alert(struct json_object *alert, char *ret) {
+    int64_t ms = json_object_get_int64(json_get(alert, "alert_timestamp"));
+
+    format_time(ms > 0 && ms <= INT64_MAX / 1000 ? ms * 1000 : 0, ret, TIME_SIZE);
+}
+
 static void print_table(Table *t) {
     if (t)
         table_print(t, stdout);
@@ -138,8 +145,7 @@ int cli_alerts(const Options *o) {
                            *alert = json_get(row, "alert");
         char time[TIME_SIZE];
 
-        format_time(json_object_get_int64(json_get(alert, "alert_timestamp")) * 1000, time,
-                    sizeof(time));
+        time_of_alert(alert, time);
         (void)table_add(t, (const char *[]){
                                json_get_string(row, "agent"), time, json_get_scalar(alert, "level"),
                                json_get_scalar(alert, "rule"), json_get_string(alert, "subject")});

@@ -457,6 +457,24 @@ def test_console_lines_and_alerts_are_kept(server):
     assert json.loads(out)["message"] == "grüße \x1b[31m%zz"
 
 
+@pytest.mark.parametrize("keys", [
+    {"alert_timestamp": 18446744073709552}, {"alert_timestamp": -2**63}, {"alert_timestamp": 1e300},
+    {"alert_timestamp": {}, "level": [], "rule": {}, "subject": 7, "message": None},
+    {"level": -2**63, "rule": 2**64, "subject": "a\0b", "user": [[]]}])
+def test_strange_alerts_are_kept_and_listed(server, keys):
+    agent = server.agent()
+    agent.send(type="ALERT", request_id="al-1", message_id="q", **keys)
+    assert agent.receive()["type"] == "ALERT_ACK"
+    code, out, err = server.cli("alerts", "--json")
+    assert code == 0 and err == ""
+    stored = json.loads(out)[0]["alert"]
+    assert {key: stored[key] for key in keys if key != "rule"} == {
+        key: value for key, value in keys.items() if key != "rule"}
+    code, out, err = server.cli("alerts")
+    assert code == 0 and err == ""
+    assert out.split("\n")[1].split()[:2] == [agent.id, "-"]
+
+
 def test_nothing_an_agent_says_speaks_to_the_terminal(server):
     agent = server.agent()
     guid = server.run(agent.id, "heartbeat")
