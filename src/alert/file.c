@@ -34,10 +34,6 @@ static int read_block(int fd, uint64_t offset, size_t size, char *buf) {
     return 0;
 }
 
-static uint64_t get_time_ns(const struct stat *st) {
-    return (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
-}
-
 int alert_mark_make(int fd, uint64_t offset, AlertMark *ret) {
     size_t size = (size_t)MIN(offset, (uint64_t)BLOCK);
     char block[2 * BLOCK];
@@ -52,8 +48,8 @@ int alert_mark_make(int fd, uint64_t offset, AlertMark *ret) {
     if (r < 0)
         return r;
     *ret = (AlertMark){.inode = st.st_ino, .offset = offset};
-    /* a file is begun when there is none before it, and of an empty one a copy cannot be known */
-    ret->time_ns = offset > 0 ? get_time_ns(&st) : now_usec(CLOCK_REALTIME) * 1000u;
+    /* a file is begun when all that was written before has been read; files have this clock */
+    ret->time_usec = offset > 0 ? timespec_to_usec(&st.st_mtim) : now_usec(CLOCK_REALTIME_COARSE);
     ret->in_line = size > 0 && block[2 * size - 1] != '\n';
     sha256_hex(block, 2 * size, ret->hash);
     return 0;
@@ -76,7 +72,7 @@ int alert_mark_matches(const AlertMark *m, int fd) {
 
 void alert_mark_to_string(const AlertMark *m, char ret[static ALERT_MARK_TEXT_SIZE]) {
     (void)snprintf(ret, ALERT_MARK_TEXT_SIZE, "%" PRIu64 " %" PRIu64 " %s %d %" PRIu64, m->inode,
-                   m->offset, m->hash, m->in_line, m->time_ns);
+                   m->offset, m->hash, m->in_line, m->time_usec);
 }
 
 int alert_mark_from_string(const char *text, AlertMark *ret) {
@@ -84,7 +80,7 @@ int alert_mark_from_string(const char *text, AlertMark *ret) {
     int in_line = 0;
 
     if (sscanf(text, "%" SCNu64 " %" SCNu64 " %64[0-9a-f] %d %" SCNu64, &m.inode, &m.offset, m.hash,
-               &in_line, &m.time_ns) != 5)
+               &in_line, &m.time_usec) != 5)
         return -EINVAL;
     m.in_line = in_line;
     *ret = m;
@@ -113,43 +109,64 @@ static void close_directory(DIR **d) {
         (void)closedir(*d);
 }
 
-/* May take the descriptor. 1: seen enough */
-typedef int (*Visitor)(int *fd, void *userdata);
+/* The file that is kept is the last one that was accepted. */
+typedef struct Search {
+    const AlertMark *mark;
+    bool (*accepts)(struct Search *s, int fd, const struct stat *st);
+    const AlertFiles *done;
+    uint64_t named_inode;
+    uint64_t time_usec; /* of `fd` */
+    unsigned n_left;    /* names to look at */
+    int fd;
+} Search;
 
-/* At most `n` names, which is counted down. */
-static int visit_below(int dir_fd, unsigned depth, unsigned *n, Visitor visit, void *userdata) {
+/* What was written last before the mark was made has neither what is behind it, nor what followed.
+ */
+static void search_file(Search *s, int dir_fd, const char *name, const struct stat *st) {
+    _cleanup_close_ int fd = -1;
+
+    if (timespec_to_usec(&st->st_mtim) < s->mark->time_usec && st->st_ino != s->mark->inode)
+        return;
+    if (open_at(dir_fd, name, O_NOFOLLOW, &fd) < 0 || !s->accepts(s, fd, st))
+        return;
+    safe_close(s->fd);
+    s->fd = TAKE_FD(fd);
+    s->time_usec = timespec_to_usec(&st->st_mtim);
+}
+
+static void search_below(Search *s, int dir_fd, unsigned depth) {
     _cleanup_(close_directory) DIR *d = NULL;
     struct dirent *entry;
-    int r = 0;
 
     d = fdopendir(dir_fd);
     if (!d) {
         safe_close(dir_fd);
-        return -errno;
+        return;
     }
-    while (r <= 0 && *n > 0 && (entry = readdir(d))) {
-        _cleanup_close_ int fd = -1;
+    while (s->n_left > 0 && (entry = readdir(d))) {
+        struct stat st;
 
         if (entry->d_name[0] == '.')
             continue;
-        (*n)--;
-        if (open_at(dirfd(d), entry->d_name, O_NOFOLLOW, &fd) >= 0) {
-            r = visit(&fd, userdata);
+        s->n_left--;
+        if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
+        if (S_ISREG(st.st_mode))
+            search_file(s, dirfd(d), entry->d_name, &st);
+        else if (S_ISDIR(st.st_mode) && depth > 0) {
+            int fd =
+                openat(dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+            if (fd >= 0)
+                search_below(s, fd, depth - 1);
         }
-        if (depth == 0)
-            continue;
-        fd = openat(dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd >= 0)
-            r = visit_below(TAKE_FD(fd), depth - 1, n, visit, userdata) > 0;
     }
-    return r;
 }
 
-static int visit_near(const char *path, Visitor visit, void *userdata) {
+/* -ENOENT: none was accepted. */
+static int search_near(Search *s, const char *path, int *ret_fd) {
     _cleanup_free_ char *directory = NULL;
     const char *slash = strrchr(path, '/');
-    unsigned n = ALERT_FILES_SEARCHED_MAX;
     int fd;
 
     if (!slash)
@@ -158,32 +175,28 @@ static int visit_near(const char *path, Visitor visit, void *userdata) {
     if (!directory)
         return -ENOMEM;
     fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : visit_below(fd, DEPTH_MAX, &n, visit, userdata);
+    if (fd < 0)
+        return -errno;
+    s->n_left = ALERT_FILES_SEARCHED_MAX;
+    s->fd = -1;
+    search_below(s, fd, DEPTH_MAX);
+    if (s->fd < 0)
+        return -ENOENT;
+    *ret_fd = s->fd;
+    return 0;
 }
 
-typedef struct Search {
-    const AlertMark *mark;
-    int fd;
-} Search;
-
-static int take_match(int *fd, void *userdata) {
-    Search *s = userdata;
-
-    if (alert_mark_matches(s->mark, *fd) <= 0)
-        return 0;
-    s->fd = TAKE_FD(*fd);
-    return 1;
+static bool is_marked(Search *s, int fd, const struct stat *st) {
+    if (alert_mark_matches(s->mark, fd) <= 0)
+        return false;
+    s->n_left = 0;
+    return true;
 }
 
 int alert_file_find(const char *path, const AlertMark *m, int *ret_fd) {
-    Search s = {.mark = m, .fd = -1};
-    int r;
+    Search s = {.mark = m, .accepts = is_marked};
 
-    r = visit_near(path, take_match, &s);
-    if (s.fd < 0)
-        return r < 0 ? r : -ENOENT;
-    *ret_fd = s.fd;
-    return 0;
+    return search_near(&s, path, ret_fd);
 }
 
 static bool contains(const AlertFiles *f, uint64_t inode) {
@@ -193,14 +206,6 @@ static bool contains(const AlertFiles *f, uint64_t inode) {
     return false;
 }
 
-typedef struct Succession {
-    const AlertMark *mark;
-    const AlertFiles *done;
-    uint64_t named_inode;
-    uint64_t time_ns; /* of `fd` */
-    int fd;
-} Succession;
-
 static bool has_alerts(int fd) {
     char head[HEAD];
     ssize_t n = pread(fd, head, sizeof(head), 0);
@@ -208,34 +213,24 @@ static bool has_alerts(int fd) {
     return n > 0 && alert_log_has_begin(head, (size_t)n);
 }
 
-static int take_earliest(int *fd, void *userdata) {
-    Succession *s = userdata;
-    struct stat st;
-
-    if (fstat(*fd, &st) < 0 || st.st_ino == s->mark->inode || st.st_ino == s->named_inode ||
-        get_time_ns(&st) < s->mark->time_ns || (s->fd >= 0 && get_time_ns(&st) >= s->time_ns) ||
-        contains(s->done, st.st_ino))
-        return 0;
-    if (!has_alerts(*fd) || alert_mark_matches(s->mark, *fd) != 0)
-        return 0;
-    safe_close(s->fd);
-    s->fd = TAKE_FD(*fd);
-    s->time_ns = get_time_ns(&st);
-    return 0;
+static bool is_earlier(Search *s, int fd, const struct stat *st) {
+    if (st->st_ino == s->mark->inode || st->st_ino == s->named_inode ||
+        contains(s->done, st->st_ino) ||
+        (s->fd >= 0 && timespec_to_usec(&st->st_mtim) >= s->time_usec))
+        return false;
+    return has_alerts(fd) && alert_mark_matches(s->mark, fd) == 0;
 }
 
 int alert_file_find_next(const char *path, const AlertMark *m, const AlertFiles *done,
                          int *ret_fd) {
-    Succession s = {.mark = m, .done = done, .fd = -1};
+    Search s = {.mark = m, .accepts = is_earlier, .done = done};
     struct stat st;
-    int r;
+    int r = -ENOENT;
 
     if (stat(path, &st) < 0)
         return -errno;
     s.named_inode = st.st_ino;
-    r = done->n < ELEMENTSOF(done->inodes) ? visit_near(path, take_earliest, &s) : 0;
-    if (s.fd < 0)
-        return r < 0 ? r : alert_file_open(path, ret_fd);
-    *ret_fd = s.fd;
-    return 0;
+    if (done->n < ELEMENTSOF(done->inodes))
+        r = search_near(&s, path, ret_fd);
+    return r == -ENOENT ? alert_file_open(path, ret_fd) : r;
 }

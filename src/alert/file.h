@@ -14,7 +14,7 @@ typedef struct AlertMark {
     uint64_t offset;
     char hash[SHA256_HEX_SIZE]; /* of bytes at the beginning, and of those before the offset */
     bool in_line;               /* the byte before the offset ends no line */
-    uint64_t time_ns;           /* other files that were written later have not been read yet */
+    uint64_t time_usec;         /* other files that were written later have not been read yet */
 } AlertMark;
 
 int alert_mark_make(int fd, uint64_t offset, AlertMark *ret);

@@ -337,6 +337,19 @@ static int take_rest(Intrusion *i, const char *buf, size_t size) {
     return done > 0 ? 1 : switch_file(i);
 }
 
+/* A file that was not seen before may have been silent for long. */
+static void note_size(Intrusion *i, const struct stat *st) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME), today = now_usec(CLOCK_REALTIME),
+             written = timespec_to_usec(&st->st_mtim), age = 0;
+
+    if ((uint64_t)st->st_size == i->size)
+        return;
+    if (i->size == 0 && written < today)
+        age = MIN(today - written, SILENCE_UNFINISHED_USEC);
+    i->size = (uint64_t)st->st_size;
+    i->grown_usec = now - MIN(now, age);
+}
+
 /* One piece. 1: there may be more. */
 static int read_piece(Intrusion *i) {
     _cleanup_free_ char *buf = malloc(ALERT_PIECE_MAX);
@@ -349,10 +362,7 @@ static int read_piece(Intrusion *i) {
         return -ENOMEM;
     if (fstat(i->fd, &st) < 0)
         return -errno;
-    if ((uint64_t)st.st_size != i->size) {
-        i->size = (uint64_t)st.st_size;
-        i->grown_usec = now_usec(CLOCK_BOOTTIME);
-    }
+    note_size(i, &st);
     n = pread(i->fd, buf, ALERT_PIECE_MAX, (off_t)i->mark.offset);
     if (n < 0)
         return -errno;

@@ -83,7 +83,7 @@
 /* alerts */
 #define ALERT_TEXT_MAX ((size_t)64 * 1024)     /* of one in the alert file; the rest is left out */
 #define ALERT_PIECE_MAX ((size_t)256 * 1024)   /* of the alert file, read and stored at once */
-#define ALERT_FILES_SEARCHED_MAX 4096u         /* for one that was rotated away */
+#define ALERT_FILES_SEARCHED_MAX 65536u        /* names, for one that was rotated away */
 #define ALERT_FILES_BETWEEN_MAX 64u            /* rotated away since the last read, and read now */
 #define ALERTS_IN_FLIGHT_MAX 64u               /* sent and not acknowledged */
 #define ALERTS_WAITING_MAX ((uint64_t)1000000) /* stored for the manager; more are not taken */

@@ -194,6 +194,8 @@ FOR_PEOPLE = {
     "store/job-row.c": "when a job began and ended",
     "store/request-row.c": "when a row was changed",
     "alert/change.c": "when an alert was raised",
+    "alert/file.c": "beside the times of files, which have no other clock",
+    "alert/intrusion.c": "the same",
     "store/alert-row.c": "when an alert came, and the time in a request id",
     "ctl/top-view.c": "the clock in the head of top",
     "store/user-row.c": "when a user was made",
