@@ -6,6 +6,7 @@ import json
 import pathlib
 import pwd
 import re
+import shutil
 import subprocess
 import sys
 
@@ -47,6 +48,45 @@ def silence():
     run("ip", "route", "add", f"{LINK_LOCAL}/32", "via", DROPPED, "dev", "dcm0")
     yield
     run("ip", "route", "delete", f"{LINK_LOCAL}/32")
+
+
+NETWORKS = pathlib.Path("/run/systemd/network")
+DHCP_SERVER = "198.51.100.1"
+
+
+def by_networkd():
+    (NETWORKS / "20-client.network").write_text(
+        "[Match]\nName=dcm3\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n")
+    run("networkctl", "reload")
+
+
+def by_dhclient():
+    run("ip", "link", "set", "dcm3", "up")
+    run("dhclient", "-4", "-1", "dcm3")  # returns when there is a lease
+
+
+@pytest.fixture(params=[by_networkd, by_dhclient])
+def lease(request):
+    """A lease of a DHCP server, networkd's, by a client of the distribution."""
+    for program in ("networkctl", "dhclient") if request.param == by_dhclient else ("networkctl",):
+        if not shutil.which(program):
+            pytest.skip(f"there is no {program}: some distributions have none")
+    run("ip", "link", "add", "dcm2", "type", "veth", "peer", "name", "dcm3")
+    NETWORKS.mkdir(exist_ok=True)
+    (NETWORKS / "10-server.network").write_text(
+        f"[Match]\nName=dcm2\n[Network]\nAddress={DHCP_SERVER}/24\nDHCPServer=yes\n"
+        "[DHCPServer]\nPoolOffset=20\nPoolSize=10\nEmitDNS=no\nEmitRouter=no\n")
+    run("systemctl", "restart", "systemd-networkd.service")
+    request.param()
+    wait_for(lambda: "198.51.100." in run("ip", "-4", "address", "show", "dev", "dcm3"), "an address")
+    yield
+    if request.param == by_dhclient:
+        run("dhclient", "-4", "-x", "dcm3")
+        pathlib.Path("/var/lib/dhcp/dhclient.leases").unlink()
+    run("systemctl", "stop", "systemd-networkd.service", "systemd-networkd.socket")
+    run("ip", "link", "delete", "dcm2")
+    for path in (*NETWORKS.glob("*"), *pathlib.Path("/run/systemd/netif/leases").glob("*")):
+        path.unlink()
 
 
 @pytest.fixture
@@ -108,6 +148,13 @@ def test_metadata_that_comes_late_is_told(manager, silence, request):
     request.getfixturevalue("service")
     run("systemctl", "reload", "dcm-agent.service")
     assert manager.wait_offer(2)["vm_instance"] == metadata.INSTANCE
+
+
+def test_cloudstack_is_at_the_dhcp_server(manager, lease):
+    with metadata.Metadata(metadata.cloudstack, host=DHCP_SERVER, port=80):
+        run("systemctl", "start", "dcm-agent.service")
+        assert manager.wait_offer()["vm_instance"] == metadata.UUID
+    assert f"CloudStack {metadata.UUID}" in run("dcm-agentctl", "status", check=False)
 
 
 def test_socket_is_the_agents_alone(manager):
