@@ -214,8 +214,7 @@ static bool has_alerts(int fd) {
 }
 
 static bool is_earlier(Search *s, int fd, const struct stat *st) {
-    if (st->st_ino == s->mark->inode || st->st_ino == s->named_inode ||
-        contains(s->done, st->st_ino) ||
+    if (st->st_ino == s->named_inode || contains(s->done, st->st_ino) ||
         (s->fd >= 0 && timespec_to_usec(&st->st_mtim) >= s->time_usec))
         return false;
     return has_alerts(fd) && alert_mark_matches(s->mark, fd) == 0;

@@ -221,7 +221,12 @@ static int begin_next(Intrusion *i) {
     int fd, r;
 
     r = alert_file_find_next(i->path, &i->mark, &i->done, &fd);
-    return r < 0 ? r : begin_file(i, fd);
+    if (r < 0)
+        return r;
+    if (alert_mark_matches(&i->mark, fd) <= 0)
+        return begin_file(i, fd);
+    take_file(i, fd); /* begun already */
+    return 0;
 }
 
 /* Goes on where the mark is; in a file that was rotated away, if that is where it is. */
@@ -464,6 +469,7 @@ int intrusion_configure(Intrusion *i, const char *path, uint64_t gap_usec, int t
     i->directory = sd_event_source_disable_unref(i->directory);
     i->problem = 0;
     i->told_absent = false;
+    i->done.n = 0;
     r = free_and_strdup(&i->path, path);
     if (r >= 0 && path)
         look_in(i, 0);
