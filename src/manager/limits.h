@@ -28,7 +28,7 @@
 /* kept per agent, the newest */
 #define LOG_LINES_MAX 10000u
 #define ALERTS_MAX 10000u
-#define TRIM_EVERY 256u /* lines between two trims, on average */
+#define TRIM_EVERY 256u /* lines and alerts of a connection between two trims */
 
 /* control socket */
 #define CONTROL_CLIENTS_MAX 256u

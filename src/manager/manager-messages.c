@@ -107,11 +107,22 @@ static void take_reply(Peer *p, const Message *m) {
     report(p, m, r);
 }
 
+/* The first one of a connection, too: however short they are, each agent's are trimmed. */
+static void trim(Peer *p) {
+    int r = 0;
+
+    if (p->n_kept++ % TRIM_EVERY == 0)
+        r = store_trim(p->manager->store, p->agent);
+    if (r < 0)
+        (void)log_warning_errno(r, "Old lines and alerts of %s cannot be removed: %m", p->agent);
+}
+
 static void keep_line(Peer *p, const char *level, const char *text) {
     Manager *m = p->manager;
     int64_t time;
     int r;
 
+    trim(p);
     r = store_add_log(m->store, p->agent, level, text, &time);
     if (r < 0)
         (void)log_warning_errno(r, "A console line of %s cannot be stored: %m", p->agent);
@@ -156,6 +167,7 @@ static void take_alert(Peer *p, const Message *m) {
     _cleanup_free_ char *text = NULL;
     int r;
 
+    trim(p);
     r = json_encode(m->json, &text, NULL);
     if (r >= 0)
         r = store_add_alert(p->manager->store, p->agent, m->request_id, text);

@@ -22,6 +22,7 @@ struct Peer {
     Delivery *delivery;
     uint64_t arrived_usec; /* CLOCK_BOOTTIME */
     int64_t since;         /* CLOCK_REALTIME */
+    unsigned n_kept;       /* its lines and alerts */
     bool is_closing;
 };
 

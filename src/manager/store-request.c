@@ -123,21 +123,11 @@ int store_list_requests(Store *s, const char *agent, int n, struct json_object *
     return 0;
 }
 
-/* By chance: what agents send cannot make it always another one's turn. */
-static bool is_time_to_trim(void) {
-    uint32_t number;
-
-    sqlite3_randomness(sizeof(number), &number);
-    return number % TRIM_EVERY == 0;
-}
-
 int store_add_log(Store *s, const char *agent, const char *level, const char *message,
                   int64_t *ret_time) {
     int64_t now = store_now();
     int r;
 
-    if (is_time_to_trim())
-        (void)store_execute(s, STATEMENT_LOG_TRIM, "ti", agent, (int64_t)LOG_LINES_MAX);
     r = store_execute(s, STATEMENT_LOG_ADD, "titt", agent, now, level, message);
     if (r < 0)
         return r;
@@ -206,10 +196,14 @@ int store_list_alerts(Store *s, const char *agent, int n, struct json_object **r
 }
 
 int store_add_alert(Store *s, const char *agent, const char *id, const char *json) {
+    return MIN(store_execute(s, STATEMENT_ALERT_ADD, "ttit", agent, id, store_now(), json), 0);
+}
+
+int store_trim(Store *s, const char *agent) {
     int r;
 
-    r = store_execute(s, STATEMENT_ALERT_ADD, "ttit", agent, id, store_now(), json);
-    if (r > 0 && is_time_to_trim())
-        (void)store_execute(s, STATEMENT_ALERT_TRIM, "ti", agent, (int64_t)ALERTS_MAX);
+    r = store_execute(s, STATEMENT_LOG_TRIM, "ti", agent, (int64_t)LOG_LINES_MAX);
+    if (r >= 0)
+        r = store_execute(s, STATEMENT_ALERT_TRIM, "ti", agent, (int64_t)ALERTS_MAX);
     return MIN(r, 0);
 }

@@ -23,3 +23,6 @@ int store_list_log(Store *s, const char *agent, int n, struct json_object **ret)
 int store_list_alerts(Store *s, const char *agent, int n, struct json_object **ret);
 /* Durable on return; a repeated one changes nothing. */
 int store_add_alert(Store *s, const char *agent, const char *id, const char *json);
+/* Of the agent's console lines and alerts the newest LOG_LINES_MAX and ALERTS_MAX stay. Reads as
+ * many rows of an index. */
+int store_trim(Store *s, const char *agent);

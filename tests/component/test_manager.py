@@ -6,6 +6,7 @@ DCM_BUILD names the build directory (default: build). Nothing waits by sleeping:
 event (a message, a notification, a process's end) with a deadline.
 """
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import tempfile
@@ -499,6 +501,40 @@ def test_nothing_an_agent_says_speaks_to_the_terminal(server):
                error_message="no \x1b[31m")
     code, out, err = server.finish(waiting)
     assert (code, out) == (251, "") and "no ?[31m\n" in err
+
+
+def count(server, table, agent):
+    with contextlib.closing(sqlite3.connect(server.database)) as db:
+        return db.execute(f"SELECT count(*) FROM {table} WHERE agent = ?", (agent.id,)).fetchone()[0]
+
+
+def test_lines_and_alerts_are_bounded(server):
+    """10,000 of an agent and at most 256 more, in whatever order they and those of another agent come."""
+    agents = [server.agent(token=TOKEN + n) for n in "12"]
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.database)) as db, db:
+        for agent in agents:
+            rows = [(agent.id, f"old-{i}") for i in range(11000)]
+            db.executemany("INSERT INTO logs (agent, time, level, message) VALUES (?, 1, 'INFO', ?)", rows)
+            db.executemany("INSERT INTO alerts (agent, guid, time, alert) VALUES (?, ?, 1, '{}')", rows)
+    server.start()
+    agents = [server.agent(agent_id=agent.id, token=TOKEN + n) for agent, n in zip(agents, "12")]
+    for i in range(300):
+        for agent in agents:
+            agent.send(type="LOG", token="", level="INFO", message=str(i))
+            agent.send(type="ALERT", request_id=f"a-{i}", message_id="q")
+    for agent in agents:
+        for _ in range(300):
+            agent.receive("ALERT_ACK")
+        assert 10000 <= count(server, "logs", agent) <= 10256
+        assert 10000 <= count(server, "alerts", agent) <= 10256
+    # connections that are short do not get around it
+    for i in range(300, 310):
+        agent = server.agent(agent_id=agent.id, token=TOKEN + "2")
+        agent.send(type="ALERT", request_id=f"a-{i}", message_id="q")
+        agent.receive("ALERT_ACK")
+        agent.close()
+    assert 10000 <= count(server, "alerts", agent) <= 10001
 
 
 def test_follow_prints_lines_as_they_come(server):

@@ -99,25 +99,26 @@ static void test_requests(Fixture *f, const void *data) {
     g_strfreev(open);
 }
 
-static void assert_log_is_bounded(Fixture *f, const char *agent) {
+static void assert_lines(Fixture *f, const char *agent, unsigned n) {
     struct json_object *lines = NULL;
 
     g_assert_cmpint(store_list_log(f->store, agent, 100000, &lines), ==, 0);
-    g_assert_cmpuint(json_object_array_length(lines), <, LOG_LINES_MAX + 20 * TRIM_EVERY);
-    g_assert_cmpuint(json_object_array_length(lines), >=, LOG_LINES_MAX);
+    g_assert_cmpuint(json_object_array_length(lines), ==, n);
     json_object_put(lines);
 }
 
-/* Of each agent, in whatever order lines come. */
-static void test_log_is_bounded(Fixture *f, const void *data) {
+/* Of that agent, and of no other. */
+static void test_trim(Fixture *f, const void *data) {
     int64_t time;
 
-    for (unsigned i = 0; i < LOG_LINES_MAX + 30 * TRIM_EVERY; i++) {
+    for (unsigned i = 0; i < LOG_LINES_MAX + 3; i++) {
         g_assert_cmpint(store_add_log(f->store, "a", "INFO", "line", &time), ==, 0);
         g_assert_cmpint(store_add_log(f->store, "b", "INFO", "line", &time), ==, 0);
     }
-    assert_log_is_bounded(f, "a");
-    assert_log_is_bounded(f, "b");
+    g_assert_cmpint(store_trim(f->store, "a"), ==, 0);
+    assert_lines(f, "a", LOG_LINES_MAX);
+    assert_lines(f, "b", LOG_LINES_MAX + 3);
+    g_assert_cmpint(store_trim(f->store, "c"), ==, 0);
 }
 
 static void test_damaged(Fixture *f, const void *data) {
@@ -133,7 +134,7 @@ int main(int argc, char *argv[]) {
 #define ADD(name, function) g_test_add(name, Fixture, NULL, set_up, function, tear_down)
     ADD("/manager/store/agents", test_agents);
     ADD("/manager/store/requests", test_requests);
-    ADD("/manager/store/log-is-bounded", test_log_is_bounded);
+    ADD("/manager/store/trim", test_trim);
     ADD("/manager/store/damaged", test_damaged);
     return g_test_run();
 }
