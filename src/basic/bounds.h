@@ -13,6 +13,7 @@
 #define MESSAGE_SIZE_MAX ((size_t)8 * 1024 * 1024) /* one WebSocket message, either direction */
 #define HTTP_HEAD_MAX ((size_t)64 * 1024)
 #define JSON_DEPTH_MAX 32
+#define PEER_TEXT_MAX ((size_t)512)    /* a text of the handshake, either direction */
 #define GUID_SIZE_MAX ((size_t)1024)   /* longer ones are NACKed */
 #define GUID_PLAIN_MAX ((size_t)128)   /* longer ones are hashed for a file's name */
 #define COMMAND_NAME_MAX ((size_t)128) /* longer ones are not repeated */
