@@ -117,8 +117,10 @@ static int parse_threshold(const char *text, const char *unit, double *ret) {
             n *= 1024;
         end++;
     }
+    if (*end || !isfinite(n)) /* the unit may have been too much */
+        return -EINVAL;
     *ret = n;
-    return *end ? -EINVAL : 0;
+    return 0;
 }
 
 /* reading */

@@ -1,23 +1,134 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file of commands.d: it is either taken or told why not. */
-#include "command/command-file.h"
-#include "fuzz.h"
+/* A file of commands.d: it is either taken or told why not. Behind a NUL, the arguments of a
+ * request for the command that it defines: what the job gets has each value in its place, and
+ * nothing secret on the command line. */
+#include <sys/stat.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    _cleanup_free_ char *text = strndup((const char *)data, size), *error = NULL;
-    CommandFile *f = NULL;
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "command/command-file.h"
+#include "core/file-command.h"
+#include "fuzz.h"
+#include "proto/json.h"
+#include "proto/text.h"
+
+static bool is_utf8(const char *text) {
+    return utf8_is_valid(text, strlen(text));
+}
+
+static void check_file(const CommandFile *f) {
     JobLimits limits;
+
+    CHECK(f->name && f->help && (!f->script) == (f->worker != NULL));
+    CHECK(!f->worker == !f->worker_path);
+    CHECK(f->n_arguments <= COMMAND_ARGUMENTS_MAX);
+    for (char **s = f->strings; *s; s++)
+        CHECK(is_utf8(*s));
+    for (const SandboxSetting *s = f->sandbox; s; s = s->next)
+        for (char **v = s->values; v && *v; v++)
+            CHECK(is_utf8(*v));
+    for (size_t i = 0; i < f->n_arguments; i++) {
+        CHECK(command_name_is_valid(f->arguments[i].name));
+        for (size_t k = 0; k < i; k++)
+            CHECK(!streq(f->arguments[i].name, f->arguments[k].name));
+    }
+    command_file_get_limits(f, &limits);
+    CHECK(limits.timeout_usec >= USEC_PER_SEC && limits.output_max <= JOB_OUTPUT_MAX);
+}
+
+/* Arguments by position: a list, which is the last one, has the rest. */
+static void check_list(const CommandFile *f, const ArgumentValue *values, const JobSpec *spec) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < f->n_arguments; i++)
+        if (f->arguments[i].type != ARGUMENT_LIST) {
+            CHECK(spec->arguments[n]);
+            CHECK(!argument_is_file(&f->arguments[i]) || !*spec->arguments[n]);
+            n++;
+        }
+    for (size_t i = 0; i < f->n_arguments; i++)
+        for (char **s = values[i].list; s && *s; s++)
+            CHECK(streq(spec->arguments[n++], *s));
+    CHECK(!spec->arguments[n]);
+}
+
+static void check_secrets(const CommandFile *f, const ArgumentValue *values, const JobSpec *spec) {
+    size_t n = 0;
+    struct stat st;
+
+    for (size_t i = 0; i < f->n_arguments; i++) {
+        if (!argument_is_file(&f->arguments[i]) || !values[i].is_set)
+            continue;
+        CHECK(n < spec->n_secrets && streq(spec->secrets[n].name, f->arguments[i].name));
+        CHECK(fstat(spec->secrets[n].fd, &st) == 0);
+        CHECK(!values[i].string || (size_t)st.st_size == values[i].size);
+        n++;
+    }
+    CHECK(n == spec->n_secrets && n <= COMMAND_SECRETS_MAX);
+}
+
+static void check_input(const CommandFile *f, const ArgumentValue *values, const JobSpec *spec) {
+    _cleanup_json_ struct json_object *o = NULL;
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+
+    CHECK(lseek(spec->input_fd, 0, SEEK_SET) == 0);
+    CHECK(read_fd(spec->input_fd, MESSAGE_SIZE_MAX, &text, &size) == 0);
+    CHECK(json_parse(text, size, &o) == 0);
+    for (size_t i = 0; i < f->n_arguments; i++)
+        CHECK(values[i].is_set == json_object_object_get_ex(o, f->arguments[i].name, NULL));
+}
+
+static void check_arguments(const Command *c, const char *text, size_t size) {
+    _cleanup_free_ char *error = NULL, *prepare_error = NULL;
+    _cleanup_json_ struct json_object *arguments = NULL;
+    ArgumentValue values[COMMAND_ARGUMENTS_MAX];
+    JobSpec spec = JOB_SPEC_INIT;
     int r;
 
-    CHECK(text);
+    if (json_parse(text, size, &arguments) < 0)
+        return;
+    r = arguments_parse(c->arguments, c->n_arguments, arguments, values, &error);
+    CHECK((r == -EINVAL) == (error != NULL));
+    if (r < 0)
+        return;
+    CHECK(c->prepare(c, &(CommandContext){}, values, &spec, &prepare_error) == 0);
+    if (c->file->json_input)
+        check_input(c->file, values, &spec);
+    else {
+        check_list(c->file, values, &spec);
+        check_secrets(c->file, values, &spec);
+    }
+    job_spec_done(&spec);
+    argument_values_done(values, c->n_arguments);
+}
+
+static void check_command(const CommandFile *f, const char *text, size_t size) {
+    _cleanup_free_ char *error = NULL;
+    Command c;
+    int r;
+
+    r = file_command_check_defaults(f, &error);
+    CHECK((r == -EINVAL) == (error != NULL));
+    if (r < 0)
+        return;
+    file_command_init(&c, f);
+    check_arguments(&c, text, size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    _cleanup_free_ char *text = fuzz_text(data, size), *error = NULL;
+    size_t used = strlen(text);
+    CommandFile *f = NULL;
+    int r;
+
     r = command_file_parse("fuzz", text, &f, &error);
     CHECK((r == -EINVAL) == (error != NULL));
     CHECK((r == 0) == (f != NULL));
     if (f) {
-        CHECK(f->name && f->help && (!f->script) == (f->worker != NULL));
-        command_file_get_limits(f, &limits);
-        for (size_t i = 0; i < f->n_arguments; i++)
-            CHECK(command_name_is_valid(f->arguments[i].name));
+        check_file(f);
+        check_command(f, text + MIN(used + 1, size), size - MIN(used + 1, size));
     }
     command_file_free(f);
     return 0;

@@ -71,6 +71,10 @@ static void test_broken(void) {
          "[x] is no rule: above or below needs a number in the unit of the value"},
         {"statistic = memory\nvalue = used\nabove = nan\n",
          "[x] is no rule: above or below needs a number in the unit of the value"},
+        {"statistic = memory\nvalue = available\nbelow = 9e300T\n", /* more than a number holds */
+         "[x] is no rule: above or below needs a number in the unit of the value"},
+        {"statistic = memory\nvalue = available\nbelow = 1\nclear = 9e300T\n",
+         "[x] is no rule: clear needs a number in the unit of the value"},
         {"statistic = memory\nvalue = use\nabove = 10 %\nclear = 11 %\n",
          "[x] is no rule: clear is beyond the threshold"},
         {"statistic = memory\nvalue = use\nbelow = 10 %\nclear = 9 %\n",
