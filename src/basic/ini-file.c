@@ -118,7 +118,7 @@ static char *read_line(char *buf, int size, void *userdata) {
     r->line++;
     if (line[0] == '[')
         begin_section(r, line);
-    if (n >= (size_t)size) {
+    if (n + (line[n - 1] != '\n') >= (size_t)size) { /* the same at the end of the text */
         if (!strchr("#;", line[0]))
             lose_line(r, line, n);
         line = ";\n";

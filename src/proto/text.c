@@ -1,34 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/text.h"
 
+#include "basic/utf8.h"
+
 static const char replacement[] = "\xef\xbf\xbd";
 
-static bool is_continuation(unsigned char c) {
-    return (c & 0xc0) == 0x80;
-}
-
-/* Length of the valid character at p, or 0 (RFC 3629, section 4). */
+/* Length of the valid character at p, or 0. */
 static size_t character_size(const unsigned char *p, size_t size) {
-    size_t n;
+    uint32_t c = 0;
 
-    if (p[0] == 0)
-        return 0;
-    if (p[0] < 0x80)
-        return 1;
-    n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
-        : p[0] >= 0xe0 && p[0] <= 0xef ? 3
-        : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-                                       : 0;
-    if (n == 0 || n > size)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if (!is_continuation(p[i]))
-            return 0;
-    /* overlong forms, surrogates, beyond U+10FFFF */
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
+    return p[0] == 0 ? 0 : utf8_decode((const char *)p, size, &c);
 }
 
 static size_t copy_valid(const unsigned char *p, size_t size, char *out) {
@@ -73,7 +54,7 @@ bool utf8_is_valid(const char *text, size_t size) {
 }
 
 size_t utf8_cut(const char *text, size_t size) {
-    while (size > 0 && is_continuation((unsigned char)text[size]))
+    while (size > 0 && utf8_is_continuation((unsigned char)text[size]))
         size--;
     return size;
 }

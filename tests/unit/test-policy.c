@@ -55,6 +55,25 @@ static void test_rules(void) {
     }
 }
 
+/* Whether a line is too long does not depend on what comes behind it. */
+static void test_last_line(void) {
+    int last = 0;
+
+    for (int size = 150; size < 250; size++) {
+        g_autofree char *line = g_strdup_printf("[policy]\ndeny_commands = %0*d", size, 0);
+        g_autofree char *ended = g_strconcat(line, "\n", NULL);
+        _cleanup_(policy_freep) Policy *a = NULL, *b = NULL;
+        g_autofree char *error = NULL, *other_error = NULL;
+        int r = load(line, &a, &error);
+
+        g_assert_cmpint(r, ==, load(ended, &b, &other_error));
+        g_assert_true(r == 0 || r == -EINVAL);
+        g_assert_true(last == 0 || r < 0);
+        last = r;
+    }
+    g_assert_cmpint(last, ==, -EINVAL);
+}
+
 static void test_void(void) {
     static const char *const texts[] = {
         "[policy]\nallow_script = no\n",
@@ -163,6 +182,7 @@ static void test_limits(void) {
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/policy/rules", test_rules);
+    g_test_add_func("/policy/last-line", test_last_line);
     g_test_add_func("/policy/void", test_void);
     g_test_add_func("/policy/zeros", test_zeros);
     g_test_add_func("/policy/unreadable", test_unreadable);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "basic/utf8.h"
+
+/* How many bytes a character has that begins so; 0: none does. */
+static size_t announced_size(unsigned char first) {
+    if (first < 0x80)
+        return 1;
+    return first >= 0xc2 && first <= 0xdf   ? 2
+           : first >= 0xe0 && first <= 0xef ? 3
+           : first >= 0xf0 && first <= 0xf4 ? 4
+                                            : 0;
+}
+
+/* Overlong forms, surrogates, beyond U+10FFFF: all of them show in the second byte. */
+static bool is_second(unsigned char first, unsigned char second) {
+    return !((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+             (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f));
+}
+
+size_t utf8_decode(const char *text, size_t size, uint32_t *ret) {
+    const unsigned char *p = (const unsigned char *)text;
+    size_t n = announced_size(p[0]);
+    uint32_t c;
+
+    if (n == 0 || n > size || (n > 1 && !is_second(p[0], p[1])))
+        return 0;
+    c = n == 1 ? p[0] : p[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        if (!utf8_is_continuation(p[i]))
+            return 0;
+        c = c << 6 | (p[i] & 0x3fu);
+    }
+    *ret = c;
+    return n;
+}
+
+size_t utf8_whole(const char *text, size_t size) {
+    for (size_t back = 1; back <= 3 && back <= size; back++) {
+        unsigned char c = (unsigned char)text[size - back];
+
+        if (!utf8_is_continuation(c))
+            return announced_size(c) > back ? size - back : size;
+    }
+    return size;
+}
