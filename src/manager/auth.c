@@ -10,10 +10,12 @@
  *  known    null, the owner's, or nobody's     by the instance:
  *             both cloud instance ids known and different               STALE
  *             the owner is not connected                                KNOWN
+ *             its connection was taken over several times in a minute:
+ *             copies that push each other out, or bad luck              PROBE
  *             the same instance id, a common address, or nothing to
  *             compare: the older connection is half-open and replaced   KNOWN
- *             no address in common: a copy, or moved while the older
- *             connection hangs                                          PROBE
+ *             no address in common, of those that tell machines apart: a
+ *             copy, or moved while the older connection hangs           PROBE
  */
 #include "manager/auth.h"
 
@@ -39,7 +41,11 @@ AuthVerdict authenticate(const AuthFacts *f) {
     same = same_instance(o->vm_instance, f->owner_instance);
     if (same == 0)
         return AUTH_STALE;
-    if (!f->connected || same > 0)
+    if (!f->connected)
+        return AUTH_KNOWN;
+    if (f->is_contested)
+        return AUTH_PROBE;
+    if (same > 0)
         return AUTH_KNOWN;
     return offer_compare_addresses(o, f->connected) == ADDRESSES_DISJOINT ? AUTH_PROBE : AUTH_KNOWN;
 }

@@ -22,6 +22,7 @@ typedef struct AuthFacts {
     bool id_exists;             /* there is an agent with the offered id */
     bool id_may_renew;          /* a 409 was told for that agent's token and not followed up yet */
     const Offer *connected;     /* what the owner's present connection offered */
+    bool is_contested;          /* that one has taken the place of several in a short time */
 } AuthFacts;
 
 AuthVerdict authenticate(const AuthFacts *f);

@@ -68,9 +68,10 @@ static void add_agent(Table *t, struct json_object *agent) {
                    strempty(json_get_string(agent, "platform_version")));
     join(json_get(agent, "ipv4"), addresses, sizeof(addresses));
     join(json_get(agent, "ipv6"), addresses, sizeof(addresses));
-    (void)table_add(t, (const char *[]){json_get_string(agent, "id"),
-                                        json_get_string(agent, "name"), since,
-                                        json_get_string(agent, "version"), platform, addresses});
+    (void)table_add(t,
+                    (const char *[]){json_get_string(agent, "id"), json_get_string(agent, "name"),
+                                     since, json_get_string(agent, "version"), platform, addresses,
+                                     json_get_string(json_get(agent, "claims"), "vm_instance")});
 }
 
 int cli_agents(const Options *o) {
@@ -87,8 +88,8 @@ int cli_agents(const Options *o) {
         print_json(list);
         return 0;
     }
-    t = table_new(6, (const char *[]){_("ID"), _("NAME"), _("CONNECTED SINCE"), _("VERSION"),
-                                      _("PLATFORM"), _("ADDRESSES")});
+    t = table_new(7, (const char *[]){_("ID"), _("NAME"), _("CONNECTED SINCE"), _("VERSION"),
+                                      _("PLATFORM"), _("ADDRESSES"), _("CLAIMED INSTANCE")});
     for (size_t i = 0; t && i < json_object_array_length(list); i++)
         add_agent(t, json_object_array_get_idx(list, i));
     print_table(t);
@@ -179,6 +180,14 @@ static void print_block(const char *title, const char *text) {
     }
 }
 
+static void print_no_reply(struct json_object *request, struct json_object *reply) {
+    if (!streq(strempty(json_get_string(request, "state")), "REPLIED"))
+        return;
+    print_field(_("Reply:"), reply ? _("no reply object:") : _("null: the agent has no result"));
+    if (reply)
+        print_block("", json_object_get_string(reply));
+}
+
 static void print_request(struct json_object *request) {
     struct json_object *reply = json_get(request, "reply");
     char created[TIME_SIZE], updated[TIME_SIZE];
@@ -193,8 +202,10 @@ static void print_request(struct json_object *request) {
     print_field(_("Changed:"), updated);
     if (json_get_string(request, "error"))
         print_field(_("Refused:"), json_get_string(request, "error"));
-    if (!reply)
+    if (!json_object_is_type(reply, json_type_object)) {
+        print_no_reply(request, reply);
         return;
+    }
     print_field(_("Return code:"), json_get_scalar(reply, "return_code"));
     print_field(_("Reply type:"), json_get_string(reply, "reply_type"));
     if (json_get(reply, "reply_object"))
@@ -252,6 +263,10 @@ int cli_cancel(const Options *o) {
 
 int cli_name(const Options *o) {
     return command(o, "name", "agent");
+}
+
+int cli_unname(const Options *o) {
+    return command(o, "unname", "agent");
 }
 
 int cli_wait_agent(const Options *o) {

@@ -97,6 +97,19 @@ static int print_refusal(const char *error) {
     return EXIT_REFUSED;
 }
 
+/* Its return code is 1 then. */
+static void print_no_reply(struct json_object *reply) {
+    _cleanup_free_ char *text = NULL;
+
+    if (!reply) {
+        (void)fprintf(stderr, _("dcm-manager: the agent's reply is null: it has no result\n"));
+        return;
+    }
+    text = text_for_terminal(json_object_get_string(reply), true);
+    (void)fprintf(stderr, _("dcm-manager: the agent's answer is no reply object: %s\n"),
+                  strempty(text));
+}
+
 static int print_reply(const Options *o, struct json_object *request) {
     struct json_object *reply = json_get(request, "reply"), *code = json_get(reply, "return_code");
     int return_code = json_object_is_type(code, json_type_int) ? json_object_get_int(code) : 1;
@@ -106,6 +119,8 @@ static int print_reply(const Options *o, struct json_object *request) {
     if (o->output_json)
         printf("%s\n", json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PRETTY |
                                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+    else if (!json_object_is_type(reply, json_type_object))
+        print_no_reply(reply);
     else {
         print_text(stdout, strempty(json_get_string(reply, "message")));
         print_text(stderr, strempty(json_get_string(reply, "error_message")));

@@ -13,4 +13,5 @@ int cli_cancel(const Options *o);
 int cli_alerts(const Options *o);
 int cli_log(const Options *o);
 int cli_name(const Options *o);
+int cli_unname(const Options *o);
 int cli_wait_agent(const Options *o);

@@ -12,6 +12,7 @@
 #include "manager/control-client.h"
 #include "manager/limits.h"
 #include "manager/listener.h"
+#include "proto/peer-text.h"
 
 struct Control {
     sd_event *event;
@@ -302,26 +303,14 @@ static void method_wait_agent(Control *c, ControlClient *client, struct json_obj
 }
 
 static bool name_is_valid(const char *name) {
-    size_t size = strlen(name);
-
-    if (size == 0 || size > OFFER_FIELD_MAX)
-        return false;
-    for (const char *p = name; *p; p++)
-        if ((unsigned char)*p <= ' ' || *p == 0x7f)
-            return false;
-    return true;
+    return !isempty(name) && !strchr(name, ' ') && !peer_text_fault(name, strlen(name));
 }
 
-static void method_name(Control *c, ControlClient *client, struct json_object *request) {
-    const char *name = strempty(json_get_string(request, "name"));
-    _cleanup_free_ char *agent = NULL;
+static void set_name(Control *c, ControlClient *client, struct json_object *request,
+                     const char *name) {
+    _cleanup_free_ char *agent = match_agent(c, client, json_get_string(request, "agent"));
     int r;
 
-    if (!name_is_valid(name)) {
-        control_client_fail(client, "invalid", "'%s' is not a valid name", name);
-        return;
-    }
-    agent = match_agent(c, client, json_get_string(request, "agent"));
     if (!agent)
         return;
     r = store_name_agent(manager_get_store(c->manager), agent, name);
@@ -331,6 +320,22 @@ static void method_name(Control *c, ControlClient *client, struct json_object *r
         control_client_reply(client, NULL);
 }
 
+static void method_name(Control *c, ControlClient *client, struct json_object *request) {
+    const char *name = strempty(json_get_string(request, "name"));
+
+    if (name_is_valid(name))
+        set_name(c, client, request, name);
+    else
+        control_client_fail(client, "invalid",
+                            "'%s' is not a valid name: 1 to %zu bytes, no blanks and no control "
+                            "characters",
+                            name, PEER_TEXT_MAX);
+}
+
+static void method_unname(Control *c, ControlClient *client, struct json_object *request) {
+    set_name(c, client, request, NULL);
+}
+
 static const struct {
     const char *name;
     void (*run)(Control *c, ControlClient *client, struct json_object *request);
@@ -338,7 +343,7 @@ static const struct {
     {"agents", method_agents},     {"run", method_run},       {"show", method_show},
     {"wait", method_wait},         {"cancel", method_cancel}, {"status", method_status},
     {"log", method_log},           {"name", method_name},     {"wait_agent", method_wait_agent},
-    {"requests", method_requests}, {"alerts", method_alerts},
+    {"requests", method_requests}, {"alerts", method_alerts}, {"unname", method_unname},
 };
 
 static void on_line(ControlClient *client, struct json_object *request, void *userdata) {

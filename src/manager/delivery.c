@@ -19,6 +19,7 @@ struct Entry {
     Entry *next;
     uint64_t due_usec;
     uint64_t wait_usec;
+    bool once; /* it is acknowledged already */
     char guid[];
 };
 
@@ -67,27 +68,41 @@ static int encode_request(const char *guid, const char *payload, struct json_obj
     return 0;
 }
 
-/* -EALREADY: it is not to be sent any more */
-static int send_stored(Delivery *d, const char *guid) {
-    _cleanup_(stored_request_done) StoredRequest request = {};
-    _cleanup_json_ struct json_object *message = NULL;
+static int note_sent(Delivery *d, const char *guid, OrderState state) {
+    OrderState next = order_next(state, ORDER_EVENT_SENT);
     int r;
 
-    r = store_get_request(d->store, guid, &request);
-    if (r < 0)
-        return r == -ENOENT ? -EALREADY : r;
-    if (!order_is_open(request.state))
-        return -EALREADY;
-    r = encode_request(guid, request.payload, &message);
-    if (r >= 0)
-        r = d->callbacks.send(message, d->userdata);
-    if (r < 0 || request.state == ORDER_SENT)
-        return r;
-    r = store_set_request(d->store, guid, order_next(request.state, ORDER_EVENT_SENT), NULL, NULL);
+    if (next == state)
+        return 0;
+    r = store_set_request(d->store, guid, next, NULL, NULL);
     if (r < 0) /* it is out all the same */
         (void)log_warning_errno(r, "That request %s was sent cannot be stored: %m", guid);
     d->callbacks.on_sent(guid, d->userdata);
     return 0;
+}
+
+/* What was acknowledged after a refusal has lost its arguments. */
+static bool is_to_be_sent(const Entry *e, const StoredRequest *request) {
+    if (e->once)
+        return request->state == ORDER_ACKED && stored_request_is(request, request->payload);
+    return order_is_open(request->state);
+}
+
+/* -EALREADY: it is not to be sent any more */
+static int send_stored(Delivery *d, const Entry *e) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    _cleanup_json_ struct json_object *message = NULL;
+    int r;
+
+    r = store_get_request(d->store, e->guid, &request);
+    if (r < 0)
+        return r == -ENOENT ? -EALREADY : r;
+    if (!is_to_be_sent(e, &request))
+        return -EALREADY;
+    r = encode_request(e->guid, request.payload, &message);
+    if (r >= 0)
+        r = d->callbacks.send(message, d->userdata);
+    return r < 0 ? r : note_sent(d, e->guid, request.state);
 }
 
 /* Returns false if the entry is done with. A send queue that is full is not the agent's silence:
@@ -96,8 +111,8 @@ static bool attempt(Delivery *d, Entry *e) {
     uint64_t now = now_usec(CLOCK_BOOTTIME);
     int r;
 
-    r = send_stored(d, e->guid);
-    if (r == -EALREADY)
+    r = send_stored(d, e);
+    if (r == -EALREADY || (r >= 0 && e->once))
         return false;
     if (r < 0)
         (void)log_struct(LOG_DEBUG, r, LOG_FIELDS(LOG_REQUEST(e->guid), LOG_AGENT_ID(d->agent)),
@@ -138,27 +153,60 @@ static bool is_known(const Delivery *d, const char *guid) {
     return false;
 }
 
-static int append(Delivery *d, const char *guid) {
+static Entry *entry_new(const Delivery *d, const char *guid) {
     size_t size = strlen(guid) + 1;
     Entry *e = calloc(1, sizeof(*e) + size);
 
     if (!e)
-        return -ENOMEM;
+        return NULL;
     memcpy(e->guid, guid, size);
     e->wait_usec = d->retransmit_usec;
-    if (!attempt(d, e)) {
-        free(e);
-        return 0;
-    }
+    return e;
+}
+
+static void append(Delivery *d, Entry *e) {
     *d->end = e;
     d->end = &e->next;
+}
+
+static int append_open(Delivery *d, const char *guid) {
+    Entry *e = entry_new(d, guid);
+
+    if (!e)
+        return -ENOMEM;
+    if (attempt(d, e))
+        append(d, e);
+    else
+        free(e);
+    return 0;
+}
+
+/* Most agents have it and send its reply now; one that has lost the reply tells what became of it
+ * when it is asked again. */
+static int append_acked(Delivery *d, const char *guid) {
+    Entry *e = entry_new(d, guid);
+
+    if (!e)
+        return -ENOMEM;
+    e->once = true;
+    e->due_usec = now_usec(CLOCK_BOOTTIME) + d->retransmit_usec;
+    append(d, e);
     return 0;
 }
 
 int delivery_add(Delivery *d, const char *guid) {
-    int r = is_known(d, guid) ? 0 : append(d, guid);
+    int r = is_known(d, guid) ? 0 : append_open(d, guid);
 
     update_timer(d);
+    return r;
+}
+
+static int append_all(Delivery *d, char **guids, int (*add)(Delivery *d, const char *guid)) {
+    int r = 0;
+
+    for (char **g = guids; *g && r >= 0; g++)
+        r = add(d, *g);
+    free_guids(guids);
     return r;
 }
 
@@ -167,14 +215,12 @@ int delivery_start(Delivery *d) {
     int r;
 
     r = store_list_open_requests(d->store, d->agent, &guids);
-    if (r < 0)
-        return r;
-    for (char **g = guids; *g; g++) {
-        if (r >= 0)
-            r = append(d, *g);
-        free(*g);
-    }
-    free(guids);
+    if (r >= 0)
+        r = append_all(d, guids, append_open);
+    if (r >= 0)
+        r = store_list_acked_requests(d->store, d->agent, &guids);
+    if (r >= 0)
+        r = append_all(d, guids, append_acked);
     update_timer(d);
     return r;
 }

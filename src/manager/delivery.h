@@ -21,7 +21,8 @@ int delivery_new(sd_event *event, Store *store, const char *agent, uint64_t retr
 Delivery *delivery_free(Delivery *d);
 DEFINE_CLEANUP(Delivery *, delivery_free)
 
-/* Sends every open request of the agent once. */
+/* Sends every open request of the agent, and after a while, once, those that it acknowledged on an
+ * earlier connection and has not replied to. */
 int delivery_start(Delivery *d);
 /* A request that has just been stored. */
 int delivery_add(Delivery *d, const char *guid);

@@ -6,29 +6,39 @@
 
 /* agents and their connections */
 #define AGENTS_MAX 100000u
-#define SESSIONS_MAX 65536u                       /* less if RLIMIT_NOFILE is lower */
-#define SESSIONS_SHAKING_MAX 512u                 /* connections that are not authenticated yet */
+#define AGENTS_UNUSED_MAX 10000u  /* of them away, never named and never given an order */
+#define SESSIONS_MAX 65536u       /* less if RLIMIT_NOFILE is lower */
+#define SESSIONS_SHAKING_MAX 512u /* connections that are not authenticated yet */
 #define SHAKING_PATIENCE_USEC (10 * USEC_PER_SEC) /* that old, one may be dropped for a new one */
-#define OFFER_SIZE_MAX ((size_t)256 * 1024)
-#define OFFER_FIELD_MAX ((size_t)512)
+#define OFFER_SIZE_MAX ((size_t)64 * 1024)        /* and any message before it is accepted */
 #define OFFER_ADDRESSES_MAX 64u
 #define CLOSE_WAIT_USEC (5 * USEC_PER_SEC) /* for the peer's close frame */
 #define LINGER_USEC (2 * USEC_PER_SEC)     /* for the peer to read why it was closed */
 #define LINGER_SIZE_MAX ((size_t)64 * 1024 * 1024)
-#define PROBE_USEC (3 * USEC_PER_SEC) /* for an older connection to show that it lives */
+#define TAKEOVERS_MAX 3u                   /* of one token's connection, within ... */
+#define TAKEOVERS_USEC (60 * USEC_PER_SEC) /* ... before the next one is probed in any case */
+#define PROBE_USEC (3 * USEC_PER_SEC)      /* for an older connection to show that it lives */
 
 /* requests */
 #define REQUESTS_OPEN_PER_AGENT_MAX REQUESTS_OPEN_MAX
 #define PAYLOAD_SIZE_MAX                                                                           \
     (MESSAGE_SIZE_MAX - (size_t)16 * 1024) /* with its envelope one message                        \
                                             */
+#define QUESTIONS_MAX 16u                  /* about requests, to one agent, that are remembered */
 #define RETRANSMIT_MAX_USEC (60 * USEC_PER_SEC)
 #define REQUESTS_KEPT 1000000 /* the newest, and older ones that have not ended */
 
 /* kept per agent, the newest */
 #define LOG_LINES_MAX 10000u
 #define ALERTS_MAX 10000u
-#define TRIM_EVERY 256u /* lines and alerts of a connection between two trims */
+#define LOG_SIZE_MAX ((size_t)16 * 1024 * 1024)
+#define ALERTS_SIZE_MAX ((size_t)16 * 1024 * 1024)
+#define ALERT_SIZE_MAX ((size_t)512 * 1024)      /* a larger one is shortened: */
+#define ALERT_SHORT_TEXT_MAX ((size_t)16 * 1024) /* each of its texts */
+#define TRIM_EVERY 256u                 /* lines and alerts of a connection between trims, */
+#define TRIM_SIZE ((size_t)1024 * 1024) /* and bytes of them */
+/* kept of all together: the oldest of the agent that has most go */
+#define KEPT_SIZE_MAX ((int64_t)4 << 30)
 
 /* control socket */
 #define CONTROL_CLIENTS_MAX 256u

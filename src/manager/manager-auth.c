@@ -32,16 +32,11 @@ static int generate_id(char *agent, char *server, size_t size) {
 static int register_agent(Manager *m, const Offer *o, StoredAgent *ret) {
     char id[32], server[32];
     int r = -EEXIST;
-    int64_t n = store_count_agents(m->store);
 
-    if (n < 0)
-        return (int)n;
-    if (n >= AGENTS_MAX)
-        return -EDQUOT;
     for (int i = 0; i < ID_ATTEMPTS && r == -EEXIST; i++) {
         r = generate_id(id, server, sizeof(id));
         if (r >= 0)
-            r = store_add_agent(m->store, id, server, o->vm_instance ?: id, o);
+            r = store_add_agent(m->store, id, server, o);
     }
     return r < 0 ? r : store_find_agent_by_id(m->store, id, ret);
 }
@@ -61,8 +56,11 @@ static void admit(Peer *p, const StoredAgent *a) {
     int r;
 
     r = store_update_agent(p->manager->store, a->id, &p->offer);
+    offer_keep_addresses(&p->offer);
     if (r >= 0)
         r = manager_admit(p, a);
+    if (r < 0)
+        (void)store_note_disconnected(p->manager->store, a->id);
     if (r < 0 && !p->is_closing) {
         refuse_for_now(p, r);
         session_close(p->session, CLOSE_TRY_LATER, NULL); /* if the answer was out already */
@@ -89,13 +87,17 @@ static void admit_new(Peer *p, const char *renewed_id) {
 static void refuse_stale(Peer *p, const StoredAgent *owner) {
     (void)store_note_stale(p->manager->store, owner->id, 1);
     (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_AGENT_ID(owner->id)),
-                     "%s offers the token of %s, which is another server: a copy?",
+                     "%s offers the token of %s, which is another server: is one a copy of the "
+                     "other?",
                      session_peer(p->session), owner->id);
     refuse(p, 409, "the token belongs to another server");
 }
 
 void peer_stop_probe(Peer *p) {
     p->probe = sd_event_source_disable_unref(p->probe);
+    if (p->is_probing)
+        p->manager->n_probing--;
+    p->is_probing = false;
     p->older = NULL;
 }
 
@@ -123,6 +125,8 @@ static void begin_probe(Peer *p, Peer *older) {
 
     assert(older); /* authenticate() asks for a probe of a connected agent alone */
     p->older = older;
+    p->is_probing = true;
+    p->manager->n_probing++;
     p->probed_usec = now_usec(CLOCK_BOOTTIME);
     (void)session_ping(older->session);
     r = sd_event_add_time(p->manager->event, &p->probe, CLOCK_BOOTTIME, p->probed_usec + PROBE_USEC,
@@ -161,6 +165,8 @@ void peer_take_offer(Peer *p, const Offer *offer) {
         .id_exists = named.id,
         .id_may_renew = named.stale_told > 0,
         .connected = connected ? &connected->offer : NULL,
+        .is_contested = connected && connected->n_takeovers >= TAKEOVERS_MAX &&
+                        now_usec(CLOCK_BOOTTIME) < connected->takeovers_usec + TAKEOVERS_USEC,
     };
     switch (authenticate(&facts)) {
     case AUTH_KNOWN:

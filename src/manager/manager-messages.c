@@ -70,26 +70,82 @@ static void take_ack(Peer *p, const Message *m) {
     report(p, m, r);
 }
 
+/* Bounded, as it is stored. */
+static int take_error_text(struct json_object *message, char **ret) {
+    const char *text = strempty(json_get_string(message, "error_message"));
+
+    *ret = strndup(text, utf8_cut(text, strnlen(text, ERROR_MESSAGE_MAX)));
+    return *ret ? 0 : -ENOMEM;
+}
+
+/* A question that was put on this connection, and is answered now. */
+static bool take_question(Peer *p, const char *guid) {
+    for (size_t i = 0; i < p->n_questions; i++)
+        if (streq(p->questions[i], guid)) {
+            free(p->questions[i]);
+            p->questions[i] = p->questions[--p->n_questions];
+            return true;
+        }
+    return false;
+}
+
+/* Beyond the bound the oldest is forgotten. */
+static void note_question(Peer *p, const char *guid) {
+    char *copy = strdup(guid);
+
+    if (!copy)
+        return;
+    if (p->n_questions == QUESTIONS_MAX) {
+        free(p->questions[0]);
+        p->n_questions--;
+        memmove(p->questions, p->questions + 1, p->n_questions * sizeof(*p->questions));
+    }
+    p->questions[p->n_questions++] = copy;
+}
+
+/* A Python agent answers each STATUS by a NACK, whatever became of the request; so does one that
+ * does not know it. Neither says that the request is refused. */
 static void take_nack(Peer *p, const Message *m) {
     _cleanup_(stored_request_done) StoredRequest request = {};
-    const char *error = strempty(json_get_string(m->json, "error_message"));
+    _cleanup_free_ char *error = NULL;
+    bool is_answer = take_question(p, m->request_id);
     int r;
 
-    r = get_own(p, m->request_id, &request);
+    r = take_error_text(m->json, &error);
     if (r >= 0)
+        r = get_own(p, m->request_id, &request);
+    if (r >= 0 && !is_answer)
         r = advance(p, m->request_id, &request, ORDER_EVENT_NACK, NULL, error);
     report(p, m, r);
     (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(m->request_id), LOG_AGENT_ID(p->agent)),
-                     "%s refuses %s: %s", p->agent, m->request_id, error);
+                     is_answer ? "%s cannot tell the status of %s: %s" : "%s refuses %s: %s",
+                     p->agent, m->request_id, strempty(error));
     if (r >= 0 && p->manager->observer.on_status) /* it may be what a question got */
         p->manager->observer.on_status(m->request_id, m->json, p->manager->userdata);
+}
+
+/* A Python agent that was restarted sends the reply it has stored as it stored it: as a string with
+ * JSON in it. */
+static int encode_reply(struct json_object *payload, char **ret) {
+    _cleanup_json_ struct json_object *parsed = NULL;
+    int r = 0;
+
+    if (json_object_is_type(payload, json_type_string))
+        r = json_parse(json_object_get_string(payload), (size_t)json_object_get_string_len(payload),
+                       &parsed);
+    if (r == -ENOMEM)
+        return r;
+    if (parsed)
+        payload = parsed;
+    else if (json_object_is_type(payload, json_type_string) && r >= 0)
+        payload = NULL; /* "null" */
+    return payload ? json_encode(payload, ret, NULL) : free_and_strdup(ret, "null");
 }
 
 /* Stored before it is acknowledged; each repetition is acknowledged again. */
 static void take_reply(Peer *p, const Message *m) {
     _cleanup_(stored_request_done) StoredRequest request = {};
     _cleanup_free_ char *reply = NULL;
-    struct json_object *payload = json_get(m->json, "payload");
     int r;
 
     r = get_own(p, m->request_id, &request);
@@ -99,7 +155,7 @@ static void take_reply(Peer *p, const Message *m) {
         return;
     }
     if (r >= 0)
-        r = payload ? json_encode(payload, &reply, NULL) : free_and_strdup(&reply, "null");
+        r = encode_reply(json_get(m->json, "payload"), &reply);
     if (r >= 0)
         r = advance(p, m->request_id, &request, ORDER_EVENT_REPLY, reply, NULL);
     if (r >= 0)
@@ -108,11 +164,13 @@ static void take_reply(Peer *p, const Message *m) {
 }
 
 /* The first one of a connection, too: however short they are, each agent's are trimmed. */
-static void trim(Peer *p) {
+static void trim(Peer *p, size_t size) {
+    bool due = p->n_kept++ % TRIM_EVERY == 0 || p->kept_size > TRIM_SIZE;
     int r = 0;
 
-    if (p->n_kept++ % TRIM_EVERY == 0)
-        r = store_trim(p->manager->store, p->agent);
+    if (due)
+        r = store_trim(p->manager->store, p->agent, KEPT_SIZE_MAX);
+    p->kept_size = due ? size : p->kept_size + size;
     if (r < 0)
         (void)log_warning_errno(r, "Old lines and alerts of %s cannot be removed: %m", p->agent);
 }
@@ -122,7 +180,7 @@ static void keep_line(Peer *p, const char *level, const char *text) {
     int64_t time;
     int r;
 
-    trim(p);
+    trim(p, strlen(text));
     r = store_add_log(m->store, p->agent, level, text, &time);
     if (r < 0)
         (void)log_warning_errno(r, "A console line of %s cannot be stored: %m", p->agent);
@@ -152,6 +210,7 @@ static void take_status(Peer *p, const Message *m) {
     char line[128 + GUID_SIZE_MAX];
     int r;
 
+    (void)take_question(p, m->request_id);
     r = get_own(p, m->request_id, &request);
     report(p, m, r);
     if (r < 0)
@@ -163,14 +222,57 @@ static void take_status(Peer *p, const Message *m) {
         p->manager->observer.on_status(m->request_id, m->json, p->manager->userdata);
 }
 
-static void take_alert(Peer *p, const Message *m) {
-    _cleanup_free_ char *text = NULL;
+/* What says when and how bad it was, and as much of the texts as has room. */
+static int shorten_alert(struct json_object *alert, char **ret) {
+    static const char *const texts[] = {"user", "source_ip", "subject", "message"};
+    static const char *const numbers[] = {"current_timestamp", "alert_timestamp", "level", "rule"};
+    _cleanup_json_ struct json_object *o = json_object_new_object();
     int r;
 
-    trim(p);
-    r = json_encode(m->json, &text, NULL);
+    if (!o)
+        return -ENOMEM;
+    r = json_add_string(o, "type", "ALERT") ?: json_add_bool(o, "shortened", true);
+    for (size_t i = 0; r >= 0 && i < ELEMENTSOF(numbers); i++) {
+        struct json_object *value = json_get(alert, numbers[i]);
+
+        if (json_object_is_type(value, json_type_int) ||
+            json_object_is_type(value, json_type_double))
+            r = json_add(o, numbers[i], json_object_get(value));
+    }
+    for (size_t i = 0; r >= 0 && i < ELEMENTSOF(texts); i++) {
+        const char *text = strempty(json_get_string(alert, texts[i]));
+
+        r = json_add(o, texts[i],
+                     json_object_new_string_len(
+                         text, (int)utf8_cut(text, strnlen(text, ALERT_SHORT_TEXT_MAX))));
+    }
+    return r < 0 ? r : json_encode(o, ret, NULL);
+}
+
+static int encode_alert(struct json_object *alert, char **ret, size_t *ret_size) {
+    int r;
+
+    r = json_encode(alert, ret, ret_size);
+    if (r < 0 || *ret_size <= ALERT_SIZE_MAX)
+        return r;
+    free(*ret);
+    *ret = NULL;
+    r = shorten_alert(alert, ret);
     if (r >= 0)
+        *ret_size = strlen(*ret);
+    return r;
+}
+
+static void take_alert(Peer *p, const Message *m) {
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+    int r;
+
+    r = encode_alert(m->json, &text, &size);
+    if (r >= 0) {
+        trim(p, size);
         r = store_add_alert(p->manager->store, p->agent, m->request_id, text);
+    }
     if (r >= 0)
         (void)send_plain(p, MESSAGE_ALERT_ACK, m->message_id, m->request_id);
     report(p, m, r);
@@ -233,10 +335,10 @@ static int resubmit(Manager *m, const char *agent, const char *guid, const char 
     r = store_get_request(m->store, guid, &request);
     if (r < 0)
         return r;
-    if (!streq(request.agent, agent) || !streq(request.payload, payload))
+    if (!streq(request.agent, agent) || !stored_request_is(&request, payload))
         return -EEXIST;
     next = order_next(request.state, ORDER_EVENT_SUBMIT);
-    return next == request.state ? 0 : store_set_request(m->store, guid, next, NULL, NULL);
+    return next == request.state ? 0 : store_queue_request(m->store, guid, payload);
 }
 
 int manager_submit(Manager *m, const char *agent, const char *guid, const char *payload) {
@@ -287,5 +389,8 @@ int manager_ask(Manager *m, MessageType type, const char *guid) {
     if (!p)
         return -ENOTCONN;
     message_id_generate(message_id, sizeof(message_id));
-    return send_plain(p, type, message_id, guid);
+    r = send_plain(p, type, message_id, guid);
+    if (r >= 0 && type == MESSAGE_STATUS)
+        note_question(p, guid);
+    return r;
 }

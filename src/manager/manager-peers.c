@@ -42,10 +42,10 @@ static void expel(Peer *p) {
     m->n_connected--;
     m->n_shaking++;
     p->delivery = delivery_free(p->delivery);
-    r = store_note_disconnected(m->store, p->agent);
+    r = p->is_replaced ? 0 : store_note_disconnected(m->store, p->agent);
     if (r < 0)
         (void)log_warning_errno(r, "The end of a connection cannot be stored: %m");
-    for (Peer *other = m->first; other; other = other->next)
+    for (Peer *other = m->n_probing > 0 ? m->first : NULL; other; other = other->next)
         if (other->older == p)
             other->older = NULL;
     free(p->agent);
@@ -71,6 +71,8 @@ static void peer_free(Peer *p) {
     unlink_peer(p);
     peer_stop_probe(p);
     offer_done(&p->offer);
+    while (p->n_questions > 0)
+        free(p->questions[--p->n_questions]);
     session_free(p->session);
     free(p);
     if (!m->is_stopping)
@@ -173,14 +175,24 @@ static void on_accept(int fd, void *userdata) {
         update_accepting(m);
 }
 
+static void take_over(Peer *p, Peer *older) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
+    bool soon = now < older->takeovers_usec + TAKEOVERS_USEC;
+
+    p->takeovers_usec = soon ? older->takeovers_usec : now;
+    p->n_takeovers = soon ? older->n_takeovers + 1 : 1;
+    older->is_replaced = true;
+    session_close(older->session, CLOSE_POLICY, "replaced by a newer connection");
+}
+
 int manager_admit(Peer *p, const StoredAgent *a) {
     Manager *m = p->manager;
     Peer *older = manager_find(m, a->id);
     int r;
 
     if (older)
-        session_close(older->session, CLOSE_POLICY, "replaced by a newer connection");
-    r = session_accept(p->session, a->id, a->server_id, a->server_name);
+        take_over(p, older);
+    r = session_accept(p->session, a->id, a->server_id, a->name);
     if (r < 0)
         return r;
     p->agent = strdup(a->id);
@@ -196,8 +208,7 @@ int manager_admit(Peer *p, const StoredAgent *a) {
     m->n_shaking--;
     update_accepting(m);
     (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_AGENT_ID(p->agent)),
-                     "%s (%s) is connected from %s", p->agent, a->server_name,
-                     session_peer(p->session));
+                     "%s (%s) is connected from %s", p->agent, a->name, session_peer(p->session));
     count_changed(m);
     r = peer_start_delivery(p);
     if (r < 0) {

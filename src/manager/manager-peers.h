@@ -3,6 +3,7 @@
 #pragma once
 
 #include "manager/delivery.h"
+#include "manager/limits.h"
 #include "manager/listener.h"
 #include "manager/manager.h"
 
@@ -19,11 +20,18 @@ struct Peer {
     Peer *older; /* the connection whose life is being probed */
     uint64_t probed_usec;
     sd_event_source *probe;
+    bool is_probing;
     Delivery *delivery;
-    uint64_t arrived_usec; /* CLOCK_BOOTTIME */
-    int64_t since;         /* CLOCK_REALTIME */
-    unsigned n_kept;       /* its lines and alerts */
+    uint64_t arrived_usec;          /* CLOCK_BOOTTIME */
+    int64_t since;                  /* CLOCK_REALTIME */
+    unsigned n_kept;                /* its lines and alerts, ... */
+    size_t kept_size;               /* ... and their bytes since the last trim */
+    char *questions[QUESTIONS_MAX]; /* GUIDs whose STATUS was asked and not answered yet */
+    size_t n_questions;
+    unsigned n_takeovers;    /* of this agent's connection, this one's included, ... */
+    uint64_t takeovers_usec; /* ... since then, CLOCK_BOOTTIME */
     bool is_closing;
+    bool is_replaced; /* by a newer connection of its agent */
 };
 
 struct Manager {
@@ -36,7 +44,7 @@ struct Manager {
     Listener *listeners[LISTENERS_MAX];
     size_t n_listeners;
     Peer *first, *last;
-    unsigned n_peers, n_shaking, n_connected;
+    unsigned n_peers, n_shaking, n_connected, n_probing;
     void *by_agent; /* tsearch(3) tree of accepted peers */
     sd_event_source *resume;
     bool is_stopping;

@@ -2,8 +2,14 @@
 /* The token is hashed and erased before anything else sees the offer. */
 #include "manager/offer.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+
 #include "manager/limits.h"
 #include "proto/message.h"
+#include "proto/peer-text.h"
 
 #define TOKEN_SIZE_MAX ((size_t)1024)
 
@@ -15,38 +21,62 @@ static void take_token(struct json_object *j, const char *token, char *ret) {
     json_object_object_del(j, "token");
 }
 
-/* absent and null are the same; numbers are taken as text, for ids */
-static bool take_field(struct json_object *j, const char *key, const char **ret) {
-    struct json_object *value = json_get(j, key);
-    const char *text = json_get_scalar(j, key);
+#define OFFSET(field) offsetof(Offer, field)
 
-    if (!value) {
-        *ret = NULL;
-        return true;
-    }
-    if (!text || strlen(text) > OFFER_FIELD_MAX)
-        return false;
-    *ret = isempty(text) ? NULL : text;
-    return true;
+static const struct {
+    const char *key;
+    size_t offset;
+} texts[] = {
+    {"agent_id", OFFSET(agent_id)},       {"vm_instance", OFFSET(vm_instance)},
+    {"injected_id", OFFSET(injected_id)}, {"version", OFFSET(version)},
+    {"platform", OFFSET(platform)},       {"platform_version", OFFSET(platform_version)},
+};
+
+/* Returns NULL if there is no fault; the text is valid until the next call. */
+static const char *explain(const char *key, const char *fault) {
+    static char text[128];
+
+    if (!fault)
+        return NULL;
+    (void)snprintf(text, sizeof(text), "the handshake's %s %s", key, fault);
+    return text;
 }
 
-static bool take_addresses(struct json_object *j, const char *key, struct json_object **ret) {
-    struct json_object *list = json_get(j, key);
+static const char *take_texts(struct json_object *j, Offer *o) {
+    const char *error = NULL;
 
-    *ret = list;
+    for (size_t i = 0; i < ELEMENTSOF(texts) && !error; i++)
+        error = explain(texts[i].key, peer_text_take(j, texts[i].key,
+                                                     (const char **)((char *)o + texts[i].offset)));
+    return error;
+}
+
+static const char *addresses_fault(struct json_object *list) {
     if (!list)
-        return true;
-    if (!json_object_is_type(list, json_type_array) ||
-        json_object_array_length(list) > OFFER_ADDRESSES_MAX)
-        return false;
-    for (size_t i = 0; i < json_object_array_length(list); i++) {
-        struct json_object *entry = json_object_array_get_idx(list, i);
+        return NULL;
+    if (!json_object_is_type(list, json_type_array))
+        return "is no list";
+    if (json_object_array_length(list) > OFFER_ADDRESSES_MAX)
+        return "has too many addresses";
+    for (size_t i = 0; i < json_object_array_length(list); i++)
+        if (!json_object_is_type(json_object_array_get_idx(list, i), json_type_string))
+            return "has something else than texts";
+    return peer_text_fault_within(list);
+}
 
-        if (!json_object_is_type(entry, json_type_string) ||
-            strlen(json_object_get_string(entry)) > OFFER_FIELD_MAX)
-            return false;
-    }
-    return true;
+static const char *features_fault(struct json_object *features) {
+    if (features && !json_object_is_type(features, json_type_object))
+        return "is no object";
+    return peer_text_fault_within(features);
+}
+
+static const char *take_values(struct json_object *j, Offer *o) {
+    o->ipv4 = json_get(j, "ipv4");
+    o->ipv6 = json_get(j, "ipv6");
+    o->features = json_get(j, "features");
+    return explain("ipv4", addresses_fault(o->ipv4))
+               ?: explain("ipv6", addresses_fault(o->ipv6))
+               ?: explain("features", features_fault(o->features));
 }
 
 static const char *check(struct json_object *j, Offer *o) {
@@ -61,18 +91,34 @@ static const char *check(struct json_object *j, Offer *o) {
     if (version && (!json_object_is_type(version, json_type_int) ||
                     json_object_get_int(version) != PROTOCOL_VERSION))
         return "only protocol version 104 is spoken here";
-    if (!take_field(j, "agent_id", &o->agent_id) ||
-        !take_field(j, "vm_instance", &o->vm_instance) ||
-        !take_field(j, "injected_id", &o->injected_id) || !take_field(j, "version", &o->version) ||
-        !take_field(j, "platform", &o->platform) ||
-        !take_field(j, "platform_version", &o->platform_version))
-        return "a field of the handshake is no string or too long";
-    if (!take_addresses(j, "ipv4", &o->ipv4) || !take_addresses(j, "ipv6", &o->ipv6))
-        return "the handshake's addresses are no list of strings or too many";
-    o->features = json_get(j, "features");
-    if (o->features && !json_object_is_type(o->features, json_type_object))
-        return "the handshake's features are no object";
-    return NULL;
+    return take_texts(j, o) ?: take_values(j, o);
+}
+
+static int keep(struct json_object *to, struct json_object *from, const char *key) {
+    struct json_object *value = json_get(from, key);
+
+    return value ? json_add(to, key, json_object_get(value)) : 0;
+}
+
+/* A peer that is not known yet may have sent much besides. */
+static int drop_others(Offer *o, bool with_texts) {
+    struct json_object *kept = json_object_new_object();
+    int r;
+
+    if (!kept)
+        return -ENOMEM;
+    r = keep(kept, o->json, "ipv4") ?: keep(kept, o->json, "ipv6");
+    for (size_t i = 0; r >= 0 && with_texts && i < ELEMENTSOF(texts); i++)
+        r = keep(kept, o->json, texts[i].key);
+    if (r >= 0 && with_texts)
+        r = keep(kept, o->json, "features");
+    if (r < 0) {
+        (void)json_object_put(kept);
+        return r;
+    }
+    (void)json_object_put(o->json);
+    o->json = kept;
+    return 0;
 }
 
 int offer_parse(const char *text, size_t size, Offer *ret, const char **ret_error) {
@@ -89,8 +135,19 @@ int offer_parse(const char *text, size_t size, Offer *ret, const char **ret_erro
     *ret_error = check(o.json, &o);
     if (*ret_error)
         return -EINVAL;
+    r = drop_others(&o, true);
+    if (r < 0)
+        return r;
     *ret = offer_take(&o);
     return 0;
+}
+
+void offer_keep_addresses(Offer *o) {
+    if (drop_others(o, false) < 0)
+        return;
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+        *(const char **)((char *)o + texts[i].offset) = NULL;
+    o->features = NULL;
 }
 
 void offer_done(Offer *o) {
@@ -109,12 +166,54 @@ static size_t list_size(struct json_object *list) {
     return list ? json_object_array_length(list) : 0;
 }
 
+static bool is_private(uint32_t a) {
+    return a >> 24 == 10 || a >> 20 == 0xac1 || a >> 16 == 0xc0a8;
+}
+
+/* Loopback, link-local, multicast; 10.0.2.15 of machines behind QEMU's and VirtualBox's own router;
+ * the ends of private nets, which bridges of containers and virtual machines have: 172.17.0.1 of
+ * docker0, 192.168.122.1 of virbr0, 10.42.0.0 of flannel. */
+static bool is_common_ipv4(uint32_t a) {
+    return a >> 24 == 0 || a >> 24 == 127 || a >> 16 == 0xa9fe || a >= 0xe0000000 ||
+           a == 0x0a00020f || (is_private(a) && (a & 0xff) <= 1);
+}
+
+static bool is_common_ipv6(const struct in6_addr *a) {
+    static const uint8_t end_one[8] = {[7] = 1};
+
+    return IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_LINKLOCAL(a) ||
+           IN6_IS_ADDR_MULTICAST(a) ||
+           ((a->s6_addr[0] & 0xfe) == 0xfc && memcmp(a->s6_addr + 8, end_one, 8) == 0);
+}
+
+/* Many machines have it, or it is none: that two have it in common proves nothing. */
+static bool proves_nothing(const char *address) {
+    struct in6_addr ipv6;
+    struct in_addr ipv4;
+    char text[INET6_ADDRSTRLEN];
+
+    (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(address, "%"), address);
+    if (inet_pton(AF_INET, text, &ipv4) == 1)
+        return is_common_ipv4(ntohl(ipv4.s_addr));
+    if (inet_pton(AF_INET6, text, &ipv6) != 1)
+        return true;
+    if (IN6_IS_ADDR_V4MAPPED(&ipv6)) {
+        memcpy(&ipv4, ipv6.s6_addr + 12, sizeof(ipv4));
+        return is_common_ipv4(ntohl(ipv4.s_addr));
+    }
+    return is_common_ipv6(&ipv6);
+}
+
 static bool share_one(struct json_object *a, struct json_object *b) {
-    for (size_t i = 0; i < list_size(a); i++)
+    for (size_t i = 0; i < list_size(a); i++) {
+        const char *address = json_object_get_string(json_object_array_get_idx(a, i));
+
+        if (proves_nothing(address))
+            continue;
         for (size_t k = 0; k < list_size(b); k++)
-            if (streq(json_object_get_string(json_object_array_get_idx(a, i)),
-                      json_object_get_string(json_object_array_get_idx(b, k))))
+            if (streq(address, json_object_get_string(json_object_array_get_idx(b, k))))
                 return true;
+    }
     return false;
 }
 

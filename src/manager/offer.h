@@ -24,13 +24,15 @@ typedef struct Offer {
 typedef enum AddressRelation {
     ADDRESSES_UNKNOWN, /* one side has none */
     ADDRESSES_SHARED,
-    ADDRESSES_DISJOINT,
+    ADDRESSES_DISJOINT, /* or those in common are such as many machines have */
 } AddressRelation;
 
-/* -EBADMSG: no JSON document; -EINVAL: not an offer that we can take, *ret_error (static) says why.
- */
+/* Texts are what proto/peer-text.h takes. -EBADMSG: no JSON document; -EINVAL: not an offer that we
+ * can take; *ret_error (static, until the next call) says why. */
 int offer_parse(const char *text, size_t size, Offer *ret, const char **ret_error);
 void offer_done(Offer *o);
+/* Frees all but the addresses: an agent that is connected keeps no more. */
+void offer_keep_addresses(Offer *o);
 /* Moves what `from` holds. */
 Offer offer_take(Offer *from);
 

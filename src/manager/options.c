@@ -54,7 +54,8 @@ static const struct {
     [VERB_CANCEL] = {"cancel", "GUID", 1, 1, N_("order the end of a request's job")},
     [VERB_LOG] = {"log", "[AGENT]", 0, 1, N_("show the agents' console lines")},
     [VERB_ALERTS] = {"alerts", "[AGENT]", 0, 1, N_("list the newest alerts")},
-    [VERB_NAME] = {"name", "AGENT NAME", 2, 2, N_("give an agent's server another name")},
+    [VERB_NAME] = {"name", "AGENT NAME", 2, 2, N_("name an agent")},
+    [VERB_UNNAME] = {"unname", "AGENT", 1, 1, N_("take an agent's name away")},
     [VERB_WAIT_AGENT] = {"wait-agent", "[AGENT]", 0, 1, N_("wait until an agent is connected")},
 };
 
@@ -140,7 +141,7 @@ static void print_help(void) {
     printf("\n%s\n", _("Options:"));
     print_options(ALL, true);
     printf("\n%s\n%s\n", _("'dcm-manager VERB --help' lists the options of a verb."),
-           _("AGENT is an agent's id, the beginning of one, or a server's name."));
+           _("AGENT is an agent's id, the beginning of one, or the name that you gave it."));
 }
 
 static void print_verb_help(Verb verb) {

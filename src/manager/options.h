@@ -18,6 +18,7 @@ typedef enum Verb {
     VERB_LOG,
     VERB_ALERTS,
     VERB_NAME,
+    VERB_UNNAME,
     VERB_WAIT_AGENT,
     _VERB_MAX,
 } Verb;

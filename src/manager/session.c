@@ -338,8 +338,7 @@ uint64_t session_last_received_usec(const Session *s) {
     return s->stream ? stream_last_alive_usec(s->stream) : s->received_usec;
 }
 
-int session_accept(Session *s, const char *agent_id, const char *server_id,
-                   const char *server_name) {
+int session_accept(Session *s, const char *agent_id, const char *server_id, const char *name) {
     _cleanup_free_ char *text = NULL;
     uint64_t now = now_usec(CLOCK_BOOTTIME);
     size_t size;
@@ -347,7 +346,7 @@ int session_accept(Session *s, const char *agent_id, const char *server_id,
 
     if (s->state != SESSION_HELD)
         return -ENOTCONN;
-    r = answer_encode_accepted(agent_id, server_id, server_name, &text, &size);
+    r = answer_encode_accepted(agent_id, server_id, name, &text, &size);
     if (r >= 0)
         r = stream_send_text(s->stream, text, size);
     if (r < 0)

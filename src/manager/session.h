@@ -45,8 +45,7 @@ const char *session_peer(const Session *s) _pure_;
 /* CLOCK_BOOTTIME of the last bytes that came in. */
 uint64_t session_last_received_usec(const Session *s);
 
-int session_accept(Session *s, const char *agent_id, const char *server_id,
-                   const char *server_name);
+int session_accept(Session *s, const char *agent_id, const char *server_id, const char *name);
 void session_refuse(Session *s, int code, const char *text);
 /* -ENOTCONN unless accepted; other errors as in proto/websocket.h. */
 int session_send(Session *s, struct json_object *message);

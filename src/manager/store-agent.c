@@ -2,13 +2,14 @@
 /* Agents. Of a token only its SHA-256 is here. */
 #include "manager/store-agent.h"
 
+#include "manager/limits.h"
 #include "manager/store-database.h"
 
 void stored_agent_done(StoredAgent *a) {
     free(a->id);
     free(a->claimed);
     free(a->server_id);
-    free(a->server_name);
+    free(a->name);
     free(a->vm_instance);
     *a = (StoredAgent){};
 }
@@ -23,7 +24,7 @@ static int read_agent(sqlite3_stmt *q, StoredAgent *ret) {
     r = store_column_dup(q, 0, &a.id)
             ?: store_column_dup(q, 1, &a.claimed)
             ?: store_column_dup(q, 2, &a.server_id)
-            ?: store_column_dup(q, 3, &a.server_name)
+            ?: store_column_dup(q, 3, &a.name)
             ?: store_column_dup(q, 4, &a.vm_instance);
     if (r < 0)
         return r;
@@ -72,20 +73,77 @@ int store_match_agent(Store *s, const char *text, char **ret_id) {
     return 0;
 }
 
-int64_t store_count_agents(Store *s) {
+static int64_t query_number(Store *s, Statement statement) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     int r;
 
-    r = store_query(s, STATEMENT_AGENT_COUNT, &q, "");
+    r = store_query(s, statement, &q, "");
     if (r >= 0)
         r = store_step(q);
     return r < 0 ? r : sqlite3_column_int64(q, 0);
 }
 
-int store_add_agent(Store *s, const char *id, const char *server_id, const char *server_name,
-                    const Offer *o) {
-    return store_execute(s, STATEMENT_AGENT_ADD, "tttttti", id, server_id, server_name,
-                         o->token_sha256, o->agent_id, o->vm_instance, store_now());
+int store_begin_agents(Store *s) {
+    s->n_agents = query_number(s, STATEMENT_AGENT_COUNT);
+    if (s->n_agents < 0)
+        return (int)s->n_agents;
+    return MIN(store_execute(s, STATEMENT_AGENT_ALL_GONE, ""), 0);
+}
+
+static int find_unused(Store *s, char **ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    int r;
+
+    r = store_query(s, STATEMENT_AGENT_UNUSED, &q, "");
+    if (r >= 0)
+        r = store_step(q);
+    if (r <= 0)
+        return r < 0 ? r : -EDQUOT;
+    return store_column_dup(q, 0, ret);
+}
+
+/* With what was kept of it. */
+static int remove_agent(Store *s, const char *id) {
+    int r;
+
+    r = store_execute(s, STATEMENT_LOG_TRIM, "tii", id, (int64_t)0, (int64_t)0);
+    if (r >= 0)
+        r = store_execute(s, STATEMENT_ALERT_TRIM, "tii", id, (int64_t)0, (int64_t)0);
+    if (r >= 0)
+        r = store_execute(s, STATEMENT_KEPT_REMOVE, "t", id);
+    if (r >= 0)
+        r = store_execute(s, STATEMENT_AGENT_REMOVE, "t", id);
+    if (r > 0)
+        s->n_agents -= r;
+    return MIN(r, 0);
+}
+
+/* Whoever reaches the port can register: those that nobody has use for make room for each other,
+ * and never take that of one that an operator has named or given an order. */
+static int make_room(Store *s) {
+    _cleanup_free_ char *id = NULL;
+    int64_t n = query_number(s, STATEMENT_AGENT_COUNT_UNUSED);
+    int r;
+
+    if (n < 0)
+        return (int)n;
+    if (n < AGENTS_UNUSED_MAX && s->n_agents < AGENTS_MAX)
+        return 0;
+    r = find_unused(s, &id);
+    return r < 0 ? r : remove_agent(s, id);
+}
+
+int store_add_agent(Store *s, const char *id, const char *server_id, const Offer *o) {
+    int r;
+
+    r = make_room(s);
+    if (r >= 0)
+        r = store_execute(s, STATEMENT_AGENT_ADD, "ttttti", id, server_id, o->token_sha256,
+                          o->agent_id, o->vm_instance, store_now());
+    if (r < 0)
+        return r;
+    s->n_agents += r;
+    return r > 0 ? 0 : -EEXIST;
 }
 
 static const char *json_text(struct json_object *o) {
@@ -110,9 +168,24 @@ int store_note_disconnected(Store *s, const char *id) {
 }
 
 int store_name_agent(Store *s, const char *id, const char *name) {
-    int n = store_execute(s, STATEMENT_AGENT_NAME, "tt", id, name);
+    int n;
+
+    if (!name)
+        return MIN(store_execute(s, STATEMENT_AGENT_UNNAME, "t", id), 0);
+    n = store_execute(s, STATEMENT_AGENT_NAME, "tt", id, name);
 
     return n == 0 ? -EEXIST : MIN(n, 0);
+}
+
+static int add_claims(sqlite3_stmt *q, struct json_object *o) {
+    struct json_object *claims = json_object_new_object();
+    int r;
+
+    r = json_add(o, "claims", claims);
+    return r < 0 ? r
+                 : (store_add_text(claims, "agent_id", q, 10)
+                        ?: store_add_text(claims, "vm_instance", q, 11)
+                        ?: store_add_text(claims, "injected_id", q, 12));
 }
 
 static int agent_to_json(sqlite3_stmt *q, struct json_object *o) {
@@ -121,12 +194,12 @@ static int agent_to_json(sqlite3_stmt *q, struct json_object *o) {
                ?: store_add_text(o, "version", q, 2)
                ?: store_add_text(o, "platform", q, 3)
                ?: store_add_text(o, "platform_version", q, 4)
-               ?: store_add_text(o, "vm_instance", q, 5)
-               ?: store_add_parsed(o, "ipv4", q, 6)
-               ?: store_add_parsed(o, "ipv6", q, 7)
-               ?: store_add_int(o, "created", q, 8)
-               ?: store_add_int(o, "last_connected", q, 9)
-               ?: store_add_int(o, "last_disconnected", q, 10);
+               ?: store_add_parsed(o, "ipv4", q, 5)
+               ?: store_add_parsed(o, "ipv6", q, 6)
+               ?: store_add_int(o, "created", q, 7)
+               ?: store_add_int(o, "last_connected", q, 8)
+               ?: store_add_int(o, "last_disconnected", q, 9)
+               ?: add_claims(q, o);
 }
 
 int store_list_agents(Store *s, struct json_object **ret) {

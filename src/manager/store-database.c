@@ -10,32 +10,9 @@
 #include "basic/time-util.h"
 #include "manager/limits.h"
 #include "manager/store-database.h"
+#include "manager/store-schema.h"
 
-#define SCHEMA_VERSION 1
-
-static const char schema[] =
-    "BEGIN;"
-    "CREATE TABLE agents (id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, claimed TEXT,"
-    " stale_told INTEGER NOT NULL DEFAULT 0, server_id TEXT NOT NULL, server_name TEXT NOT NULL,"
-    " vm_instance TEXT, injected_id TEXT, version TEXT, platform TEXT, platform_version TEXT,"
-    " ipv4 TEXT, ipv6 TEXT, features TEXT, created INTEGER NOT NULL, connected INTEGER,"
-    " disconnected INTEGER) WITHOUT ROWID;"
-    "CREATE INDEX agents_name ON agents (server_name);"
-    "CREATE TABLE requests (guid TEXT PRIMARY KEY, agent TEXT NOT NULL, payload TEXT NOT NULL,"
-    " state TEXT NOT NULL, reply TEXT, error TEXT, created INTEGER NOT NULL,"
-    " updated INTEGER NOT NULL);"
-    "CREATE INDEX requests_agent ON requests (agent, state);"
-    "CREATE INDEX requests_updated ON requests (state, updated);"
-    "CREATE TABLE logs (id INTEGER PRIMARY KEY AUTOINCREMENT, agent TEXT NOT NULL,"
-    " time INTEGER NOT NULL, level TEXT NOT NULL, message TEXT NOT NULL);"
-    "CREATE INDEX logs_agent ON logs (agent, id);"
-    "CREATE TABLE alerts (id INTEGER PRIMARY KEY AUTOINCREMENT, agent TEXT NOT NULL,"
-    " guid TEXT NOT NULL, time INTEGER NOT NULL, alert TEXT NOT NULL, UNIQUE (agent, guid));"
-    "CREATE INDEX alerts_agent ON alerts (agent, id);"
-    "PRAGMA user_version = 1;"
-    "COMMIT;";
-
-#define AGENT_COLUMNS "SELECT id, claimed, server_id, server_name, vm_instance, stale_told "
+#define AGENT_COLUMNS "SELECT id, claimed, server_id, coalesce(name, id), vm_instance, stale_told "
 #define OVER "('REPLIED', 'NACKED')"
 #define OPEN "('QUEUED', 'SENT')"
 
@@ -45,45 +22,65 @@ static const struct {
 } statements[_STATEMENT_MAX] = {
     [STATEMENT_AGENT_BY_TOKEN] = {false, AGENT_COLUMNS "FROM agents WHERE token = ?"},
     [STATEMENT_AGENT_BY_ID] = {false, AGENT_COLUMNS "FROM agents WHERE id = ?"},
+    /* what begins with ?1 is between it and it with the last character there is */
     [STATEMENT_AGENT_MATCH] =
-        {false, "SELECT id, CASE WHEN id = ?1 THEN 0 WHEN server_name = ?1 THEN 1 ELSE 2 END AS how"
-                " FROM agents WHERE id = ?1 OR server_name = ?1 OR substr(id, 1, length(?1)) = ?1"
-                " ORDER BY how LIMIT 2"},
+        {false, "SELECT id, 0 AS how FROM agents WHERE id = ?1 UNION ALL"
+                " SELECT id, 1 FROM agents WHERE name = ?1 UNION ALL"
+                " SELECT id, 2 FROM (SELECT id FROM agents WHERE id > ?1"
+                " AND id < ?1 || char(0x10ffff) ORDER BY id LIMIT 2) ORDER BY how LIMIT 2"},
     [STATEMENT_AGENT_COUNT] = {false, "SELECT count(*) FROM agents"},
     [STATEMENT_AGENT_ADD] =
-        {false,
-         "INSERT INTO agents (id, server_id, server_name, token, claimed, vm_instance, created)"
-         " VALUES (?, ?, ?, ?, ?, ?, ?)"},
+        {false, "INSERT INTO agents (id, server_id, token, claimed, vm_instance, created, absent)"
+                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6"
+                " WHERE NOT EXISTS (SELECT 1 FROM agents WHERE name = ?1)"},
     [STATEMENT_AGENT_UPDATE] =
         {false, "UPDATE agents SET vm_instance = coalesce(?2, vm_instance), injected_id = ?3,"
                 " version = ?4, platform = ?5, platform_version = ?6, ipv4 = ?7, ipv6 = ?8,"
-                " features = ?9, connected = ?10 WHERE id = ?1"},
+                " features = ?9, connected = ?10, absent = NULL WHERE id = ?1"},
     [STATEMENT_AGENT_STALE] =
         {false, "UPDATE agents SET stale_told = max(0, stale_told + ?2) WHERE id = ?1"},
-    [STATEMENT_AGENT_GONE] = {true, "UPDATE agents SET disconnected = ?2 WHERE id = ?1"},
-    [STATEMENT_AGENT_NAME] =
-        {false, "UPDATE agents SET server_name = ?2 WHERE id = ?1 AND NOT EXISTS"
-                " (SELECT 1 FROM agents WHERE (server_name = ?2 OR id = ?2) AND id != ?1)"},
+    [STATEMENT_AGENT_GONE] = {true,
+                              "UPDATE agents SET disconnected = ?2, absent = ?2 WHERE id = ?1"},
+    [STATEMENT_AGENT_ALL_GONE] =
+        {true, "UPDATE agents SET absent = coalesce(connected, created) WHERE absent IS NULL"},
+    [STATEMENT_AGENT_NAME] = {false,
+                              "UPDATE agents SET name = ?2, used = 1 WHERE id = ?1 AND NOT EXISTS"
+                              " (SELECT 1 FROM agents WHERE (name = ?2 OR id = ?2) AND id != ?1)"},
+    [STATEMENT_AGENT_UNNAME] = {false, "UPDATE agents SET name = NULL WHERE id = ?"},
     [STATEMENT_AGENT_LIST] =
-        {false, "SELECT id, server_name, version, platform, platform_version, vm_instance, ipv4,"
-                " ipv6, created, connected, disconnected FROM agents ORDER BY created, id"},
+        {false, "SELECT id, coalesce(name, id), version, platform, platform_version, ipv4, ipv6,"
+                " created, connected, disconnected, claimed, vm_instance, injected_id FROM agents"
+                " ORDER BY created, id"},
+    [STATEMENT_AGENT_COUNT_UNUSED] =
+        {false, "SELECT count(*) FROM agents WHERE used = 0 AND absent IS NOT NULL"},
+    [STATEMENT_AGENT_UNUSED] = {false, "SELECT id FROM agents WHERE used = 0 AND absent IS NOT NULL"
+                                       " ORDER BY absent LIMIT 1"},
+    [STATEMENT_AGENT_REMOVE] = {false, "DELETE FROM agents WHERE id = ?"},
     [STATEMENT_REQUEST_ADD] =
-        {false, "INSERT INTO requests (guid, agent, payload, state, created, updated)"
-                " VALUES (?1, ?2, ?3, 'QUEUED', ?4, ?4)"},
+        {false,
+         "INSERT INTO requests (guid, agent, payload, payload_sha256, state, created, updated)"
+         " VALUES (?1, ?2, ?3, ?4, 'QUEUED', ?5, ?5)"},
     [STATEMENT_REQUEST_GET] =
-        {false, "SELECT agent, payload, state, reply, error, created, updated FROM requests"
+        {false, "SELECT agent, payload, state, reply, error, created, updated, payload_sha256"
+                " FROM requests"
                 " WHERE guid = ?"},
-    [STATEMENT_REQUEST_SET] =
-        {false, "UPDATE requests SET state = ?2, reply = ?3, error = ?4, updated = ?5"
+    [STATEMENT_REQUEST_NOTE] = {true, "UPDATE requests SET state = ?2, error = NULL,"
+                                      " updated = ?3 WHERE guid = ?1"},
+    /* the arguments go, since some may be secrets */
+    [STATEMENT_REQUEST_END] =
+        {false, "UPDATE requests SET state = ?2, reply = ?3, error = ?4, updated = ?5,"
+                " payload = json_object('command', json_extract(payload, '$.command'))"
                 " WHERE guid = ?1"},
-    [STATEMENT_REQUEST_NOTE] =
-        {true, "UPDATE requests SET state = ?2, reply = ?3, error = ?4, updated = ?5"
-               " WHERE guid = ?1"},
+    [STATEMENT_REQUEST_QUEUE] =
+        {false, "UPDATE requests SET state = 'QUEUED', payload = ?2, reply = NULL, error = NULL,"
+                " updated = ?3 WHERE guid = ?1"},
     [STATEMENT_REQUEST_COUNT] =
         {false, "SELECT count(*) FROM requests WHERE agent = ? AND state IN " OPEN},
     [STATEMENT_REQUEST_OPEN] = {false,
                                 "SELECT guid FROM requests WHERE agent = ? AND state IN " OPEN
                                 " ORDER BY rowid"},
+    [STATEMENT_REQUEST_ACKED] =
+        {false, "SELECT guid FROM requests WHERE agent = ? AND state = 'ACKED' ORDER BY rowid"},
     [STATEMENT_REQUEST_EXPIRE] = {true, "DELETE FROM requests WHERE state IN " OVER
                                         " AND rowid <= (SELECT max(rowid) FROM requests) - ?"},
     [STATEMENT_REQUEST_LIST] =
@@ -92,17 +89,23 @@ static const struct {
     [STATEMENT_LOG_ADD] = {true,
                            "INSERT INTO logs (agent, time, level, message) VALUES (?, ?, ?, ?)"},
     [STATEMENT_LOG_TRIM] =
-        {true, "DELETE FROM logs WHERE agent = ?1 AND id <= (SELECT id FROM logs WHERE agent = ?1"
-               " ORDER BY id DESC LIMIT 1 OFFSET ?2)"},
+        {true, "DELETE FROM logs WHERE agent = ?1 AND id <= (SELECT max(id) FROM (SELECT id,"
+               " row_number() OVER newest AS n, sum(bytes) OVER newest AS size FROM logs"
+               " WHERE agent = ?1 WINDOW newest AS (ORDER BY id DESC)) WHERE n > ?2 OR size > ?3)"},
     [STATEMENT_LOG_LIST] = {true, "SELECT agent, time, level, message FROM logs"
                                   " WHERE ?1 IS NULL OR agent = ?1 ORDER BY id DESC LIMIT ?2"},
     [STATEMENT_ALERT_LIST] = {false, "SELECT agent, time, alert FROM alerts"
                                      " WHERE ?1 IS NULL OR agent = ?1 ORDER BY id DESC LIMIT ?2"},
     [STATEMENT_ALERT_ADD] =
         {false, "INSERT OR IGNORE INTO alerts (agent, guid, time, alert) VALUES (?, ?, ?, ?)"},
-    [STATEMENT_ALERT_TRIM] = {true,
-                              "DELETE FROM alerts WHERE agent = ?1 AND id <= (SELECT id FROM alerts"
-                              " WHERE agent = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)"},
+    [STATEMENT_ALERT_TRIM] =
+        {true, "DELETE FROM alerts WHERE agent = ?1 AND id <= (SELECT max(id) FROM (SELECT id,"
+               " row_number() OVER newest AS n, sum(bytes) OVER newest AS size FROM alerts"
+               " WHERE agent = ?1 WINDOW newest AS (ORDER BY id DESC)) WHERE n > ?2 OR size > ?3)"},
+    [STATEMENT_KEPT_ALL] = {true, "SELECT bytes FROM kept WHERE agent = ''"},
+    [STATEMENT_KEPT_MOST] = {true, "SELECT agent, bytes FROM kept WHERE agent != ''"
+                                   " ORDER BY bytes DESC LIMIT 1"},
+    [STATEMENT_KEPT_REMOVE] = {true, "DELETE FROM kept WHERE agent = ?"},
 };
 
 int store_error(int sqlite_error) {
@@ -222,19 +225,6 @@ int store_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, in
     return value ? json_add(o, key, TAKE_PTR(value)) : json_add_null(o, key);
 }
 
-static int get_user_version(sqlite3 *db, int *ret) {
-    sqlite3_stmt *q = NULL;
-    int r;
-
-    r = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &q, NULL);
-    if (r == SQLITE_OK)
-        r = sqlite3_step(q);
-    if (r == SQLITE_ROW)
-        *ret = sqlite3_column_int(q, 0);
-    sqlite3_finalize(q);
-    return store_error(r);
-}
-
 static int open_connection(const char *path, const char *synchronous, sqlite3 **ret) {
     int r;
 
@@ -243,22 +233,13 @@ static int open_connection(const char *path, const char *synchronous, sqlite3 **
         return store_error(r);
     sqlite3_extended_result_codes(*ret, 1);
     (void)sqlite3_busy_timeout(*ret, 2000); /* somebody with the sqlite3 program */
-    r = sqlite3_exec(*ret, "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216", NULL,
-                     NULL, NULL);
+    r = sqlite3_exec(*ret,
+                     "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216;"
+                     " PRAGMA secure_delete = ON",
+                     NULL, NULL, NULL);
     if (r == SQLITE_OK)
         r = sqlite3_exec(*ret, synchronous, NULL, NULL, NULL);
     return store_error(r);
-}
-
-static int set_up(Store *s) {
-    int version = 0, r;
-
-    r = get_user_version(s->durable, &version);
-    if (r < 0)
-        return r;
-    if (version > SCHEMA_VERSION)
-        return -EPROTONOSUPPORT;
-    return version == 0 ? store_error(sqlite3_exec(s->durable, schema, NULL, NULL, NULL)) : 0;
 }
 
 /* SQLite would make it readable for all, and its journals take the mode of the database */
@@ -272,6 +253,7 @@ static int create_private(const char *path) {
 
 int store_open(const char *path, Store **ret) {
     _cleanup_(store_freep) Store *s = calloc(1, sizeof(*s));
+    bool newer = false;
     int r;
 
     if (!s)
@@ -282,10 +264,12 @@ int store_open(const char *path, Store **ret) {
     r = open_connection(path, "PRAGMA synchronous = FULL", &s->durable);
     if (r < 0)
         return r;
-    r = set_up(s);
-    if (r < 0)
-        return r;
+    r = store_error(store_set_up_schema(s->durable, &newer));
+    if (r < 0 || newer)
+        return r < 0 ? r : -EPROTONOSUPPORT;
     r = open_connection(path, "PRAGMA synchronous = NORMAL", &s->relaxed);
+    if (r >= 0)
+        r = store_begin_agents(s);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(s);

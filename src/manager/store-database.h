@@ -15,14 +15,21 @@ typedef enum Statement {
     STATEMENT_AGENT_UPDATE,
     STATEMENT_AGENT_STALE,
     STATEMENT_AGENT_GONE,
+    STATEMENT_AGENT_ALL_GONE,
     STATEMENT_AGENT_NAME,
+    STATEMENT_AGENT_UNNAME,
     STATEMENT_AGENT_LIST,
+    STATEMENT_AGENT_COUNT_UNUSED,
+    STATEMENT_AGENT_UNUSED,
+    STATEMENT_AGENT_REMOVE,
     STATEMENT_REQUEST_ADD,
     STATEMENT_REQUEST_GET,
-    STATEMENT_REQUEST_SET,
     STATEMENT_REQUEST_NOTE,
+    STATEMENT_REQUEST_END,
+    STATEMENT_REQUEST_QUEUE,
     STATEMENT_REQUEST_COUNT,
     STATEMENT_REQUEST_OPEN,
+    STATEMENT_REQUEST_ACKED,
     STATEMENT_REQUEST_EXPIRE,
     STATEMENT_REQUEST_LIST,
     STATEMENT_LOG_ADD,
@@ -31,6 +38,9 @@ typedef enum Statement {
     STATEMENT_ALERT_ADD,
     STATEMENT_ALERT_LIST,
     STATEMENT_ALERT_TRIM,
+    STATEMENT_KEPT_ALL,
+    STATEMENT_KEPT_MOST,
+    STATEMENT_KEPT_REMOVE,
     _STATEMENT_MAX,
 } Statement;
 
@@ -38,6 +48,7 @@ struct Store {
     sqlite3 *durable; /* synchronous=FULL: what is promised to somebody */
     sqlite3 *relaxed; /* synchronous=NORMAL: what may be lost in a power failure */
     sqlite3_stmt *statements[_STATEMENT_MAX];
+    int64_t n_agents;
 };
 
 int store_error(int sqlite_error) _const_;
@@ -65,3 +76,5 @@ int store_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int c
 int store_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
 
 int64_t store_now(void);
+/* store-agent.c: nobody is connected yet. */
+int store_begin_agents(Store *s);

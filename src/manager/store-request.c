@@ -2,8 +2,12 @@
 /* Requests, console lines and alerts. */
 #include "manager/store-request.h"
 
+#include <stdio.h>
+
 #include "manager/limits.h"
 #include "manager/store-database.h"
+
+#define TRIMS_AT_ONCE 4
 
 void stored_request_done(StoredRequest *r) {
     free(r->agent);
@@ -14,8 +18,12 @@ void stored_request_done(StoredRequest *r) {
 }
 
 int store_add_request(Store *s, const char *guid, const char *agent, const char *payload) {
+    char hash[SHA256_HEX_SIZE];
+
+    sha256_hex(payload, strlen(payload), hash);
     (void)store_execute(s, STATEMENT_REQUEST_EXPIRE, "i", (int64_t)REQUESTS_KEPT);
-    return store_execute(s, STATEMENT_REQUEST_ADD, "ttti", guid, agent, payload, store_now());
+    return store_execute(s, STATEMENT_REQUEST_ADD, "tttti", guid, agent, payload, hash,
+                         store_now());
 }
 
 int store_get_request(Store *s, const char *guid, StoredRequest *ret) {
@@ -37,6 +45,8 @@ int store_get_request(Store *s, const char *guid, StoredRequest *ret) {
     request.state = order_state_from_string(strempty((const char *)sqlite3_column_text(q, 2)));
     if (request.state < 0)
         return -EUCLEAN;
+    (void)snprintf(request.payload_sha256, sizeof(request.payload_sha256), "%s",
+                   strempty((const char *)sqlite3_column_text(q, 7)));
     request.created = sqlite3_column_int64(q, 5);
     request.updated = sqlite3_column_int64(q, 6);
     *ret = request;
@@ -44,12 +54,25 @@ int store_get_request(Store *s, const char *guid, StoredRequest *ret) {
     return 0;
 }
 
+bool stored_request_is(const StoredRequest *r, const char *payload) {
+    char hash[SHA256_HEX_SIZE];
+
+    sha256_hex(payload, strlen(payload), hash);
+    return streq(hash, r->payload_sha256);
+}
+
 int store_set_request(Store *s, const char *guid, OrderState state, const char *reply,
                       const char *error) {
-    bool durable = order_is_over(state) || state == ORDER_QUEUED;
+    assert(state != ORDER_QUEUED);
+    if (order_is_over(state))
+        return store_execute(s, STATEMENT_REQUEST_END, "tttti", guid, order_state_to_string(state),
+                             reply, error, store_now());
+    return store_execute(s, STATEMENT_REQUEST_NOTE, "tti", guid, order_state_to_string(state),
+                         store_now());
+}
 
-    return store_execute(s, durable ? STATEMENT_REQUEST_SET : STATEMENT_REQUEST_NOTE, "tttti", guid,
-                         order_state_to_string(state), reply, error, store_now());
+int store_queue_request(Store *s, const char *guid, const char *payload) {
+    return store_execute(s, STATEMENT_REQUEST_QUEUE, "tti", guid, payload, store_now());
 }
 
 int64_t store_count_open_requests(Store *s, const char *agent) {
@@ -62,29 +85,47 @@ int64_t store_count_open_requests(Store *s, const char *agent) {
     return r < 0 ? r : sqlite3_column_int64(q, 0);
 }
 
-int store_list_open_requests(Store *s, const char *agent, char ***ret) {
+void free_guids(char **list) {
+    for (char **g = list; g && *g; g++)
+        free(*g);
+    free(list);
+}
+
+static int append_guid(char ***list, size_t *n, sqlite3_stmt *q) {
+    char **grown = reallocarray(*list, *n + 2, sizeof(*grown));
+
+    if (!grown)
+        return -ENOMEM;
+    *list = grown;
+    grown[*n] = grown[*n + 1] = NULL;
+    return store_column_dup(q, 0, &grown[(*n)++]);
+}
+
+static int list_guids(Store *s, Statement statement, const char *agent, char ***ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    int64_t n = store_count_open_requests(s, agent);
-    char **list;
-    size_t i = 0;
+    char **list = calloc(1, sizeof(*list));
+    size_t n = 0;
     int r;
 
-    if (n < 0)
-        return (int)n;
-    list = calloc((size_t)n + 1, sizeof(*list));
     if (!list)
         return -ENOMEM;
-    r = store_query(s, STATEMENT_REQUEST_OPEN, &q, "t", agent);
-    while (r >= 0 && i < (size_t)n && (r = store_step(q)) > 0)
-        r = store_column_dup(q, 0, &list[i++]);
+    r = store_query(s, statement, &q, "t", agent);
+    while (r >= 0 && (r = store_step(q)) > 0)
+        r = append_guid(&list, &n, q);
     if (r < 0) {
-        for (i = 0; list[i]; i++)
-            free(list[i]);
-        free(list);
+        free_guids(list);
         return r;
     }
     *ret = list;
     return 0;
+}
+
+int store_list_open_requests(Store *s, const char *agent, char ***ret) {
+    return list_guids(s, STATEMENT_REQUEST_OPEN, agent, ret);
+}
+
+int store_list_acked_requests(Store *s, const char *agent, char ***ret) {
+    return list_guids(s, STATEMENT_REQUEST_ACKED, agent, ret);
 }
 
 static int append_row(struct json_object *list, struct json_object **ret) {
@@ -199,11 +240,52 @@ int store_add_alert(Store *s, const char *agent, const char *id, const char *jso
     return MIN(store_execute(s, STATEMENT_ALERT_ADD, "ttit", agent, id, store_now(), json), 0);
 }
 
-int store_trim(Store *s, const char *agent) {
+static int trim_agent(Store *s, const char *agent, unsigned lines, size_t lines_size,
+                      unsigned alerts, size_t alerts_size) {
     int r;
 
-    r = store_execute(s, STATEMENT_LOG_TRIM, "ti", agent, (int64_t)LOG_LINES_MAX);
+    r = store_execute(s, STATEMENT_LOG_TRIM, "tii", agent, (int64_t)lines, (int64_t)lines_size);
     if (r >= 0)
-        r = store_execute(s, STATEMENT_ALERT_TRIM, "ti", agent, (int64_t)ALERTS_MAX);
+        r = store_execute(s, STATEMENT_ALERT_TRIM, "tii", agent, (int64_t)alerts,
+                          (int64_t)alerts_size);
     return MIN(r, 0);
+}
+
+static int get_kept(Store *s, Statement statement, int column, int64_t *ret_size, char **ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    int r;
+
+    r = store_query(s, statement, &q, "");
+    if (r >= 0)
+        r = store_step(q);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    *ret_size = sqlite3_column_int64(q, column);
+    return ret ? store_column_dup(q, 0, ret) : 0;
+}
+
+/* Whoever fills the store pays for it, and those that have little keep it. */
+static int trim_greediest(Store *s) {
+    _cleanup_free_ char *agent = NULL;
+    int64_t size;
+    int r;
+
+    r = get_kept(s, STATEMENT_KEPT_MOST, 1, &size, &agent);
+    if (r >= 0)
+        r = trim_agent(s, agent, LOG_LINES_MAX, (size_t)size / 4, ALERTS_MAX, (size_t)size / 4);
+    return r;
+}
+
+int store_trim(Store *s, const char *agent, int64_t size_max) {
+    int64_t size;
+    int r;
+
+    r = trim_agent(s, agent, LOG_LINES_MAX, LOG_SIZE_MAX, ALERTS_MAX, ALERTS_SIZE_MAX);
+    for (int i = 0; r >= 0 && i < TRIMS_AT_ONCE; i++) {
+        r = get_kept(s, STATEMENT_KEPT_ALL, 0, &size, NULL);
+        if (r < 0 || size <= size_max)
+            break;
+        r = trim_greediest(s);
+    }
+    return r;
 }

@@ -23,6 +23,7 @@ int store_list_log(Store *s, const char *agent, int n, struct json_object **ret)
 int store_list_alerts(Store *s, const char *agent, int n, struct json_object **ret);
 /* Durable on return; a repeated one changes nothing. */
 int store_add_alert(Store *s, const char *agent, const char *id, const char *json);
-/* Of the agent's console lines and alerts the newest LOG_LINES_MAX and ALERTS_MAX stay. Reads as
- * many rows of an index. */
-int store_trim(Store *s, const char *agent);
+/* Of the agent's console lines and alerts the newest stay, by number and by size
+ * (manager/limits.h). Where all agents' together are larger than `size_max`, the oldest of the
+ * agent that has most go, a few agents at a time. Reads an index. */
+int store_trim(Store *s, const char *agent, int64_t size_max);

@@ -15,6 +15,7 @@
 #include "manager/limits.h"
 #include "manager/store-agent.h"
 #include "manager/store-request.h"
+#include "proto/peer-text.h"
 #include "proto/text.h"
 
 #define AGENT "agent-1"
@@ -51,7 +52,7 @@ static void add_agent(Store *s, const char *id) {
     Offer o = {};
 
     sha256_hex(id, strlen(id), o.token_sha256);
-    CHECK(store_add_agent(s, id, "1", id, &o) >= 0);
+    CHECK(store_add_agent(s, id, "1", &o) >= 0);
 }
 
 static void add_request(Store *s, OrderState state) {
@@ -160,7 +161,7 @@ static void check_store(Store *s) {
         struct json_object *agent = json_object_array_get_idx(agents, i);
         const char *name = json_get_string(agent, "name");
 
-        CHECK(name && *name && strlen(name) <= OFFER_FIELD_MAX);
+        CHECK(name && *name && !peer_text_fault(name, strlen(name)));
     }
     CHECK(store_list_requests(s, NULL, 1000, &requests) >= 0);
     CHECK(json_object_array_length(requests) >= _ORDER_STATE_MAX);

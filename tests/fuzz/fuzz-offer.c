@@ -6,9 +6,10 @@
 #include "manager/limits.h"
 #include "manager/offer.h"
 #include "proto/handshake.h"
+#include "proto/peer-text.h"
 
 static void check_field(const char *text) {
-    CHECK(!text || (*text && strlen(text) <= OFFER_FIELD_MAX));
+    CHECK(!text || (*text && !peer_text_fault(text, strlen(text))));
 }
 
 static size_t count(struct json_object *list) {
@@ -19,8 +20,7 @@ static size_t count(struct json_object *list) {
 static void check_addresses(struct json_object *list) {
     CHECK(count(list) <= OFFER_ADDRESSES_MAX);
     for (size_t i = 0; i < count(list); i++)
-        CHECK(strlen(json_object_get_string(json_object_array_get_idx(list, i))) <=
-              OFFER_FIELD_MAX);
+        CHECK(!peer_text_fault_within(json_object_array_get_idx(list, i)));
 }
 
 static void check_offer(const Offer *o) {
@@ -35,8 +35,8 @@ static void check_offer(const Offer *o) {
     check_addresses(o->ipv4);
     check_addresses(o->ipv6);
     CHECK(!o->features || json_object_is_type(o->features, json_type_object));
-    CHECK(offer_compare_addresses(o, o) ==
-          (count(o->ipv4) + count(o->ipv6) > 0 ? ADDRESSES_SHARED : ADDRESSES_UNKNOWN));
+    CHECK((offer_compare_addresses(o, o) == ADDRESSES_UNKNOWN) ==
+          (count(o->ipv4) + count(o->ipv6) == 0));
 }
 
 /* NULL-terminated; the strings are the list's. */

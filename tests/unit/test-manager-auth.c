@@ -65,6 +65,59 @@ static void test_addresses(void) {
     check_addresses(AUTH_PROBE, "[\"192.0.2.1\"]", "[\"192.0.2.2\"]");
 }
 
+/* Two machines that have one of these, and another one each, are told apart. */
+static void test_addresses_of_many(void) {
+    static const char *const many[] = {
+        "127.0.0.1",  "127.1.2.3",  "0.0.0.0",       "169.254.10.20", "224.0.0.1", "10.0.2.15",
+        "172.17.0.1", "172.18.0.1", "192.168.122.1", "10.88.0.1",     "10.42.0.0",
+    };
+    static const char *const many_ipv6[] = {
+        "::",      "::1",     "fe80::1",          "fe80::5054:ff:fe12:3456%eth0",
+        "ff02::1", "fd00::1", "::ffff:127.0.0.1", "::ffff:172.17.0.1",
+    };
+    static const char *const own[] = {
+        "192.0.2.1", "10.1.2.3", "172.17.0.2", "172.32.0.1", "10.0.2.16", "100.64.0.1",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(many); i++) {
+        g_autofree char *ours = g_strdup_printf("[\"%s\",\"192.0.2.1\"]", many[i]);
+        g_autofree char *theirs = g_strdup_printf("[\"192.0.2.2\",\"%s\"]", many[i]);
+        g_autofree char *alone = g_strdup_printf("[\"%s\"]", many[i]);
+
+        check_addresses(AUTH_PROBE, ours, theirs);
+        check_addresses(AUTH_PROBE, alone, alone);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(many_ipv6); i++) {
+        g_autofree char *alone = g_strdup_printf("[\"%s\"]", many_ipv6[i]);
+
+        check_addresses(AUTH_PROBE, alone, alone);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(own); i++) {
+        g_autofree char *both = g_strdup_printf("[\"%s\",\"172.17.0.1\"]", own[i]);
+
+        check_addresses(AUTH_KNOWN, both, both);
+    }
+    check_addresses(AUTH_KNOWN, "[\"2001:db8::1\"]", "[\"2001:db8::1\"]");
+    check_addresses(AUTH_KNOWN, "[\"fd12:3456::5054:1\"]", "[\"fd12:3456::5054:1\"]");
+    check_addresses(AUTH_PROBE, "[\"nonsense\"]", "[\"nonsense\"]");
+}
+
+/* Copies that push each other out, whatever they have in common; a server that is elsewhere now is
+ * told apart as before. */
+static void test_contested(void) {
+    Offer connected = {.vm_instance = "i-1"};
+    AuthFacts f = {.owner_id = "a", .owner_instance = "i-1", .id_exists = true};
+
+    f.is_contested = true; /* by nobody who is connected */
+    check(AUTH_KNOWN, f, "a", "i-1");
+    f.connected = &connected;
+    check(AUTH_PROBE, f, "a", "i-1");
+    check(AUTH_PROBE, f, "a", NULL);
+    check(AUTH_STALE, f, "a", "i-2");
+    f.id_exists = true;
+    check(AUTH_UNAUTHORIZED, f, "b", "i-1");
+}
+
 /* Every combination has a verdict, and a token that is known never makes a new agent. */
 static void test_all(void) {
     static const char *const names[] = {NULL, "a", "b"};
@@ -95,6 +148,8 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/manager/auth/known-token", test_known_token);
     g_test_add_func("/manager/auth/instance", test_instance);
     g_test_add_func("/manager/auth/addresses", test_addresses);
+    g_test_add_func("/manager/auth/addresses-of-many", test_addresses_of_many);
+    g_test_add_func("/manager/auth/contested", test_contested);
     g_test_add_func("/manager/auth/all", test_all);
     return g_test_run();
 }

@@ -43,7 +43,7 @@ static int add_agent(Fixture *f, const char *id, const char *token) {
     Offer o = {.agent_id = "claimed"};
 
     g_strlcpy(o.token_sha256, token, sizeof(o.token_sha256));
-    return store_add_agent(f->store, id, "server", id, &o);
+    return store_add_agent(f->store, id, "server", &o);
 }
 
 static void match(Fixture *f, const char *text, int expected, const char *id) {
@@ -68,6 +68,9 @@ static void test_agents(Fixture *f, const void *data) {
     stored_agent_done(&a);
 
     match(f, "agent-ab", 0, "agent-ab");
+    match(f, "agent-ac", 0, "agent-ac");
+    match(f, "agent-acx", -ENOENT, NULL);
+    match(f, "agent", -ENOTUNIQ, NULL);
     match(f, "agent-a", -ENOTUNIQ, NULL);
     match(f, "nobody", -ENOENT, NULL);
     match(f, "agent-a%", -ENOENT, NULL);
@@ -75,6 +78,12 @@ static void test_agents(Fixture *f, const void *data) {
     match(f, "web", 0, "agent-ac");
     g_assert_cmpint(store_name_agent(f->store, "agent-ab", "web"), ==, -EEXIST);
     g_assert_cmpint(store_name_agent(f->store, "agent-ab", "agent-ac"), ==, -EEXIST);
+    g_assert_cmpint(store_name_agent(f->store, "agent-ab", "agent-ae"), ==, 0);
+    g_assert_cmpint(add_agent(f, "agent-ae", "t4"), ==, -EEXIST); /* that is a name */
+    g_assert_cmpint(store_name_agent(f->store, "agent-ac", NULL), ==, 0);
+    match(f, "web", -ENOENT, NULL);
+    g_assert_cmpint(store_name_agent(f->store, "agent-ab", "web"), ==, 0);
+    match(f, "web", 0, "agent-ab");
 }
 
 static void test_requests(Fixture *f, const void *data) {
@@ -115,10 +124,39 @@ static void test_trim(Fixture *f, const void *data) {
         g_assert_cmpint(store_add_log(f->store, "a", "INFO", "line", &time), ==, 0);
         g_assert_cmpint(store_add_log(f->store, "b", "INFO", "line", &time), ==, 0);
     }
-    g_assert_cmpint(store_trim(f->store, "a"), ==, 0);
+    g_assert_cmpint(store_trim(f->store, "a", KEPT_SIZE_MAX), ==, 0);
     assert_lines(f, "a", LOG_LINES_MAX);
     assert_lines(f, "b", LOG_LINES_MAX + 3);
-    g_assert_cmpint(store_trim(f->store, "c"), ==, 0);
+    g_assert_cmpint(store_trim(f->store, "c", KEPT_SIZE_MAX), ==, 0);
+}
+
+static int64_t kept(Fixture *f, const char *agent) {
+    struct json_object *lines = NULL;
+    size_t size = 0;
+
+    g_assert_cmpint(store_list_log(f->store, agent, 100000, &lines), ==, 0);
+    for (size_t i = 0; i < json_object_array_length(lines); i++)
+        size += strlen(json_get_string(json_object_array_get_idx(lines, i), "message"));
+    json_object_put(lines);
+    return (int64_t)size;
+}
+
+/* Too much of all together costs the one that has most, and not the one that has little. */
+static void test_trim_all(Fixture *f, const void *data) {
+    g_autofree char *line = g_strnfill(1000, 'x');
+    int64_t time;
+
+    for (unsigned i = 0; i < 200; i++) {
+        g_assert_cmpint(store_add_log(f->store, "greedy", "INFO", line, &time), ==, 0);
+        if (i % 20 == 0)
+            g_assert_cmpint(store_add_log(f->store, "modest", "INFO", line, &time), ==, 0);
+    }
+    g_assert_cmpint(store_trim(f->store, "other", 210000), ==, 0);
+    g_assert_cmpint(kept(f, "greedy"), ==, 200000);
+    g_assert_cmpint(store_trim(f->store, "modest", 100000), ==, 0);
+    g_assert_cmpint(kept(f, "greedy"), <=, 90000);
+    g_assert_cmpint(kept(f, "greedy"), >, 0);
+    g_assert_cmpint(kept(f, "modest"), ==, 10000);
 }
 
 static void test_damaged(Fixture *f, const void *data) {
@@ -135,6 +173,7 @@ int main(int argc, char *argv[]) {
     ADD("/manager/store/agents", test_agents);
     ADD("/manager/store/requests", test_requests);
     ADD("/manager/store/trim", test_trim);
+    ADD("/manager/store/trim-all", test_trim_all);
     ADD("/manager/store/damaged", test_damaged);
     return g_test_run();
 }
