@@ -59,10 +59,12 @@
 #define COMMAND_FILE_NAME_MAX ((size_t)64)
 #define COMMAND_ARGUMENTS_MAX 32u
 #define COMMAND_SECRETS_MAX 8u /* of them as files: dbus-daemon takes 16 in a message */
+#define JOB_USER_NAME_MAX 31u  /* of the user of a command, as useradd has it */
 #define JOB_INPUT_MAX ((size_t)8 * 1024 * 1024)   /* on a job's standard input */
 #define JOB_SECRETS_SIZE_MAX ((size_t)768 * 1024) /* all together; systemd takes 1 MiB */
 #define JOB_LINE_MAX ((size_t)8192)               /* of a job's line for the console */
-#define JOB_LINES_MAX 50u /* of a job's files, and of its calls, in a second */
+#define JOB_LINES_MAX 50u                   /* of a job's files, and of its calls, in a second */
+#define JOB_READ_MAX ((uint64_t)512 * 1024) /* of a job's file, looked at in one go */
 #define JOB_LINES_BEHIND_MAX ((uint64_t)64 * 1024) /* that are told later; older ones are not */
 #define JOB_PROGRESS_SIZE ((size_t)256)
 #define FILE_WATCH_LOOKS_MAX 5u /* at what jobs write, in a tenth of a second */

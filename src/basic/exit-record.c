@@ -12,6 +12,10 @@
 #define OUTPUT_MAX "OUTPUT_MAX"
 #define SIGNAL_MAX 64
 #define ERRNO_MAX 4095
+/* as a shell has it */
+#define EXIT_CANNOT_START 126
+#define EXIT_NOT_FOUND 127
+#define EXIT_SIGNAL_BASE 128
 
 typedef enum FieldType {
     FIELD_KIND,
@@ -60,6 +64,17 @@ static const char *const reason_names[_EXIT_REASON_MAX] = {
 
 const char *exit_kind_to_string(ExitKind kind) {
     return kind >= 0 && kind < _EXIT_KIND_MAX ? kind_names[kind] : NULL;
+}
+
+int exit_record_get_exit_status(const ExitRecord *r) {
+    switch (r->kind) {
+    case EXIT_KIND_EXITED:
+        return r->status;
+    case EXIT_KIND_KILLED:
+        return EXIT_SIGNAL_BASE + r->status;
+    default:
+        return r->status == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_START;
+    }
 }
 
 static ExitKind kind_from_string(const char *s) {

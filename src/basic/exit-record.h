@@ -59,8 +59,11 @@ void exit_record_claim(uint64_t output_max, char ret[static EXIT_RECORD_CLAIM_SI
 /* From a record that may be no more than the claim, or empty, or garbage. */
 uint64_t exit_record_get_output_max(const char *text, size_t size);
 
+/* With what dcm-run ends that writes this record. */
+int exit_record_get_exit_status(const ExitRecord *r) _pure_;
+
 int exit_record_render(const ExitRecord *r, char **ret);
 
-/* -ENODATA: none, or not complete. -EBADMSG: complete, but nothing that exit_record_render() makes;
- * a job can write to its own record. */
+/* -ENODATA: none, or not complete. -EBADMSG: complete, but nothing that exit_record_render() makes.
+ */
 int exit_record_parse(const char *text, size_t size, ExitRecord *ret);

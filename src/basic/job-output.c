@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A summary comes from a record that the job could have forged, and a file may be shorter than its
- * summary says after a power loss: bytes that the file does not have are bytes left out. */
+/* A file may be shorter than its summary says after a power loss: bytes that the file does not have
+ * are bytes left out. */
 #include "basic/job-output.h"
 
 #include <fcntl.h>
@@ -27,7 +27,7 @@ static int open_stream(int dir_fd, const char *name) {
     return fd < 0 ? -errno : fd;
 }
 
-/* What the job may have made of it is no reason not to read its output. */
+/* One that cannot be read is no reason not to read the output. */
 static void read_record(int dir_fd, bool is_stdout, JobOutput *o) {
     _cleanup_free_ char *text = NULL;
     ExitRecord record;
@@ -38,6 +38,22 @@ static void read_record(int dir_fd, bool is_stdout, JobOutput *o) {
     o->max = exit_record_get_output_max(strempty(text), size);
     if (o->has_ended)
         o->summary = is_stdout ? record.out : record.err;
+}
+
+/* The record says nothing of it: what can be read is said by the line behind the ring. Of a job
+ * that was started by an older version the file is what the script wrote to it: a head without end.
+ */
+int job_output_open_log(int dir_fd, JobOutput *ret) {
+    JobOutput o = {.fd = open_stream(dir_fd, "log")};
+
+    if (o.fd < 0)
+        return o.fd;
+    read_record(dir_fd, false, &o);
+    o.has_ended = false;
+    if (faccessat(dir_fd, "log-pipe", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        o.max = UINT64_MAX;
+    *ret = o;
+    return 0;
 }
 
 int job_output_open(int dir_fd, const char *name, const ExitRecord *record, JobOutput *ret) {

@@ -24,7 +24,7 @@ typedef struct JobOutputExtent {
 } JobOutputExtent;
 
 /* How far the ring may have been written over since the line behind it was. */
-#define JOB_OUTPUT_SLACK ((size_t)64 * 1024)
+#define JOB_OUTPUT_SLACK ((size_t)32 * 1024)
 #define JOB_OUTPUT_EXTENT_SIZE 64
 /* The line, and where it is. An error is one more way to lose bytes that could be read. */
 void job_output_write_extent(int fd, uint64_t max, const JobOutputExtent *e);
@@ -42,6 +42,8 @@ typedef struct JobOutput {
 /* `name` is stdout or stderr. `record` NULL: what there is of one in the directory. -ENOENT: it is
  * not kept, or never was. */
 int job_output_open(int dir_fd, const char *name, const ExitRecord *record, JobOutput *ret);
+/* The lines that the job wrote to DCM_LOG_FILE; also after its end. */
+int job_output_open_log(int dir_fd, JobOutput *ret);
 void job_output_done(JobOutput *o);
 
 /* Bytes of the stream from an offset on, as far as they were kept: into buf, which has room for

@@ -48,6 +48,13 @@ bool command_name_is_valid(const char *name) {
     return true;
 }
 
+bool command_file_has_secret(const CommandFile *f) {
+    for (size_t i = 0; i < f->n_arguments; i++)
+        if (f->arguments[i].secret)
+            return true;
+    return false;
+}
+
 bool argument_is_file(const Argument *a) {
     return a->secret || a->type == ARGUMENT_BASE64;
 }
@@ -96,6 +103,17 @@ static int set_worker_path(CommandFile *f, const char *value) {
     return sd_bus_object_path_is_valid(value) > 0 ? keep(f, value, &f->worker_path) : -EINVAL;
 }
 
+/* Not one of the agent's own, whose files and rights would be the command's then. */
+static int set_user(CommandFile *f, const char *value) {
+    const size_t size = strlen(value);
+    bool ok = size > 0 && size <= JOB_USER_NAME_MAX && !isdigit((unsigned char)value[0]) &&
+              value[0] != '-' && strncmp(value, "dcm-", strlen("dcm-")) != 0;
+
+    for (const char *p = value; *p && ok; p++)
+        ok = isalnum((unsigned char)*p) || strchr("_-", *p);
+    return ok ? keep(f, value, &f->user) : -EINVAL;
+}
+
 static int set_command(CommandFile *f, const char *name, const char *value) {
     if (streq(name, "kind"))
         return parse_choice(value, "normal", "long", &f->is_long);
@@ -108,7 +126,7 @@ static int set_command(CommandFile *f, const char *name, const char *value) {
     if (streq(name, "worker_path"))
         return set_worker_path(f, value);
     if (streq(name, "user"))
-        return parse_choice(value, "dcm", "root", &f->as_root);
+        return set_user(f, value);
     if (streq(name, "input"))
         return parse_choice(value, "arguments", "json", &f->json_input);
     if (streq(name, "output"))
@@ -264,6 +282,8 @@ static int complete(CommandFile *f, const char *name) {
     int r;
 
     r = keep(f, name, &f->name);
+    if (r >= 0 && !f->user)
+        r = keep(f, JOB_USER, &f->user);
     if (r < 0)
         return r;
     if (f->worker) {

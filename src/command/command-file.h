@@ -12,11 +12,14 @@
 /* those of the packages, which one of the same name above shadows */
 #define SHIPPED_COMMANDS_DIRECTORY PKGLIBDIR "/commands.d"
 
+#define JOB_USER "dcm" /* as whom a command runs, unless something else is said */
+
 typedef struct CommandFile {
     const char *name, *help;
     const char *script;               /* a name, or an absolute path; NULL: a worker does it */
     const char *worker, *worker_path; /* bus name and object path */
-    bool is_long, as_root;
+    const char *user; /* the agent's own for jobs, root, or another one of the machine */
+    bool is_long;
     bool json_input;   /* arguments as a JSON object on standard input, not as positional ones */
     bool reply_output; /* standard output is the reply object */
     Argument *arguments;
@@ -42,6 +45,9 @@ void command_file_get_limits(const CommandFile *f, JobLimits *ret);
 
 /* Whether the value reaches the script as a file, whose path stands in its place. */
 bool argument_is_file(const Argument *a) _pure_;
+
+/* Whether one of its values must be seen by its job alone. */
+bool command_file_has_secret(const CommandFile *f) _pure_;
 
 /* 1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter or a digit. */
 bool command_name_is_valid(const char *name) _pure_;

@@ -14,7 +14,6 @@
 
 struct Follower {
     FollowerKind kind;
-    int fd; /* of the log */
     JobOutput output;
     FileWatch *changes;
     uint64_t offset;
@@ -26,27 +25,13 @@ struct Follower {
 };
 
 static const char *const names[] = {
-    [FOLLOWER_LOG] = "log",
     [FOLLOWER_STDOUT] = "stdout",
     [FOLLOWER_STDERR] = "stderr",
 };
 
-static uint64_t get_end(Follower *f) {
-    struct stat st;
-
-    if (f->kind != FOLLOWER_LOG)
-        return job_output_get_end(&f->output);
-    return fstat(f->fd, &st) < 0 ? f->offset : (uint64_t)st.st_size;
-}
-
-static ssize_t read_at(Follower *f, char *buf, size_t size, uint64_t *ret_offset) {
-    ssize_t n;
-
-    if (f->kind != FOLLOWER_LOG)
-        return job_output_read_at(&f->output, f->offset, buf, size, ret_offset);
-    *ret_offset = f->offset;
-    n = pread(f->fd, buf, size, (off_t)f->offset);
-    return n < 0 ? -errno : n;
+static int open_file(Follower *f) {
+    return f->kind == FOLLOWER_LOG ? job_output_open_log(f->dir_fd, &f->output)
+                                   : job_output_open(f->dir_fd, names[f->kind], NULL, &f->output);
 }
 
 static void tell(Follower *f, const char *line, size_t size) {
@@ -60,11 +45,10 @@ static void tell(Follower *f, const char *line, size_t size) {
 
 /* How many bytes of the buffer are a line, or of one what is told or left out; 0: not all of it is
  * there. */
-static size_t take_line(Follower *f, const char *buf, size_t size, bool is_last, bool *ret_told) {
+static size_t take_line(Follower *f, const char *buf, size_t size, bool is_last) {
     const char *end = memchr(buf, '\n', size);
     size_t length = end ? (size_t)(end - buf) : size;
 
-    *ret_told = false;
     if (f->skipping) {
         f->skipping = !end;
         return length + (end ? 1 : 0);
@@ -74,55 +58,70 @@ static size_t take_line(Follower *f, const char *buf, size_t size, bool is_last,
     else if (!end && !is_last)
         return 0;
     tell(f, buf, length);
-    *ret_told = length > 0;
     f->skipping = (!end && !is_last) || (end && length < (size_t)(end - buf));
     return length + (end && !f->skipping ? 1 : 0);
+}
+
+/* Gives out what is in the buffer. Returns how much of it that is. */
+static size_t take_lines(Follower *f, const char *buf, size_t size, bool is_last, unsigned *n) {
+    size_t done = 0, k;
+
+    while (*n > 0 && done < size) {
+        k = take_line(f, buf + done, size - done, is_last);
+        if (k == 0)
+            break;
+        *n -= 1;
+        done += k;
+    }
+    return done;
+}
+
+/* What was written over meanwhile is left out, up to the next line. */
+static ssize_t read_next(Follower *f, char *buf, size_t size) {
+    uint64_t offset = f->offset;
+    ssize_t n;
+
+    n = job_output_read_at(&f->output, f->offset, buf, size, &offset);
+    if (n <= 0)
+        return n;
+    f->skipping = f->skipping || offset != f->offset;
+    f->offset = offset;
+    return n;
 }
 
 int follower_read(Follower *f, unsigned *n) {
     char buf[2 * JOB_LINE_MAX];
 
-    if (f->kind == FOLLOWER_LOG && get_end(f) < f->offset)
-        f->offset = 0; /* the job has emptied it */
-    for (;;) {
-        uint64_t offset = f->offset;
-        ssize_t size = read_at(f, buf, sizeof(buf), &offset);
-        size_t done = 0;
+    if (f->kind == FOLLOWER_LOG && job_output_get_end(&f->output) < f->offset)
+        f->offset = 0; /* a job that an older version has started can empty it */
+    for (uint64_t read = 0; read < JOB_READ_MAX;) {
+        ssize_t size = read_next(f, buf, sizeof(buf));
+        size_t done;
 
         if (size <= 0)
             return 0;
-        f->offset = offset;
-        while (done < (size_t)size) {
-            bool is_last = f->ended && (size_t)size < sizeof(buf), told;
-            size_t k;
-
-            if (*n == 0)
-                return 1;
-            k = take_line(f, buf + done, (size_t)size - done, is_last, &told);
-            if (k == 0)
-                break;
-            *n -= told;
-            done += k;
-            f->offset += k;
-        }
+        done = take_lines(f, buf, (size_t)size, f->ended && (size_t)size < sizeof(buf), n);
+        f->offset += done;
+        read += done;
+        if (*n == 0)
+            return 1;
         if (done == 0)
             return 0;
     }
+    return 1;
 }
 
 /* The output files are different then: the exit record says what is in them. */
 void follower_end(Follower *f) {
     f->ended = true;
     f->changes = file_watch_free(f->changes);
-    if (f->kind == FOLLOWER_LOG)
-        return;
     job_output_done(&f->output);
-    if (job_output_open(f->dir_fd, names[f->kind], NULL, &f->output) < 0)
+    if (open_file(f) < 0)
         f->output = JOB_OUTPUT_INIT;
 }
 
 uint64_t follower_skip(Follower *f, uint64_t keep) {
-    uint64_t end = get_end(f), skipped;
+    uint64_t end = job_output_get_end(&f->output), skipped;
 
     if (end <= f->offset || end - f->offset <= keep)
         return 0;
@@ -142,13 +141,6 @@ static void on_change(void *userdata) {
     f->callbacks.on_ready(f, f->userdata);
 }
 
-static int open_file(Follower *f) {
-    if (f->kind != FOLLOWER_LOG)
-        return job_output_open(f->dir_fd, names[f->kind], NULL, &f->output);
-    f->fd = openat(f->dir_fd, names[f->kind], O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    return f->fd < 0 ? -errno : 0;
-}
-
 int follower_new(FileWatches *watches, int dir_fd, FollowerKind kind, uint64_t offset,
                  const FollowerCallbacks *callbacks, void *userdata, Follower **ret) {
     Follower *f = calloc(1, sizeof(*f));
@@ -157,7 +149,6 @@ int follower_new(FileWatches *watches, int dir_fd, FollowerKind kind, uint64_t o
     if (!f)
         return -ENOMEM;
     *f = (Follower){.kind = kind,
-                    .fd = -1,
                     .dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3),
                     .output = JOB_OUTPUT_INIT,
                     .offset = offset,
@@ -165,8 +156,7 @@ int follower_new(FileWatches *watches, int dir_fd, FollowerKind kind, uint64_t o
                     .userdata = userdata};
     r = f->dir_fd < 0 ? -errno : open_file(f);
     if (r >= 0)
-        r = file_watch_new(watches, kind == FOLLOWER_LOG ? f->fd : f->output.fd, on_change, f,
-                           &f->changes);
+        r = file_watch_new(watches, f->output.fd, on_change, f, &f->changes);
     if (r < 0) {
         follower_free(f);
         return r;
@@ -180,7 +170,6 @@ Follower *follower_free(Follower *f) {
         return NULL;
     file_watch_free(f->changes);
     job_output_done(&f->output);
-    safe_close(f->fd);
     safe_close(f->dir_fd);
     free(f);
     return NULL;

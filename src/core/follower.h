@@ -21,7 +21,8 @@ int follower_new(FileWatches *watches, int dir_fd, FollowerKind kind, uint64_t o
                  const FollowerCallbacks *callbacks, void *userdata, Follower **ret);
 Follower *follower_free(Follower *f);
 
-/* Gives out at most *n whole lines, and takes them from *n. 1: there are more; 0: there are not. */
+/* Gives out at most *n whole lines, empty ones counted, of about JOB_READ_MAX bytes, and takes them
+ * from *n. 1: there may be more; 0: there are not. */
 int follower_read(Follower *f, unsigned *n);
 /* The job has ended: its last line is one, also without an end. */
 void follower_end(Follower *f);

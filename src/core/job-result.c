@@ -164,12 +164,17 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
     return build(dir_fd, return_code, record, note, ret);
 }
 
-int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
-                        struct json_object **ret) {
+bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) {
+    return status->main_code == 0 || (status->main_code == CLD_EXITED &&
+                                      status->main_status == exit_record_get_exit_status(record));
+}
+
+int job_reply_from_unit(int dir_fd, const UnitStatus *status, const ExitRecord *record,
+                        bool cancelled, struct json_object **ret) {
     bool killed = status->main_code == CLD_KILLED || status->main_code == CLD_DUMPED;
     int return_code = killed ? -status->main_status : status->main_status;
     const char *what = cancelled ? "The job was cancelled" : "The job did not end by itself";
-    char note[160];
+    char note[256], claim[96] = "";
 
     if (streq(status->result, "oom-kill")) {
         return_code = JOB_RETURN_OOM;
@@ -178,7 +183,12 @@ int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
         return_code = JOB_RETURN_TIMEOUT;
         what = "The time of the job was up, and it was ended";
     }
-    (void)snprintf(note, sizeof(note), "%s: systemd reports '%s'.\n", what, status->result);
+    if (record)
+        (void)snprintf(claim, sizeof(claim),
+                       " Its exit record, which says '%s %d', is not believed.",
+                       exit_kind_to_string(record->kind), record->status);
+    (void)snprintf(note, sizeof(note), "%s: systemd reports '%s'.%s\n", what, status->result,
+                   claim);
     return build(dir_fd, return_code != 0 ? return_code : 1, NULL, note, ret);
 }
 

@@ -24,9 +24,14 @@ int job_record_read(int dir_fd, ExitRecord *ret);
 int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
                           struct json_object **ret);
 
-/* dcm-run itself was killed, or never ran: systemd says how the unit ended. */
-int job_reply_from_unit(int dir_fd, const UnitStatus *status, bool cancelled,
-                        struct json_object **ret);
+/* Whether the unit ended as it does when dcm-run has written this record. A unit whose main process
+ * systemd knows nothing of contradicts none. */
+bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) _pure_;
+
+/* dcm-run itself was killed, or never ran: systemd says how the unit ended. `record`: one that
+ * contradicts that; NULL: there is none. Never the reply of a success. */
+int job_reply_from_unit(int dir_fd, const UnitStatus *status, const ExitRecord *record,
+                        bool cancelled, struct json_object **ret);
 
 /* It was cancelled, and there is neither a record nor a unit. */
 int job_reply_cancelled(int dir_fd, struct json_object **ret);

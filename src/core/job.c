@@ -4,16 +4,17 @@
  *
  *   directory   record    unit                       then
  *   absent      -         -                          it never started: start it
- *   present     present   any                        the true reply
- *   present     absent    running                    wait for a change
+ *   present     present   ended as it says, or none  the true reply
+ *   present     present   ended in another way       what systemd says, and that it contradicts
+ *   present     any       running                    wait for a change
  *   present     absent    ended                      the true reply from the unit's result
  *   present     absent    NoSuchUnit, cancelled      the true reply: it did not come to its end
  *   present     absent    NoSuchUnit, and only that  lost
  *   present     absent    any other error            not known yet: look again
  *
  * The order that makes it safe: the match for changes is installed before anything is looked at, so
- * no change is missed; the record is read again after the unit was seen to have ended or to be
- * absent, because dcm-run writes it before it exits. Before NoSuchUnit is believed, the executor is
+ * no change is missed; the record is read after the unit was seen to have ended or to be absent,
+ * because dcm-run writes it before it exits. Before NoSuchUnit is believed, the executor is
  * asked to start the job once more. It does so if the script provably never ran, because an earlier
  * executor ended on the way; else it refuses, but only when no earlier start of the same GUID is
  * still on its way to systemd.
@@ -175,8 +176,19 @@ static bool was_cancelled(const Job *j) {
     return j->cancelled || faccessat(j->dir_fd, "cancelled", F_OK, 0) >= 0;
 }
 
-/* 1: ended; 0: no record yet; negative errno: not known. */
-static int end_by_record(Job *j) {
+static void end_contradicted(Job *j, const UnitStatus *status, const ExitRecord *record) {
+    struct json_object *reply = NULL;
+    int r;
+
+    log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(j->guid)),
+               "The exit record of %s and systemd contradict each other", j->guid);
+    r = job_reply_from_unit(j->dir_fd, status, record, was_cancelled(j), &reply);
+    end(j, JOB_END_DONE, r, reply);
+}
+
+/* `status` NULL: there is no unit any more. 1: ended; 0: there is no record; negative errno: not
+ * known. */
+static int end_by_record(Job *j, const UnitStatus *status) {
     struct json_object *reply = NULL;
     ExitRecord record;
     int r;
@@ -184,8 +196,12 @@ static int end_by_record(Job *j) {
     r = job_record_read(j->dir_fd, &record);
     if (r == -ENODATA)
         return 0;
-    if (r == -EBADMSG) /* only the job itself can have written that */
-        r = reply_new_error("The job overwrote its exit record", &reply);
+    if (r >= 0 && status && !job_record_agrees(&record, status)) {
+        end_contradicted(j, status, &record);
+        return 1;
+    }
+    if (r == -EBADMSG)
+        r = reply_new_error("The exit record of the job is damaged", &reply);
     else if (r >= 0)
         r = job_reply_from_record(j->dir_fd, &record, was_cancelled(j), &reply);
     if (r >= 0 && j->spec.reply_output && record.kind == EXIT_KIND_EXITED)
@@ -207,7 +223,7 @@ static void end_without_record(Job *j, int error, const UnitStatus *status) {
     int r;
 
     if (error == 0)
-        r = job_reply_from_unit(j->dir_fd, status, was_cancelled(j), &reply);
+        r = job_reply_from_unit(j->dir_fd, status, NULL, was_cancelled(j), &reply);
     else if (was_cancelled(j)) /* systemd keeps no unit that was stopped before its start */
         r = job_reply_cancelled(j->dir_fd, &reply);
     else {
@@ -233,7 +249,7 @@ static void on_unit_status(int error, const UnitStatus *status, void *userdata) 
             retry(j, 0, NULL); /* no signal is sure to come: not yet started, or not subscribed */
         return;
     }
-    r = end_by_record(j);
+    r = end_by_record(j, error == 0 ? status : NULL);
     if (r < 0)
         retry(j, r, "The exit record of a job cannot be read");
     else if (r == 0 && error == -ENOENT && !j->start_settled)
@@ -364,11 +380,9 @@ static void settle(Job *j) {
     }
     if (r >= 0 && j->cancelled)
         r = call_cancel(j);
-    if (r >= 0)
-        r = end_by_record(j);
     if (r < 0)
         retry(j, r, "The directory of a job cannot be read");
-    else if (r == 0)
+    else
         query_unit(j);
 }
 

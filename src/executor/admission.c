@@ -11,6 +11,7 @@
 #include "command/trusted-file.h"
 #include "executor/errors.h"
 #include "proto/text.h"
+#include "system/local-user.h"
 
 #define POLICY_FILE CONFDIR "/policy.conf"
 #define POLICY_DIRECTORY CONFDIR "/policy.conf.d"
@@ -37,7 +38,7 @@ static int refuse(const JobRequest *q, sd_bus_error *error, const char *why) {
 static int check_policy(JobRequest *q, sd_bus_error *error) {
     const PolicyOrder order = {
         .command = q->command.name,
-        .user = q->as_root ? "root" : JOB_USER,
+        .user = q->user,
         .brings_script = q->command.brings_script,
     };
     _cleanup_free_ char *problem = NULL;
@@ -172,11 +173,32 @@ static int make_worker_arguments(JobRequest *q) {
     return list ? 0 : -ENOMEM;
 }
 
+/* What systemd would refuse is refused in words. Only /etc/passwd is asked: a directory service
+ * could keep the executor waiting, and knows no system users. */
+static int check_user(const JobRequest *q, sd_bus_error *error) {
+    char why[ERROR_MESSAGE_MAX];
+    uid_t uid;
+    int r;
+
+    if (streq(q->user, "root") || streq(q->user, JOB_USER))
+        return 0;
+    r = local_user_find(q->user, &uid);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (r >= 0 && uid != 0)
+        return 0;
+    (void)snprintf(why, sizeof(why), "the user %s, as whom %s runs, %s", q->user, q->command.name,
+                   r == -ENOENT ? "is not in /etc/passwd"
+                                : "is root by another name: its file says user = root for that");
+    return refuse(q, error, why);
+}
+
 static int admit_file(JobRequest *q, sd_bus_error *error) {
     int r;
 
-    q->as_root = q->command.file->as_root;
-    r = open_script(q, error);
+    r = check_user(q, error);
+    if (r >= 0)
+        r = open_script(q, error);
     if (r < 0)
         return r;
     return q->command.file->worker ? make_worker_arguments(q) : place_secrets(q, error);
@@ -190,8 +212,10 @@ static int find_command(JobRequest *q, sd_bus_error *error) {
     r = registry_find(q->command_name, &q->command, &problem);
     if (r == -ENOENT)
         return sd_bus_error_set(error, ERROR_UNKNOWN_COMMAND, "No such command");
-    if (r != -EINVAL)
+    if (r != -EINVAL) {
+        q->user = q->command.file ? q->command.file->user : q->as_root ? "root" : JOB_USER;
         return r;
+    }
     q->command.name = q->command_name;
     (void)snprintf(why, sizeof(why), "the definition of %.64s cannot be used: %s", q->command_name,
                    problem);

@@ -13,17 +13,19 @@
 
 #define DIR_MODE 0750
 #define SCRIPT_MODE 0755
-#define OUTPUT_MODE 0640
-#define JOB_WRITABLE_MODE 0642 /* the job's user is one of the others; dcm-agent only reads */
+#define OUTPUT_MODE 0640 /* dcm-agent only reads */
+#define PIPE_MODE 0622   /* the job's user is one of the others, and only writes */
 #define NOTE_MODE 0640
 #define COPY_SIZE ((size_t)64 * 1024)
 
-static const char *const file_names[] = {"script", "stdout", "stderr", "exit", "log", "cancelled"};
+static const char *const file_names[] = {"script", "stdout",   "stderr",   "exit",
+                                         "log",    "log-pipe", "cancelled"};
 
 void job_dir_done(JobDir *d) {
     d->dir_fd = safe_close(d->dir_fd);
     d->out_fd = safe_close(d->out_fd);
     d->err_fd = safe_close(d->err_fd);
+    job_files_done(&d->files);
 }
 
 /* The process has no umask (main.c), so there is no moment at which a file has another mode. */
@@ -62,28 +64,46 @@ static int reserve_exit_file(int fd) {
     return 0;
 }
 
-static int make_files(JobDir *d, int script_fd, uint64_t script_size) {
-    _cleanup_close_ int copy_fd = -1, log_fd = -1, exit_fd = -1;
-    int r;
+/* dcm-run has it open for both directions: so no writer waits for a reader, and it never ends. */
+static int open_pipe(int dir_fd) {
+    int fd = openat(dir_fd, "log-pipe", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 
-    copy_fd = make_file(d->dir_fd, "script", SCRIPT_MODE);
-    if (copy_fd < 0)
-        return copy_fd;
-    r = copy_script(copy_fd, script_fd, script_size);
-    if (r < 0)
-        return r;
+    return fd < 0 ? -errno : fd;
+}
+
+static int make_pipe(int dir_fd) {
+    return mkfifoat(dir_fd, "log-pipe", PIPE_MODE) < 0 ? -errno : open_pipe(dir_fd);
+}
+
+static int make_output(JobDir *d) {
     d->out_fd = make_file(d->dir_fd, "stdout", OUTPUT_MODE);
     if (d->out_fd < 0)
         return d->out_fd;
     d->err_fd = make_file(d->dir_fd, "stderr", OUTPUT_MODE);
     if (d->err_fd < 0)
         return d->err_fd;
-    log_fd = make_file(d->dir_fd, "log", JOB_WRITABLE_MODE);
-    if (log_fd < 0)
-        return log_fd;
+    d->files.log_fd = make_file(d->dir_fd, "log", OUTPUT_MODE);
+    if (d->files.log_fd < 0)
+        return d->files.log_fd;
+    d->files.pipe_fd = make_pipe(d->dir_fd);
+    return MIN(d->files.pipe_fd, 0);
+}
+
+static int make_files(JobDir *d, int script_fd, uint64_t script_size) {
+    _cleanup_close_ int copy_fd = -1;
+    int r;
+
+    copy_fd = make_file(d->dir_fd, "script", SCRIPT_MODE);
+    if (copy_fd < 0)
+        return copy_fd;
+    r = copy_script(copy_fd, script_fd, script_size);
+    if (r >= 0)
+        r = make_output(d);
+    if (r < 0)
+        return r;
     /* the last one: where it is, everything is there */
-    exit_fd = make_file(d->dir_fd, "exit", JOB_WRITABLE_MODE);
-    return reserve_exit_file(exit_fd);
+    d->files.record_fd = make_file(d->dir_fd, "exit", OUTPUT_MODE);
+    return reserve_exit_file(d->files.record_fd);
 }
 
 int job_dir_remove(const JobDir *d, int error) {
@@ -172,22 +192,38 @@ static int refuse_cancelled(const JobDir *d) {
     return r < 0 ? r : -EEXIST;
 }
 
-static int open_output(JobDir *d) {
-    d->out_fd = openat(d->dir_fd, "stdout", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (d->out_fd >= 0)
-        d->err_fd = openat(d->dir_fd, "stderr", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    return d->err_fd < 0 ? -errno : 0;
+static int open_file(const JobDir *d, const char *name, int *ret) {
+    *ret = openat(d->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return *ret < 0 ? -errno : 0;
+}
+
+/* A directory that an executor of an older version made has no FIFO, and two files that the job
+ * could have written to. */
+static int take_over(JobDir *d) {
+    d->files.pipe_fd = make_pipe(d->dir_fd);
+    if (d->files.pipe_fd == -EEXIST)
+        d->files.pipe_fd = open_pipe(d->dir_fd);
+    if (d->files.pipe_fd < 0)
+        return d->files.pipe_fd;
+    return fchmod(d->files.record_fd, OUTPUT_MODE) < 0 || fchmod(d->files.log_fd, OUTPUT_MODE) < 0
+               ? -errno
+               : 0;
 }
 
 static int complete(JobDir *d) {
-    _cleanup_close_ int fd = -1;
     int r;
 
-    r = open_output(d);
-    if (r < 0)
-        return r;
-    fd = openat(d->dir_fd, "exit", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    r = reserve_exit_file(fd < 0 ? -errno : fd);
+    r = open_file(d, "stdout", &d->out_fd);
+    if (r >= 0)
+        r = open_file(d, "stderr", &d->err_fd);
+    if (r >= 0)
+        r = open_file(d, "log", &d->files.log_fd);
+    if (r >= 0)
+        r = open_file(d, "exit", &d->files.record_fd);
+    if (r >= 0)
+        r = take_over(d);
+    if (r >= 0)
+        r = reserve_exit_file(d->files.record_fd);
     if (r >= 0)
         r = fsync_directory(d->dir_fd);
     return r < 0 ? r : fsync_directory(d->parent_fd);
@@ -261,7 +297,7 @@ void job_dir_drop_script(const JobDir *d) {
 }
 
 int job_dir_drop_output(const JobDir *d) {
-    static const char *const names[] = {"script", "log", "stderr", "stdout"};
+    static const char *const names[] = {"script", "log", "log-pipe", "stderr", "stdout"};
 
     if (faccessat(d->dir_fd, "exit", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;

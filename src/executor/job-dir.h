@@ -5,27 +5,31 @@
  *
  *     script          what runs; 0755; goes when the unit is released
  *     stdout, stderr  kept output, basic/job-output.h; written by dcm-run through descriptors
- *     exit            exit record, basic/exit-record.h; empty until the script starts
- *     log             lines for the manager, appended by the script
- *     cancelled       exists when a cancellation was ordered before the job had ended
+ *     exit            exit record, basic/exit-record.h; empty until the script starts; likewise
+ *     log             lines for the manager, basic/job-output.h; likewise
+ *     log-pipe        FIFO, DCM_LOG_FILE of the script; what comes out of it dcm-run puts into
+ * `log` cancelled       exists when a cancellation was ordered before the job had ended
  *
  * All belong to root:dcm-agent, and nobody else gets through the directory: what the job's user may
- * write is writable for others (`exit` and `log`) and is reached through bind mounts alone. */
+ * write is `log-pipe` alone, which is writable for others and is reached through a bind mount. */
 #pragma once
 
 #include "basic/exit-record.h"
 #include "basic/fd-util.h"
 #include "basic/guid.h"
+#include "basic/job-files.h"
 #include "basic/macro.h"
 
 typedef struct JobDir {
     char name[JOB_NAME_SIZE];
     int parent_fd; /* borrowed */
     int dir_fd;
-    int out_fd, err_fd; /* only of a directory just made */
+    int out_fd, err_fd; /* these and the next only of a directory just made, or made complete */
+    JobFiles files;     /* but for the input */
 } JobDir;
 
-#define JOB_DIR_INIT ((JobDir){.parent_fd = -1, .dir_fd = -1, .out_fd = -1, .err_fd = -1})
+#define JOB_DIR_INIT                                                                               \
+    ((JobDir){.parent_fd = -1, .dir_fd = -1, .out_fd = -1, .err_fd = -1, .files = JOB_FILES_INIT})
 
 void job_dir_done(JobDir *d);
 

@@ -53,6 +53,17 @@ static int parse_arguments(int argc, char **argv, uint64_t *ret_idle_usec) {
     return 1;
 }
 
+/* Then jobs of one user can take each other's results; without a warning nobody would know. */
+static void check_run_program(void) {
+    static const char program[] = PKGLIBDIR "/dcm-run";
+    struct stat st;
+
+    if (stat(program, &st) >= 0 && (st.st_uid != 0 || (st.st_mode & (S_IRGRP | S_IROTH)) != 0))
+        log_warning("%s can be read by others than root, so that jobs of one user can forge each "
+                    "other's results: chown root:root it, and chmod 0711",
+                    program);
+}
+
 int main(int argc, char **argv) {
     _cleanup_(manager_freep) Manager *m = NULL;
     uint64_t idle_usec = IDLE_USEC_DEFAULT;
@@ -63,6 +74,7 @@ int main(int argc, char **argv) {
     r = parse_arguments(argc, argv, &idle_usec);
     if (r <= 0)
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    check_run_program();
     r = manager_new(idle_usec, &m);
     if (r >= 0)
         r = service_attach(m);

@@ -9,8 +9,6 @@
 #include "executor/registry.h"
 #include "executor/secrets.h"
 
-#define JOB_USER "dcm" /* of jobs that are not root's */
-
 typedef struct JobRequest {
     const char *guid, *command_name;
     ExecutorCommand command;
@@ -22,7 +20,8 @@ typedef struct JobRequest {
     int input_fd; /* standard input; -1: none */
     Secret secrets[COMMAND_SECRETS_MAX];
     size_t n_secrets;
-    bool as_root;
+    bool as_root;          /* as it was asked for */
+    const char *user;      /* of the job, which owns its processes */
     uint64_t timeout_usec; /* 0: the policy's */
     Policy *policy;        /* owns what the limits point to, as does the command */
     JobLimits limits;

@@ -3,6 +3,8 @@
  * up, so that a command's are left out where the policy names some. */
 #include "executor/sandbox-properties.h"
 
+#include <stdio.h>
+
 #include "executor/append.h"
 
 static int append_list(sd_bus_message *m, const char *name, char **list) {
@@ -54,6 +56,34 @@ static int append_command_settings(sd_bus_message *m, const JobRequest *q) {
     return 0;
 }
 
+/* Whether one of the paths is it, or is above it. */
+static bool covers(char *const *list, const char *path) {
+    for (char *const *p = list; *p; p++) {
+        const char *q = *p + (**p == '-');
+        const size_t size = strlen(q) - (q[strlen(q) - 1] == '/');
+
+        if (strncmp(q, path, size) == 0 && (path[size] == '/' || path[size] == 0))
+            return true;
+    }
+    return false;
+}
+
+/* Memory, which ProtectSystem= leaves writable, unless the owner names it. */
+static int append_memory(sd_bus_message *m, char *const *writable) {
+    static const char *const paths[] = {"/dev/shm", "/dev/mqueue", "/dev/hugepages"};
+    char *closed[ELEMENTSOF(paths) + 1] = {}, optional[ELEMENTSOF(paths)][32];
+    size_t n = 0;
+
+    for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+        if (covers(writable, paths[i]))
+            continue;
+        (void)snprintf(optional[n], sizeof(optional[n]), "-%s", paths[i]);
+        closed[n] = optional[n];
+        n++;
+    }
+    return append_list(m, "ReadOnlyPaths", closed);
+}
+
 /* None of the policy's implies NoNewPrivileges=, so that sudo goes on to work. */
 int sandbox_append(sd_bus_message *m, const JobRequest *q) {
     TRY(append_command_settings(m, q));
@@ -63,5 +93,6 @@ int sandbox_append(sd_bus_message *m, const JobRequest *q) {
         return 0;
     TRY(sd_bus_message_append(m, "(sv)", "ProtectSystem", "s", "strict"));
     TRY(sd_bus_message_append(m, "(sv)", "ProtectHome", "s", "read-only"));
+    TRY(append_memory(m, q->limits.writable_paths));
     return append_list(m, "ReadWritePaths", q->limits.writable_paths);
 }

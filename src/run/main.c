@@ -1,25 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-run - main process of each job's unit. Not for people:
  *
- *     dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] -- SCRIPT [ARGUMENT...]
+ *     dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] [--require-capability] --
+ *             SCRIPT [ARGUMENT...]
  *
  * Standard output and error are the two files that keep the script's output (basic/job-output.h),
- * --output-max bytes of each at most.
- * The script gets pipes. As soon as its main process has ended, whoever else holds the pipes, the
- * exit record is written to the file that $DCM_EXIT_RECORD names (it exists; it may be a mount
- * point, so it is written in place) and dcm-run ends with the script's status, 128 plus the signal
- * that killed it, or 126/127 if it could not be started.
+ * --output-max bytes of each at most; standard input is a socket with the other ones
+ * (basic/job-files.h).
+ * The script gets pipes, and what it writes to DCM_LOG_FILE comes through a third. As soon as its
+ * main process has ended, whoever else holds the pipes, the exit record is written (in place) and
+ * dcm-run ends with the script's status, 128 plus the signal that killed it, or 126/127 if it could
+ * not be started.
+ *
+ * Other processes of the job's user may be enemies of this one. It is installed so that they cannot
+ * read the program: the kernel then lets none of them trace it, take its descriptors or look into
+ * its mount namespace, from execve() on. What protects the script of a job with secrets is a
+ * capability that others do not have (--require-capability says that it must be there).
  *
  * Signals that ask to end are ignored here: systemd sends them to all processes of the unit, so the
  * script has its own. They are not forwarded; `kill` with the process id of dcm-run does nothing. A
  * SIGTERM that comes when the time of the unit is up (--timeout-usec, which systemd enforces) tells
  * why the script ended.
  */
-#include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,14 +37,12 @@
 #include "basic/fd-util.h"
 #include "basic/time-util.h"
 #include "run/cgroup.h"
+#include "run/failure.h"
+#include "run/files.h"
 #include "run/output.h"
 #include "run/script.h"
 
-#define EXIT_NO_RECORD 125 /* the script was not started */
-#define EXIT_CANNOT_START 126
-#define EXIT_NOT_FOUND 127
-#define EXIT_SIGNAL_BASE 128
-#define DEFAULT_RECORD "/run/dcm-job/exit"
+#define EXIT_NO_RECORD 125                     /* the script was not started */
 #define TIMER_SLACK_USEC (100 * USEC_PER_MSEC) /* systemd began to count before we did */
 
 static volatile sig_atomic_t was_asked_to_end;
@@ -58,6 +64,7 @@ typedef struct Options {
     uint64_t timeout_usec;
     uint64_t output_max;
     char *interpreter;
+    bool require_capability;
 } Options;
 
 /* The value of `--NAME=VALUE`, or NULL. */
@@ -70,6 +77,8 @@ static char *value_of(char *argument, const char *name) {
 static bool read_option(char *argument, Options *ret) {
     char *value;
 
+    if (streq(argument, "--require-capability"))
+        return ret->require_capability = true;
     if ((value = value_of(argument, "--timeout-usec=")))
         ret->timeout_usec = strtoull(value, NULL, 10);
     else if ((value = value_of(argument, "--output-max=")))
@@ -92,21 +101,6 @@ static char **parse_arguments(int argc, char **argv, Options *ret) {
         return argv + i + 1;
     argv[i] = ret->interpreter;
     return argv + i;
-}
-
-static int open_record(void) {
-    const char *path = getenv("DCM_EXIT_RECORD") ?: DEFAULT_RECORD;
-    int fd;
-
-    fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
-    if (fd < 0) {
-        int r = -errno;
-
-        (void)fprintf(stderr, "dcm-run: cannot open %s: %m\n", path);
-        return r;
-    }
-    (void)unsetenv("DCM_EXIT_RECORD");
-    return fd;
 }
 
 /* -EALREADY: an earlier dcm-run had the file, or the executor refuses the job. From the claim on
@@ -146,45 +140,69 @@ static int write_record(int fd, const ExitRecord *record) {
     return 0;
 }
 
+typedef struct Outputs {
+    Output out, err, log;
+} Outputs;
+
+static void outputs_init(Outputs *o, JobFiles *files, uint64_t max) {
+    output_init(&o->out, STDOUT_FILENO, max);
+    output_init(&o->err, STDERR_FILENO, max);
+    output_init(&o->log, files->log_fd, max);
+    o->log.pipe_fd = TAKE_FD(files->pipe_fd);
+}
+
+static void outputs_done(Outputs *o) {
+    output_done(&o->out);
+    output_done(&o->err);
+    output_done(&o->log);
+}
+
 /* Returns when the script's main process has ended; the pipes may be open still. */
-static void copy_until_end(const Script *script, Output *out, Output *err) {
+static void copy_until_end(const Script *script, Outputs *o) {
     for (;;) {
         struct pollfd fds[] = {
+            {.fd = o->out.pipe_fd, .events = POLLIN},
+            {.fd = o->err.pipe_fd, .events = POLLIN},
+            {.fd = o->log.pipe_fd, .events = POLLIN},
             {.fd = script->pid_fd, .events = POLLIN},
-            {.fd = out->pipe_fd, .events = POLLIN},
-            {.fd = err->pipe_fd, .events = POLLIN},
         };
 
         if (poll(fds, ELEMENTSOF(fds), -1) < 0)
             continue;
-        if (fds[1].revents)
-            output_copy(out, SIZE_MAX);
-        if (fds[2].revents)
-            output_copy(err, SIZE_MAX);
         if (fds[0].revents)
+            output_copy(&o->out, SIZE_MAX);
+        if (fds[1].revents)
+            output_copy(&o->err, SIZE_MAX);
+        if (fds[2].revents)
+            output_copy(&o->log, SIZE_MAX);
+        if (fds[3].revents)
             return;
     }
 }
 
-static int run_script(char **argv, ExitRecord *record, Output *out, Output *err) {
+static int run_script(char **argv, ExitRecord *record, Outputs *o) {
+    char text[FAILURE_TEXT_MAX];
     Script script;
     int status, signal_number, r;
 
     r = script_start(argv, &script);
-    if (r < 0)
+    if (r < 0) {
+        output_add(&o->err, text, failure_explain(argv, -r, text));
         return r;
-    out->pipe_fd = TAKE_FD(script.out_fd);
-    err->pipe_fd = TAKE_FD(script.err_fd);
+    }
+    o->out.pipe_fd = TAKE_FD(script.out_fd);
+    o->err.pipe_fd = TAKE_FD(script.err_fd);
     if (was_asked_to_end) /* perhaps before there was a script that could be told */
         (void)kill(script.pid, SIGTERM);
 
-    copy_until_end(&script, out, err);
+    copy_until_end(&script, o);
     r = script_reap(&script, &status, &signal_number);
     script_done(&script);
     if (r < 0)
         return r;
-    output_drain(out);
-    output_drain(err);
+    output_drain(&o->out);
+    output_drain(&o->err);
+    output_drain(&o->log);
     record->kind = signal_number ? EXIT_KIND_KILLED : EXIT_KIND_EXITED;
     record->status = signal_number ?: status;
     return 0;
@@ -199,62 +217,72 @@ static ExitReason find_reason(uint64_t elapsed_usec, uint64_t timeout_usec, int 
     return EXIT_REASON_NONE;
 }
 
-static int exit_status(const ExitRecord *record) {
-    switch (record->kind) {
-    case EXIT_KIND_EXITED:
-        return record->status;
-    case EXIT_KIND_KILLED:
-        return EXIT_SIGNAL_BASE + record->status;
-    default:
-        return record->status == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_START;
-    }
+/* The capability that guards the job's secrets must be ambient, so that the script has it too. */
+static int check_capability(const Options *options, Output *err) {
+    static const char missing[] =
+        "dcm-run: the capability CAP_IPC_LOCK is missing, which keeps other jobs of this user away "
+        "from the job's secrets. Give it to the container or to the bounding set of systemd, or "
+        "let "
+        "the command run as another user.\n";
+
+    if (!options->require_capability || geteuid() == 0 ||
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_IPC_LOCK, 0, 0) == 1)
+        return 0;
+    output_add(err, missing, strlen(missing));
+    return -EPERM;
 }
 
-int main(int argc, char **argv) {
-    _cleanup_close_ int record_fd = -1, cgroup_fd = -1;
-    ExitRecord record = {.started_usec = now_usec(CLOCK_REALTIME)};
-    uint64_t begun_usec = now_usec(CLOCK_MONOTONIC);
-    Options options = {.output_max = JOB_OUTPUT_DEFAULT};
-    Output out, err;
-    char **script;
+/* From the claim on the script is run, or it is noted why not. Returns the exit status. */
+static int run(int record_fd, const Options *options, char **script, Outputs *outputs) {
+    ExitRecord record = {.started_usec = now_usec(CLOCK_REALTIME),
+                         .output_max = options->output_max};
+    const uint64_t begun_usec = now_usec(CLOCK_MONOTONIC);
+    _cleanup_close_ int cgroup_fd = cgroup_open();
     int r;
 
-    ignore_signals();
-    script = parse_arguments(argc, argv, &options);
-    if (!script) {
-        (void)fputs("usage: dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] "
-                    "-- SCRIPT [ARGUMENT...]\n",
-                    stderr);
-        return EXIT_NO_RECORD;
-    }
-    record_fd = open_record();
-    if (record_fd < 0)
-        return EXIT_NO_RECORD;
-    cgroup_fd = cgroup_open();
-    output_init(&out, STDOUT_FILENO, options.output_max);
-    output_init(&err, STDERR_FILENO, options.output_max);
-    record.output_max = options.output_max;
-
-    r = claim(record_fd, options.output_max);
+    r = claim(record_fd, options->output_max);
     if (r == -EALREADY) {
         (void)fputs("dcm-run: this job has been started before, or is refused\n", stderr);
         return EXIT_NO_RECORD;
     }
     if (r >= 0)
-        r = run_script(script, &record, &out, &err);
+        r = check_capability(options, &outputs->err);
+    if (r >= 0)
+        r = run_script(script, &record, outputs);
     if (r < 0) {
         record.kind = EXIT_KIND_START_FAILED;
         record.status = -r;
     } else {
         record.reason =
-            find_reason(now_usec(CLOCK_MONOTONIC) - begun_usec, options.timeout_usec, cgroup_fd);
+            find_reason(now_usec(CLOCK_MONOTONIC) - begun_usec, options->timeout_usec, cgroup_fd);
         record.left_behind = cgroup_count_others(cgroup_fd);
     }
-    output_summarize(&out, &record.out);
-    output_summarize(&err, &record.err);
+    output_summarize(&outputs->out, &record.out);
+    output_summarize(&outputs->err, &record.err);
     record.ended_usec = now_usec(CLOCK_REALTIME);
     (void)write_record(record_fd, &record); /* without one, the unit's result is the answer */
-    output_done(&out);
-    output_done(&err);
-    return exit_status(&record);
+    return exit_record_get_exit_status(&record);
+}
+
+int main(int argc, char **argv) {
+    _cleanup_(job_files_done) JobFiles files = JOB_FILES_INIT;
+    Options options = {.output_max = JOB_OUTPUT_DEFAULT};
+    Outputs outputs;
+    char **script;
+    int status;
+
+    ignore_signals();
+    script = parse_arguments(argc, argv, &options);
+    if (!script) {
+        (void)fputs("usage: dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] "
+                    "[--require-capability] -- SCRIPT [ARGUMENT...]\n",
+                    stderr);
+        return EXIT_NO_RECORD;
+    }
+    if (files_take(&files) < 0)
+        return EXIT_NO_RECORD;
+    outputs_init(&outputs, &files, options.output_max);
+    status = run(files.record_fd, &options, script, &outputs);
+    outputs_done(&outputs);
+    return status;
 }

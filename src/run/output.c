@@ -12,10 +12,11 @@
 #include "basic/fd-util.h"
 #include "basic/job-output.h"
 
-/* A pipe's default capacity; readers of a running job know that so much may be new. */
+/* Half of what a pipe holds; readers of a running job know that so much may be new, and the
+ * smallest ring has room for more. */
 #define COPY_SIZE JOB_OUTPUT_SLACK
 
-_Static_assert(COPY_SIZE <= JOB_OUTPUT_MIN / 2, "one copy may lap the ring");
+_Static_assert(COPY_SIZE < JOB_OUTPUT_MIN / 2, "one copy may lap the ring");
 
 void output_init(Output *o, int file_fd, uint64_t max) {
     *o = (Output){
@@ -85,15 +86,19 @@ static void publish(const Output *o) {
         job_output_write_extent(o->file_fd, o->max, &e);
 }
 
+void output_add(Output *o, const char *text, size_t size) {
+    keep(o, text, size);
+    publish(o);
+}
+
 void output_copy(Output *o, size_t max) {
     static char buf[COPY_SIZE];
     ssize_t n;
 
     n = read(o->pipe_fd, buf, MIN(max, sizeof(buf)));
-    if (n > 0) {
-        keep(o, buf, (size_t)n);
-        publish(o);
-    } else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+    if (n > 0)
+        output_add(o, buf, (size_t)n);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
         o->pipe_fd = safe_close(o->pipe_fd);
 }
 

@@ -16,12 +16,15 @@ typedef struct Output {
     Sha256 sha256;
 } Output;
 
-/* `max`: bytes that are kept, JOB_OUTPUT_MIN at least. */
+/* `max`: bytes that are kept, JOB_OUTPUT_MIN at least. The file stays the caller's; -1: none. */
 void output_init(Output *o, int file_fd, uint64_t max);
 void output_done(Output *o);
 
 /* Copies what the pipe has now, at most `max` bytes; never blocks. Closes the pipe at its end. */
 void output_copy(Output *o, size_t max);
+
+/* Adds a text of our own to the stream. */
+void output_add(Output *o, const char *text, size_t size);
 
 /* Copies what the pipe holds at this moment and no more, however fast somebody fills it. */
 void output_drain(Output *o);

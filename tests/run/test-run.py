@@ -12,6 +12,7 @@ import resource
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,62 @@ class RunTest(unittest.TestCase):
 
     def run_script(self, *arguments, **options):
         return self.start(*arguments, **options).wait(timeout=60)
+
+    def start_with_files(self, text, letters="rlp", options=(), script_input=None):
+        """As the executor does it: descriptors in flight on standard input."""
+        self.script.write_text(text)
+        self.script.chmod(0o755)
+        for name in ("exit", "log"):
+            (self.dir / name).write_bytes(b"")
+        if not (self.dir / "lines").exists():
+            os.mkfifo(self.dir / "lines")
+        paths = {"r": "exit", "l": "log", "p": "lines", "i": "input", "x": "exit"}
+        (self.dir / "input").write_text(script_input or "")
+        fds = [os.open(self.dir / paths[x], os.O_RDWR | os.O_NONBLOCK) for x in letters]
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if letters:
+            socket.send_fds(ours, [letters.encode()], fds)
+        for fd in fds:
+            os.close(fd)
+        ours.close()
+        with theirs, open(self.dir / "stdout", "r+b", 0) as out, open(self.dir / "stderr", "r+b", 0) as err:
+            return subprocess.Popen([PROGRAM, *options, "--", self.script], stdin=theirs, stdout=out, stderr=err,
+                                    env={**os.environ, "DCM_LOG_FILE": str(self.dir / "lines")})
+
+    def test_files_in_flight(self):
+        """The script gets none of them but its input, and writes lines into the FIFO."""
+        for text, letters in ((None, "rlp"), ("told\n", "rlpi"), ("told\n", "iplr")):
+            process = self.start_with_files(
+                "#!/bin/bash\ncat\nfor i in {0..30}; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; done\n"
+                "readlink /proc/$$/fd/0\n"
+                "echo one >$DCM_LOG_FILE; echo two >>$DCM_LOG_FILE; exit 3\n", letters, script_input=text)
+            self.assertEqual(process.wait(timeout=60), 3)
+            self.assert_end("exited", 3)
+            self.assertEqual((self.dir / "stdout").read_text(),
+                             f"{text or ''}0 1 2 {self.dir / 'input' if text else '/dev/null'}\n")
+            self.assertEqual((self.dir / "log").read_text(), "one\ntwo\n")
+            os.truncate(self.dir / "stdout", 0)
+
+    def test_files_that_are_not_all_there(self):
+        for letters in ("", "rl", "lp", "rlx", "rlpr", "xxxx"):
+            process = self.start_with_files(f"#!/bin/sh\ntouch {self.dir}/ran\n", letters)
+            self.assertEqual(process.wait(timeout=60), 125, letters)
+        self.assertFalse((self.dir / "ran").exists())
+
+    def test_lines_have_a_bound(self):
+        """Ten times as much as is kept; the last ones are there, also those of a script that is killed."""
+        process = self.start_with_files(
+            "#!/bin/bash\nhead -c 1310720 /dev/zero >$DCM_LOG_FILE; echo last >>$DCM_LOG_FILE; kill -KILL $$\n",
+            options=["--output-max=131072"])
+        self.assertEqual(process.wait(timeout=60), 128 + signal.SIGKILL)
+        log = (self.dir / "log").read_bytes()
+        self.assertLessEqual(len(log), 131072 + 64)
+        self.assertIn(b"last\n", log)
+
+    def test_capability_is_asked_for(self):
+        """Not of root, whom no other user can trace."""
+        self.assertEqual(self.run_script("#!/bin/sh\nexit 3\n", options=["--require-capability"]),
+                         3 if os.geteuid() == 0 else 126)
 
     def record(self):
         lines = (self.dir / "exit").read_text().splitlines()
@@ -85,13 +142,24 @@ class RunTest(unittest.TestCase):
         self.assertEqual((record["STDOUT_TOTAL"], record["STDOUT_SHA256"]), (0, EMPTY))
 
     def test_start_failures(self):
-        for text, options, status, error in (
-                ("#!/nonexistent/interpreter\n", (), 127, 2),
-                ("", ("--interpreter=no-such-program",), 127, 2),
-                ("no first line", (), 126, 8),
-                ("x", ("--interpreter=/",), 126, 13)):
+        """Standard error names what could not be run; of a script that is its interpreter, as it stands there."""
+        for text, options, status, error, words in (
+                ("#!/nonexistent/interpreter\n", (), 127, 2, "'/nonexistent/interpreter', which cannot be run: No such"),
+                ("#! \t/nonexistent/x y z\n", (), 127, 2, "the interpreter '/nonexistent/x', which"),
+                ("#!/bin/bash\r\necho\r\n", (), 127, 2, "'/bin/bash\\r', which cannot be run: No such file or directory. The "
+                 "lines of the script end in CR LF"),
+                ("#!/bin/sh\v\x1b[31m\n", (), 127, 2, "'/bin/sh\\x0b\\x1b[31m'"),
+                ("#!/nonexistent" + "x" * 241, (), 127, 2, "'/nonexistent" + "x" * 241 + "'"),
+                ("#!/etc/passwd\n", (), 126, 13, "'/etc/passwd', which cannot be run: Permission denied."),
+                ("", ("--interpreter=no-such-program",), 127, 2, "'no-such-program' cannot be run: No such"),
+                ("no first line", (), 126, 8, "is neither a program nor a script whose first line"),
+                ("x", ("--interpreter=/",), 126, 13, "'/' cannot be run: Permission denied")):
+            os.truncate(self.dir / "stderr", 0)
             self.assertEqual(self.run_script(text, options=options), status, text)
-            self.assert_end("start-failed", error)
+            record = self.assert_end("start-failed", error)
+            told = (self.dir / "stderr").read_text()
+            self.assertIn(words, told)
+            self.assertEqual(record["STDERR_TOTAL"], len(told))
 
     def test_interpreter(self):
         self.assertEqual(self.run_script("import sys; sys.exit(len(sys.argv))", ["a", "b"],
@@ -224,6 +292,8 @@ class RunTest(unittest.TestCase):
         os.mkfifo(fifo)
         process = self.start(f"#!/bin/sh\necho before\nread line <{fifo}\necho after\nexit 6\n")
         fd = os.open(fifo, os.O_WRONLY)
+        while not (self.dir / "stdout").read_bytes():  # from then on it knows of the script
+            select.select([], [], [], 0.01)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             process.send_signal(number)
         os.write(fd, b"go\n")

@@ -32,7 +32,8 @@ static void test_defaults(void) {
     g_assert_cmpstr(f->help, ==, "does it");
     g_assert_cmpstr(f->script, ==, "x");
     g_assert_null(f->worker);
-    g_assert_false(f->is_long || f->as_root || f->json_input || f->reply_output);
+    g_assert_false(f->is_long || f->json_input || f->reply_output);
+    g_assert_cmpstr(f->user, ==, "dcm");
     g_assert_cmpuint(f->n_arguments, ==, 0);
     g_assert_null(f->sandbox);
     command_file_get_limits(f, &l);
@@ -52,7 +53,8 @@ static void test_all_keys(void) {
     const SandboxSetting *s = f->sandbox;
     JobLimits l;
 
-    g_assert_true(f->is_long && f->as_root && f->json_input && f->reply_output);
+    g_assert_true(f->is_long && f->json_input && f->reply_output);
+    g_assert_cmpstr(f->user, ==, "root");
     g_assert_cmpstr(f->script, ==, "/opt/x");
     g_assert_cmpuint(f->n_arguments, ==, 3);
     g_assert_cmpstr(f->arguments[0].name, ==, "first");
@@ -96,7 +98,13 @@ static void test_mistakes(void) {
         {"[command]\nhelp = x\n[commands]\n", "line 3: there is no such section"},
         {"[command]\nhelp = x\nhelps = y\n", "helps in [command]"},
         {"[command]\nhelp = x\nkind = short\n", "kind in [command]"},
-        {"[command]\nhelp = x\nuser = nobody\n", "user in [command]"},
+        {"[command]\nhelp = x\nuser = dcm-agent\n", "user in [command]"},
+        {"[command]\nhelp = x\nuser = 0\n", "user in [command]"},
+        {"[command]\nhelp = x\nuser = -x\n", "user in [command]"},
+        {"[command]\nhelp = x\nuser = a b\n", "user in [command]"},
+        {"[command]\nhelp = x\nuser = a%n\n", "user in [command]"},
+        {"[command]\nhelp = x\nuser = a123456789012345678901234567890b\n", "user in [command]"},
+        {"[command]\nhelp = x\nuser =\n", "user in [command]"},
         {"[command]\nhelp = x\nscript = ../x\n", "script in [command]"},
         {"[command]\nhelp = x\nscript = /a/../x\n", "script in [command]"},
         {"[command]\nhelp = x\nworker = :1.2\n", "worker in [command]"},

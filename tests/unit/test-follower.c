@@ -7,6 +7,7 @@
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
+#include "basic/job-output.h"
 #include "core/follower.h"
 #include "temporary.h"
 
@@ -105,11 +106,58 @@ static void test_no_more_than_wanted(Fixture *f, gconstpointer unused) {
     append(f, "1\n\n2\n3\n4\n");
     g_assert_cmpint(follower_read(f->follower, &n), ==, 1);
     g_assert_cmpuint(n, ==, 0);
-    g_assert_cmpstr(f->lines->str, ==, "1|2|");
+    g_assert_cmpstr(f->lines->str, ==, "1|");
     n = 5;
     g_assert_cmpint(follower_read(f->follower, &n), ==, 0);
-    g_assert_cmpuint(n, ==, 3);
+    g_assert_cmpuint(n, ==, 2);
     g_assert_cmpstr(f->lines->str, ==, "1|2|3|4|");
+}
+
+/* A call costs what a few lines cost, whatever they are: empty ones, or one without an end. */
+static void test_bounded(Fixture *f, gconstpointer unused) {
+    g_autofree char *empty = g_strnfill(1024 * 1024, '\n');
+    unsigned n = 50;
+    uint64_t offset;
+
+    append(f, empty);
+    g_assert_cmpint(follower_read(f->follower, &n), ==, 1);
+    g_assert_cmpuint(follower_get_offset(f->follower), ==, 50);
+    g_assert_cmpint(ftruncate(f->fd, (off_t)1 << 40), ==, 0);
+    (void)follower_skip(f->follower, (uint64_t)1 << 39);
+    offset = follower_get_offset(f->follower);
+    for (unsigned i = 1; i < 10; i++) {
+        n = 50;
+        g_assert_cmpint(follower_read(f->follower, &n), ==, 1);
+        g_assert_cmpuint(follower_get_offset(f->follower) - offset, >, 0);
+        g_assert_cmpuint(follower_get_offset(f->follower) - offset, <, i * 2 * JOB_READ_MAX);
+    }
+    g_assert_cmpstr(f->lines->str, ==, "");
+}
+
+/* As dcm-run keeps it: a head, and a ring for what came last; also after the job's end. */
+static void test_ring(Fixture *f, gconstpointer unused) {
+    static const char claim[] = EXIT_RECORD_CLAIM "OUTPUT_MAX=131072\n";
+    static const char last[] = "st\nnew\n";
+    const size_t size = strlen(last);
+    const uint64_t half = JOB_OUTPUT_MIN / 2, total = 10 * half;
+    const JobOutputExtent extent = {half, total - size, total};
+    g_autofree char *head = g_strnfill(half, '\n');
+
+    temporary_write(f->dir, "exit", claim, strlen(claim));
+    temporary_write(f->dir, "log-pipe", "", 0);
+    follow(f, 0);
+    safe_close(f->fd);
+    f->fd = openat(f->dir_fd, "log", O_WRONLY | O_CLOEXEC);
+    append(f, head);
+    g_assert_cmpint(pwrite(f->fd, last, size, (off_t)(2 * half - size)), ==, size);
+    job_output_write_extent(f->fd, JOB_OUTPUT_MIN, &extent);
+    for (unsigned n = 1000; follower_read(f->follower, &n) > 0;)
+        n = 1000;
+    g_assert_cmpstr(f->lines->str, ==, "new|");
+    g_assert_cmpuint(follower_get_offset(f->follower), ==, total);
+    g_string_truncate(f->lines, 0);
+    follower_end(f->follower);
+    expect(f, false, "");
 }
 
 static void test_long_line(Fixture *f, gconstpointer unused) {
@@ -157,6 +205,8 @@ int main(int argc, char *argv[]) {
     ADD("long-line", test_long_line);
     ADD("bytes-that-are-no-text", test_bytes_that_are_no_text);
     ADD("emptied", test_emptied);
+    ADD("bounded", test_bounded);
+    ADD("ring", test_ring);
     ADD("skip", test_skip);
     return g_test_run();
 }

@@ -159,13 +159,58 @@ static void test_units(void) {
         _cleanup_fixture_ Fixture f;
 
         fixture_init(&f, "out", NULL);
-        g_assert_cmpint(job_reply_from_unit(f.fd, &cases[i].status, cases[i].cancelled, &f.reply),
-                        ==, 0);
+        g_assert_cmpint(
+            job_reply_from_unit(f.fd, &cases[i].status, NULL, cases[i].cancelled, &f.reply), ==, 0);
         assert_reply(f.reply, cases[i].code, "out", cases[i].error_message);
     }
 }
 
 /* Section 4: an old manager knows it by these two keys. */
+/* Where record and unit tell different stories, whichever of the two says so, the reply is never
+ * that of a success. */
+static void test_contradictions(void) {
+    static const struct {
+        ExitKind kind;
+        int status, code, main_status;
+        bool agrees;
+        int return_code;
+    } cases[] = {
+        {EXIT_KIND_EXITED, 0, CLD_EXITED, 0, true, 0},
+        {EXIT_KIND_EXITED, 3, CLD_EXITED, 3, true, 3},
+        {EXIT_KIND_KILLED, SIGKILL, CLD_EXITED, 128 + SIGKILL, true, -SIGKILL},
+        {EXIT_KIND_START_FAILED, ENOENT, CLD_EXITED, 127, true, 127},
+        {EXIT_KIND_START_FAILED, EACCES, CLD_EXITED, 126, true, 126},
+        {EXIT_KIND_EXITED, 0, 0, 0, true, 0}, /* systemd knows nothing */
+        {EXIT_KIND_EXITED, 0, CLD_KILLED, SIGKILL, false, -SIGKILL},
+        {EXIT_KIND_EXITED, 0, CLD_DUMPED, SIGABRT, false, -SIGABRT},
+        {EXIT_KIND_EXITED, 0, CLD_EXITED, 3, false, 3},
+        {EXIT_KIND_EXITED, 3, CLD_EXITED, 0, false, 1},
+        {EXIT_KIND_KILLED, SIGKILL, CLD_EXITED, 0, false, 1},
+        {EXIT_KIND_KILLED, SIGKILL, CLD_KILLED, SIGKILL, false, -SIGKILL},
+        {EXIT_KIND_START_FAILED, ENOENT, CLD_EXITED, 0, false, 1},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        const UnitStatus status = {.ended = true,
+                                   .result = "success",
+                                   .main_code = cases[i].code,
+                                   .main_status = cases[i].main_status};
+        ExitRecord record = make_record(cases[i].kind, cases[i].status, "", "");
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f, "", "");
+        g_assert_cmpint(job_record_agrees(&record, &status), ==, cases[i].agrees);
+        if (cases[i].agrees)
+            g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
+        else
+            g_assert_cmpint(job_reply_from_unit(f.fd, &status, &record, false, &f.reply), ==, 0);
+        g_assert_cmpint(json_object_get_int(json_get(f.reply, "return_code")), ==,
+                        cases[i].return_code);
+        g_assert_cmpint(!!strstr(json_get_string(f.reply, "error_message"), "is not believed"), ==,
+                        !cases[i].agrees);
+    }
+}
+
 static void test_lost(void) {
     static const char text[] = "The job was executed but the state of the execution was lost.";
     _cleanup_json_ struct json_object *reply = NULL;
@@ -282,7 +327,7 @@ static void test_large_without_record(void) {
     fixture_init(&f, NULL, NULL);
     temporary_write(f.dir, "stdout", data, size);
     temporary_write(f.dir, "exit", claim, strlen(claim));
-    g_assert_cmpint(job_reply_from_unit(f.fd, &status, false, &f.reply), ==, 0);
+    g_assert_cmpint(job_reply_from_unit(f.fd, &status, NULL, false, &f.reply), ==, 0);
     g_assert_cmpint(json_encode(f.reply, &text, &text_size), ==, 0);
     g_assert_cmpuint(text_size, <, MESSAGE_SIZE_MAX - 65536);
     g_assert_true(g_str_has_suffix(json_get_string(f.reply, "message"), "more is not told ...]\n"));
@@ -317,6 +362,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/job-result/records", test_records);
     g_test_add_func("/job-result/reasons", test_reasons);
     g_test_add_func("/job-result/units", test_units);
+    g_test_add_func("/job-result/contradictions", test_contradictions);
     g_test_add_func("/job-result/lost", test_lost);
     g_test_add_func("/job-result/cancelled", test_cancelled);
     g_test_add_func("/job-result/invalid-utf8", test_invalid_utf8);
