@@ -32,6 +32,7 @@ CommandFile *command_file_free(CommandFile *f) {
     free(f->limits);
     free(f->arguments);
     sandbox_free(f->sandbox);
+    strv_free(f->includes);
     strv_free(f->strings);
     free(f);
     return NULL;
@@ -114,6 +115,16 @@ static int set_user(CommandFile *f, const char *value) {
     return ok ? keep(f, value, &f->user) : -EINVAL;
 }
 
+static int set_includes(CommandFile *f, const char *value) {
+    int r;
+
+    r = parse_words(value, &f->includes);
+    for (size_t i = 0; r >= 0 && f->includes[i]; i++)
+        if (!command_name_is_valid(f->includes[i]))
+            return -EINVAL;
+    return r;
+}
+
 static int set_command(CommandFile *f, const char *name, const char *value) {
     if (streq(name, "kind"))
         return parse_choice(value, "normal", "long", &f->is_long);
@@ -125,6 +136,8 @@ static int set_command(CommandFile *f, const char *name, const char *value) {
         return set_worker(f, value);
     if (streq(name, "worker_path"))
         return set_worker_path(f, value);
+    if (streq(name, "includes"))
+        return set_includes(f, value);
     if (streq(name, "user"))
         return set_user(f, value);
     if (streq(name, "input"))

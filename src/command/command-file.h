@@ -19,6 +19,7 @@ typedef struct CommandFile {
     const char *script;               /* a name, or an absolute path; NULL: a worker does it */
     const char *worker, *worker_path; /* bus name and object path */
     const char *user; /* the agent's own for jobs, root, or another one of the machine */
+    char **includes;  /* commands that it does, too; NULL: none */
     bool is_long;
     bool json_input;   /* arguments as a JSON object on standard input, not as positional ones */
     bool reply_output; /* standard output is the reply object */

@@ -34,6 +34,44 @@ static int refuse(const JobRequest *q, sd_bus_error *error, const char *why) {
     return sd_bus_error_set(error, ERROR_REFUSED, text);
 }
 
+static int check_order(JobRequest *q, const PolicyOrder *order, sd_bus_error *error) {
+    bool is_part = !streq(order->command, q->command.name);
+    char why[ERROR_MESSAGE_MAX];
+    const char *rule;
+
+    if (policy_allows(q->policy, order, &rule))
+        return 0;
+    (void)snprintf(why, sizeof(why), "the policy of this machine forbids %s%s%s (%s in %s)",
+                   is_part ? order->command : "it", is_part ? ", which is a part of " : "",
+                   is_part ? q->command.name : "", rule, POLICY_FILE);
+    return refuse(q, error, why);
+}
+
+/* What is forbidden by itself, or was taken away, is no part of another command either. */
+static int check_included(JobRequest *q, const char *name, sd_bus_error *error) {
+    _cleanup_free_ char *problem = NULL;
+    char why[ERROR_MESSAGE_MAX];
+    ExecutorCommand c = {};
+    int r;
+
+    r = registry_find(name, &c, &problem);
+    if (r == -ENOENT || r == -EINVAL) {
+        (void)snprintf(why, sizeof(why), "%s, which is a part of %s, cannot be used: %s", name,
+                       q->command.name, problem ?: "there is no such command");
+        return refuse(q, error, why);
+    }
+    if (r < 0)
+        return r;
+    r = check_order(q,
+                    &(const PolicyOrder){
+                        .command = name,
+                        .user = c.file ? c.file->user : JOB_USER,
+                    },
+                    error);
+    executor_command_done(&c);
+    return r;
+}
+
 /* Read anew for each job, so that a change holds at once. */
 static int check_policy(JobRequest *q, sd_bus_error *error) {
     const PolicyOrder order = {
@@ -41,9 +79,9 @@ static int check_policy(JobRequest *q, sd_bus_error *error) {
         .user = q->user,
         .brings_script = q->command.brings_script,
     };
+    char *const *includes = q->command.file ? q->command.file->includes : NULL;
     _cleanup_free_ char *problem = NULL;
     char why[ERROR_MESSAGE_MAX];
-    const char *rule;
     JobLimits own;
     int r;
 
@@ -55,13 +93,12 @@ static int check_policy(JobRequest *q, sd_bus_error *error) {
                        problem);
         return refuse(q, error, why);
     }
+    if (r >= 0)
+        r = check_order(q, &order, error);
+    for (; r >= 0 && includes && *includes; includes++)
+        r = check_included(q, *includes, error);
     if (r < 0)
         return r;
-    if (!policy_allows(q->policy, &order, &rule)) {
-        (void)snprintf(why, sizeof(why), "the policy of this machine forbids it (%s in %s)", rule,
-                       POLICY_FILE);
-        return refuse(q, error, why);
-    }
     policy_get_limits(q->policy, order.command, &q->limits);
     if (q->command.file) {
         command_file_get_limits(q->command.file, &own);

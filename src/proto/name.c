@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/name.h"
 
+#include <arpa/inet.h>
+
 #define USER_NAME_MAX 32
-#define HOST_TEXT_MAX 255 /* of what is given, as in the Python agent */
-#define HOST_NAME_SIZE_MAX 253
+#define HOST_TEXT_MAX 255     /* of what is given, as in the Python agent */
+#define HOST_NAME_SIZE_MAX 64 /* of Linux: HOST_NAME_MAX */
 #define LABEL_SIZE_MAX 63
 
 /* Not isalnum(): the locale has no say in it. */
@@ -40,11 +42,68 @@ static bool is_host_name(const char *s) {
     }
 }
 
+static bool is_number(const char *s, size_t n) {
+    bool hex = n >= 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
+
+    return strspn(hex ? s + 2 : s, hex ? "0123456789abcdefABCDEF" : "0123456789") >=
+           (hex ? n - 2 : n);
+}
+
+/* What inet_aton(3) takes for an address, and what looks like one. */
+static bool is_all_numbers(const char *s) {
+    for (;;) {
+        size_t n = strcspn(s, ".");
+
+        if (!is_number(s, n))
+            return false;
+        if (!s[n])
+            return true;
+        s += n + 1;
+    }
+}
+
+/* With brackets, zone or prefix length, or without. */
+static bool is_ipv6_address(const char *text) {
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr a;
+    size_t n;
+
+    text += strspn(text, "[ ");
+    n = strspn(text, "0123456789abcdefABCDEF:.");
+    if (n == 0 || n >= sizeof(address) || !strchr("]%/ ", text[n]))
+        return false;
+    *(char *)mempcpy(address, text, n) = 0;
+    return inet_pton(AF_INET6, address, &a) == 1;
+}
+
+static bool ends_with(const char *s, const char *end) {
+    size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && strcasecmp(s + n - m, end) == 0 && (n == m || s[n - m - 1] == '.');
+}
+
+/* RFC 6761, section 6.3, and the names that distributions have in /etc/hosts for the same. */
+static bool is_localhost(const char *s) {
+    static const char *const names[] = {
+        "localhost",
+        "localhost4",
+        "localhost6",
+        "localhost.localdomain",
+        "localhost4.localdomain4",
+        "localhost6.localdomain6",
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        if (ends_with(s, names[i]))
+            return true;
+    return strcasecmp(s, "ip6-localhost") == 0 || strcasecmp(s, "ip6-loopback") == 0;
+}
+
 int host_name_make(const char *text, char **ret) {
     _cleanup_free_ char *name = NULL;
     size_t n = 0;
 
-    if (strlen(text) > HOST_TEXT_MAX)
+    if (strlen(text) > HOST_TEXT_MAX || is_ipv6_address(text))
         return -EINVAL;
     name = malloc(strlen(text) + 1);
     if (!name)
@@ -53,7 +112,7 @@ int host_name_make(const char *text, char **ret) {
         if (is_alphanumeric(*p) || *p == '.' || *p == '-')
             name[n++] = *p;
     name[n] = 0;
-    if (!is_host_name(name))
+    if (!is_host_name(name) || is_all_numbers(name) || is_localhost(name))
         return -EINVAL;
     *ret = TAKE_PTR(name);
     return 0;

@@ -8,5 +8,6 @@
 bool user_name_is_valid(const char *s) _pure_;
 
 /* What is left of the text without characters that no host name has. -EINVAL: that is no name of
- * RFC 1123 (section 2.1), or the text has more than 255 characters. The caller frees. */
+ * RFC 1123 (section 2.1) of at most 64 characters, a number, an address, or localhost; or the text
+ * is an address, or has more than 255 characters. The caller frees. */
 int host_name_make(const char *text, char **ret);

@@ -121,11 +121,12 @@ def test_name_that_is_none(manager, hosts, name):
 def test_hosts_that_cannot_be_written(manager, hosts):
     """The name does not change either, and nothing is left."""
     run("mount", "--bind", "/etc/hosts", "/etc/hosts")
+    run("mount", "-o", "remount,bind,ro", "/etc/hosts")
     try:
         reply = do(manager, "rename", serverName="web9")
     finally:
         run("umount", "/etc/hosts")
-    assert reply["return_code"] != 0 and reply["error_message"]
+    assert reply["return_code"] != 0 and "cannot be written" in reply["error_message"]
     assert os.uname().nodename != "web9" and not list(pathlib.Path("/etc").glob(".hosts*"))
 
 

@@ -89,6 +89,17 @@ static void test_worker(void) {
     g_assert_true(f->json_input && f->reply_output);
 }
 
+static void test_includes(void) {
+    _cleanup_(command_file_freep) CommandFile *f =
+        parse("[command]\nhelp = h\nincludes = x\nincludes = rename, add_user\n");
+    _cleanup_(command_file_freep) CommandFile *none = parse("[command]\nhelp = h\n");
+
+    g_assert_cmpstr(f->includes[0], ==, "rename");
+    g_assert_cmpstr(f->includes[1], ==, "add_user");
+    g_assert_null(f->includes[2]);
+    g_assert_null(none->includes);
+}
+
 static void test_mistakes(void) {
     static const struct {
         const char *text, *problem;
@@ -107,6 +118,7 @@ static void test_mistakes(void) {
         {"[command]\nhelp = x\nuser =\n", "user in [command]"},
         {"[command]\nhelp = x\nscript = ../x\n", "script in [command]"},
         {"[command]\nhelp = x\nscript = /a/../x\n", "script in [command]"},
+        {"[command]\nhelp = x\nincludes = ../x\n", "includes in [command]"},
         {"[command]\nhelp = x\nworker = :1.2\n", "worker in [command]"},
         {"[command]\nhelp = x\nworker = x\n", "worker in [command]"},
         {"[command]\nhelp = x\nworker_path = /x\n", "worker_path is for a worker"},
@@ -312,6 +324,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/command-file/defaults", test_defaults);
     g_test_add_func("/command-file/all-keys", test_all_keys);
     g_test_add_func("/command-file/worker", test_worker);
+    g_test_add_func("/command-file/includes", test_includes);
     g_test_add_func("/command-file/mistakes", test_mistakes);
     g_test_add_func("/command-file/arguments-that-are-files", test_arguments_that_are_files);
     g_test_add_func("/command-file/names", test_names);

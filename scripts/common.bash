@@ -1,0 +1,151 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the scripts that change users, names and rights share. A script says its name in `program` and then
+# sources this file. The rules of all of them: look first, then act; each step can be repeated; take turns.
+set -euo pipefail
+shopt -s inherit_errexit
+umask 022
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
+
+# Nobody else may write in /run, nor open the file: who could, could hold the lock.
+readonly lock_file=/run/dcm-agent-scripts.lock
+readonly lock_patience=240 # seconds; a job of these scripts has 300
+readonly name_max=32       # of a user or a group: what useradd(8) takes
+
+die() { # STATUS TEXT
+    echo "${program:?}: $2" >&2
+    exit "$1"
+}
+
+need() { # STATUS PROGRAM...
+    local name status=$1
+    shift
+    for name; do
+        type -P "$name" >/dev/null || die "$status" "there is no $name; install it"
+    done
+}
+
+# One script at a time. `initialize` hands its turn on to the scripts that it runs, as a descriptor.
+take_turn() {
+    lock=${DCM_SCRIPTS_LOCK-}
+    if [[ ! $lock =~ ^[0-9]+$ || ! /proc/self/fd/$lock -ef $lock_file ]]; then
+        umask 077
+        exec {lock}>>"$lock_file"
+        umask 022
+    fi
+    flock --timeout "$lock_patience" "$lock" ||
+        die 1 "another script has been changing users or names for $lock_patience s; try again when it has ended"
+    export DCM_SCRIPTS_LOCK=$lock
+}
+
+is_name() {
+    [[ $1 =~ ^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$ && ${#1} -le name_max && $1 != *$'\n'* ]]
+}
+
+# --- what is there: by exact name ------------------------------------------------------------------------
+# id, getent, pgrep and loginctl take a name that nobody has for a number: they are given numbers. chown and
+# setpriv take a number for a name that somebody may have: they are given numbers with a plus.
+
+entry_of() { # FILE NAME: puts the fields of its line in `entry`; fails if there is none
+    local line
+    entry=()
+    [[ -r $1 ]] || return 1
+    while IFS= read -r line || [[ $line ]]; do
+        if [[ $line == "$2:"* ]]; then
+            IFS=: read -ra entry <<<"$line"
+            return 0
+        fi
+    done <"$1"
+    return 1
+}
+
+# Names of the entries whose field is this, in a file like passwd.
+names_with() { # FILE INDEX VALUE
+    local line entry
+    while IFS= read -r line || [[ $line ]]; do
+        IFS=: read -ra entry <<<"$line"
+        [[ ${entry[$2]-} != "$3" ]] || echo "${entry[0]}"
+    done <"$1"
+}
+
+# Groups that have the user as a member; his own one does not say so.
+groups_of() { # USER
+    local line entry
+    while IFS= read -r line || [[ $line ]]; do
+        IFS=: read -ra entry <<<"$line"
+        [[ ",${entry[3]-}," != *",$1,"* ]] || echo "${entry[0]}"
+    done </etc/group
+}
+
+# A user or a group that is not in this machine's own files, but known by another service.
+is_in_directory() { # passwd|group NAME
+    local found status=0
+    ! entry_of "/etc/$1" "$2" && [[ ! $2 =~ ^[0-9]+$ ]] || return 1
+    found=$(getent "$1" "$2") || status=$?
+    ((status == 0 || status == 2)) || die 1 "getent cannot say whether $2 is in $1 (status $status); try again"
+    [[ $found == "$2:"* ]]
+}
+
+login_definition() { # NAME DEFAULT: of login.defs(5)
+    local name value result=$2
+    if [[ -r /etc/login.defs ]]; then
+        while read -r name value _ || [[ $name ]]; do
+            [[ $name != "$1" || ! $value ]] || result=$value
+        done </etc/login.defs
+    fi
+    echo "$result"
+}
+
+# The users and groups of the installed programs, the agent's own among them.
+is_declared() { # NAME
+    local file type name
+    for file in /usr/lib/sysusers.d/*.conf /usr/local/lib/sysusers.d/*.conf; do
+        [[ -r $file ]] || continue
+        while read -r type name _ || [[ $type ]]; do
+            [[ $type != [ug]* || ${name//\"/} != "$1" ]] || return 0
+        done <"$file"
+    done
+    return 1
+}
+
+keeps_machine_going() { # NAME
+    [[ $1 == @(root|nobody|messagebus|dbus|polkitd|sshd|systemd-*) ]] || is_declared "$1"
+}
+
+is_system_id() { # UID
+    local first
+    first=$(login_definition UID_MIN 1000)
+    [[ ! $1 =~ ^[0-9]+$ ]] || ((10#$1 < first || 10#$1 == 65534 || 10#$1 == 65535))
+}
+
+is_mount_point() { # PATH
+    local point
+    while read -r _ _ _ _ point _; do
+        [[ $point != "$1" ]] || return 0
+    done </proc/self/mountinfo
+    return 1
+}
+
+# Programs put another file in the place of these, and where they cannot, it shows in the middle of the change.
+check_account_files() {
+    local file
+    [[ -w /etc ]] || die 10 "/etc cannot be written"
+    for file in /etc/passwd /etc/group /etc/shadow /etc/gshadow; do
+        ! is_mount_point "$file" || die 10 "$file is a mount point, so that no other file can take its place"
+    done
+}
+
+# --- rights ----------------------------------------------------------------------------------------------
+
+has_selinux() {
+    type -P selinuxenabled >/dev/null && selinuxenabled
+}
+
+remove_rule() { # USER: of sudo
+    local old=/etc/sudoers.d/$1
+    rm -f -- "/etc/sudoers.d/dcm-agent-$1" "/etc/sudoers.d/.dcm-agent-$1.new"
+    # what the former agent wrote, and nothing else
+    if [[ -f $old && ! -L $old && $(<"$old") == "$1 ALL=(ALL) NOPASSWD: ALL" ]]; then
+        rm -f -- "$old"
+    fi
+}
