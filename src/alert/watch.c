@@ -491,7 +491,7 @@ static int restore(AlertWatch *w, const char *text) {
 
     if (isempty(text))
         return 0;
-    r = json_parse(text, strlen(text), &array);
+    r = json_parse_stored(text, strlen(text), &array);
     if (r < 0 || !json_object_is_type(array, json_type_array))
         return r == -ENOMEM ? r : 0; /* nobody else writes it */
     for (size_t i = 0; i < json_object_array_length(array) && r >= 0; i++) {

@@ -257,7 +257,7 @@ static int openstack_identify(const Provider *p, const Question *q, CloudIdentit
     r = read_path(q, &(Path){base_of(p, q), "/openstack/latest/meta_data.json"}, CLOUD_BODY_MAX,
                   &text, &size);
     if (r >= 0)
-        r = json_parse_in_thread(text, size, &o);
+        r = json_parse_small(text, size, &o);
     if (r < 0)
         return r;
     id = json_get_string(o, "uuid");

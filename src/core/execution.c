@@ -165,7 +165,7 @@ static int parse_payload(ExecutionHost *h, Request *q, const Command *c, const c
     ArgumentValue *values;
     int k;
 
-    k = json_parse(strempty(payload), strlen(strempty(payload)), &json);
+    k = json_parse_stored(strempty(payload), strlen(strempty(payload)), &json);
     if (k == -ENOMEM)
         return k;
     if (k < 0) { /* it was JSON when it was stored */

@@ -14,7 +14,7 @@ int job_description(const StoredJob *j, struct json_object **ret) {
     int r = o ? 0 : -ENOMEM;
 
     if (r >= 0 && j->reply)
-        r = json_parse(j->reply, strlen(j->reply), &reply);
+        r = json_parse_stored(j->reply, strlen(j->reply), &reply);
     if (r < 0)
         return r;
     /* F24: what failed with an error_message alone had no message */

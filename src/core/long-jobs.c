@@ -198,7 +198,7 @@ int long_jobs_wants(const Request *q) {
 
     if (!c || !c->prepare || !q->payload)
         return false;
-    r = json_parse(q->payload, strlen(q->payload), &payload);
+    r = json_parse_stored(q->payload, strlen(q->payload), &payload);
     if (r < 0)
         return r == -ENOMEM ? r : false;
     wish = json_get(payload, "longer_runner");
@@ -214,7 +214,7 @@ static int check_arguments(LongJobs *l, const Request *q, char **ret_error) {
     ArgumentValue *values;
     int r;
 
-    r = json_parse(q->payload, strlen(q->payload), &payload);
+    r = json_parse_stored(q->payload, strlen(q->payload), &payload);
     if (r < 0)
         return r;
     values = calloc(MAX(c->n_arguments, (size_t)1), sizeof(*values));

@@ -33,7 +33,7 @@ int reply_take_output(struct json_object **reply) {
     int return_code = json_object_get_int(json_get(*reply, "return_code")), r;
     struct json_object *object, *made;
 
-    r = json_parse(text, strlen(text), &output);
+    r = json_parse_part(text, strlen(text), &output);
     if (r == -ENOMEM)
         return r;
     if (r < 0 || !is_reply(output))

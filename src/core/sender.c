@@ -56,7 +56,7 @@ static int load_reply(Sender *s, const char *guid, struct json_object **ret) {
     r = store_load_request(s->store, guid, true, &row);
     if (r < 0)
         return r;
-    return row.reply ? json_parse(row.reply, strlen(row.reply), ret) : 0;
+    return row.reply ? json_parse_stored(row.reply, strlen(row.reply), ret) : 0;
 }
 
 static int send_ack(Sender *s, const Request *q) {

@@ -64,9 +64,10 @@ int verb_requests(const Context *c, int argc, char *argv[]) {
 /* The reply comes as JSON text and is shown as an object. */
 static void unfold_reply(struct json_object *o) {
     struct json_object *reply = json_object_object_get(o, "reply");
-    struct json_object *parsed = reply ? json_tokener_parse(json_object_get_string(reply)) : NULL;
+    const char *text = reply ? json_object_get_string(reply) : NULL;
+    struct json_object *parsed = NULL;
 
-    if (parsed)
+    if (text && json_parse_stored(text, strlen(text), &parsed) >= 0 && parsed)
         (void)json_object_object_add(o, "reply", parsed);
 }
 

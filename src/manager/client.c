@@ -140,13 +140,9 @@ static int receive_more(Client *c) {
 
 /* What agents said stands deeper here than in their messages. */
 static struct json_object *parse_line(const char *line, size_t size) {
-    struct json_tokener *t = json_tokener_new_ex(2 * JSON_DEPTH_MAX);
-    struct json_object *o;
+    struct json_object *o = NULL;
 
-    if (!t)
-        return NULL;
-    o = json_tokener_parse_ex(t, line, (int)size);
-    json_tokener_free(t);
+    (void)json_parse_stored(line, size, &o);
     return o;
 }
 

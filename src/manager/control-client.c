@@ -107,7 +107,7 @@ bool control_client_waits(const ControlClient *c, ControlWait wait, const char *
 static void take_line(ControlClient *c, const char *line, size_t size) {
     _cleanup_json_ struct json_object *o = NULL;
 
-    if (json_parse(line, size, &o) < 0 || !json_object_is_type(o, json_type_object))
+    if (json_parse_part(line, size, &o) < 0 || !json_object_is_type(o, json_type_object))
         control_client_fail(c, "invalid", "not a JSON object");
     else
         c->callbacks.on_line(c, o, c->userdata);

@@ -111,9 +111,9 @@ static int request_to_json(const char *guid, const StoredRequest *s, struct json
     _cleanup_json_ struct json_object *payload = NULL, *reply = NULL;
     int r;
 
-    r = json_parse(s->payload, strlen(s->payload), &payload);
+    r = json_parse_stored(s->payload, strlen(s->payload), &payload);
     if (r >= 0 && s->reply)
-        r = json_parse(s->reply, strlen(s->reply), &reply);
+        r = json_parse_stored(s->reply, strlen(s->reply), &reply);
     if (r < 0)
         return r;
     return json_add_string(o, "guid", guid)

@@ -59,7 +59,7 @@ static int encode_request(const char *guid, const char *payload, struct json_obj
     message_id_generate(message_id, sizeof(message_id));
     r = message_new(MESSAGE_REQUEST, message_id, guid, NULL, NULL, &message);
     if (r >= 0)
-        r = json_parse(payload, strlen(payload), &object);
+        r = json_parse_stored(payload, strlen(payload), &object);
     if (r >= 0)
         r = json_add(message, "payload", TAKE_PTR(object));
     if (r < 0)

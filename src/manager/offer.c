@@ -129,7 +129,7 @@ int offer_parse(const char *text, size_t size, Offer *ret, const char **ret_erro
     if (size > OFFER_SIZE_MAX)
         return -EINVAL;
     *ret_error = "the handshake is not a JSON document";
-    r = json_parse(text, size, &o.json);
+    r = json_parse_small(text, size, &o.json);
     if (r < 0)
         return r == -ENOMEM ? r : -EBADMSG;
     *ret_error = check(o.json, &o);

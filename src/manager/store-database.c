@@ -221,7 +221,7 @@ int store_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, in
     const char *text = (const char *)sqlite3_column_text(q, column);
 
     if (text)
-        (void)json_parse(text, strlen(text), &value); /* we wrote it */
+        (void)json_parse_stored(text, strlen(text), &value); /* we wrote it */
     return value ? json_add(o, key, TAKE_PTR(value)) : json_add_null(o, key);
 }
 

@@ -65,7 +65,7 @@ int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret) 
     struct json_object *code, *handshake;
     int r;
 
-    r = json_parse(text, size, &j);
+    r = json_parse_small(text, size, &j);
     if (r < 0)
         return r == -ENOMEM ? r : -EBADMSG;
     code = json_get(j, "return_code");

@@ -4,77 +4,64 @@
 #include "proto/json.h"
 
 #include "basic/bounds.h"
-#include "proto/text.h"
+#include "proto/json-check.h"
 
-static struct json_tokener *new_tokener(void) {
-    struct json_tokener *t = json_tokener_new_ex(JSON_DEPTH_MAX);
+#define DEPTH_MAX (2 * JSON_DEPTH_MAX) /* of what was bounded when it came */
 
-    if (t)
-        json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    return t;
-}
-
-static bool is_blank_from(const char *text, size_t size, size_t from) {
-    for (size_t i = from; i < size; i++)
-        if (text[i] == 0 || !strchr(" \t\r\n", text[i]))
-            return false;
-    return true;
-}
-
-static int parse(struct json_tokener *t, const char *text, size_t size, struct json_object **ret) {
+/* Of a text that json_check() has accepted; json-c's flags stay off, as what they mean changes. */
+static int build(const char *text, size_t size, struct json_object **ret) {
+    struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX + 1);
     _cleanup_json_ struct json_object *o = NULL;
     enum json_tokener_error error;
 
-    if (size > INT32_MAX)
-        return -EFBIG;
+    if (!t)
+        return -ENOMEM;
     errno = 0;
     o = json_tokener_parse_ex(t, text, (int)size);
     error = json_tokener_get_error(t);
-    if (errno == ENOMEM) /* it may have ended in the middle, as if that were all */
-        return -ENOMEM;
-    if (error == json_tokener_success && !is_blank_from(text, size, json_tokener_get_parse_end(t)))
-        return -EBADMSG;
-    if (error == json_tokener_continue) { /* a bare number ends where the text ends */
+    if (error == json_tokener_continue && errno != ENOMEM) {
+        /* a bare number ends where the text ends */
         o = json_tokener_parse_ex(t, "", 1);
         error = json_tokener_get_error(t);
     }
-    if (errno == ENOMEM)
+    json_tokener_free(t);
+    if (errno == ENOMEM) /* it may have ended in the middle, as if that were all */
         return -ENOMEM;
-
-    switch (error) {
-    case json_tokener_success:
-        if (!utf8_is_valid(text, size)) /* json-c lets overlong forms and surrogates through */
-            return -EILSEQ;
-        *ret = TAKE_PTR(o);
-        return 0;
-    case json_tokener_error_depth:
-        return -ELOOP;
-    case json_tokener_error_parse_utf8_string:
-        return -EILSEQ;
-    default:
+    if (error != json_tokener_success)
         return -EBADMSG;
-    }
+    *ret = TAKE_PTR(o);
+    return 0;
+}
+
+static int parse(const char *text, size_t size, unsigned depth_max, uint64_t memory_max,
+                 struct json_object **ret) {
+    int r;
+
+    if (size > INT32_MAX)
+        return -EFBIG;
+    r = json_check(text, size, depth_max, memory_max);
+    return r < 0 ? r : build(text, size, ret);
+}
+
+static uint64_t memory_max(size_t size) {
+    return MAX(JSON_MEMORY_MIN, (uint64_t)JSON_MEMORY_FACTOR * size);
 }
 
 int json_parse(const char *text, size_t size, struct json_object **ret) {
-    static struct json_tokener *tokener; /* one for all texts: it is as large as some of them */
-
-    if (tokener)
-        json_tokener_reset(tokener);
-    else
-        tokener = new_tokener();
-    return tokener ? parse(tokener, text, size, ret) : -ENOMEM;
+    return parse(text, size, JSON_DEPTH_MAX, memory_max(size), ret);
 }
 
-int json_parse_in_thread(const char *text, size_t size, struct json_object **ret) {
-    struct json_tokener *tokener = new_tokener();
-    int r;
+int json_parse_part(const char *text, size_t size, struct json_object **ret) {
+    return parse(text, size, JSON_DEPTH_MAX - JSON_ENVELOPE_DEPTH,
+                 memory_max(size) - JSON_ENVELOPE_MEMORY, ret);
+}
 
-    if (!tokener)
-        return -ENOMEM;
-    r = parse(tokener, text, size, ret);
-    json_tokener_free(tokener);
-    return r;
+int json_parse_small(const char *text, size_t size, struct json_object **ret) {
+    return parse(text, size, JSON_DEPTH_MAX, JSON_SMALL_MEMORY, ret);
+}
+
+int json_parse_stored(const char *text, size_t size, struct json_object **ret) {
+    return parse(text, size, DEPTH_MAX, UINT64_MAX, ret);
 }
 
 const char *json_to_text(struct json_object *o, size_t *ret_size) {

@@ -12,12 +12,17 @@ static inline void json_object_putp(struct json_object **o) {
 }
 #define _cleanup_json_ _cleanup_(json_object_putp)
 
-/* Parses one document. -EBADMSG: not JSON; -ELOOP: nested deeper than JSON_DEPTH_MAX; -EILSEQ: not
- * UTF-8. The object belongs to the caller; it is NULL for the document `null`. For the main thread
- * alone. */
+/* Parses one document that a peer sent (RFC 8259). -EBADMSG: not JSON; -ELOOP: nested deeper than
+ * JSON_DEPTH_MAX; -E2BIG: its values would take more memory than JSON_MEMORY_MIN and
+ * JSON_MEMORY_FACTOR allow; -EILSEQ: not UTF-8. The object belongs to the caller; it is NULL for the
+ * document `null`. */
 int json_parse(const char *text, size_t size, struct json_object **ret);
-/* The same for any thread. */
-int json_parse_in_thread(const char *text, size_t size, struct json_object **ret);
+/* The same for what is to be a part of a message, so that its receiver can parse that. */
+int json_parse_part(const char *text, size_t size, struct json_object **ret);
+/* The same for a handshake, or what a job or a cloud says: JSON_SMALL_MEMORY at most. */
+int json_parse_small(const char *text, size_t size, struct json_object **ret);
+/* The same for what this program has stored: what was bounded when it came has no bound here. */
+int json_parse_stored(const char *text, size_t size, struct json_object **ret);
 
 /* The text of an object, without blanks; it belongs to the object. NULL: no memory. */
 const char *json_to_text(struct json_object *o, size_t *ret_size);

@@ -30,6 +30,8 @@ static const char *parse_error_text(int error) {
         return "The message is nested too deep";
     case -EILSEQ:
         return "The message is not valid UTF-8";
+    case -E2BIG:
+        return "The message has too many values";
     case -ENOMEM:
         return "Out of memory";
     default:

@@ -19,7 +19,7 @@ int varlink_call_parse(const char *text, size_t size, VarlinkCall *ret) {
     VarlinkCall c = {};
     int r;
 
-    r = json_parse(text, size, &c.json);
+    r = json_parse_small(text, size, &c.json);
     if (r == -ENOMEM)
         return r;
     c.method = r >= 0 ? json_get_string(c.json, "method") : NULL;
@@ -72,7 +72,7 @@ int varlink_answer_parse(const char *text, size_t size, char **ret_error) {
     struct json_object *error;
     int r;
 
-    r = json_parse(text, size, &o);
+    r = json_parse_small(text, size, &o);
     if (r == -ENOMEM)
         return r;
     if (r < 0 || !json_object_is_type(o, json_type_object))

@@ -172,7 +172,7 @@ int cloud_identity_parse(const char *text, size_t size, CloudIdentity *ret) {
     _cleanup_json_ struct json_object *o = NULL;
     int r;
 
-    r = json_parse(text, size, &o);
+    r = json_parse_small(text, size, &o);
     if (r < 0)
         return r == -ENOMEM ? r : -EBADMSG;
     r = take_text(o, "type", &i.type);
