@@ -124,8 +124,9 @@
 #define STAT_INTERVAL_USEC_MAX (86400 * USEC_PER_SEC)
 #define STAT_SAMPLES_SIZE_MAX                                                                      \
     ((size_t)16 * 1024 * 1024) /* of all: one more takes the oldest's place */
-#define STAT_REPLY_SIZE_MAX ((size_t)3 * 1024 * 1024) /* samples of one reply, the newest */
-#define HEALTH_DISKS_MAX 1024u                        /* with their partitions */
+#define STAT_REPLY_SIZE_MAX ((size_t)3 * 1024 * 1024)    /* samples of one reply, the newest */
+#define STAT_REPLY_MEMORY_MAX ((size_t)24 * 1024 * 1024) /* of their receiver */
+#define HEALTH_DISKS_MAX 1024u                           /* with their partitions */
 #define HEALTH_INTERFACES_MAX 4096u
 #define HEALTH_MOUNTS_MAX 16384u
 #define HEALTH_FILE_SYSTEMS_MAX 256u

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "health/series.h"
 
+#include "basic/bounds.h"
+
 struct Series {
     const StatType *type;
     SeriesBudget *budget;
@@ -94,13 +96,27 @@ static size_t estimate(const Sample *s, const StatType *t) {
     return size + row * sample_get_n_rows(s) + sample_get_size(s);
 }
 
+/* Bytes that it takes as an object of its receiver (proto/json-check.c), at most about. */
+static size_t estimate_memory(const Sample *s, const StatType *t) {
+    size_t n_objects = 1 + sample_get_n_rows(s);
+    size_t n_values = 1 + t->n_fields + sample_get_n_rows(s) * (1 + t->n_row_fields);
+
+    return n_objects * 1024 + n_values * 224 + sample_get_size(s);
+}
+
 int series_to_json(const Series *s, size_t size_max, struct json_object **ret,
                    size_t *ret_left_out) {
     _cleanup_json_ struct json_object *array = NULL;
-    size_t first = s->n, size = 0;
+    size_t first = s->n, size = 0, memory = 0;
 
-    while (first > 0 && (size += estimate(series_get(s, first - 1), s->type)) <= size_max)
-        first--;
+    for (; first > 0; first--) {
+        const Sample *next = series_get(s, first - 1);
+
+        size += estimate(next, s->type);
+        memory += estimate_memory(next, s->type);
+        if (size > size_max || memory > STAT_REPLY_MEMORY_MAX)
+            break;
+    }
     array = json_object_new_array_ext((int)MAX(s->n - first, (size_t)1));
     if (!array)
         return -ENOMEM;

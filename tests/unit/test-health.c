@@ -227,6 +227,31 @@ static void test_json(void) {
     }
 }
 
+/* As many samples as there are to tell: their receiver can parse them, as a part of a reply. */
+static void test_json_of_many_rows(void) {
+    _cleanup_fixture_ Fixture f = {};
+    _cleanup_json_ struct json_object *o = NULL, *p = NULL;
+    Stat *s = NULL;
+    size_t left_out = 0;
+    const char *json;
+
+    fixture_init(&f);
+    tree_write(f.root, "sys/class/hwmon/hwmon0/name", "chip\n");
+    for (unsigned i = 0; i < 100; i++) {
+        g_autofree char *path = g_strdup_printf("sys/class/hwmon/hwmon0/temp%u_input", i + 1);
+
+        tree_write(f.root, path, "50000\n");
+    }
+    g_assert_cmpint(add(&f, "a", "temperature", 2000, USEC_PER_SEC, &s), ==, 0);
+    for (unsigned i = 0; i < 1500; i++)
+        health_sample(f.health, USEC_PER_SEC);
+    g_assert_cmpint(stat_to_json(s, STAT_REPLY_SIZE_MAX, &o, &left_out), ==, 0);
+    g_assert_cmpuint(json_object_array_length(json_get(o, "status")), >, 40);
+    g_assert_cmpuint(left_out, >, 0);
+    json = json_to_text(o, &(size_t){0});
+    g_assert_cmpint(json_parse_part(json, strlen(json), &p), ==, 0);
+}
+
 static void test_overview(void) {
     _cleanup_fixture_ Fixture f = {};
     Stat *s = NULL;
@@ -323,6 +348,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/health/budget", test_budget);
     g_test_add_func("/health/own-budget", test_own_budget);
     g_test_add_func("/health/json", test_json);
+    g_test_add_func("/health/json-of-many-rows", test_json_of_many_rows);
     g_test_add_func("/health/overview", test_overview);
     g_test_add_func("/health/timers", test_timers);
     g_test_add_func("/health/visit", test_visit);
