@@ -222,14 +222,23 @@ static void give_up_late(Connection *c) {
     fail(c, fault, false, "%s", c->error);
 }
 
-static void take_answer(Connection *c, const char *text, size_t size) {
-    _cleanup_(handshake_answer_done) HandshakeAnswer answer = {};
-    const char *error = NULL;
-
-    if (handshake_answer_parse(text, size, &answer) < 0) {
+static void refuse_answer(Connection *c, const char *fault) {
+    if (fault)
+        (void)snprintf(c->error, sizeof(c->error),
+                       "in the manager's answer %s; mend it there, in this server's entry", fault);
+    else
         (void)snprintf(c->error, sizeof(c->error),
                        "the answer is not understood; is this an agent manager?");
-        stream_fail(c->stream, -EBADMSG);
+    stream_fail(c->stream, -EBADMSG);
+}
+
+static void take_answer(Connection *c, const char *text, size_t size) {
+    _cleanup_(handshake_answer_done) HandshakeAnswer answer = {};
+    _cleanup_free_ char *fault = NULL;
+    const char *error = NULL;
+
+    if (handshake_answer_parse(text, size, &answer, &fault) < 0) {
+        refuse_answer(c, fault);
         return;
     }
     switch (answer.return_code) {

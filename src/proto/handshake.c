@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/handshake.h"
 
+#include <stdio.h>
+
 #include "basic/bounds.h"
 #include "proto/message.h"
+#include "proto/peer-text.h"
 
 #define FORCE_BACKOFF_DEFAULT_SEC 60.0
 #define FORCE_BACKOFF_MAX_SEC (24.0 * 3600)
@@ -55,16 +58,28 @@ static uint64_t parse_force_backoff(struct json_object *j) {
 }
 
 /* Managers send ids as numbers or strings. */
-static int take(char **field, struct json_object *handshake, const char *key) {
-    return free_and_strdup(field, json_get_scalar(handshake, key));
+static int take(char **field, struct json_object *handshake, const char *key, char **ret_error) {
+    const char *text, *fault = peer_text_take(handshake, key, &text);
+
+    if (!fault)
+        return free_and_strdup(field, text);
+    return asprintf(ret_error, "'%s' %s", key, fault) < 0 ? -ENOMEM : -EINVAL;
 }
 
-int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret) {
+static int take_identity(HandshakeAnswer *a, struct json_object *handshake, char **ret_error) {
+    return take(&a->agent_id, handshake, "agentID", ret_error)
+               ?: take(&a->customer_id, handshake, "customerId", ret_error)
+               ?: take(&a->server_id, handshake, "serverId", ret_error)
+               ?: take(&a->server_name, handshake, "serverName", ret_error);
+}
+
+int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret, char **ret_error) {
     _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
     _cleanup_json_ struct json_object *j = NULL;
-    struct json_object *code, *handshake;
+    struct json_object *code;
     int r;
 
+    *ret_error = NULL;
     r = json_parse_small(text, size, &j);
     if (r < 0)
         return r == -ENOMEM ? r : -EBADMSG;
@@ -73,11 +88,7 @@ int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret) 
         return -EBADMSG;
     a.return_code = json_object_get_int(code);
     a.force_backoff_usec = parse_force_backoff(j);
-    handshake = json_get(j, "handshake");
-    r = take(&a.agent_id, handshake, "agentID")
-            ?: take(&a.customer_id, handshake, "customerId")
-            ?: take(&a.server_id, handshake, "serverId")
-            ?: take(&a.server_name, handshake, "serverName");
+    r = take_identity(&a, json_get(j, "handshake"), ret_error);
     if (r < 0)
         return r;
     *ret = a;

@@ -36,6 +36,7 @@ typedef struct HandshakeAnswer {
     char *server_name;
 } HandshakeAnswer;
 
-/* -EBADMSG: not JSON, or no return_code. */
-int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret);
+/* -EBADMSG: not JSON, or no return_code. -EINVAL: a text that proto/peer-text.h does not let pass;
+ * *ret_error (the caller frees; else NULL) names the field and says why. */
+int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret, char **ret_error);
 void handshake_answer_done(HandshakeAnswer *a);

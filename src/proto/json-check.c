@@ -97,6 +97,8 @@ static int check_number(Cursor *c) {
     bool is_double = false;
 
     (void)take(c, '-');
+    if (take_word(c, "Infinity"))
+        return charge(c, SCALAR_SIZE + DOUBLE_SIZE);
     if (!take(c, '0') && take_digits(c) == 0)
         return -EBADMSG;
     if (take(c, '.')) {
@@ -161,6 +163,8 @@ static int check_object(Cursor *c, unsigned depth_left) {
 static int check_word(Cursor *c) {
     if (take_word(c, "null")) /* a null pointer */
         return 0;
+    if (take_word(c, "NaN"))
+        return charge(c, SCALAR_SIZE + DOUBLE_SIZE);
     return take_word(c, "true") || take_word(c, "false") ? charge(c, SCALAR_SIZE) : -EBADMSG;
 }
 
@@ -186,6 +190,7 @@ static int check_value(Cursor *c, unsigned depth_left) {
     case 't':
     case 'f':
     case 'n':
+    case 'N':
         r = check_word(c);
         break;
     default:

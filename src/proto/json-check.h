@@ -5,7 +5,8 @@
 
 #include "basic/macro.h"
 
-/* RFC 8259, and nothing else. `depth_max` levels of values, a scalar's own counted; `memory_max`
+/* RFC 8259, and what Python's json module writes for numbers that it has no form for: NaN,
+ * Infinity, -Infinity. `depth_max` levels of values, a scalar's own counted; `memory_max`
  * bytes that json-c would take for it, estimated from above. -EBADMSG: not JSON; -ELOOP: too deep;
  * -E2BIG: too many values; -EILSEQ: not UTF-8. */
 int json_check(const char *text, size_t size, unsigned depth_max, uint64_t memory_max);

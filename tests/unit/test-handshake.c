@@ -47,7 +47,9 @@ static void test_answer_accepted(void) {
         "\"serverId\":1.5,\"serverName\":\"web1\",\"pk\":null,\"cloudDelegate\":null}}";
     _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
 
-    g_assert_cmpint(handshake_answer_parse(text, strlen(text), &a), ==, 0);
+    _cleanup_free_ char *error = NULL;
+
+    g_assert_cmpint(handshake_answer_parse(text, strlen(text), &a, &error), ==, 0);
     g_assert_cmpint(a.return_code, ==, HANDSHAKE_ACCEPTED);
     g_assert_cmpstr(a.agent_id, ==, "17");
     g_assert_cmpstr(a.customer_id, ==, "c");
@@ -65,10 +67,10 @@ static void test_answers(void) {
         {"{\"return_code\":200,\"handshake\":null}", 0, 200, NULL},
         {"{\"return_code\":200,\"handshake\":[]}", 0, 200, NULL},
         {"{\"return_code\":200,\"handshake\":{\"agentID\":null}}", 0, 200, NULL},
-        {"{\"return_code\":200,\"handshake\":{\"agentID\":[]}}", 0, 200, NULL},
-        {"{\"return_code\":200,\"handshake\":{\"agentID\":true}}", 0, 200, NULL},
-        {"{\"return_code\":200,\"handshake\":{\"agentID\":\"a\\u0000b\"}}", 0, 200, NULL},
-        {"{\"return_code\":200,\"handshake\":{\"agentID\":\"\"}}", 0, 200, ""},
+        {"{\"return_code\":200,\"handshake\":{\"agentID\":[]}}", -EINVAL, 0, NULL},
+        {"{\"return_code\":200,\"handshake\":{\"agentID\":true}}", -EINVAL, 0, NULL},
+        {"{\"return_code\":200,\"handshake\":{\"agentID\":\"a\\u0000b\"}}", -EINVAL, 0, NULL},
+        {"{\"return_code\":200,\"handshake\":{\"agentID\":\"\"}}", 0, 200, NULL},
         {"{\"return_code\":401}", 0, 401, NULL},
         {"{\"return_code\":409}", 0, 409, NULL},
         {"{\"return_code\":503}", 0, 503, NULL},
@@ -90,12 +92,45 @@ static void test_answers(void) {
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
         _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
-        int r = handshake_answer_parse(cases[i].text, strlen(cases[i].text), &a);
+        _cleanup_free_ char *error = NULL;
+        int r = handshake_answer_parse(cases[i].text, strlen(cases[i].text), &a, &error);
 
         if (r != cases[i].result || a.return_code != cases[i].return_code)
             g_error("%s: %d, %d", cases[i].text, r, a.return_code);
         g_assert_cmpstr(a.agent_id, ==, cases[i].agent_id);
     }
+}
+
+/* What is stored, shown, or told to systemd is refused where it could mean something else there;
+ * the text says which field, and why. */
+static void test_hostile_texts(void) {
+    static const char *const keys[] = {"agentID", "customerId", "serverId", "serverName"};
+    g_autofree char *long_text = g_strnfill(513, 'x');
+    const struct {
+        const char *value, *fault;
+    } cases[] = {
+        {"n\\nWATCHDOG=trigger", "has control characters"},
+        {"n\\rx", "has control characters"},
+        {"\\u001b[31m", "has control characters"},
+        {"\\u007f", "has control characters"},
+        {"\\u009b31m", "has control characters"},
+        {"\xc2\x9b", "has control characters"},
+        {"\\u0000", "has control characters"},
+        {long_text, "is longer than 512 bytes"},
+    };
+
+    for (size_t k = 0; k < ELEMENTSOF(keys); k++)
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+            g_autofree char *text = g_strdup_printf(
+                "{\"return_code\":200,\"handshake\":{\"%s\":\"%s\"}}", keys[k], cases[i].value);
+            g_autofree char *expected = g_strdup_printf("'%s' %s", keys[k], cases[i].fault);
+            _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
+            _cleanup_free_ char *error = NULL;
+
+            g_assert_cmpint(handshake_answer_parse(text, strlen(text), &a, &error), ==, -EINVAL);
+            g_assert_cmpstr(error, ==, expected);
+            g_assert_null(a.agent_id);
+        }
 }
 
 static void test_force_backoff(void) {
@@ -130,7 +165,9 @@ static void test_force_backoff(void) {
             g_strdup_printf("{\"return_code\":503,\"FORCE_BACKOFF\":%s}", cases[i].value);
         _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
 
-        g_assert_cmpint(handshake_answer_parse(text, strlen(text), &a), ==, 0);
+        _cleanup_free_ char *error = NULL;
+
+        g_assert_cmpint(handshake_answer_parse(text, strlen(text), &a, &error), ==, 0);
         if (a.force_backoff_usec != cases[i].usec)
             g_error("%s: %" G_GUINT64_FORMAT, cases[i].value, a.force_backoff_usec);
     }
@@ -141,6 +178,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/handshake/offer", test_offer);
     g_test_add_func("/handshake/answer-accepted", test_answer_accepted);
     g_test_add_func("/handshake/answers", test_answers);
+    g_test_add_func("/handshake/hostile-texts", test_hostile_texts);
     g_test_add_func("/handshake/force-backoff", test_force_backoff);
     return g_test_run();
 }
