@@ -7,6 +7,7 @@
 #include "basic/log.h"
 #include "core/offer.h"
 #include "core/token.h"
+#include "proto/peer-text.h"
 
 struct Identity {
     const Config *config;
@@ -39,6 +40,21 @@ static int load_injected_id(Identity *i) {
         return store_get_meta(i->store, STORE_META_INJECTED_ID, &i->injected_id);
     r = store_injected_id(i, given);
     return r < 0 ? r : free_and_strdup(&i->injected_id, given);
+}
+
+/* An earlier version took any text for one; the manager finds the agent by its token, too. */
+int identity_load_agent_id(Store *store, char **ret) {
+    const char *fault;
+    int r;
+
+    r = store_get_meta(store, STORE_META_AGENT_ID, ret);
+    if (r < 0 || !*ret)
+        return r;
+    fault = peer_text_fault(*ret, strlen(*ret));
+    if (!fault)
+        return 0;
+    log_warning("The stored agent id %s; asking the manager for it anew", fault);
+    return free_and_strdup(ret, NULL);
 }
 
 int identity_new(const Config *config, Store *store, const char *state_directory, Identity **ret) {

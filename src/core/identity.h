@@ -15,6 +15,9 @@ int identity_new(const Config *config, Store *store, const char *state_directory
 Identity *identity_free(Identity *i);
 DEFINE_CLEANUP(Identity *, identity_free)
 
+/* The id that the manager gave; NULL: none, or one that cannot be one. The caller frees. */
+int identity_load_agent_id(Store *store, char **ret);
+
 /* The first message of a connection. The caller frees the text, which has the token in it:
  * explicit_bzero() first. */
 int identity_make_offer(const Identity *i, const char *agent_id, const CloudIdentity *cloud,

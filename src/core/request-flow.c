@@ -17,6 +17,7 @@
 #include "basic/log.h"
 #include "basic/ratelimit.h"
 #include "core/batch.h"
+#include "core/identity.h"
 #include "core/job-description.h"
 #include "core/long-jobs.h"
 #include "core/sender.h"
@@ -542,7 +543,7 @@ static int setup(RequestFlow *f, const RequestFlowParts *p) {
     if (r >= 0)
         r = long_jobs_new(f->event, &p->runner, f->console, &long_callbacks, f, &f->long_jobs);
     if (r >= 0)
-        r = store_get_meta(f->store, STORE_META_AGENT_ID, &f->agent_id);
+        r = identity_load_agent_id(f->store, &f->agent_id);
     if (r < 0)
         return r;
     sender_set_agent_id(f->sender, f->agent_id);

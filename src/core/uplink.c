@@ -29,6 +29,13 @@ struct Uplink {
     uint64_t connected_since_usec;
 };
 
+/* A line break would end STATUS= and begin another assignment (sd_notify(3)). */
+static void flatten(char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = ' ';
+}
+
 /* It may have words of a peer or of a file in it, and the bus takes nothing but UTF-8. */
 static void set_status(Uplink *u, const char *format, ...) _printf_(2, 3);
 static void set_status(Uplink *u, const char *format, ...) {
@@ -39,6 +46,7 @@ static void set_status(Uplink *u, const char *format, ...) {
     va_start(ap, format);
     (void)vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
+    flatten(text);
     u->status[0] = 0;
     if (utf8_replace_invalid(text, strlen(text), &valid) >= 0)
         (void)snprintf(u->status, sizeof(u->status), "%.*s",

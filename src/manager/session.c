@@ -352,6 +352,7 @@ int session_accept(Session *s, const char *agent_id, const char *server_id, cons
     if (r < 0)
         return r;
     s->state = SESSION_OPEN;
+    stream_trust(s->stream);
     s->ping_due_usec = now + s->options.ping_usec;
     set_timer(s, s->ping_due_usec);
     return 0;

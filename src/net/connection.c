@@ -244,6 +244,7 @@ static void take_answer(Connection *c, const char *text, size_t size) {
     switch (answer.return_code) {
     case HANDSHAKE_ACCEPTED:
         progress(c, answer.agent_id);
+        stream_trust(c->stream);
         backoff_reset(&c->backoff);
         if (c->tls_text[0])
             tls_client_remember(c->tls, stream_get_transport(c->stream));

@@ -325,6 +325,7 @@ int stream_new(sd_event *event, Transport *transport, bool client, const StreamC
     r = websocket_new(client, &frame_callbacks, s, &s->websocket);
     if (r < 0)
         return r;
+    websocket_set_message_max(s->websocket, HANDSHAKE_SIZE_MAX);
     /* the client speaks first, the server waits to be spoken to */
     r = sd_event_add_io(event, &s->source, transport_get_fd(transport), client ? EPOLLOUT : EPOLLIN,
                         on_io, s);
@@ -336,6 +337,10 @@ int stream_new(sd_event *event, Transport *transport, bool client, const StreamC
         return r;
     *ret = TAKE_PTR(s);
     return 0;
+}
+
+void stream_trust(Stream *s) {
+    websocket_set_message_max(s->websocket, MESSAGE_SIZE_MAX);
 }
 
 int stream_send_head(Stream *s, const char *head) {

@@ -40,6 +40,10 @@ uint16_t stream_close_code(const Stream *s);
 /* More than SEND_QUEUE_HIGH_MAX bytes waited to be sent, and not few enough of them are gone. */
 bool stream_is_congested(const Stream *s) _pure_;
 
+/* The peer is known: its messages may have MESSAGE_SIZE_MAX bytes from now on, and not only
+ * HANDSHAKE_SIZE_MAX. */
+void stream_trust(Stream *s);
+
 /* Queues an HTTP head. -EBUSY: one is still being sent. */
 int stream_send_head(Stream *s, const char *head);
 /* Queue frames; errors as in proto/websocket.h; -ENOTCONN before the heads are through. While more

@@ -28,6 +28,7 @@ struct WebSocketReader {
     void *userdata;
     bool masked;
     bool closed;
+    size_t message_max;
     const uint8_t *in; /* of the call in progress */
     size_t in_size;
     Incoming message, control; /* a control frame may come between the fragments of a message */
@@ -108,7 +109,8 @@ static int begin_frame(WebSocketReader *r, const struct wslay_frame_iocb *frame)
     if ((frame->opcode == WSLAY_CONTINUATION_FRAME) != (i->opcode != 0))
         return WSLAY_CODE_PROTOCOL_ERROR;
     if (!is_control &&
-        (++r->n_fragments > FRAGMENTS_MAX || frame->payload_length > MESSAGE_SIZE_MAX - i->size))
+        (++r->n_fragments > FRAGMENTS_MAX || i->size > r->message_max ||
+         frame->payload_length > r->message_max - i->size))
         return WSLAY_CODE_MESSAGE_TOO_BIG;
 
     if (i->opcode == 0)
@@ -215,12 +217,17 @@ int websocket_reader_new(bool masked, const WebSocketReaderCallbacks *callbacks,
     if (!r)
         return -ENOMEM;
     r->masked = masked;
+    r->message_max = MESSAGE_SIZE_MAX;
     r->callbacks = *callbacks;
     r->userdata = userdata;
     if (wslay_frame_context_init(&r->frames, &hooks, r) < 0)
         return -ENOMEM;
     *ret = TAKE_PTR(r);
     return 0;
+}
+
+void websocket_reader_set_message_max(WebSocketReader *r, size_t size_max) {
+    r->message_max = size_max;
 }
 
 WebSocketReader *websocket_reader_free(WebSocketReader *r) {

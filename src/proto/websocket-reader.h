@@ -22,6 +22,10 @@ int websocket_reader_new(bool masked, const WebSocketReaderCallbacks *callbacks,
 WebSocketReader *websocket_reader_free(WebSocketReader *r);
 DEFINE_CLEANUP(WebSocketReader *, websocket_reader_free)
 
+/* Bytes of a message, MESSAGE_SIZE_MAX at first. A frame that announces more is refused by its
+ * header. */
+void websocket_reader_set_message_max(WebSocketReader *r, size_t size_max);
+
 /* Returns 0, -ENOMEM, or the close code with which the connection must now be failed. After
  * an error it must not be fed again. */
 int websocket_reader_feed(WebSocketReader *r, const void *data, size_t size);

@@ -146,6 +146,10 @@ WebSocket *websocket_free(WebSocket *w) {
     return NULL;
 }
 
+void websocket_set_message_max(WebSocket *w, size_t size_max) {
+    websocket_reader_set_message_max(w->reader, size_max);
+}
+
 int websocket_feed(WebSocket *w, const void *data, size_t size) {
     int r;
 

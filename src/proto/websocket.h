@@ -21,6 +21,9 @@ int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userda
 WebSocket *websocket_free(WebSocket *w);
 DEFINE_CLEANUP(WebSocket *, websocket_free)
 
+/* Bytes of a message that the peer may send, MESSAGE_SIZE_MAX at first. */
+void websocket_set_message_max(WebSocket *w, size_t size_max);
+
 /* Takes what the peer sent. Returns 0; -EPROTO when framing is lost (a close frame is queued);
  * -ENOMEM. on_message() may be called several times; it must not free `w`. */
 int websocket_feed(WebSocket *w, const void *data, size_t size);

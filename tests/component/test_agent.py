@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import time
 import uuid
 
@@ -294,12 +295,25 @@ def test_409_makes_a_new_token(agent, manager):
     assert (agent.state / "token").read_text() == second["token"]
 
 
+def with_identity(**fields):
+    return {**HANDSHAKE, "handshake": {**HANDSHAKE["handshake"], **fields}}
+
+
 @pytest.mark.parametrize("answer, text", [
     ({"return_code": 401}, "401"),
     ({"return_code": 999}, "999"),
     ("no json", "not understood"),
     ({}, "not understood"),
     ({"return_code": 503, "FORCE_BACKOFF": 0.05}, "pause"),
+    # what a handshake may not have
+    pytest.param(with_identity(agentID="x" * 513), "'agentID' is longer than 512 bytes", id="long"),
+    (with_identity(agentID="n\nWATCHDOG=trigger"), "'agentID' has control characters"),
+    (with_identity(serverName="n\nWATCHDOG=trigger"), "'serverName' has control characters"),
+    (with_identity(serverName="\u009b31m"), "'serverName' has control characters"),
+    (with_identity(customerId="a\u0000b"), "'customerId' has control characters"),
+    (with_identity(serverId=["x"]), "'serverId' is no text"),
+    pytest.param("[" + "{}," * 80000 + "{}]", "not understood", id="values"),
+    pytest.param("x" * (1 << 20), "WebSocket protocol", id="size"),
 ])
 def test_refused_handshake_is_tried_again(agent, manager, answer, text):
     manager.answers = [answer]
@@ -307,6 +321,31 @@ def test_refused_handshake_is_tried_again(agent, manager, answer, text):
     second = manager.wait_offer(2)
     assert first["token"] == second["token"]
     agent.wait_log(text)
+    assert "\nWATCHDOG=" not in agent.notifications()
+
+
+def test_stored_id_stays_when_another_is_refused(agent, manager):
+    """A manager (or who took its place) that tells an id that cannot be one does no lasting harm."""
+    manager.answers = [HANDSHAKE, with_identity(agentID="x" * 100000)]
+    connect(agent, manager)
+    wait_for(lambda: agent.property("AgentId") == "agent-1", "agent-1")
+    manager.close_all()
+    assert manager.wait_offer(2)["agent_id"] == "agent-1"
+    assert manager.wait_offer(3)["agent_id"] == "agent-1"
+
+
+@pytest.mark.parametrize("stored", ["x" * 100000, "n\nWATCHDOG=trigger"], ids=["long", "lines"])
+def test_stored_id_that_cannot_be_one_is_forgotten(agent, manager, stored):
+    """As an earlier version may have taken it: the manager is asked by the token alone."""
+    connect(agent, manager)
+    agent.stop()
+    db = sqlite3.connect(agent.state / "requests.db")
+    with db:
+        db.execute("UPDATE meta SET value = ? WHERE key = 'agent_id'", (stored,))
+    db.close()
+    agent.start()
+    assert manager.wait_offer(2)["agent_id"] is None
+    wait_for(lambda: agent.property("AgentId") == "agent-1", "agent-1")
 
 
 def test_forced_pause_is_never_shorter_than_the_backoff(agent, manager):
