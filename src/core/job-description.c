@@ -45,6 +45,7 @@ int job_description(const StoredJob *j, struct json_object **ret) {
 
 int job_describe(Store *store, int64_t job_id, struct json_object **ret_reply) {
     _cleanup_(stored_job_done) StoredJob j = {};
+    _cleanup_free_ char *encoded = NULL;
     char text[64];
     int r;
 
@@ -52,7 +53,9 @@ int job_describe(Store *store, int64_t job_id, struct json_object **ret_reply) {
     if (r != -ENOENT)
         return r < 0 ? r : job_description(&j, ret_reply);
     (void)snprintf(text, sizeof(text), "There is no job with the number %lld", (long long)job_id);
-    return reply_new_error(text, ret_reply);
+    r = percent_encode(text, strlen(text), &encoded);
+    /* the Python agent said it in `message`, and so it is read there */
+    return r < 0 ? r : reply_new(1, "void", NULL, text, encoded, ret_reply);
 }
 
 int job_describe_guid(Store *store, const char *guid, struct json_object **ret_reply) {

@@ -12,9 +12,10 @@ static const char *get_text(struct json_object *output, struct json_object *repl
 
 static bool is_reply(struct json_object *output) {
     struct json_object *code = json_get(output, "return_code");
+    int64_t value;
 
     return json_object_is_type(output, json_type_object) &&
-           (!code || json_object_is_type(code, json_type_int));
+           (!code || json_to_integer(code, &value) >= 0);
 }
 
 static int make_error(int return_code, const char *output, const char *error_message,

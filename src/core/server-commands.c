@@ -193,15 +193,19 @@ enum {
 };
 
 const Argument initialize_arguments[ELEMENTSOF(initialize_arguments)] = {
-    [INITIALIZE_CLOUD_ID] = {"cloudId", ARGUMENT_STRING, true, .help = "not used"},
+    [INITIALIZE_CLOUD_ID] = {"cloudId", ARGUMENT_STRING, true, .nullable = true,
+                             .help = "not used"},
     [INITIALIZE_CUSTOMER_ID] = {"customerId", ARGUMENT_INTEGER, true,
                                 .help = "number of the customer, whose user is made"},
-    [INITIALIZE_REGION_ID] = {"regionId", ARGUMENT_STRING, true, .help = "not used"},
-    [INITIALIZE_ZONE_ID] = {"zoneId", ARGUMENT_STRING, true, .help = "not used"},
-    [INITIALIZE_SERVER_ID] = {"serverId", ARGUMENT_STRING, true, .help = "not used"},
+    [INITIALIZE_REGION_ID] = {"regionId", ARGUMENT_STRING, true, .nullable = true,
+                              .help = "not used"},
+    [INITIALIZE_ZONE_ID] = {"zoneId", ARGUMENT_STRING, true, .nullable = true, .help = "not used"},
+    [INITIALIZE_SERVER_ID] = {"serverId", ARGUMENT_STRING, true, .nullable = true,
+                              .help = "not used"},
     [INITIALIZE_SERVER_NAME] = {"serverName", ARGUMENT_STRING, true, .help = "as of rename"},
     [INITIALIZE_ENCRYPTED_EPHEMERAL_FS_KEY] = {"encryptedEphemeralFsKey", ARGUMENT_BASE64, true,
-                                               .secret = true, .help = "not used"},
+                                               .secret = true, .nullable = true,
+                                               .help = "not used"},
 };
 
 static int make_customer_user(const ArgumentValue *customer, char **ret) {

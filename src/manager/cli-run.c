@@ -111,11 +111,12 @@ static void print_no_reply(struct json_object *reply) {
 }
 
 static int print_reply(const Options *o, struct json_object *request) {
-    struct json_object *reply = json_get(request, "reply"), *code = json_get(reply, "return_code");
-    int return_code = json_object_is_type(code, json_type_int) ? json_object_get_int(code) : 1;
+    struct json_object *reply = json_get(request, "reply");
+    int64_t return_code = 1;
 
     if (streq(strempty(json_get_string(request, "state")), "NACKED"))
         return print_refusal(json_get_string(request, "error"));
+    (void)json_to_integer(json_get(reply, "return_code"), &return_code);
     if (o->output_json)
         printf("%s\n", json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PRETTY |
                                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -125,7 +126,7 @@ static int print_reply(const Options *o, struct json_object *request) {
         print_text(stdout, strempty(json_get_string(reply, "message")));
         print_text(stderr, strempty(json_get_string(reply, "error_message")));
     }
-    return return_code >= 0 && return_code <= RETURN_CODE_MAX ? return_code : 1;
+    return return_code >= 0 && return_code <= RETURN_CODE_MAX ? (int)return_code : 1;
 }
 
 static int call_wait(Client *client, const char *guid, struct json_object **ret) {

@@ -18,7 +18,9 @@ typedef enum ArgumentType {
 typedef struct Argument {
     const char *name;
     ArgumentType type;
-    bool mandatory, secret; /* secret: only the job may see its value */
+    bool mandatory;
+    bool secret;   /* only the job may see its value */
+    bool nullable; /* null will do where it is mandatory; the value is not set then */
     const char *help;       /* one line, for people */
     const char *fallback;   /* the value where none is given, as text; NULL: none */
 } Argument;

@@ -53,7 +53,13 @@ static int parse_string(struct json_object *value, ArgumentValue *ret) {
 static int parse_bool(struct json_object *value, ArgumentValue *ret) {
     static const char *const words[] = {"false", "true", "no", "yes", "0", "1"};
     const char *s = scalar_text(value);
+    int64_t number;
 
+    if (json_object_is_type(value, json_type_double))
+        s = json_to_integer(value, &number) < 0 ? NULL
+            : number == 0                       ? "0"
+            : number == 1                       ? "1"
+                                                : NULL;
     for (size_t i = 0; s && i < ELEMENTSOF(words); i++)
         if (strcasecmp(s, words[i]) == 0) {
             ret->boolean = i % 2 == 1;
@@ -67,7 +73,9 @@ static int parse_integer(struct json_object *value, ArgumentValue *ret) {
     const char *s = scalar_text(value);
     char *end;
 
-    if (!s || json_object_is_type(value, json_type_double))
+    if (json_object_is_type(value, json_type_double))
+        return json_to_integer(value, &ret->integer);
+    if (!s)
         return -EINVAL;
     errno = 0;
     ret->integer = strtoll(s, &end, 10);
@@ -159,6 +167,8 @@ static int parse_fallback(const Argument *a, ArgumentValue *ret) {
 static int parse_one(const Argument *a, struct json_object *arguments, ArgumentValue *ret) {
     struct json_object *value = json_get(arguments, a->name);
 
+    if (!value && a->nullable && json_object_object_get_ex(arguments, a->name, NULL))
+        return 0;
     return value ? parse_value(a->type, value, ret) : parse_fallback(a, ret);
 }
 

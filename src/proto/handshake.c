@@ -76,17 +76,16 @@ static int take_identity(HandshakeAnswer *a, struct json_object *handshake, char
 int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret, char **ret_error) {
     _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
     _cleanup_json_ struct json_object *j = NULL;
-    struct json_object *code;
+    int64_t code;
     int r;
 
     *ret_error = NULL;
     r = json_parse_small(text, size, &j);
     if (r < 0)
         return r == -ENOMEM ? r : -EBADMSG;
-    code = json_get(j, "return_code");
-    if (!json_object_is_type(code, json_type_int))
+    if (json_to_integer(json_get(j, "return_code"), &code) < 0)
         return -EBADMSG;
-    a.return_code = json_object_get_int(code);
+    a.return_code = (int)MAX(MIN(code, INT32_MAX), INT32_MIN);
     a.force_backoff_usec = parse_force_backoff(j);
     r = take_identity(&a, json_get(j, "handshake"), ret_error);
     if (r < 0)

@@ -6,6 +6,7 @@
 #include "basic/bounds.h"
 #include "proto/json-check.h"
 
+#define INTEGER_EXACT_MAX 0x1p53 /* beyond it a double has no longer each integer */
 #define DEPTH_MAX (2 * JSON_DEPTH_MAX) /* of what was bounded when it came */
 
 /* Of a text that json_check() has accepted; json-c's flags stay off, as what they mean changes. */
@@ -129,6 +130,23 @@ const char *json_get_scalar(struct json_object *o, const char *key) {
     default:
         return NULL;
     }
+}
+
+int json_to_integer(struct json_object *value, int64_t *ret) {
+    double number;
+
+    if (json_object_is_type(value, json_type_int)) {
+        *ret = json_object_get_int64(value);
+        return 0;
+    }
+    if (!json_object_is_type(value, json_type_double))
+        return -EINVAL;
+    number = json_object_get_double(value);
+    if (!(number >= -INTEGER_EXACT_MAX && number <= INTEGER_EXACT_MAX) ||
+        number != (double)(int64_t)number)
+        return -EINVAL;
+    *ret = (int64_t)number;
+    return 0;
 }
 
 int json_add(struct json_object *o, const char *key, struct json_object *value) {

@@ -38,6 +38,10 @@ const char *json_get_string(struct json_object *o, const char *key);
 /* The same, but numbers are taken in their decimal form. */
 const char *json_get_scalar(struct json_object *o, const char *key);
 
+/* A whole number, also one that is written with a fraction or an exponent (1.0, 1e3), as JSON does
+ * not tell the two apart. -EINVAL: anything else; also for NULL. */
+int json_to_integer(struct json_object *value, int64_t *ret);
+
 /* Each adds one key: 0 or -ENOMEM. json_add() takes over `value`, also when it fails; a NULL
  * `value` is what a json_object_new_*() without memory gave, and fails. */
 int json_add(struct json_object *o, const char *key, struct json_object *value);

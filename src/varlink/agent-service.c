@@ -195,7 +195,6 @@ static void method_log(AgentService *s, VarlinkConnection *c, struct json_object
 
 static void method_progress(AgentService *s, VarlinkConnection *c, struct json_object *parameters) {
     _cleanup_(job_call_freep) JobCall *j = calloc(1, sizeof(*j));
-    struct json_object *percent = json_get(parameters, "percent");
     const char *text = json_get_string(parameters, "text");
 
     if (j)
@@ -205,8 +204,8 @@ static void method_progress(AgentService *s, VarlinkConnection *c, struct json_o
         return;
     }
     j->is_progress = true;
-    j->percent = json_object_get_int64(percent);
-    if (!json_object_is_type(percent, json_type_int) || j->percent < 0 || j->percent > 100)
+    if (json_to_integer(json_get(parameters, "percent"), &j->percent) < 0 || j->percent < 0 ||
+        j->percent > 100)
         fail_parameter(c, "percent");
     else
         ask_for_caller(s, c, TAKE_PTR(j));

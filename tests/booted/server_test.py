@@ -148,7 +148,7 @@ def test_initialize(manager, hosts, users):
     users("c010")
     assert do(manager, "heartbeat")["reply_object"] == "STARTING"
     before = os.uname().nodename
-    for wrong in ({"serverName": "....."}, {"customerId": -1}, {"customerId": "x"}, {"zoneId": None}):
+    for wrong in ({"serverName": "....."}, {"customerId": -1}, {"customerId": "x"}, {"customerId": None}):
         assert do(manager, "initialize", **{**IDENTITY, **wrong})["return_code"] != 0
     assert os.uname().nodename == before and not exists("c010")
     assert do(manager, "heartbeat")["reply_object"] == "STARTING"
@@ -161,6 +161,16 @@ def test_initialize(manager, hosts, users):
     assert do(manager, "heartbeat")["reply_object"] == "RUNNING"
     assert do(manager, "initialize", **IDENTITY)["return_code"] == 0, "again"
     assert "sudo" not in groups("c010")
+
+
+def test_initialize_with_nulls(manager, hosts, users):
+    """What is not used may be null, as managers of the Python agent have it; what is used may not."""
+    users("c010")
+    unused = {key: None for key in ("cloudId", "regionId", "zoneId", "serverId", "encryptedEphemeralFsKey")}
+    for used in ("serverName", "customerId"):
+        reply = do(manager, "initialize", **{**IDENTITY, used: None})
+        assert reply["return_code"] == 1 and used in reply["error_message"]
+    assert do(manager, "initialize", **{**IDENTITY, **unused})["return_code"] == 0
 
 
 def test_initialize_by_the_administrators_own_script(manager, hosts, users):

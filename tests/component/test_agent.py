@@ -209,6 +209,19 @@ def test_bad_arguments_are_an_error_reply(agent, manager, arguments, text):
     assert not list(agent.jobs.iterdir())
 
 
+def test_unknown_job_is_told_in_both_texts(agent, manager):
+    """The Python agent filled `message`; an error that was raised is in `error_message`."""
+    from urllib.parse import unquote
+
+    connect(agent, manager)
+    g = guid()
+    manager.request(g, "get_job_description", {"jobId": 4711.0})
+    payload = manager.wait_message("REPLY", g)["payload"]
+    assert (payload["return_code"], payload["reply_type"]) == (1, "void")
+    assert payload["message"] == "There is no job with the number 4711"
+    assert unquote(payload["error_message"]) == payload["message"]
+
+
 def test_unknown_argument_is_ignored_with_one_warning(agent, manager):
     from urllib.parse import unquote
 

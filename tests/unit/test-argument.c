@@ -67,7 +67,7 @@ static void test_bool(void) {
         {"true", true},     {"false", false},     {"\"true\"", true}, {"\"false\"", false},
         {"\"TRUE\"", true}, {"\"False\"", false}, {"\"yes\"", true},  {"\"no\"", false},
         {"\"Yes\"", true},  {"\"NO\"", false},    {"1", true},        {"0", false},
-        {"\"1\"", true},    {"\"0\"", false},
+        {"\"1\"", true},    {"\"0\"", false},     {"1.0", true},      {"0e0", false},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -147,6 +147,60 @@ static void test_absent(void) {
     g_assert_cmpint(arguments_parse(NULL, 0, NULL, v, &error), ==, 0);
 }
 
+/* Where a row says so, null is there and has no value; absent it is as mandatory as before. */
+static void test_nullable(void) {
+    static const Argument row[] = {
+        {"needed", ARGUMENT_INTEGER, true, .nullable = true},
+    };
+    _cleanup_json_ struct json_object *null = parse_json("{\"needed\":null}");
+    _cleanup_json_ struct json_object *absent = parse_json("{\"other\":null}");
+    _cleanup_json_ struct json_object *wrong = parse_json("{\"needed\":\"x\"}");
+    _cleanup_free_ char *missing = NULL, *invalid = NULL;
+    ArgumentValue v[ELEMENTSOF(row)];
+    char *error = NULL;
+
+    g_assert_cmpint(arguments_parse(row, 1, null, v, &error), ==, 0);
+    g_assert_false(v[0].is_set);
+    g_assert_cmpint(arguments_parse(row, 1, absent, v, &missing), ==, -EINVAL);
+    g_assert_cmpstr(missing, ==, "The mandatory argument 'needed' is missing");
+    g_assert_cmpint(arguments_parse(row, 1, wrong, v, &invalid), ==, -EINVAL);
+}
+
+/* JSON has one kind of number: a whole one is an integer, however it is written. */
+static void test_whole_numbers(void) {
+    static const Argument row[] = {{"n", ARGUMENT_INTEGER, true}};
+    static const struct {
+        const char *text;
+        bool good;
+        int64_t value;
+    } cases[] = {
+        {"{\"n\":10}", true, 10},
+        {"{\"n\":10.0}", true, 10},
+        {"{\"n\":1e3}", true, 1000},
+        {"{\"n\":-0.0}", true, 0},
+        {"{\"n\":-7.00}", true, -7},
+        {"{\"n\":9007199254740992.0}", true, INT64_C(1) << 53},
+        {"{\"n\":9007199254740994.0}", false, 0},
+        {"{\"n\":1.5}", false, 0},
+        {"{\"n\":1e300}", false, 0},
+        {"{\"n\":NaN}", false, 0},
+        {"{\"n\":Infinity}", false, 0},
+        {"{\"n\":\"1.0\"}", false, 0},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_json_ struct json_object *o = parse_json(cases[i].text);
+        _cleanup_free_ char *error = NULL;
+        ArgumentValue v[ELEMENTSOF(row)];
+        int r = arguments_parse(row, 1, o, v, &error);
+
+        if (r != (cases[i].good ? 0 : -EINVAL))
+            g_error("%s: %d", cases[i].text, r);
+        if (r == 0)
+            g_assert_cmpint(v[0].integer, ==, cases[i].value);
+    }
+}
+
 static void test_wrong(void) {
     static const char *const cases[][2] = {
         {"text", "{\"" SECRET "\":1}"},
@@ -155,7 +209,8 @@ static void test_wrong(void) {
         {"flag", "\"" SECRET "\""},
         {"flag", "\"\""},
         {"flag", "2"},
-        {"flag", "1.0"},
+        {"flag", "1.5"},
+        {"flag", "2.0"},
         {"flag", "-1"},
         {"flag", "\"on\""},
         {"flag", "\"true \""},
@@ -292,12 +347,12 @@ static void test_integer(void) {
         {"\"-3\"", -3},
         {"\"007\"", 7},
         {"9223372036854775807", INT64_MAX},
+        {"1.0", 1},
+        {"1e3", 1000},
     };
     static const char *const bad[] = {
-        "1.0",    "1e3",     "true",
-        "\"\"",   "\" 1\"",  "\"+1\"",
-        "\"1x\"", "\"0x1\"", "\"9223372036854775808\"",
-        "[1]",    "{}",
+        "1.5", "true", "\"\"", "\" 1\"", "\"+1\"", "\"1x\"", "\"0x1\"", "\"9223372036854775808\"",
+        "[1]", "{}",
     };
 
     for (size_t i = 0; i < ELEMENTSOF(good); i++) {
@@ -324,6 +379,8 @@ int main(int argc, char **argv) {
     g_test_add_func("/argument/base64", test_base64);
     g_test_add_func("/argument/list", test_list);
     g_test_add_func("/argument/absent", test_absent);
+    g_test_add_func("/argument/nullable", test_nullable);
+    g_test_add_func("/argument/whole-numbers", test_whole_numbers);
     g_test_add_func("/argument/wrong", test_wrong);
     g_test_add_func("/argument/bounds", test_bounds);
     g_test_add_func("/argument/unknown", test_unknown);
