@@ -32,11 +32,10 @@
 #define CONSOLE_LINES_MAX 100u                     /* that wait for the connection */
 
 /* JSON: what json-c may take in memory for the values of one text */
-#define JSON_MEMORY_MIN ((uint64_t)32 * 1024 * 1024) /* that, ... */
-#define JSON_MEMORY_FACTOR 5u                        /* ... or so many times its size, if larger */
-#define JSON_ENVELOPE_MEMORY ((uint64_t)64 * 1024)   /* of a message around a part of it ... */
-#define JSON_ENVELOPE_DEPTH 1u                       /* ... and its levels */
-#define JSON_SMALL_MEMORY ((uint64_t)512 * 1024)     /* of a handshake, or of what a job says */
+#define JSON_MEMORY_MAX ((uint64_t)4 * MESSAGE_SIZE_MAX)
+#define JSON_SMALL_MEMORY ((uint64_t)512 * 1024)   /* of a handshake, or of what a job says */
+#define JSON_ENVELOPE_MEMORY ((uint64_t)64 * 1024) /* of a message around a part of it ... */
+#define JSON_ENVELOPE_DEPTH 1u                     /* ... and its levels */
 
 /* requests */
 #define REQUESTS_OPEN_MAX 10000u

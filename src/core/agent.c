@@ -71,8 +71,7 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     console_log(a->console, a->was_connected ? LOG_INFO : LOG_CRIT, "The agent has %sconnected.",
                 a->was_connected ? "re" : "");
     a->was_connected = true;
-    (void)request_flow_set_customer(a->flow, answer->customer_id);
-    request_flow_opened(a->flow, answer->agent_id);
+    request_flow_opened(a->flow, answer->agent_id, answer->customer_id);
     alerts_opened(alerting_get_alerts(a->alerting));
     uplink_set_identity(a->uplink, agent_get_agent_id(a), a->server_name);
     cloud_network_is_up(a->cloud);

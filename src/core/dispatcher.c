@@ -68,7 +68,7 @@ static const char *check_payload(struct json_object *payload, char *buf, size_t 
     return buf;
 }
 
-static int make_request(Dispatcher *d, const Message *m, const char *payload, const char *hash,
+static int make_request(Dispatcher *d, const Message *m, char **payload, const char *hash,
                         Request **ret) {
     _cleanup_(request_freep) Request *q = NULL;
     const char *command = json_get_string(json_get(m->json, "payload"), "command"), *error;
@@ -81,7 +81,9 @@ static int make_request(Dispatcher *d, const Message *m, const char *payload, co
         return r;
     memcpy(q->payload_sha256, hash, SHA256_HEX_SIZE);
     error = check_payload(json_get(m->json, "payload"), buf, sizeof(buf));
-    r = error ? free_and_strdup(&q->error_message, error) : free_and_strdup(&q->payload, payload);
+    r = error ? free_and_strdup(&q->error_message, error) : 0;
+    if (!error)
+        q->payload = TAKE_PTR(*payload);
     if (r >= 0)
         r = free_and_strdup(&q->agent_id, request_flow_get_agent_id(d->flow));
     if (r < 0)
@@ -111,7 +113,7 @@ static void say_overloaded(Dispatcher *d, const char *guid, const char *text) {
     console_log(d->console, LOG_CRIT, "The agent is overloaded. %s.", text);
 }
 
-static void accept_request(Dispatcher *d, const Message *m, const char *payload, const char *hash) {
+static void accept_request(Dispatcher *d, const Message *m, char **payload, const char *hash) {
     char text[ERROR_MESSAGE_MAX];
     Request *q = NULL;
     int r;
@@ -128,7 +130,10 @@ static void accept_request(Dispatcher *d, const Message *m, const char *payload,
     }
     console_log(d->console, LOG_DEBUG, "Incoming command %s with request_id %s.", q->command,
                 q->guid);
-    request_flow_fire(q, q->error_message ? REQUEST_EVENT_REJECT : REQUEST_EVENT_ACCEPT);
+    if (q->error_message)
+        request_flow_fire(q, REQUEST_EVENT_REJECT);
+    else
+        request_flow_accept(q, json_get(m->json, "payload"));
 }
 
 static void on_request(Dispatcher *d, const Message *m) {
@@ -147,7 +152,7 @@ static void on_request(Dispatcher *d, const Message *m) {
     }
     sha256_hex(payload, size, hash);
     if (!q) {
-        accept_request(d, m, payload, hash);
+        accept_request(d, m, &payload, hash);
         return;
     }
     if (!streq(hash, q->payload_sha256))

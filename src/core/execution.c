@@ -158,24 +158,16 @@ static void warn_of_unknown(ExecutionHost *h, Request *q, const Command *c,
 }
 
 /* -EINVAL with an error text for the reply; another error passes. */
-static int parse_payload(ExecutionHost *h, Request *q, const Command *c, const char *payload,
-                         ArgumentValue **ret, char **ret_error) {
-    _cleanup_json_ struct json_object *json = NULL;
+static int parse_arguments(ExecutionHost *h, Request *q, const Command *c,
+                           struct json_object *payload, ArgumentValue **ret, char **ret_error) {
     struct json_object *arguments;
     ArgumentValue *values;
     int k;
 
-    k = json_parse_stored(strempty(payload), strlen(strempty(payload)), &json);
-    if (k == -ENOMEM)
-        return k;
-    if (k < 0) { /* it was JSON when it was stored */
-        *ret_error = strdup("The stored request is damaged");
-        return *ret_error ? -EINVAL : -ENOMEM;
-    }
     values = calloc(MAX(c->n_arguments, (size_t)1), sizeof(*values));
     if (!values)
         return -ENOMEM;
-    arguments = json_get(json, "arguments");
+    arguments = json_get(payload, "arguments");
     k = arguments_parse(c->arguments, c->n_arguments, arguments, values, ret_error);
     if (k < 0) {
         free_values(c, values);
@@ -184,6 +176,22 @@ static int parse_payload(ExecutionHost *h, Request *q, const Command *c, const c
     warn_of_unknown(h, q, c, arguments);
     *ret = values;
     return 0;
+}
+
+/* Likewise. */
+static int parse_payload(ExecutionHost *h, Request *q, const Command *c, const char *text,
+                         ArgumentValue **ret, char **ret_error) {
+    _cleanup_json_ struct json_object *payload = NULL;
+    int k;
+
+    k = json_parse_stored(strempty(text), strlen(strempty(text)), &payload);
+    if (k == -ENOMEM)
+        return k;
+    if (k < 0) { /* it was JSON when it was stored */
+        *ret_error = strdup("The stored request is damaged");
+        return *ret_error ? -EINVAL : -ENOMEM;
+    }
+    return parse_arguments(h, q, c, payload, ret, ret_error);
 }
 
 static int load_payload(ExecutionHost *h, const Request *q, char **ret) {
@@ -324,7 +332,8 @@ void execution_start(Execution *x) {
         finish_with_error(x, error);
 }
 
-int execution_run_now(ExecutionHost *h, Request *q, struct json_object **ret_reply) {
+int execution_run_now(ExecutionHost *h, Request *q, struct json_object *payload,
+                      struct json_object **ret_reply) {
     const CommandContext context = make_context(h, q);
     const Command *c = command_find(q->command);
     _cleanup_free_ char *error = NULL;
@@ -332,9 +341,9 @@ int execution_run_now(ExecutionHost *h, Request *q, struct json_object **ret_rep
     CommandRun *none = NULL;
     int k;
 
-    if (!c || c->kind != COMMAND_IMMEDIATE || !q->payload)
+    if (!c || c->kind != COMMAND_IMMEDIATE)
         return 0;
-    k = parse_payload(h, q, c, q->payload, &values, &error);
+    k = parse_arguments(h, q, c, payload, &values, &error);
     if (k >= 0)
         k = c->run(&context, values, ret_reply, &none);
     if (k >= 0 && c->done)

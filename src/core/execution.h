@@ -85,4 +85,5 @@ void execution_cancel(Execution *x);
 JobPhase execution_get_phase(const Execution *x);
 
 /* runner_run_now() */
-int execution_run_now(ExecutionHost *h, Request *q, struct json_object **ret_reply);
+int execution_run_now(ExecutionHost *h, Request *q, struct json_object *payload,
+                      struct json_object **ret_reply);

@@ -190,33 +190,25 @@ static int load_payload(const Request *q, char **ret, void *userdata) {
     return store_load_job_payload(l->store, q->guid, ret);
 }
 
-int long_jobs_wants(const Request *q) {
+bool long_jobs_wants(const Request *q, struct json_object *payload) {
     const Command *c = command_find(q->command);
-    _cleanup_json_ struct json_object *payload = NULL;
     struct json_object *wish;
-    int r;
 
-    if (!c || !c->prepare || !q->payload)
+    if (!c || !c->prepare)
         return false;
-    r = json_parse_stored(q->payload, strlen(q->payload), &payload);
-    if (r < 0)
-        return r == -ENOMEM ? r : false;
     wish = json_get(payload, "longer_runner");
     return wish ? json_object_get_boolean(wish) : c->kind == COMMAND_LONG;
 }
 
 /* As the runner will do it; what is wrong is told now, where the manager looks. */
-static int check_arguments(LongJobs *l, const Request *q, char **ret_error) {
+static int check_arguments(LongJobs *l, const Request *q, struct json_object *payload,
+                           char **ret_error) {
     const CommandContext context = {.store = l->store, .guid = q->guid, .facts = l->facts};
     const Command *c = command_find(q->command);
-    _cleanup_json_ struct json_object *payload = NULL;
     JobSpec spec = JOB_SPEC_INIT;
     ArgumentValue *values;
     int r;
 
-    r = json_parse_stored(q->payload, strlen(q->payload), &payload);
-    if (r < 0)
-        return r;
     values = calloc(MAX(c->n_arguments, (size_t)1), sizeof(*values));
     if (!values)
         return -ENOMEM;
@@ -230,7 +222,8 @@ static int check_arguments(LongJobs *l, const Request *q, char **ret_error) {
     return r;
 }
 
-int long_jobs_accept(LongJobs *l, const Request *q, struct json_object **ret_reply) {
+int long_jobs_accept(LongJobs *l, const Request *q, struct json_object *payload,
+                     struct json_object **ret_reply) {
     StoredJob row = {
         .guid = q->guid,
         .command = q->command,
@@ -241,7 +234,7 @@ int long_jobs_accept(LongJobs *l, const Request *q, struct json_object **ret_rep
     LongJob *j = NULL;
     int r;
 
-    r = check_arguments(l, q, &error);
+    r = check_arguments(l, q, payload, &error);
     if (r < 0)
         return error ? reply_new_error(error, ret_reply) : r;
     r = add(l, q->guid, q->command, &j);

@@ -27,11 +27,12 @@ void long_jobs_set_paused(LongJobs *l, bool paused);
 /* Of the last handshake; may be NULL. */
 int long_jobs_set_customer(LongJobs *l, const char *customer_id);
 
-/* Whether the request, whose payload is in memory, is for a long runner; -ENOMEM: not known. */
-int long_jobs_wants(const Request *q);
+/* Whether the request is for a long runner. */
+bool long_jobs_wants(const Request *q, struct json_object *payload);
 /* Inside of the transaction that stores the request: adds the job to it, and gives the reply; for
  * arguments that are wrong the reply says so, and there is no job. */
-int long_jobs_accept(LongJobs *l, const Request *q, struct json_object **ret_reply);
+int long_jobs_accept(LongJobs *l, const Request *q, struct json_object *payload,
+                     struct json_object **ret_reply);
 /* That transaction was committed, or was not. True: the request is for a long runner. */
 bool long_jobs_begin(LongJobs *l, const char *guid);
 void long_jobs_abandon(LongJobs *l, const char *guid);

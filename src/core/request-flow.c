@@ -74,19 +74,18 @@ static void decide_noise(RequestFlow *f, Request *q) {
 }
 
 /* The row and its reply are one commit. What cannot be answered now is begun after it. */
-static void answer_at_once(Request *q) {
+static void answer_at_once(Request *q, struct json_object *payload) {
     RequestFlow *f = q->flow;
     int r;
 
-    r = long_jobs_wants(q);
-    if (r != 0) {
-        r = r < 0 ? r : long_jobs_accept(f->long_jobs, q, &q->reply);
+    if (long_jobs_wants(q, payload)) {
+        r = long_jobs_accept(f->long_jobs, q, payload, &q->reply);
         if (r < 0) { /* not without its job */
             batch_fail(f->batch, r);
             return;
         }
     } else {
-        r = runner_run_now(f->runner, q, &q->reply);
+        r = runner_run_now(f->runner, q, payload, &q->reply);
         if (r <= 0)
             return;
         decide_noise(f, q);
@@ -94,7 +93,8 @@ static void answer_at_once(Request *q) {
     request_flow_fire(q, REQUEST_EVENT_FINISHED);
 }
 
-void request_flow_fire(Request *q, RequestEvent event) {
+/* 0: there is nothing to do, and the request may be gone. */
+static int fire(Request *q, RequestEvent event) {
     RequestTransition t = request_transition(q->state, event);
     int r;
 
@@ -102,11 +102,19 @@ void request_flow_fire(Request *q, RequestEvent event) {
         (void)log_struct(LOG_DEBUG, 0, FIELDS(q), "Event %d in state %s is ignored", event,
                          request_state_to_string(q->state));
         forget_if_final(q);
-        return;
+        return 0;
     }
     r = batch_add(q->flow->batch, q, event, &t);
-    if (r >= 0 && event == REQUEST_EVENT_ACCEPT)
-        answer_at_once(q);
+    return r < 0 ? r : 1;
+}
+
+void request_flow_fire(Request *q, RequestEvent event) {
+    (void)fire(q, event); /* what is not stored is told by the batch */
+}
+
+void request_flow_accept(Request *q, struct json_object *payload) {
+    if (fire(q, REQUEST_EVENT_ACCEPT) > 0)
+        answer_at_once(q, payload);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -372,10 +380,6 @@ void request_flow_set_paused(RequestFlow *f, bool paused) {
     long_jobs_set_paused(f->long_jobs, paused);
 }
 
-int request_flow_set_customer(RequestFlow *f, const char *customer_id) {
-    return long_jobs_set_customer(f->long_jobs, customer_id);
-}
-
 void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message) {
     sender_nack(f->sender, request_id, error_message);
 }
@@ -441,7 +445,8 @@ static void set_agent_id(RequestFlow *f, const char *agent_id) {
         request_table_visit(f->requests, drop_foreign, f);
 }
 
-void request_flow_opened(RequestFlow *f, const char *agent_id) {
+void request_flow_opened(RequestFlow *f, const char *agent_id, const char *customer_id) {
+    (void)long_jobs_set_customer(f->long_jobs, customer_id);
     set_agent_id(f, agent_id);
     console_flush(f->console);
     request_table_visit(f->requests, send_reply_once, f);

@@ -44,10 +44,10 @@ int request_flow_find(RequestFlow *f, const char *guid, Request **ret);
 int request_flow_add(RequestFlow *f, Request **q);
 /* May free the request, when nothing is left to do for it. */
 void request_flow_fire(Request *q, RequestEvent event);
+/* Fires ACCEPT, with the payload of the message. */
+void request_flow_accept(Request *q, struct json_object *payload);
 /* Cancels the job of a long runner, whose request has its reply: true if there is one. */
 bool request_flow_cancel_long(RequestFlow *f, const char *guid);
-/* Of the last handshake; may be NULL. */
-int request_flow_set_customer(RequestFlow *f, const char *customer_id);
 /* While paused no new job is begun. */
 void request_flow_set_paused(RequestFlow *f, bool paused);
 /* `request_id` NULL: not known. */
@@ -56,8 +56,9 @@ void request_flow_nack(RequestFlow *f, const char *request_id, const char *error
 /* Ends the transaction that is open, so that another can begin. */
 int request_flow_commit(RequestFlow *f);
 
-/* The handshake was accepted under that agent id; NULL: the manager named none. */
-void request_flow_opened(RequestFlow *f, const char *agent_id);
+/* The handshake was accepted under that agent id, for that customer; NULL: the manager named none.
+ */
+void request_flow_opened(RequestFlow *f, const char *agent_id, const char *customer_id);
 void request_flow_closed(RequestFlow *f);
 /* NULL: none was assigned yet */
 const char *request_flow_get_agent_id(const RequestFlow *f) _pure_;

@@ -51,8 +51,9 @@ static int on_pump(sd_event_source *source, void *userdata) {
     return 0;
 }
 
-int runner_run_now(Runner *r, Request *q, struct json_object **ret_reply) {
-    return execution_run_now(&r->host, q, ret_reply);
+int runner_run_now(Runner *r, Request *q, struct json_object *payload,
+                   struct json_object **ret_reply) {
+    return execution_run_now(&r->host, q, payload, ret_reply);
 }
 
 int runner_add(Runner *r, Request *q) {

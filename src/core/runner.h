@@ -19,9 +19,10 @@ void runner_set_workers(Runner *r, unsigned workers);
 /* While paused no job is begun; those that an earlier process began are followed. */
 void runner_set_paused(Runner *r, bool paused);
 
-/* An immediate command whose payload is in memory is run in this call, without on_started() and
- * on_finished(): 1 and the reply. 0: it is for runner_add(). */
-int runner_run_now(Runner *r, Request *q, struct json_object **ret_reply);
+/* An immediate command is run in this call, with the payload of the message, without on_started()
+ * and on_finished(): 1 and the reply. 0: it is for runner_add(). */
+int runner_run_now(Runner *r, Request *q, struct json_object *payload,
+                   struct json_object **ret_reply);
 /* The request must be stored. Its reply comes by on_finished(), never from inside this call. What
  * passes (memory, I/O) is tried again until it has. */
 int runner_add(Runner *r, Request *q);

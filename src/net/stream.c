@@ -13,6 +13,7 @@
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -24,6 +25,7 @@
 #include "proto/websocket.h"
 
 #define CHUNK ((size_t)16 * 1024)
+#define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)
 #define READS_PER_WAKEUP 64 /* other sources want their turn */
 
 typedef enum Phase { PHASE_TLS, PHASE_HEAD, PHASE_FRAMES } Phase;
@@ -43,9 +45,10 @@ struct Stream {
     uint64_t alive_usec;
     uint64_t acked_bytes; /* by the peer's kernel, when it was looked last */
     bool client;
-    bool congested;  /* nothing is read, */
-    bool relieved;   /* except if the peer does not read either */
-    bool progressed; /* something was written since the last ping */
+    bool congested;         /* nothing is read, */
+    bool relieved;          /* except if the peer does not read either */
+    bool progressed;        /* something was written since the last ping */
+    bool had_large_message; /* since memory was given back last */
     bool failed;
     int error;
 };
@@ -201,6 +204,22 @@ static int take_head(Stream *s, const char *data, size_t size) {
                : 0;
 }
 
+/* Freed memory stays with the process, and many small values keep the heap as large as it was. */
+static void give_back(Stream *s) {
+    if (s->had_large_message)
+        (void)malloc_trim(0);
+    s->had_large_message = false;
+}
+
+static int feed(Stream *s, const char *data, size_t size) {
+    int r;
+
+    r = s->phase == PHASE_HEAD ? take_head(s, data, size)
+                               : websocket_feed(s->websocket, data, size);
+    give_back(s);
+    return r;
+}
+
 static int receive(Stream *s) {
     char buf[CHUNK];
     int r = 0;
@@ -217,8 +236,7 @@ static int receive(Stream *s) {
             return 0;
         }
         s->alive_usec = now_usec(CLOCK_BOOTTIME);
-        r = s->phase == PHASE_HEAD ? take_head(s, buf, (size_t)n)
-                                   : websocket_feed(s->websocket, buf, (size_t)n);
+        r = feed(s, buf, (size_t)n);
         if (r < 0 || s->failed)
             return r;
         if (update_congested(s))
@@ -303,6 +321,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
     Stream *s = userdata;
 
+    s->had_large_message |= size >= LARGE_MESSAGE_SIZE;
     if (!s->failed)
         s->callbacks.on_message(text, size, is_text, s->userdata);
 }

@@ -6,7 +6,7 @@
 #include "basic/bounds.h"
 #include "proto/json-check.h"
 
-#define INTEGER_EXACT_MAX 0x1p53 /* beyond it a double has no longer each integer */
+#define INTEGER_EXACT_MAX 0x1p53       /* beyond it a double has no longer each integer */
 #define DEPTH_MAX (2 * JSON_DEPTH_MAX) /* of what was bounded when it came */
 
 /* Of a text that json_check() has accepted; json-c's flags stay off, as what they mean changes. */
@@ -44,17 +44,13 @@ static int parse(const char *text, size_t size, unsigned depth_max, uint64_t mem
     return r < 0 ? r : build(text, size, ret);
 }
 
-static uint64_t memory_max(size_t size) {
-    return MAX(JSON_MEMORY_MIN, (uint64_t)JSON_MEMORY_FACTOR * size);
-}
-
 int json_parse(const char *text, size_t size, struct json_object **ret) {
-    return parse(text, size, JSON_DEPTH_MAX, memory_max(size), ret);
+    return parse(text, size, JSON_DEPTH_MAX, JSON_MEMORY_MAX, ret);
 }
 
 int json_parse_part(const char *text, size_t size, struct json_object **ret) {
     return parse(text, size, JSON_DEPTH_MAX - JSON_ENVELOPE_DEPTH,
-                 memory_max(size) - JSON_ENVELOPE_MEMORY, ret);
+                 JSON_MEMORY_MAX - JSON_ENVELOPE_MEMORY, ret);
 }
 
 int json_parse_small(const char *text, size_t size, struct json_object **ret) {

@@ -12,10 +12,9 @@ static inline void json_object_putp(struct json_object **o) {
 }
 #define _cleanup_json_ _cleanup_(json_object_putp)
 
-/* Parses one document that a peer sent (RFC 8259). -EBADMSG: not JSON; -ELOOP: nested deeper than
- * JSON_DEPTH_MAX; -E2BIG: its values would take more memory than JSON_MEMORY_MIN and
- * JSON_MEMORY_FACTOR allow; -EILSEQ: not UTF-8. The object belongs to the caller; it is NULL for the
- * document `null`. */
+/* Parses one document that a peer sent (RFC 8259). -EBADMSG: not JSON; -ELOOP: nested deeper
+ * than JSON_DEPTH_MAX; -E2BIG: its values would take more memory than JSON_MEMORY_MAX; -EILSEQ:
+ * not UTF-8. The object belongs to the caller; it is NULL for the document `null`. */
 int json_parse(const char *text, size_t size, struct json_object **ret);
 /* The same for what is to be a part of a message, so that its receiver can parse that. */
 int json_parse_part(const char *text, size_t size, struct json_object **ret);
