@@ -19,10 +19,10 @@ typedef struct Argument {
     const char *name;
     ArgumentType type;
     bool mandatory;
-    bool secret;   /* only the job may see its value */
-    bool nullable; /* null will do where it is mandatory; the value is not set then */
-    const char *help;       /* one line, for people */
-    const char *fallback;   /* the value where none is given, as text; NULL: none */
+    bool secret;          /* only the job may see its value */
+    bool nullable;        /* null will do where it is mandatory; the value is not set then */
+    const char *help;     /* one line, for people */
+    const char *fallback; /* the value where none is given, as text; NULL: none */
 } Argument;
 
 const char *argument_type_to_string(ArgumentType type) _const_;

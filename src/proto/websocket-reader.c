@@ -108,9 +108,8 @@ static int begin_frame(WebSocketReader *r, const struct wslay_frame_iocb *frame)
     /* only what has begun can go on, and only what has ended can begin */
     if ((frame->opcode == WSLAY_CONTINUATION_FRAME) != (i->opcode != 0))
         return WSLAY_CODE_PROTOCOL_ERROR;
-    if (!is_control &&
-        (++r->n_fragments > FRAGMENTS_MAX || i->size > r->message_max ||
-         frame->payload_length > r->message_max - i->size))
+    if (!is_control && (++r->n_fragments > FRAGMENTS_MAX || i->size > r->message_max ||
+                        frame->payload_length > r->message_max - i->size))
         return WSLAY_CODE_MESSAGE_TOO_BIG;
 
     if (i->opcode == 0)

@@ -90,22 +90,22 @@ static void check_same_again(const Offer *o) {
 static void check_answer(const Offer *o) {
     const char *id = o->agent_id ?: "id", *name = o->vm_instance ?: "name";
     _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *text = NULL, *fault = NULL;
     size_t size = 0;
 
     CHECK(answer_encode_accepted(id, "1", name, &text, &size) == 0);
-    CHECK(handshake_answer_parse(text, size, &a) == 0);
+    CHECK(handshake_answer_parse(text, size, &a, &fault) == 0);
     CHECK(a.return_code == HANDSHAKE_ACCEPTED);
     CHECK(streq(a.agent_id, id) && streq(a.server_name, name) && streq(a.server_id, "1"));
 }
 
 static void check_refusal(const char *why, size_t size) {
     _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *text = NULL, *fault = NULL;
     unsigned seconds = (unsigned)size;
 
     CHECK(answer_encode_refused(HANDSHAKE_BUSY, why, seconds, &text, &size) == 0);
-    CHECK(handshake_answer_parse(text, size, &a) == 0);
+    CHECK(handshake_answer_parse(text, size, &a, &fault) == 0);
     CHECK(a.return_code == HANDSHAKE_BUSY && !a.agent_id);
     CHECK(a.force_backoff_usec == MIN(seconds, 86400u) * USEC_PER_SEC);
 }
