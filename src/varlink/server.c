@@ -5,7 +5,7 @@
  *
  * One call of a connection at a time. A connection that does not get on for IDLE_USEC ends, unless
  * it is we who owe an answer; one user cannot have more than a part of all connections, so that
- * another one always gets in. */
+ * another one always gets in. When descriptors or memory run out, accepting rests for a second. */
 #include "varlink/server.h"
 
 #include <sys/queue.h>
@@ -22,6 +22,7 @@
 #endif
 #define READ_SIZE ((size_t)4096)
 #define IDLE_USEC (30 * USEC_PER_SEC)
+#define REST_USEC USEC_PER_SEC
 
 struct VarlinkConnection {
     VarlinkServer *server;
@@ -39,7 +40,7 @@ struct VarlinkConnection {
 struct VarlinkServer {
     sd_event *event;
     int fd;
-    sd_event_source *io;
+    sd_event_source *io, *rest;
     VarlinkCallbacks callbacks;
     void *userdata;
     unsigned n_connections;
@@ -231,6 +232,10 @@ static int watch(VarlinkConnection *c) {
                                       on_idle, c);
 }
 
+static bool is_shortage(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 static int add(VarlinkServer *s, int fd) {
     socklen_t size = sizeof(struct ucred);
     VarlinkConnection *c;
@@ -246,7 +251,7 @@ static int add(VarlinkServer *s, int fd) {
         return -ENOMEM;
     *c = (VarlinkConnection){.server = s, .fd = fd, .peer = peer};
     c->peer_fd = open_peer(fd, peer.pid);
-    r = watch(c);
+    r = is_shortage(-c->peer_fd) ? c->peer_fd : watch(c);
     if (r < 0) {
         sd_event_source_disable_unref(c->io);
         safe_close(c->peer_fd);
@@ -259,16 +264,33 @@ static int add(VarlinkServer *s, int fd) {
     return 0;
 }
 
+static int on_rested(sd_event_source *source, uint64_t usec, void *userdata) {
+    VarlinkServer *s = userdata;
+
+    if (s->n_connections < VARLINK_CONNECTIONS_MAX)
+        (void)sd_event_source_set_enabled(s->io, SD_EVENT_ON);
+    return 0;
+}
+
+/* The connection stays in the backlog, and would wake us up again at once. The end of another one
+ * ends the rest too: then there is a descriptor. */
+static void take_a_rest(VarlinkServer *s, int error) {
+    (void)log_warning_errno(error, "Connections on the Varlink socket cannot be accepted now: %m");
+    (void)sd_event_source_set_enabled(s->io, SD_EVENT_OFF);
+    (void)sd_event_source_set_time_relative(s->rest, REST_USEC);
+    (void)sd_event_source_set_enabled(s->rest, SD_EVENT_ONESHOT);
+}
+
 static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, void *userdata) {
     _cleanup_close_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     int r;
 
-    if (fd < 0)
-        return 0;
-    r = add(userdata, fd);
+    r = fd < 0 ? -errno : add(userdata, fd);
     if (r >= 0)
         (void)TAKE_FD(fd);
-    else
+    else if (is_shortage(-r))
+        take_a_rest(userdata, -r);
+    else if (fd >= 0)
         log_debug_errno(r, "A connection on the Varlink socket is refused: %m");
     return 0;
 }
@@ -288,6 +310,10 @@ int varlink_server_new(sd_event *event, int listen_fd, const VarlinkCallbacks *c
     s->userdata = userdata;
     LIST_INIT(&s->connections);
     r = sd_event_add_io(event, &s->io, listen_fd, EPOLLIN, on_connect, s);
+    if (r >= 0)
+        r = sd_event_add_time(event, &s->rest, CLOCK_BOOTTIME, 0, USEC_PER_SEC, on_rested, s);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(s->rest, SD_EVENT_OFF);
     if (r < 0) {
         varlink_server_free(s);
         return r;
@@ -302,6 +328,7 @@ VarlinkServer *varlink_server_free(VarlinkServer *s) {
     while (!LIST_EMPTY(&s->connections))
         end(LIST_FIRST(&s->connections));
     sd_event_source_disable_unref(s->io);
+    sd_event_source_disable_unref(s->rest);
     safe_close(s->fd);
     free(s);
     return NULL;

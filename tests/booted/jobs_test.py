@@ -114,6 +114,26 @@ def test_long_runners_output_ends_too(manager):
     wait_dropped(guid)
 
 
+def test_more_jobs_than_descriptors_of_a_common_process(manager):
+    """1024 are a process's usual limit. Each job is followed, and each has its reply."""
+    configure("[workers]\ncount = 200\n[logging]\nconsole_level = DEBUG\n")
+    fifo = pathlib.Path("/tmp/dcm-test-many")
+    os.mkfifo(fifo)
+    fifo.chmod(0o666)
+    guids = [order(manager, f"#!/bin/sh\n: <{fifo}\necho line >>$DCM_LOG_FILE\necho $DCM_REQUEST_ID\n", stream=True)
+             for _ in range(180)]
+    for guid in guids:
+        wait_begun(guid)
+    fds = pathlib.Path(f"/proc/{show('dcm-agent.service', 'MainPID')}/fd")
+    wait_for(lambda: len(list(fds.iterdir())) > 1024, "so many descriptors")
+    with open(fifo, "r+b", 0):  # all that wait go on
+        for guid in guids:
+            assert reply_to(manager, guid)["message"] == f"{guid}\n"
+    fifo.unlink()
+    log = [m for m in manager.of_type("LOG") if "line" in json.dumps(m)]
+    assert len(log) >= len(guids)
+
+
 def list_jobs():
     return json.loads(run("dcm-agentctl", "--json", "jobs"))
 

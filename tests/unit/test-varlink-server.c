@@ -4,6 +4,7 @@
  * own connection. */
 #include <fcntl.h>
 #include <glib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -231,6 +232,37 @@ static void test_crowd(Fixture *f, gconstpointer unused) {
         close(crowd[i]);
 }
 
+/* Nothing spins meanwhile; who waited is served as soon as there is a descriptor again: in a
+ * second, or when another connection ends. */
+static void test_no_descriptors(Fixture *f, gconstpointer by_end) {
+    struct rlimit limit, none;
+    int first, waiting, low;
+
+    first = connect_to(f);
+    put_call(first);
+    expect_answer(f, first);
+    waiting = connect_to(f);
+    put_call(waiting);
+    low = dup(0);
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    close(low);
+    none = (struct rlimit){(rlim_t)low, limit.rlim_max};
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+    (void)alarm(60); /* one that spins does not come to its end */
+    run(f);
+    (void)alarm(0);
+    g_assert_cmpuint(f->n_calls, ==, 1);
+    if (by_end)
+        close(first);
+    else
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    expect_answer(f, waiting);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    close(waiting);
+    if (!by_end)
+        close(first);
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, f) g_test_add("/varlink-server/" name, Fixture, NULL, set_up, f, tear_down)
@@ -241,5 +273,8 @@ int main(int argc, char *argv[]) {
     ADD("too-long", test_too_long);
     ADD("peer-does-not-read", test_peer_does_not_read);
     ADD("crowd", test_crowd);
+    ADD("no-descriptors", test_no_descriptors);
+    g_test_add("/varlink-server/no-descriptors-until-one-ends", Fixture, "", set_up,
+               test_no_descriptors, tear_down);
     return g_test_run();
 }
