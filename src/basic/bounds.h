@@ -58,8 +58,9 @@
 #define REPLY_STREAM_MAX ((size_t)3584 * 1024)
 #define OUTPUT_PIECE_MAX ((size_t)1024 * 1024) /* of one get_job_output */
 #define EXIT_RECORD_MAX ((size_t)4096)
-#define REMOVE_GUIDS_MAX 1024u                  /* of one call of Remove */
-#define EXECUTOR_CALLS_MAX 1024u                /* unanswered at a time */
+#define REMOVE_GUIDS_MAX 1024u   /* of one call of Remove */
+#define KEPT_UNITS_MAX 256u      /* in which processes live on, and whose end is waited for */
+#define EXECUTOR_CALLS_MAX 1024u /* unanswered at a time */
 #define UNIT_START_USEC_MAX (90 * USEC_PER_SEC) /* systemd may be reloading */
 #define INTERPRETER_SIZE_MAX ((size_t)256)
 #define COMMAND_FILES_MAX 256u /* commands of the administrator's own */

@@ -12,6 +12,7 @@
 #include "core/identity.h"
 #include "core/job-list.h"
 #include "core/job-result.h"
+#include "core/job.h"
 #include "core/output-retention.h"
 #include "core/overview.h"
 #include "core/retention.h"
@@ -202,6 +203,7 @@ static void apply(Agent *a) {
     output_retention_configure(a->output_retention, a->config.retain_job_usec,
                                a->config.output_budget);
     job_reply_set_output_max(a->config.reply_output_max);
+    job_set_keep_processes(a->config.keep_processes);
     dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
     if (alerting_configure(a->alerting, &a->config) < 0)
         log_oom();

@@ -52,6 +52,7 @@ static const Key keys[] = {
     {"workers", "count", KEY_INT, FIELD(workers), "2", 1, 1000},
     {"workers", "long_runner_threads", KEY_INT, FIELD(long_workers), "1", 1, 1000},
     {"jobs", "retain_job_time", KEY_SECONDS, FIELD(retain_job_usec), "3600", 0, 1e9},
+    {"jobs", "keep_processes", KEY_BOOL, FIELD(keep_processes), "false"},
     {"jobs", "output_budget", KEY_SIZE, FIELD(output_budget), "1G", 0, 1e15},
     {"jobs", "reply_output_max", KEY_SIZE, FIELD(reply_output_max), "1M", 4096, 3145728},
     {"storage", "db_timeout", KEY_SECONDS, FIELD(db_timeout_usec), "14400", 60, 1e9},

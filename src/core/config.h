@@ -27,6 +27,7 @@ typedef struct Config {
     uint64_t workers;
     uint64_t long_workers;
     uint64_t retain_job_usec;  /* 0: for ever */
+    bool keep_processes;       /* that scripts leave behind */
     uint64_t output_budget;    /* bytes; 0: no limit */
     uint64_t reply_output_max; /* bytes of each stream */
     uint64_t db_timeout_usec;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
@@ -141,6 +142,12 @@ static int explain_end(const ExitRecord *record, bool cancelled, char *note, siz
     return record->status;
 }
 
+/* What ends the unit ends them too. */
+static bool keeps_processes(int dir_fd, const ExitRecord *record, bool cancelled) {
+    return !cancelled && record->reason == EXIT_REASON_NONE &&
+           faccessat(dir_fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
 int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
                           struct json_object **ret) {
     char note[320] = "";
@@ -159,8 +166,11 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
     used = strlen(note);
     if (record->left_behind > 0)
         (void)snprintf(note + used, sizeof(note) - used,
-                       "The job left %" PRIu64 " process%s behind, ended with it.\n",
-                       record->left_behind, record->left_behind == 1 ? "" : "es");
+                       "The job left %" PRIu64 " process%s behind, %s.\n", record->left_behind,
+                       record->left_behind == 1 ? "" : "es",
+                       !keeps_processes(dir_fd, record, cancelled) ? "ended with it"
+                       : record->left_behind == 1                  ? "which lives on"
+                                                                   : "which live on");
     return build(dir_fd, return_code, record, note, ret);
 }
 

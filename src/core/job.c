@@ -426,6 +426,12 @@ static int append_secrets(sd_bus_message *m, const JobSpec *spec) {
     return r;
 }
 
+static bool keep_processes; /* one setting of the process */
+
+void job_set_keep_processes(bool keep) {
+    keep_processes = keep;
+}
+
 static int append_options(sd_bus_message *m, const JobSpec *spec) {
     int r;
 
@@ -436,6 +442,8 @@ static int append_options(sd_bus_message *m, const JobSpec *spec) {
         r = sd_bus_message_append(m, "{sv}", "as-root", "b", true);
     if (r >= 0 && spec->interpreter)
         r = sd_bus_message_append(m, "{sv}", "interpreter", "s", spec->interpreter);
+    if (r >= 0 && keep_processes)
+        r = sd_bus_message_append(m, "{sv}", "keep-processes", "b", true);
     if (r >= 0 && spec->timeout_usec > 0)
         r = sd_bus_message_append(m, "{sv}", "timeout-usec", "t", spec->timeout_usec);
     if (r >= 0 && spec->input_fd >= 0)

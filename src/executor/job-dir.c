@@ -18,8 +18,8 @@
 #define NOTE_MODE 0640
 #define COPY_SIZE ((size_t)64 * 1024)
 
-static const char *const file_names[] = {"script", "stdout",   "stderr",   "exit",
-                                         "log",    "log-pipe", "cancelled"};
+static const char *const file_names[] = {"script", "stdout",   "stderr", "exit",
+                                         "log",    "log-pipe", "keep",   "cancelled"};
 
 void job_dir_done(JobDir *d) {
     d->dir_fd = safe_close(d->dir_fd);
@@ -297,7 +297,7 @@ void job_dir_drop_script(const JobDir *d) {
 }
 
 int job_dir_drop_output(const JobDir *d) {
-    static const char *const names[] = {"script", "log", "log-pipe", "stderr", "stdout"};
+    static const char *const names[] = {"script", "log", "log-pipe", "keep", "stderr", "stdout"};
 
     if (faccessat(d->dir_fd, "exit", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
@@ -335,6 +335,16 @@ bool job_dir_has_ended(const JobDir *d) {
 
     return read_file_at(d->dir_fd, "exit", EXIT_RECORD_MAX, &text, &size) >= 0 &&
            exit_record_parse(text, size, &record) >= 0;
+}
+
+int job_dir_note_keep(const JobDir *d) {
+    _cleanup_close_ int fd = make_file(d->dir_fd, "keep", NOTE_MODE);
+
+    return fd < 0 && fd != -EEXIST ? fd : 0;
+}
+
+bool job_dir_keeps(const JobDir *d) {
+    return faccessat(d->dir_fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
 int job_dir_note_cancel(const JobDir *d) {

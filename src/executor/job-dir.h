@@ -7,8 +7,9 @@
  *     stdout, stderr  kept output, basic/job-output.h; written by dcm-run through descriptors
  *     exit            exit record, basic/exit-record.h; empty until the script starts; likewise
  *     log             lines for the manager, basic/job-output.h; likewise
- *     log-pipe        FIFO, DCM_LOG_FILE of the script; what comes out of it dcm-run puts into
- * `log` cancelled       exists when a cancellation was ordered before the job had ended
+ *     log-pipe        FIFO, DCM_LOG_FILE of the script; dcm-run copies it into `log`
+ *     keep            exists where processes that the script leaves behind may live on
+ *     cancelled       exists when a cancellation was ordered before the job had ended
  *
  * All belong to root:dcm-agent, and nobody else gets through the directory: what the job's user may
  * write is `log-pipe` alone, which is writable for others and is reached through a bind mount. */
@@ -65,6 +66,10 @@ bool job_dir_has_ended(const JobDir *d);
 
 /* Tells whoever settles the request that the job will never run, and why. */
 int job_dir_write_start_failure(const JobDir *d, int error);
+
+/* Notes that processes that the script leaves behind may live on; whether that was noted. */
+int job_dir_note_keep(const JobDir *d);
+bool job_dir_keeps(const JobDir *d);
 
 /* Notes durably that a cancellation was ordered; does nothing if the job has ended. */
 int job_dir_note_cancel(const JobDir *d);

@@ -53,8 +53,7 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
     return 0;
 }
 
-/* Something has begun or ended: wait for the next call, or leave. */
-static void check_idle(Manager *m) {
+void manager_check_idle(Manager *m) {
     bool busy = m->n_operations > 0;
 
     if (m->leaving) {
@@ -70,12 +69,13 @@ static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
     Manager *m = userdata;
 
     if (!m->sweep_due || !m->sweep) {
-        leave(m);
+        if (m->n_kept == 0)
+            leave(m);
         return 0;
     }
     m->sweep_due = false;
     (void)m->sweep(m);
-    check_idle(m);
+    manager_check_idle(m);
     return 0;
 }
 
@@ -83,27 +83,27 @@ int manager_begin(Manager *m, sd_bus_error *error) {
     if (m->n_operations >= EXECUTOR_CALLS_MAX)
         return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls at once");
     m->n_operations++;
-    check_idle(m);
+    manager_check_idle(m);
     return 0;
 }
 
 void manager_end(Manager *m) {
     assert(m->n_operations > m->n_background);
     m->n_operations--;
-    check_idle(m);
+    manager_check_idle(m);
 }
 
 void manager_to_background(Manager *m) {
     assert(m->n_operations > m->n_background);
     m->n_background++;
-    check_idle(m);
+    manager_check_idle(m);
 }
 
 void manager_end_background(Manager *m) {
     assert(m->n_background > 0);
     m->n_background--;
     m->n_operations--;
-    check_idle(m);
+    manager_check_idle(m);
 }
 
 static int open_state_directory(Manager *m) {

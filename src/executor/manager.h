@@ -11,6 +11,7 @@
 
 typedef struct StartOperation StartOperation;
 typedef struct StopOperation StopOperation;
+typedef struct Kept Kept;
 
 typedef struct Manager {
     sd_event *event;
@@ -24,6 +25,8 @@ typedef struct Manager {
     unsigned n_background;  /* of those, the ones whose caller has its answer */
     StartOperation *starts; /* that wait for systemd's answer, or for another start of their GUID */
     StopOperation *stops;   /* units that are being stopped */
+    Kept *kept;             /* units that are not, as processes live in them */
+    unsigned n_kept;
     int (*sweep)(struct Manager *m); /* when idle, if jobs were started since */
     bool sweep_due;
     bool leaving, name_released;
@@ -35,6 +38,9 @@ Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager *, manager_free);
 
 int manager_run(Manager *m);
+
+/* Something has begun or ended: wait for the next call, or leave. */
+void manager_check_idle(Manager *m);
 
 /* An operation begins or ends. -EBUSY or the like with `error` set: too many. */
 int manager_begin(Manager *m, sd_bus_error *error);

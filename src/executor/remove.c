@@ -18,6 +18,7 @@
 #include "executor/job-dir.h"
 #include "executor/secrets.h"
 #include "executor/start.h"
+#include "executor/stop.h"
 #include "executor/systemd.h"
 
 typedef struct RemoveOperation {
@@ -57,13 +58,6 @@ static const char *guid_of_unit(char *const *guids, const char *unit) {
     return NULL;
 }
 
-static void release(Manager *m, const char *unit) {
-    (void)sd_bus_call_method_async(m->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
-                                   "StopUnit", NULL, NULL, "ss", unit, "replace");
-    (void)sd_bus_call_method_async(m->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
-                                   "ResetFailedUnit", NULL, NULL, "s", unit);
-}
-
 static void remove_directory(Manager *m, const char *guid, bool output_only) {
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
     int r;
@@ -92,7 +86,7 @@ static int on_units(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
 
         guid = guid_of_unit(o->guids, unit);
         if (phase == UNIT_ENDED)
-            release(o->manager, unit);
+            stop_release(o->manager, unit);
         else if (phase == UNIT_ABSENT && guid && !job_is_starting(o->manager, guid))
             remove_directory(o->manager, guid, o->output_only);
     }

@@ -20,6 +20,7 @@ typedef struct JobRequest {
     int input_fd; /* standard input; -1: none */
     Secret secrets[COMMAND_SECRETS_MAX];
     size_t n_secrets;
+    bool keep_processes;   /* that the script leaves behind */
     bool as_root;          /* as it was asked for */
     const char *user;      /* of the job, which owns its processes */
     uint64_t timeout_usec; /* 0: the policy's */

@@ -222,6 +222,8 @@ int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
     if (r < 0)
         return r;
     r = take_directory(o);
+    if (r >= 0 && q->keep_processes)
+        r = job_dir_note_keep(&o->dir);
     if (r >= 0) /* after an error the directory stays, and the next call goes on */
         r = secrets_write(&o->dir, q->secrets, q->n_secrets);
     if (r < 0)

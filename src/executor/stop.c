@@ -3,8 +3,11 @@
  *
  *   Cancel:  note ─▶ StopUnit ─▶ answer ─▶ until the stop is complete, or at the end of the grace
  *                                          time: SIGKILL to all
- *   Release: StopUnit ─▶ until the stop is complete; SIGKILL after 5 s, no more patience after
- *            10 s ─▶ ResetFailedUnit ─▶ answer
+ *   Release: perhaps GetUnitProcesses: none ─▶ StopUnit ─▶ until the stop is complete; SIGKILL
+ * after 5 s, no more patience after 10 s ─▶ ResetFailedUnit ─▶ answer
+ *
+ * A job that may leave processes (job_dir_keeps()) is released when there are none; a caller of
+ * Release does not wait for that.
  *
  * Sweep: Release for each ended unit whose job has an exit record. The Release that was meant for
  * it may have been lost with its caller, or with an earlier executor.
@@ -21,6 +24,7 @@
 #include "basic/log.h"
 #include "executor/errors.h"
 #include "executor/job-dir.h"
+#include "executor/kept.h"
 #include "executor/secrets.h"
 #include "executor/systemd.h"
 
@@ -39,6 +43,7 @@ struct StopOperation {
     char unit[JOB_UNIT_SIZE];
     uint64_t grace_usec;
     bool release;
+    bool keep; /* not while there are processes in it */
     bool killed;
 };
 
@@ -213,26 +218,78 @@ static int call_stop(StopOperation *o) {
                                     "replace");
 }
 
-static void release_if_ended(Manager *m, const char *unit) {
-    _cleanup_(stop_operation_freep) StopOperation *o = NULL;
-    _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
+/* The path of the first one's control group, or NULL. */
+static const char *find_process(sd_bus_message *reply) {
+    const char *cgroup;
+
+    return sd_bus_message_enter_container(reply, 'a', "(sus)") > 0 &&
+                   sd_bus_message_read(reply, "(sus)", &cgroup, NULL, NULL) > 0
+               ? cgroup
+               : NULL;
+}
+
+static void on_empty(Manager *m, const char *unit) {
+    stop_release(m, unit);
+}
+
+static int on_processes(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+    _cleanup_(stop_operation_freep) StopOperation *o = userdata;
+    const char *cgroup;
+    int r;
+
+    if (sd_bus_message_is_method_error(reply, NULL)) {
+        answer(o, get_failure(reply));
+        return 0;
+    }
+    cgroup = find_process(reply);
+    r = cgroup ? kept_watch(o->manager, o->unit, cgroup, on_empty) : -ESRCH;
+    if (r == -ESRCH) {
+        if (call_stop(o) >= 0)
+            TAKE_PTR(o); /* on_stop_queued() has it */
+        return 0;
+    }
+    if (r < 0)
+        log_debug_errno(r, "The end of the processes in %s is not waited for: %m", o->unit);
+    answer(o, NULL);
+    return 0;
+}
+
+static int begin(StopOperation *o) {
+    return o->keep ? call_systemd(o, on_processes, "GetUnitProcesses") : call_stop(o);
+}
+
+static int open_job_of_unit(Manager *m, const char *unit, JobDir *ret) {
     size_t size = strlen(unit), prefix = strlen(UNIT_PREFIX), suffix = strlen(UNIT_SUFFIX);
     char name[JOB_NAME_SIZE];
 
     if (size <= prefix + suffix || size - prefix - suffix >= sizeof(name))
-        return;
+        return -EINVAL;
     memcpy(name, unit + prefix, size - prefix - suffix);
     name[size - prefix - suffix] = 0;
-    if (job_dir_open_named(m->state_fd, name, &d) < 0 || !job_dir_has_ended(&d))
-        return;
-    secrets_drop(name);
+    return job_dir_open_named(m->state_fd, name, ret);
+}
+
+void stop_release(Manager *m, const char *unit) {
+    _cleanup_(stop_operation_freep) StopOperation *o = NULL;
+    _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
+
     if (stop_operation_new(m, NULL, NULL, NULL, &o) < 0)
         return;
     (void)snprintf(o->unit, sizeof(o->unit), "%s", unit);
     o->release = true;
+    o->keep = open_job_of_unit(m, unit, &d) >= 0 && job_dir_keeps(&d);
     o->grace_usec = RELEASE_GRACE_USEC;
-    if (call_stop(o) >= 0)
-        TAKE_PTR(o); /* on_stop_queued() has it */
+    if (begin(o) >= 0)
+        TAKE_PTR(o); /* on_stop_queued() or on_processes() has it */
+}
+
+static void release_if_ended(Manager *m, const char *unit) {
+    _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
+
+    if (open_job_of_unit(m, unit, &d) < 0 || !job_dir_has_ended(&d))
+        return;
+    secrets_drop(d.name);
+    stop_release(m, unit);
 }
 
 static int on_ended_units(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
@@ -266,6 +323,7 @@ int stop_watch_jobs(Manager *m) {
 void stop_abandon(Manager *m) {
     while (m->stops)
         stop_operation_free(m->stops);
+    kept_abandon(m);
 }
 
 static int open_job(Manager *m, const char *guid, JobDir *ret, sd_bus_error *error) {
@@ -274,7 +332,7 @@ static int open_job(Manager *m, const char *guid, JobDir *ret, sd_bus_error *err
     return r == -ENOENT ? sd_bus_error_set(error, ERROR_NO_SUCH_JOB, "No job has that GUID") : r;
 }
 
-static int stop_unit(Manager *m, sd_bus_message *message, const char *guid, bool release,
+static int stop_unit(Manager *m, sd_bus_message *message, const char *guid, bool release, bool keep,
                      uint64_t grace_usec, sd_bus_error *error) {
     _cleanup_(stop_operation_freep) StopOperation *o = NULL;
     int r;
@@ -283,11 +341,12 @@ static int stop_unit(Manager *m, sd_bus_message *message, const char *guid, bool
     if (r < 0)
         return r;
     o->release = release;
+    o->keep = keep;
     o->grace_usec = grace_usec;
-    r = call_stop(o);
+    r = begin(o);
     if (r < 0)
         return r;
-    TAKE_PTR(o); /* on_stop_queued() has it */
+    TAKE_PTR(o); /* on_stop_queued() or on_processes() has it */
     return 1;
 }
 
@@ -306,7 +365,7 @@ int job_cancel(Manager *m, sd_bus_message *message, sd_bus_error *error) {
     if (r < 0) /* the job must end all the same */
         log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(guid)),
                    "Cannot note that %s was cancelled: %m", d.name);
-    return stop_unit(m, message, guid, false, MIN(grace_usec, CANCEL_GRACE_USEC_MAX), error);
+    return stop_unit(m, message, guid, false, false, MIN(grace_usec, CANCEL_GRACE_USEC_MAX), error);
 }
 
 int job_release(Manager *m, sd_bus_message *message, sd_bus_error *error) {
@@ -321,5 +380,5 @@ int job_release(Manager *m, sd_bus_message *message, sd_bus_error *error) {
         return r;
     job_dir_drop_script(&d);
     secrets_drop(d.name);
-    return stop_unit(m, message, guid, true, RELEASE_GRACE_USEC, error);
+    return stop_unit(m, message, guid, true, job_dir_keeps(&d), RELEASE_GRACE_USEC, error);
 }

@@ -18,7 +18,7 @@ import pytest
 
 from agent_test import (CONF, ask_output, manager, order, order_long, reply_to, run,  # noqa: F401
                         show, unit_of, wait_begun)
-from harness import wait_for
+from harness import wait_for, wait_for_seconds
 
 JOBS = pathlib.Path("/var/lib/dcm-jobs")
 
@@ -112,6 +112,78 @@ def test_long_runners_output_ends_too(manager):
     fifo.write_text("go\n")
     fifo.unlink()
     wait_dropped(guid)
+
+
+def is_loaded(guid):
+    return "LoadState=loaded" in run("systemctl", "show", "-p", "LoadState", unit_of(guid))
+
+
+def leave_processes(manager, **arguments):
+    """A job of which two processes are left when it has replied."""
+    guid = order(manager, "#!/bin/bash\nsetsid sleep infinity >/dev/null 2>&1 </dev/null &\necho $!\n"
+                 "setsid sleep infinity >/dev/null 2>&1 </dev/null &\necho $!\n", **arguments)
+    reply = reply_to(manager, guid)
+    return guid, reply, [pathlib.Path("/proc", pid) for pid in reply["message"].split()]
+
+
+@pytest.fixture
+def hasty_executor():
+    """Leaves after a second."""
+    path = pathlib.Path("/run/systemd/system/dcm-agent-executor.service.d/test.conf")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("[Service]\nExecStart=\nExecStart=/usr/lib/dcm-agent/dcm-executord --idle-sec=1\n")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "stop", "dcm-agent-executor.service")
+    yield
+    path.unlink()
+    run("systemctl", "daemon-reload")
+
+
+def test_processes_left_behind_live_on(manager, hasty_executor):
+    """With keep_processes: past the time limit of the job, whatever is restarted and whatever else is swept or
+    dropped meanwhile; the unit stays until the last of them has ended, then it goes."""
+    configure("[jobs]\nkeep_processes = true\nretain_job_time = 1\n")
+    guid, reply, processes = leave_processes(manager, timeout=2)
+    assert reply["return_code"] == 0
+    assert reply["error_message"] == "The job left 2 processes behind, which live on.\n"
+    other, _, others = leave_processes(manager)
+    wait_for_seconds(4)  # the time limit, the retention of output, and the grace time of a release
+    run("systemctl", "kill", "--signal=KILL", "dcm-agent.service", "dcm-agent-executor.service")
+    manager.wait_offer(2)
+    assert reply_to(manager, order(manager, "#!/bin/sh\necho x\n"))["message"] == "x\n"
+    run("systemctl", "daemon-reexec")
+    assert all(p.exists() for p in processes + others)
+    assert is_loaded(guid) and show(unit_of(guid), "SubState") == "exited"
+    os.kill(int(processes[0].name), signal.SIGKILL)
+    wait_for(lambda: not processes[0].exists(), "the end of the first")
+    assert is_loaded(guid) and processes[1].exists()
+    os.kill(int(processes[1].name), signal.SIGKILL)
+    wait_for(lambda: not is_loaded(guid), "the unit to go")
+    assert is_loaded(other)
+    wait_for_seconds(3)
+    assert show("dcm-agent-executor.service", "ActiveState") == "active", "it waits for the end of the other"
+    run("systemctl", "stop", unit_of(other))
+    wait_for(lambda: not is_loaded(other) and not any(p.exists() for p in others), "the other unit to go")
+    wait_for(lambda: show("dcm-agent-executor.service", "ActiveState") == "inactive", "the executor to leave")
+
+
+def test_processes_left_behind_by_a_cancelled_job(manager):
+    """Its end is theirs, whatever is configured; as it is without keep_processes."""
+    configure("[jobs]\nkeep_processes = true\n")
+    guid = order(manager, "#!/bin/bash\nsetsid sleep infinity >/dev/null 2>&1 </dev/null &\necho $!\n"
+                 "exec sleep infinity\n")
+    wait_begun(guid)
+    wait_for(lambda: (JOBS / guid / "stdout").read_text(), "the process")
+    manager.send(type="CANCEL", request_id=guid)
+    reply = reply_to(manager, guid)
+    assert "live on" not in reply["error_message"]
+    wait_for(lambda: not pathlib.Path("/proc", reply["message"].strip()).exists(), "its end")
+    wait_for(lambda: not is_loaded(guid), "the unit to go")
+    CONF.write_text(CONF.read_text().replace("keep_processes = true", "keep_processes = false"))
+    run("systemctl", "reload", "dcm-agent.service")
+    guid, reply, processes = leave_processes(manager)
+    assert reply["error_message"] == "The job left 2 processes behind, ended with it.\n"
+    wait_for(lambda: not is_loaded(guid) and not any(p.exists() for p in processes), "their end")
 
 
 def test_more_jobs_than_descriptors_of_a_common_process(manager):

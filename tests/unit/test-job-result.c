@@ -166,6 +166,34 @@ static void test_units(void) {
 }
 
 /* Section 4: an old manager knows it by these two keys. */
+/* What ends the unit ends what is left in it, too. */
+static void test_kept_processes(void) {
+    static const struct {
+        uint64_t left_behind;
+        ExitReason reason;
+        bool cancelled;
+        const char *note;
+    } cases[] = {
+        {1, EXIT_REASON_NONE, false, "The job left 1 process behind, which lives on.\n"},
+        {2, EXIT_REASON_NONE, false, "The job left 2 processes behind, which live on.\n"},
+        {2, EXIT_REASON_NONE, true, "The job left 2 processes behind, ended with it.\n"},
+        {2, EXIT_REASON_TIMEOUT, false, "The job left 2 processes behind, ended with it.\n"},
+        {2, EXIT_REASON_OOM, false, "The job left 2 processes behind, ended with it.\n"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        ExitRecord record = make_record(EXIT_KIND_EXITED, 0, "", "");
+        _cleanup_fixture_ Fixture f;
+
+        fixture_init(&f, "", "");
+        temporary_write(f.dir, "keep", "", 0);
+        record.left_behind = cases[i].left_behind;
+        record.reason = cases[i].reason;
+        g_assert_cmpint(job_reply_from_record(f.fd, &record, cases[i].cancelled, &f.reply), ==, 0);
+        g_assert_true(g_str_has_suffix(json_get_string(f.reply, "error_message"), cases[i].note));
+    }
+}
+
 /* Where record and unit tell different stories, whichever of the two says so, the reply is never
  * that of a success. */
 static void test_contradictions(void) {
@@ -362,6 +390,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/job-result/records", test_records);
     g_test_add_func("/job-result/reasons", test_reasons);
     g_test_add_func("/job-result/units", test_units);
+    g_test_add_func("/job-result/kept-processes", test_kept_processes);
     g_test_add_func("/job-result/contradictions", test_contradictions);
     g_test_add_func("/job-result/lost", test_lost);
     g_test_add_func("/job-result/cancelled", test_cancelled);
