@@ -121,13 +121,6 @@ size_t terminal_fit(const char *clean, int columns, size_t size_max, int *ret_co
     return used;
 }
 
-int terminal_width(const char *clean) {
-    int columns;
-
-    (void)terminal_fit(clean, INT_MAX, SIZE_MAX, &columns);
-    return columns;
-}
-
 TerminalFlags terminal_flags(FILE *f) {
     return isatty(fileno(f)) && !streq(nl_langinfo(CODESET), "UTF-8") ? TERMINAL_ASCII : 0;
 }
@@ -139,16 +132,28 @@ static char *clean_for(FILE *f, const char *text, TerminalFlags flags) {
     return terminal_clean(strempty(text), strlen(strempty(text)), flags | terminal_flags(f));
 }
 
-int terminal_put(FILE *f, const char *text) {
+static int width_of(const char *clean) {
+    int columns;
+
+    (void)terminal_fit(clean, INT_MAX, SIZE_MAX, &columns);
+    return columns;
+}
+
+int terminal_width(FILE *f, const char *text) {
+    _cleanup_free_ char *clean = clean_for(f, text, 0);
+
+    return width_of(strempty(clean));
+}
+
+void terminal_put(FILE *f, const char *text) {
     _cleanup_free_ char *clean = clean_for(f, text, TERMINAL_TABS);
 
     (void)fputs(strempty(clean), f);
-    return terminal_width(strempty(clean));
 }
 
 void terminal_put_padded(FILE *f, const char *text, int width) {
     _cleanup_free_ char *clean = clean_for(f, text, 0);
-    int missing = MAX(abs(width) - terminal_width(strempty(clean)), 0);
+    int missing = MAX(abs(width) - width_of(strempty(clean)), 0);
 
     (void)fprintf(f, "%*s%s%*s", width < 0 ? missing : 0, "", strempty(clean),
                   width < 0 ? 0 : missing, "");
@@ -189,7 +194,7 @@ void terminal_printf(FILE *f, const char *format, ...) {
     has_end = n > 0 && text[n - 1] == '\n';
     if (has_end)
         text[n - 1] = 0;
-    (void)terminal_put(f, text);
+    terminal_put(f, text);
     if (has_end)
         (void)fputc('\n', f);
 }
@@ -201,23 +206,20 @@ static void put_escaped(FILE *f, uint32_t c) {
         (void)fprintf(f, "\\u%04x", c);
 }
 
-static bool is_good_in_json(uint32_t c, bool ascii) {
-    if (c < 0x80)
-        return c == '\n' || !is_hidden(c); /* json-c indents by blanks, and escapes C0 in strings */
-    return !ascii && !is_hidden(c) && character_width(c) >= 0;
-}
-
+/* json-c indents by blanks, and escapes C0 in strings. A mark behind a quote is upon it. */
 void terminal_put_json(FILE *f, const char *json) {
-    const bool ascii = terminal_flags(f) & TERMINAL_ASCII;
+    Cleaner k = {.flags = TERMINAL_LINES | terminal_flags(f)};
 
     for (const char *p = json, *end = json + strlen(json); p < end;) {
         uint32_t c = 0xfffd;
         size_t n = utf8_decode(p, (size_t)(end - p), &c);
 
-        if (n > 0 && is_good_in_json(c, ascii))
-            (void)fwrite(p, 1, n, f);
-        else
+        if (judge(&k, n, c))
             put_escaped(f, c);
+        else
+            (void)fwrite(p, 1, n, f);
+        if (c == '"')
+            k.n_marks = 0;
         p += MAX(n, (size_t)1);
     }
 }

@@ -23,13 +23,13 @@ typedef enum TerminalFlags {
 char *terminal_clean(const char *text, size_t size, TerminalFlags flags);
 /* The bytes of such a text that fit into so many columns, and into so many bytes. */
 size_t terminal_fit(const char *clean, int columns, size_t size_max, int *ret_columns);
-/* Columns of such a text. */
-int terminal_width(const char *clean) _pure_;
 /* TERMINAL_ASCII, if the stream is such a terminal. */
 TerminalFlags terminal_flags(FILE *f);
+/* Columns that any text takes there, in one line and without tabs. */
+int terminal_width(FILE *f, const char *text);
 
-/* A text, in which tabs stay. Returns its columns. */
-int terminal_put(FILE *f, const char *text);
+/* A text, in which tabs stay. */
+void terminal_put(FILE *f, const char *text);
 /* One without tabs, with blanks behind it up to that many columns, before it if `width` < 0. */
 void terminal_put_padded(FILE *f, const char *text, int width);
 /* One line of n cells, with two blanks between them, each padded as above but the last one, and

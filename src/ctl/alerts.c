@@ -36,13 +36,17 @@ static void add_row(struct json_object *array, const Row *row) {
     (void)json_object_array_add(array, o);
 }
 
-static void print_row(const Row *row) {
-    char buf[64];
+static const int widths[] = {28, -5, -6, 12, 0};
 
-    (void)printf("%-28s  %5d  %6d  %-12s  ", ctl_format_time(row->time_usec, buf, sizeof(buf)),
-                 row->level, row->rule, row->state);
-    (void)ctl_print_text(row->subject);
-    (void)putchar('\n');
+static void print_row(const Row *row) {
+    char time[64], level[16], rule[16];
+
+    (void)snprintf(level, sizeof(level), "%d", row->level);
+    (void)snprintf(rule, sizeof(rule), "%d", row->rule);
+    terminal_put_row(stdout, ELEMENTSOF(widths), widths,
+                     (const char *[]){ctl_format_time(row->time_usec, time, sizeof(time)), level,
+                                      rule, row->state, row->subject},
+                     "\n");
 }
 
 int verb_alerts(const Context *c, int argc, char *argv[]) {
@@ -58,8 +62,9 @@ int verb_alerts(const Context *c, int argc, char *argv[]) {
     r = sd_bus_message_enter_container(m, 'a', "(sstiissss)");
     while (r >= 0 && (r = read_row(m, &row)) > 0) {
         if (!c->json && n++ == 0)
-            (void)printf("%-28s  %5s  %6s  %-12s  %s\n", _("TIME"), _("LEVEL"), _("RULE"),
-                         _("STATE"), _("SUBJECT"));
+            terminal_put_row(
+                stdout, ELEMENTSOF(widths), widths,
+                (const char *[]){_("TIME"), _("LEVEL"), _("RULE"), _("STATE"), _("SUBJECT")}, "\n");
         if (c->json)
             add_row(array, &row);
         else

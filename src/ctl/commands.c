@@ -43,9 +43,14 @@ static void print_argument(struct json_object *a) {
     bool mandatory = json_object_get_boolean(json_object_object_get(a, "mandatory"));
     bool secret = json_object_get_boolean(json_object_object_get(a, "secret"));
 
-    (void)printf("    %-16s %-8s %-10s %s%s%s\n", text(a, "name"), text(a, "type"),
-                 mandatory ? _("mandatory") : _("optional"), text(a, "help"), secret ? "; " : "",
-                 secret ? _("secret") : "");
+    (void)fputs("    ", stdout);
+    terminal_put_padded(stdout, text(a, "name"), 16);
+    (void)putchar(' ');
+    terminal_put_padded(stdout, text(a, "type"), 8);
+    (void)putchar(' ');
+    terminal_put_padded(stdout, mandatory ? _("mandatory") : _("optional"), 10);
+    terminal_printf(stdout, " %s%s%s\n", text(a, "help"), secret ? "; " : "",
+                    secret ? _("secret") : "");
 }
 
 static void print_commands(struct json_object *commands) {
@@ -54,10 +59,10 @@ static void print_commands(struct json_object *commands) {
         struct json_object *arguments = json_object_object_get(command, "arguments");
         bool is_long = streq(text(command, "kind"), "long");
 
-        (void)printf("%s  %s%s\n", text(command, "name"), text(command, "summary"),
-                     is_long ? _(" (long runner)") : "");
+        terminal_printf(stdout, "%s  %s%s\n", text(command, "name"), text(command, "summary"),
+                        is_long ? _(" (long runner)") : "");
         if (*text(command, "source"))
-            (void)printf("    %s: %s\n", _("runs"), text(command, "source"));
+            terminal_printf(stdout, "    %s: %s\n", _("runs"), text(command, "source"));
         for (size_t j = 0; j < json_object_array_length(arguments); j++)
             print_argument(json_object_array_get_idx(arguments, j));
     }
@@ -67,9 +72,9 @@ static void warn_of_broken(struct json_object *broken) {
     for (size_t i = 0; i < json_object_array_length(broken); i++) {
         struct json_object *b = json_object_array_get_idx(broken, i);
 
-        (void)fprintf(stderr, _("%s defines no command: %s\n"),
-                      json_object_get_string(json_object_array_get_idx(b, 0)),
-                      json_object_get_string(json_object_array_get_idx(b, 1)));
+        terminal_printf(stderr, _("%s defines no command: %s\n"),
+                        json_object_get_string(json_object_array_get_idx(b, 0)),
+                        json_object_get_string(json_object_array_get_idx(b, 1)));
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "basic/terminal.h"
 #include "proto/json.h"
 
 #define AGENT_NAME "org.dcmagent.Agent1"
@@ -24,12 +25,9 @@ typedef struct Context {
 int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const char *signature,
              ...);
 int ctl_report(const sd_bus_error *error, int r);
-/* "   Label: ", right-aligned by characters, not bytes. */
+/* "   Label: ", right-aligned. */
 void ctl_print_label(const char *label, int width);
 void ctl_print_field(const char *label, int width, const char *value);
-/* For texts in which others have a say, who must not speak to a terminal: a control character is a
- * question mark. Returns how many characters were printed. */
-int ctl_print_text(const char *text);
 void ctl_print_json(struct json_object *o);
 /* "Sun 2026-11-22 20:01:38 UTC", or "-" for 0 */
 const char *ctl_format_time(uint64_t usec, char *buf, size_t size);

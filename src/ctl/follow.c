@@ -54,10 +54,8 @@ static void draw(Follower *f, bool is_running) {
         (void)printf("%s" CLEAR_LINE, _("The agent is not running."));
     else if (l->n == 0)
         (void)printf("%s" CLEAR_LINE, _("No job waits or runs."));
-    else {
-        job_row_print_titles();
-        (void)printf(CLEAR_LINE);
-    }
+    else
+        job_row_print_titles(CLEAR_LINE);
     for (size_t i = 0; i < shown; i++) {
         job_row_measure(f->context, &l->rows[i]);
         job_row_print(&l->rows[i], NULL, CLEAR_LINE);
@@ -75,8 +73,9 @@ static void print_change(const Follower *f, JobRow *row, const char *state) {
     if (f->context->json) {
         struct json_object *o = job_row_to_json(row, state);
 
-        (void)printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-                                                                   JSON_C_TO_STRING_NOSLASHESCAPE));
+        terminal_put_json(stdout, json_object_to_json_string_ext(
+                                      o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        (void)putchar('\n');
         (void)json_object_put(o);
     } else
         job_row_print(row, state, "\n");
@@ -223,9 +222,7 @@ int jobs_follow(const Context *c) {
     }
     if (f.on_terminal)
         (void)printf(HOME CLEAR_BELOW);
-    else if (!c->json) {
-        job_row_print_titles();
-        (void)putchar('\n');
-    }
+    else if (!c->json)
+        job_row_print_titles("\n");
     return sd_event_loop(f.event);
 }

@@ -151,11 +151,13 @@ static void format_memory(uint64_t bytes, char buf[static CELL_SIZE]) {
     (void)snprintf(buf, CELL_SIZE, i > 0 ? "%.1f%c" : "%.0f%c", n, units[i]);
 }
 
-#define ROW "%-36s  %-14s  %-6s  %-14s  %9s  %9s  %8s  %s"
+static const int widths[] = {36, 14, 6, 14, -9, -9, -8, 0};
 
-void job_row_print_titles(void) {
-    (void)printf(ROW, _("GUID"), _("COMMAND"), _("KIND"), _("STATE"), _("AGE"), _("CPU"),
-                 _("MEMORY"), _("UNIT"));
+void job_row_print_titles(const char *line_end) {
+    terminal_put_row(stdout, ELEMENTSOF(widths), widths,
+                     (const char *[]){_("GUID"), _("COMMAND"), _("KIND"), _("STATE"), _("AGE"),
+                                      _("CPU"), _("MEMORY"), _("UNIT")},
+                     line_end);
 }
 
 void job_row_print(const JobRow *row, const char *state, const char *line_end) {
@@ -171,8 +173,10 @@ void job_row_print(const JobRow *row, const char *state, const char *line_end) {
     format_age(row->accepted_usec, age);
     format_cpu(row->cpu_nsec, cpu);
     format_memory(row->memory, memory);
-    (void)printf(ROW "%s", row->guid, row->command, row->kind, state ?: row->state, age, cpu,
-                 memory, isempty(row->unit) ? "-" : row->unit, line_end);
+    terminal_put_row(stdout, ELEMENTSOF(widths), widths,
+                     (const char *[]){row->guid, row->command, row->kind, state ?: row->state, age,
+                                      cpu, memory, isempty(row->unit) ? "-" : row->unit},
+                     line_end);
 }
 
 static void add_usage(struct json_object *o, const char *key, uint64_t value) {
@@ -210,10 +214,8 @@ static int list_once(const Context *c) {
     r = job_list_load(c, &error, &l);
     if (r < 0)
         return ctl_report(&error, r);
-    if (!c->json && l.n > 0) {
-        job_row_print_titles();
-        (void)putchar('\n');
-    }
+    if (!c->json && l.n > 0)
+        job_row_print_titles("\n");
     for (size_t i = 0; i < l.n; i++) {
         job_row_measure(c, &l.rows[i]);
         if (c->json)

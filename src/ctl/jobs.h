@@ -29,7 +29,7 @@ const JobRow *job_list_find(const JobList *l, const char *guid);
 void job_row_measure(const Context *c, JobRow *row);
 
 /* For people, a line; `state` NULL: the row's own. */
-void job_row_print_titles(void);
+void job_row_print_titles(const char *line_end);
 void job_row_print(const JobRow *row, const char *state, const char *line_end);
 struct json_object *job_row_to_json(const JobRow *row, const char *state);
 

@@ -68,7 +68,7 @@ int ctl_report(const sd_bus_error *error, int r) {
     else if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
         (void)fprintf(stderr, _("Permission denied. Try it as root.\n"));
     else
-        (void)fprintf(stderr, _("The agent answered: %s\n"), error->message ?: strerror(abs(r)));
+        terminal_printf(stderr, _("The agent answered: %s\n"), error->message ?: strerror(abs(r)));
     return r;
 }
 
@@ -91,36 +91,21 @@ int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const c
 }
 
 void ctl_print_label(const char *label, int width) {
-    size_t characters = mbstowcs(NULL, label, 0);
-    int used = characters == (size_t)-1 ? (int)strlen(label) : (int)characters;
-
-    (void)printf("%*s%s: ", MAX(width - used, 0), "", label);
-}
-
-int ctl_print_text(const char *text) {
-    const unsigned char *p = (const unsigned char *)text;
-    int n = 0;
-
-    for (; *p; p++) {
-        bool is_c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0; /* U+0080 to U+009F */
-
-        n += (*p & 0xc0) != 0x80;
-        (void)putchar(is_c1 || *p < ' ' || *p == 0x7f ? '?' : *p);
-        p += is_c1;
-    }
-    return n;
+    terminal_put_padded(stdout, label, -width);
+    (void)fputs(": ", stdout);
 }
 
 void ctl_print_field(const char *label, int width, const char *value) {
     ctl_print_label(label, width);
-    (void)ctl_print_text(value);
+    terminal_put(stdout, value);
     (void)putchar('\n');
 }
 
 void ctl_print_json(struct json_object *o) {
-    (void)printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-                                                               JSON_C_TO_STRING_NOSLASHESCAPE |
-                                                               JSON_C_TO_STRING_SPACED));
+    terminal_put_json(stdout, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+                                                                    JSON_C_TO_STRING_NOSLASHESCAPE |
+                                                                    JSON_C_TO_STRING_SPACED));
+    (void)putchar('\n');
 }
 
 int ctl_watch_signals(sd_event *event, const int *signals, sd_event_signal_handler_t handler,
@@ -175,7 +160,7 @@ static int parse_options(int argc, char *argv[], Context *c) {
             errno = 0;
             c->limit = (uint32_t)strtoul(optarg, &end, 10);
             if (errno != 0 || *end || end == optarg || *optarg == '-') {
-                (void)fprintf(stderr, _("Not a number: %s\n"), optarg);
+                terminal_printf(stderr, _("Not a number: %s\n"), optarg);
                 return -EINVAL;
             }
             break;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl output: from the executor's directory, so that it works without the agent. */
+/* dcm-agentctl output: from the executor's directory, so that it works without the agent. What a
+ * piece of it has of its last character, if that is not whole, waits for the next piece. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "basic/guid.h"
 #include "basic/i18n.h"
 #include "basic/job-output.h"
+#include "basic/utf8.h"
 #include "ctl/verbs.h"
 
 #define PIECE_SIZE ((size_t)256 * 1024)
@@ -17,7 +19,7 @@ static int open_job(const char *guid) {
     int fd;
 
     if (!guid_is_valid(guid)) {
-        (void)fprintf(stderr, _("Not a GUID: %s\n"), guid);
+        terminal_printf(stderr, _("Not a GUID: %s\n"), guid);
         return -EINVAL;
     }
     guid_to_job_name(guid, name);
@@ -26,8 +28,8 @@ static int open_job(const char *guid) {
     if (fd >= 0)
         return fd;
     if (errno == ENOENT)
-        (void)fprintf(stderr, _("There is no output of %s: it did not run, or is forgotten.\n"),
-                      guid);
+        terminal_printf(stderr, _("There is no output of %s: it did not run, or is forgotten.\n"),
+                        guid);
     else if (errno == EACCES)
         (void)fprintf(stderr, _("Permission denied. Try it as root.\n"));
     else
@@ -42,30 +44,42 @@ static int report_write(void) {
     return r;
 }
 
+static void put_gap(const JobOutput *o, uint64_t bytes, FILE *to) {
+    char gap[JOB_OUTPUT_GAP_SIZE];
+
+    job_output_gap(o, bytes, gap);
+    terminal_pass(to, gap, strlen(gap));
+}
+
 /* In pieces: it may be large. */
 static int write_stream(const JobOutput *o, FILE *to) {
     static char buf[PIECE_SIZE];
-    char gap[JOB_OUTPUT_GAP_SIZE];
     uint64_t reached = 0, at;
+    size_t kept = 0, size;
     ssize_t n;
 
-    while ((n = job_output_read_at(o, reached, buf, sizeof(buf), &at)) > 0) {
-        job_output_gap(o, at - reached, gap);
-        if (at > reached)
-            (void)fputs(gap, to);
-        (void)fwrite(buf, 1, (size_t)n, to);
+    while ((n = job_output_read_at(o, reached, buf + kept, sizeof(buf) - kept, &at)) > 0) {
+        if (at > reached) {
+            terminal_pass(to, buf, kept);
+            put_gap(o, at - reached, to);
+            memmove(buf, buf + kept, (size_t)n);
+            kept = 0;
+        }
+        size = utf8_whole(buf, kept + (size_t)n);
+        terminal_pass(to, buf, size);
         if (ferror(to))
             return report_write();
+        kept += (size_t)n - size;
+        memmove(buf, buf + size, kept);
         reached = at + (uint64_t)n;
     }
+    terminal_pass(to, buf, kept);
     if (n < 0) {
         (void)fprintf(stderr, _("The output cannot be read: %s\n"), strerror((int)-n));
         return (int)n;
     }
-    if (o->has_ended && o->summary.total_bytes > reached) {
-        job_output_gap(o, o->summary.total_bytes - reached, gap);
-        (void)fputs(gap, to);
-    }
+    if (o->has_ended && o->summary.total_bytes > reached)
+        put_gap(o, o->summary.total_bytes - reached, to);
     return fflush(to) == 0 ? 0 : report_write();
 }
 

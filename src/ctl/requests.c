@@ -26,11 +26,15 @@ static void add_row(struct json_object *array, const Row *row) {
     (void)json_object_array_add(array, o);
 }
 
-static void print_row(const Row *row) {
-    char buf[64];
+static const int widths[] = {36, 18, 12, 0};
 
-    (void)printf("%-36s  %-18s  %-12s  %s\n", row->guid, row->command, row->state,
-                 ctl_format_time(row->changed_usec, buf, sizeof(buf)));
+static void print_row(const Row *row) {
+    char time[64];
+
+    terminal_put_row(stdout, ELEMENTSOF(widths), widths,
+                     (const char *[]){row->guid, row->command, row->state,
+                                      ctl_format_time(row->changed_usec, time, sizeof(time))},
+                     "\n");
 }
 
 int verb_requests(const Context *c, int argc, char *argv[]) {
@@ -45,8 +49,8 @@ int verb_requests(const Context *c, int argc, char *argv[]) {
         return r;
     r = sd_bus_message_enter_container(m, 'a', "(ssstt)");
     if (r >= 0 && !c->json)
-        (void)printf("%-36s  %-18s  %-12s  %s\n", _("GUID"), _("COMMAND"), _("STATE"),
-                     _("CHANGED"));
+        terminal_put_row(stdout, ELEMENTSOF(widths), widths,
+                         (const char *[]){_("GUID"), _("COMMAND"), _("STATE"), _("CHANGED")}, "\n");
     while (r >= 0 && (r = read_row(m, &row)) > 0) {
         if (c->json)
             add_row(array, &row);
@@ -74,7 +78,8 @@ static void unfold_reply(struct json_object *o) {
 static void print_block(const char *title, const char *text) {
     if (isempty(text))
         return;
-    (void)printf("\n%s:\n%s%s", title, text, text[strlen(text) - 1] == '\n' ? "" : "\n");
+    (void)printf("\n%s:\n", title);
+    terminal_put_block(stdout, text);
 }
 
 static void print_reply(struct json_object *reply) {

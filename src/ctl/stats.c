@@ -24,7 +24,11 @@ static void print_plain(const HealthSample *s, const SampleUnits *units) {
         if (isempty(s->values[i].row)) {
             sample_format(s->values[i].value,
                           sample_units_find(units, s->type, s->values[i].key, false), text);
-            (void)printf("  %-18s %12s\n", s->values[i].key, text);
+            (void)fputs("  ", stdout);
+            terminal_put_padded(stdout, s->values[i].key, 18);
+            (void)putchar(' ');
+            terminal_put_padded(stdout, text, -12);
+            (void)putchar('\n');
         }
 }
 
@@ -44,35 +48,39 @@ static size_t find_columns(const HealthSample *s, const char *ret[static COLUMNS
 }
 
 static int widest_row(const HealthSample *s) {
-    size_t width = 12;
+    int width = 12;
 
     for (size_t i = 0; i < s->n; i++)
-        width = MAX(width, strlen(s->values[i].row));
-    return (int)MIN(width, (size_t)48);
+        width = MAX(width, terminal_width(stdout, s->values[i].row));
+    return MIN(width, 48);
+}
+
+static void put_right(const char *text) {
+    (void)fputs("  ", stdout);
+    terminal_put_padded(stdout, text, -12);
 }
 
 static void print_rows(const HealthSample *s, const SampleUnits *units) {
     const char *columns[COLUMNS_MAX], *row = "";
     size_t n = find_columns(s, columns);
-    int width = widest_row(s), used;
+    int width = widest_row(s);
     char text[VALUE_SIZE];
 
     if (n == 0)
         return;
     (void)printf("  %-*s", width, "");
     for (size_t k = 0; k < n; k++)
-        (void)printf("  %12s", columns[k]);
+        put_right(columns[k]);
     for (size_t i = 0; i < s->n; i++) {
         if (isempty(s->values[i].row) || streq(s->values[i].row, row))
             continue;
         row = s->values[i].row;
         (void)printf("\n  ");
-        used = ctl_print_text(row);
-        (void)printf("%*s", MAX(width - used, 0), "");
+        terminal_put_padded(stdout, row, width);
         for (size_t k = 0; k < n && !isempty(columns[k]); k++) {
             sample_format(health_sample_get(s, row, columns[k]),
                           sample_units_find(units, s->type, columns[k], true), text);
-            (void)printf("  %12s", text);
+            put_right(text);
         }
     }
     (void)putchar('\n');
@@ -86,8 +94,9 @@ static void print_samples(const HealthSamples *list, const SampleUnits *units) {
 
         if (s->n == 0) /* this machine has no such thing */
             continue;
-        (void)printf("%s%s  %s\n", i > 0 ? "\n" : "", s->type,
-                     ctl_format_time(s->time_usec, time, sizeof(time)));
+        (void)fputs(i > 0 ? "\n" : "", stdout);
+        terminal_printf(stdout, "%s  %s\n", s->type,
+                        ctl_format_time(s->time_usec, time, sizeof(time)));
         print_plain(s, units);
         print_rows(s, units);
     }
@@ -141,13 +150,22 @@ static void print_json(const HealthSamples *list) {
 }
 
 static void print_quoted(const char *text) {
+    const char *quote;
+
     (void)putchar('"');
-    for (const char *p = text; *p; p++) {
-        if (*p == '"')
-            (void)putchar('"');
-        (void)putchar(*p);
+    for (; (quote = strchr(text, '"')); text = quote + 1) {
+        terminal_pass(stdout, text, (size_t)(quote - text));
+        (void)fputs("\"\"", stdout);
     }
+    terminal_pass(stdout, text, strlen(text));
     (void)putchar('"');
+}
+
+static void print_cell(const char *text) {
+    if (strpbrk(text, ",\"\r\n"))
+        print_quoted(text);
+    else
+        terminal_pass(stdout, text, strlen(text));
 }
 
 static void print_csv(const HealthSamples *list) {
@@ -157,13 +175,14 @@ static void print_csv(const HealthSamples *list) {
             const HealthSample *s = &list->samples[i];
             const SampleValue *v = &s->values[k];
 
-            (void)printf("%" PRIu64 ".%06" PRIu64 ",%s,", s->time_usec / USEC_PER_SEC,
-                         s->time_usec % USEC_PER_SEC, s->type);
-            if (strpbrk(v->row, ",\"\r\n"))
-                print_quoted(v->row);
-            else
-                (void)fputs(v->row, stdout);
-            (void)printf(",%s,%.10g\n", v->key, v->value);
+            (void)printf("%" PRIu64 ".%06" PRIu64 ",", s->time_usec / USEC_PER_SEC,
+                         s->time_usec % USEC_PER_SEC);
+            print_cell(s->type);
+            (void)putchar(',');
+            print_cell(v->row);
+            (void)putchar(',');
+            print_cell(v->key);
+            (void)printf(",%.10g\n", v->value);
         }
 }
 

@@ -116,7 +116,7 @@ static void print_counts(struct json_object *counts) {
     json_object_object_foreach(counts, state, n) {
         if (json_object_get_int(n) == 0)
             continue;
-        (void)printf("%s%d %s", first ? "" : ", ", json_object_get_int(n), state);
+        terminal_printf(stdout, "%s%d %s", first ? "" : ", ", json_object_get_int(n), state);
         first = false;
     }
     (void)printf("%s\n", first ? _("none") : "");
@@ -129,8 +129,8 @@ static void print_cloud(struct json_object *o) {
     if (streq(type, "UNKNOWN") || streq(type, "-"))
         return;
     ctl_print_label(_("Cloud"), 12);
-    (void)printf("%s %s%s%s\n", type, text(o, "InstanceId"), isempty(problem) ? "" : ": ",
-                 strempty(problem));
+    terminal_printf(stdout, "%s %s%s%s\n", type, text(o, "InstanceId"),
+                    isempty(problem) ? "" : ": ", strempty(problem));
 }
 
 static void print_status(struct json_object *o, bool connected) {
@@ -141,8 +141,10 @@ static void print_status(struct json_object *o, bool connected) {
     bool colour = isatty(STDOUT_FILENO);
     char buf[64];
 
-    (void)printf("%s●%s dcm-agent %s\n", colour ? (connected ? "\033[32m" : "\033[31m") : "",
-                 colour ? "\033[0m" : "", text(o, "Version"));
+    (void)fputs(colour ? (connected ? "\033[32m" : "\033[31m") : "", stdout);
+    (void)fputs(terminal_flags(stdout) & TERMINAL_ASCII ? "*" : "●", stdout);
+    (void)fputs(colour ? "\033[0m" : "", stdout);
+    terminal_printf(stdout, " dcm-agent %s\n", text(o, "Version"));
     ctl_print_field(_("Status"), 12, text(o, "StatusText"));
     ctl_print_field(_("Manager"), 12, text(o, "ManagerUrl"));
     ctl_print_field(_("Proxy"), 12, text(o, "Proxy"));

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
-#include <wchar.h>
-#include <wctype.h>
 
 #include "basic/bounds.h"
 #include "basic/i18n.h"
@@ -48,34 +47,29 @@ void history_add(History *h, double value) {
     h->values[h->n++] = value;
 }
 
-static int width_of(const char *text) {
-    size_t n = mbstowcs(NULL, text, 0);
-
-    return (int)(n == (size_t)-1 ? strlen(text) : n);
+static char *clean(const Line *l, const char *text) {
+    return terminal_clean(text, strlen(text), l->screen->utf8 ? 0 : TERMINAL_ASCII);
 }
 
-/* Cuts it at the edge of the screen; the terminal must not wrap. Nor must whoever has a say in a
- * text speak to it: of what is no printable character there is a question mark. */
+static int width_of(const Line *l, const char *text) {
+    _cleanup_free_ char *shown = clean(l, text);
+    int width = 0;
+
+    (void)terminal_fit(strempty(shown), INT_MAX, SIZE_MAX, &width);
+    return width;
+}
+
+/* Cuts it at the edge of the screen; the terminal must not wrap. */
 static void put(Line *l, const char *text) {
-    mbstate_t state = {};
+    _cleanup_free_ char *shown = clean(l, text);
+    int width = 0;
+    size_t size = terminal_fit(strempty(shown), l->screen->columns - l->width,
+                               sizeof(l->text) - 1 - l->size, &width);
 
-    for (const char *p = text; *p && l->width < l->screen->columns;) {
-        wchar_t c = 0;
-        size_t n = mbrtowc(&c, p, MB_CUR_MAX, &state);
-        bool is_whole = n > 0 && n < (size_t)-2;
-        bool is_shown = is_whole && !iswcntrl((wint_t)c);
-        size_t size = is_shown ? n : 1;
-
-        if (!is_whole)
-            state = (mbstate_t){};
-        if (l->size + size + 1 > sizeof(l->text))
-            return;
-        (void)mempcpy(l->text + l->size, is_shown ? p : "?", size);
-        l->size += size;
-        l->text[l->size] = 0;
-        l->width++;
-        p += is_whole ? n : 1;
-    }
+    (void)mempcpy(l->text + l->size, strempty(shown), size);
+    l->size += size;
+    l->text[l->size] = 0;
+    l->width += width;
 }
 
 static void putf(Line *l, const char *format, ...) _printf_(2, 3);
@@ -106,12 +100,12 @@ static void put_painted(Line *l, const char *code, const char *text) {
 
 static void put_padded(Line *l, const char *text, int width) {
     put(l, text);
-    for (int i = width_of(text); i < width; i++)
+    for (int i = width_of(l, text); i < width; i++)
         put(l, " ");
 }
 
 static void put_right(Line *l, const char *text, int width) {
-    for (int i = width_of(text); i < width; i++)
+    for (int i = width_of(l, text); i < width; i++)
         put(l, " ");
     put(l, text);
 }

@@ -22,13 +22,16 @@ static void add_row(struct json_object *array, const Row *row) {
     (void)json_object_array_add(array, o);
 }
 
-static void print_row(const Row *row) {
-    char buf[64];
+static const int widths[] = {32, 13, 24, 0};
 
-    (void)printf("%-32s  %-13s  %-24s  %s\n", row->name,
-                 row->is_administrator ? _("administrator") : "-",
-                 isempty(row->agent_id) ? "-" : row->agent_id,
-                 ctl_format_time(row->created_usec, buf, sizeof(buf)));
+static void print_row(const Row *row) {
+    char time[64];
+
+    terminal_put_row(stdout, ELEMENTSOF(widths), widths,
+                     (const char *[]){row->name, row->is_administrator ? _("administrator") : "-",
+                                      isempty(row->agent_id) ? "-" : row->agent_id,
+                                      ctl_format_time(row->created_usec, time, sizeof(time))},
+                     "\n");
 }
 
 int verb_users(const Context *c, int argc, char *argv[]) {
@@ -43,8 +46,8 @@ int verb_users(const Context *c, int argc, char *argv[]) {
     if (r < 0)
         return r;
     if (!c->json)
-        (void)printf("%-32s  %-13s  %-24s  %s\n", _("USER"), _("RIGHTS"), _("MADE FOR"),
-                     _("SINCE"));
+        terminal_put_row(stdout, ELEMENTSOF(widths), widths,
+                         (const char *[]){_("USER"), _("RIGHTS"), _("MADE FOR"), _("SINCE")}, "\n");
     while (sd_bus_message_read(m, "(ssbt)", &row.name, &row.agent_id, &row.is_administrator,
                                &row.created_usec) > 0)
         if (c->json)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "basic/i18n.h"
+#include "basic/terminal.h"
 
 #define TEXT_SIZE 1024
 #define NAME_WIDTH 14
@@ -44,22 +45,15 @@ void report_done(Report *r) {
     (void)json_object_put(r->checks);
 }
 
-static void print_padded(const char *text, int width) {
-    size_t characters = mbstowcs(NULL, text, 0);
-
-    (void)printf("%s%*s", text,
-                 MAX(width - (int)(characters == (size_t)-1 ? strlen(text) : characters), 0), "");
-}
-
 static void print_line(const Report *r, Check check, Finding finding, const char *text) {
     if (r->colour)
         (void)printf("%s", findings[finding].colour);
-    print_padded(_(findings[finding].shown), 8);
+    terminal_put_padded(stdout, _(findings[finding].shown), 8);
     if (r->colour)
         (void)printf("\033[0m");
     (void)printf("  ");
-    print_padded(_(checks[check]), NAME_WIDTH);
-    (void)printf("  %s\n", text);
+    terminal_put_padded(stdout, _(checks[check]), NAME_WIDTH);
+    terminal_printf(stdout, "  %s\n", text);
     (void)fflush(stdout);
 }
 
@@ -96,10 +90,12 @@ void report_not_reached(Report *r) {
 }
 
 int report_end(Report *r) {
-    if (r->json)
-        (void)printf("%s\n", json_object_to_json_string_ext(
-                                 r->checks, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-                                                JSON_C_TO_STRING_NOSLASHESCAPE));
+    if (r->json) {
+        terminal_put_json(stdout, json_object_to_json_string_ext(
+                                      r->checks, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                     JSON_C_TO_STRING_NOSLASHESCAPE));
+        (void)putchar('\n');
+    }
     if (fflush(stdout) != 0) {
         (void)fprintf(stderr, _("The output cannot be written: %s\n"), strerror(errno));
         return EXIT_FAILURE;

@@ -3,23 +3,25 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/terminal.h"
 #include "manager/cli.h"
 #include "manager/client.h"
 #include "manager/table.h"
 
 static void print_line(const Options *o, struct json_object *line) {
-    _cleanup_free_ char *text = NULL;
     char time[32];
 
     if (o->json) {
-        printf("%s\n", json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN |
-                                                                JSON_C_TO_STRING_NOSLASHESCAPE));
+        terminal_put_json(stdout,
+                          json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN |
+                                                                   JSON_C_TO_STRING_NOSLASHESCAPE));
+        (void)putchar('\n');
         return;
     }
     format_time(json_object_get_int64(json_get(line, "time")), time, sizeof(time));
-    text = text_for_terminal(strempty(json_get_string(line, "message")), true);
-    printf("%s %s %-8s %s\n", time, strempty(json_get_string(line, "agent")),
-           strempty(json_get_string(line, "level")), strempty(text));
+    terminal_printf(stdout, "%s %s ", time, strempty(json_get_string(line, "agent")));
+    terminal_put_padded(stdout, json_get_string(line, "level"), 8);
+    terminal_printf(stdout, " %s\n", strempty(json_get_string(line, "message")));
 }
 
 static int follow(const Options *o, Client *client) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/terminal.h"
 #include "manager/cli.h"
 #include "manager/client.h"
 #include "manager/table.h"
@@ -28,8 +29,9 @@ static int ask(const Options *o, const char *method, const char *key, const char
 }
 
 static void print_json(struct json_object *o) {
-    printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-                                                         JSON_C_TO_STRING_NOSLASHESCAPE));
+    terminal_put_json(stdout, json_object_to_json_string_ext(
+                                  o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    (void)putchar('\n');
 }
 
 static void time_of(struct json_object *o, const char *key, char *ret) {
@@ -156,28 +158,15 @@ int cli_alerts(const Options *o) {
 }
 
 static void print_field(const char *title, const char *value) {
-    _cleanup_free_ char *text = text_for_terminal(isempty(value) ? "-" : value, true);
-
-    if (text)
-        printf("%12s %s\n", title, text);
-}
-
-static void print_line(const char *line, size_t size) {
-    _cleanup_free_ char *copy = strndup(line, size), *text = NULL;
-
-    if (copy)
-        text = text_for_terminal(copy, true);
-    printf("%s\n", strempty(text));
+    terminal_put_padded(stdout, title, -12);
+    terminal_printf(stdout, " %s\n", isempty(value) ? "-" : value);
 }
 
 static void print_block(const char *title, const char *text) {
     if (isempty(text))
         return;
     printf("\n%s\n", title);
-    for (const char *end; *text; text = *end ? end + 1 : end) {
-        end = strchrnul(text, '\n');
-        print_line(text, (size_t)(end - text));
-    }
+    terminal_put_block(stdout, text);
 }
 
 static void print_no_reply(struct json_object *request, struct json_object *reply) {
@@ -231,7 +220,6 @@ int cli_show(const Options *o) {
 
 int cli_status(const Options *o) {
     _cleanup_json_ struct json_object *answer = NULL;
-    _cleanup_free_ char *text = NULL;
     struct json_object *status;
     const char *state;
     int r;
@@ -241,13 +229,13 @@ int cli_status(const Options *o) {
         return r;
     status = json_get(answer, "status");
     state = json_get_string(status, "state");
-    text = text_for_terminal(strempty(state ?: json_get_string(status, "error_message")), true);
     if (o->json)
         print_json(status);
     else if (state)
-        printf("%s\n", strempty(text));
+        terminal_printf(stdout, "%s\n", state);
     else
-        (void)fprintf(stderr, _("dcm-manager: the agent does not know: %s\n"), strempty(text));
+        terminal_printf(stderr, _("dcm-manager: the agent does not know: %s\n"),
+                        strempty(json_get_string(status, "error_message")));
     return state ? 0 : EXIT_REFUSED;
 }
 
@@ -279,6 +267,6 @@ int cli_wait_agent(const Options *o) {
     if (o->json)
         print_json(answer);
     else
-        printf("%s\n", strempty(json_get_string(answer, "agent")));
+        terminal_printf(stdout, "%s\n", strempty(json_get_string(answer, "agent")));
     return 0;
 }

@@ -8,15 +8,15 @@
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/i18n.h"
+#include "basic/terminal.h"
 #include "manager/cli.h"
 #include "manager/client.h"
 #include "manager/payload.h"
-#include "manager/table.h"
 
 #define RETURN_CODE_MAX 125 /* what stands for itself as an exit status */
 
 static int complain(const char *what, const char *text) {
-    (void)fprintf(stderr, "dcm-manager: %s: %s\n", what, text);
+    terminal_printf(stderr, "dcm-manager: %s: %s\n", what, text);
     return EXIT_USAGE;
 }
 
@@ -85,29 +85,23 @@ static struct json_object *run_request(const Options *o, struct json_object *pay
 static void print_text(FILE *f, const char *text) {
     size_t size = strlen(text);
 
-    (void)fputs(text, f);
+    terminal_pass(f, text, size);
     if (size > 0 && text[size - 1] != '\n')
         (void)fputc('\n', f);
 }
 
 static int print_refusal(const char *error) {
-    _cleanup_free_ char *text = text_for_terminal(strempty(error), true);
-
-    (void)fprintf(stderr, _("dcm-manager: the agent refuses the request: %s\n"), strempty(text));
+    terminal_printf(stderr, _("dcm-manager: the agent refuses the request: %s\n"), strempty(error));
     return EXIT_REFUSED;
 }
 
 /* Its return code is 1 then. */
 static void print_no_reply(struct json_object *reply) {
-    _cleanup_free_ char *text = NULL;
-
-    if (!reply) {
+    if (reply)
+        terminal_printf(stderr, _("dcm-manager: the agent's answer is no reply object: %s\n"),
+                        json_object_get_string(reply));
+    else
         (void)fprintf(stderr, _("dcm-manager: the agent's reply is null: it has no result\n"));
-        return;
-    }
-    text = text_for_terminal(json_object_get_string(reply), true);
-    (void)fprintf(stderr, _("dcm-manager: the agent's answer is no reply object: %s\n"),
-                  strempty(text));
 }
 
 static int print_reply(const Options *o, struct json_object *request) {
@@ -117,10 +111,12 @@ static int print_reply(const Options *o, struct json_object *request) {
     if (streq(strempty(json_get_string(request, "state")), "NACKED"))
         return print_refusal(json_get_string(request, "error"));
     (void)json_to_integer(json_get(reply, "return_code"), &return_code);
-    if (o->output_json)
-        printf("%s\n", json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PRETTY |
-                                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
-    else if (!json_object_is_type(reply, json_type_object))
+    if (o->output_json) {
+        terminal_put_json(stdout,
+                          json_object_to_json_string_ext(
+                              reply, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+        (void)putchar('\n');
+    } else if (!json_object_is_type(reply, json_type_object))
         print_no_reply(reply);
     else {
         print_text(stdout, strempty(json_get_string(reply, "message")));
@@ -153,8 +149,8 @@ static int wait_for_reply(const Options *o, Client **client, const char *guid) {
         *client = client_free(*client);
         r = client_new(o->control, o->timeout_sec, client);
         if (r > 0) {
-            (void)fprintf(stderr, _("The request goes on; 'dcm-manager show %s' has its reply\n"),
-                          guid);
+            terminal_printf(stderr, _("The request goes on; 'dcm-manager show %s' has its reply\n"),
+                            guid);
             return r;
         }
     }
@@ -181,6 +177,6 @@ int cli_run(const Options *o) {
     guid = strempty(json_get_string(answer, "guid"));
     if (o->wait)
         return wait_for_reply(o, &client, guid);
-    printf("%s\n", guid);
+    terminal_printf(stdout, "%s\n", guid);
     return 0;
 }

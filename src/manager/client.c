@@ -10,6 +10,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/i18n.h"
+#include "basic/terminal.h"
 #include "basic/time-util.h"
 #include "manager/limits.h"
 
@@ -157,8 +158,8 @@ static int take_line(Client *c, size_t size, struct json_object **ret) {
         return 0;
     }
     error = strempty(json_get_string(o, "error"));
-    (void)fprintf(stderr, "dcm-manager: %s\n",
-                  json_get_string(o, "message") ?: _("the manager's answer is not understood"));
+    terminal_printf(stderr, "dcm-manager: %s\n",
+                    json_get_string(o, "message") ?: _("the manager's answer is not understood"));
     return streq(error, "not-found") ? EXIT_NOT_FOUND : EXIT_OTHER;
 }
 

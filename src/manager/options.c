@@ -9,6 +9,7 @@
 
 #include "basic/i18n.h"
 #include "basic/macro.h"
+#include "basic/terminal.h"
 #include "manager/limits.h"
 
 #define SECONDS_MAX (30.0 * 24 * 3600)
@@ -108,13 +109,14 @@ static const struct {
 
 static int complain(const char *format, ...) _printf_(1, 2);
 static int complain(const char *format, ...) {
+    char text[1024];
     va_list ap;
 
-    (void)fprintf(stderr, "dcm-manager: ");
     va_start(ap, format);
-    (void)vfprintf(stderr, format, ap);
+    (void)vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
-    (void)fprintf(stderr, "\n%s\n", _("'dcm-manager --help' tells more."));
+    terminal_printf(stderr, "dcm-manager: %s\n", text);
+    (void)fprintf(stderr, "%s\n", _("'dcm-manager --help' tells more."));
     return -EINVAL;
 }
 

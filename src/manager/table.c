@@ -2,31 +2,14 @@
 #include "manager/table.h"
 
 #include <time.h>
-#include <wchar.h>
 
 #include "basic/bounds.h"
-#include "proto/text.h"
+#include "basic/terminal.h"
 
 struct Table {
     size_t n_columns, n_cells, allocated;
     char **cells;
 };
-
-/* C1 controls are two bytes in UTF-8: c2 80 to c2 9f */
-char *text_for_terminal(const char *text, bool keep_tabs) {
-    char *copy = NULL;
-    unsigned char *p;
-
-    if (utf8_replace_invalid(text, strlen(text), &copy) < 0)
-        return NULL;
-    for (p = (unsigned char *)copy; *p; p++) {
-        if ((*p < 0x20 && !(keep_tabs && *p == '\t')) || *p == 0x7f)
-            *p = '?';
-        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-            p[0] = p[1] = '?';
-    }
-    return copy;
-}
 
 void format_time(int64_t usec, char *ret, size_t size) {
     time_t seconds = (time_t)(usec / (int64_t)USEC_PER_SEC);
@@ -46,7 +29,7 @@ static int add_cell(Table *t, const char *text) {
         t->cells = grown;
         t->allocated = wanted;
     }
-    t->cells[t->n_cells] = text_for_terminal(isempty(text) ? "-" : text, false);
+    t->cells[t->n_cells] = strdup(isempty(text) ? "-" : text);
     return t->cells[t->n_cells++] ? 0 : -ENOMEM;
 }
 
@@ -77,34 +60,20 @@ int table_add(Table *t, const char *const *cells) {
     return r;
 }
 
-/* Columns on the screen: characters, as far as the locale can tell. */
-static size_t text_width(const char *text) {
-    size_t n = mbstowcs(NULL, text, 0);
-
-    return n == (size_t)-1 ? strlen(text) : n;
-}
-
-static size_t column_width(const Table *t, size_t column) {
-    size_t width = 0;
+static int column_width(const Table *t, size_t column, FILE *f) {
+    int width = 0;
 
     for (size_t i = column; i < t->n_cells; i += t->n_columns)
-        width = MAX(width, text_width(t->cells[i]));
+        width = MAX(width, terminal_width(f, t->cells[i]));
     return width;
 }
 
 void table_print(const Table *t, FILE *f) {
-    size_t widths[16] = {};
+    int widths[16] = {};
 
     assert(t->n_columns > 0 && t->n_columns <= ELEMENTSOF(widths));
     for (size_t i = 0; i < t->n_columns; i++)
-        widths[i] = column_width(t, i);
-    for (size_t i = 0; i < t->n_cells; i++) {
-        size_t column = i % t->n_columns;
-        bool last = column + 1 == t->n_columns;
-
-        (void)fputs(t->cells[i], f);
-        (void)fprintf(f, "%*s", last ? 0 : (int)(widths[column] - text_width(t->cells[i]) + 2), "");
-        if (last)
-            (void)fputc('\n', f);
-    }
+        widths[i] = column_width(t, i, f);
+    for (size_t i = 0; i + t->n_columns <= t->n_cells; i += t->n_columns)
+        terminal_put_row(f, t->n_columns, widths, (const char *const *)t->cells + i, "\n");
 }

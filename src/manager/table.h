@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plain text for terminals: aligned columns, and nothing of what peers sent that a terminal would
- * obey. */
+/* Plain text for terminals, in aligned columns. */
 #pragma once
 
 #include <stdio.h>
@@ -18,7 +17,5 @@ DEFINE_CLEANUP(Table *, table_free)
 int table_add(Table *t, const char *const *cells);
 void table_print(const Table *t, FILE *f);
 
-/* The text with each control character as "?". The caller frees; NULL without memory. */
-char *text_for_terminal(const char *text, bool keep_tabs);
 /* "2026-11-22 19:35:54" in local time, or "-". */
 void format_time(int64_t usec, char *ret, size_t size);

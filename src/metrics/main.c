@@ -10,6 +10,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/log.h"
+#include "basic/terminal.h"
 #include "basic/time-util.h"
 #include "metrics/agent.h"
 #include "metrics/machine.h"
@@ -180,7 +181,10 @@ static int print(const Options *o) {
     int r;
 
     r = make_text(o, &x);
-    return r < 0 ? r : write_full(STDOUT_FILENO, x.text, x.size);
+    if (r < 0)
+        return r;
+    terminal_pass(stdout, x.text, x.size);
+    return fflush(stdout) == 0 ? 0 : -errno;
 }
 
 int main(int argc, char *argv[]) {

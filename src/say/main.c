@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "basic/bounds.h"
+#include "basic/terminal.h"
 #include "proto/text.h"
 #include "say/client.h"
 
@@ -65,14 +66,14 @@ static int parse_options(int argc, char **argv, Options *ret) {
         switch (c) {
         case 'l':
             if (!is_level(optarg)) {
-                (void)fprintf(stderr, "dcm-log: there is no level %s\n", optarg);
+                terminal_printf(stderr, "dcm-log: there is no level %s\n", optarg);
                 return -EINVAL;
             }
             ret->level = optarg;
             break;
         case 'p':
             if (parse_percent(optarg, &ret->percent) < 0) {
-                (void)fprintf(stderr, "dcm-log: %s is no percentage\n", optarg);
+                terminal_printf(stderr, "dcm-log: %s is no percentage\n", optarg);
                 return -EINVAL;
             }
             break;

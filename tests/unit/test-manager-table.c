@@ -4,22 +4,24 @@
 
 #include "manager/table.h"
 
-static void check(const char *text, bool keep_tabs, const char *expected) {
-    g_autofree char *safe = text_for_terminal(text, keep_tabs);
+/* Columns are those of the screen, and no cell leaves its own. */
+static void test_columns(void) {
+    _cleanup_(table_freep) Table *t = table_new(3, (const char *[]){"A", "B", "C"});
+    FILE *f = tmpfile();
+    char text[256] = "";
 
-    g_assert_cmpstr(safe, ==, expected);
-}
-
-static void test_controls(void) {
-    check("plain", false, "plain");
-    check("\x1b[2J\r\n\x7f", false, "?[2J???");
-    check("a\tb", true, "a\tb");
-    check("a\tb", false, "a?b");
-    check("\xc2\x9b"
-          "31m",
-          false, "??31m"); /* C1 CSI */
-    check("gr\xc3\xbc\xc3\x9f", false, "gr\xc3\xbc\xc3\x9f");
-    check("\xff", false, "\xef\xbf\xbd");
+    g_assert_cmpint(table_add(t, (const char *[]){"gr\xc3\xbc\xc3\x9f", "\x1b[2J\r\n\x7f", NULL}),
+                    ==, 0);
+    g_assert_cmpint(table_add(t, (const char *[]){"\xe4\xb8\xad\xe4\xb8\xad", "", "\xc2\x9b\t"}),
+                    ==, 0);
+    table_print(t, f);
+    rewind(f);
+    g_assert_cmpuint(fread(text, 1, sizeof(text) - 1, f), >, 0);
+    (void)fclose(f);
+    g_assert_cmpstr(text, ==,
+                    "A     B        C\n"
+                    "gr\xc3\xbc\xc3\x9f  ?[2J???  -\n"
+                    "\xe4\xb8\xad\xe4\xb8\xad  -        ??\n");
 }
 
 static void test_time(void) {
@@ -33,7 +35,7 @@ static void test_time(void) {
 
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/manager/table/controls", test_controls);
+    g_test_add_func("/manager/table/columns", test_columns);
     g_test_add_func("/manager/table/time", test_time);
     return g_test_run();
 }

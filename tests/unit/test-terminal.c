@@ -93,8 +93,8 @@ static void test_combining(void) {
 static void test_width(void) {
     int columns;
 
-    g_assert_cmpint(terminal_width("abc"), ==, 3);
-    g_assert_cmpint(terminal_width(WIDE WIDE "e" COMBINING "\xc3\xbc"), ==, 6);
+    g_assert_cmpint(terminal_width(stderr, "abc"), ==, 3);
+    g_assert_cmpint(terminal_width(stderr, WIDE WIDE "e" COMBINING "\xc3\xbc\x1b"), ==, 7);
     g_assert_cmpuint(terminal_fit("a" WIDE "b", 2, SIZE_MAX, &columns), ==, 1);
     g_assert_cmpint(columns, ==, 1);
     g_assert_cmpuint(terminal_fit("a" WIDE "b", 3, SIZE_MAX, &columns), ==, 4);
@@ -165,7 +165,7 @@ static void test_lines(void) {
     terminal_printf(s.f, "%s", "no end\n\n");
     terminal_put_block(s.f, "one\n\ttwo\x1b[m");
     terminal_put_block(s.f, "");
-    g_assert_cmpint(terminal_put(s.f, WIDE "\t\x7f"), >=, 3);
+    terminal_put(s.f, WIDE "\t\x7f");
     stream_expect(&s, "a?b?: 7\nno end?\none\n\ttwo?[m\n" WIDE "\t?");
 }
 
