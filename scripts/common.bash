@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the scripts that change users, names and rights share. A script says its name in `program` and then
 # sources this file. The rules of all of them: look first, then act; each step can be repeated; take turns.
-set -euo pipefail
+set -Eeuo pipefail
 shopt -s inherit_errexit
 umask 022
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
@@ -11,6 +11,12 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 readonly lock_file=/run/dcm-agent-scripts.lock
 readonly lock_patience=240 # seconds; a job of these scripts has 300
 readonly name_max=32       # of a user or a group: what useradd(8) takes
+
+# Programs do not always say that they have failed.
+trap 'report_failure $? "$BASH_COMMAND"' ERR
+report_failure() { # STATUS COMMAND: the command without its arguments
+    ((BASH_SUBSHELL)) || echo "${program:?}: ${2%%[[:space:]]*} failed with status $1" >&2
+}
 
 die() { # STATUS TEXT
     echo "${program:?}: $2" >&2

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a booted machine: each script that changes users and names can be run again, wherever it was cut off. Each external
+program that it calls fails in turn, at each of its calls: without having done anything, after having done it, or with the
+script killed there; programs that write several files are also killed between them. Then the script runs again unhindered,
+and the machine must be as an undisturbed run leaves it. And two at once take turns."""
+
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+from agent_test import run, wait_for
+
+HERE = pathlib.Path("/run/repeat")
+SCRIPTS = pathlib.Path("/usr/lib/dcm-agent/scripts")
+LOCK = pathlib.Path("/run/dcm-agent-scripts.lock")
+FILES = [pathlib.Path("/etc", name) for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid", "hosts", "hostname")]
+TREES = [pathlib.Path(name) for name in ("/home", "/etc/sudoers.d", "/var/mail", "/var/spool/cron", "/var/lib/systemd/linger")]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJl3dIeudNqd0DPMRD6OIh65tQDbmzPbsVmOJhkNBYzq kim"
+KEY_FILE = pathlib.Path("/run/repeat-key")
+SHELLS = ("bash", "dash", "sh")  # what the wrapper itself runs in
+
+# Notes the call; if it is the planned one it goes wrong. It calls no other program before that.
+WRAPPER = """#!/run/repeat/bin/dash
+name=${0##*/}
+real=/run/repeat/${0%/*}
+real=/run/repeat/${real##*/}/$name
+if [ -e /run/repeat/plan ]; then
+    i=1
+    set -C
+    until (: >"/run/repeat/calls/$name.$i") 2>/dev/null; do i=$((i + 1)); done
+    set +C
+    read -r planned mode </run/repeat/plan
+    if [ "$name.$i" = "$planned" ]; then
+        case $mode in
+        before) exit 1 ;;
+        after) "$real" "$@"; exit 1 ;;
+        kill) kill -KILL 0 ;;
+        rename-*) exec /run/repeat/bin/strace -f -qq -o /dev/null -e trace=rename,renameat,renameat2 \
+            -e "inject=rename,renameat,renameat2:signal=KILL:when=${mode#rename-}" "$real" "$@" ;;
+        esac
+    fi
+fi
+exec "$real" "$@"
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def wrappers():
+    """Directories that the scripts find in the places of /usr/bin and /usr/sbin."""
+    HERE.mkdir()
+    (HERE / "wrapper").write_text(WRAPPER)
+    (HERE / "wrapper").chmod(0o755)
+    for kind in ("bin", "sbin"):
+        folder = HERE / f"wrapped-{kind}"
+        folder.mkdir()
+        for name in os.listdir(f"/usr/{kind}"):
+            (folder / name).symlink_to(f"/run/repeat/{kind}/{name}" if name in SHELLS else HERE / "wrapper")
+        (HERE / kind).mkdir()
+        run("mount", "--bind", f"/usr/{kind}", HERE / kind)
+    KEY_FILE.write_text(KEY)
+    yield
+    for kind in ("bin", "sbin"):
+        run("umount", HERE / kind)
+    shutil.rmtree(HERE)
+    KEY_FILE.unlink()
+
+
+def run_script(command, plan=None):
+    """Its exit status, and the calls of programs in it if they were noted."""
+    shutil.rmtree(HERE / "calls", ignore_errors=True)
+    (HERE / "calls").mkdir()
+    (HERE / "calls").chmod(0o777)  # parts of a script run as the user
+    (HERE / "plan").write_text(f"{plan or 'none none'}\n")
+    hide = "".join(f"mount --bind /run/repeat/wrapped-{kind} /usr/{kind}; " for kind in ("bin", "sbin"))
+    hide = hide.replace("; mount", "; /run/repeat/bin/mount")
+    done = subprocess.run(["unshare", "--mount", "--propagation=private", "bash", "-c", f'set -e; {hide}exec "$@"', "x", *command],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, start_new_session=True, timeout=120)
+    (HERE / "plan").unlink()
+    return done, sorted(os.listdir(HERE / "calls"))
+
+
+# --- the state of the machine ---------------------------------------------------------------------------
+
+
+def describe(path):
+    st = path.lstat()
+    if path.is_symlink():
+        content = os.readlink(path)
+    else:
+        content = path.read_bytes() if path.is_file() else None
+    return stat.filemode(st.st_mode), st.st_uid, st.st_gid, content
+
+
+def state():
+    found = {str(path): describe(path) for path in FILES if path.exists()}
+    for tree in TREES:
+        for path in sorted(tree.rglob("*")):
+            found[str(path)] = describe(path)
+    # a former file of useradd and its like, and what they leave when they are killed and themselves clear away
+    found["/etc"] = sorted(name for name in os.listdir("/etc") if not re.fullmatch(r"(passwd|group|g?shadow|sub[ug]id)(-|\+|\.lock|\.\d+)", name))
+    found["name"] = os.uname().nodename
+    return found
+
+
+def differences(a, b):
+    """Of files and lists, the lines that only one of them has."""
+    found = {}
+    for key in sorted(a.keys() | b.keys()):
+        if a.get(key) != b.get(key):
+            lines = [set(repr(x.get(key)).replace("\\n", "\n").replace(", ", "\n").splitlines()) for x in (a, b)]
+            found[key] = sorted(lines[0] - lines[1]), sorted(lines[1] - lines[0])
+    return found
+
+
+class Machine:
+    """What is changed, as it was."""
+
+    def __init__(self):
+        self.name = os.uname().nodename
+        self.copy = HERE / "copy"
+        for path in (*FILES, *TREES):
+            if path.exists():
+                run("mkdir", "-p", f"{self.copy}{path.parent}")
+                run("cp", "-a", path, f"{self.copy}{path}")
+
+    def restore(self):
+        for path in (*FILES, *TREES):
+            saved = pathlib.Path(f"{self.copy}{path}")
+            run("rm", "-rf", path) if path not in TREES else [run("rm", "-rf", p) for p in path.glob("*")] + [
+                run("rm", "-rf", p) for p in path.glob(".*")]
+            if saved.exists():
+                run("cp", "-aT", saved, path)
+        for pattern in ("*.lock", ".hosts*", "*+"):
+            for path in pathlib.Path("/etc").glob(pattern):
+                path.unlink()
+        if os.uname().nodename != self.name:
+            run("hostnamectl", "set-hostname", self.name)
+
+    def forget(self):
+        self.restore()
+        shutil.rmtree(self.copy)
+
+
+@pytest.fixture
+def machine():
+    machine = Machine()
+    yield machine
+    machine.forget()
+
+
+# --- what is run ----------------------------------------------------------------------------------------
+
+
+def nothing():
+    pass
+
+
+def make_kim(*arguments):
+    run(SCRIPTS / "addUser", "kim", "kim", "Kim", "K", *arguments)
+
+
+def kim_without_a_home():
+    run("useradd", "--no-create-home", "kim")
+
+
+def kim_with_all():
+    make_kim("true", KEY_FILE)
+    uid = run("id", "-u", "kim").strip()
+    for path in ("/var/mail/kim", "/var/spool/cron/crontabs/kim", "/var/spool/cron/atjobs/a1", "/var/lib/systemd/linger/kim"):
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(path).write_text("x\n")
+        run("chown", f"+{uid}", path)
+    subprocess.Popen(["setpriv", f"--reuid=+{uid}", "--regid=0", "--clear-groups", "bash", "-c",
+                      "exec -a of-kim sleep infinity"], start_new_session=True)
+
+
+def debian_name():
+    pathlib.Path("/etc/hosts").write_text(f"127.0.0.1\tlocalhost\n127.0.1.1\t{os.uname().nodename}.example.org\n# the end")
+
+
+ADD = [SCRIPTS / "addUser", "kim", "kim", "Kim", "K"]
+RENAME = [SCRIPTS / "rename", "web1.example.org", "192.0.2.7"]
+SCENARIOS = {
+    "an administrator": (nothing, [*ADD, "true", KEY_FILE]),
+    "a user": (nothing, [*ADD, "false"]),
+    "rights are taken": (lambda: make_kim("true"), [*ADD, "false", KEY_FILE]),
+    "a home is made": (kim_without_a_home, [*ADD, "true", KEY_FILE]),
+    "removal": (kim_with_all, [SCRIPTS / "removeUser", "kim", "ours"]),
+    "rename": (nothing, RENAME),
+    "rename in a line": (debian_name, RENAME),
+    "initialize": (nothing, [SCRIPTS / "initialize", "web1", "192.0.2.7", "c010"]),
+}
+KILLED_INSIDE = {"useradd": 6, "userdel": 6, "usermod": 4, "gpasswd": 2, "chage": 1}  # files that it writes
+
+
+def plans(calls):
+    for call in calls:
+        yield from (f"{call} {mode}" for mode in ("before", "after", "kill"))
+        yield from (f"{call} rename-{i}" for i in range(1, 1 + KILLED_INSIDE.get(call.split(".")[0], 0)))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_second_run_ends_in_the_right_state(machine, scenario):
+    prepare, command = SCENARIOS[scenario]
+    prepare()
+    before = state()
+    done, calls = run_script(command)
+    assert done.returncode == 0, done.stderr
+    right = state()
+    assert right != before and calls
+    wrong = []
+    for plan in plans(calls):
+        machine.restore()
+        prepare()
+        first, _ = run_script(command, plan)
+        after_first = differences(state(), right)
+        second, _ = run_script(command)
+        left = differences(state(), right)
+        if first.returncode == 0 and after_first or second.returncode != 0 or left:
+            wrong.append((plan, first.returncode, first.stderr[-200:], after_first if first.returncode == 0 else None,
+                          second.returncode, second.stderr[-200:], left))
+        elif first.returncode != 0 and "kill" not in plan and "rename-" not in plan and not first.stderr + first.stdout:
+            wrong.append((plan, "it does not say why"))
+    run("pkill", "-KILL", "-f", "^of-kim", check=False)
+    print(f"{scenario}: {len(list(plans(calls)))} faults at {len(calls)} calls")
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+# --- two at once ----------------------------------------------------------------------------------------
+
+
+def waits_for_lock():
+    inode = LOCK.stat().st_ino
+    return any("->" in line and f":{inode} " in line for line in pathlib.Path("/proc/locks").read_text().splitlines())
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_one_at_a_time(machine, scenario):
+    """While another one has its turn, nothing is done."""
+    prepare, command = SCENARIOS[scenario]
+    prepare()
+    before = state()
+    LOCK.touch(0o600)
+    with LOCK.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_for(waits_for_lock, "the script to wait")
+        assert state() == before
+    assert process.wait(60) == 0 and state() != before
+    run("pkill", "-KILL", "-f", "^of-kim", check=False)
+
+
+def test_many_at_once(machine):
+    """Each is done as if it were alone, those for the same user too."""
+    processes = [subprocess.Popen([SCRIPTS / "addUser", f"user{i % 6}", f"user{i % 6}", "U", str(i % 6), "true", KEY_FILE])
+                 for i in range(12)]
+    processes += [subprocess.Popen(RENAME), subprocess.Popen([SCRIPTS / "removeUser", "nobody-there"], stdout=subprocess.DEVNULL)]
+    assert [process.wait(120) for process in processes] == [0] * len(processes)
+    together = state()
+    for i in range(6):
+        keys = pathlib.Path(f"/home/user{i}/.ssh/authorized_keys")
+        assert keys.read_text() == KEY + "\n" and keys.owner() == f"user{i}"
+        assert "sudo" in run("id", "-nG", f"user{i}") and pathlib.Path(f"/etc/sudoers.d/dcm-agent-user{i}").exists()
+    assert together["name"] == "web1.example.org"
+
+
+def test_lock_cannot_be_held_by_others(machine):
+    make_kim("true", KEY_FILE)
+    assert stat.S_IMODE(LOCK.stat().st_mode) == 0o600 and LOCK.stat().st_uid == 0
+    done = subprocess.run(["setpriv", "--reuid=kim", "--regid=kim", "--clear-groups", "flock", "--nonblock", LOCK, "true"],
+                          capture_output=True)
+    assert done.returncode != 0
