@@ -26,6 +26,8 @@
 #define SEND_QUEUE_LOW_MAX ((size_t)512 * 1024)       /* ... until this is left */
 #define URL_SIZE_MAX ((size_t)2048)
 #define ADDRESSES_TRIED_MAX 32u                    /* of a name, that are tried */
+#define ADDRESSES_TOLD_MAX ((size_t)64)            /* of each family, of this server */
+#define ROUTES_READ_MAX 4096u                      /* in which the default one is looked for */
 #define RETRY_AFTER_USEC_MAX (3600 * USEC_PER_SEC) /* a pause that an HTTP server asks for */
 #define PINS_MAX 8u                                /* public keys that the manager may have */
 #define SECRET_FILE_MAX ((size_t)4096)             /* user and password for a proxy */

@@ -53,10 +53,12 @@ struct Agent {
 };
 
 static int make_offer(char **ret, size_t *ret_size, void *userdata) {
+    char address[INET6_ADDRSTRLEN];
     Agent *a = userdata;
 
+    connection_get_local_address(uplink_get_connection(a->uplink), address);
     return identity_make_offer(a->identity, request_flow_get_agent_id(a->flow),
-                               cloud_get_identity(a->cloud), ret, ret_size);
+                               cloud_get_identity(a->cloud), address, ret, ret_size);
 }
 
 static void on_token_stale(void *userdata) {
@@ -414,7 +416,7 @@ static void on_sample(const Stat *stat, const Series *series, void *userdata) {
         a->observer.on_sample(stat, series, a->observer.userdata);
 }
 
-static int build_health(Agent *a) {
+static int build_facts(Agent *a) {
     int r;
 
     r = health_new(a->event, "/", &a->health);
@@ -423,6 +425,7 @@ static int build_health(Agent *a) {
     if (r >= 0)
         r = stat_definitions_load(a->store, a->health);
     a->facts.health = a->health;
+    a->facts.connection = uplink_get_connection(a->uplink);
     return r;
 }
 
@@ -441,7 +444,7 @@ static int build(Agent *a) {
     if (r >= 0)
         r = cloud_new(a->event, a->paths.cloud_socket, on_cloud, a, &a->cloud);
     if (r >= 0)
-        r = build_health(a);
+        r = build_facts(a);
     if (r >= 0)
         r = console_new(uplink_get_connection(a->uplink), a->config.console_level, &a->console);
     if (r >= 0)

@@ -8,6 +8,7 @@
 #include "core/config.h"
 #include "core/effect.h"
 #include "health/health.h"
+#include "net/connection.h"
 #include "proto/argument.h"
 #include "store/store.h"
 
@@ -63,6 +64,7 @@ typedef struct CommandFacts {
     const Config *config;
     const char *runtime_directory; /* kept over restarts; NULL: there is none */
     Health *health;
+    const Connection *connection; /* to the manager */
 } CommandFacts;
 
 typedef struct CommandContext {

@@ -94,7 +94,7 @@ Identity *identity_free(Identity *i) {
 }
 
 int identity_make_offer(const Identity *i, const char *agent_id, const CloudIdentity *cloud,
-                        char **ret, size_t *ret_size) {
+                        const char *local_address, char **ret, size_t *ret_size) {
     return offer_make(
         &(const OfferFacts){
             .config = i->config,
@@ -103,6 +103,7 @@ int identity_make_offer(const Identity *i, const char *agent_id, const CloudIden
             .agent_id = agent_id,
             .injected_id = i->injected_id,
             .cloud = cloud,
+            .local_address = local_address,
         },
         ret, ret_size);
 }

@@ -21,6 +21,6 @@ int identity_load_agent_id(Store *store, char **ret);
 /* The first message of a connection. The caller frees the text, which has the token in it:
  * explicit_bzero() first. */
 int identity_make_offer(const Identity *i, const char *agent_id, const CloudIdentity *cloud,
-                        char **ret, size_t *ret_size);
+                        const char *local_address, char **ret, size_t *ret_size);
 /* The manager does not take the token: another one is made. */
 void identity_replace_token(Identity *i);

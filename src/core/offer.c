@@ -31,7 +31,7 @@ int offer_make(const OfferFacts *facts, char **ret, size_t *ret_size) {
 
     if (!features)
         return -ENOMEM;
-    r = addresses_read(&addresses);
+    r = addresses_read(facts->local_address, &addresses);
     if (r < 0)
         return r;
     return handshake_offer_encode(

@@ -16,6 +16,7 @@ typedef struct OfferFacts {
     const char *agent_id;    /* NULL: none assigned yet */
     const char *injected_id; /* that is remembered; or NULL */
     const CloudIdentity *cloud;
+    const char *local_address; /* of this connection; "" where it is not known */
 } OfferFacts;
 
 /* Built anew for each connection, as addresses change. The caller frees the text, which has the

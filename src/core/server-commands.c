@@ -47,12 +47,20 @@ static int finish(int r, JobSpec *spec, const Command *c, JobSpec *ret) {
     return 0;
 }
 
-/* The kernel's order; NULL: there is none. */
-static int get_first_ipv4(char **ret) {
+static int read_addresses(const CommandContext *context, Addresses *ret) {
+    char connection[INET6_ADDRSTRLEN] = "";
+
+    if (context->facts && context->facts->connection)
+        connection_get_local_address(context->facts->connection, connection);
+    return addresses_read(connection, ret);
+}
+
+/* NULL: there is none. */
+static int get_first_ipv4(const CommandContext *context, char **ret) {
     _cleanup_(addresses_done) Addresses a = {};
     int r;
 
-    r = addresses_read(&a);
+    r = read_addresses(context, &a);
     if (r < 0)
         return r;
     *ret = NULL;
@@ -155,15 +163,15 @@ const Argument rename_arguments[ELEMENTSOF(rename_arguments)] = {
 };
 
 /* The name and the first address, as the scripts want them. */
-static int get_identity(const ArgumentValue *name, char **ret_name, char **ret_address,
-                        char **ret_error) {
+static int get_identity(const CommandContext *context, const ArgumentValue *name, char **ret_name,
+                        char **ret_address, char **ret_error) {
     int r;
 
     r = host_name_make(name->string, ret_name);
     if (r == -EINVAL)
         return refuse(ret_error, "The argument 'serverName' leaves no host name");
     if (r >= 0)
-        r = get_first_ipv4(ret_address);
+        r = get_first_ipv4(context, ret_address);
     if (r >= 0 && !*ret_address)
         return refuse(ret_error, "This server has no IPv4 address");
     return r;
@@ -175,7 +183,7 @@ int rename_prepare(const Command *c, const CommandContext *context, const Argume
     JobSpec spec = JOB_SPEC_INIT;
     int r;
 
-    r = get_identity(&values[0], &name, &address, ret_error);
+    r = get_identity(context, &values[0], &name, &address, ret_error);
     if (r < 0)
         return r;
     r = make_list((const char *const[]){name, address}, 2, &spec);
@@ -224,7 +232,7 @@ int initialize_prepare(const Command *c, const CommandContext *context, const Ar
     if (r == -EINVAL)
         return refuse(ret_error, "The argument 'customerId' is no customer's number");
     if (r >= 0)
-        r = get_identity(&values[INITIALIZE_SERVER_NAME], &name, &address, ret_error);
+        r = get_identity(context, &values[INITIALIZE_SERVER_NAME], &name, &address, ret_error);
     if (r < 0)
         return r;
     r = make_list((const char *const[]){name, address, user}, 3, &spec);
@@ -257,11 +265,11 @@ int get_private_ip_address_run(const CommandContext *context, const ArgumentValu
     const char *found;
     int r;
 
-    r = addresses_read(&a);
+    r = read_addresses(context, &a);
     if (r < 0)
         return r;
     found = a.ipv4[0];
-    for (size_t i = 0; a.ipv4[i]; i++)
+    for (size_t i = 0; i < a.n_usual_ipv4; i++)
         if (is_private(a.ipv4[i])) {
             found = a.ipv4[i];
             break;

@@ -215,10 +215,12 @@ static void on_progress(ConnectionState state, const char *found, void *userdata
 }
 
 static int make_offer(char **ret, size_t *ret_size, void *userdata) {
+    char address[INET6_ADDRSTRLEN];
     Examination *x = userdata;
 
     if (x->over)
         return -ECANCELED;
+    connection_get_local_address(x->connection, address);
     return offer_make(
         &(const OfferFacts){
             .config = &x->config,
@@ -227,6 +229,7 @@ static int make_offer(char **ret, size_t *ret_size, void *userdata) {
             .agent_id = x->agent_id,
             .injected_id = x->injected_id,
             .cloud = cloud_get_identity(x->cloud),
+            .local_address = address,
         },
         ret, ret_size);
 }

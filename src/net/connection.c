@@ -568,6 +568,12 @@ const char *connection_get_peer(const Connection *c) {
     return c->peer;
 }
 
+void connection_get_local_address(const Connection *c, char ret[static INET6_ADDRSTRLEN]) {
+    ret[0] = 0;
+    if (c->stream)
+        transport_get_local_address(stream_get_transport(c->stream), ret);
+}
+
 const char *connection_get_tls(const Connection *c) {
     return c->tls_text;
 }

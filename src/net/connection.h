@@ -3,6 +3,7 @@
  * anew for ever. */
 #pragma once
 
+#include <netinet/in.h>
 #include <systemd/sd-event.h>
 
 #include "net/tls-client.h"
@@ -101,6 +102,8 @@ void connection_wake(Connection *c, ConnectionWake why);
 ConnectionState connection_get_state(const Connection *c) _pure_;
 /* Who was connected to last, the proxy if there is one; "" if nobody was. */
 const char *connection_get_peer(const Connection *c) _pure_;
+/* The address that this machine has in it; "" if there is no connection. */
+void connection_get_local_address(const Connection *c, char ret[static INET6_ADDRSTRLEN]);
 /* What TLS is used, for people; "" if none is. */
 const char *connection_get_tls(const Connection *c) _pure_;
 /* When the manager's certificate ends, CLOCK_REALTIME; 0: not known */

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "basic/fd-util.h"
+#include "net/address.h"
 
 /* Room for the largest TLS record: GnuTLS asks for a header of five bytes and then for the rest,
  * and a peer that sends many small records would cost two calls for each. */
@@ -77,6 +78,15 @@ Transport *transport_free(Transport *t) {
 
 int transport_get_fd(const Transport *t) {
     return t->lower ? transport_get_fd(t->lower) : t->fd;
+}
+
+void transport_get_local_address(const Transport *t, char ret[static INET6_ADDRSTRLEN]) {
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+
+    ret[0] = 0;
+    if (getsockname(transport_get_fd(t), (struct sockaddr *)&address, &size) == 0)
+        address_get_text((const struct sockaddr *)&address, ret);
 }
 
 /* As recv(2) and send(2), for GnuTLS too, which looks at errno. */

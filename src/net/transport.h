@@ -4,6 +4,7 @@
 #pragma once
 
 #include <gnutls/gnutls.h>
+#include <netinet/in.h>
 
 #include "basic/macro.h"
 
@@ -19,6 +20,8 @@ Transport *transport_free(Transport *t);
 DEFINE_CLEANUP(Transport *, transport_free)
 
 int transport_get_fd(const Transport *t) _pure_;
+/* Of the socket; "" if it has none. */
+void transport_get_local_address(const Transport *t, char ret[static INET6_ADDRSTRLEN]);
 
 /* Puts TLS on it. Takes over the session, and the credentials, which are freed when the handshake
  * is over (NULL: the caller keeps them). */
