@@ -148,6 +148,22 @@ static void test_characters(void) {
     }
 }
 
+/* What one peer began is not in the text of the next: json-c keeps a half character over a reset.
+ */
+static void test_nothing_is_left_behind(void) {
+    static const char *const broken[] = {
+        "[\"\\ud800\\u",     "[\"\\ud800\\u0", "[\"\\ud800\\x", "{\"\\ud83d\\ud8",
+        "[\"\\ud800\\u0041", "[\"a",           "[[[",           "{\"a\":tru"};
+
+    for (size_t i = 0; i < ELEMENTSOF(broken); i++) {
+        _cleanup_json_ struct json_object *o = NULL;
+
+        g_assert_cmpint(json_parse(broken[i], strlen(broken[i]), &o), <, 0);
+        g_assert_cmpint(json_parse("\"a\\u0041\"", 9, &o), ==, 0);
+        g_assert_cmpstr(json_object_get_string(o), ==, "aA");
+    }
+}
+
 static char *repeat(const char *head, const char *unit, const char *tail, size_t size) {
     GString *text = g_string_new(head);
 
@@ -320,6 +336,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/json/size", test_size);
     g_test_add_func("/json/depth", test_depth);
     g_test_add_func("/json/characters", test_characters);
+    g_test_add_func("/json/nothing-is-left-behind", test_nothing_is_left_behind);
     g_test_add_func("/json/estimate", test_estimate);
     g_test_add_func("/json/estimate-of-members", test_estimate_of_members);
     g_test_add_func("/json/too-many-values", test_too_many_values);
