@@ -4,15 +4,17 @@ them, is run on a terminal while everything that it is told is hostile. The agen
 hostile text wherever its interface has a text, and so is the manager's control socket; what there is to be walked
 comes from the help texts and from the interface, so that a new verb or a new field is walked too."""
 
+import fcntl
 import json
 import os
-import pathlib
 import pty
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import unicodedata
 
@@ -54,9 +56,11 @@ def check(raw, ascii_only=False, lines=False):
 class Run:
     """A program on a terminal. The main loop runs meanwhile, for whom it asks."""
 
-    def __init__(self, *command, wrapper=(), **environment):
+    def __init__(self, *command, wrapper=(), columns=0, **environment):
         self.raw = b""
         self.ours, theirs = pty.openpty()
+        if columns:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
         self.process = subprocess.Popen(
             [*wrapper, *command], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
             env={**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm", **environment})
@@ -252,6 +256,17 @@ def test_columns_stay_in_their_places(agent_on_bus):
         assert wcwidth.wcswidth(line) > state
     rows = check(run_ctl(agent_on_bus, "users")).splitlines()[1:]
     assert len({wcwidth.wcswidth(row[:row.index("administrator")]) for row in rows}) == 1
+
+
+@pytest.mark.parametrize("columns", [20, 41, 80, 201])
+def test_top_keeps_within_the_screen(agent_on_bus, columns):
+    """Also where a wide letter would stand on its edge."""
+    run = Run(CTL, "top", columns=columns, DBUS_SYSTEM_BUS_ADDRESS=agent_on_bus.bus.address)
+    run.wait_for(b"CPU")
+    run.wait_for(b"FILE SYSTEM")
+    os.write(run.ours, b"q")
+    lines = check(run.end().replace(b"\x1b[H", b"\n")).split("\n")
+    assert columns - 1 <= max(map(wcwidth.wcswidth, lines)) <= columns
 
 
 def test_into_a_pipe_output_is_raw_and_lists_are_not(agent_on_bus):
