@@ -6,11 +6,23 @@
 
 /* agents and their connections */
 #define AGENTS_MAX 100000u
-#define AGENTS_UNUSED_MAX 10000u  /* of them away, never named and never given an order */
-#define SESSIONS_MAX 65536u       /* less if RLIMIT_NOFILE is lower */
-#define SESSIONS_SHAKING_MAX 512u /* connections that are not authenticated yet */
-#define SHAKING_PATIENCE_USEC (10 * USEC_PER_SEC) /* that old, one may be dropped for a new one */
-#define OFFER_SIZE_MAX ((size_t)64 * 1024)        /* and any message before it is accepted */
+#define AGENTS_UNUSED_MAX 10000u /* of them away, never named and never given an order */
+#define SESSIONS_MAX 65536u      /* less if RLIMIT_NOFILE is lower */
+/* Connections that nobody knows yet; an eighth of all of each kind at most. */
+#define SESSIONS_WAITING_MAX 2048u          /* that were accepted and are not read from */
+#define SESSIONS_SHAKING_MAX 512u           /* whose handshakes are under way, ... */
+#define SESSIONS_CLOSING_MAX 1024u          /* and that were told to go */
+#define SHAKING_OF_ADDRESS(all) ((all) / 2) /* ... from one address */
+#define SILENCE_USEC (2 * USEC_PER_SEC)     /* silent for that long, or ... */
+#define SHAKING_PATIENCE_USEC                                                                      \
+    (10 * USEC_PER_SEC)                      /* ... that old, one may be dropped for another       \
+                                              */
+#define SHAKING_LOOK_USEC (USEC_PER_SEC / 4) /* between two looks for such a one */
+/* Of the room for agents that are connected, in eighths: what agents that register now, and those
+ * that nobody has named or given an order, may fill. */
+#define EIGHTHS_FOR_NEW 6u
+#define EIGHTHS_FOR_UNUSED 7u
+#define OFFER_SIZE_MAX ((size_t)64 * 1024) /* and any message before it is accepted */
 #define OFFER_ADDRESSES_MAX 64u
 #define CLOSE_WAIT_USEC (5 * USEC_PER_SEC) /* for the peer's close frame */
 #define LINGER_USEC (2 * USEC_PER_SEC)     /* for the peer to read why it was closed */

@@ -24,7 +24,6 @@ struct Listener {
     int fd;
     ListenerCallback callback;
     void *userdata;
-    bool paused;
 };
 
 static int split_address(const char *address, char *host, size_t host_size, const char **ret_port) {
@@ -114,8 +113,8 @@ static void update(Listener *l) {
     int resting = SD_EVENT_OFF;
 
     (void)sd_event_source_get_enabled(l->rest, &resting);
-    (void)sd_event_source_set_enabled(
-        l->source, l->paused || resting != SD_EVENT_OFF ? SD_EVENT_OFF : SD_EVENT_ON);
+    (void)sd_event_source_set_enabled(l->source,
+                                      resting != SD_EVENT_OFF ? SD_EVENT_OFF : SD_EVENT_ON);
 }
 
 static int on_rested(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -136,7 +135,7 @@ static void take_a_rest(Listener *l, int error) {
 static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
     Listener *l = userdata;
 
-    for (int i = 0; i < ACCEPTS_PER_WAKEUP && !l->paused; i++) {
+    for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
         int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (accepted >= 0)
@@ -186,13 +185,6 @@ Listener *listener_free(Listener *l) {
     safe_close(l->fd);
     free(l);
     return NULL;
-}
-
-void listener_pause(Listener *l, bool pause) {
-    if (l->paused == pause)
-        return;
-    l->paused = pause;
-    update(l);
 }
 
 static void describe(const struct sockaddr_storage *address, socklen_t size, char *buf,

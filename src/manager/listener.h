@@ -22,8 +22,6 @@ int listener_new(sd_event *event, int fd, ListenerCallback callback, void *userd
 Listener *listener_free(Listener *l);
 DEFINE_CLEANUP(Listener *, listener_free)
 
-/* While paused, connection attempts wait in the kernel. */
-void listener_pause(Listener *l, bool pause);
 /* "127.0.0.1:8443" */
 void listener_describe(const Listener *l, char *buf, size_t size);
 /* The same of a connection's other end. */

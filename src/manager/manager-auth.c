@@ -47,9 +47,14 @@ static void refuse(Peer *p, int code, const char *text) {
 }
 
 static void refuse_for_now(Peer *p, int error) {
-    (void)log_error_errno(error, "%s: an agent cannot be accepted now: %m",
-                          session_peer(p->session));
-    session_refuse(p->session, 503, "the manager cannot store this agent now");
+    bool is_full = error == -EDQUOT;
+
+    (void)log_error_errno(error, "%s: an agent cannot be accepted now: %s",
+                          session_peer(p->session),
+                          is_full ? "there is no room for more like it" : strerror(-error));
+    session_refuse(p->session, 503,
+                   is_full ? "the manager has no room for more agents now"
+                           : "the manager cannot store this agent now");
 }
 
 static void admit(Peer *p, const StoredAgent *a) {
@@ -61,10 +66,20 @@ static void admit(Peer *p, const StoredAgent *a) {
         r = manager_admit(p, a);
     if (r < 0)
         (void)store_note_disconnected(p->manager->store, a->id);
-    if (r < 0 && !p->is_closing) {
+    if (r < 0 && p->state != PEER_CLOSING) {
         refuse_for_now(p, r);
         session_close(p->session, CLOSE_TRY_LATER, NULL); /* if the answer was out already */
     }
+}
+
+static void admit_known(Peer *p, const StoredAgent *a) {
+    int r;
+
+    r = door_make_room(p->manager, a);
+    if (r < 0)
+        refuse_for_now(p, r);
+    else
+        admit(p, a);
 }
 
 static void admit_new(Peer *p, const char *renewed_id) {
@@ -72,7 +87,9 @@ static void admit_new(Peer *p, const char *renewed_id) {
     Manager *m = p->manager;
     int r;
 
-    r = register_agent(m, &p->offer, &a);
+    r = door_make_room(m, NULL);
+    if (r >= 0)
+        r = register_agent(m, &p->offer, &a);
     if (r < 0) {
         refuse_for_now(p, r);
         return;
@@ -105,8 +122,8 @@ void peer_stop_probe(Peer *p) {
 static int on_probed(sd_event_source *source, uint64_t usec, void *userdata) {
     _cleanup_(stored_agent_done) StoredAgent owner = {};
     Peer *p = userdata, *older = p->older;
-    bool alive =
-        older && !older->is_closing && session_last_received_usec(older->session) >= p->probed_usec;
+    bool alive = older && older->state == PEER_ACCEPTED &&
+                 session_last_received_usec(older->session) >= p->probed_usec;
     int r;
 
     peer_stop_probe(p);
@@ -116,7 +133,7 @@ static int on_probed(sd_event_source *source, uint64_t usec, void *userdata) {
     else if (alive)
         refuse_stale(p, &owner);
     else
-        admit(p, &owner);
+        admit_known(p, &owner);
     return 0;
 }
 
@@ -170,7 +187,7 @@ void peer_take_offer(Peer *p, const Offer *offer) {
     };
     switch (authenticate(&facts)) {
     case AUTH_KNOWN:
-        admit(p, &owner);
+        admit_known(p, &owner);
         break;
     case AUTH_NEW:
         admit_new(p, named.id);

@@ -356,6 +356,8 @@ int manager_submit(Manager *m, const char *agent, const char *guid, const char *
     if (r < 0)
         return r;
     p = manager_find(m, agent);
+    if (p)
+        p->is_used = true;
     if (p && p->delivery && delivery_add(p->delivery, guid) < 0)
         (void)log_oom(); /* it is stored, and sent at the agent's next connection */
     return 0;

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the peers. Invariants: at most one accepted peer per agent, and that one is in by_agent;
- * n_shaking counts all others: not accepted yet, or on their way out.
- *
- * When too many are not authenticated, accepting pauses until one is, or until the oldest of them
- * is old enough to be dropped: neither a crowd of returning agents nor silent strangers can keep
- * others out for long. */
+/* Owns the peers. Invariant: at most one accepted peer per agent, and that one is in by_agent. */
 #include <search.h>
 #include <unistd.h>
 
@@ -28,7 +23,42 @@ Peer *manager_find(Manager *m, const char *agent) {
 
 static void count_changed(Manager *m) {
     if (m->observer.on_count)
-        m->observer.on_count(m->n_connected, m->userdata);
+        m->observer.on_count(m->peers[PEER_ACCEPTED].n, m->userdata);
+}
+
+static void peer_leave(Peer *p) {
+    PeerList *list = &p->manager->peers[p->state];
+
+    *(p->previous ? &p->previous->next : &list->first) = p->next;
+    *(p->next ? &p->next->previous : &list->last) = p->previous;
+    p->previous = p->next = NULL;
+    list->n--;
+    p->address->n[p->state]--;
+}
+
+static void peer_join(Peer *p, PeerState state) {
+    PeerList *list = &p->manager->peers[state];
+
+    p->state = state;
+    p->previous = list->last;
+    *(list->last ? &list->last->next : &list->first) = p;
+    list->last = p;
+    list->n++;
+    p->address->n[state]++;
+}
+
+void peer_enter(Peer *p, PeerState state) {
+    if (p->previous || p->next || p->manager->peers[p->state].first == p)
+        peer_leave(p);
+    peer_join(p, state);
+}
+
+static void forget_as_older(Peer *p) {
+    if (p->manager->n_probing == 0)
+        return;
+    for (Peer *other = p->manager->peers[PEER_SHAKING].first; other; other = other->next)
+        if (other->older == p)
+            other->older = NULL;
 }
 
 /* It is the agent's connection no longer. */
@@ -39,84 +69,43 @@ static void expel(Peer *p) {
     if (!p->agent)
         return;
     (void)tdelete(p, &m->by_agent, compare_peers);
-    m->n_connected--;
-    m->n_shaking++;
     p->delivery = delivery_free(p->delivery);
     r = p->is_replaced ? 0 : store_note_disconnected(m->store, p->agent);
     if (r < 0)
         (void)log_warning_errno(r, "The end of a connection cannot be stored: %m");
-    for (Peer *other = m->n_probing > 0 ? m->first : NULL; other; other = other->next)
-        if (other->older == p)
-            other->older = NULL;
+    forget_as_older(p);
     free(p->agent);
     p->agent = NULL;
     count_changed(m);
 }
 
-static void unlink_peer(Peer *p) {
-    Manager *m = p->manager;
-
-    *(p->previous ? &p->previous->next : &m->first) = p->next;
-    *(p->next ? &p->next->previous : &m->last) = p->previous;
-    m->n_peers--;
-    m->n_shaking--;
+static bool is_empty(const Manager *m) {
+    for (PeerState state = 0; state < _PEER_STATE_MAX; state++)
+        if (m->peers[state].n > 0)
+            return false;
+    return true;
 }
 
-static void update_accepting(Manager *m);
-
-static void peer_free(Peer *p) {
+void peer_free(Peer *p) {
     Manager *m = p->manager;
 
+    peer_leave(p);
     expel(p);
-    unlink_peer(p);
     peer_stop_probe(p);
     offer_done(&p->offer);
     while (p->n_questions > 0)
         free(p->questions[--p->n_questions]);
+    if (p->state == PEER_WAITING && p->knocked)
+        m->n_knocked--;
+    sd_event_source_disable_unref(p->knock);
+    safe_close(p->fd);
     session_free(p->session);
+    peer_address_unref(&m->by_address, p->address);
     free(p);
     if (!m->is_stopping)
-        update_accepting(m);
-    else if (m->n_peers == 0)
+        door_update(m);
+    else if (is_empty(m))
         count_changed(m);
-}
-
-static bool is_full(const Manager *m) {
-    return m->n_shaking >= SESSIONS_SHAKING_MAX || m->n_peers >= m->options.sessions_max;
-}
-
-static Peer *oldest_shaking(Manager *m) {
-    for (Peer *p = m->first; p; p = p->next)
-        if (!p->agent)
-            return p;
-    return NULL;
-}
-
-static void update_accepting(Manager *m) {
-    bool full = is_full(m);
-
-    for (size_t i = 0; i < m->n_listeners; i++)
-        listener_pause(m->listeners[i], full);
-    if (full) {
-        Peer *oldest = oldest_shaking(m);
-        uint64_t from = oldest ? oldest->arrived_usec : now_usec(CLOCK_BOOTTIME);
-
-        (void)sd_event_source_set_time(m->resume, from + SHAKING_PATIENCE_USEC);
-    }
-    (void)sd_event_source_set_enabled(m->resume, full ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-}
-
-static int on_resume(sd_event_source *source, uint64_t usec, void *userdata) {
-    Manager *m = userdata;
-    Peer *oldest = oldest_shaking(m);
-
-    if (oldest && usec >= oldest->arrived_usec + SHAKING_PATIENCE_USEC) {
-        log_info("%s: dropped, it does not introduce itself and others wait",
-                 session_peer(oldest->session));
-        peer_free(oldest);
-    } else
-        update_accepting(m);
-    return 0;
 }
 
 static void on_offer(const Offer *offer, void *userdata) {
@@ -130,49 +119,35 @@ static void on_message(const Message *message, void *userdata) {
 static void on_closing(const char *why, void *userdata) {
     Peer *p = userdata;
 
-    p->is_closing = true;
     if (p->agent)
         (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_AGENT_ID(p->agent)), "%s is disconnected: %s",
                          p->agent, strempty(why));
     else
         log_debug("%s: closed: %s", session_peer(p->session), strempty(why));
+    peer_enter(p, PEER_CLOSING);
     expel(p);
     peer_stop_probe(p);
+    door_update(p->manager);
 }
 
 static void on_ended(void *userdata) {
     peer_free(userdata);
 }
 
-static void on_accept(int fd, void *userdata) {
+int peer_start(Peer *p, int fd) {
     static const SessionCallbacks callbacks = {
         .on_offer = on_offer,
         .on_message = on_message,
         .on_closing = on_closing,
         .on_ended = on_ended,
     };
-    Manager *m = userdata;
-    _cleanup_free_ Peer *p = calloc(1, sizeof(*p));
-    int r;
+    Manager *m = p->manager;
 
-    if (!p) {
-        safe_close(fd);
-        return;
-    }
-    p->manager = m;
-    p->arrived_usec = now_usec(CLOCK_BOOTTIME);
-    r = session_new(m->event, fd, m->tls, &m->options.session, &callbacks, p, &p->session);
-    if (r < 0) {
-        (void)log_warning_errno(r, "A connection cannot be taken: %m");
-        return;
-    }
-    p->previous = m->last;
-    *(m->last ? &m->last->next : &m->first) = p;
-    m->last = TAKE_PTR(p);
-    m->n_peers++;
-    m->n_shaking++;
-    if (is_full(m))
-        update_accepting(m);
+    return session_new(m->event, fd, m->tls, &m->options.session, &callbacks, p, &p->session);
+}
+
+static void on_accept(int fd, void *userdata) {
+    door_take(userdata, fd);
 }
 
 static void take_over(Peer *p, Peer *older) {
@@ -204,9 +179,9 @@ int manager_admit(Peer *p, const StoredAgent *a) {
         return -ENOMEM;
     }
     p->since = (int64_t)now_usec(CLOCK_REALTIME);
-    m->n_connected++;
-    m->n_shaking--;
-    update_accepting(m);
+    p->is_used = a->is_used;
+    peer_enter(p, PEER_ACCEPTED);
+    door_update(m);
     (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_AGENT_ID(p->agent)),
                      "%s (%s) is connected from %s", p->agent, a->name, session_peer(p->session));
     count_changed(m);
@@ -230,9 +205,7 @@ int manager_new(sd_event *event, Store *store, const ManagerOptions *options, Ma
     m->event = event;
     m->store = store;
     m->options = *options;
-    r = sd_event_add_time(event, &m->resume, CLOCK_BOOTTIME, 0, 0, on_resume, m);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(m->resume, SD_EVENT_OFF);
+    r = door_set_up(m);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(m);
@@ -250,9 +223,10 @@ Manager *manager_free(Manager *m) {
     m->observer = (ManagerObserver){};
     m->is_stopping = true;
     stop_listening(m);
-    while (m->first)
-        peer_free(m->first);
-    sd_event_source_disable_unref(m->resume);
+    for (PeerState state = 0; state < _PEER_STATE_MAX; state++)
+        while (m->peers[state].first)
+            peer_free(m->peers[state].first);
+    sd_event_source_disable_unref(m->look);
     tls_server_unref(m->tls);
     store_free(m->store);
     free(m);
@@ -288,19 +262,17 @@ int manager_listen(Manager *m, int fd, char *ret, size_t size) {
 }
 
 void manager_stop(Manager *m) {
-    Peer *next;
-
     m->is_stopping = true;
     stop_listening(m);
-    (void)sd_event_source_set_enabled(m->resume, SD_EVENT_OFF);
-    for (Peer *p = m->first; p; p = next) {
-        next = p->next;
-        if (p->agent)
-            session_close(p->session, CLOSE_GOING_AWAY, "the manager stops");
-        else if (!p->is_closing)
-            peer_free(p);
-    }
-    if (m->n_peers == 0)
+    (void)sd_event_source_set_enabled(m->look, SD_EVENT_OFF);
+    while (m->peers[PEER_WAITING].first)
+        peer_free(m->peers[PEER_WAITING].first);
+    while (m->peers[PEER_SHAKING].first)
+        peer_free(m->peers[PEER_SHAKING].first);
+    while (m->peers[PEER_ACCEPTED].first)
+        session_close(m->peers[PEER_ACCEPTED].first->session, CLOSE_GOING_AWAY,
+                      "the manager stops");
+    if (is_empty(m))
         count_changed(m);
 }
 
@@ -309,11 +281,11 @@ Store *manager_get_store(Manager *m) {
 }
 
 bool manager_is_idle(const Manager *m) {
-    return m->n_peers == 0;
+    return is_empty(m);
 }
 
 unsigned manager_count_connected(const Manager *m) {
-    return m->n_connected;
+    return m->peers[PEER_ACCEPTED].n;
 }
 
 int manager_get_connection(Manager *m, const char *agent, int64_t *ret_since,
@@ -328,8 +300,7 @@ int manager_get_connection(Manager *m, const char *agent, int64_t *ret_since,
 }
 
 const char *manager_any_connected(Manager *m) {
-    for (const Peer *p = m->first; p; p = p->next)
-        if (p->agent)
-            return p->agent;
-    return NULL;
+    const Peer *p = m->peers[PEER_ACCEPTED].first;
+
+    return p ? p->agent : NULL;
 }

@@ -2,18 +2,37 @@
 /* Shared by the manager-*.c files alone. */
 #pragma once
 
+#include "basic/ratelimit.h"
 #include "manager/delivery.h"
 #include "manager/limits.h"
 #include "manager/listener.h"
 #include "manager/manager.h"
+#include "manager/peer-address.h"
 
 #define LISTENERS_MAX 16
 
-/* One connection, authenticated or not. */
+/*
+ *  WAITING ── it speaks, and there is room ──▶ SHAKING ──▶ ACCEPTED ──▶ CLOSING
+ *                                                 └─────────────────────▲
+ */
+typedef enum PeerState {
+    PEER_WAITING,  /* nothing was read yet; there is no session */
+    PEER_SHAKING,  /* TLS, HTTP, handshake; also while an older connection is probed */
+    PEER_ACCEPTED, /* it is its agent's connection, and in by_agent */
+    PEER_CLOSING,  /* told to go */
+    _PEER_STATE_MAX,
+} PeerState;
+
+/* One connection. */
 typedef struct Peer Peer;
 struct Peer {
-    Peer *previous, *next; /* in order of arrival */
+    Peer *previous, *next; /* in order of arrival in that state */
     Manager *manager;
+    PeerState state;
+    PeerAddress *address;
+    int fd; /* while it waits */
+    sd_event_source *knock;
+    bool knocked; /* it has said something */
     Session *session;
     char *agent; /* NULL: not accepted (any more) */
     Offer offer; /* of an accepted or probing one */
@@ -23,6 +42,7 @@ struct Peer {
     bool is_probing;
     Delivery *delivery;
     uint64_t arrived_usec;          /* CLOCK_BOOTTIME */
+    uint64_t started_usec;          /* it shakes hands since then */
     int64_t since;                  /* CLOCK_REALTIME */
     unsigned n_kept;                /* its lines and alerts, ... */
     size_t kept_size;               /* ... and their bytes since the last trim */
@@ -30,9 +50,14 @@ struct Peer {
     size_t n_questions;
     unsigned n_takeovers;    /* of this agent's connection, this one's included, ... */
     uint64_t takeovers_usec; /* ... since then, CLOCK_BOOTTIME */
-    bool is_closing;
-    bool is_replaced; /* by a newer connection of its agent */
+    bool is_used;            /* somebody has named the agent or ordered something */
+    bool is_replaced;        /* by a newer connection of its agent */
 };
+
+typedef struct PeerList {
+    Peer *first, *last;
+    unsigned n;
+} PeerList;
 
 struct Manager {
     sd_event *event;
@@ -43,14 +68,32 @@ struct Manager {
     TlsServer *tls;
     Listener *listeners[LISTENERS_MAX];
     size_t n_listeners;
-    Peer *first, *last;
-    unsigned n_peers, n_shaking, n_connected, n_probing;
-    void *by_agent; /* tsearch(3) tree of accepted peers */
-    sd_event_source *resume;
+    PeerList peers[_PEER_STATE_MAX];
+    unsigned peers_max[_PEER_STATE_MAX];
+    unsigned n_knocked; /* of those that wait */
+    unsigned n_probing;
+    bool is_updating;
+    void *by_agent;   /* tsearch(3) tree of accepted peers */
+    void *by_address; /* of PeerAddress */
+    sd_event_source *look;
+    RateLimit dropped;
     bool is_stopping;
 };
 
+/* manager-door.c: connections that nobody knows yet. */
+int door_set_up(Manager *m);
+void door_take(Manager *m, int fd);
+/* There is one less, or one has gone on: those that wait may come in. */
+void door_update(Manager *m);
+/* Before an agent is accepted; NULL: one that is to be registered. -EDQUOT: there is no room for
+ * it. One that an operator needs has room as long as one is connected that nobody needs. */
+int door_make_room(Manager *m, const StoredAgent *known);
+
 /* manager-peers.c */
+void peer_enter(Peer *p, PeerState state);
+void peer_free(Peer *p);
+/* Takes over the socket; it is read from now. */
+int peer_start(Peer *p, int fd);
 Peer *manager_find(Manager *m, const char *agent);
 /* The peer becomes the agent's connection; an older one is closed. */
 int manager_admit(Peer *p, const StoredAgent *a);

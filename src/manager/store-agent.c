@@ -29,6 +29,7 @@ static int read_agent(sqlite3_stmt *q, StoredAgent *ret) {
     if (r < 0)
         return r;
     a.stale_told = sqlite3_column_int64(q, 5);
+    a.is_used = sqlite3_column_int(q, 6);
     *ret = a;
     a = (StoredAgent){};
     return 0;

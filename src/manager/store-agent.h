@@ -10,6 +10,7 @@ typedef struct StoredAgent {
     char *server_id;
     char *name;         /* that an operator gave; its id if none did */
     char *vm_instance;  /* that it says it runs on; may be NULL */
+    bool is_used;       /* an operator has named it or given it an order */
     int64_t stale_told; /* 409s not followed up yet by a copy with a new token */
 } StoredAgent;
 

@@ -12,7 +12,8 @@
 #include "manager/store-database.h"
 #include "manager/store-schema.h"
 
-#define AGENT_COLUMNS "SELECT id, claimed, server_id, coalesce(name, id), vm_instance, stale_told "
+#define AGENT_COLUMNS                                                                              \
+    "SELECT id, claimed, server_id, coalesce(name, id), vm_instance, stale_told, used "
 #define OVER "('REPLIED', 'NACKED')"
 #define OPEN "('QUEUED', 'SENT')"
 

@@ -171,6 +171,7 @@ class Server:
     def stop(self, number=signal.SIGTERM):
         if self.process.returncode is None:
             self.process.send_signal(number)
+        if self.process.returncode is None:  # it had not ended, and been reaped by that, before
             wait_process(self.process)
         return self.process.returncode
 
@@ -655,6 +656,11 @@ def test_control_socket_is_for_root_alone(server):
 # ---- hostile peers
 
 
+UPGRADE = (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+           b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+           b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+
+
 class RawClient:
     """Bytes, for what no WebSocket library would send."""
 
@@ -663,21 +669,19 @@ class RawClient:
         self.socket = socket.create_connection((host, int(port)), timeout=DEADLINE)
 
     def upgrade(self):
-        self.socket.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-                            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        self.socket.sendall(UPGRADE)
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += self.socket.recv(1)
         assert head.startswith(b"HTTP/1.1 101 ")
         assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head  # RFC 6455, section 1.3
 
-    def send_text(self, text):
+    def send_text(self, text, before=b""):
         data = text.encode()
         head = bytes([0x80 | len(data)])
         if len(data) > 125:
             head = b"\xfe" + len(data).to_bytes(2, "big")
-        self.socket.sendall(b"\x81" + head + b"\0\0\0\0" + data)
+        self.socket.sendall(before + b"\x81" + head + b"\0\0\0\0" + data)
 
     def read_exactly(self, size):
         data = b""
