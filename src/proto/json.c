@@ -89,10 +89,15 @@ int json_encode(struct json_object *o, char **ret, size_t *ret_size) {
 }
 
 size_t json_string_size(const char *text) {
+    /* bytes beyond one; a table, as a reply of megabytes is measured several times */
+    static const uint8_t more[256] = {
+        [1 ... 7] = 5,   ['\b' ... '\n'] = 1, [11] = 5,   ['\f' ... '\r'] = 1,
+        [14 ... 31] = 5, ['"'] = 1,           ['\\'] = 1,
+    };
     size_t size = 0;
 
-    for (const char *p = text; *p; p++)
-        size += strchr("\"\\\b\f\n\r\t", *p) ? 2 : (unsigned char)*p < ' ' ? strlen("\\u0000") : 1;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        size += 1u + more[*p];
     return size;
 }
 

@@ -12,11 +12,20 @@ static size_t character_size(const unsigned char *p, size_t size) {
     return p[0] == 0 ? 0 : utf8_decode((const char *)p, size, &c);
 }
 
+/* Most text is ASCII: so many bytes of it are at the beginning. */
+static size_t ascii_size(const unsigned char *p, size_t size) {
+    size_t n = 0;
+
+    while (n < size && p[n] > 0 && p[n] < 0x80)
+        n++;
+    return n;
+}
+
 static size_t copy_valid(const unsigned char *p, size_t size, char *out) {
     size_t used = 0;
 
     while (size > 0) {
-        size_t n = character_size(p, size);
+        size_t n = ascii_size(p, size) ?: character_size(p, size);
         const void *from = n > 0 ? (const void *)p : replacement;
         size_t length = n > 0 ? n : sizeof(replacement) - 1;
 
