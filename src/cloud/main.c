@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "basic/fd-util.h"
 #include "basic/ini-file.h"
 #include "basic/log.h"
+#include "basic/terminal.h"
 #include "basic/time-util.h"
 #include "cloud/http.h"
 #include "cloud/identify.h"
@@ -113,9 +113,8 @@ static void on_problem(const char *file, const char *text, void *userdata) {
 }
 
 static int write_answer(const char *text, size_t size) {
-    int r = write_full(STDOUT_FILENO, text, size);
-
-    return r < 0 ? log_error_errno(r, "The answer cannot be written: %m") : 0;
+    terminal_pass(stdout, text, size);
+    return fflush(stdout) == 0 ? 0 : log_error_errno(errno, "The answer cannot be written: %m");
 }
 
 static int answer(const Options *o, const Question *q) {

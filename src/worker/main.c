@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "basic/bounds.h"
-#include "basic/fd-util.h"
 #include "basic/file-util.h"
+#include "basic/terminal.h"
 #include "say/client.h"
 
 #define INTERFACE "org.dcmagent.Worker1"
@@ -41,18 +41,30 @@ static int read_arguments(char **ret) {
     return strlen(*ret) == size ? 0 : -EBADMSG;
 }
 
+static void put_error(const Call *c, const sd_bus_error *e) {
+    _cleanup_free_ char *text = NULL;
+
+    if (asprintf(&text, "The worker %s failed: %s (%s)\n", c->worker, strempty(e->message),
+                 e->name) < 0)
+        text = NULL;
+    terminal_pass(stderr, strempty(text), strlen(strempty(text)));
+}
+
+static bool put_reply(const char *reply) {
+    terminal_pass(stdout, reply, strlen(reply));
+    return fflush(stdout) == 0;
+}
+
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
     const char *reply;
     Call *c = userdata;
 
     if (e) {
-        (void)fprintf(stderr, "The worker %s failed: %s (%s)\n", c->worker, strempty(e->message),
-                      e->name);
+        put_error(c, e);
         return sd_event_exit(c->event, EXIT_FAILURE);
     }
-    if (sd_bus_message_read(m, "s", &reply) < 0 ||
-        write_full(STDOUT_FILENO, reply, strlen(reply)) < 0) {
+    if (sd_bus_message_read(m, "s", &reply) < 0 || !put_reply(reply)) {
         (void)fprintf(stderr, "The worker %s gave no reply\n", c->worker);
         return sd_event_exit(c->event, EXIT_FAILURE);
     }

@@ -29,8 +29,9 @@ MANAGER = BUILD / "src/manager/dcm-manager"
 DOCTOR = BUILD / "src/doctor/dcm-doctor"
 METRICS = BUILD / "src/metrics/dcm-metrics"
 LOG = BUILD / "src/say/dcm-log"
+WORKER_CALL = BUILD / "src/worker/dcm-call-worker"
 
-NAME, PATH = "org.dcmagent.Agent1", "/org/dcmagent/Agent1"
+NAME, WORKER = "org.dcmagent.Agent1", "org.example.Worker"
 HOSTILE = ("\x1b[35m\x1b[2J\x1b]0;t\x07\x1b(0\x7f\x08\t\x9b31m\x90\x85\u202e\u2066\u2069\u200e\u200f\u061c\u200b\u200d\ufeff"
            "\u2028\u2029\xad\ufe0f\U000e0041\u4e2de\u0301\u0302\u0303\u0304\u0305\u0306g\xfc\xdf\r\nFORGED\rFORGED")
 RAW = b"\x9b31m\x90\x85\xff\xc3\xed\xa0\x80\xf0\x9f"  # no text at all: C1 of eight bits, a surrogate, halves
@@ -143,18 +144,22 @@ class HostileAgent:
         self.connection = Gio.DBusConnection.new_for_address_sync(
             self.bus.address, Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT |
             Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
-        node = Gio.DBusNodeInfo.new_for_xml((ROOT / "dbus/org.dcmagent.Agent1.xml").read_text())
         self.signatures = {}
+        self._publish("org.dcmagent.Agent1.xml", NAME)
+        self._publish("org.dcmagent.Worker1.xml", WORKER)
+
+    def _publish(self, file, name):
+        node = Gio.DBusNodeInfo.new_for_xml((ROOT / "dbus" / file).read_text())
         for interface in node.interfaces:
-            self.connection.register_object(PATH, interface, self._on_call, self._on_get, None)
+            self.connection.register_object(node.path, interface, self._on_call, self._on_get, None)
             for method in interface.methods:
                 self.signatures[method.name] = "(" + "".join(a.signature for a in method.out_args) + ")"
             for p in interface.properties:
                 self.signatures[p.name] = p.signature
         self.connection.call_sync("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                  "RequestName", GLib.Variant("(su)", (NAME, 0)), None, 0, -1, None)
+                                  "RequestName", GLib.Variant("(su)", (name, 0)), None, 0, -1, None)
 
-    def _on_call(self, _connection, _sender, _path, interface, method, _parameters, invocation):
+    def _on_call(self, _connection, _sender, path, interface, method, _parameters, invocation):
         self.called.add(method)
         if self.error:
             invocation.return_dbus_error("org.dcmagent.Error.Hostile", HOSTILE)
@@ -164,7 +169,7 @@ class HostileAgent:
         invocation.return_value(GLib.Variant(signature, value or hostile(signature)))
         if method == "Subscribe":
             for sample in SAMPLES:
-                self.connection.emit_signal(None, PATH, interface, "Sampled", GLib.Variant("(sta(ssd))", sample))
+                self.connection.emit_signal(None, path, interface, "Sampled", GLib.Variant("(sta(ssd))", sample))
 
     def _on_get(self, _connection, _sender, _path, _interface, name):
         if name == "State" and self.connected:
@@ -331,6 +336,19 @@ def test_dcm_log():
     assert "FORGED" in text
 
 
+@pytest.mark.parametrize("failing", [False, True])
+def test_call_of_a_worker(agent_on_bus, failing):
+    """What it says is a job's output, unless somebody calls it at a terminal."""
+    agent_on_bus.error = failing
+    command = ["sh", "-c", 'echo "{}" | "$@"', "sh", WORKER_CALL, WORKER, "/org/dcmagent/Worker1", "guid", "command"]
+    environment = {"DBUS_SYSTEM_BUS_ADDRESS": agent_on_bus.bus.address}
+    assert "FORGED" in check(Run(*command, **environment).end(), lines=True)
+    job = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           env={**os.environ, **environment})
+    wait_for(lambda: job.poll() is not None, "the end")
+    assert HOSTILE.encode() in job.stdout.read()
+
+
 # --- dcm-manager -------------------------------------------------------------------------------------
 
 AGENT = {key: HOSTILE for key in ("id", "name", "version", "platform", "platform_version", "vm_instance", "peer")}
@@ -352,17 +370,12 @@ class HostileControl:
 
     def __init__(self, path, answer, more=()):
         self.path = path
-        self.text = b"".join(self.encode(a) for a in (answer, *more))
+        self.text = b"".join(json.dumps(a, ensure_ascii=False).encode() + b"\n" for a in (answer, *more))
         self.n_more = len(more)
         self.server = socket.socket(socket.AF_UNIX)
         self.server.bind(str(path))
         self.server.listen()
         threading.Thread(target=self._serve, daemon=True).start()
-
-    @staticmethod
-    def encode(answer):
-        """With bytes that are no text in each of its texts."""
-        return json.dumps(answer, ensure_ascii=False).encode().replace(b"\\rFORGED", b"\\rFORGED" + RAW) + b"\n"
 
     def _serve(self):
         while True:
@@ -424,7 +437,7 @@ def test_json_of_the_manager(control):
     option = control({"ok": True, **ANSWER})
     for verb in sorted(set(manager_verbs()) - SILENT - {"run"}):
         texts = texts_in(json.loads(check(Run(MANAGER, verb, *OPERANDS[verb], "--json", option).end())))
-        assert any(t.startswith(HOSTILE) for t in texts), verb
+        assert HOSTILE in texts, verb
 
 
 @pytest.mark.skipif(not MANAGER.exists(), reason="is built without the manager")
