@@ -7,9 +7,13 @@ shopt -s inherit_errexit
 umask 022
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 
-# Nobody else may write in /run, nor open the file: who could, could hold the lock.
+# tmpfiles.d makes it, for those jobs that may not write in /run. Nobody else can open it, and so hold the lock.
 readonly lock_file=/run/dcm-agent-scripts.lock
 readonly lock_patience=240 # seconds; a job of these scripts has 300
+# Comment of a user whose useradd or userdel has not ended: they write several files, and may be killed between them.
+# The name of a person has no such sign.
+# shellcheck disable=SC2034 # for scripts
+readonly half_made="dcm-agent=has not finished with this user"
 readonly name_max=32       # of a user or a group: what useradd(8) takes
 
 # Programs do not always say that they have failed.
@@ -35,9 +39,8 @@ need() { # STATUS PROGRAM...
 take_turn() {
     lock=${DCM_SCRIPTS_LOCK-}
     if [[ ! $lock =~ ^[0-9]+$ || ! /proc/self/fd/$lock -ef $lock_file ]]; then
-        umask 077
-        exec {lock}>>"$lock_file"
-        umask 022
+        [[ -e $lock_file ]] || (umask 077 && : >>"$lock_file")
+        exec {lock}<"$lock_file"
     fi
     flock --timeout "$lock_patience" "$lock" ||
         die 1 "another script has been changing users or names for $lock_patience s; try again when it has ended"
@@ -74,13 +77,18 @@ names_with() { # FILE INDEX VALUE
     done <"$1"
 }
 
-# Groups that have the user as a member; his own one does not say so.
+# Groups that have the user as a member, in either of their files; his own one does not say so.
 groups_of() { # USER
-    local line entry
-    while IFS= read -r line || [[ $line ]]; do
-        IFS=: read -ra entry <<<"$line"
-        [[ ",${entry[3]-}," != *",$1,"* ]] || echo "${entry[0]}"
-    done </etc/group
+    local file line entry
+    local -A found=()
+    for file in /etc/group /etc/gshadow; do
+        [[ -r $file ]] || continue
+        while IFS= read -r line || [[ $line ]]; do
+            IFS=: read -ra entry <<<"$line"
+            [[ ",${entry[3]-}," != *",$1,"* ]] || found[${entry[0]}]=yes
+        done <"$file"
+    done
+    ((${#found[@]} == 0)) || printf '%s\n' "${!found[@]}"
 }
 
 # A user or a group that is not in this machine's own files, but known by another service.

@@ -448,3 +448,15 @@ def test_mail_of_a_name_that_is_no_user_stays(manager):
     assert do(manager, "remove_user", userId="virtual")["return_code"] == 0
     assert mail.read_text() == "From \n"
     mail.unlink()
+
+
+def test_policy_that_says_where_may_be_written(manager, users):
+    """No more than what is changed."""
+    policy = pathlib.Path("/etc/dcm-agent/policy.conf.d/test.conf")
+    policy.write_text("[limits *_user]\nwritable_paths = /etc /home /var/mail\n")
+    try:
+        reply = do(manager, "add_user", userId=users("vera"), authentication=KEY, administrator=True)
+        assert reply["return_code"] == 0 and key_file("vera").read_text() == KEY + "\n", reply
+        assert do(manager, "remove_user", userId="vera")["return_code"] == 0 and not exists("vera")
+    finally:
+        policy.unlink()

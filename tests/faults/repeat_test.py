@@ -2,7 +2,9 @@
 """In a booted machine: each script that changes users and names can be run again, wherever it was cut off. Each external
 program that it calls fails in turn, at each of its calls: without having done anything, after having done it, or with the
 script killed there; programs that write several files are also killed between them. Then the script runs again unhindered,
-and the machine must be as an undisturbed run leaves it. And two at once take turns."""
+and the machine must be as an undisturbed run leaves it. And two at once take turns.
+
+Environment: DCM_FAULTS, quick (each call fails in one of the ways) or full (in each)."""
 
 import fcntl
 import os
@@ -11,10 +13,14 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
+import threading
 
 import pytest
 
-from agent_test import run, wait_for
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "booted"))
+
+from agent_test import CONF, manager, run, show, wait_for  # noqa: E402, F401
 
 HERE = pathlib.Path("/run/repeat")
 SCRIPTS = pathlib.Path("/usr/lib/dcm-agent/scripts")
@@ -65,6 +71,7 @@ def wrappers():
         run("mount", "--bind", f"/usr/{kind}", HERE / kind)
     KEY_FILE.write_text(KEY)
     yield
+    print(f"\nfaults injected: {len(injected)}, invariants violated: {len(violated)}")
     for kind in ("bin", "sbin"):
         run("umount", HERE / kind)
     shutil.rmtree(HERE)
@@ -176,8 +183,8 @@ def kim_with_all():
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         pathlib.Path(path).write_text("x\n")
         run("chown", f"+{uid}", path)
-    subprocess.Popen(["setpriv", f"--reuid=+{uid}", "--regid=0", "--clear-groups", "bash", "-c",
-                      "exec -a of-kim sleep infinity"], start_new_session=True)
+    process = subprocess.Popen(["setpriv", f"--reuid=+{uid}", "--regid=0", "--clear-groups", "sleep", "infinity"])
+    threading.Thread(target=process.wait, daemon=True).start()  # who has ended is gone
 
 
 def debian_name():
@@ -196,39 +203,137 @@ SCENARIOS = {
     "rename in a line": (debian_name, RENAME),
     "initialize": (nothing, [SCRIPTS / "initialize", "web1", "192.0.2.7", "c010"]),
 }
-KILLED_INSIDE = {"useradd": 6, "userdel": 6, "usermod": 4, "gpasswd": 2, "chage": 1}  # files that it writes
+MODES = ("before", "after", "kill")
+KILLED_INSIDE = {"useradd": 6, "userdel": 6, "usermod": 4, "gpasswd": 2, "chage": 1, "groupdel": 2}  # files that it writes
+FULL = os.environ.get("DCM_FAULTS") == "full"
+injected, violated = [], []
 
 
 def plans(calls):
-    for call in calls:
-        yield from (f"{call} {mode}" for mode in ("before", "after", "kill"))
-        yield from (f"{call} rename-{i}" for i in range(1, 1 + KILLED_INSIDE.get(call.split(".")[0], 0)))
+    seen = set()
+    for i, call in enumerate(calls):
+        program = call.split(".")[0]
+        yield from (f"{call} {mode}" for mode in (MODES if FULL else (MODES[i % 3],)))
+        if FULL or program not in seen:
+            yield from (f"{call} rename-{k}" for k in range(1, 1 + KILLED_INSIDE.get(program, 0)))
+        seen.add(program)
+
+
+def inject(command, calls, restore, state_now, right):
+    """What is wrong after each of the faults."""
+    wrong = []
+    for plan in plans(calls):
+        injected.append(plan)
+        restore()
+        first, _ = run_script(command, plan)
+        after_first = differences(state_now(), right)
+        second, _ = run_script(command)
+        left = differences(state_now(), right)
+        if first.returncode == 0 and after_first or second.returncode != 0 or left:
+            wrong.append((plan, first.returncode, first.stderr[-200:], after_first if first.returncode == 0 else None,
+                          second.returncode, second.stderr[-200:], left))
+        elif first.returncode != 0 and plan.endswith(("before", "after")) and not first.stderr + first.stdout:
+            wrong.append((plan, "it does not say why"))
+    violated.extend(wrong)
+    return wrong
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_second_run_ends_in_the_right_state(machine, scenario):
     prepare, command = SCENARIOS[scenario]
+
+    def restore():
+        machine.restore()
+        prepare()
+
     prepare()
     before = state()
     done, calls = run_script(command)
     assert done.returncode == 0, done.stderr
     right = state()
     assert right != before and calls
-    wrong = []
-    for plan in plans(calls):
-        machine.restore()
-        prepare()
-        first, _ = run_script(command, plan)
-        after_first = differences(state(), right)
-        second, _ = run_script(command)
-        left = differences(state(), right)
-        if first.returncode == 0 and after_first or second.returncode != 0 or left:
-            wrong.append((plan, first.returncode, first.stderr[-200:], after_first if first.returncode == 0 else None,
-                          second.returncode, second.stderr[-200:], left))
-        elif first.returncode != 0 and "kill" not in plan and "rename-" not in plan and not first.stderr + first.stdout:
-            wrong.append((plan, "it does not say why"))
-    run("pkill", "-KILL", "-f", "^of-kim", check=False)
-    print(f"{scenario}: {len(list(plans(calls)))} faults at {len(calls)} calls")
+    assert not (wrong := inject(command, calls, restore, state, right)), "\n".join(map(str, wrong))
+
+
+# --- scripts about the agent itself ---------------------------------------------------------------------
+
+TOKEN = pathlib.Path("/var/lib/dcm-agent/token")
+SEALED = pathlib.Path("/etc/dcm-agent/token.cred")
+DROPIN = pathlib.Path("/etc/systemd/system/dcm-agent.service.d")
+
+
+def test_token_is_sealed_by_a_second_run(manager):
+    """The agent has the same token at any time, and runs afterwards. A run that has only failed to restart it has sealed
+    the token: the next one says so."""
+    token = TOKEN.read_text()
+    command = ["/usr/lib/dcm-agent/seal-token", "host"]
+
+    def state_now():
+        secret = subprocess.run(["systemd-creds", "decrypt", "--name=token", SEALED, "-"], capture_output=True, text=True).stdout
+        return {"sealed": secret, "mode": SEALED.exists() and SEALED.stat().st_mode, "plain": TOKEN.exists(),
+                "files": sorted(p.name for p in TOKEN.parent.glob("token*")), "etc": sorted(os.listdir(SEALED.parent)),
+                "drop-in": [p.read_text() for p in DROPIN.glob("*")], "active": show("dcm-agent.service", "ActiveState"),
+                "loads": show("dcm-agent.service", "LoadCredentialEncrypted")}
+
+    def restore():
+        run("systemctl", "stop", "dcm-agent.service")
+        shutil.rmtree(DROPIN, ignore_errors=True)
+        for path in (SEALED, *TOKEN.parent.glob("token*")):
+            path.unlink(missing_ok=True)
+        TOKEN.write_text(token)
+        TOKEN.chmod(0o600)
+        shutil.chown(TOKEN, "dcm-agent", "dcm-agent")
+        run("systemctl", "daemon-reload")
+        run("systemctl", "reset-failed", "dcm-agent.service", check=False)
+        run("systemctl", "start", "dcm-agent.service")
+
+    try:
+        restore()
+        done, calls = run_script(command)
+        assert done.returncode == 0, done.stderr
+        right = state_now()
+        assert right["sealed"] == token and not right["plain"] and right["active"] == "active"
+        wrong = inject(command, calls, restore, state_now, right)
+        wrong = [w for w in wrong if not (len(w) > 2 and w[4] == 1 and "sealed already" in w[5] and not w[6])]
+        assert not wrong, "\n".join(map(str, wrong))
+        n = len(manager.offers)
+        run("systemctl", "restart", "dcm-agent.service")
+        assert manager.wait_offer(n + 1) and {offer["token"] for offer in manager.offers} == {token}
+    finally:
+        restore()
+
+
+def test_link_in_the_place_of_the_token_leads_root_nowhere(manager):
+    """Its directory is the agent's."""
+    run("systemctl", "stop", "dcm-agent.service")
+    secret = pathlib.Path("/root/secret")
+    secret.write_text("s" * 80)
+    secret.chmod(0o600)
+    TOKEN.unlink()
+    TOKEN.symlink_to(secret)
+    done = subprocess.run(["dcm-agentctl", "seal-token", "host"], capture_output=True, text=True)
+    assert done.returncode != 0 and secret.read_text() == "s" * 80 and not SEALED.exists()
+    TOKEN.unlink()
+    secret.unlink()
+
+
+def test_end_is_reached_by_a_second_run(manager):
+    command = [SCRIPTS / "terminate"]
+
+    def state_now():
+        wait_for(lambda: not show("dcm-agent.service", "Job"), "systemd")
+        return {name: show("dcm-agent.service", name) for name in ("ActiveState", "UnitFileState")}
+
+    def restore():
+        run("systemctl", "enable", "dcm-agent.service")
+        run("systemctl", "start", "dcm-agent.service")
+
+    restore()
+    done, calls = run_script(command)
+    assert done.returncode == 0, done.stderr
+    right = state_now()
+    assert right == {"ActiveState": "inactive", "UnitFileState": "disabled"}
+    wrong = inject(command, calls, restore, state_now, right)
     assert not wrong, "\n".join(map(str, wrong))
 
 
@@ -253,7 +358,6 @@ def test_one_at_a_time(machine, scenario):
         wait_for(waits_for_lock, "the script to wait")
         assert state() == before
     assert process.wait(60) == 0 and state() != before
-    run("pkill", "-KILL", "-f", "^of-kim", check=False)
 
 
 def test_many_at_once(machine):
