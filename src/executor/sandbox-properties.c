@@ -68,9 +68,11 @@ static bool covers(char *const *list, const char *path) {
     return false;
 }
 
-/* Memory, which ProtectSystem= leaves writable, unless the owner names it. */
-static int append_memory(sd_bus_message *m, char *const *writable) {
-    static const char *const paths[] = {"/dev/shm", "/dev/mqueue", "/dev/hugepages"};
+/* Memory and homes, which ProtectSystem= leaves writable, unless the owner names them.
+ * ProtectHome= would win over ReadWritePaths=/home. */
+static int append_closed(sd_bus_message *m, char *const *writable) {
+    static const char *const paths[] = {"/dev/shm", "/dev/mqueue", "/dev/hugepages",
+                                        "/home",    "/root",       "/run/user"};
     char *closed[ELEMENTSOF(paths) + 1] = {}, optional[ELEMENTSOF(paths)][32];
     size_t n = 0;
 
@@ -92,7 +94,6 @@ int sandbox_append(sd_bus_message *m, const JobRequest *q) {
     if (!q->limits.writable_paths)
         return 0;
     TRY(sd_bus_message_append(m, "(sv)", "ProtectSystem", "s", "strict"));
-    TRY(sd_bus_message_append(m, "(sv)", "ProtectHome", "s", "read-only"));
-    TRY(append_memory(m, q->limits.writable_paths));
+    TRY(append_closed(m, q->limits.writable_paths));
     return append_list(m, "ReadWritePaths", q->limits.writable_paths);
 }
