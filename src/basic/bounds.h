@@ -18,6 +18,7 @@
 #define GUID_SIZE_MAX ((size_t)1024)   /* longer ones are NACKed */
 #define GUID_PLAIN_MAX ((size_t)128)   /* longer ones are hashed for a file's name */
 #define COMMAND_NAME_MAX ((size_t)128) /* longer ones are not repeated */
+#define LOG_WAITING_MAX ((size_t)64 * 1024) /* log entries that the journal does not take yet */
 #define LOG_MESSAGE_MAX ((size_t)10 * 1024)
 #define SEND_QUEUE_MAX ((size_t)2 * MESSAGE_SIZE_MAX) /* encoded bytes waiting for the socket */
 #define FRAGMENTS_MAX 65536u                          /* of one WebSocket message */

@@ -42,4 +42,5 @@
 #define DCM_MESSAGE_TOKEN_REPLACED                "1198ef5ed0614d4a836a731a4d9b8759" /* a new token was made */
 #define DCM_MESSAGE_ALERTS_FULL                   "cd241565e0e641dba50c71d3ac38e608" /* too many alerts wait for the manager */
 #define DCM_MESSAGE_ALERT_FILE                    "b7bde1dbb7f94b18825cd8487056c674" /* the alert file cannot be read, or not all of it */
+#define DCM_MESSAGE_LOG_LOST                      "499a0136e933423aacb5194693fdcae3" /* entries that the journal did not take */
 /* clang-format on */

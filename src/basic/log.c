@@ -1,28 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One process-wide level and identifier; everything else is given per entry. Entries are built in
- * bounded stack buffers, so that logging works when memory is short. */
+ * bounded stack buffers, so that logging works when memory is short; basic/log-sink.c sends them.
+ */
 #include "basic/log.h"
 
+#include <endian.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#define FIELDS_MAX 16
+#include "basic/log-fields.h"
+#include "basic/log-sink.h"
+#include "basic/utf8.h"
+
 #define FIELD_SIZE 512
 #define MESSAGE_SIZE 2048
+#define ENTRY_SIZE ((size_t)12 * 1024) /* one datagram: no socket has a smaller buffer */
 
 static int max_level = LOG_INFO;
 static const char *log_identifier = "dcm-agent";
+static const char *journal_path = "/run/systemd/journal/socket";
 
 static const char *const level_names[] = {"emerg",   "alert",  "crit", "err",
                                           "warning", "notice", "info", "debug"};
 
 void log_set_identifier(const char *identifier) {
     log_identifier = identifier;
+}
+
+void log_set_journal(const char *path) {
+    journal_path = path;
 }
 
 void log_set_level(int level) {
@@ -59,51 +70,97 @@ static bool stderr_is_journal(void) {
     return cached;
 }
 
-static void send_to_journal(int level, int error, const char *file, int line, const char *func,
-                            const LogField *fields, const char *message) {
-    char storage[FIELDS_MAX][FIELD_SIZE], text[MESSAGE_SIZE + sizeof("MESSAGE=")];
-    struct iovec iov[FIELDS_MAX + 1];
-    int n = 0;
+typedef struct Entry {
+    char bytes[ENTRY_SIZE];
+    size_t size;
+} Entry;
 
-#define ADD(...)                                                                                   \
-    do {                                                                                           \
-        int _l = snprintf(storage[n], FIELD_SIZE, __VA_ARGS__);                                    \
-        iov[n] = (struct iovec){storage[n], (size_t)MIN(_l, FIELD_SIZE - 1)};                      \
-        n++;                                                                                       \
-    } while (0)
+/* The form for values of any bytes: systemd.io/JOURNAL_NATIVE_PROTOCOL. A value that does not fit
+ * is cut at a character, or journalctl takes it for binary. */
+static void add_field(Entry *e, const char *name, size_t size_max, const char *value) {
+    size_t name_size = strlen(name), size = utf8_cut(value, strnlen(value, size_max));
+    uint64_t size_le = htole64(size);
 
-    ADD("PRIORITY=%d", level);
-    ADD("SYSLOG_IDENTIFIER=%s", log_identifier);
-    ADD("CODE_FILE=%s", file);
-    ADD("CODE_LINE=%d", line);
-    ADD("CODE_FUNC=%s", func);
+    if (name_size + 1 + sizeof(size_le) + size + 1 > sizeof(e->bytes) - e->size)
+        return;
+    e->size = (size_t)((char *)mempcpy(e->bytes + e->size, name, name_size) - e->bytes);
+    e->bytes[e->size++] = '\n';
+    memcpy(e->bytes + e->size, &size_le, sizeof(size_le));
+    memcpy(e->bytes + e->size + sizeof(size_le), value, size);
+    e->size += sizeof(size_le) + size;
+    e->bytes[e->size++] = '\n';
+}
+
+static void add_number(Entry *e, const char *name, int number) {
+    char text[16];
+
+    (void)snprintf(text, sizeof(text), "%d", number);
+    add_field(e, name, sizeof(text), text);
+}
+
+static size_t format_loss(uint64_t n_lost, char *buf, size_t size);
+
+/* Without the datagram socket, which costs nothing but a descriptor, there is the text. */
+static bool has_journal(void) {
+    static int fd = -1;
+
+    if (fd < 0 && stderr_is_journal())
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    log_sink_set(fd < 0 ? STDERR_FILENO : fd, fd < 0 ? NULL : journal_path, format_loss);
+    return fd >= 0;
+}
+
+static void make_entry(Entry *e, int level, int error, const char *file, int line, const char *func,
+                       const LogField *fields, const char *message) {
+    e->size = 0;
+    if (!has_journal()) {
+        e->size =
+            (size_t)utf8_format(e->bytes, sizeof(e->bytes), "%s: %s\n", log_identifier, message);
+        return;
+    }
+    add_field(e, "MESSAGE", MESSAGE_SIZE, message);
+    add_number(e, "PRIORITY", level);
+    add_field(e, "SYSLOG_IDENTIFIER", FIELD_SIZE, log_identifier);
+    add_field(e, "CODE_FILE", FIELD_SIZE, file);
+    add_number(e, "CODE_LINE", line);
+    add_field(e, "CODE_FUNC", FIELD_SIZE, func);
     if (error)
-        ADD("ERRNO=%d", error);
-    for (; fields && fields->name && n < FIELDS_MAX; fields++)
+        add_number(e, "ERRNO", error);
+    for (; fields && fields->name; fields++)
         if (fields->value)
-            ADD("%s=%s", fields->name, fields->value);
-#undef ADD
-    (void)snprintf(text, sizeof(text), "MESSAGE=%s", message);
-    iov[n] = (struct iovec){text, strlen(text)};
-    (void)sd_journal_sendv(iov, n + 1);
+            add_field(e, fields->name, FIELD_SIZE, fields->value);
+}
+
+static size_t format_loss(uint64_t n_lost, char *buf, size_t size) {
+    char message[MESSAGE_SIZE];
+    Entry e;
+
+    (void)snprintf(message, sizeof(message),
+                   "%" PRIu64 " log entr%s lost here, because %s took none", n_lost,
+                   n_lost == 1 ? "y was" : "ies were",
+                   stderr_is_journal() ? "systemd-journald" : "the reader of standard error");
+    make_entry(&e, LOG_WARNING, 0, __FILE__, __LINE__, __func__,
+               LOG_FIELDS(LOG_ID(DCM_MESSAGE_LOG_LOST)), message);
+    size = MIN(size, e.size);
+    memcpy(buf, e.bytes, size);
+    return size;
 }
 
 int log_full(int level, int error, const char *file, int line, const char *func,
              const LogField *fields, const char *format, ...) {
     char message[MESSAGE_SIZE];
-    va_list ap;
     int saved_errno = errno;
+    va_list ap;
+    Entry e;
 
     error = abs(error);
     if (level <= max_level) {
         errno = error;
         va_start(ap, format);
-        (void)vsnprintf(message, sizeof(message), format, ap);
+        (void)utf8_format_list(message, sizeof(message), format, ap);
         va_end(ap);
-        if (stderr_is_journal())
-            send_to_journal(level, error, file, line, func, fields, message);
-        else
-            (void)dprintf(STDERR_FILENO, "%s: %s\n", log_identifier, message);
+        make_entry(&e, level, error, file, line, func, fields, message);
+        log_sink_put(e.bytes, e.size);
     }
     errno = saved_errno;
     return -error;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logging with typed journal fields. To the journal when our standard error is connected to it,
- * else to standard error as text. All field names and message ids are in basic/log-fields.h.
+ * else to standard error as text; no call waits (basic/log-sink.h). All field names and message ids are in basic/log-fields.h.
  *
  * Lower layers return errors and log at debug level only; whoever handles an error logs it. */
 #pragma once
@@ -20,6 +20,8 @@ typedef struct LogField {
 
 void log_set_identifier(const char *identifier);
 void log_set_level(int level);
+/* Where journald listens; for tests. The text must live on. */
+void log_set_journal(const char *path);
 int log_get_level(void);
 /* "debug", "info", ... as in syslog.conf(5); -EINVAL for another text. */
 int log_level_from_string(const char *s);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "basic/utf8.h"
 
+#include <stdio.h>
+
 /* How many bytes a character has that begins so; 0: none does. */
 static size_t announced_size(unsigned char first) {
     if (first < 0x80)
@@ -42,4 +44,36 @@ size_t utf8_whole(const char *text, size_t size) {
             return announced_size(c) > back ? size - back : size;
     }
     return size;
+}
+
+size_t utf8_cut(const char *text, size_t size) {
+    while (size > 0 && utf8_is_continuation((unsigned char)text[size]))
+        size--;
+    return size;
+}
+
+int utf8_short(const char *text, size_t max) {
+    return text ? (int)utf8_cut(text, strnlen(text, max)) : 0;
+}
+
+int utf8_format_list(char *buf, size_t size, const char *format, va_list ap) {
+    int n = vsnprintf(buf, size, format, ap);
+
+    assert(size > 0);
+    if (n < 0)
+        n = 0;
+    if ((size_t)n >= size)
+        n = (int)utf8_whole(buf, size - 1);
+    buf[n] = 0;
+    return n;
+}
+
+int utf8_format(char *buf, size_t size, const char *format, ...) {
+    va_list ap;
+    int n;
+
+    va_start(ap, format);
+    n = utf8_format_list(buf, size, format, ap);
+    va_end(ap);
+    return n;
 }

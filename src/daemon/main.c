@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "basic/log-fields.h"
+#include "basic/log-sink.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
 #include "bus/agent-object.h"
@@ -33,6 +34,7 @@ static void daemon_done(Daemon *d) {
     agent_object_free(d->object);
     agent_free(d->agent);
     sd_bus_flush_close_unref(d->bus);
+    log_sink_set_event(NULL);
     sd_event_unref(d->event);
 }
 
@@ -155,6 +157,8 @@ static int setup_loop(Daemon *d) {
                                 d);
     if (r >= 0)
         r = sd_event_set_watchdog(d->event, true);
+    if (r >= 0)
+        log_sink_set_event(d->event);
     return r < 0 ? log_error_errno(r, "The event loop cannot be set up: %m") : 0;
 }
 

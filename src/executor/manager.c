@@ -16,6 +16,7 @@
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
+#include "basic/log-sink.h"
 #include "basic/log.h"
 #include "executor/unit-properties.h"
 
@@ -125,6 +126,8 @@ static int set_up_event(Manager *m) {
     int r;
 
     r = sd_event_default(&m->event);
+    if (r >= 0)
+        log_sink_set_event(m->event);
     for (size_t i = 0; r >= 0 && i < ELEMENTSOF(signals); i++) {
         sigset_t set;
 
@@ -176,6 +179,7 @@ Manager *manager_free(Manager *m) {
         return NULL;
     sd_event_source_disable_unref(m->idle_source);
     sd_bus_flush_close_unref(m->bus);
+    log_sink_set_event(NULL);
     sd_event_unref(m->event);
     safe_close(m->state_fd);
     free(m);

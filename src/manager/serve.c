@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "basic/fd-util.h"
+#include "basic/log-sink.h"
 #include "basic/log.h"
 #include "manager/control.h"
 #include "manager/limits.h"
@@ -31,6 +32,7 @@ typedef struct Server {
 static void server_done(Server *s) {
     control_free(s->control);
     manager_free(s->manager);
+    log_sink_set_event(NULL);
     sd_event_unref(s->event);
     if (s->bound_control)
         (void)unlink(s->bound_control);
@@ -253,6 +255,8 @@ static int set_up_loop(Server *s) {
         r = sd_event_add_signal(s->event, NULL, SIGHUP, on_reload, s);
     if (r >= 0)
         r = sd_event_set_watchdog(s->event, true);
+    if (r >= 0)
+        log_sink_set_event(s->event);
     return r < 0 ? log_error_errno(r, "The event loop cannot be set up: %m") : 0;
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/text.h"
 
-#include "basic/utf8.h"
-
 static const char replacement[] = "\xef\xbf\xbd";
 
 /* Length of the valid character at p, or 0. */
@@ -60,12 +58,6 @@ bool utf8_is_valid(const char *text, size_t size) {
             return false;
     }
     return true;
-}
-
-size_t utf8_cut(const char *text, size_t size) {
-    while (size > 0 && utf8_is_continuation((unsigned char)text[size]))
-        size--;
-    return size;
 }
 
 static bool is_unreserved(unsigned char c) {

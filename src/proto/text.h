@@ -3,6 +3,7 @@
 #pragma once
 
 #include "basic/macro.h"
+#include "basic/utf8.h"
 
 /* Copies text of any bytes; each that is not part of valid UTF-8 (RFC 3629), and each NUL, becomes
  * U+FFFD. The caller frees. */
@@ -10,10 +11,6 @@ int utf8_replace_invalid(const char *text, size_t size, char **ret);
 
 /* RFC 3629; a NUL is not. */
 bool utf8_is_valid(const char *text, size_t size) _pure_;
-
-/* The largest n <= size that does not cut a character of valid UTF-8 in two;
- * text[size] must be readable. */
-size_t utf8_cut(const char *text, size_t size) _pure_;
 
 /* RFC 3986, section 2.1: all but letters, digits and "_.-~/" become %XX. Takes at most size_max
  * bytes of the text. The caller frees. */

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a booted machine: agent and manager, both ours, while something that they lean on fails."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+
+import pytest
+
+from agent_test import wait_for
+from manager_test import run, show
+
+AGENT = "dcm-agent.service"
+MANAGER = "dcm-manager.service"
+CONF = pathlib.Path("/etc/dcm-agent/agent.conf.d/trouble.conf")
+DROP_IN = pathlib.Path("/run/systemd/system/dcm-manager.service.d/trouble.conf")
+DEADLINE = "60"
+LOG_LOST = "MESSAGE_ID=499a0136e933423aacb5194693fdcae3"
+
+
+@pytest.fixture(scope="module")
+def agent():
+    """The id of an agent that is connected, without TLS."""
+    DROP_IN.parent.mkdir(parents=True, exist_ok=True)
+    DROP_IN.write_text('[Service]\nEnvironment="DCM_MANAGER_OPTIONS=--no-tls"\n')
+    run("systemctl", "daemon-reload")
+    CONF.parent.mkdir(parents=True, exist_ok=True)
+    CONF.write_text("[connection]\nagentmanager_url = ws://127.0.0.1:8443/\nbackoff = 20\n"
+                    "max_backoff = 200\n[cloud]\ntype = Other\n")
+    run("systemctl", "start", "dcm-manager.socket")
+    run("systemctl", "restart", AGENT)
+    yield run("dcm-manager", "wait-agent", "--timeout", DEADLINE).stdout.strip()
+    run("systemctl", "stop", AGENT, MANAGER, "dcm-manager.socket")
+    CONF.unlink()
+    DROP_IN.unlink()
+    run("systemctl", "daemon-reload")
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "script"
+    path.write_text("#!/bin/sh\necho one\n")
+    return str(path)
+
+
+def order(agent, script):
+    return run("dcm-manager", "run", agent, "run_script", "--script", script, "--wait", "--timeout",
+               DEADLINE).stdout
+
+
+def journal(unit, *matches):
+    run("journalctl", "--sync")
+    return run("journalctl", "-q", "-o", "cat", "-u", unit, *matches).stdout
+
+
+# --- a journal that takes nothing ---------------------------------------------------------------------
+
+
+def lost_of(unit):
+    return sum(int(n) for n in re.findall(r"^(\d+) log entr", journal(unit, LOG_LOST), re.M))
+
+
+def test_stopped_journal(agent, script):
+    """Each job has half a dozen entries; the kernel keeps 512 for all programs together."""
+    pid, manager_pid = show("MainPID", AGENT), show("MainPID", MANAGER)
+    journald = int(show("MainPID", "systemd-journald.service"))
+    lost = lost_of(AGENT)
+    os.kill(journald, signal.SIGSTOP)
+    try:
+        for _ in range(130):
+            assert order(agent, script) == "one\n"
+    finally:
+        os.kill(journald, signal.SIGCONT)
+    wait_for(lambda: lost_of(AGENT) > lost, "the agent to say what was lost")
+    assert (show("MainPID", AGENT), show("MainPID", MANAGER)) == (pid, manager_pid)
+    assert order(agent, script) == "one\n"
+    assert "The manager has the reply" in journal(AGENT).splitlines()[-1]
+
+
+def test_manager_does_not_wait_for_the_journal(agent, script):
+    """At debug level the manager has an entry for each connection."""
+    DROP_IN.write_text('[Service]\nEnvironment="DCM_MANAGER_OPTIONS=--no-tls --debug"\n')
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", MANAGER)
+    assert order(agent, script) == "one\n"
+    journald = int(show("MainPID", "systemd-journald.service"))
+    os.kill(journald, signal.SIGSTOP)
+    try:
+        for _ in range(2000):
+            with socket.create_connection(("127.0.0.1", 8443)) as stranger:
+                stranger.shutdown(socket.SHUT_WR)
+                assert stranger.recv(4096) is not None  # the other end has closed it as well
+        assert order(agent, script) == "one\n"
+    finally:
+        os.kill(journald, signal.SIGCONT)
+    wait_for(lambda: lost_of(MANAGER) > 0, "the manager to say what was lost")
