@@ -14,10 +14,10 @@
 #define HANDSHAKE_SIZE_MAX ((size_t)256 * 1024)    /* the same before both sides are known */
 #define HTTP_HEAD_MAX ((size_t)64 * 1024)
 #define JSON_DEPTH_MAX 32
-#define PEER_TEXT_MAX ((size_t)512)    /* a text of the handshake, either direction */
-#define GUID_SIZE_MAX ((size_t)1024)   /* longer ones are NACKed */
-#define GUID_PLAIN_MAX ((size_t)128)   /* longer ones are hashed for a file's name */
-#define COMMAND_NAME_MAX ((size_t)128) /* longer ones are not repeated */
+#define PEER_TEXT_MAX ((size_t)512)         /* a text of the handshake, either direction */
+#define GUID_SIZE_MAX ((size_t)1024)        /* longer ones are NACKed */
+#define GUID_PLAIN_MAX ((size_t)128)        /* longer ones are hashed for a file's name */
+#define COMMAND_NAME_MAX ((size_t)128)      /* longer ones are not repeated */
 #define LOG_WAITING_MAX ((size_t)64 * 1024) /* log entries that the journal does not take yet */
 #define LOG_MESSAGE_MAX ((size_t)10 * 1024)
 #define SEND_QUEUE_MAX ((size_t)2 * MESSAGE_SIZE_MAX) /* encoded bytes waiting for the socket */
@@ -29,6 +29,7 @@
 #define ADDRESSES_TRIED_MAX 32u                    /* of a name, that are tried */
 #define ADDRESSES_TOLD_MAX ((size_t)64)            /* of each family, of this server */
 #define ROUTES_READ_MAX 4096u                      /* in which the default one is looked for */
+#define RESOLVER_THREADS_MAX 4u                    /* names that are looked up at a time */
 #define RETRY_AFTER_USEC_MAX (3600 * USEC_PER_SEC) /* a pause that an HTTP server asks for */
 #define PINS_MAX 8u                                /* public keys that the manager may have */
 #define SECRET_FILE_MAX ((size_t)4096)             /* user and password for a proxy */

@@ -230,7 +230,7 @@ int main(int argc, char *argv[]) {
     _cleanup_free_ char *voices = NULL;
     int r;
 
-    /* one arena: the resolver's thread is the only other one, and lives for one question */
+    /* one arena: the resolver's threads are the only other ones, and live for one question */
     (void)mallopt(M_ARENA_MAX, 1);
     log_set_identifier(IDENTIFIER);
     r = parse_options(argc, argv, &paths);

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loop and thread share one reference-counted Question. The thread writes it, then wakes the loop
- * by its eventfd; the loop reads it only after that. */
+/* Loop and thread share one reference-counted Question. The thread writes its answer, then wakes
+ * the loop by its eventfd; the loop reads it only after that. All else belongs to the loop.
+ *
+ * A thread cannot be ended from outside, and lasts as long as the name servers let it. So whoever
+ * asks for a name that is being asked for waits for that answer, and threads are counted. */
 #include "net/resolver.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
+#include <resolv.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "basic/bounds.h"
 #include "basic/fd-util.h"
 
 #define STACK_SIZE ((size_t)256 * 1024)
@@ -18,18 +23,30 @@
 typedef struct Question {
     atomic_uint n_refs;
     char *host;
-    char service[6];
     int wake_fd;
     int error;
     struct addrinfo *list;
+    sd_event *event;
+    sd_event_source *source;
+    struct Question *next;
 } Question;
 
 struct Resolver {
-    Question *question;
-    sd_event_source *source;
+    sd_event *event;
+    char *host;
+    uint16_t port;
     ResolverCallback callback;
     void *userdata;
+    bool is_late;            /* the question was there before */
+    sd_event_source *source; /* when it is answered without a thread, by */
+    int error;
+    struct addrinfo *list;
+    Resolver *next;
 };
+
+static Question *questions; /* under way */
+static unsigned n_questions;
+static Resolver *waiting; /* the oldest first */
 
 static Question *question_unref(Question *q) {
     if (!q || atomic_fetch_sub(&q->n_refs, 1) > 1)
@@ -43,14 +60,14 @@ static Question *question_unref(Question *q) {
 }
 DEFINE_CLEANUP(Question *, question_unref)
 
-static int question_new(const char *host, uint16_t port, Question **ret) {
+static int question_new(sd_event *event, const char *host, Question **ret) {
     _cleanup_(question_unrefp) Question *q = calloc(1, sizeof(*q));
 
     if (!q)
         return -ENOMEM;
     atomic_init(&q->n_refs, 1);
+    q->event = event;
     q->host = strdup(host);
-    (void)snprintf(q->service, sizeof(q->service), "%u", port);
     q->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (q->wake_fd < 0)
         return -errno;
@@ -60,29 +77,34 @@ static int question_new(const char *host, uint16_t port, Question **ret) {
     return 0;
 }
 
-static void question_answer(Question *q, int flags) {
+/* 0, or what the callback is told */
+static int look_up(const char *host, int flags, struct addrinfo **ret) {
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC,
         .ai_socktype = SOCK_STREAM,
-        .ai_flags = flags | AI_NUMERICSERV,
+        .ai_flags = flags,
     };
+    int error = getaddrinfo(host, NULL, &hints, ret);
 
-    q->error = getaddrinfo(q->host, q->service, &hints, &q->list);
-    if (q->error == EAI_SYSTEM)
-        q->error = errno;
+    return error == EAI_SYSTEM ? errno : error;
 }
 
-static void question_wake(Question *q) {
-    const uint64_t one = 1;
-
-    (void)write_full(q->wake_fd, &one, sizeof(one));
+/* resolv.conf(5) may ask for minutes: with glibc's defaults three servers that are silent take 28
+ * seconds. resolver(3): _res is the thread's own. */
+static void limit_time(void) {
+    if (res_init() < 0)
+        return;
+    _res.retrans = MIN(_res.retrans, RES_TIMEOUT);
+    _res.retry = MIN(_res.retry, RES_DFLRETRY);
 }
 
 static void *resolver_thread(void *userdata) {
+    const uint64_t one = 1;
     Question *q = userdata;
 
-    question_answer(q, AI_ADDRCONFIG);
-    question_wake(q);
+    limit_time();
+    q->error = look_up(q->host, AI_ADDRCONFIG, &q->list);
+    (void)write_full(q->wake_fd, &one, sizeof(one));
     question_unref(q);
     return NULL;
 }
@@ -110,11 +132,135 @@ static int start_thread(Question *q) {
     return -r;
 }
 
-static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-    Resolver *r = userdata;
-    struct addrinfo *list = TAKE_PTR(r->question->list);
+static Question *find_question(const Resolver *r) {
+    for (Question *q = questions; q; q = q->next)
+        if (q->event == r->event && streq(q->host, r->host))
+            return q;
+    return NULL;
+}
 
-    r->callback(r->question->error, list, r->userdata);
+static Resolver *find_waiting(const Question *q) {
+    for (Resolver *r = waiting; r; r = r->next)
+        if (q->event == r->event && streq(q->host, r->host))
+            return r;
+    return NULL;
+}
+
+static void wait_in_line(Resolver *r) {
+    Resolver **end = &waiting;
+
+    while (*end)
+        end = &(*end)->next;
+    *end = r;
+}
+
+static void leave_line(const Resolver *r) {
+    for (Resolver **p = &waiting; *p; p = &(*p)->next)
+        if (*p == r) {
+            *p = r->next;
+            return;
+        }
+}
+
+static void remove_question(Question *q) {
+    for (Question **p = &questions; *p; p = &(*p)->next)
+        if (*p == q) {
+            *p = q->next;
+            n_questions--;
+            break;
+        }
+    q->source = sd_event_source_disable_unref(q->source);
+    question_unref(q);
+}
+
+static void answer(Resolver *r, int error, struct addrinfo *list) {
+    for (struct addrinfo *a = list; a; a = a->ai_next) /* sin6_port is at the same place */
+        ((struct sockaddr_in *)(void *)a->ai_addr)->sin_port = htons(r->port);
+    r->callback(error, list, r->userdata);
+}
+
+static int on_answer(sd_event_source *source, void *userdata) {
+    Resolver *r = userdata;
+
+    answer(r, r->error, TAKE_PTR(r->list));
+    return 0;
+}
+
+/* From the loop, never from inside of a call of the owner's. */
+static int answer_soon(Resolver *r, int error) {
+    r->error = error;
+    return sd_event_add_defer(r->event, &r->source, on_answer, r);
+}
+
+static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+
+static int begin_question(const Resolver *r) {
+    _cleanup_(question_unrefp) Question *q = NULL;
+    int k;
+
+    k = question_new(r->event, r->host, &q);
+    if (k < 0)
+        return k;
+    assert(q);
+    k = sd_event_add_io(r->event, &q->source, q->wake_fd, EPOLLIN, on_wake, q);
+    if (k >= 0)
+        k = start_thread(q);
+    if (k < 0) {
+        q->source = sd_event_source_disable_unref(q->source);
+        return k;
+    }
+    q->next = questions;
+    questions = TAKE_PTR(q);
+    n_questions++;
+    return 0;
+}
+
+/* Those that have no question under way have one begun, as long as there may be more threads. */
+static void begin_questions(void) {
+    Resolver *next;
+
+    for (Resolver *r = waiting; r && n_questions < RESOLVER_THREADS_MAX; r = next) {
+        int k = find_question(r) ? 0 : begin_question(r);
+
+        next = r->next;
+        if (k < 0 && answer_soon(r, -k) >= 0)
+            leave_line(r);
+    }
+}
+
+/* What was asked before it came may have failed for a reason that is over: it asks again then. */
+static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+    Question *q = userdata;
+    struct addrinfo *list = TAKE_PTR(q->list);
+    Resolver *r = find_waiting(q);
+    int error = q->error;
+
+    if (r && error != 0 && r->is_late) {
+        r->is_late = false;
+        r = NULL;
+    }
+    if (r)
+        leave_line(r);
+    else if (list)
+        freeaddrinfo(list);
+    remove_question(q);
+    begin_questions();
+    if (r)
+        answer(r, error, list); /* which may free it */
+    return 0;
+}
+
+static int ask(Resolver *r) {
+    if (look_up(r->host, AI_NUMERICHOST, &r->list) == 0)
+        return answer_soon(r, 0);
+    r->is_late = find_question(r);
+    if (!r->is_late && n_questions < RESOLVER_THREADS_MAX) {
+        int k = begin_question(r);
+
+        if (k < 0)
+            return k;
+    }
+    wait_in_line(r);
     return 0;
 }
 
@@ -125,27 +271,14 @@ int resolver_new(sd_event *event, const char *host, uint16_t port, ResolverCallb
 
     if (!r)
         return -ENOMEM;
+    r->event = event;
+    r->port = port;
     r->callback = callback;
     r->userdata = userdata;
-    k = question_new(host, port, &r->question);
+    r->host = strdup(host);
+    k = r->host ? ask(r) : -ENOMEM;
     if (k < 0)
         return k;
-    assert(r->question);
-    k = sd_event_add_io(event, &r->source, r->question->wake_fd, EPOLLIN, on_wake, r);
-    if (k < 0)
-        return k;
-    k = sd_event_source_set_enabled(r->source, SD_EVENT_ONESHOT);
-    if (k < 0)
-        return k;
-
-    question_answer(r->question, AI_NUMERICHOST);
-    if (r->question->error == 0)
-        question_wake(r->question);
-    else {
-        k = start_thread(r->question);
-        if (k < 0)
-            return k;
-    }
     *ret = TAKE_PTR(r);
     return 0;
 }
@@ -153,8 +286,11 @@ int resolver_new(sd_event *event, const char *host, uint16_t port, ResolverCallb
 Resolver *resolver_free(Resolver *r) {
     if (!r)
         return NULL;
+    leave_line(r);
     sd_event_source_disable_unref(r->source);
-    question_unref(r->question);
+    if (r->list)
+        freeaddrinfo(r->list);
+    free(r->host);
     free(r);
     return NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Name resolution off the loop's thread: getaddrinfo(3) in a thread that lives for one question. */
+/* Name resolution off the loop's thread: getaddrinfo(3) in a thread that lives for one question, one
+ * at a time for each name, RESOLVER_THREADS_MAX for all. */
 #pragma once
 
 #include <netdb.h>
@@ -16,6 +17,7 @@ typedef void (*ResolverCallback)(int error, struct addrinfo *list, void *userdat
 /* Addresses are answered without a thread, yet never from inside this call. */
 int resolver_new(sd_event *event, const char *host, uint16_t port, ResolverCallback callback,
                  void *userdata, Resolver **ret);
-/* Abandons a question that is still open. */
+/* Nothing is told any more. The question stays under way, and the next one for that name waits for
+ * it: an answer is its own, a failure makes it ask again. */
 Resolver *resolver_free(Resolver *r);
 DEFINE_CLEANUP(Resolver *, resolver_free)

@@ -76,7 +76,7 @@ def test_stopped_journal(agent, script):
     wait_for(lambda: lost_of(AGENT) > lost, "the agent to say what was lost")
     assert (show("MainPID", AGENT), show("MainPID", MANAGER)) == (pid, manager_pid)
     assert order(agent, script) == "one\n"
-    assert "The manager has the reply" in journal(AGENT).splitlines()[-1]
+    wait_for(lambda: "The manager has the reply" in journal(AGENT).splitlines()[-1], "new entries")
 
 
 def test_manager_does_not_wait_for_the_journal(agent, script):
@@ -96,3 +96,52 @@ def test_manager_does_not_wait_for_the_journal(agent, script):
     finally:
         os.kill(journald, signal.SIGCONT)
     wait_for(lambda: lost_of(MANAGER) > 0, "the manager to say what was lost")
+
+
+# --- name servers that are silent ---------------------------------------------------------------------
+
+
+def threads_of(unit):
+    return len(list(pathlib.Path(f"/proc/{show('MainPID', unit)}/task").iterdir()))
+
+
+@pytest.fixture
+def silent_name_servers():
+    """Three, which take queries and say nothing; resolv.conf(5) wants 450 s of patience."""
+    resolv, nsswitch = pathlib.Path("/etc/resolv.conf"), pathlib.Path("/etc/nsswitch.conf")
+    before = resolv.read_bytes() if resolv.exists() else b"", nsswitch.read_text()
+    addresses = [f"127.0.0.{n}" for n in (2, 3, 4)]
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in addresses]
+    for s, address in zip(sockets, addresses):
+        s.bind((address, 53))
+    resolv.unlink(missing_ok=True)
+    resolv.write_text("".join(f"nameserver {a}\n" for a in addresses) +
+                      "options timeout:30 attempts:5\n")
+    nsswitch.write_text(re.sub(r"(?m)^hosts:.*", "hosts: files dns", before[1]))
+    yield
+    resolv.write_bytes(before[0])
+    nsswitch.write_text(before[1])
+    for s in sockets:
+        s.close()
+
+
+def test_attempts_wait_for_one_lookup(agent, silent_name_servers):
+    """40 attempts have one thread; and soon after the name has an address they use it."""
+    hosts, former = pathlib.Path("/etc/hosts").read_text(), CONF.read_text()
+    pid, threads = show("MainPID", AGENT), threads_of(AGENT)
+    try:
+        CONF.write_text(former.replace("127.0.0.1", "manager.example.test"))
+        run("systemctl", "reload", AGENT)
+        wait_for(lambda: threads_of(AGENT) > threads, "a lookup")
+        for _ in range(40):
+            run("dcm-agentctl", "reconnect")
+        assert threads_of(AGENT) == threads + 1
+        pathlib.Path("/etc/hosts").write_text(hosts + "\n127.0.0.1 manager.example.test\n")
+        run("dcm-agentctl", "reconnect")
+        run("dcm-manager", "wait-agent", agent, "--timeout", "60")  # not the 450 s of one lookup
+        assert show("MainPID", AGENT) == pid
+    finally:
+        pathlib.Path("/etc/hosts").write_text(hosts)
+        CONF.write_text(former)
+        run("systemctl", "reload", AGENT)
+    run("dcm-manager", "wait-agent", agent, "--timeout", DEADLINE)
