@@ -18,6 +18,7 @@
 #define BLOCK 256u
 #define DEPTH_MAX 2u /* YYYY/MON */
 #define HEAD 4096u   /* bytes of a file; an alert begins in them, if it has any */
+#define NULS_MAX ((off_t)64 * 1024 * 1024)
 
 static int read_block(int fd, uint64_t offset, size_t size, char *buf) {
     size_t done = 0;
@@ -50,7 +51,7 @@ int alert_mark_make(int fd, uint64_t offset, AlertMark *ret) {
     *ret = (AlertMark){.inode = st.st_ino, .offset = offset};
     /* a file is begun when all that was written before has been read; files have this clock */
     ret->time_usec = offset > 0 ? timespec_to_usec(&st.st_mtim) : now_usec(CLOCK_REALTIME_COARSE);
-    ret->in_line = size > 0 && block[2 * size - 1] != '\n';
+    ret->in_line = size > 0 && !alert_log_ends_line(block[2 * size - 1]);
     sha256_hex(block, 2 * size, ret->hash);
     return 0;
 }
@@ -206,10 +207,19 @@ static bool contains(const AlertFiles *f, uint64_t inode) {
     return false;
 }
 
-static bool has_alerts(int fd) {
-    char head[HEAD];
-    ssize_t n = pread(fd, head, sizeof(head), 0);
+static bool is_empty(const char *p, ssize_t n) {
+    return n > 0 && !p[0] && memcmp(p, p + 1, (size_t)n - 1) == 0;
+}
 
+/* After a power loss NULs may come first. */
+static bool has_alerts(int fd) {
+    char head[2 * HEAD];
+    off_t offset = 0;
+    ssize_t n;
+
+    do
+        n = pread(fd, head, sizeof(head), offset);
+    while (is_empty(head, n) && (offset += n) < NULS_MAX);
     return n > 0 && alert_log_has_begin(head, (size_t)n);
 }
 

@@ -285,7 +285,7 @@ static int take_alerts(Intrusion *i, const char *buf, size_t size, bool is_last,
             break;
         n += r > 0;
         done += taken;
-        in_line = taken > 0 ? buf[done - 1] != '\n' : in_line;
+        in_line = taken > 0 ? !alert_log_ends_line(buf[done - 1]) : in_line;
     } while (taken > 0 && done < size && n < BATCH_MAX);
     r = r == -EBADMSG ? 0 : MIN(r, 0);
     if (r >= 0 && done > 0)

@@ -7,10 +7,10 @@
  *   User: root                                       perhaps
  *   the lines of the log                             and an empty line
  *
- * An alert goes to the next line of the first kind, or to the end of the file; of a longer one the
- * first ALERT_TEXT_MAX bytes count. Which those are does not depend on how much is there already,
- * so that the same alert has the same hash whenever it is read. The message is all but the first
- * line and the rule, as the Python agent had it. */
+ * An alert goes to the next line of the first kind, or to the end of the file, without NULs there,
+ * which a power loss leaves; of a longer one the first ALERT_TEXT_MAX bytes count. Which those are
+ * does not depend on how much is there already, so that the same alert has the same hash whenever
+ * it is read. The message is all but the first line and the rule, as the Python agent had it. */
 #include "alert/log.h"
 
 #include "basic/bounds.h"
@@ -23,9 +23,14 @@
 #define NUMBER_MAX 1000000000u
 /* an alert, and what tells whether another begins behind it */
 #define ENOUGH (ALERT_TEXT_MAX + 64)
+#define BEGIN_LINE_MAX ((size_t)512) /* where one begins inside of a line */
 
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 typedef struct Begin {
@@ -66,27 +71,60 @@ static const char *next_line(const char *p, const char *end) {
     return newline ? newline + 1 : NULL;
 }
 
-/* Bytes up to the first line that begins an alert, or may begin one when more of it is there. */
-static size_t skip(const char *buf, const char *end, bool in_line) {
-    const char *p = in_line ? next_line(buf, end) : buf;
-    Begin b;
+/* The line that follows this one is the second one of an alert. -EAGAIN: the bytes end too early.
+ */
+static int has_date(const char *p, const char *end) {
+    static const char pattern[] = "0000 Aaa 00 00:00:00 ";
+    const char *line = next_line(p, p + MIN((size_t)(end - p), BEGIN_LINE_MAX));
 
-    while (p && p < end && parse_begin(p, end, &b) == 0)
-        p = next_line(p, end);
-    return (size_t)((p ?: end) - buf);
+    if (!line)
+        return (size_t)(end - p) < BEGIN_LINE_MAX ? -EAGAIN : 0;
+    for (size_t i = 0; i < sizeof(pattern) - 1; i++) {
+        if (line + i == end)
+            return -EAGAIN;
+        if (pattern[i] == '0' ? !is_digit(line[i])
+                              : is_letter(pattern[i]) != is_letter(line[i]) ||
+                                    (!is_letter(pattern[i]) && pattern[i] != line[i]))
+            return 0;
+    }
+    return 1;
 }
 
-/* The line behind it that begins another, or may; NULL: none. */
-static const char *find_next(const char *p, const char *end, int *ret_kind) {
+/* Behind a line that a power loss has cut off, an alert begins inside of that line. What is logged
+ * can have the same text in it, but not its own line behind that. 1, 0, or -EAGAIN: it may. */
+static int begins(const char *p, const char *end, bool in_line, bool is_last) {
     Begin b;
+    int r;
 
+    r = parse_begin(p, end, &b);
+    if (in_line && r > 0)
+        r = has_date(p, end);
+    return r < 0 && in_line && is_last ? 0 : r;
+}
+
+/* The first place where an alert begins, or may when more of it is there; NULL: none. */
+static const char *find_begin(const char *p, const char *end, bool in_line, bool is_last,
+                              int *ret_kind) {
     *ret_kind = 0;
-    while ((p = next_line(p, end)) && p < end) {
-        *ret_kind = parse_begin(p, end, &b);
+    while (p && p < end) {
+        *ret_kind = begins(p, end, in_line, is_last);
         if (*ret_kind != 0)
             return p;
+        p = memchr(p + 1, BEGIN[0], (size_t)(end - p - 1));
+        in_line = p && !alert_log_ends_line(p[-1]);
     }
     return NULL;
+}
+
+/* Bytes before that. */
+static size_t skip(const char *buf, const char *end, bool in_line, bool is_last) {
+    int kind;
+
+    return (size_t)((find_begin(buf, end, in_line, is_last, &kind) ?: end) - buf);
+}
+
+bool alert_log_ends_line(char c) {
+    return c == '\n' || c == 0;
 }
 
 static const char *skip_word(const char *p, const char *end, const char *word) {
@@ -173,6 +211,8 @@ static int parse_alert(const char *p, const char *end, LoggedAlert *a) {
     Begin b = {};
     int r;
 
+    while (end > p && end[-1] == 0)
+        end--;
     (void)parse_begin(p, end, &b);
     a->alert.time_ms = b.time_ms;
     a->alert.place = b.place;
@@ -197,24 +237,22 @@ static int parse_alert(const char *p, const char *end, LoggedAlert *a) {
 }
 
 bool alert_log_has_begin(const char *buf, size_t size) {
-    const char *end = buf + size, *p = buf + skip(buf, end, false);
-    Begin b;
+    int kind;
 
-    return p < end && parse_begin(p, end, &b) > 0;
+    return find_begin(buf, buf + size, false, true, &kind) && kind > 0;
 }
 
 int alert_log_take(const char *buf, size_t size, bool in_line, bool is_last, size_t *ret_size,
                    LoggedAlert *ret) {
     const char *end = buf + size, *next;
-    size_t skipped = skip(buf, end, in_line), taken;
-    Begin b;
+    size_t skipped = skip(buf, end, in_line, is_last), taken;
     int r, kind;
 
-    if (skipped > 0 || size == 0 || parse_begin(buf, end, &b) <= 0) {
+    if (skipped > 0 || size == 0 || begins(buf, end, in_line, is_last) <= 0) {
         *ret_size = skipped;
         return 0;
     }
-    next = find_next(buf, buf + MIN(size, ENOUGH), &kind);
+    next = find_begin(buf + 1, buf + MIN(size, ENOUGH + 2 * BEGIN_LINE_MAX), true, is_last, &kind);
     if (next && next > buf + ALERT_TEXT_MAX)
         next = NULL;
     if (!is_last && (next ? kind < 0 : size < ENOUGH)) {

@@ -108,8 +108,9 @@ static void test_pieces(void) {
             size_t taken = 0;
             int r;
 
-            r = alert_log_take(text + begin, end - begin, begin > 0 && text[begin - 1] != '\n',
-                               end == size, &taken, &a);
+            r = alert_log_take(text + begin, end - begin,
+                               begin > 0 && !alert_log_ends_line(text[begin - 1]), end == size,
+                               &taken, &a);
             g_assert_cmpint(r, >=, 0);
             if (r > 0)
                 g_assert_cmpint(a.alert.level, ==, levels[n++]);
@@ -229,6 +230,111 @@ static void test_too_long_is_stable(void) {
     }
 }
 
+/* Every alert with that level in the text, however it comes in pieces of that size. */
+static unsigned count_level(const char *text, size_t size, size_t piece, int level) {
+    size_t begin = 0, end = 0;
+    unsigned n = 0;
+
+    while (begin < size) {
+        LoggedAlert a = {};
+        size_t taken = 0;
+        int r;
+
+        r = alert_log_take(text + begin, end - begin,
+                           begin > 0 && !alert_log_ends_line(text[begin - 1]), end == size, &taken,
+                           &a);
+        if (r > 0 && a.alert.level == level) {
+            g_assert_cmpuint(a.alert.time_ms, ==, SSHD_TIME);
+            /* what is left of a first line belongs to the alert before it */
+            g_assert_true(g_str_has_prefix(a.alert.message, SSHD_MESSAGE));
+            g_assert_cmpstr(a.alert.subject, ==, "SSHD authentication failed.");
+            n++;
+        }
+        logged_alert_done(&a);
+        begin += taken;
+        if (taken == 0 && end == size)
+            break;
+        if (taken == 0)
+            end = MIN(end + piece, size);
+    }
+    return n;
+}
+
+/* What was written last is cut off anywhere, with or without NULs in its place, and the next alert
+ * follows on the same line: only what was cut off is lost. */
+static void test_power_loss(void) {
+    static const size_t nuls[] = {0, 1, 2, 511, 4096, 300000};
+    static const size_t pieces[] = {1, 7, 100, 1000000};
+
+    for (size_t cut = 0; cut < strlen(FACTS); cut++)
+        for (size_t i = 0; i < ELEMENTSOF(nuls); i++)
+            for (size_t k = 0; k < ELEMENTSOF(pieces); k++) {
+                g_autoptr(GString) text = g_string_new(SSHD);
+
+                if (pieces[k] < 100 && (nuls[i] > 2 || cut % 16 != 0)) /* it takes long */
+                    continue;
+                if (nuls[i] > 5000 && cut % 64 != 0)
+                    continue;
+                g_string_append_len(text, FACTS, (gssize)cut);
+                for (size_t n = 0; n < nuls[i]; n++)
+                    g_string_append_c(text, 0);
+                g_string_append(text, SSHD WAZUH);
+                g_assert_cmpuint(count_level(text->str, text->len, pieces[k], 12), ==, 2);
+            }
+}
+
+/* The rest of the alert that was cut off is the end of a file, and the next one comes later. */
+static void test_power_loss_at_the_end(void) {
+    for (size_t cut = 0; cut < strlen(FACTS); cut++) {
+        g_autofree char *first = g_strndup(FACTS, cut), *text = g_strconcat(first, SSHD, NULL);
+        bool in_line = cut > 0 && first[cut - 1] != '\n';
+        _cleanup_(logged_alert_done) LoggedAlert a = {};
+        size_t taken = 0, begin = 0;
+
+        do {
+            LoggedAlert lost = {};
+
+            (void)alert_log_take(text + begin, cut - begin, in_line && begin == cut, true, &taken,
+                                 &lost);
+            logged_alert_done(&lost);
+            begin += taken;
+        } while (taken > 0 && begin < cut);
+        in_line = begin > 0 && text[begin - 1] != '\n';
+        for (int r = 0; r != 1; begin += taken) {
+            r = alert_log_take(text + begin, strlen(text) - begin, in_line, true, &taken, &a);
+            g_assert_cmpuint(taken, >, 0);
+            in_line = text[begin + taken - 1] != '\n';
+            if (r > 0 && a.alert.level != 12) {
+                logged_alert_done(&a);
+                r = 0;
+            }
+        }
+        g_assert_cmpstr(a.message, ==, SSHD_MESSAGE);
+    }
+}
+
+/* Whoever gets a line logged cannot end an alert, or begin one. */
+static void test_forged_beginning(void) {
+    static const char *const logged[] = {
+        "x ** Alert 1.1: - x\n\n",
+        "x ** Alert 1.1: - x\nRule: 1 (level 15) -> 'x'\n\n",
+        "x ** Alert 1.1: - x 2026 Nov 22 00:00:00 host->x\n\n",
+        "x ** Alert 1.1: - x\n2026 Nov 22 00:00\n\n",
+        "** Ale** Alert 1.1: - x\n\n",
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(logged); i++) {
+        g_autofree char *text = g_strconcat(SSHD, logged[i], FACTS, NULL);
+        _cleanup_(logged_alert_done) LoggedAlert a = {}, b = {};
+        size_t size;
+
+        g_assert_cmpint(take(text, strlen(text), true, &size, &a), ==, 1);
+        g_assert_true(g_str_has_suffix(a.alert.message, logged[i]));
+        g_assert_cmpint(take(text + size, strlen(text) - size, true, &size, &b), ==, 1);
+        g_assert_cmpint(b.alert.rule, ==, 40112);
+    }
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/alert-log/fields", test_fields);
@@ -240,5 +346,8 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/alert-log/invalid-text", test_invalid_text);
     g_test_add_func("/alert-log/too-long", test_too_long);
     g_test_add_func("/alert-log/too-long-is-stable", test_too_long_is_stable);
+    g_test_add_func("/alert-log/power-loss", test_power_loss);
+    g_test_add_func("/alert-log/power-loss-at-the-end", test_power_loss_at_the_end);
+    g_test_add_func("/alert-log/forged-beginning", test_forged_beginning);
     return g_test_run();
 }
