@@ -11,14 +11,15 @@
 
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
+#include "basic/utf8.h"
 
 #define GAPS_AT_MOST 5 /* in a text: in each half, between them, and at the end */
 #define BLOCK_SIZE 512 /* of st_blocks */
 
 typedef struct Text {
     char *data;
-    size_t size;
-    uint64_t reached; /* what comes next of the stream */
+    size_t size, begun; /* where what follows the last gap begins */
+    uint64_t reached;   /* what comes next of the stream */
 } Text;
 
 static int open_stream(int dir_fd, const char *name) {
@@ -183,29 +184,49 @@ void job_output_gap(const JobOutput *o, uint64_t bytes, char ret[static JOB_OUTP
                        bytes, o->summary.total_bytes, o->summary.sha256);
 }
 
-static void add_gap(const JobOutput *o, uint64_t bytes, Text *t) {
+/* Up to there, or UINT64_MAX; with what is there of a character that it cuts. */
+static void add_gap(const JobOutput *o, uint64_t end, Text *t) {
+    size_t size = t->size - t->begun, whole = utf8_whole(t->data + t->begun, size);
     char gap[JOB_OUTPUT_GAP_SIZE];
 
-    if (bytes == 0)
+    if (end <= t->reached)
         return;
-    job_output_gap(o, bytes, gap);
+    t->size = t->begun + whole;
+    t->reached -= size - whole;
+    job_output_gap(o, end == UINT64_MAX ? end : end - t->reached, gap);
     t->size += (size_t)(stpcpy(t->data + t->size, gap) - (t->data + t->size));
+    t->begun = t->size;
+}
+
+/* Where the next byte is that is kept, if that begins a character, or the next one that does. The
+ * number of bytes that are there: 1 or 0. */
+static ssize_t find_next(const JobOutput *o, uint64_t from, const Text *t, uint64_t *ret) {
+    ssize_t n = 0;
+
+    for (unsigned cut = 0; cut < 4; cut++) {
+        char c = 0;
+
+        n = job_output_read_at(o, from, &c, 1, ret);
+        if (n <= 0 || *ret == t->reached || !utf8_is_continuation((unsigned char)c))
+            break;
+        from = *ret + 1;
+    }
+    return n;
 }
 
 /* What was kept of stream bytes [from, to), with a line for each gap before it. */
 static int add_range(const JobOutput *o, uint64_t from, uint64_t to, Text *t) {
     while (from < to) {
-        char first;
         uint64_t at;
         ssize_t n;
 
         /* whether something follows the gap that would be told of */
-        n = job_output_read_at(o, from, &first, 1, &at);
+        n = find_next(o, from, t, &at);
         if (n < 0)
             return (int)n;
         if (n == 0 || at >= to)
             break;
-        add_gap(o, at - t->reached, t);
+        add_gap(o, at, t);
         n = job_output_read_at(o, at, t->data + t->size, to - at, &at);
         if (n <= 0)
             return (int)n;
@@ -229,7 +250,7 @@ static int add_ranges(const JobOutput *o, uint64_t limit, Text *t) {
     if (r < 0)
         return r;
     if (o->has_ended)
-        add_gap(o, total > t->reached ? total - t->reached : 0, t);
+        add_gap(o, total, t);
     else if (job_output_get_end(o) > t->reached)
         add_gap(o, UINT64_MAX, t);
     return 0;

@@ -7,6 +7,7 @@
 #include "basic/fd-util.h"
 #include "basic/guid.h"
 #include "basic/job-output.h"
+#include "basic/utf8.h"
 #include "core/job-result.h"
 #include "proto/message.h"
 #include "proto/text.h"
@@ -48,6 +49,15 @@ static const char *read_arguments(const ArgumentValue *values, Piece *ret) {
     return NULL;
 }
 
+/* Without the character that the end of the piece cuts: the next one begins with it. Unless nothing
+ * follows, or nothing would be left. */
+static ssize_t keep_whole(const Piece *p, const char *buf, ssize_t n) {
+    size_t whole = utf8_whole(buf, (size_t)n);
+    bool is_last = p->output.has_ended && p->offset + (uint64_t)n >= p->output.summary.total_bytes;
+
+    return whole > 0 && !is_last ? (ssize_t)whole : n;
+}
+
 /* The number of bytes that were read. */
 static ssize_t read_piece(Piece *p, char **ret_text) {
     _cleanup_free_ char *buf = malloc(p->size + 1);
@@ -59,6 +69,7 @@ static ssize_t read_piece(Piece *p, char **ret_text) {
     n = job_output_read_at(&p->output, p->offset, buf, p->size, &p->offset);
     if (n < 0)
         return n;
+    n = keep_whole(p, buf, n);
     r = utf8_replace_invalid(buf, (size_t)n, ret_text);
     return r < 0 ? r : n;
 }

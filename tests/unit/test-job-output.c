@@ -266,10 +266,47 @@ static void test_disk_usage(Fixture *f, gconstpointer unused) {
     g_assert_cmpuint(job_output_disk_usage(f->dir_fd), >=, empty + MAX_DEFAULT);
 }
 
+/* Whatever the limit and the length: what is left out is whole characters, and is counted. */
+static void test_characters(Fixture *f, gconstpointer unused) {
+    static const char *const characters[] = {"x", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(characters); i++)
+        for (size_t shift = 0; shift < 4; shift++)
+            for (uint64_t limit = 96; limit < 112; limit++) {
+                g_autoptr(GString) stream = g_string_new("1234567" + 7 - shift);
+                _cleanup_free_ char *text = NULL;
+                guint64 left_out, total;
+                const char *gap, *rest;
+                ExitRecord r;
+                size_t size;
+
+                while (stream->len < 200)
+                    g_string_append(stream, characters[i]);
+                r = write_stream(f, JOB_OUTPUT_MIN, stream->len);
+                g_assert_cmpint(pwrite(f->fd, stream->str, stream->len, 0), ==,
+                                (ssize_t)stream->len);
+                read_all(f, &r, limit, &text, &size);
+                g_assert_true(g_utf8_validate(text, (gssize)size, NULL));
+                gap = strstr(text, "\n[... ");
+                g_assert_nonnull(gap);
+                rest = strstr(gap, " ...]\n") + strlen(" ...]\n");
+                g_assert_cmpint(sscanf(gap, "\n[... %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT,
+                                       &left_out, &total),
+                                ==, 2);
+                g_assert_cmpuint(total, ==, stream->len);
+                g_assert_cmpuint((size_t)(gap - text) + left_out + strlen(rest), ==, total);
+                g_assert_cmpuint((size_t)(gap - text), >, limit / 2 - 4);
+                g_assert_cmpuint(strlen(rest), >, limit / 2 - 4);
+                g_assert_cmpint(memcmp(text, stream->str, (size_t)(gap - text)), ==, 0);
+                g_assert_true(g_str_has_suffix(stream->str, rest));
+            }
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, f) g_test_add("/job-output/" name, Fixture, NULL, set_up, f, tear_down)
     ADD("sizes", test_sizes);
+    ADD("characters", test_characters);
     ADD("pieces", test_pieces);
     ADD("without-record", test_without_record);
     ADD("running", test_running);
