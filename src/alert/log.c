@@ -14,6 +14,7 @@
 #include "alert/log.h"
 
 #include "basic/bounds.h"
+#include "basic/utf8.h"
 #include "proto/text.h"
 
 #define BEGIN "** Alert "
@@ -259,7 +260,7 @@ int alert_log_take(const char *buf, size_t size, bool in_line, bool is_last, siz
         *ret_size = 0;
         return 0;
     }
-    taken = next ? (size_t)(next - buf) : MIN(size, ALERT_TEXT_MAX);
+    taken = next ? (size_t)(next - buf) : utf8_whole(buf, MIN(size, ALERT_TEXT_MAX));
     r = parse_alert(buf, buf + taken, ret);
     if (r < 0)
         logged_alert_done(ret);

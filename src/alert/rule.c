@@ -297,7 +297,7 @@ static const char *complete(Draft *d) {
 static void tell_broken(const Reader *r, const Draft *d, const char *why) {
     char text[ERROR_MESSAGE_MAX];
 
-    (void)snprintf(text, sizeof(text), "[%s] is no rule: %s", d->rule->name, why);
+    (void)utf8_format(text, sizeof(text), "[%s] is no rule: %s", d->rule->name, why);
     r->problem(d->file, text, r->userdata);
 }
 
@@ -367,14 +367,14 @@ void alert_rule_format(const AlertRule *rule, double value, char *buf, size_t si
     size_t i = 0;
 
     if (streq(unit, "share"))
-        (void)snprintf(buf, size, "%.1f %%", value * 100);
+        (void)utf8_format(buf, size, "%.1f %%", value * 100);
     else if (streq(unit, "percent"))
-        (void)snprintf(buf, size, "%.1f %%", value);
+        (void)utf8_format(buf, size, "%.1f %%", value);
     else if (strncmp(unit, "bytes", strlen("bytes")) == 0) {
         for (; fabs(value) >= 1024 && i + 2 < sizeof(prefixes); i++)
             value /= 1024;
-        (void)snprintf(buf, size, "%.1f %c%s", value, prefixes[i], unit + strlen("bytes"));
+        (void)utf8_format(buf, size, "%.1f %c%s", value, prefixes[i], unit + strlen("bytes"));
     } else
-        (void)snprintf(buf, size, "%.7g%s%s", value, streq(unit, "1") ? "" : " ",
-                       streq(unit, "1") ? "" : unit);
+        (void)utf8_format(buf, size, "%.7g%s%s", value, streq(unit, "1") ? "" : " ",
+                          streq(unit, "1") ? "" : unit);
 }

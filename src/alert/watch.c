@@ -171,7 +171,7 @@ static void judge(Guard *g, Watched *v, double value) {
                                 g->names, &v->state, before);
     else if (change == ALERT_CLEARED) {
         alert_rule_format(g->rule, value, text, sizeof(text));
-        (void)snprintf(why, sizeof(why), "%s is %s", g->rule->field->key, text);
+        (void)utf8_format(why, sizeof(why), "%s is %s", g->rule->field->key, text);
         r = clear_watched(g, v, before, g->trigger ? "the pressure is gone" : why);
     }
     if (r < 0)

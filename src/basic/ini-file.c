@@ -10,6 +10,7 @@
 
 #include "basic/bounds.h"
 #include "basic/file-util.h"
+#include "basic/utf8.h"
 
 #define SECTION_NAME_MAX 49 /* of inih, which ends a name at the first ] */
 
@@ -27,7 +28,7 @@ typedef struct Reader {
 static void report(const Reader *r, const char *section, const char *name) {
     char text[256];
 
-    (void)snprintf(text, sizeof(text), "the value of %s in [%s] cannot be used", name, section);
+    (void)utf8_format(text, sizeof(text), "the value of %s in [%s] cannot be used", name, section);
     r->callbacks->on_problem(r->file, text, r->userdata);
 }
 
@@ -37,8 +38,8 @@ static void tell_lost(const Reader *r, const char *line, size_t size) {
 
     while (n < size && strchr(" \t", line[n]))
         n++;
-    (void)snprintf(name, sizeof(name), "%.*s", (int)MIN(strcspn(line + n, " \t\n=:"), size - n),
-                   line + n);
+    (void)utf8_format(name, sizeof(name), "%.*s", (int)MIN(strcspn(line + n, " \t\n=:"), size - n),
+                      line + n);
     if (r->callbacks->on_lost)
         r->callbacks->on_lost(r->file, name, r->userdata);
 }
@@ -91,7 +92,7 @@ static void begin_section(Reader *r, const char *line) {
     if (!r->callbacks->on_section || r->error < 0)
         return;
     if (line[size] == ']' && size <= SECTION_NAME_MAX) {
-        (void)snprintf(name, sizeof(name), "%.*s", (int)size - 1, line + 1);
+        (void)utf8_format(name, sizeof(name), "%.*s", (int)size - 1, line + 1);
         k = r->callbacks->on_section(r->file, name, r->userdata);
     }
     if (k == -EINVAL) {

@@ -307,7 +307,7 @@ static int method_list_users(sd_bus_message *m, void *userdata, sd_bus_error *er
 
 /* Of a long text the beginning. The caller frees. */
 static char *cut(const char *text, size_t size) {
-    return strndup(strempty(text), utf8_cut(strempty(text), strnlen(strempty(text), size)));
+    return strndup(strempty(text), (size_t)utf8_short(text, size));
 }
 
 static int append_alert(const StoredAlert *row, void *userdata) {
@@ -363,10 +363,11 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return r;
     r = agent_cancel(o->agent, guid);
     if (r == -ENOENT)
-        return sd_bus_error_setf(error, ERROR_NO_SUCH_REQUEST, "There is no request %.256s", guid);
+        return sd_bus_error_setf(error, ERROR_NO_SUCH_REQUEST, "There is no request %.*s",
+                                 UTF8_SHORT(guid, 256));
     if (r == -EALREADY)
-        return sd_bus_error_setf(error, ERROR_NOT_AT_WORK, "The request %.256s is not at work",
-                                 guid);
+        return sd_bus_error_setf(error, ERROR_NOT_AT_WORK, "The request %.*s is not at work",
+                                 UTF8_SHORT(guid, 256));
     return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
 

@@ -148,8 +148,8 @@ static int method_get_samples(sd_bus_message *m, void *userdata, sd_bus_error *e
         return r;
     s = find(o, name);
     if (!s)
-        return sd_bus_error_setf(error, ERROR_NO_SUCH_STATISTIC, "There is no statistic %.256s",
-                                 name);
+        return sd_bus_error_setf(error, ERROR_NO_SUCH_STATISTIC, "There is no statistic %.*s",
+                                 UTF8_SHORT(name, STAT_NAME_MAX));
     r = sd_bus_message_new_method_return(m, &reply);
     if (r >= 0)
         r = append_stat(reply, s, MIN(limit, HEALTH_SAMPLES_LISTED_MAX));

@@ -8,13 +8,14 @@
 
 #include "basic/bounds.h"
 #include "basic/file-util.h"
+#include "basic/utf8.h"
 
 static int refuse(char error[static OPTIONS_ERROR_SIZE], const char *format, ...) _printf_(2, 3);
 static int refuse(char error[static OPTIONS_ERROR_SIZE], const char *format, ...) {
     va_list ap;
 
     va_start(ap, format);
-    (void)vsnprintf(error, OPTIONS_ERROR_SIZE, format, ap);
+    (void)utf8_format_list(error, OPTIONS_ERROR_SIZE, format, ap);
     va_end(ap);
     return -EINVAL;
 }

@@ -7,6 +7,7 @@
 
 #include "basic/bounds.h"
 #include "basic/log.h"
+#include "basic/utf8.h"
 #include "proto/message.h"
 
 #define LINE_SIZE 1024
@@ -125,7 +126,7 @@ void console_log(Console *c, int level, const char *format, ...) {
     if (!console_takes(c, level))
         return;
     va_start(ap, format);
-    (void)vsnprintf(text, sizeof(text), format, ap);
+    (void)utf8_format_list(text, sizeof(text), format, ap);
     va_end(ap);
     send_line(c, level, text);
 }

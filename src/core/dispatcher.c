@@ -63,8 +63,8 @@ static const char *check_payload(struct json_object *payload, char *buf, size_t 
         return "The arguments are not an object";
     if (command_find(command))
         return NULL;
-    (void)snprintf(buf, size, "The command %.*s is not known to this agent",
-                   (int)utf8_cut(command, strnlen(command, COMMAND_NAME_MAX)), command);
+    (void)utf8_format(buf, size, "The command %.*s is not known to this agent",
+                      UTF8_SHORT(command, COMMAND_NAME_MAX));
     return buf;
 }
 
@@ -183,8 +183,9 @@ static void on_other(Dispatcher *d, const Message *m, RequestEvent event) {
         request_flow_fire(q, event);
         return;
     }
-    (void)snprintf(text, sizeof(text), "%.256s is an unknown ID", m->request_id);
-    console_log(d->console, LOG_ERR, "There is no job with request_id %.256s.", m->request_id);
+    (void)utf8_format(text, sizeof(text), "%.*s is an unknown ID", UTF8_SHORT(m->request_id, 256));
+    console_log(d->console, LOG_ERR, "There is no job with request_id %.*s.",
+                UTF8_SHORT(m->request_id, 256));
     request_flow_nack(d->flow, m->request_id, text);
 }
 

@@ -22,6 +22,7 @@
 #include "basic/log.h"
 #include "basic/memfd-util.h"
 #include "basic/sha256.h"
+#include "basic/utf8.h"
 #include "core/executor.h"
 #include "core/script-source.h"
 
@@ -74,7 +75,7 @@ static void fail(Fetch *f, const char *problem) {
 static void fail_download(Fetch *f, const char *why) {
     char text[ERROR_MESSAGE_MAX];
 
-    (void)snprintf(text, sizeof(text), "The download failed: %s", why);
+    (void)utf8_format(text, sizeof(text), "The download failed: %s", why);
     fail(f, text);
 }
 
@@ -108,7 +109,7 @@ static void fail_cut_off(Fetch *f) {
     char unit[FETCH_UNIT_SIZE], text[FETCH_UNIT_SIZE + sizeof(" was cut off")];
 
     guid_to_fetch_unit_name(f->guid, unit);
-    (void)snprintf(text, sizeof(text), "%s was cut off", unit);
+    (void)utf8_format(text, sizeof(text), "%s was cut off", unit);
     fail_download(f, text);
 }
 

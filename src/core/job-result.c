@@ -132,9 +132,9 @@ static int explain_end(const ExitRecord *record, bool cancelled, char *note, siz
         return JOB_RETURN_TIMEOUT;
     }
     if (record->kind == EXIT_KIND_KILLED) {
-        (void)snprintf(note, size, "The job was %s by signal %d (%s).\n",
-                       cancelled ? "cancelled, and ended" : "ended", record->status,
-                       strempty(sigabbrev_np(record->status)));
+        (void)utf8_format(note, size, "The job was %s by signal %d (%s).\n",
+                          cancelled ? "cancelled, and ended" : "ended", record->status,
+                          strempty(sigabbrev_np(record->status)));
         return -record->status;
     }
     if (cancelled)
@@ -159,8 +159,8 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
         (void)snprintf(note, sizeof(note), "The job was cancelled before it started.\n");
     } else if (record->kind == EXIT_KIND_START_FAILED) {
         return_code = record->status == ENOENT ? 127 : 126;
-        (void)snprintf(note, sizeof(note), "The job could not be started: %s\n",
-                       strerror(record->status));
+        (void)utf8_format(note, sizeof(note), "The job could not be started: %s\n",
+                          strerror(record->status));
     } else
         return_code = explain_end(record, cancelled, note, sizeof(note));
     used = strlen(note);
@@ -194,11 +194,11 @@ int job_reply_from_unit(int dir_fd, const UnitStatus *status, const ExitRecord *
         what = "The time of the job was up, and it was ended";
     }
     if (record)
-        (void)snprintf(claim, sizeof(claim),
-                       " Its exit record, which says '%s %d', is not believed.",
-                       exit_kind_to_string(record->kind), record->status);
-    (void)snprintf(note, sizeof(note), "%s: systemd reports '%s'.%s\n", what, status->result,
-                   claim);
+        (void)utf8_format(claim, sizeof(claim),
+                          " Its exit record, which says '%s %d', is not believed.",
+                          exit_kind_to_string(record->kind), record->status);
+    (void)utf8_format(note, sizeof(note), "%s: systemd reports '%s'.%s\n", what, status->result,
+                      claim);
     return build(dir_fd, return_code != 0 ? return_code : 1, NULL, note, ret);
 }
 

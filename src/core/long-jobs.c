@@ -11,6 +11,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/utf8.h"
 #include "core/command-list.h"
 #include "core/job-description.h"
 #include "proto/message.h"
@@ -180,8 +181,8 @@ static void on_unknown_argument(Request *q, const char *name, void *userdata) {
     LongJobs *l = userdata;
 
     console_log(l->console, LOG_WARNING,
-                "The command %s with request_id %s ignores the unknown parameter %.64s.",
-                q->command, q->guid, name);
+                "The command %s with request_id %s ignores the unknown parameter %.*s.", q->command,
+                q->guid, UTF8_SHORT(name, COMMAND_FILE_NAME_MAX));
 }
 
 static int load_payload(const Request *q, char **ret, void *userdata) {

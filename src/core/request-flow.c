@@ -16,6 +16,7 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/ratelimit.h"
+#include "basic/utf8.h"
 #include "core/batch.h"
 #include "core/identity.h"
 #include "core/job-description.h"
@@ -285,8 +286,8 @@ static void undo(const BatchEntry *e, int error, void *userdata) {
     else if (!q->is_stored && q->n_pending == 0 &&
              (e->event == REQUEST_EVENT_ACCEPT || e->event == REQUEST_EVENT_REJECT)) {
         /* a passing reason: the same GUID may be sent again */
-        (void)snprintf(text, sizeof(text), "The agent cannot store the request: %s",
-                       strerror(-error));
+        (void)utf8_format(text, sizeof(text), "The agent cannot store the request: %s",
+                          strerror(-error));
         sender_nack(f->sender, q->guid, text);
         request_table_remove(f->requests, q);
     }
@@ -319,11 +320,11 @@ static void on_unknown_argument(Request *q, const char *name, void *userdata) {
         return;
     if (missed > 0)
         log_warning("%u unknown arguments are not listed here", missed);
-    (void)log_struct(LOG_WARNING, 0, FIELDS(q), "%s: the argument '%.64s' is not known and ignored",
-                     q->command, name);
+    (void)log_struct(LOG_WARNING, 0, FIELDS(q), "%s: the argument '%.*s' is not known and ignored",
+                     q->command, UTF8_SHORT(name, COMMAND_FILE_NAME_MAX));
     console_log(f->console, LOG_WARNING,
-                "The command %s with request_id %s ignores the unknown parameter %.64s.",
-                q->command, q->guid, name);
+                "The command %s with request_id %s ignores the unknown parameter %.*s.", q->command,
+                q->guid, UTF8_SHORT(name, COMMAND_FILE_NAME_MAX));
 }
 
 int request_flow_add(RequestFlow *f, Request **q) {

@@ -20,15 +20,14 @@ static int refuse(struct json_object **ret_reply, const char *format, ...) {
     va_list ap;
 
     va_start(ap, format);
-    (void)vsnprintf(text, sizeof(text), format, ap);
+    (void)utf8_format_list(text, sizeof(text), format, ap);
     va_end(ap);
     return reply_new_error(text, ret_reply);
 }
 
 /* A name is repeated no further than it could be one. */
 static int refuse_unknown(const char *name, struct json_object **ret_reply) {
-    return refuse(ret_reply, "There is no statistic '%.*s'",
-                  (int)utf8_cut(name, MIN(strlen(name), STAT_NAME_MAX)), name);
+    return refuse(ret_reply, "There is no statistic '%.*s'", UTF8_SHORT(name, STAT_NAME_MAX));
 }
 
 /* 1: *ret is good; 0: *ret_reply says why not. */
@@ -47,7 +46,7 @@ static int read_definition(const ArgumentValue *values, StatDefinition *ret,
     };
     if (!ret->type)
         return refuse(ret_reply, "The statistic type '%.*s' is not known",
-                      (int)utf8_cut(type, MIN(strlen(type), COMMAND_NAME_MAX)), type);
+                      UTF8_SHORT(type, COMMAND_NAME_MAX));
     if (name->size == 0 || name->size > STAT_NAME_MAX)
         return refuse(ret_reply, "The argument 'statName' must have 1 to %zu bytes", STAT_NAME_MAX);
     if (hold < 1 || hold > STAT_HOLD_MAX)
@@ -168,7 +167,8 @@ static int on_stored(const StoredStat *row, void *userdata) {
     if (r == -ENOMEM)
         return r;
     if (r < 0)
-        (void)log_warning_errno(r, "The statistic '%.64s' cannot be gone on with: %m", row->name);
+        (void)log_warning_errno(r, "The statistic '%.*s' cannot be gone on with: %m",
+                                UTF8_SHORT(row->name, 64));
     return 0;
 }
 

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "basic/utf8.h"
+
 #define SYSTEMD "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 
@@ -54,7 +56,7 @@ static int read_property(sd_bus_message *m, const char *name, UnitStatus *status
     } else if (streq(name, "Result")) {
         r = sd_bus_message_read(m, "v", "s", &text);
         if (r >= 0)
-            (void)snprintf(status->result, sizeof(status->result), "%s", text);
+            (void)utf8_format(status->result, sizeof(status->result), "%s", text);
     } else if (streq(name, "ExecMainCode"))
         r = sd_bus_message_read(m, "v", "i", &status->main_code);
     else if (streq(name, "ExecMainStatus"))

@@ -44,13 +44,12 @@ static void set_status(Uplink *u, const char *format, ...) {
     va_list ap;
 
     va_start(ap, format);
-    (void)vsnprintf(text, sizeof(text), format, ap);
+    (void)utf8_format_list(text, sizeof(text), format, ap);
     va_end(ap);
     flatten(text);
     u->status[0] = 0;
     if (utf8_replace_invalid(text, strlen(text), &valid) >= 0)
-        (void)snprintf(u->status, sizeof(u->status), "%.*s",
-                       (int)utf8_cut(valid, strnlen(valid, sizeof(u->status) - 1)), valid);
+        (void)utf8_format(u->status, sizeof(u->status), "%s", valid);
     (void)sd_notifyf(false, "STATUS=%s", u->status);
     u->callbacks.on_status(u->userdata);
 }

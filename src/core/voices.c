@@ -329,15 +329,15 @@ int voices_progress(Voices *v, const char *unit, unsigned percent, const char *t
         return -ENOENT;
     x->progress.is_known = true;
     x->progress.percent = percent;
-    (void)snprintf(x->progress.text, sizeof(x->progress.text), "%.*s",
-                   (int)utf8_cut(text, strnlen(text, sizeof(x->progress.text) - 1)), text);
+    (void)utf8_format(x->progress.text, sizeof(x->progress.text), "%s", text);
     if (v->on_progress)
         v->on_progress(v->observer);
     if (!is_progress_due(x, now))
         return 0;
     x->progress_told_usec = now;
     x->progress_told = percent;
-    (void)snprintf(line, sizeof(line), "%u %%%s%s", percent, *text ? ": " : "", x->progress.text);
+    (void)utf8_format(line, sizeof(line), "%u %%%s%s", percent, *text ? ": " : "",
+                      x->progress.text);
     say(x, LOG_INFO, line);
     return 0;
 }

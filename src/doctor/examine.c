@@ -13,6 +13,7 @@
 #include "basic/fd-util.h"
 #include "basic/i18n.h"
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 #include "command/command-file.h"
 #include "core/cloud.h"
 #include "core/command-list.h"
@@ -131,14 +132,14 @@ static void check_route(Examination *x, const char *addresses) {
         char address[64];
         int r;
 
-        (void)snprintf(address, sizeof(address), "%.*s", (int)size, addresses);
+        (void)utf8_format(address, sizeof(address), "%.*s", (int)size, addresses);
         addresses += size;
         addresses += strspn(addresses, ", ");
         r = find_source(address, source);
         found = found || r >= 0;
-        used +=
-            (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s %s", used > 0 ? ", " : "",
-                             address, r < 0 ? "-" : _("from"), r < 0 ? strerror(-r) : source);
+        used += (size_t)utf8_format(text + used, sizeof(text) - used, "%s%s %s %s",
+                                    used > 0 ? ", " : "", address, r < 0 ? "-" : _("from"),
+                                    r < 0 ? strerror(-r) : source);
     }
     report_add(x->report, CHECK_ROUTE, found ? FINDING_OK : FINDING_FAILED, "%s%s", text,
                found ? "" : _("; check the network (ip route)"));

@@ -7,6 +7,7 @@
 
 #include "basic/i18n.h"
 #include "basic/terminal.h"
+#include "basic/utf8.h"
 
 #define TEXT_SIZE 1024
 #define NAME_WIDTH 14
@@ -72,7 +73,7 @@ void report_add(Report *r, Check check, Finding finding, const char *format, ...
     va_list ap;
 
     va_start(ap, format);
-    (void)vsnprintf(text, sizeof(text), format, ap);
+    (void)utf8_format_list(text, sizeof(text), format, ap);
     va_end(ap);
     r->done[check] = true;
     if (finding == FINDING_FAILED)

@@ -41,9 +41,9 @@ static int check_order(JobRequest *q, const PolicyOrder *order, sd_bus_error *er
 
     if (policy_allows(q->policy, order, &rule))
         return 0;
-    (void)snprintf(why, sizeof(why), "the policy of this machine forbids %s%s%s (%s in %s)",
-                   is_part ? order->command : "it", is_part ? ", which is a part of " : "",
-                   is_part ? q->command.name : "", rule, POLICY_FILE);
+    (void)utf8_format(why, sizeof(why), "the policy of this machine forbids %s%s%s (%s in %s)",
+                      is_part ? order->command : "it", is_part ? ", which is a part of " : "",
+                      is_part ? q->command.name : "", rule, POLICY_FILE);
     return refuse(q, error, why);
 }
 
@@ -56,8 +56,8 @@ static int check_included(JobRequest *q, const char *name, sd_bus_error *error) 
 
     r = registry_find(name, &c, &problem);
     if (r == -ENOENT || r == -EINVAL) {
-        (void)snprintf(why, sizeof(why), "%s, which is a part of %s, cannot be used: %s", name,
-                       q->command.name, problem ?: "there is no such command");
+        (void)utf8_format(why, sizeof(why), "%s, which is a part of %s, cannot be used: %s", name,
+                          q->command.name, problem ?: "there is no such command");
         return refuse(q, error, why);
     }
     if (r < 0)
@@ -87,10 +87,10 @@ static int check_policy(JobRequest *q, sd_bus_error *error) {
 
     r = policy_load(POLICY_FILE, POLICY_DIRECTORY, &q->policy, &problem);
     if (r == -EINVAL) {
-        (void)snprintf(why, sizeof(why),
-                       "the policy of this machine cannot be used, so it allows "
-                       "nothing: %s",
-                       problem);
+        (void)utf8_format(why, sizeof(why),
+                          "the policy of this machine cannot be used, so it allows "
+                          "nothing: %s",
+                          problem);
         return refuse(q, error, why);
     }
     if (r >= 0)
@@ -139,8 +139,8 @@ static int open_script(JobRequest *q, sd_bus_error *error) {
     r = script_open(script_directories, f->worker ? WORKER_PROGRAM : f->script, NULL, &q->own_fd,
                     &problem);
     if (r == -ENOENT || r == -EINVAL) {
-        (void)snprintf(why, sizeof(why), "the script of %s cannot be used: %s", f->name,
-                       problem ?: "there is none");
+        (void)utf8_format(why, sizeof(why), "the script of %s cannot be used: %s", f->name,
+                          problem ?: "there is none");
         return refuse(q, error, why);
     }
     if (r < 0)
@@ -224,9 +224,10 @@ static int check_user(const JobRequest *q, sd_bus_error *error) {
         return r;
     if (r >= 0 && uid != 0)
         return 0;
-    (void)snprintf(why, sizeof(why), "the user %s, as whom %s runs, %s", q->user, q->command.name,
-                   r == -ENOENT ? "is not in /etc/passwd"
-                                : "is root by another name: its file says user = root for that");
+    (void)utf8_format(why, sizeof(why), "the user %s, as whom %s runs, %s", q->user,
+                      q->command.name,
+                      r == -ENOENT ? "is not in /etc/passwd"
+                                   : "is root by another name: its file says user = root for that");
     return refuse(q, error, why);
 }
 
@@ -254,8 +255,8 @@ static int find_command(JobRequest *q, sd_bus_error *error) {
         return r;
     }
     q->command.name = q->command_name;
-    (void)snprintf(why, sizeof(why), "the definition of %.64s cannot be used: %s", q->command_name,
-                   problem);
+    (void)utf8_format(why, sizeof(why), "the definition of %.*s cannot be used: %s",
+                      UTF8_SHORT(q->command_name, COMMAND_FILE_NAME_MAX), problem);
     return refuse(q, error, why);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "basic/bounds.h"
+#include "basic/utf8.h"
 #include "executor/append.h"
 
 #define FETCH_PROGRAM PKGLIBDIR "/dcm-fetch"
@@ -95,7 +96,7 @@ static int append_reach(sd_bus_message *m, bool network) {
 static int append_texts(sd_bus_message *m, const FetchRequest *q) {
     char text[sizeof("dcm-agent: download for ") + GUID_SIZE_MAX + COMMAND_NAME_MAX];
 
-    (void)snprintf(text, sizeof(text), "dcm-agent: download for %s %s", q->command, q->guid);
+    (void)utf8_format(text, sizeof(text), "dcm-agent: download for %s %s", q->command, q->guid);
     TRY(sd_bus_message_append(m, "(sv)", "Description", "s", text));
     /* at shutdown the agent ends first: it does not take the end of the download for a failure */
     TRY(sd_bus_message_append(m, "(sv)", "Before", "as", 1, "dcm-agent.service"));

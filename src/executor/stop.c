@@ -22,6 +22,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/utf8.h"
 #include "executor/errors.h"
 #include "executor/job-dir.h"
 #include "executor/kept.h"
@@ -275,7 +276,7 @@ void stop_release(Manager *m, const char *unit) {
 
     if (stop_operation_new(m, NULL, NULL, NULL, &o) < 0)
         return;
-    (void)snprintf(o->unit, sizeof(o->unit), "%s", unit);
+    (void)utf8_format(o->unit, sizeof(o->unit), "%s", unit);
     o->release = true;
     o->keep = open_job_of_unit(m, unit, &d) >= 0 && job_dir_keeps(&d);
     o->grace_usec = RELEASE_GRACE_USEC;

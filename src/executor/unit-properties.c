@@ -16,6 +16,7 @@
 #include "basic/fd-util.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/utf8.h"
 #include "executor/append.h"
 #include "executor/sandbox-properties.h"
 #include "system/platform.h"
@@ -51,7 +52,8 @@ static const char *const environment[] = {
 static int append_strings(sd_bus_message *m, const JobRequest *q) {
     char description[sizeof("dcm-agent: ") + GUID_SIZE_MAX + 64];
 
-    (void)snprintf(description, sizeof(description), "dcm-agent: %s %s", q->command.name, q->guid);
+    (void)utf8_format(description, sizeof(description), "dcm-agent: %s %s", q->command.name,
+                      q->guid);
     TRY(sd_bus_message_append(m, "(sv)", "Description", "s", description));
     TRY(sd_bus_message_append(m, "(sv)", "User", "s", q->user));
     for (size_t i = 0; i < ELEMENTSOF(string_properties); i++)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "basic/fd-util.h"
+#include "basic/utf8.h"
 
 #define PATIENCE_BYTES 100 /* per second: whoever sends less sends nothing */
 #define LOOK_MSEC 1000
@@ -184,8 +185,8 @@ static void describe_peer(CURL *easy, const char *url, char *ret, size_t size) {
         (void)curl_url_get(u, CURLUPART_HOST, &host, 0);
         (void)curl_url_get(u, CURLUPART_PORT, &port, 0);
     }
-    (void)snprintf(ret, size, "%.256s%s%s", isempty(host) ? "The source" : host, port ? ":" : "",
-                   strempty(port));
+    (void)utf8_format(ret, size, "%.*s%s%s", UTF8_SHORT(isempty(host) ? "The source" : host, 256),
+                      port ? ":" : "", strempty(port));
     curl_free(host);
     curl_free(port);
     curl_url_cleanup(u);

@@ -9,6 +9,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/fetch-order.h"
+#include "basic/utf8.h"
 #include "fetch/file-source.h"
 #include "fetch/http-source.h"
 
@@ -53,7 +54,7 @@ int main(int argc, char **argv) {
     }
     (void)signal(SIGPIPE, SIG_IGN);
     r = fetch(&problem);
-    (void)snprintf(line, sizeof(line), "%s\n", problem.text);
+    (void)utf8_format(line, sizeof(line), "%s\n", problem.text);
     if (write_full(STDERR_FILENO, line, strlen(line)) < 0)
         return EXIT_FAILURE;
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -8,6 +8,7 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
+#include "basic/utf8.h"
 #include "health/table.h"
 
 #define READINGS_PER_LOOK 60u
@@ -45,7 +46,7 @@ static void read_label(int fd, const char *path, char *ret, size_t size) {
     if (read_file_at(fd, path, LABEL_MAX, &text, NULL) < 0)
         return;
     text[strcspn(text, "\n")] = 0;
-    (void)snprintf(ret, size, "%s", text);
+    (void)utf8_format(ret, size, "%s", text);
 }
 
 static bool has_name(const SensorTable *t, const char *name) {
@@ -59,11 +60,11 @@ static bool has_name(const SensorTable *t, const char *name) {
 static void set_name(const SensorTable *t, const char *name, const char *label, Sensor *s) {
     char text[SENSOR_NAME_SIZE];
 
-    (void)snprintf(text, sizeof(text), "%s%s%s", name, *label ? " " : "", label);
+    (void)utf8_format(text, sizeof(text), "%s%s%s", name, *label ? " " : "", label);
     (void)snprintf(s->name, sizeof(s->name), "%s", text);
     for (unsigned i = 2; has_name(t, s->name); i++)
         (void)snprintf(s->name, sizeof(s->name), "%.*s #%u",
-                       (int)(SENSOR_NAME_SIZE - sizeof(" #4294967295")), text, i);
+                       UTF8_SHORT(text, SENSOR_NAME_SIZE - sizeof(" #4294967295")), i);
 }
 
 static int add(SensorTable *t, const char *name, const char *label, const char *path) {

@@ -4,6 +4,7 @@
 
 #include "basic/i18n.h"
 #include "basic/terminal.h"
+#include "basic/utf8.h"
 #include "manager/cli.h"
 #include "manager/client.h"
 #include "manager/table.h"
@@ -57,17 +58,17 @@ static void join(struct json_object *list, char *ret, size_t size) {
     for (size_t i = 0; json_object_is_type(list, json_type_array) &&
                        i < json_object_array_length(list) && used < size;
          i++)
-        used += (size_t)snprintf(ret + used, size - used, "%s%s", used > 0 ? " " : "",
-                                 json_object_get_string(json_object_array_get_idx(list, i)));
+        used += (size_t)utf8_format(ret + used, size - used, "%s%s", used > 0 ? " " : "",
+                                    json_object_get_string(json_object_array_get_idx(list, i)));
 }
 
 static void add_agent(Table *t, struct json_object *agent) {
     char since[TIME_SIZE], platform[160], addresses[512] = "";
 
     time_of(agent, "since", since);
-    (void)snprintf(platform, sizeof(platform), "%s %s",
-                   strempty(json_get_string(agent, "platform")),
-                   strempty(json_get_string(agent, "platform_version")));
+    (void)utf8_format(platform, sizeof(platform), "%s %s",
+                      strempty(json_get_string(agent, "platform")),
+                      strempty(json_get_string(agent, "platform_version")));
     join(json_get(agent, "ipv4"), addresses, sizeof(addresses));
     join(json_get(agent, "ipv6"), addresses, sizeof(addresses));
     (void)table_add(t,

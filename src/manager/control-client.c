@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "basic/fd-util.h"
+#include "basic/utf8.h"
 #include "manager/limits.h"
 
 #define CHUNK ((size_t)64 * 1024)
@@ -83,7 +84,7 @@ void control_client_fail(ControlClient *c, const char *error, const char *format
     va_list ap;
 
     va_start(ap, format);
-    (void)vsnprintf(text, sizeof(text), format, ap);
+    (void)utf8_format_list(text, sizeof(text), format, ap);
     va_end(ap);
     if (!o || json_add_bool(o, "ok", false) < 0 || json_add_string(o, "error", error) < 0 ||
         json_add_string(o, "message", text) < 0)

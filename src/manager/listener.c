@@ -14,6 +14,7 @@
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 
 #define ACCEPTS_PER_WAKEUP 64 /* other sources want their turn */
 #define BACKLOG 4096
@@ -195,8 +196,8 @@ static void describe(const struct sockaddr_storage *address, socklen_t size, cha
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         (void)snprintf(buf, buf_size, "unknown");
     else
-        (void)snprintf(buf, buf_size, address->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
-                       port);
+        (void)utf8_format(buf, buf_size, address->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
+                          port);
 }
 
 void listener_describe(const Listener *l, char *buf, size_t buf_size) {

@@ -6,6 +6,7 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 #include "manager/auth.h"
 #include "manager/limits.h"
 #include "manager/manager-peers.h"
@@ -24,8 +25,8 @@ static int generate_id(char *agent, char *server, size_t size) {
         return -EIO;
     for (size_t i = 0; i < sizeof(bytes); i++)
         text[i] = letters[bytes[i] & 31];
-    (void)snprintf(agent, size, "agent-%s", text);
-    (void)snprintf(server, size, "server-%s", text);
+    (void)utf8_format(agent, size, "agent-%s", text);
+    (void)utf8_format(server, size, "server-%s", text);
     return 0;
 }
 

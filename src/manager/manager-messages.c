@@ -215,8 +215,8 @@ static void take_status(Peer *p, const Message *m) {
     report(p, m, r);
     if (r < 0)
         return;
-    (void)snprintf(line, sizeof(line), "Status of request %s: %.64s", m->request_id,
-                   state ?: "unknown");
+    (void)utf8_format(line, sizeof(line), "Status of request %s: %.*s", m->request_id,
+                      UTF8_SHORT(state ?: "unknown", 64));
     keep_line(p, "INFO", line);
     if (p->manager->observer.on_status)
         p->manager->observer.on_status(m->request_id, m->json, p->manager->userdata);

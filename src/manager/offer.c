@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "basic/utf8.h"
 #include "manager/limits.h"
 #include "proto/message.h"
 #include "proto/peer-text.h"
@@ -38,7 +39,7 @@ static const char *explain(const char *key, const char *fault) {
 
     if (!fault)
         return NULL;
-    (void)snprintf(text, sizeof(text), "the handshake's %s %s", key, fault);
+    (void)utf8_format(text, sizeof(text), "the handshake's %s %s", key, fault);
     return text;
 }
 
@@ -192,7 +193,7 @@ static bool proves_nothing(const char *address) {
     struct in_addr ipv4;
     char text[INET6_ADDRSTRLEN];
 
-    (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(address, "%"), address);
+    (void)utf8_format(text, sizeof(text), "%.*s", (int)strcspn(address, "%"), address);
     if (inet_pton(AF_INET, text, &ipv4) == 1)
         return is_common_ipv4(ntohl(ipv4.s_addr));
     if (inet_pton(AF_INET6, text, &ipv6) != 1)

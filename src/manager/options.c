@@ -10,6 +10,7 @@
 #include "basic/i18n.h"
 #include "basic/macro.h"
 #include "basic/terminal.h"
+#include "basic/utf8.h"
 #include "manager/limits.h"
 
 #define SECONDS_MAX (30.0 * 24 * 3600)
@@ -126,8 +127,8 @@ static void print_options(unsigned mask, bool exact) {
 
         if (exact ? options[i].verbs != mask : !(options[i].verbs & mask))
             continue;
-        (void)snprintf(text, sizeof(text), "--%s%s%s", options[i].name,
-                       options[i].argument ? " " : "", strempty(options[i].argument));
+        (void)utf8_format(text, sizeof(text), "--%s%s%s", options[i].name,
+                          options[i].argument ? " " : "", strempty(options[i].argument));
         printf("  %-26s %s\n", text, _(options[i].help));
     }
 }
@@ -137,7 +138,7 @@ static void print_help(void) {
     for (size_t i = 0; i < _VERB_MAX; i++) {
         char text[64];
 
-        (void)snprintf(text, sizeof(text), "%s %s", verbs[i].name, verbs[i].operands);
+        (void)utf8_format(text, sizeof(text), "%s %s", verbs[i].name, verbs[i].operands);
         printf("  %-26s %s\n", text, _(verbs[i].help));
     }
     printf("\n%s\n", _("Options:"));

@@ -13,6 +13,7 @@
 #include "basic/fd-util.h"
 #include "basic/log-sink.h"
 #include "basic/log.h"
+#include "basic/utf8.h"
 #include "manager/control.h"
 #include "manager/limits.h"
 #include "manager/listener.h"
@@ -108,12 +109,12 @@ static void find_file(const char *option, const char *name, char *ret, size_t si
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
 
     if (option) {
-        (void)snprintf(ret, size, "%s", option);
+        (void)utf8_format(ret, size, "%s", option);
         return;
     }
-    (void)snprintf(ret, size, "%s/%s", directory ?: MANAGER_CONFDIR, name);
+    (void)utf8_format(ret, size, "%s/%s", directory ?: MANAGER_CONFDIR, name);
     if (access(ret, F_OK) < 0)
-        (void)snprintf(ret, size, "%s/%s", MANAGER_CONFDIR, name);
+        (void)utf8_format(ret, size, "%s/%s", MANAGER_CONFDIR, name);
 }
 
 static int check_files(Server *s) {

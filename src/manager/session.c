@@ -21,6 +21,7 @@
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 #include "manager/limits.h"
 #include "manager/listener.h"
 #include "net/stream.h"
@@ -150,12 +151,12 @@ static void describe_end(Session *s, int error, char *buf, size_t size) {
     uint16_t code = stream_close_code(s->stream);
 
     if (error == -ECONNABORTED)
-        (void)snprintf(buf, size, "TLS: %s",
-                       gnutls_strerror(transport_tls_error(stream_get_transport(s->stream))));
+        (void)utf8_format(buf, size, "TLS: %s",
+                          gnutls_strerror(transport_tls_error(stream_get_transport(s->stream))));
     else if (error == -EPROTO)
         (void)snprintf(buf, size, "the peer broke the protocol");
     else if (error < 0)
-        (void)snprintf(buf, size, "%s", strerror(-error));
+        (void)utf8_format(buf, size, "%s", strerror(-error));
     else if (code > 0)
         (void)snprintf(buf, size, "closed by the agent, code %u", code);
     else
@@ -178,19 +179,19 @@ static void on_secured(void *userdata) {
 static void refuse_head(Session *s, int status) {
     char head[256];
 
-    (void)snprintf(head, sizeof(head),
-                   "HTTP/1.1 %d %s\r\n"
-                   "%s"
-                   "Connection: close\r\n"
-                   "Content-Length: 0\r\n"
-                   "\r\n",
-                   status,
-                   status == 405   ? "Method Not Allowed"
-                   : status == 426 ? "Upgrade Required"
-                                   : "Bad Request",
-                   status == 426   ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                   : status == 405 ? "Allow: GET\r\n"
-                                   : "");
+    (void)utf8_format(head, sizeof(head),
+                      "HTTP/1.1 %d %s\r\n"
+                      "%s"
+                      "Connection: close\r\n"
+                      "Content-Length: 0\r\n"
+                      "\r\n",
+                      status,
+                      status == 405   ? "Method Not Allowed"
+                      : status == 426 ? "Upgrade Required"
+                                      : "Bad Request",
+                      status == 426   ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                      : status == 405 ? "Allow: GET\r\n"
+                                      : "");
     (void)stream_send_head(s->stream, head);
 }
 

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "basic/utf8.h"
+
 struct TlsServer {
     unsigned references;
     gnutls_certificate_credentials_t credentials;
@@ -23,8 +25,8 @@ int tls_server_new(const char *cert, const char *key, TlsServer **ret, char *err
         return -ENOMEM;
     r = gnutls_certificate_set_x509_key_file(t->credentials, cert, key, GNUTLS_X509_FMT_PEM);
     if (r < 0) {
-        (void)snprintf(error, error_size, "certificate %s with key %s cannot be used: %s", cert,
-                       key, gnutls_strerror(r));
+        (void)utf8_format(error, error_size, "certificate %s with key %s cannot be used: %s", cert,
+                          key, gnutls_strerror(r));
         return -EINVAL;
     }
     *ret = TAKE_PTR(t);

@@ -16,6 +16,7 @@
 
 #include "basic/bounds.h"
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 #include "net/dialer.h"
 #include "net/stream.h"
 #include "proto/backoff.h"
@@ -163,9 +164,9 @@ static void fail(Connection *c, ConnectionFault fault, bool by_peer, const char 
     int prefix;
     va_list ap;
 
-    prefix = snprintf(text, sizeof(text), "%s: ", faults[fault]);
+    prefix = utf8_format(text, sizeof(text), "%s: ", faults[fault]);
     va_start(ap, format);
-    (void)vsnprintf(text + prefix, sizeof(text) - (size_t)prefix, format, ap);
+    (void)utf8_format_list(text + prefix, sizeof(text) - (size_t)prefix, format, ap);
     va_end(ap);
 
     drop_attempt(c);
@@ -216,7 +217,7 @@ static ConnectionFault fault_of(DialerFault fault) {
 static void give_up_late(Connection *c) {
     ConnectionFault fault = states[c->state].fault;
 
-    (void)snprintf(c->error, sizeof(c->error), "%s", strempty(states[c->state].late));
+    (void)utf8_format(c->error, sizeof(c->error), "%s", strempty(states[c->state].late));
     if (!states[c->state].late)
         fault = fault_of(dialer_explain_late(c->dialer, c->error, sizeof(c->error)));
     fail(c, fault, false, "%s", c->error);
@@ -270,7 +271,7 @@ static void take_answer(Connection *c, const char *text, size_t size) {
         error = "the manager asked for a pause (503)";
     }
     if (error)
-        (void)snprintf(c->error, sizeof(c->error), "%s", error);
+        (void)utf8_format(c->error, sizeof(c->error), "%s", error);
     else
         (void)snprintf(c->error, sizeof(c->error),
                        "the manager refused with code %d; look at its log", answer.return_code);
@@ -321,7 +322,7 @@ static int on_head(const char *head, size_t size, void *userdata) {
     r = http_upgrade_response_check(head, size, c->key, &response);
     if (r < 0) {
         c->forced_usec = response.retry_after_usec;
-        (void)snprintf(c->error, sizeof(c->error), "%s", response.error);
+        (void)utf8_format(c->error, sizeof(c->error), "%s", response.error);
         return r;
     }
     progress(c, "101");
@@ -344,7 +345,7 @@ static ConnectionFault explain_closed(Connection *c, int error) {
     switch (error) {
     case -ECONNABORTED: /* TLS's, or the kernel's */
         if (!transport_get_session(stream_get_transport(c->stream))) {
-            (void)snprintf(c->error, sizeof(c->error), "%s", strerror(-error));
+            (void)utf8_format(c->error, sizeof(c->error), "%s", strerror(-error));
             return fault;
         }
         tls_client_explain(c->tls, stream_get_transport(c->stream), c->error, sizeof(c->error));
@@ -361,25 +362,25 @@ static ConnectionFault explain_closed(Connection *c, int error) {
                        "what was sent is not acknowledged; check the network, and the manager");
         return fault;
     case -ECONNRESET:
-        (void)snprintf(c->error, sizeof(c->error), "the connection was reset while %s",
-                       states[c->state].name);
+        (void)utf8_format(c->error, sizeof(c->error), "the connection was reset while %s",
+                          states[c->state].name);
         return fault;
     case 0:
         break;
     default:
-        (void)snprintf(c->error, sizeof(c->error), "%s", strerror(-error));
+        (void)utf8_format(c->error, sizeof(c->error), "%s", strerror(-error));
         return fault;
     }
     if (code > 0)
         (void)snprintf(c->error, sizeof(c->error), "the manager closed the connection (code %u)",
                        code);
     else
-        (void)snprintf(c->error, sizeof(c->error), "the manager closed the connection while %s%s",
-                       states[c->state].name,
-                       c->state == CONNECTION_UPGRADING
-                           ? "; check agentmanager_url, and whether it is ws:// or wss://"
-                       : c->state == CONNECTION_HANDSHAKING ? "; look at its log"
-                                                            : "");
+        (void)utf8_format(c->error, sizeof(c->error),
+                          "the manager closed the connection while %s%s", states[c->state].name,
+                          c->state == CONNECTION_UPGRADING
+                              ? "; check agentmanager_url, and whether it is ws:// or wss://"
+                          : c->state == CONNECTION_HANDSHAKING ? "; look at its log"
+                                                               : "");
     return fault;
 }
 
@@ -401,7 +402,7 @@ static void on_dialed(Transport *dialed, const char *peer, void *userdata) {
     _cleanup_(transport_freep) Transport *transport = dialed;
     int r = 0;
 
-    (void)snprintf(c->peer, sizeof(c->peer), "%s", peer);
+    (void)utf8_format(c->peer, sizeof(c->peer), "%s", peer);
     progress(c, peer);
     if (c->options.url.tls && transport_get_session(transport))
         r = transport_new_inside(TAKE_PTR(transport), &transport);

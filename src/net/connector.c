@@ -10,6 +10,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 #include "net/address.h"
 
 #define DELAY_USEC (250 * USEC_PER_MSEC)
@@ -85,8 +86,8 @@ static void note_error(Connector *c, const struct addrinfo *address, int error) 
         c->n_unreachable++;
     c->n_errors++;
     address_format(address->ai_addr, peer);
-    (void)snprintf(c->error + used, sizeof(c->error) - used, "%s%s: %s", used > 0 ? ", " : "", peer,
-                   error == ETIMEDOUT ? "no answer" : strerror(error));
+    (void)utf8_format(c->error + used, sizeof(c->error) - used, "%s%s: %s", used > 0 ? ", " : "",
+                      peer, error == ETIMEDOUT ? "no answer" : strerror(error));
 }
 
 static const char *remedy(const Connector *c) {
@@ -100,7 +101,8 @@ static const char *remedy(const Connector *c) {
 static void fail(Connector *c) {
     char text[ERROR_SIZE + 80];
 
-    (void)snprintf(text, sizeof(text), "%s%s%s", c->error, c->n_errors > 0 ? "; " : "", remedy(c));
+    (void)utf8_format(text, sizeof(text), "%s%s%s", c->error, c->n_errors > 0 ? "; " : "",
+                      remedy(c));
     c->callbacks.on_failed(text, c->n_errors > 0 && c->n_unreachable == c->n_errors, c->userdata);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "basic/fd-util.h"
+#include "basic/utf8.h"
 #include "net/address.h"
 #include "net/connector.h"
 #include "net/resolver.h"
@@ -59,11 +60,12 @@ static void fail(Dialer *d, DialerFault fault, uint64_t retry_after_usec, const 
     va_list ap;
 
     if (has_proxy(d)) {
-        prefix = snprintf(text, sizeof(text), "%.256s: ", d->options.proxy->label);
+        prefix =
+            utf8_format(text, sizeof(text), "%.*s: ", UTF8_SHORT(d->options.proxy->label, 256));
         fault = DIALER_PROXY;
     }
     va_start(ap, format);
-    (void)vsnprintf(text + prefix, sizeof(text) - (size_t)prefix, format, ap);
+    (void)utf8_format_list(text + prefix, sizeof(text) - (size_t)prefix, format, ap);
     va_end(ap);
     d->callbacks.on_failed(fault, text, retry_after_usec, d->userdata);
 }
@@ -98,7 +100,7 @@ static void on_connected(int fd, const char *peer, void *userdata) {
     Transport *t;
     int r;
 
-    (void)snprintf(d->peer, sizeof(d->peer), "%s", peer);
+    (void)utf8_format(d->peer, sizeof(d->peer), "%s", peer);
     d->connector = connector_free(d->connector);
     if (has_proxy(d)) {
         begin_tunnel(d, fd);
@@ -137,7 +139,7 @@ static void format_list(const struct addrinfo *list, char *ret, size_t size) {
 
         address_format(list->ai_addr, address);
         *strchr(address, ' ') = 0; /* without the port */
-        used += (size_t)snprintf(ret + used, size - used, "%s%s", used > 0 ? ", " : "", address);
+        used += (size_t)utf8_format(ret + used, size - used, "%s%s", used > 0 ? ", " : "", address);
     }
 }
 
@@ -194,7 +196,7 @@ DialerFault dialer_explain_late(const Dialer *d, char *error, size_t size) {
         [DIALER_PROXYING] = {DIALER_PROXY, "it does not answer; is it an HTTP proxy?"},
     };
 
-    (void)snprintf(error, size, "%s%s%s", has_proxy(d) ? d->options.proxy->label : "",
-                   has_proxy(d) ? ": " : "", late[d->step].text);
+    (void)utf8_format(error, size, "%s%s%s", has_proxy(d) ? d->options.proxy->label : "",
+                      has_proxy(d) ? ": " : "", late[d->step].text);
     return has_proxy(d) ? DIALER_PROXY : late[d->step].fault;
 }

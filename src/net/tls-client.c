@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 #include "net/tls-verify.h"
 
 #define ERROR_SIZE 512
@@ -80,16 +81,17 @@ static int load_trust(const TlsClient *c, gnutls_certificate_credentials_t crede
         n = gnutls_certificate_set_x509_system_trust(credentials);
         if (n > 0)
             return 0;
-        (void)snprintf(error, error_size,
-                       "the system has no trusted certificates; install ca-certificates or set %s",
-                       tls_options_ca_key(c->options));
+        (void)utf8_format(
+            error, error_size,
+            "the system has no trusted certificates; install ca-certificates or set %s",
+            tls_options_ca_key(c->options));
         return -ENOENT;
     }
     n = gnutls_certificate_set_x509_trust_file(credentials, o->ca_cert, GNUTLS_X509_FMT_PEM);
     if (n > 0)
         return 0;
-    (void)snprintf(error, error_size, "%s %s cannot be used: %s", tls_options_ca_key(c->options),
-                   o->ca_cert, n == 0 ? "it has no certificate" : file_error(o->ca_cert, n));
+    (void)utf8_format(error, error_size, "%s %s cannot be used: %s", tls_options_ca_key(c->options),
+                      o->ca_cert, n == 0 ? "it has no certificate" : file_error(o->ca_cert, n));
     return -EINVAL;
 }
 
@@ -105,7 +107,7 @@ static int load_own(const TlsOptions *o, gnutls_certificate_credentials_t creden
     if (r >= 0)
         return 0;
     /* a PKCS#11 URI may have the PIN in it */
-    (void)snprintf(
+    (void)utf8_format(
         error, error_size, "client_cert%s%s with client_key%s%s cannot be used: %s",
         strchr(o->client_cert, ':') ? "" : " ", strchr(o->client_cert, ':') ? "" : o->client_cert,
         strchr(key, ':') ? "" : " ", strchr(key, ':') ? "" : key,
@@ -165,7 +167,7 @@ int tls_client_start(TlsClient *c, Transport *t, char *error, size_t error_size)
     if (r >= 0)
         r = setup_session(c, session, credentials);
     if (r < 0) {
-        (void)snprintf(error, error_size, "TLS cannot be set up: %s", gnutls_strerror(r));
+        (void)utf8_format(error, error_size, "TLS cannot be set up: %s", gnutls_strerror(r));
         r = -EOPNOTSUPP;
         goto fail;
     }
@@ -219,8 +221,8 @@ static void explain_alert(const TlsClient *c, Transport *t, char *error, size_t 
     gnutls_alert_description_t alert = gnutls_alert_get(transport_get_session(t));
     const char *remedy = alert_remedy(c->options, alert);
 
-    (void)snprintf(error, size, "%s refused TLS (alert %d, %s)%s%s", c->host, alert,
-                   gnutls_alert_get_name(alert), remedy ? "; " : "", strempty(remedy));
+    (void)utf8_format(error, size, "%s refused TLS (alert %d, %s)%s%s", c->host, alert,
+                      gnutls_alert_get_name(alert), remedy ? "; " : "", strempty(remedy));
 }
 
 void tls_client_explain(const TlsClient *c, Transport *t, char *error, size_t size) {
@@ -229,7 +231,7 @@ void tls_client_explain(const TlsClient *c, Transport *t, char *error, size_t si
     switch (code) {
     case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
     case GNUTLS_E_CERTIFICATE_ERROR:
-        (void)snprintf(error, size, "%s", c->error);
+        (void)utf8_format(error, size, "%s", c->error);
         if (error[0])
             return;
         break;
@@ -240,33 +242,34 @@ void tls_client_explain(const TlsClient *c, Transport *t, char *error, size_t si
     case GNUTLS_E_UNEXPECTED_PACKET:
     case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
     case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
-        (void)snprintf(error, size, "%s does not speak TLS on this port; is it %s", c->host,
-                       c->options->is_proxy ? "an http:// proxy?" : "a ws:// URL?");
+        (void)utf8_format(error, size, "%s does not speak TLS on this port; is it %s", c->host,
+                          c->options->is_proxy ? "an http:// proxy?" : "a ws:// URL?");
         return;
     case GNUTLS_E_PREMATURE_TERMINATION:
-        (void)snprintf(error, size,
-                       "%s closed the connection during the TLS handshake; is it a TLS port?",
-                       c->host);
+        (void)utf8_format(error, size,
+                          "%s closed the connection during the TLS handshake; is it a TLS port?",
+                          c->host);
         return;
     case GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM:
     case GNUTLS_E_NO_CIPHER_SUITES:
     case GNUTLS_E_UNKNOWN_CIPHER_SUITE:
     case GNUTLS_E_DH_PRIME_UNACCEPTABLE:
     case GNUTLS_E_INSUFFICIENT_SECURITY:
-        (void)snprintf(error, size, "TLS with %s failed: %s; see the crypto policy of both sides",
-                       c->host, gnutls_strerror(code));
+        (void)utf8_format(error, size,
+                          "TLS with %s failed: %s; see the crypto policy of both sides", c->host,
+                          gnutls_strerror(code));
         return;
     }
-    (void)snprintf(error, size, "TLS with %s failed: %s", c->host, gnutls_strerror(code));
+    (void)utf8_format(error, size, "TLS with %s failed: %s", c->host, gnutls_strerror(code));
 }
 
 void tls_client_describe(const TlsClient *c, Transport *t, char *text, size_t size) {
     gnutls_session_t session = transport_get_session(t);
 
-    (void)snprintf(text, size, "%s, %s%s",
-                   strempty(gnutls_protocol_get_name(gnutls_protocol_get_version(session))),
-                   strempty(gnutls_cipher_get_name(gnutls_cipher_get(session))),
-                   gnutls_session_is_resumed(session) ? ", resumed" : "");
+    (void)utf8_format(text, size, "%s, %s%s",
+                      strempty(gnutls_protocol_get_name(gnutls_protocol_get_version(session))),
+                      strempty(gnutls_cipher_get_name(gnutls_cipher_get(session))),
+                      gnutls_session_is_resumed(session) ? ", resumed" : "");
 }
 
 uint64_t tls_client_not_after_usec(Transport *t) {

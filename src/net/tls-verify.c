@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "basic/utf8.h"
+
 #define NAME_SIZE 128
 #define CHAIN_MAX 16 /* GnuTLS verifies no longer one */
 
@@ -81,10 +83,10 @@ static const char *format_time(time_t t, char buf[static 32]) {
 /* Of whom: the manager's own certificate, or one above it. */
 static const char *whose(const Context *c, unsigned i, char buf[static NAME_SIZE + 64]) {
     if (i == 0)
-        (void)snprintf(buf, NAME_SIZE + 64, "the certificate of %s", c->host);
+        (void)utf8_format(buf, NAME_SIZE + 64, "the certificate of %s", c->host);
     else
-        (void)snprintf(buf, NAME_SIZE + 64, "the certificate of the authority '%s'",
-                       c->chain->subject[i]);
+        (void)utf8_format(buf, NAME_SIZE + 64, "the certificate of the authority '%s'",
+                          c->chain->subject[i]);
     return buf;
 }
 
@@ -98,21 +100,22 @@ static void explain_dates(const Context *c) {
         time_t end = gnutls_x509_crt_get_expiration_time(c->chain->certs[i]);
 
         if (now > end) {
-            (void)snprintf(c->error, c->size,
-                           "%s has expired (%s; this machine's clock says %s); renew it, or set "
-                           "the clock",
-                           whose(c, i, who), format_time(end, date), clock);
+            (void)utf8_format(c->error, c->size,
+                              "%s has expired (%s; this machine's clock says %s); renew it, or set "
+                              "the clock",
+                              whose(c, i, who), format_time(end, date), clock);
             return;
         }
         if (now < begin) {
-            (void)snprintf(c->error, c->size,
-                           "%s is not valid yet (but from %s; this machine's clock says %s); check "
-                           "the clock",
-                           whose(c, i, who), format_time(begin, date), clock);
+            (void)utf8_format(
+                c->error, c->size,
+                "%s is not valid yet (but from %s; this machine's clock says %s); check "
+                "the clock",
+                whose(c, i, who), format_time(begin, date), clock);
             return;
         }
     }
-    (void)snprintf(
+    (void)utf8_format(
         c->error, c->size,
         "the authority '%s' that is trusted here is outside of its dates, this machine's "
         "clock says %s; renew %s, or set the clock",
@@ -148,13 +151,13 @@ static void explain_owner(const Context *c) {
         if (get_alternative(c->chain->certs[0], i, name) < 0)
             break;
         if (name[0] && used + strlen(name) + 3 < sizeof(names))
-            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
-                                     used > 0 ? ", " : "", name);
+            used += (size_t)utf8_format(names + used, sizeof(names) - used, "%s%s",
+                                        used > 0 ? ", " : "", name);
     }
     for (char *p = names; *p; p++)
         if (*p < ' ' || *p > '~')
             *p = '?';
-    (void)snprintf(
+    (void)utf8_format(
         c->error, c->size, "the certificate of %s is for another host name%s%s%s; check %s",
         c->host, names[0] ? " (" : "", names, names[0] ? ")" : "", tls_options_url_key(c->options));
 }
@@ -163,15 +166,16 @@ static void explain_signer(const Context *c) {
     const Chain *chain = c->chain;
 
     if (chain->n == 1 && streq(chain->subject[0], chain->issuer))
-        (void)snprintf(c->error, c->size,
-                       "the certificate of %s is signed by itself and not trusted here; set %s",
-                       c->host, tls_options_ca_key(c->options));
+        (void)utf8_format(c->error, c->size,
+                          "the certificate of %s is signed by itself and not trusted here; set %s",
+                          c->host, tls_options_ca_key(c->options));
     else
-        (void)snprintf(c->error, c->size,
-                       "the certificate of %s is signed by an authority that is not trusted here; "
-                       "set %s, or have the server send its whole chain (the last one it sent was "
-                       "signed by '%s')",
-                       c->host, tls_options_ca_key(c->options), chain->issuer);
+        (void)utf8_format(
+            c->error, c->size,
+            "the certificate of %s is signed by an authority that is not trusted here; "
+            "set %s, or have the server send its whole chain (the last one it sent was "
+            "signed by '%s')",
+            c->host, tls_options_ca_key(c->options), chain->issuer);
 }
 
 static void explain(const Context *c, unsigned status) {
@@ -204,14 +208,16 @@ static void explain(const Context *c, unsigned status) {
     }
     for (size_t i = 0; i < ELEMENTSOF(reasons); i++)
         if (status & reasons[i].flag) {
-            (void)snprintf(c->error, c->size, "the certificate of %s %s", c->host, reasons[i].text);
+            (void)utf8_format(c->error, c->size, "the certificate of %s %s", c->host,
+                              reasons[i].text);
             return;
         }
     if (status & GNUTLS_CERT_UNEXPECTED_OWNER)
         explain_owner(c);
     else
-        (void)snprintf(c->error, c->size, "the certificate of %s cannot be verified (status 0x%x)",
-                       c->host, status);
+        (void)utf8_format(c->error, c->size,
+                          "the certificate of %s cannot be verified (status 0x%x)", c->host,
+                          status);
 }
 
 static int key_pin(gnutls_x509_crt_t cert, uint8_t ret[static PIN_SIZE]) {
@@ -239,14 +245,14 @@ static int verify_pin(const Context *c) {
     if (c->options->n_pins == 0)
         return 0;
     if (c->chain->n == 0 || key_pin(c->chain->certs[0], pin) < 0) {
-        (void)snprintf(c->error, c->size, "the key of %s cannot be read", c->host);
+        (void)utf8_format(c->error, c->size, "the key of %s cannot be read", c->host);
         return -EKEYREJECTED;
     }
     for (unsigned i = 0; i < c->options->n_pins; i++)
         if (memcmp(pin, c->options->pins[i], sizeof(pin)) == 0)
             return 0;
     (void)gnutls_base64_encode2(&in, &out);
-    (void)snprintf(
+    (void)utf8_format(
         c->error, c->size,
         "the key of %s is not a pinned one; if the manager's key was changed on purpose, "
         "set pin = %.*s",
@@ -270,8 +276,8 @@ int tls_verify(gnutls_session_t session, const TlsOptions *options, const char *
     if (!options->allow_unknown_certs) {
         r = gnutls_certificate_verify_peers(session, data, ELEMENTSOF(data), &status);
         if (r < 0) {
-            (void)snprintf(error, error_size, "the certificate of %s cannot be checked: %s", host,
-                           gnutls_strerror(r));
+            (void)utf8_format(error, error_size, "the certificate of %s cannot be checked: %s",
+                              host, gnutls_strerror(r));
             return -EKEYREJECTED;
         }
         if (status != 0) {

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "basic/fd-util.h"
+#include "basic/utf8.h"
 #include "proto/http-head.h"
 
 #define ERROR_SIZE 512
@@ -57,7 +58,7 @@ static void fail_errno(Tunnel *t, int error) {
         (void)snprintf(t->error, sizeof(t->error),
                        "the head of its answer is too long; is it an HTTP proxy?");
     else
-        (void)snprintf(t->error, sizeof(t->error), "%s", strerror(-error));
+        (void)utf8_format(t->error, sizeof(t->error), "%s", strerror(-error));
     fail(t, t->error, 0);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "basic/utf8.h"
 #include "proto/http-head.h"
 
 #define WEBSOCKET_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, section 1.3 */
@@ -38,7 +39,7 @@ int websocket_accept_for_key(const char *key, char ret[static WEBSOCKET_ACCEPT_S
     char text[WEBSOCKET_KEY_SIZE + sizeof(WEBSOCKET_GUID)];
     uint8_t digest[20];
 
-    (void)snprintf(text, sizeof(text), "%s%s", key, WEBSOCKET_GUID);
+    (void)utf8_format(text, sizeof(text), "%s%s", key, WEBSOCKET_GUID);
     if (gnutls_hash_fast(GNUTLS_DIG_SHA1, text, strlen(text), digest) < 0)
         return -EOPNOTSUPP;
     return base64(digest, sizeof(digest), ret, WEBSOCKET_ACCEPT_SIZE);
@@ -70,7 +71,7 @@ static int fail(HttpAnswer *ret, const char *text, HttpSlice quoted) {
     char quote[HTTP_QUOTED_MAX + 1];
 
     http_quote(quoted, quote, sizeof(quote));
-    (void)snprintf(ret->error, sizeof(ret->error), "%s%s", text, quote);
+    (void)utf8_format(ret->error, sizeof(ret->error), "%s%s", text, quote);
     return -EPROTO;
 }
 
@@ -99,8 +100,8 @@ static int refused(HttpAnswer *ret, HttpSlice head, HttpSlice answer) {
     if (ret->status == 429 || ret->status == 503)
         ret->retry_after_usec = http_retry_after_usec(head);
     http_quote(answer, quote, sizeof(quote));
-    (void)snprintf(ret->error, sizeof(ret->error), "the server answered %s; %s%s", quote, remedy,
-                   location);
+    (void)utf8_format(ret->error, sizeof(ret->error), "the server answered %s; %s%s", quote, remedy,
+                      location);
     return -EPROTO;
 }
 

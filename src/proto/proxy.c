@@ -296,6 +296,6 @@ int proxy_connect_answer_check(const char *data, size_t size, HttpAnswer *ret) {
     if (ret->status == 429 || ret->status == 503)
         ret->retry_after_usec = http_retry_after_usec(head);
     http_quote((HttpSlice){line.data + 9, line.size - 9}, quote, sizeof(quote));
-    (void)snprintf(ret->error, sizeof(ret->error), "it answered %s; %s", quote, remedy);
+    (void)utf8_format(ret->error, sizeof(ret->error), "it answered %s; %s", quote, remedy);
     return -EPROTO;
 }

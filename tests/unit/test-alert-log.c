@@ -335,6 +335,24 @@ static void test_forged_beginning(void) {
     }
 }
 
+/* It ends with a whole character, wherever the bound is in it. */
+static void test_too_long_characters(void) {
+    for (size_t shift = 0; shift < 4; shift++) {
+        g_autoptr(GString) text = g_string_new(SSHD);
+        _cleanup_(logged_alert_done) LoggedAlert a = {};
+        size_t size;
+
+        for (size_t i = 0; i < shift; i++)
+            g_string_append_c(text, 'x');
+        while (text->len < 2 * ALERT_TEXT_MAX)
+            g_string_append(text, "\xf0\x9f\x98\x80");
+        g_assert_cmpint(take(text->str, text->len, true, &size, &a), ==, 1);
+        g_assert_cmpuint(size, >, ALERT_TEXT_MAX - 4);
+        g_assert_true(g_str_has_suffix(a.message, "\xf0\x9f\x98\x80"));
+        g_assert_null(strstr(a.message, "\xef\xbf\xbd"));
+    }
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/alert-log/fields", test_fields);
@@ -349,5 +367,6 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/alert-log/power-loss", test_power_loss);
     g_test_add_func("/alert-log/power-loss-at-the-end", test_power_loss_at_the_end);
     g_test_add_func("/alert-log/forged-beginning", test_forged_beginning);
+    g_test_add_func("/alert-log/too-long-characters", test_too_long_characters);
     return g_test_run();
 }
