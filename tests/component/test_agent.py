@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
 import time
 import uuid
 
@@ -262,6 +263,23 @@ def test_bad_input_is_answered_and_the_connection_lives(agent, manager, text, re
     manager.request(g, "heartbeat")
     manager.wait_message("REPLY", g)
     assert len(manager.offers) == 1
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_what_is_repeated_is_cut_at_characters(agent, manager, shift):
+    """Names that are too long to be repeated whole, of characters of four bytes."""
+    connect(agent, manager)
+    long = "x" * shift + "\U0001f600" * 200
+    manager.send(type="CANCEL", request_id=long, message_id="m")
+    text = manager.wait_message("NACK", long)["error_message"]
+    assert "\ufffd" not in text and long.startswith(text.split()[0]) and len(text.split()[0]) > 60
+    g = guid()
+    manager.request(g, long)
+    text = manager.wait_message("NACK", g)["error_message"]
+    assert "\ufffd" not in text and "is not known to this agent" in text
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        agent.call("Cancel", "s", long)
+    assert "There is no request " + long[:60] in failed.value.stderr
 
 
 def test_null_arguments_and_absent_arguments(agent, manager):
