@@ -192,6 +192,14 @@ int storage_open(const char *path, Store **ret) {
         if (r >= 0)
             r = open_checked(&p, ret);
     }
+    if (r == -EPROTONOSUPPORT)
+        return log_struct(
+            LOG_ERR, r, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
+            "A newer version of dcm-agent made the database %s, which this one, " PROJECT_VERSION
+            ", does not understand and leaves as it is. Install that "
+            "version again. Or move the database away and start the agent: what it "
+            "had promised to the manager is then forgotten",
+            path);
     if (r < 0)
         return log_struct(LOG_ERR, r, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
                           "The store %s cannot be opened: %m", path);

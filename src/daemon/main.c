@@ -203,6 +203,8 @@ static int run(const AgentPaths *paths) {
     r = setup_loop(&d);
     if (r >= 0)
         r = agent_new(d.event, paths, &d.agent);
+    if (r == -EPROTONOSUPPORT)
+        return EXIT_NEWER_DATABASE;
     if (r >= 0)
         r = agent_start(d.agent);
     if (r >= 0)

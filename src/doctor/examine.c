@@ -178,6 +178,10 @@ static void report_handshake_not_tried(Examination *x) {
     else if (x->identity_error == -ENOENT)
         report_add(x->report, CHECK_HANDSHAKE, FINDING_SKIPPED, "%s",
                    _("the agent makes its token at its first start: systemctl start dcm-agent"));
+    else if (x->identity_error == -EPROTONOSUPPORT)
+        report_add(x->report, CHECK_HANDSHAKE, FINDING_FAILED,
+                   _("a newer version of dcm-agent made the database in %s; install that again"),
+                   x->options->state_directory);
     else
         report_add(x->report, CHECK_HANDSHAKE, FINDING_SKIPPED,
                    _("the identity in %s cannot be read: %s; try it as root"),

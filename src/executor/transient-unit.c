@@ -29,6 +29,29 @@ int transient_unit_start(sd_bus_message *m, sd_bus_message_handler_t callback, v
                                      UNIT_START_USEC_MAX);
 }
 
+/* Not about the unit: the call, or the answer, did not come through, or somebody on the way was
+ * short of something. sd_bus_error_get_errno() knows D-Bus' names, and "System.Error.EMFILE" and
+ * the like. */
+static bool is_about_the_moment(const sd_bus_error *e) {
+    switch (sd_bus_error_get_errno(e)) {
+    case ENOBUFS: /* LimitsExceeded: dbus-daemon's bound of pending replies, for instance */
+    case ENOMEM:
+    case EAGAIN:
+    case EINTR:
+    case EMFILE:
+    case ENFILE:
+    case ETIMEDOUT:    /* NoReply, Timeout */
+    case ECONNRESET:   /* Disconnected */
+    case ENOTCONN:     /* the same, here */
+    case EHOSTDOWN:    /* NoServer */
+    case EHOSTUNREACH: /* ServiceUnknown */
+    case ENXIO:        /* NameHasNoOwner: systemd is not on the bus again yet */
+        return true;
+    default:
+        return false;
+    }
+}
+
 const char *transient_unit_error(const sd_bus_error *e, const char *exists) {
     const struct {
         const char *name, *told;
@@ -37,14 +60,11 @@ const char *transient_unit_error(const sd_bus_error *e, const char *exists) {
         /* every start contradicts the stop jobs of a shutdown; after the boot it will not */
         {SYSTEMD_NAME ".TransactionIsDestructive", ERROR_SHUTTING_DOWN},
         {SYSTEMD_NAME ".ShuttingDown", ERROR_SHUTTING_DOWN},
-        {SD_BUS_ERROR_NO_REPLY, ERROR_UNKNOWN},
-        {SD_BUS_ERROR_TIMEOUT, ERROR_UNKNOWN},
-        {SD_BUS_ERROR_DISCONNECTED, ERROR_UNKNOWN},
         {"org.freedesktop.DBus.Error.TimedOut", ERROR_UNKNOWN},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(names); i++)
         if (sd_bus_error_has_name(e, names[i].name))
             return names[i].told;
-    return ERROR_START_FAILED;
+    return is_about_the_moment(e) ? ERROR_UNKNOWN : ERROR_START_FAILED;
 }

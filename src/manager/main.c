@@ -9,7 +9,9 @@
 #include "manager/serve.h"
 
 static int run_server(const Options *o) {
-    return serve(o) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    int r = serve(o);
+
+    return r == -EPROTONOSUPPORT ? EXIT_NEWER_DATABASE : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char *argv[]) {

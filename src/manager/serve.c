@@ -145,7 +145,12 @@ static int open_store(const Options *o, Store **ret) {
     if (r == -EUCLEAN)
         log_error("Database %s is damaged; move it away (agents then register anew)", path);
     else if (r == -EPROTONOSUPPORT)
-        log_error("Database %s was written by a newer version", path);
+        log_error(
+            "A newer version of dcm-manager made the database %s, which this one, " PROJECT_VERSION
+            ", does not understand and leaves as it is. Install that version "
+            "again. Or move the database away and start dcm-manager: agents then register "
+            "anew",
+            path);
     else if (r < 0)
         (void)log_error_errno(r, "Database %s cannot be opened: %m", path);
     return r;

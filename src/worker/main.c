@@ -18,6 +18,8 @@
 #define INTERFACE "org.dcmagent.Worker1"
 #define EXIT_USAGE 2
 
+#define RETRY_USEC USEC_PER_SEC
+
 typedef struct Call {
     sd_event *event;
     sd_bus *bus;
@@ -55,11 +57,27 @@ static bool put_reply(const char *reply) {
     return fflush(stdout) == 0;
 }
 
+static int call_run(Call *c);
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+    return call_run(userdata);
+}
+
+/* The daemon's own words: as many calls as it bears wait for their replies, and this one did not
+ * reach the worker. */
+static bool was_held_back(sd_bus_message *m, const sd_bus_error *e) {
+    return sd_bus_error_has_name(e, SD_BUS_ERROR_LIMITS_EXCEEDED) &&
+           streq_ptr(sd_bus_message_get_sender(m), "org.freedesktop.DBus");
+}
+
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
     const char *reply;
     Call *c = userdata;
 
+    if (was_held_back(m, e))
+        return sd_event_add_time_relative(c->event, NULL, CLOCK_MONOTONIC, RETRY_USEC, 0, on_retry,
+                                          c);
     if (e) {
         put_error(c, e);
         return sd_event_exit(c->event, EXIT_FAILURE);

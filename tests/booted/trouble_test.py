@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """In a booted machine: agent and manager, both ours, while something that they lean on fails."""
 
+import contextlib
 import os
 import pathlib
 import re
 import signal
 import socket
+import sqlite3
 
 import pytest
 
@@ -145,3 +147,47 @@ def test_attempts_wait_for_one_lookup(agent, silent_name_servers):
         CONF.write_text(former)
         run("systemctl", "reload", AGENT)
     run("dcm-manager", "wait-agent", agent, "--timeout", DEADLINE)
+
+
+# --- a database of a newer version --------------------------------------------------------------------
+
+
+def with_version(path, version):
+    """Sets it, and returns the one before."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        before = db.execute("PRAGMA user_version").fetchone()[0]
+        db.execute(f"PRAGMA user_version = {version}")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    owner = path.parent.stat()
+    for file in path.parent.glob(path.name + "*"):
+        os.chown(file, owner.st_uid, owner.st_gid)
+    return before
+
+
+@pytest.mark.parametrize("unit, path", [(AGENT, "/var/lib/dcm-agent/requests.db"),
+                                        (MANAGER, "/var/lib/dcm-manager/manager.db")])
+def test_database_of_a_newer_version(agent, script, unit, path):
+    """It is said once, with what to do; nothing starts the program again, and the file is as it was."""
+    path = pathlib.Path(path)
+    order(agent, script)
+    run("systemctl", "stop", "dcm-manager.socket", unit)
+    version = with_version(path, 9999)
+    content = path.read_bytes()
+    said = "A newer version of dcm-"
+    before = journal(unit).count(said)
+    if unit == MANAGER:
+        run("systemctl", "start", "dcm-manager.socket")  # the agent connects, and so starts it
+    else:
+        run("systemctl", "start", unit, check=False)
+    wait_for(lambda: show("ActiveState", unit) == "failed", "the end")
+    if unit == MANAGER:
+        wait_for(lambda: show("ActiveState", "dcm-manager.socket") == "inactive", "no more agents")
+    assert show("ExecMainStatus", unit) == "65" and show("NRestarts", unit) == "0"
+    assert path.read_bytes() == content
+    assert journal(unit).count(said) == before + 1
+    assert re.search(f"{said}.* {path}, .*Install that version again. Or move", journal(unit))
+
+    with_version(path, version)
+    run("systemctl", "start", MANAGER, AGENT)
+    run("dcm-manager", "wait-agent", agent, "--timeout", DEADLINE)
+    assert order(agent, script) == "one\n"

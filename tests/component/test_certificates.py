@@ -18,7 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 import certificates
-from harness import temporary_directory, wait_for
+from harness import BUILD, temporary_directory, wait_for
 from servers import Greeter, Haproxy, Nginx, OpensslServer, own_names
 from test_clock import YEAR, Clock
 from test_states import JOB
@@ -500,6 +500,28 @@ def test_session_is_resumed(agent, manager, pki, option):
             reconnect(manager)
             assert agent.property("TlsSession").endswith(", resumed")
         assert [int(r) for r in re.findall('resumed="(\\d)"', front.log())] == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("age, resumed", [(3500, True), (3601, False)])
+def test_session_is_resumed_within_an_hour(agent, manager, pki, age, resumed):
+    """A resumption does not check the certificate again: after an hour that is done."""
+    clock = agent.directory / "boot-clock"
+    clock.write_text("0")
+    with Haproxy(manager.port, pki.good) as front:
+        configure(agent, front.port, ca_cert=pki.root.path)
+        agent.start(LD_PRELOAD=str(BUILD / "tests/component/boot-clock.so"), BOOT_CLOCK=str(clock),
+                    ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+        manager.wait_offer()
+        manager.round_trip("first")
+        clock.write_text(str(age))
+        manager.close_all()
+
+        def again():  # the kernel's timers know nothing of that clock
+            agent.call("Reconnect")
+            return len(manager.offers) > 1
+
+        wait_for(again, "the next connection")
+        assert agent.property("TlsSession").endswith(", resumed") == resumed
 
 
 def test_session_is_resumed_by_nginx(agent, manager, pki):

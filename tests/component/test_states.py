@@ -9,12 +9,13 @@ import base64
 import hashlib
 import importlib.util
 import json
+import os
 import uuid
 
 import pytest
 from gi.repository import Gio, GLib
 
-from harness import ROOT, wait_for
+from harness import BUILD, ROOT, wait_for
 
 SCRIPT = b"#!/bin/sh\n"
 JOB = {"b64script": base64.b64encode(SCRIPT).decode(),
@@ -203,3 +204,29 @@ def test_finished_after_the_manager_gave_up(agent, manager, executor):
     assert ask_state(manager, first) == "REPLY_NACKED" and not manager.of_type("REPLY", first)
     send(manager, "REQUEST", first, "run_script")
     assert manager.wait_message("REPLY", first)["payload"] is None
+
+
+def test_guid_that_cannot_be_looked_up(agent, manager):
+    """Whether it was done before is not known: it is neither accepted nor forgotten."""
+    failing = agent.directory / "failing"
+    agent.configure(manager.url(), messaging={"retransmission_timeout": "3600"})
+    agent.start(LD_PRELOAD=str(BUILD / "tests/component/failing-select.so"),
+                FAILING_SELECT=str(failing),
+                ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+    manager.wait_offer()
+    done, new = str(uuid.uuid4()), str(uuid.uuid4())
+    send(manager, "REQUEST", done, "heartbeat")
+    reply = manager.wait_message("REPLY", done)
+    manager.ack(reply)
+    assert ask_state(manager, done) == "REPLY_ACKED"
+    failing.touch()
+    for guid in (done, new):
+        n = len(manager.received)
+        send(manager, "REQUEST", guid, "heartbeat")
+        assert "Input/output error" in manager.wait_message("NACK", guid)["error_message"]
+        assert not [m for m in sent_since(manager, n) if m["type"] in ("ACK", "REPLY")]
+    failing.unlink()
+    assert ask_state(manager, done) == "REPLY_ACKED"
+    send(manager, "REQUEST", new, "heartbeat")
+    manager.wait_message("REPLY", new)
+    assert len(manager.of_type("REPLY", done)) == 1 == len(manager.of_type("REPLY", new))

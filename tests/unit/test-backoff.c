@@ -102,10 +102,13 @@ static void test_short_connections(void) {
     for (unsigned round = 0; round < 2; round++) {
         for (size_t i = 0; i < ELEMENTSOF(waits); i++) {
             backoff_reset(&b);
+            g_assert_cmpint(backoff_is_flapping(&b), ==, i > 3);
             g_assert_cmpuint(backoff_next(&b, BACKOFF_SHORT, 0, UINT32_MAX), ==, waits[i]);
+            g_assert_cmpint(backoff_is_flapping(&b), ==, i >= 3);
         }
         backoff_reset(&b);
         g_assert_cmpuint(backoff_next(&b, BACKOFF_LOST, 0, UINT32_MAX), ==, 1000);
+        g_assert_false(backoff_is_flapping(&b));
         backoff_reset(&b);
     }
 }
