@@ -60,8 +60,8 @@ uint64_t job_output_get_end(const JobOutput *o);
 void job_output_gap(const JobOutput *o, uint64_t bytes, char ret[static JOB_OUTPUT_GAP_SIZE]);
 
 /* The whole stream if it has at most `limit` bytes, else the first and the last half of as many;
- * for what is left out or was not kept a line, between characters if it is UTF-8. The buffer has a NUL after its last byte, which is
- * not counted; the caller frees. */
+ * for what is left out or was not kept a line, between characters if it is UTF-8. The buffer has a
+ * NUL after its last byte, which is not counted; the caller frees. */
 int job_output_read(const JobOutput *o, uint64_t limit, char **ret, size_t *ret_size);
 
 /* Bytes on the disk that a job's output takes, the lines in `log` included. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logging with typed journal fields. To the journal when our standard error is connected to it,
- * else to standard error as text; no call waits (basic/log-sink.h). All field names and message ids are in basic/log-fields.h.
+ * else to standard error as text; no call waits (basic/log-sink.h). All field names and message ids
+ * are in basic/log-fields.h.
  *
  * Lower layers return errors and log at debug level only; whoever handles an error logs it. */
 #pragma once

@@ -19,8 +19,8 @@
 #define _pure_ __attribute__((pure))
 #define _unused_ __attribute__((unused))
 
-/* EX_DATAERR of sysexits.h: a newer version made the database. Another start changes nothing, so the
- * units have it in RestartPreventExitStatus=. */
+/* EX_DATAERR of sysexits.h: a newer version made the database. Another start changes nothing, so
+ * the units have it in RestartPreventExitStatus=. */
 #define EXIT_NEWER_DATABASE 65
 
 #define ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Name resolution off the loop's thread: getaddrinfo(3) in a thread that lives for one question, one
- * at a time for each name, RESOLVER_THREADS_MAX for all. */
+/* Name resolution off the loop's thread: getaddrinfo(3) in a thread that lives for one question,
+ * one at a time for each name, RESOLVER_THREADS_MAX for all. */
 #pragma once
 
 #include <netdb.h>
