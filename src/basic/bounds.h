@@ -12,6 +12,8 @@
 /* wire */
 #define MESSAGE_SIZE_MAX ((size_t)8 * 1024 * 1024) /* one WebSocket message, either direction */
 #define HANDSHAKE_SIZE_MAX ((size_t)256 * 1024)    /* the same before both sides are known */
+#define MESSAGE_EXCESS_MAX ((size_t)1 << 30) /* a larger one, where it is asked which one it is */
+#define RECEIVE_FREE ((size_t)16 * 1024)     /* of a message, that is no part of a budget for all */
 #define HTTP_HEAD_MAX ((size_t)64 * 1024)
 #define JSON_DEPTH_MAX 32
 #define PEER_TEXT_MAX ((size_t)512)         /* a text of the handshake, either direction */

@@ -31,6 +31,9 @@
 #define TAKEOVERS_USEC (60 * USEC_PER_SEC) /* ... before the next one is probed in any case */
 #define PROBE_USEC (3 * USEC_PER_SEC)      /* for an older connection to show that it lives */
 
+/* of messages that are coming in, all connections together; see ReceiveBudget */
+#define RECEIVE_SIZE_MAX ((size_t)256 * 1024 * 1024)
+
 /* requests */
 #define REQUESTS_OPEN_PER_AGENT_MAX REQUESTS_OPEN_MAX
 #define PAYLOAD_SIZE_MAX                                                                           \

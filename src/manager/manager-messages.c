@@ -142,10 +142,10 @@ static int encode_reply(struct json_object *payload, char **ret) {
     return payload ? json_encode(payload, ret, NULL) : free_and_strdup(ret, "null");
 }
 
-/* Stored before it is acknowledged; each repetition is acknowledged again. */
-static void take_reply(Peer *p, const Message *m) {
+/* Stored before it is acknowledged; each repetition is acknowledged again. `reply` is NULL where it
+ * could not be made. */
+static void store_reply(Peer *p, const Message *m, const char *reply) {
     _cleanup_(stored_request_done) StoredRequest request = {};
-    _cleanup_free_ char *reply = NULL;
     int r;
 
     r = get_own(p, m->request_id, &request);
@@ -155,12 +155,28 @@ static void take_reply(Peer *p, const Message *m) {
         return;
     }
     if (r >= 0)
-        r = encode_reply(json_get(m->json, "payload"), &reply);
-    if (r >= 0)
-        r = advance(p, m->request_id, &request, ORDER_EVENT_REPLY, reply, NULL);
+        r = reply ? advance(p, m->request_id, &request, ORDER_EVENT_REPLY, reply, NULL) : -ENOMEM;
     if (r >= 0)
         (void)send_plain(p, MESSAGE_ACK, m->message_id, m->request_id);
     report(p, m, r);
+}
+
+static void take_reply(Peer *p, const Message *m) {
+    _cleanup_free_ char *reply = NULL;
+
+    (void)encode_reply(json_get(m->json, "payload"), &reply);
+    store_reply(p, m, reply);
+}
+
+static void take_unreadable_reply(Peer *p, const Message *m, const char *why) {
+    _cleanup_json_ struct json_object *reply = NULL;
+    _cleanup_free_ char *error = NULL, *text = NULL;
+
+    if (asprintf(&error, "The agent's reply cannot be taken. %s", why) < 0)
+        error = NULL;
+    if (error && reply_new(1, "void", NULL, NULL, error, &reply) >= 0)
+        (void)json_encode(reply, &text, NULL);
+    store_reply(p, m, text);
 }
 
 /* The first one of a connection, too: however short they are, each agent's are trimmed. */
@@ -276,6 +292,40 @@ static void take_alert(Peer *p, const Message *m) {
     if (r >= 0)
         (void)send_plain(p, MESSAGE_ALERT_ACK, m->message_id, m->request_id);
     report(p, m, r);
+}
+
+static void take_unreadable_alert(Peer *p, const Message *m, const char *why) {
+    _cleanup_json_ struct json_object *alert = json_object_new_object();
+    _cleanup_free_ char *text = NULL, *json = NULL;
+    int r = -ENOMEM;
+
+    if (asprintf(&text, "The agent's alert cannot be taken. %s", why) < 0)
+        text = NULL;
+    if (alert && text)
+        r = json_add_string(alert, "type", "ALERT")
+                ?: json_add_string(alert, "request_id", m->request_id)
+                ?: json_add_bool(alert, "shortened", true)
+                ?: json_add_string(alert, "message", text);
+    if (r >= 0)
+        r = json_encode(alert, &json, NULL);
+    if (r >= 0)
+        r = store_add_alert(p->manager->store, p->agent, m->request_id, json);
+    if (r >= 0)
+        (void)send_plain(p, MESSAGE_ALERT_ACK, m->message_id, m->request_id);
+    report(p, m, r);
+}
+
+bool peer_take_unreadable(Peer *p, const Message *m, const char *why) {
+    if (!p->agent || (m->type != MESSAGE_REPLY && m->type != MESSAGE_ALERT))
+        return false;
+    (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(m->request_id), LOG_AGENT_ID(p->agent)),
+                     "%s of %s for %s cannot be taken. %s", message_type_to_string(m->type),
+                     p->agent, m->request_id, why);
+    if (m->type == MESSAGE_REPLY)
+        take_unreadable_reply(p, m, why);
+    else
+        take_unreadable_alert(p, m, why);
+    return true;
 }
 
 void peer_take_message(Peer *p, const Message *m) {

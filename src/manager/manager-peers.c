@@ -116,6 +116,10 @@ static void on_message(const Message *message, void *userdata) {
     peer_take_message(userdata, message);
 }
 
+static bool on_unreadable(const Message *message, const char *why, void *userdata) {
+    return peer_take_unreadable(userdata, message, why);
+}
+
 static void on_closing(const char *why, void *userdata) {
     Peer *p = userdata;
 
@@ -138,6 +142,7 @@ int peer_start(Peer *p, int fd) {
     static const SessionCallbacks callbacks = {
         .on_offer = on_offer,
         .on_message = on_message,
+        .on_unreadable = on_unreadable,
         .on_closing = on_closing,
         .on_ended = on_ended,
     };
@@ -205,6 +210,8 @@ int manager_new(sd_event *event, Store *store, const ManagerOptions *options, Ma
     m->event = event;
     m->store = store;
     m->options = *options;
+    m->budget.left = RECEIVE_SIZE_MAX;
+    m->options.session.budget = &m->budget;
     r = door_set_up(m);
     if (r < 0)
         return r;

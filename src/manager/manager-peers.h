@@ -77,6 +77,7 @@ struct Manager {
     void *by_address; /* of PeerAddress */
     sd_event_source *look;
     RateLimit dropped;
+    ReceiveBudget budget;
     bool is_stopping;
 };
 
@@ -104,4 +105,6 @@ void peer_stop_probe(Peer *p);
 
 /* manager-messages.c */
 void peer_take_message(Peer *p, const Message *m);
+/* What would be repeated for ever is answered with words in its place; false: it is no such one. */
+bool peer_take_unreadable(Peer *p, const Message *m, const char *why);
 int peer_start_delivery(Peer *p);

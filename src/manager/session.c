@@ -26,6 +26,7 @@
 #include "manager/listener.h"
 #include "net/stream.h"
 #include "proto/http-upgrade.h"
+#include "proto/message-skim.h"
 
 #define FORCE_BACKOFF_SEC 60
 
@@ -53,6 +54,8 @@ struct Session {
     int linger_fd;
     sd_event_source *linger_source;
     size_t linger_size;
+    MessageSkim *skim; /* of a message that is too large */
+    size_t skimmed;
     char peer[80];
 };
 
@@ -234,6 +237,52 @@ static void take_offer(Session *s, const char *text, size_t size) {
     }
 }
 
+/* What cannot be taken, and is repeated until it is answered, would end each connection that its
+ * agent makes. */
+static bool answer_unreadable(Session *s, MessageSkim *skim, const char *why) {
+    _cleanup_(message_done) Message m = {};
+    const char *error;
+
+    return message_skim_finish(skim, &m, &error) >= 0 &&
+           s->callbacks.on_unreadable(&m, why, s->userdata);
+}
+
+static void take_unreadable(Session *s, const char *text, size_t size, const char *why) {
+    _cleanup_(message_skim_freep) MessageSkim *skim = NULL;
+
+    if (message_skim_new(&skim) < 0) {
+        session_close(s, CLOSE_TRY_LATER, "out of memory");
+        return;
+    }
+    message_skim_feed(skim, text, size);
+    if (!answer_unreadable(s, skim, why))
+        session_close(s, CLOSE_BAD_DATA, why);
+}
+
+static uint16_t end_excess(Session *s) {
+    _cleanup_(message_skim_freep) MessageSkim *skim = TAKE_PTR(s->skim);
+    char why[64];
+
+    (void)snprintf(why, sizeof(why), "The message has more than %zu MiB: %zu bytes",
+                   MESSAGE_SIZE_MAX >> 20, s->skimmed);
+    s->skimmed = 0;
+    return answer_unreadable(s, skim, why) ? 0 : CLOSE_TOO_LARGE;
+}
+
+static uint16_t on_excess(const char *data, size_t size, bool is_last, void *userdata) {
+    Session *s = userdata;
+
+    if (s->state >= SESSION_CLOSING)
+        return 0;
+    if (s->state != SESSION_OPEN)
+        return CLOSE_TOO_LARGE;
+    if (!s->skim && message_skim_new(&s->skim) < 0)
+        return CLOSE_TRY_LATER;
+    message_skim_feed(s->skim, data, size);
+    s->skimmed += size;
+    return is_last ? end_excess(s) : 0;
+}
+
 static void take_message(Session *s, const char *text, size_t size) {
     _cleanup_(message_done) Message m = {};
     const char *error = NULL;
@@ -243,7 +292,7 @@ static void take_message(Session *s, const char *text, size_t size) {
     if (r >= 0)
         s->callbacks.on_message(&m, s->userdata);
     else if (!json_object_is_type(m.json, json_type_object))
-        session_close(s, CLOSE_BAD_DATA, error);
+        take_unreadable(s, text, size, error);
     else /* newer agents may say what we do not know */
         log_debug("%s: a message was ignored: %s", s->peer, error);
 }
@@ -276,6 +325,7 @@ static int start(Session *s, int fd) {
         .on_secured = on_secured,
         .on_head = on_head,
         .on_message = on_message,
+        .on_excess = on_excess,
         .on_closed = on_closed,
     };
     _cleanup_(transport_freep) Transport *transport = NULL;
@@ -291,7 +341,10 @@ static int start(Session *s, int fd) {
         if (r < 0)
             return r;
     }
-    return stream_new(s->event, TAKE_PTR(transport), false, &callbacks, s, &s->stream);
+    r = stream_new(s->event, TAKE_PTR(transport), false, &callbacks, s, &s->stream);
+    if (r >= 0)
+        stream_set_receive_budget(s->stream, s->options.budget);
+    return r;
 }
 
 int session_new(sd_event *event, int fd, TlsServer *tls, const SessionOptions *options,
@@ -323,6 +376,7 @@ Session *session_free(Session *s) {
     if (!s)
         return NULL;
     stream_free(s->stream);
+    message_skim_free(s->skim);
     sd_event_source_disable_unref(s->linger_source);
     safe_close(s->linger_fd);
     sd_event_source_disable_unref(s->timer);

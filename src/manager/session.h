@@ -8,12 +8,14 @@
 #include "manager/offer.h"
 #include "manager/tls-server.h"
 #include "proto/message.h"
+#include "proto/websocket-reader.h"
 
 #define CLOSE_GOING_AWAY 1001
 #define CLOSE_PROTOCOL 1002
 #define CLOSE_UNSUPPORTED 1003
 #define CLOSE_BAD_DATA 1007
 #define CLOSE_POLICY 1008
+#define CLOSE_TOO_LARGE 1009
 #define CLOSE_TRY_LATER 1013
 
 typedef struct Session Session;
@@ -21,6 +23,7 @@ typedef struct Session Session;
 typedef struct SessionOptions {
     uint64_t handshake_usec; /* from accept(2) to the offer */
     uint64_t ping_usec;      /* a ping each; silent for 2.5 of them is dead */
+    ReceiveBudget *budget;   /* of all sessions */
 } SessionOptions;
 
 /* on_ended() is the last call and the only one in which the owner may free a session that is on the
@@ -29,6 +32,8 @@ typedef struct SessionCallbacks {
     /* to be answered, now or later, by session_accept() or session_refuse() */
     void (*on_offer)(const Offer *offer, void *userdata);
     void (*on_message)(const Message *m, void *userdata);
+    /* one that cannot be taken, with its type and ids alone. false: the connection fails for it */
+    bool (*on_unreadable)(const Message *m, const char *why, void *userdata);
     /* nothing more comes in or goes out, although the peer may still be told so */
     void (*on_closing)(const char *why, void *userdata);
     void (*on_ended)(void *userdata);

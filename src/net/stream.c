@@ -326,9 +326,18 @@ static void on_message(const char *text, size_t size, bool is_text, void *userda
         s->callbacks.on_message(text, size, is_text, s->userdata);
 }
 
+static uint16_t on_excess(const char *data, size_t size, bool is_last, void *userdata) {
+    Stream *s = userdata;
+
+    return s->failed ? 0 : s->callbacks.on_excess(data, size, is_last, s->userdata);
+}
+
 int stream_new(sd_event *event, Transport *transport, bool client, const StreamCallbacks *callbacks,
                void *userdata, Stream **ret) {
-    static const WebSocketCallbacks frame_callbacks = {.on_message = on_message};
+    const WebSocketCallbacks frame_callbacks = {
+        .on_message = on_message,
+        .on_excess = callbacks->on_excess ? on_excess : NULL,
+    };
     _cleanup_(stream_freep) Stream *s = calloc(1, sizeof(*s));
     int r;
 
@@ -356,6 +365,10 @@ int stream_new(sd_event *event, Transport *transport, bool client, const StreamC
         return r;
     *ret = TAKE_PTR(s);
     return 0;
+}
+
+void stream_set_receive_budget(Stream *s, ReceiveBudget *budget) {
+    websocket_set_receive_budget(s->websocket, budget);
 }
 
 void stream_trust(Stream *s) {

@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "net/transport.h"
+#include "proto/websocket-reader.h"
 
 typedef struct Stream Stream;
 
@@ -16,6 +17,8 @@ typedef struct StreamCallbacks {
     /* the peer's whole HTTP head; 0: frames follow, negative errno: fail with that */
     int (*on_head)(const char *head, size_t size, void *userdata);
     void (*on_message)(const char *text, size_t size, bool is_text, void *userdata);
+    /* may be NULL; see proto/websocket-reader.h */
+    uint16_t (*on_excess)(const char *data, size_t size, bool is_last, void *userdata);
     /* `error`: 0 when the peer ended it, else negative errno; -ECONNABORTED is TLS's */
     void (*on_closed)(int error, void *userdata);
 } StreamCallbacks;
@@ -43,6 +46,9 @@ bool stream_is_congested(const Stream *s) _pure_;
 /* The peer is known: its messages may have MESSAGE_SIZE_MAX bytes from now on, and not only
  * HANDSHAKE_SIZE_MAX. */
 void stream_trust(Stream *s);
+
+/* See proto/websocket-reader.h. */
+void stream_set_receive_budget(Stream *s, ReceiveBudget *budget);
 
 /* Queues an HTTP head. -EBUSY: one is still being sent. */
 int stream_send_head(Stream *s, const char *head);

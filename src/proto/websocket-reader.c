@@ -8,6 +8,8 @@
 
 #include "basic/bounds.h"
 
+#define CODE_TRY_AGAIN_LATER 1013 /* registered since RFC 6455 */
+
 /* What may follow in the character that has begun (RFC 3629, section 4). */
 typedef struct Utf8 {
     uint8_t left; /* bytes to come */
@@ -17,6 +19,7 @@ typedef struct Utf8 {
 typedef struct Incoming {
     uint8_t opcode; /* 0: none */
     bool final;     /* the frame that is being received is the last one */
+    bool is_excess; /* it is handed on in pieces, and no data is kept */
     Utf8 utf8;
     char *data;
     size_t size, allocated;
@@ -28,7 +31,11 @@ struct WebSocketReader {
     void *userdata;
     bool masked;
     bool closed;
+    bool dropped; /* others needed the room */
     size_t message_max;
+    ReceiveBudget *budget; /* or NULL */
+    size_t charged;        /* to it; then it is in the budget's list */
+    WebSocketReader *previous, *next;
     const uint8_t *in; /* of the call in progress */
     size_t in_size;
     Incoming message, control; /* a control frame may come between the fragments of a message */
@@ -73,12 +80,62 @@ static void incoming_done(Incoming *i) {
     *i = (Incoming){};
 }
 
-static int incoming_reserve(Incoming *i, size_t more) {
-    size_t wanted = MAX(i->size + more, MIN(i->allocated * 2, MESSAGE_SIZE_MAX));
-    char *data;
+static void give_charge_back(WebSocketReader *r) {
+    if (r->charged == 0)
+        return;
+    r->budget->left += r->charged;
+    r->charged = 0;
+    *(r->previous ? &r->previous->next : &r->budget->first) = r->next;
+    *(r->next ? &r->next->previous : &r->budget->last) = r->previous;
+    r->previous = r->next = NULL;
+}
 
-    if (i->size + more <= i->allocated)
+static void message_done(WebSocketReader *r) {
+    incoming_done(&r->message);
+    give_charge_back(r);
+}
+
+static void add_charge(WebSocketReader *r, size_t size) {
+    if (r->charged == 0) {
+        r->previous = r->budget->last;
+        *(r->previous ? &r->previous->next : &r->budget->first) = r;
+        r->budget->last = r;
+    }
+    r->charged += size;
+    r->budget->left -= size;
+}
+
+/* For `size` bytes in all. */
+static int charge(WebSocketReader *r, size_t size) {
+    size_t more = size > RECEIVE_FREE + r->charged ? size - RECEIVE_FREE - r->charged : 0;
+
+    if (!r->budget || more == 0)
         return 0;
+    while (r->budget->left < more && r->budget->first) {
+        WebSocketReader *oldest = r->budget->first;
+
+        message_done(oldest);
+        oldest->dropped = true;
+    }
+    if (r->dropped || r->budget->left < more)
+        return CODE_TRY_AGAIN_LATER;
+    add_charge(r, more);
+    return 0;
+}
+
+/* As bytes come, and not as they are announced; no more than the message will need. */
+static int reserve(WebSocketReader *r, Incoming *i, size_t more) {
+    size_t least = i->size + more;
+    size_t most = i->final ? i->size + (size_t)r->frame_left : r->message_max;
+    size_t wanted = MAX(least, MIN(2 * i->allocated, most));
+    char *data;
+    int code;
+
+    if (least <= i->allocated)
+        return 0;
+    code = i == &r->message ? charge(r, wanted) : 0;
+    if (code != 0)
+        return code;
     data = realloc(i->data, wanted);
     if (!data)
         return -ENOMEM;
@@ -99,6 +156,26 @@ static ssize_t on_recv(uint8_t *buf, size_t size, int flags, void *userdata) {
     return (ssize_t)n;
 }
 
+/* What has come of the message is handed on, and then all the rest. */
+static int begin_excess(WebSocketReader *r) {
+    Incoming *i = &r->message, kept = *i;
+    int code;
+
+    if (!r->callbacks.on_excess)
+        return WSLAY_CODE_MESSAGE_TOO_BIG;
+    i->is_excess = true;
+    i->data = NULL;
+    i->allocated = 0;
+    give_charge_back(r);
+    code = r->callbacks.on_excess(kept.data, kept.size, false, r->userdata);
+    free(kept.data);
+    return code;
+}
+
+static bool is_too_large(const WebSocketReader *r, uint64_t more, size_t size_max) {
+    return r->message.size > size_max || more > size_max - r->message.size;
+}
+
 static int begin_frame(WebSocketReader *r, const struct wslay_frame_iocb *frame) {
     bool is_control = wslay_is_ctrl_frame(frame->opcode);
     Incoming *i = is_control ? &r->control : &r->message;
@@ -108,8 +185,8 @@ static int begin_frame(WebSocketReader *r, const struct wslay_frame_iocb *frame)
     /* only what has begun can go on, and only what has ended can begin */
     if ((frame->opcode == WSLAY_CONTINUATION_FRAME) != (i->opcode != 0))
         return WSLAY_CODE_PROTOCOL_ERROR;
-    if (!is_control && (++r->n_fragments > FRAGMENTS_MAX || i->size > r->message_max ||
-                        frame->payload_length > r->message_max - i->size))
+    if (!is_control && (++r->n_fragments > FRAGMENTS_MAX ||
+                        is_too_large(r, frame->payload_length, MESSAGE_EXCESS_MAX)))
         return WSLAY_CODE_MESSAGE_TOO_BIG;
 
     if (i->opcode == 0)
@@ -117,7 +194,9 @@ static int begin_frame(WebSocketReader *r, const struct wslay_frame_iocb *frame)
     i->final = frame->fin;
     r->current = i;
     r->frame_left = frame->payload_length;
-    return incoming_reserve(i, (size_t)frame->payload_length);
+    if (is_control || i->is_excess || !is_too_large(r, frame->payload_length, r->message_max))
+        return 0;
+    return i->opcode == WSLAY_TEXT_FRAME ? begin_excess(r) : WSLAY_CODE_MESSAGE_TOO_BIG;
 }
 
 /* RFC 6455, section 7.4, and what was registered since: 1012 to 1014. */
@@ -158,6 +237,8 @@ static int end_frame(WebSocketReader *r) {
         r->n_fragments = 0;
         if (i->utf8.left > 0)
             code = WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA;
+        else if (i->is_excess)
+            code = r->callbacks.on_excess(NULL, 0, true, r->userdata);
         else
             r->callbacks.on_message(i->data, i->size, i->opcode == WSLAY_TEXT_FRAME, r->userdata);
         break;
@@ -167,24 +248,44 @@ static int end_frame(WebSocketReader *r) {
     case WSLAY_CONNECTION_CLOSE:
         code = take_close(r, i->data, i->size);
     }
-    incoming_done(i);
+    if (i == &r->message)
+        message_done(r);
+    else
+        incoming_done(i);
+    return code;
+}
+
+static int keep_payload(WebSocketReader *r, const struct wslay_frame_iocb *frame) {
+    Incoming *i = r->current;
+    int code;
+
+    if (frame->data_length == 0)
+        return 0;
+    if (i->is_excess)
+        return r->callbacks.on_excess((const char *)frame->data, frame->data_length, false,
+                                      r->userdata);
+    code = reserve(r, i, frame->data_length);
+    if (code == 0)
+        memcpy(i->data + i->size, frame->data, frame->data_length);
     return code;
 }
 
 static int take_payload(WebSocketReader *r, const struct wslay_frame_iocb *frame) {
     Incoming *i = r->current;
+    int code;
 
     if (i->opcode == WSLAY_TEXT_FRAME && !utf8_take_all(&i->utf8, frame->data, frame->data_length))
         return WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA;
-    if (frame->data_length > 0)
-        memcpy(i->data + i->size, frame->data, frame->data_length);
+    code = keep_payload(r, frame);
+    if (code != 0)
+        return code;
     i->size += frame->data_length;
     r->frame_left -= frame->data_length;
     return r->frame_left == 0 ? end_frame(r) : 0;
 }
 
 int websocket_reader_feed(WebSocketReader *r, const void *data, size_t size) {
-    int code = 0;
+    int code = r->dropped ? CODE_TRY_AGAIN_LATER : 0;
 
     r->in = data;
     r->in_size = size;
@@ -225,6 +326,11 @@ int websocket_reader_new(bool masked, const WebSocketReaderCallbacks *callbacks,
     return 0;
 }
 
+void websocket_reader_set_budget(WebSocketReader *r, ReceiveBudget *budget) {
+    assert(r->charged == 0);
+    r->budget = budget;
+}
+
 void websocket_reader_set_message_max(WebSocketReader *r, size_t size_max) {
     r->message_max = size_max;
 }
@@ -234,7 +340,7 @@ WebSocketReader *websocket_reader_free(WebSocketReader *r) {
         return NULL;
     if (r->frames)
         wslay_frame_context_free(r->frames);
-    incoming_done(&r->message);
+    message_done(r);
     incoming_done(&r->control);
     free(r);
     return NULL;

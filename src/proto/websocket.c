@@ -7,7 +7,6 @@
 #include <wslay/wslay.h>
 
 #include "basic/bounds.h"
-#include "proto/websocket-reader.h"
 
 #define CLOSE_REASON_MAX 123 /* RFC 6455, section 5.5 */
 #define MASKS_SIZE 512       /* random bytes that are fetched at a time */
@@ -93,6 +92,12 @@ static void on_message(const char *text, size_t size, bool is_text, void *userda
     w->callbacks.on_message(text, size, is_text, w->userdata);
 }
 
+static uint16_t on_excess(const char *data, size_t size, bool is_last, void *userdata) {
+    WebSocket *w = userdata;
+
+    return w->callbacks.on_excess(data, size, is_last, w->userdata);
+}
+
 static uint16_t on_ping(const void *data, size_t size, void *userdata) {
     WebSocket *w = userdata;
 
@@ -113,8 +118,9 @@ int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userda
         .send_callback = on_send,
         .genmask_callback = on_genmask,
     };
-    static const WebSocketReaderCallbacks reader_callbacks = {
+    const WebSocketReaderCallbacks reader_callbacks = {
         .on_message = on_message,
+        .on_excess = callbacks->on_excess ? on_excess : NULL,
         .on_ping = on_ping,
         .on_close = on_close,
     };
@@ -148,6 +154,10 @@ WebSocket *websocket_free(WebSocket *w) {
 
 void websocket_set_message_max(WebSocket *w, size_t size_max) {
     websocket_reader_set_message_max(w->reader, size_max);
+}
+
+void websocket_set_receive_budget(WebSocket *w, ReceiveBudget *budget) {
+    websocket_reader_set_budget(w->reader, budget);
 }
 
 int websocket_feed(WebSocket *w, const void *data, size_t size) {

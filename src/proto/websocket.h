@@ -7,13 +7,15 @@
  * read. */
 #pragma once
 
-#include "basic/macro.h"
+#include "proto/websocket-reader.h"
 
 typedef struct WebSocket WebSocket;
 
 typedef struct WebSocketCallbacks {
     /* one whole message; `text` is not NUL-terminated and valid during the call */
     void (*on_message)(const char *text, size_t size, bool is_text, void *userdata);
+    /* may be NULL; see proto/websocket-reader.h */
+    uint16_t (*on_excess)(const char *data, size_t size, bool is_last, void *userdata);
 } WebSocketCallbacks;
 
 int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userdata,
@@ -23,6 +25,8 @@ DEFINE_CLEANUP(WebSocket *, websocket_free)
 
 /* Bytes of a message that the peer may send, MESSAGE_SIZE_MAX at first. */
 void websocket_set_message_max(WebSocket *w, size_t size_max);
+/* See proto/websocket-reader.h. */
+void websocket_set_receive_budget(WebSocket *w, ReceiveBudget *budget);
 
 /* Takes what the peer sent. Returns 0; -EPROTO when framing is lost (a close frame is queued);
  * -ENOMEM. on_message() may be called several times; it must not free `w`. */

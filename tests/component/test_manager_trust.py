@@ -3,6 +3,7 @@
 addresses no order and is bounded, and what it may have kept takes no room from others."""
 import contextlib
 import json
+import os
 import sqlite3
 
 import pytest
@@ -398,3 +399,109 @@ def test_reply_that_is_a_string_or_null(server, payload, stored_reply):
     else:
         said = "null" if stored_reply is None else "no reply object"
         assert code == 1 and out == "" and said in err and said in text
+
+
+# ---- what cannot be taken
+
+
+def fill_message(**message):
+    """More than 8 MiB; the ids stand behind what is large, as they may."""
+    return json.dumps({"payload": {"return_code": 0, "message": "x" * (9 << 20)}, **message})
+
+
+@pytest.mark.parametrize("what", ["size", "fragments", "depth", "values"])
+def test_reply_that_cannot_be_taken_ends_its_request_with_words(server, what):
+    agent = server.agent()
+    waiting = server.cli_start("run", agent.id, "heartbeat", "--wait", "--guid", "g1")
+    agent.ack(agent.receive("REQUEST"))
+    end = '"request_id": "g1", "type": "REPLY", "message_id": "m1"}'
+    text = {"size": fill_message(request_id="g1", type="REPLY", message_id="m1"),
+            "fragments": fill_message(request_id="g1", type="REPLY", message_id="m1"),
+            "depth": '{"payload": ' + "[" * 100 + "]" * 100 + ", " + end,
+            "values": '{"payload": [' + "{}," * 2700000 + "{}], " + end}[what]
+    words = {"size": "more than 8 MiB", "fragments": "more than 8 MiB", "depth": "nested too deep",
+             "values": "too much"}.get(what)
+    agent.ws.send_text(text)
+    ack = agent.receive("ACK")
+    assert (ack["request_id"], ack["message_id"]) == ("g1", "m1")
+    code, out, err = server.finish(waiting)
+    assert (code, out) == (1, "") and "reply cannot be taken" in err
+    assert words in err or what == "values"
+    assert server.show("g1")["state"] == "REPLIED"
+    guid = server.run(agent.id, "heartbeat")  # the same connection goes on
+    assert agent.receive("REQUEST")["request_id"] == guid
+    assert not agent.closed
+
+
+def test_alert_that_cannot_be_taken_is_acknowledged(server):
+    agent = server.agent()
+    agent.ws.send_text(fill_message(request_id="al-1", type="ALERT", message_id="m1"))
+    assert agent.receive("ALERT_ACK")["request_id"] == "al-1"
+    alert = json.loads(server.cli("alerts", "--json")[1])[0]["alert"]
+    assert alert["request_id"] == "al-1" and "more than 8 MiB" in alert["message"]
+
+
+def test_what_is_too_large_and_nobodys_reply(server):
+    agent, other = server.agent(), server.agent(token=TOKEN + "2")
+    guid = server.run(agent.id, "heartbeat")
+    other.ws.send_text(fill_message(request_id=guid, type="REPLY", message_id="m1"))
+    assert other.receive("NACK")["request_id"] == guid
+    assert server.show(guid)["state"] == "SENT"
+    for text in (fill_message(request_id=guid, type="STATUS"), fill_message(type="REPLY"), fill_message()):
+        other.ws.send_text(text)
+        assert other.wait_closed()[0] == 1009
+        other = server.agent(token=TOKEN + "2")
+
+
+def memory(server, name="VmRSS"):
+    with open(f"/proc/{server.process.pid}/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith(name + ":"))
+
+
+def half_message(client, announced, sent):
+    client.socket.sendall(b"\x81\xff" + announced.to_bytes(8, "big") + b"\0\0\0\0" + b" " * sent)
+
+
+@pytest.mark.skipif("asan" in os.environ.get("DCM_BUILD", ""), reason="sanitizers take memory of their own")
+def test_half_messages_of_strangers_cost_little(server):
+    """They are refused beyond the bound of a handshake, by their first bytes; within it, what has
+    come counts."""
+    server.agent()
+    before = memory(server)
+    clients = [RawClient(server) for _ in range(60)]
+    for client in clients:
+        client.upgrade()
+        half_message(client, 8 << 20, 1)
+        assert client.close_code() == 1009
+        client.close()
+    clients = [RawClient(server) for _ in range(60)]
+    for client in clients:
+        client.upgrade()
+        half_message(client, 200000, 199000)
+    guid = server.run(server.agent(token=TOKEN + "2").id, "heartbeat")  # after all that was read
+    assert server.show(guid)
+    assert memory(server, "VmHWM") - before < 60 << 20
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.skipif("asan" in os.environ.get("DCM_BUILD", ""), reason="sanitizers take memory of their own")
+def test_half_messages_of_all_agents_are_bounded_together(server):
+    """Sixty that have registered hold 480 MiB back; one that comes later has room for a large reply."""
+    clients = []
+    for i in range(60):
+        clients.append(RawClient(server))
+        clients[-1].upgrade()
+        clients[-1].send_text(json.dumps({"token": f"{TOKEN}-{i}", "ipv4": ["192.0.2.2"]}))
+        assert clients[-1].receive_text()["return_code"] == 200
+        half_message(clients[-1], 8 << 20, (8 << 20) - 1000)
+    agent = server.agent()
+    guid = server.run(agent.id, "heartbeat")
+    agent.receive("REQUEST")
+    agent.reply(guid, 0, "x" * (7 << 20))
+    assert agent.receive("ACK")["request_id"] == guid
+    assert memory(server, "VmHWM") < 450 << 20
+    clients[0].socket.sendall(b" " * 500)
+    assert clients[0].close_code() == 1013  # it began first
+    for client in clients:
+        client.close()
