@@ -9,7 +9,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 
 # tmpfiles.d makes it, for those jobs that may not write in /run. Nobody else can open it, and so hold the lock.
 readonly lock_file=/run/dcm-agent-scripts.lock
-readonly lock_patience=240 # seconds; a job of these scripts has 300
+readonly lock_patience=100 # seconds; the shortest job of these scripts has 120
 # Comment of a user whose useradd or userdel has not ended: they write several files, and may be killed between them.
 # The name of a person has no such sign.
 # shellcheck disable=SC2034 # for scripts

@@ -72,8 +72,9 @@
 #define COMMAND_FILES_MAX 256u /* commands of the administrator's own */
 #define COMMAND_FILE_NAME_MAX ((size_t)64)
 #define COMMAND_ARGUMENTS_MAX 32u
-#define COMMAND_SECRETS_MAX 8u /* of them as files: dbus-daemon takes 16 in a message */
-#define JOB_USER_NAME_MAX 31u  /* of the user of a command, as useradd has it */
+#define COMMAND_INCLUDES_DEPTH_MAX 4u /* parts of parts of a command */
+#define COMMAND_SECRETS_MAX 8u        /* of them as files: dbus-daemon takes 16 in a message */
+#define JOB_USER_NAME_MAX 31u         /* of the user of a command, as useradd has it */
 #define JOB_INPUT_MAX ((size_t)8 * 1024 * 1024)   /* on a job's standard input */
 #define JOB_SECRETS_SIZE_MAX ((size_t)768 * 1024) /* all together; systemd takes 1 MiB */
 #define JOB_LINE_MAX ((size_t)8192)               /* of a job's line for the console */

@@ -47,8 +47,10 @@ static int check_order(JobRequest *q, const PolicyOrder *order, sd_bus_error *er
     return refuse(q, error, why);
 }
 
+static int check_includes(JobRequest *q, const CommandFile *f, unsigned depth, sd_bus_error *error);
+
 /* What is forbidden by itself, or was taken away, is no part of another command either. */
-static int check_included(JobRequest *q, const char *name, sd_bus_error *error) {
+static int check_included(JobRequest *q, const char *name, unsigned depth, sd_bus_error *error) {
     _cleanup_free_ char *problem = NULL;
     char why[ERROR_MESSAGE_MAX];
     ExecutorCommand c = {};
@@ -66,9 +68,25 @@ static int check_included(JobRequest *q, const char *name, sd_bus_error *error) 
                     &(const PolicyOrder){
                         .command = name,
                         .user = c.file ? c.file->user : JOB_USER,
+                        .brings_script = c.brings_script,
                     },
                     error);
+    if (r >= 0)
+        r = check_includes(q, c.file, depth + 1, error);
     executor_command_done(&c);
+    return r;
+}
+
+static int check_includes(JobRequest *q, const CommandFile *f, unsigned depth,
+                          sd_bus_error *error) {
+    int r = 0;
+
+    if (!f || !f->includes)
+        return 0;
+    if (depth >= COMMAND_INCLUDES_DEPTH_MAX)
+        return refuse(q, error, "commands include each other without an end");
+    for (char *const *name = f->includes; *name && r >= 0; name++)
+        r = check_included(q, *name, depth, error);
     return r;
 }
 
@@ -79,7 +97,6 @@ static int check_policy(JobRequest *q, sd_bus_error *error) {
         .user = q->user,
         .brings_script = q->command.brings_script,
     };
-    char *const *includes = q->command.file ? q->command.file->includes : NULL;
     _cleanup_free_ char *problem = NULL;
     char why[ERROR_MESSAGE_MAX];
     JobLimits own;
@@ -95,8 +112,8 @@ static int check_policy(JobRequest *q, sd_bus_error *error) {
     }
     if (r >= 0)
         r = check_order(q, &order, error);
-    for (; r >= 0 && includes && *includes; includes++)
-        r = check_included(q, *includes, error);
+    if (r >= 0)
+        r = check_includes(q, q->command.file, 0, error);
     if (r < 0)
         return r;
     policy_get_limits(q->policy, order.command, &q->limits);

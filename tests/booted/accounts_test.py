@@ -210,6 +210,19 @@ def test_second_name_of_a_user_is_not_removed(manager, users, processes):
     run("groupdel", "other", check=False)
 
 
+def test_name_of_a_person_over_the_limit(manager, unchanged):
+    reply = do(manager, "add_user", userId="vera", firstName="V" * 300)
+    assert reply["return_code"] == 1 and "more than 256" in reply["error_message"], reply
+
+
+def test_name_of_a_person_with_any_characters(manager, users):
+    users("vera")
+    first = "".join(map(chr, range(1, 127)))
+    assert do(manager, "add_user", userId="vera", firstName=first, lastName="Vä")["return_code"] == 0
+    gecos = exists("vera").pw_gecos
+    assert gecos.endswith("Vä") and not set(gecos) & {":", ",", "=", *map(chr, range(32))}
+
+
 # --- users of a directory service -----------------------------------------------------------------------
 
 

@@ -107,7 +107,9 @@ def test_hosts_is_a_mount_point(manager, hosts, outside):
     for name in ("a-rather-long-name.example.org", "web3"):  # the second one makes it shorter
         reply = do(manager, "rename", serverName=name)
         assert reply["return_code"] == 0 and os.uname().nodename == name, reply
-    assert outside.read_text() == f"{text}{ADDRESS}\tweb3 # dcm-agent\n"
+    blanks = " " * (len("a-rather-long-name.example.org a-rather-long-name") - len("web3"))  # it gets no shorter
+    assert outside.read_text() == f"{text}{ADDRESS}\tweb3{blanks} # dcm-agent\n"
+    assert run("getent", "ahostsv4", "web3").split()[0] == ADDRESS
     assert outside.stat().st_ino == inode and not list(pathlib.Path("/etc").glob(".hosts*"))
 
 
@@ -192,6 +194,27 @@ def test_policy_holds_for_the_parts_of_initialize(manager, hosts, users, policy,
     assert do(manager, "heartbeat")["reply_object"] == "STARTING"
     policy("[policy]\nallow_commands = initialize rename add_user\n")
     assert do(manager, "initialize", **IDENTITY)["return_code"] == 0 and exists("c010")
+
+
+def test_policy_holds_for_parts_of_parts(manager, policy):
+    policy("[policy]\ndeny_commands = add_user\n")
+    script = pathlib.Path("/etc/dcm-agent/scripts/whole")
+    script.write_text("#!/bin/sh\necho done\n")
+    script.chmod(0o755)
+    files = {"whole": "initialize", "round": "whole round"}
+    try:
+        for name, includes in files.items():
+            (COMMANDS / f"{name}.conf").write_text(f"[command]\nhelp = h\nscript = whole\nincludes = {includes}\n")
+        run("systemctl", "reload", "dcm-agent.service")
+        manager.wait_offer(2)
+        assert "add_user, which is a part of whole" in text_of(do(manager, "whole"))
+        policy("[policy]\nallow_commands = *\n")
+        assert do(manager, "whole")["message"] == "done\n"
+        assert "without an end" in text_of(do(manager, "round"))
+    finally:
+        for name in files:
+            (COMMANDS / f"{name}.conf").unlink()
+        script.unlink()
 
 
 @pytest.mark.parametrize("text, problem", [("", "there is no such command"), ("[command]\nwrong = x\n", "add_user, which is a part of")])

@@ -137,13 +137,14 @@ class Machine:
                 run("cp", "-a", path, f"{self.copy}{path}")
 
     def restore(self):
+        run("umount", "/etc/hosts", check=False)
         for path in (*FILES, *TREES):
             saved = pathlib.Path(f"{self.copy}{path}")
             run("rm", "-rf", path) if path not in TREES else [run("rm", "-rf", p) for p in path.glob("*")] + [
                 run("rm", "-rf", p) for p in path.glob(".*")]
             if saved.exists():
                 run("cp", "-aT", saved, path)
-        for pattern in ("*.lock", ".hosts*", "*+"):
+        for pattern in ("[a-z]*.lock", ".hosts*", "*+"):
             for path in pathlib.Path("/etc").glob(pattern):
                 path.unlink()
         if os.uname().nodename != self.name:
@@ -191,6 +192,13 @@ def debian_name():
     pathlib.Path("/etc/hosts").write_text(f"127.0.0.1\tlocalhost\n127.0.1.1\t{os.uname().nodename}.example.org\n# the end")
 
 
+def hosts_on_a_mount_point():
+    """Whose line gets shorter."""
+    outside = HERE / "hosts"
+    outside.write_text("127.0.0.1\tlocalhost\n192.0.2.7\ta-long-name.example.org a-long-name # dcm-agent\n# more\n")
+    run("mount", "--bind", outside, "/etc/hosts")
+
+
 ADD = [SCRIPTS / "addUser", "kim", "kim", "Kim", "K"]
 RENAME = [SCRIPTS / "rename", "web1.example.org", "192.0.2.7"]
 SCENARIOS = {
@@ -201,6 +209,7 @@ SCENARIOS = {
     "removal": (kim_with_all, [SCRIPTS / "removeUser", "kim", "ours"]),
     "rename": (nothing, RENAME),
     "rename in a line": (debian_name, RENAME),
+    "rename in place": (hosts_on_a_mount_point, RENAME),
     "initialize": (nothing, [SCRIPTS / "initialize", "web1", "192.0.2.7", "c010"]),
 }
 MODES = ("before", "after", "kill")
