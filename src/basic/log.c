@@ -15,6 +15,7 @@
 
 #include "basic/log-fields.h"
 #include "basic/log-sink.h"
+#include "basic/terminal.h"
 #include "basic/utf8.h"
 
 #define FIELD_SIZE 512
@@ -110,12 +111,25 @@ static bool has_journal(void) {
     return fd >= 0;
 }
 
+/* NULL: nobody looks there. */
+static char *show(const char *message) {
+    return isatty(STDERR_FILENO)
+               ? terminal_clean(message, strlen(message), terminal_flags(stderr)) ?: strdup("?")
+               : NULL;
+}
+
+static void put_text(Entry *e, const char *message) {
+    _cleanup_free_ char *shown = show(message);
+
+    e->size = (size_t)utf8_format(e->bytes, sizeof(e->bytes), "%s: %s\n", log_identifier,
+                                  shown ?: message);
+}
+
 static void make_entry(Entry *e, int level, int error, const char *file, int line, const char *func,
                        const LogField *fields, const char *message) {
     e->size = 0;
     if (!has_journal()) {
-        e->size =
-            (size_t)utf8_format(e->bytes, sizeof(e->bytes), "%s: %s\n", log_identifier, message);
+        put_text(e, message);
         return;
     }
     add_field(e, "MESSAGE", MESSAGE_SIZE, message);

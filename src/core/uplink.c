@@ -7,10 +7,11 @@
 
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/terminal.h"
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 #include "core/connection-options.h"
 #include "net/wakeup.h"
-#include "proto/text.h"
 #include "system/memory.h"
 
 #define STATUS_SIZE 1024
@@ -29,27 +30,19 @@ struct Uplink {
     uint64_t connected_since_usec;
 };
 
-/* A line break would end STATUS= and begin another assignment (sd_notify(3)). */
-static void flatten(char *text) {
-    for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = ' ';
-}
-
-/* It may have words of a peer or of a file in it, and the bus takes nothing but UTF-8. */
+/* It may have words of a peer or of a file in it. A line break would end STATUS= and begin another
+ * assignment (sd_notify(3)), systemctl prints it as it is, and the bus takes nothing but UTF-8. */
 static void set_status(Uplink *u, const char *format, ...) _printf_(2, 3);
 static void set_status(Uplink *u, const char *format, ...) {
-    _cleanup_free_ char *valid = NULL;
+    _cleanup_free_ char *clean = NULL;
     char text[STATUS_SIZE];
     va_list ap;
 
     va_start(ap, format);
     (void)utf8_format_list(text, sizeof(text), format, ap);
     va_end(ap);
-    flatten(text);
-    u->status[0] = 0;
-    if (utf8_replace_invalid(text, strlen(text), &valid) >= 0)
-        (void)utf8_format(u->status, sizeof(u->status), "%s", valid);
+    clean = terminal_clean(text, strlen(text), 0);
+    (void)utf8_format(u->status, sizeof(u->status), "%s", strempty(clean));
     (void)sd_notifyf(false, "STATUS=%s", u->status);
     u->callbacks.on_status(u->userdata);
 }

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "basic/fd-util.h"
 #include "basic/fetch-order.h"
+#include "basic/terminal.h"
 #include "basic/utf8.h"
 #include "fetch/file-source.h"
 #include "fetch/http-source.h"
@@ -55,7 +55,8 @@ int main(int argc, char **argv) {
     (void)signal(SIGPIPE, SIG_IGN);
     r = fetch(&problem);
     (void)utf8_format(line, sizeof(line), "%s\n", problem.text);
-    if (write_full(STDERR_FILENO, line, strlen(line)) < 0)
+    terminal_pass(stderr, line, strlen(line));
+    if (ferror(stderr))
         return EXIT_FAILURE;
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

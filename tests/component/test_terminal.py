@@ -22,7 +22,7 @@ import pytest
 import wcwidth
 from gi.repository import Gio, GLib
 
-from harness import BUILD, ROOT, Bus, temporary_directory, wait_for
+from harness import BUILD, HANDSHAKE, ROOT, Bus, temporary_directory, wait_for
 
 CTL = BUILD / "src/ctl/dcm-agentctl"
 MANAGER = BUILD / "src/manager/dcm-manager"
@@ -334,6 +334,17 @@ def test_dcm_log():
     assert "FORGED" in text
     text = check(Run(LOG, f"--progress={HOSTILE}", "x").end())
     assert "FORGED" in text
+
+
+def test_status_that_systemctl_prints(agent, manager):
+    """And all others that ask systemd, or the bus: names have letters alone when they come in, but of any kind."""
+    manager.answers = [{**HANDSHAKE, "handshake": {**HANDSHAKE["handshake"], "serverName": "we\u202eb\u2066\u200b1"}}]
+    agent.configure(manager.url())
+    agent.start()
+    agent.wait_notify("STATUS=Connected to")
+    status = re.search("^STATUS=(Connected to.*)$", agent.notifications(), re.M)[1]
+    assert "(we?b??1)" in check(status.encode())
+    assert agent.property("StatusText") == status
 
 
 @pytest.mark.parametrize("failing", [False, True])

@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <pty.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -290,6 +291,20 @@ static void test_text_socket(void) {
     check_text(fds[0], fds[1]);
 }
 
+/* What somebody at a terminal sees; a file has it as it is. */
+static void test_text_terminal(void) {
+    char text[256] = "";
+    int ours, theirs;
+
+    g_assert_cmpint(openpty(&ours, &theirs, NULL, NULL, NULL), ==, 0);
+    g_unsetenv("JOURNAL_STREAM");
+    g_assert_cmpint(dup2(theirs, STDERR_FILENO), ==, STDERR_FILENO);
+    log_set_identifier("test");
+    log_info("a%s", "\x1b[2J\nb\xc2\x9b\xe2\x80\xae");
+    g_assert_cmpint(read(ours, text, sizeof(text) - 1), >, 0);
+    g_assert_cmpstr(text, ==, "test: a?[2J?b??\r\n");
+}
+
 static void in_own_process(gconstpointer test) {
     if (g_test_subprocess()) {
         ((void (*)(void))test)();
@@ -308,5 +323,6 @@ int main(int argc, char **argv) {
     g_test_add_data_func("/log/absent", (gconstpointer)test_absent, in_own_process);
     g_test_add_data_func("/log/text-pipe", (gconstpointer)test_text_pipe, in_own_process);
     g_test_add_data_func("/log/text-socket", (gconstpointer)test_text_socket, in_own_process);
+    g_test_add_data_func("/log/text-terminal", (gconstpointer)test_text_terminal, in_own_process);
     return g_test_run();
 }
