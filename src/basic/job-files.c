@@ -7,16 +7,16 @@
 #include "basic/fd-util.h"
 
 typedef struct Place {
-    char letter;
     size_t offset;
+    char letter;
     bool needed;
 } Place;
 
 static const Place places[] = {
-    {'r', offsetof(JobFiles, record_fd), true},
-    {'l', offsetof(JobFiles, log_fd), true},
-    {'p', offsetof(JobFiles, pipe_fd), true},
-    {'i', offsetof(JobFiles, input_fd), false},
+    {offsetof(JobFiles, record_fd), 'r', true},
+    {offsetof(JobFiles, log_fd), 'l', true},
+    {offsetof(JobFiles, pipe_fd), 'p', true},
+    {offsetof(JobFiles, input_fd), 'i', false},
 };
 
 typedef union Control {
@@ -119,6 +119,8 @@ int job_files_receive(int socket_fd, JobFiles *ret) {
         memcpy(fds, CMSG_DATA(header), n_fds * sizeof(int));
     }
     r = sort_fds(letters, (size_t)n, fds, n_fds, &f);
+    if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+        r = -EBADMSG;
     if (r < 0) {
         job_files_done(&f);
         return r;

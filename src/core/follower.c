@@ -15,6 +15,7 @@
 struct Follower {
     FollowerKind kind;
     JobOutput output;
+    int pipe_fd; /* from which dcm-run copies the lines of FOLLOWER_LOG; -1: none */
     FileWatch *changes;
     uint64_t offset;
     bool skipping; /* up to the end of a line of which not all is told */
@@ -28,6 +29,12 @@ static const char *const names[] = {
     [FOLLOWER_STDOUT] = "stdout",
     [FOLLOWER_STDERR] = "stderr",
 };
+
+/* Held so that what was written when dcm-run was killed is not lost with its last reader. */
+static void hold_pipe(Follower *f) {
+    if (f->kind == FOLLOWER_LOG)
+        f->pipe_fd = openat(f->dir_fd, "log-pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+}
 
 static int open_file(Follower *f) {
     return f->kind == FOLLOWER_LOG ? job_output_open_log(f->dir_fd, &f->output)
@@ -111,6 +118,15 @@ int follower_read(Follower *f, unsigned *n) {
     return 1;
 }
 
+void follower_drain(Follower *f, unsigned *n) {
+    char buf[2 * JOB_LINE_MAX];
+    ssize_t size = f->pipe_fd >= 0 ? read(f->pipe_fd, buf, sizeof(buf)) : 0;
+
+    f->skipping = false;
+    if (size > 0)
+        (void)take_lines(f, buf, (size_t)size, true, n);
+}
+
 /* The output files are different then: the exit record says what is in them. */
 void follower_end(Follower *f) {
     f->ended = true;
@@ -151,6 +167,7 @@ int follower_new(FileWatches *watches, int dir_fd, FollowerKind kind, uint64_t o
     *f = (Follower){.kind = kind,
                     .dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3),
                     .output = JOB_OUTPUT_INIT,
+                    .pipe_fd = -1,
                     .offset = offset,
                     .callbacks = *callbacks,
                     .userdata = userdata};
@@ -161,6 +178,7 @@ int follower_new(FileWatches *watches, int dir_fd, FollowerKind kind, uint64_t o
         follower_free(f);
         return r;
     }
+    hold_pipe(f);
     *ret = f;
     return 0;
 }
@@ -170,6 +188,7 @@ Follower *follower_free(Follower *f) {
         return NULL;
     file_watch_free(f->changes);
     job_output_done(&f->output);
+    safe_close(f->pipe_fd);
     safe_close(f->dir_fd);
     free(f);
     return NULL;

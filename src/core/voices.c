@@ -271,8 +271,10 @@ void voices_remove(Voices *v, const char *guid) {
     }
     tell_skipped(x, skipped);
     for (size_t i = 0; i < N_FOLLOWERS; i++)
-        if (x->followers[i])
+        if (x->followers[i]) {
             (void)follower_read(x->followers[i], &n);
+            follower_drain(x->followers[i], &n);
+        }
     if (x->offsets_fd >= 0) {
         guid_to_job_name(guid, name);
         (void)unlinkat(v->directory_fd, name, 0);

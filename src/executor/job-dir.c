@@ -14,7 +14,7 @@
 #define DIR_MODE 0750
 #define SCRIPT_MODE 0755
 #define OUTPUT_MODE 0640 /* dcm-agent only reads */
-#define PIPE_MODE 0622   /* the job's user is one of the others, and only writes */
+#define PIPE_MODE 0642   /* the job's user is one of the others, and only writes */
 #define NOTE_MODE 0640
 #define COPY_SIZE ((size_t)64 * 1024)
 

@@ -95,6 +95,9 @@ static int refuse(int r, sd_bus_error *error) {
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "The script cannot be read");
     case -ENOKEY:
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option script is missing");
+    case -ETOOMANYREFS:
+        return sd_bus_error_set(error, ERROR_NO_SPACE,
+                                "Too many files are on their way to jobs that have just begun");
     default:
         return sd_bus_error_setf(error, ERROR_NO_SPACE, "Cannot make the job's directory: %s",
                                  strerror(-r));

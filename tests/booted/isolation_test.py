@@ -358,6 +358,16 @@ def test_lines_before_a_kill_are_told(manager):
     assert (JOBS / guid / "log").read_text() == "last words\n"
 
 
+def test_lines_before_dcm_run_is_killed_are_told(manager):
+    """It has no time to copy them: it is stopped when they are written."""
+    CONF.write_text(CONF.read_text() + "[logging]\nconsole_level = DEBUG\n")
+    run("systemctl", "restart", "dcm-agent.service")
+    manager.wait_offer(2)
+    guid = order(manager, "#!/bin/bash\nkill -STOP $PPID\necho last words >>$DCM_LOG_FILE\nkill -KILL $PPID\n")
+    assert reply_to(manager, guid)["return_code"] == -signal.SIGKILL
+    wait_for(lambda: any("last words" in urllib.parse.unquote(m["message"]) for m in manager.of_type("LOG")), "the line")
+
+
 def test_shared_memory_that_the_owner_lets_jobs_write(manager):
     pathlib.Path("/etc/dcm-agent/policy.conf.d/test.conf").write_text("[limits]\nwritable_paths = /dev/shm\n")
     assert do(manager, "run_script", **script_arguments(

@@ -195,6 +195,26 @@ static void test_skip(Fixture *f, gconstpointer unused) {
     expect(f, false, "third|"); /* not the rest of a line */
 }
 
+/* What dcm-run had not copied when it was killed: the agent holds the FIFO, so that it is still
+ * there. */
+static void test_rest_of_the_pipe(Fixture *f, gconstpointer unused) {
+    g_autofree char *path = g_build_filename(f->dir, "log-pipe", NULL);
+    unsigned n = 2;
+    int fd;
+
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    append(f, "kept\n");
+    follow(f, 0);
+    fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(write_full(fd, "one\n\ntwo\nthree", 14), ==, 0);
+    close(fd);
+    expect(f, true, "kept|");
+    follower_drain(f->follower, &n);
+    g_assert_cmpstr(f->lines->str, ==, "one|");
+    g_assert_cmpuint(n, ==, 0);
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, f) g_test_add("/follower/" name, Fixture, NULL, set_up, f, tear_down)
@@ -207,6 +227,7 @@ int main(int argc, char *argv[]) {
     ADD("emptied", test_emptied);
     ADD("bounded", test_bounded);
     ADD("ring", test_ring);
+    ADD("rest-of-the-pipe", test_rest_of_the_pipe);
     ADD("skip", test_skip);
     return g_test_run();
 }
