@@ -26,7 +26,8 @@ Follower *follower_free(Follower *f);
 int follower_read(Follower *f, unsigned *n);
 /* The job has ended: its last line is one, also without an end. */
 void follower_end(Follower *f);
-/* Gives out, after the end, what dcm-run did not come to copy because it was killed; *n as above. */
+/* Gives out, after the end, what dcm-run did not come to copy because it was killed; *n as above.
+ */
 void follower_drain(Follower *f, unsigned *n);
 /* Leaves out all but the last `keep` bytes: returns how many were left out. */
 uint64_t follower_skip(Follower *f, uint64_t keep);

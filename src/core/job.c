@@ -60,6 +60,7 @@ struct Job {
     sd_event_source *retry_timer;
     uint64_t retry_usec;
     bool changed;       /* while a query was under way */
+    bool has_record;    /* so that nothing depends on whether there is a unit */
     bool start_settled; /* the executor has refused a start: it has run, and none is on its way */
     bool unwatched;     /* no signal will come: look by the clock */
     bool paused;
@@ -242,6 +243,8 @@ static void on_unit_status(int error, const UnitStatus *status, void *userdata) 
         retry(j, error, "systemd does not answer");
         return;
     }
+    if (error == 0 && j->has_record && !status->started)
+        error = -ENOENT;
     if (error == 0 && !status->ended) {
         if (j->changed)
             settle(j);
@@ -260,6 +263,7 @@ static void on_unit_status(int error, const UnitStatus *status, void *userdata) 
 
 static void query_unit(Job *j) {
     char unit[JOB_UNIT_SIZE];
+    ExitRecord record;
     int r;
 
     if (j->query) {
@@ -267,8 +271,11 @@ static void query_unit(Job *j) {
         return;
     }
     j->changed = false;
+    r = job_record_read(j->dir_fd, &record);
+    j->has_record = r >= 0 || r == -EBADMSG;
     guid_to_unit_name(j->guid, unit);
-    r = unit_query_new(j->bus, unit, on_unit_status, j, &j->query);
+    r = (j->has_record ? unit_query_new_properties : unit_query_new)(j->bus, unit, on_unit_status,
+                                                                     j, &j->query);
     if (r < 0)
         retry(j, r, "systemd cannot be asked");
 }

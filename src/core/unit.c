@@ -113,6 +113,11 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
     return answer(userdata, r, &status);
 }
 
+static int call_properties(UnitQuery *q, sd_bus *bus, const char *path) {
+    return sd_bus_call_method_async(bus, &q->slot, SYSTEMD, path, "org.freedesktop.DBus.Properties",
+                                    "GetAll", on_properties, q, "s", SYSTEMD ".Service");
+}
+
 static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     UnitQuery *q = userdata;
     const char *path;
@@ -124,23 +129,50 @@ static int on_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     if (r < 0)
         return answer(q, r, NULL);
     q->slot = sd_bus_slot_unref(q->slot);
-    r = sd_bus_call_method_async(sd_bus_message_get_bus(m), &q->slot, SYSTEMD, path,
-                                 "org.freedesktop.DBus.Properties", "GetAll", on_properties, q, "s",
-                                 SYSTEMD ".Service");
+    r = call_properties(q, sd_bus_message_get_bus(m), path);
     return r < 0 ? answer(q, r, NULL) : 0;
+}
+
+static UnitQuery *query_new(UnitCallback callback, void *userdata) {
+    UnitQuery *q = calloc(1, sizeof(*q));
+
+    if (!q)
+        return NULL;
+    q->callback = callback;
+    q->userdata = userdata;
+    return q;
 }
 
 int unit_query_new(sd_bus *bus, const char *unit, UnitCallback callback, void *userdata,
                    UnitQuery **ret) {
-    UnitQuery *q = calloc(1, sizeof(*q));
+    UnitQuery *q = query_new(callback, userdata);
     int r;
 
     if (!q)
         return -ENOMEM;
-    q->callback = callback;
-    q->userdata = userdata;
     r = sd_bus_call_method_async(bus, &q->slot, SYSTEMD, SYSTEMD_PATH, SYSTEMD ".Manager",
                                  "GetUnit", on_unit, q, "s", unit);
+    if (r < 0) {
+        unit_query_free(q);
+        return r;
+    }
+    *ret = q;
+    return 0;
+}
+
+int unit_query_new_properties(sd_bus *bus, const char *unit, UnitCallback callback, void *userdata,
+                              UnitQuery **ret) {
+    _cleanup_free_ char *path = NULL;
+    UnitQuery *q;
+    int r;
+
+    r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+    if (r < 0)
+        return r;
+    q = query_new(callback, userdata);
+    if (!q)
+        return -ENOMEM;
+    r = call_properties(q, bus, path);
     if (r < 0) {
         unit_query_free(q);
         return r;

@@ -23,6 +23,10 @@ typedef struct UnitQuery UnitQuery;
 /* Asks for the unit and all of its properties: GetUnit, then GetAll. */
 int unit_query_new(sd_bus *bus, const char *unit, UnitCallback callback, void *userdata,
                    UnitQuery **ret);
+/* Asks for the properties alone, for who needs no NoSuchUnit: a unit that is not there has not
+ * started. */
+int unit_query_new_properties(sd_bus *bus, const char *unit, UnitCallback callback, void *userdata,
+                              UnitQuery **ret);
 UnitQuery *unit_query_free(UnitQuery *q);
 
 /* Calls `callback` on each change of the unit; a change is a reason to look, never a fact.
