@@ -101,6 +101,26 @@ def test_interface_that_comes_and_goes(manager):
 SLACK = 32 << 20  # what changes within the moment between two readings; a wrong sum is never near
 
 
+@pytest.mark.parametrize("point", ["/home", "/root", "/run/user"])
+def test_file_system_of_homes(manager, point, tmp_path):
+    """It is measured although the agent does not see into homes; also when it is mounted later."""
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    run("mkfs.ext4", "-q", str(image))
+    if not pathlib.Path("/dev/loop-control").exists():
+        run("mknod", "/dev/loop-control", "c", "10", "237")
+        for n in range(16):
+            run("mknod", f"/dev/loop{n}", "b", "7", str(n))
+    begin(manager, "filesystems")
+    run("mount", "-o", "loop", str(image), point)
+    try:
+        row = wait_for(lambda: rows(manager, "filesystems", "filesystems").get(point), point)
+        assert 8 << 20 < row["size"] < 16 << 20
+    finally:
+        run("umount", "--lazy", point)
+
+
 def test_file_systems_beside_df(manager):
     begin(manager, "filesystems")
 
