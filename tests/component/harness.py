@@ -211,8 +211,11 @@ class Agent:
         self.notified = ""
 
     def configure(self, url=None, **sections):
-        values = {"connection": {"backoff": "20", "max_backoff": "200"}, **sections}
-        values["connection"] = {"backoff": "20", "max_backoff": "200", **values["connection"]}
+        values = {"connection": {}, **sections}
+        backoff = values["connection"].get("backoff", "20")
+        # the shorter one counts: a test that asks for a long first wait is to have it
+        most = max(200, int(backoff)) if backoff.isdigit() else 200
+        values["connection"] = {"backoff": "20", "max_backoff": str(most), **values["connection"]}
         if url:
             values["connection"]["agentmanager_url"] = url
         text = ""
