@@ -61,6 +61,8 @@ static ssize_t keep_whole(const Piece *p, const char *buf, ssize_t n) {
 /* The number of bytes that were read. */
 static ssize_t read_piece(Piece *p, char **ret_text) {
     _cleanup_free_ char *buf = malloc(p->size + 1);
+    const uint64_t asked = p->offset;
+    size_t cut = 0;
     ssize_t n;
     int r;
 
@@ -69,8 +71,12 @@ static ssize_t read_piece(Piece *p, char **ret_text) {
     n = job_output_read_at(&p->output, p->offset, buf, p->size, &p->offset);
     if (n < 0)
         return n;
-    n = keep_whole(p, buf, n);
-    r = utf8_replace_invalid(buf, (size_t)n, ret_text);
+    if (p->offset > asked) /* what was not kept ends anywhere */
+        while (cut < 3 && cut + 1 < (size_t)n && utf8_is_continuation((unsigned char)buf[cut]))
+            cut++;
+    p->offset += cut;
+    n = keep_whole(p, buf + cut, n - (ssize_t)cut);
+    r = utf8_replace_invalid(buf + cut, (size_t)n, ret_text);
     return r < 0 ? r : n;
 }
 

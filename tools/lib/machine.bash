@@ -47,6 +47,10 @@ start_time_of() { # PID, in clock ticks since boot; fails if there is no such pr
     echo "${stat[19]}"
 }
 
+pid_namespace() {
+    stat -Lc %i /proc/self/ns/pid
+}
+
 wait_until() { # SECONDS COMMAND...; counts, as the clock may be set meanwhile
     local tries=$(($1 * 50))
     shift
@@ -120,17 +124,19 @@ machine_configure() {
 machine_create() {
     local start
     start=$(start_time_of $$)
-    machine=$machine_prefix-$$-$start-$((++machines_made))
+    machine=$machine_prefix-$$-$start-$((++machines_made))-$(pid_namespace)
     machine_dir=$machines_dir/$machine
     mkdir -m 700 "$machine_dir"
     mkdir -m 755 "$machine_dir"/{upper,work,root}
     mkdir -p "$(cgroup_of "$machine")/command"
 }
 
+# An owner in another namespace of process ids, a container's for instance, cannot be seen from here:
+# what it has is its own to remove.
 machine_owner_lives() { # NAME
-    local pid start
-    IFS=- read -r pid start _ <<<"${1#"$machine_prefix-"}"
-    [[ $(start_time_of "$pid") == "$start" ]]
+    local pid start namespace
+    IFS=- read -r pid start _ namespace <<<"${1#"$machine_prefix-"}"
+    [[ $namespace != "$(pid_namespace)" || $(start_time_of "$pid") == "$start" ]]
 }
 
 machines_without_owner() {
