@@ -9,6 +9,7 @@
 
 #include "basic/bounds.h"
 #include "basic/memfd-util.h"
+#include "proto/json-check.h"
 #include "proto/json.h"
 
 static size_t count_list(char *const *list) {
@@ -107,6 +108,13 @@ static struct json_object *json_from_list(char *const *list) {
     return array;
 }
 
+/* As it was given, so that it loses no digit; but "00.5" and "1." are no numbers of JSON. */
+static struct json_object *json_from_number(const ArgumentValue *v) {
+    return json_check(v->string, v->size, 1, UINT64_MAX) >= 0
+               ? json_object_new_double_s(v->number, v->string)
+               : json_object_new_double(v->number);
+}
+
 static struct json_object *json_from_value(const Argument *a, const ArgumentValue *v) {
     switch (a->type) {
     case ARGUMENT_BOOL:
@@ -114,7 +122,7 @@ static struct json_object *json_from_value(const Argument *a, const ArgumentValu
     case ARGUMENT_INTEGER:
         return json_object_new_int64(v->integer);
     case ARGUMENT_NUMBER:
-        return json_object_new_double_s(v->number, v->string);
+        return json_from_number(v);
     case ARGUMENT_BASE64:
         return json_from_bytes(v);
     case ARGUMENT_LIST:

@@ -93,6 +93,34 @@ static void test_json(void) {
                    "{\"s\":\"\303\244\\\"\",\"n\":5,\"b\":false,\"d\":\"AA==\",\"l\":[]}");
 }
 
+/* Decimal texts that JSON has no such form for; others stay as they are, to the last digit. */
+static void test_json_numbers(void) {
+    static const struct {
+        const char *given, *expected;
+    } cases[] = {
+        {".5", "0.5"},
+        {"00.0", "0.0"},
+        {"1.", "1.0"},
+        {"-.25e1", "-2.5"},
+        {"007", "7.0"},
+        {"0.1", "0.1"},
+        {"-0", "-0"},
+        {"1e3", "1e3"},
+        {"123456789012345678901234567890", "123456789012345678901234567890"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_(prepared_done) Prepared p = {.spec = JOB_SPEC_INIT};
+        g_autofree char *arguments = g_strdup_printf("{\"n\": \"%s\"}", cases[i].given);
+        g_autofree char *expected = g_strdup_printf("{\"n\":%s,\"d\":0.5}", cases[i].expected);
+
+        prepare("[command]\nhelp = x\ninput = json\n[argument n]\ntype = number\n[argument d]\n"
+                "type = number\ndefault = .5\n",
+                arguments, &p);
+        assert_content(p.spec.input_fd, expected);
+    }
+}
+
 static void write_file(const char *dir, const char *name, const char *text) {
     g_autofree char *path = g_build_filename(dir, name, NULL);
 
@@ -179,6 +207,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/file-command/positions", test_positions);
     g_test_add_func("/file-command/secret-that-is-no-string", test_secret_that_is_no_string);
     g_test_add_func("/file-command/json", test_json);
+    g_test_add_func("/file-command/json-numbers", test_json_numbers);
     g_test_add_func("/file-command/list", test_list);
     g_test_add_func("/file-command/reply-output", test_reply_output);
     return g_test_run();
