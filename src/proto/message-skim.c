@@ -8,7 +8,7 @@
 
 #define TOKEN_SIZE_MAX (6 * GUID_SIZE_MAX + 2) /* each byte may be written as \u00XX */
 
-static const char *const keys[] = {"\"type\"", "\"request_id\"", "\"message_id\""};
+static const char *const keys[] = {"type", "request_id", "message_id"};
 
 typedef struct Token {
     size_t size; /* larger than there is room: it is none of ours */
@@ -51,18 +51,32 @@ static void append(Token *t, char c) {
         t->size = TOKEN_SIZE_MAX + 1;
 }
 
+/* Letters may be written as \u00XX in keys, too. */
 static int find_field(const Token *key) {
+    _cleanup_json_ struct json_object *text = NULL;
+
+    if (key->size > TOKEN_SIZE_MAX || json_parse(key->text, key->size, &text) < 0)
+        return -1;
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-        if (streq(key->text, keys[i]))
+        if (streq(json_object_get_string(text), keys[i]))
             return (int)i;
     return -1;
+}
+
+/* Of a key that comes twice the last value counts, as for message_parse(). */
+static void end_key(MessageSkim *s) {
+    s->field = find_field(&s->token);
+    if (s->field >= 0) {
+        free(s->found[s->field]);
+        s->found[s->field] = NULL;
+    }
 }
 
 static void end_string(MessageSkim *s) {
     if (s->depth != 1)
         return;
     if (s->at_key)
-        s->field = find_field(&s->token);
+        end_key(s);
     else if (s->field >= 0 && s->token.size <= TOKEN_SIZE_MAX)
         (void)free_and_strdup(&s->found[s->field], s->token.text);
 }
@@ -119,8 +133,8 @@ int message_skim_finish(MessageSkim *s, Message *ret, const char **ret_error) {
     _cleanup_free_ char *text = NULL;
     int size;
 
-    size = asprintf(&text, "{%s:%s,%s:%s,%s:%s}", keys[0], s->found[0] ?: "null", keys[1],
-                    s->found[1] ?: "null", keys[2], s->found[2] ?: "null");
+    size = asprintf(&text, "{\"%s\":%s,\"%s\":%s,\"%s\":%s}", keys[0], s->found[0] ?: "null",
+                    keys[1], s->found[1] ?: "null", keys[2], s->found[2] ?: "null");
     if (size < 0) {
         text = NULL;
         *ret = (Message){.type = _MESSAGE_INVALID};
