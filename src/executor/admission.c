@@ -35,7 +35,7 @@ static int refuse(const JobRequest *q, sd_bus_error *error, const char *why) {
 }
 
 static int check_order(JobRequest *q, const PolicyOrder *order, sd_bus_error *error) {
-    bool is_part = !streq(order->command, q->command.name);
+    bool is_part = order->command != q->command.name;
     char why[ERROR_MESSAGE_MAX];
     const char *rule;
 

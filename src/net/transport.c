@@ -81,7 +81,7 @@ int transport_get_fd(const Transport *t) {
 }
 
 void transport_get_local_address(const Transport *t, char ret[static INET6_ADDRSTRLEN]) {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {};
     socklen_t size = sizeof(address);
 
     ret[0] = 0;
