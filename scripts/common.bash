@@ -140,13 +140,24 @@ is_mount_point() { # PATH
     return 1
 }
 
-# Programs put another file in the place of these, and where they cannot, it shows in the middle of the change.
+# Programs put another file in the place of these, and where they cannot, it shows in the middle of the change. Nobody
+# can write what is immutable.
 check_account_files() {
-    local file
+    local file pid
     [[ -w /etc ]] || die 10 "/etc cannot be written"
     for file in /etc/passwd /etc/group /etc/shadow /etc/gshadow; do
         ! is_mount_point "$file" || die 10 "$file is a mount point, so that no other file can take its place"
+        [[ ! -e $file || -w $file ]] || die 10 "$file cannot be written; lsattr tells whether it is immutable"
+        pid=
+        if [[ -r $file.lock ]]; then # of useradd and its like
+            IFS= read -rd '' -n 16 pid <"$file.lock" || true
+        fi
+        [[ ! $pid =~ ^[0-9]+$ || ! -e /proc/$pid ]] || die 10 "$file is being changed by process $pid; try again"
     done
+}
+
+check_rules() { # of sudo
+    [[ ! -e /etc/sudoers.d || -w /etc/sudoers.d ]] || die 1 "/etc/sudoers.d cannot be written"
 }
 
 # --- rights ----------------------------------------------------------------------------------------------

@@ -357,6 +357,42 @@ def test_nobody_is_an_administrator_without_his_key(manager, users):
     assert account_files() == before and not (SUDOERS / "dcm-agent-nora").exists()
 
 
+# --- files that cannot be changed -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["passwd", "group", "shadow", "gshadow"])
+@pytest.mark.parametrize("how", ["immutable", "mount point", "in use"])
+def test_files_that_cannot_be_changed(manager, users, processes, name, how):
+    """Said before anything is made or killed."""
+    user = users("vera")
+    assert do(manager, "add_user", userId=user)["return_code"] == 0
+    process = processes(exists(user).pw_uid)
+    file, lock = pathlib.Path("/etc", name), pathlib.Path("/etc", f"{name}.lock")
+    crontab = pathlib.Path("/var/spool/cron/crontabs/vera")
+    crontab.parent.mkdir(parents=True, exist_ok=True)
+    crontab.write_text("# jobs\n")
+    if how == "immutable":
+        run("chattr", "+i", file)
+    elif how == "mount point":
+        run("mount", "--bind", file, file)
+    else:
+        lock.write_text(f"{os.getpid()}\0")
+    try:
+        before = account_files()
+        for command, arguments in (("remove_user", {"userId": user}), ("add_user", {"userId": "nora", "administrator": True})):
+            reply = do(manager, command, **arguments)
+            assert reply["return_code"] == 10 and f"/etc/{name} " in reply["error_message"], reply
+        assert account_files() == before and process.poll() is None and crontab.exists()
+    finally:
+        if how == "immutable":
+            run("chattr", "-i", file)
+        elif how == "mount point":
+            run("umount", file)
+        else:
+            lock.unlink()
+    assert do(manager, "remove_user", userId=user)["return_code"] == 0 and not crontab.exists()
+
+
 # --- passwords that nobody has --------------------------------------------------------------------------
 
 
