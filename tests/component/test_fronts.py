@@ -207,7 +207,8 @@ def test_restart(agent, manager, pki, make):
         manager.request("g", "heartbeat")
         manager.wait_message("REPLY", "g")
     agent.wait_notify("STATUS=Not connected to")
-    agent.wait_notify("TCP: 127.0.0.1 port")
+    wait_for(lambda: any(f.startswith("TCP: ") and "Connection refused" in f for f in agent.failures()),
+             "a refused connection")
     with make(manager.port, pki.good, port=port):
         manager.wait_offer(2)
         manager.wait_message("REPLY", "g", 2)
