@@ -273,7 +273,7 @@ static void test_characters(Fixture *f, gconstpointer unused) {
     for (size_t i = 0; i < G_N_ELEMENTS(characters); i++)
         for (size_t shift = 0; shift < 4; shift++)
             for (uint64_t limit = 96; limit < 112; limit++) {
-                g_autoptr(GString) stream = g_string_new("1234567" + 7 - shift);
+                g_autoptr(GString) stream = g_string_new(&"1234567"[7 - shift]);
                 _cleanup_free_ char *text = NULL;
                 guint64 left_out, total;
                 const char *gap, *rest;
