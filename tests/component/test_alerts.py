@@ -440,6 +440,29 @@ def test_copy_and_truncate(agent, manager, sink, writer, running):
     assert "are lost" not in agent.log.read_text()
 
 
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+@pytest.mark.parametrize("left", ["\0" * 5000, "** Ale", "** Alert 1795365577.1: - sys", "2026 Nov 22 00:0",
+                                  "Rule: 5716 (level 12) -> 'SSH", "sample\0\0\0"],
+                         ids=["nuls", "begin", "first-line", "date", "rule", "text"])
+def test_power_loss(agent, manager, sink, writer, left, running):
+    """What was written last is cut off, or NULs; OSSEC goes on behind it, in the same line."""
+    follow(agent, manager, writer)
+    numbers = writer.open().alerts(10)
+    sink.wait(numbers)
+    if not running:
+        acknowledged(agent)
+        agent.kill()
+    writer.raw(left)
+    if running:
+        settle(agent, sink, writer)
+    numbers += writer.alerts(10)
+    if not running:
+        agent.start()
+    sink.wait(numbers)
+    settle(agent, sink, writer)
+    once(sink, range(writer.n))
+
+
 def test_truncation_without_a_copy(agent, manager, sink, writer):
     follow(agent, manager, writer)
     numbers = writer.open().alerts(10)
