@@ -126,9 +126,8 @@ static void check_answer(const char *line, size_t size) {
     _cleanup_json_ struct json_object *o = read_answer(line, size);
 
     CHECK(json_object_is_type(json_get(o, "ok"), json_type_boolean));
-    if (json_object_get_boolean(json_get(o, "ok")))
-        CHECK(utf8_is_valid(line, size));
-    else
+    CHECK(utf8_is_valid(line, size));
+    if (!json_object_get_boolean(json_get(o, "ok")))
         CHECK(json_get_string(o, "error") && json_get_string(o, "message"));
 }
 
