@@ -5,6 +5,7 @@
 
 #include "basic/bounds.h"
 #include "basic/terminal.h"
+#include "basic/utf8.h"
 #include "proto/text.h"
 #include "say/client.h"
 
@@ -115,7 +116,7 @@ static int send_text(const Options *o, const char *text) {
     _cleanup_free_ char *line = NULL;
     int r;
 
-    r = utf8_replace_invalid(text, strnlen(text, JOB_LINE_MAX), &line);
+    r = utf8_replace_invalid(text, (size_t)utf8_short(text, JOB_LINE_MAX), &line);
     if (r < 0)
         return r;
     if (o->percent != NO_PROGRESS)
@@ -123,20 +124,21 @@ static int send_text(const Options *o, const char *text) {
     return say_log(&o->say, o->level, line);
 }
 
-/* Of a longer line the rest is left out. false: there is none. */
-static bool read_line(char line[static JOB_LINE_MAX + 1]) {
+/* Of a longer line the rest is left out, but for the byte that tells whether a character was cut.
+ * false: there is none. */
+static bool read_line(char line[static JOB_LINE_MAX + 2]) {
     size_t size = 0;
     int c;
 
     while ((c = getc_unlocked(stdin)) != EOF && c != '\n')
-        if (size < JOB_LINE_MAX)
+        if (size <= JOB_LINE_MAX)
             line[size++] = (char)c;
     line[size] = 0;
     return c != EOF || size > 0;
 }
 
 static int send_input(const Options *o) {
-    char line[JOB_LINE_MAX + 1];
+    char line[JOB_LINE_MAX + 2];
     int r = 0;
 
     while (r >= 0 && read_line(line))

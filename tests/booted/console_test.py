@@ -137,6 +137,16 @@ def test_dcm_log(manager, as_root):
     assert lines(manager, guid) == [("INFO", "hello world"), ("ERROR", "it\"s bad"), ("WARNING", "a"), ("WARNING", "b")]
 
 
+def test_long_lines_end_with_a_character(manager):
+    """Whichever way they come: as an argument, as input, in the file."""
+    guid = order(manager, "#!/bin/bash\nline=x$(printf 'ä%.0s' {1..5000})\ndcm-log \"$line\"\necho \"$line\" | dcm-log\n"
+                 "echo \"$line\" >>$DCM_LOG_FILE\n")
+    assert reply_to(manager, guid)["return_code"] == 0
+    whole = "x" + 4095 * "ä"
+    wait_line(manager, guid, "DEBUG", whole)
+    assert sorted(lines(manager, guid)) == [("DEBUG", whole), ("INFO", whole), ("INFO", whole)]
+
+
 def test_progress(manager, gate):
     guid = order(manager, f"#!/bin/bash\ndcm-log --progress=40 unpacking\n{gate.read}\ndcm-log --progress 101 || "
                  "dcm-log --progress=100\n")
