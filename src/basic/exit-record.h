@@ -59,6 +59,8 @@ void exit_record_claim(uint64_t output_max, char ret[static EXIT_RECORD_CLAIM_SI
 /* From a record that may be no more than the claim, or empty, or garbage. */
 uint64_t exit_record_get_output_max(const char *text, size_t size);
 
+/* With what dcm-run ends that writes none: there is one already, or it has not its files. */
+#define EXIT_NO_RECORD 125
 /* With what dcm-run ends that writes this record. */
 int exit_record_get_exit_status(const ExitRecord *r) _pure_;
 

@@ -175,8 +175,13 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
 }
 
 bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) {
-    return status->main_code == 0 || (status->main_code == CLD_EXITED &&
-                                      status->main_status == exit_record_get_exit_status(record));
+    const bool is_refusal = record->kind == EXIT_KIND_START_FAILED;
+
+    if (status->main_code == 0) /* systemd knows of no process, but perhaps why there was none */
+        return is_refusal || isempty(status->result) || streq(status->result, "success");
+    return status->main_code == CLD_EXITED &&
+           (status->main_status == exit_record_get_exit_status(record) ||
+            (is_refusal && status->main_status == EXIT_NO_RECORD));
 }
 
 int job_reply_from_unit(int dir_fd, const UnitStatus *status, const ExitRecord *record,

@@ -24,8 +24,8 @@ int job_record_read(int dir_fd, ExitRecord *ret);
 int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
                           struct json_object **ret);
 
-/* Whether the unit ended as it does when dcm-run has written this record. A unit whose main process
- * systemd knows nothing of contradicts none. */
+/* Whether the unit ended as it does when dcm-run has written this record, or has found it: one of a
+ * start that was refused. */
 bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) _pure_;
 
 /* dcm-run itself was killed, or never ran: systemd says how the unit ended. `record`: one that

@@ -243,7 +243,7 @@ static void on_unit_status(int error, const UnitStatus *status, void *userdata) 
         retry(j, error, "systemd does not answer");
         return;
     }
-    if (error == 0 && j->has_record && !status->started)
+    if (error == 0 && j->has_record && !status->started && !status->ended)
         error = -ENOENT;
     if (error == 0 && !status->ended) {
         if (j->changed)

@@ -42,7 +42,6 @@
 #include "run/output.h"
 #include "run/script.h"
 
-#define EXIT_NO_RECORD 125                     /* the script was not started */
 #define TIMER_SLACK_USEC (100 * USEC_PER_MSEC) /* systemd began to count before we did */
 
 static volatile sig_atomic_t was_asked_to_end;

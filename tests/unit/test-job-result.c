@@ -202,6 +202,7 @@ static void test_contradictions(void) {
         int status, code, main_status;
         bool agrees;
         int return_code;
+        const char *result;
     } cases[] = {
         {EXIT_KIND_EXITED, 0, CLD_EXITED, 0, true, 0},
         {EXIT_KIND_EXITED, 3, CLD_EXITED, 3, true, 3},
@@ -216,16 +217,21 @@ static void test_contradictions(void) {
         {EXIT_KIND_KILLED, SIGKILL, CLD_EXITED, 0, false, 1},
         {EXIT_KIND_KILLED, SIGKILL, CLD_KILLED, SIGKILL, false, -SIGKILL},
         {EXIT_KIND_START_FAILED, ENOENT, CLD_EXITED, 0, false, 1},
+        /* cancelled, while an earlier executor's start of it was under way */
+        {EXIT_KIND_START_FAILED, ECANCELED, CLD_EXITED, 125, true, 1, "exit-code"},
+        {EXIT_KIND_EXITED, 0, CLD_EXITED, 125, false, 125, "exit-code"},
+        /* no process began */
+        {EXIT_KIND_START_FAILED, EAGAIN, 0, 0, true, 126, "resources"},
+        {EXIT_KIND_EXITED, 0, 0, 0, false, 1, "resources"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-        const UnitStatus status = {.ended = true,
-                                   .result = "success",
-                                   .main_code = cases[i].code,
-                                   .main_status = cases[i].main_status};
+        UnitStatus status = {
+            .ended = true, .main_code = cases[i].code, .main_status = cases[i].main_status};
         ExitRecord record = make_record(cases[i].kind, cases[i].status, "", "");
         _cleanup_fixture_ Fixture f;
 
+        g_strlcpy(status.result, cases[i].result ?: "success", sizeof(status.result));
         fixture_init(&f, "", "");
         g_assert_cmpint(job_record_agrees(&record, &status), ==, cases[i].agrees);
         if (cases[i].agrees)
