@@ -23,6 +23,7 @@
 
 #define RUN_PROGRAM PKGLIBDIR "/dcm-run"
 #define RUN_DIRECTORY "/run/dcm-job"
+#define EXIT_STATUS_MAX 255
 #define TIMEOUT_STOP_USEC (90 * USEC_PER_SEC)
 
 typedef struct StringProperty {
@@ -143,14 +144,36 @@ static int append_credentials(sd_bus_message *m, const JobRequest *q, const JobD
 
 /* Processes that lack a capability of another one may neither trace it nor look into its mount
  * namespace, where its credentials are, nor take its standard input. This one allows nearly
- * nothing. systemd leaves it out in silence where it has it not: dcm-run looks. */
+ * nothing. systemd leaves it out in silence where it has it not: dcm-run looks.
+ *
+ * They may send it a signal, and raise its limit of core dumps up to the hard one: 1 is none, for
+ * files and for programs (core(5)) alike. */
 static int append_guard(sd_bus_message *m) {
+    TRY(sd_bus_message_append(m, "(sv)", "LimitCORE", "t", (uint64_t)1));
     return sd_bus_message_append(m, "(sv)", "AmbientCapabilities", "t",
                                  (uint64_t)1 << CAP_IPC_LOCK);
 }
 
 static bool needs_guard(const JobRequest *q) {
     return q->command.file && command_file_has_secret(q->command.file) && !streq(q->user, "root");
+}
+
+/* A unit that has failed is ended with all its processes: where they may live on no status of the
+ * script is a failure to systemd. */
+static int append_success(sd_bus_message *m) {
+    int statuses[EXIT_STATUS_MAX];
+
+    for (int i = 0; i < EXIT_STATUS_MAX; i++)
+        statuses[i] = i + 1;
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "SuccessExitStatus"));
+    TRY(sd_bus_message_open_container(m, 'v', "(aiai)"));
+    TRY(sd_bus_message_open_container(m, 'r', "aiai"));
+    TRY(sd_bus_message_append_array(m, 'i', statuses, sizeof(statuses)));
+    TRY(sd_bus_message_append(m, "ai", 0));
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
 }
 
 static int append_input(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
@@ -251,6 +274,8 @@ int unit_append_properties(sd_bus_message *m, const JobRequest *q, const JobDir 
     TRY(append_input(m, q, dir));
     if (needs_guard(q))
         TRY(append_guard(m));
+    if (q->keep_processes)
+        TRY(append_success(m));
     TRY(append_command_line(m, q));
     TRY(append_log_fields(m, q, dir));
     return sd_bus_message_close_container(m);

@@ -219,6 +219,56 @@ def test_secrets_are_closed_to_other_jobs(manager, gate, json_input):
     assert reply["return_code"] == 0 and int(reply["message"].split()[0]) >= size, reply
 
 
+DUMP = """#!/bin/bash
+for pid in $(</sys/fs/cgroup$1/cgroup.procs); do
+    prlimit --pid $pid --core=unlimited:unlimited 2>/dev/null && echo limit raised
+    grep '^Max core' /proc/$pid/limits
+done
+kill -ABRT $pid
+"""
+
+
+def test_secrets_are_not_dumped(manager, gate):
+    """A signal of another job ends a script, but makes no file of its memory; of others the owner may want one."""
+    home, allowed = pathlib.Path("/var/lib/dcm"), {}
+    add("hidden", "[command]\nhelp = x\n[argument key]\nsecret = yes\n",
+        f"#!/bin/bash\nread -r secret <\"$1\"\nread -r line <{gate}\n")
+    add("plain", "[command]\nhelp = x\n[argument key]\n", f"#!/bin/bash\nread -r line <{gate}\n")
+    load(manager)
+    for name in ("plain", "hidden"):
+        guid = str(uuid.uuid4())
+        manager.request(guid, name, {"key": SECRET if name == "hidden" else "open"})
+        wait_running(guid)
+        group = show(unit_of(guid), "ControlGroup")
+        wait_for(lambda g=group: len(run("cat", f"/sys/fs/cgroup{g}/cgroup.procs").split()) == 2, "the script")
+        allowed[name] = reply_to(manager, order(manager, DUMP, arguments=[group]))["message"].splitlines()
+        assert reply_to(manager, guid)["return_code"] != 0
+    assert "limit raised" in allowed["plain"], "so it is tried"
+    assert [line.split() for line in allowed["hidden"]] == 2 * [["Max", "core", "file", "size", "1", "1", "bytes"]]
+    cores = list(home.glob("core*"))
+    assert not [p for p in cores if SECRET.encode() in p.read_bytes()]
+    for p in cores:
+        p.unlink()
+
+
+def test_secrets_are_closed_to_processes_outside_of_jobs(manager, gate):
+    """As cron starts them, or sshd: they have the mount namespace in which systemd keeps all credentials."""
+    add("hidden", "[command]\nhelp = x\n[argument key]\nsecret = yes\nmandatory = yes\n",
+        f"#!/bin/bash\nread -r line <{gate}\ncat \"$1\"\n")
+    load(manager)
+    guid = str(uuid.uuid4())
+    manager.request(guid, "hidden", {"key": SECRET})
+    wait_running(guid)
+    path = f"/run/credentials/{unit_of(guid)}/key"
+    assert pathlib.Path(path).read_text() == SECRET
+    for command in (["cat", path], ["ls", "/run/credentials"]):
+        done = subprocess.run(["setpriv", "--reuid=dcm", "--regid=dcm", "--init-groups", *command],
+                              capture_output=True, text=True)
+        assert done.returncode != 0 and "Permission denied" in done.stderr, done
+    gate.write_text("x\n")
+    assert reply_to(manager, guid)["message"] == SECRET
+
+
 @contextlib.contextmanager
 def drop_in(text):
     path = pathlib.Path("/run/systemd/system/dcm-job-.service.d/test.conf")

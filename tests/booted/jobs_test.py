@@ -118,10 +118,10 @@ def is_loaded(guid):
     return "LoadState=loaded" in run("systemctl", "show", "-p", "LoadState", unit_of(guid))
 
 
-def leave_processes(manager, **arguments):
+def leave_processes(manager, end="", **arguments):
     """A job of which two processes are left when it has replied."""
     guid = order(manager, "#!/bin/bash\nsetsid sleep infinity >/dev/null 2>&1 </dev/null &\necho $!\n"
-                 "setsid sleep infinity >/dev/null 2>&1 </dev/null &\necho $!\n", **arguments)
+                 f"setsid sleep infinity >/dev/null 2>&1 </dev/null &\necho $!\n{end}\n", **arguments)
     reply = reply_to(manager, guid)
     return guid, reply, [pathlib.Path("/proc", pid) for pid in reply["message"].split()]
 
@@ -165,6 +165,22 @@ def test_processes_left_behind_live_on(manager, hasty_executor):
     run("systemctl", "stop", unit_of(other))
     wait_for(lambda: not is_loaded(other) and not any(p.exists() for p in others), "the other unit to go")
     wait_for(lambda: show("dcm-agent-executor.service", "ActiveState") == "inactive", "the executor to leave")
+
+
+@pytest.mark.parametrize("end, return_code", [("exit 3", 3), ("exit 255", 255), ("kill -KILL $$", -signal.SIGKILL)])
+def test_processes_left_behind_by_a_script_that_failed(manager, end, return_code):
+    """How it ended is its own affair: they live on all the same, and the reply says both."""
+    configure("[jobs]\nkeep_processes = true\n")
+    guid, reply, processes = leave_processes(manager, end)
+    assert reply["return_code"] == return_code
+    assert reply["error_message"].endswith("The job left 2 processes behind, which live on.\n")
+    wait_for(lambda: show(unit_of(guid), "SubState") == "exited", "the end of the main process")
+    run("systemctl", "daemon-reload")
+    assert reply_to(manager, order(manager, "#!/bin/sh\necho x\n"))["message"] == "x\n"
+    assert all(p.exists() for p in processes)
+    for p in processes:
+        os.kill(int(p.name), signal.SIGKILL)
+    wait_for(lambda: not is_loaded(guid), "the unit to go")
 
 
 def test_processes_left_behind_by_a_cancelled_job(manager):
