@@ -162,10 +162,10 @@ static void method_wait(Control *c, ControlClient *client, struct json_object *r
 }
 
 static int get_count(struct json_object *request, int fallback) {
-    struct json_object *n = json_get(request, "n");
-    int value = json_object_is_type(n, json_type_int) ? json_object_get_int(n) : fallback;
+    int64_t value = fallback;
 
-    return MIN(MAX(value, 0), CONTROL_LOG_LINES_MAX);
+    (void)json_to_integer(json_get(request, "n"), &value);
+    return (int)MIN(MAX(value, 0), CONTROL_LOG_LINES_MAX);
 }
 
 /* An agent is optional. false: the client was told why not. */

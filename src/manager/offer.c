@@ -83,14 +83,14 @@ static const char *take_values(struct json_object *j, Offer *o) {
 static const char *check(struct json_object *j, Offer *o) {
     const char *token = json_get_string(j, "token");
     struct json_object *version = json_get(j, "protocol_version");
+    int64_t number;
 
     if (!json_object_is_type(j, json_type_object))
         return "the handshake is not a JSON object";
     if (isempty(token) || strlen(token) > TOKEN_SIZE_MAX)
         return "the handshake has no valid token";
     take_token(j, token, o->token_sha256);
-    if (version && (!json_object_is_type(version, json_type_int) ||
-                    json_object_get_int(version) != PROTOCOL_VERSION))
+    if (version && (json_to_integer(version, &number) < 0 || number != PROTOCOL_VERSION))
         return "only protocol version 104 is spoken here";
     return take_texts(j, o) ?: take_values(j, o);
 }

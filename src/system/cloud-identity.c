@@ -6,7 +6,7 @@
 #include "basic/bounds.h"
 #include "basic/strv.h"
 #include "proto/json.h"
-#include "proto/text.h"
+#include "proto/peer-text.h"
 
 /* those of the Python agent */
 static const char *const types[] = {
@@ -91,14 +91,7 @@ CloudChange cloud_identity_replace(CloudIdentity *i, CloudIdentity *fresh) {
 }
 
 bool cloud_value_is_valid(const char *value) {
-    size_t size = strlen(value);
-
-    if (size == 0 || size > CLOUD_VALUE_MAX || !utf8_is_valid(value, size))
-        return false;
-    for (const char *p = value; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            return false;
-    return true;
+    return *value && !peer_text_fault(value, strlen(value));
 }
 
 static int add_list(struct json_object *o, const char *key, char *const *list) {

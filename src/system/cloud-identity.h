@@ -37,5 +37,5 @@ int cloud_identity_encode(const CloudIdentity *i, char **ret, size_t *ret_size);
  * or an address makes -EBADMSG. */
 int cloud_identity_parse(const char *text, size_t size, CloudIdentity *ret);
 
-/* A line of printable UTF-8 that is neither empty nor longer than CLOUD_VALUE_MAX. */
+/* Not empty, and what the manager lets pass in a handshake (proto/peer-text.h). */
 bool cloud_value_is_valid(const char *value);

@@ -103,11 +103,26 @@ static void test_refused(void) {
     g_assert_null(i.type);
 }
 
+/* An id that no manager would take in a handshake keeps no agent out: it is none. */
+static void test_value(void) {
+    g_autofree char *longest = g_strnfill(512, 'x'), *longer = g_strnfill(513, 'x');
+
+    g_assert_true(cloud_value_is_valid("i-0123"));
+    g_assert_true(cloud_value_is_valid(longest));
+    g_assert_false(cloud_value_is_valid(longer));
+    g_assert_false(cloud_value_is_valid(""));
+    g_assert_false(cloud_value_is_valid("a\nb"));
+    g_assert_false(cloud_value_is_valid("a\xc2\x9b"
+                                        "b"));
+    g_assert_false(cloud_value_is_valid("a\xff"));
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cloud-identity/types", test_types);
     g_test_add_func("/cloud-identity/round-trip", test_round_trip);
     g_test_add_func("/cloud-identity/replace", test_replace);
     g_test_add_func("/cloud-identity/refused", test_refused);
+    g_test_add_func("/cloud-identity/value", test_value);
     return g_test_run();
 }

@@ -35,6 +35,8 @@ static void test_good(void) {
     g_assert_cmpint(parse("{\"token\":\"t\",\"agent_id\":\"\"}", &o), ==, 0);
     g_assert_null(o.agent_id);
     offer_done(&o);
+    g_assert_cmpint(parse("{\"token\":\"t\",\"protocol_version\":104.0}", &o), ==, 0);
+    offer_done(&o);
 }
 
 static void test_bad(void) {
