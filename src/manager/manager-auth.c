@@ -76,7 +76,7 @@ static void admit(Peer *p, const StoredAgent *a) {
 static void admit_known(Peer *p, const StoredAgent *a) {
     int r;
 
-    r = door_make_room(p->manager, a);
+    r = door_make_room(p, a);
     if (r < 0)
         refuse_for_now(p, r);
     else
@@ -88,7 +88,7 @@ static void admit_new(Peer *p, const char *renewed_id) {
     Manager *m = p->manager;
     int r;
 
-    r = door_make_room(m, NULL);
+    r = door_make_room(p, NULL);
     if (r >= 0)
         r = register_agent(m, &p->offer, &a);
     if (r < 0) {

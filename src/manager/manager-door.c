@@ -226,20 +226,31 @@ static bool is_unused(const Peer *p) {
     return !p->is_used;
 }
 
-int door_make_room(Manager *m, const StoredAgent *known) {
-    unsigned n = m->peers[PEER_ACCEPTED].n, all = m->peers_max[PEER_ACCEPTED];
-    Peer *p;
+/* How many may be connected when one like it comes. */
+static unsigned room_for(const Manager *m, const StoredAgent *known) {
+    unsigned all = m->peers_max[PEER_ACCEPTED];
+
+    if (known && known->is_used)
+        return all;
+    return all / 8 * (known ? EIGHTHS_FOR_UNUSED : EIGHTHS_FOR_NEW);
+}
+
+int door_make_room(const Peer *p, const StoredAgent *known) {
+    Manager *m = p->manager;
+    Peer *crowded;
 
     if (known && manager_find(m, known->id)) /* it takes that one's place */
         return 0;
-    if (!known || !known->is_used)
-        return n < all / 8 * (known ? EIGHTHS_FOR_UNUSED : EIGHTHS_FOR_NEW) ? 0 : -EDQUOT;
-    if (n < all)
+    if (m->peers[PEER_ACCEPTED].n < room_for(m, known))
         return 0;
-    p = find_crowded(m, PEER_ACCEPTED, is_unused);
-    if (!p)
+    crowded = find_crowded(m, PEER_ACCEPTED, is_unused);
+    if (!crowded)
         return -EDQUOT;
-    session_close(p->session, CLOSE_TRY_LATER, "agents that are needed have no room");
+    /* one that nobody needs takes the place of one whose address has more of them */
+    if (!(known && known->is_used) &&
+        crowded->address->n[PEER_ACCEPTED] <= p->address->n[PEER_ACCEPTED] + 1)
+        return -EDQUOT;
+    session_close(crowded->session, CLOSE_TRY_LATER, "other agents have no room");
     return 0;
 }
 

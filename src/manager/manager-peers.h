@@ -86,9 +86,10 @@ int door_set_up(Manager *m);
 void door_take(Manager *m, int fd);
 /* There is one less, or one has gone on: those that wait may come in. */
 void door_update(Manager *m);
-/* Before an agent is accepted; NULL: one that is to be registered. -EDQUOT: there is no room for
- * it. One that an operator needs has room as long as one is connected that nobody needs. */
-int door_make_room(Manager *m, const StoredAgent *known);
+/* Before the peer is accepted as that agent; NULL: it is to be registered. -EDQUOT: there is no
+ * room for it. One that an operator needs has room as long as one is connected that nobody needs;
+ * others, as long as another address has more connected agents. */
+int door_make_room(const Peer *p, const StoredAgent *known);
 
 /* manager-peers.c */
 void peer_enter(Peer *p, PeerState state);

@@ -7,7 +7,8 @@ head      sends the beginning of an HTTP request, or of a TLS handshake
 upgraded  goes on to WebSocket and is silent then
 trickle   sends a byte of a head each second
 
-Prints a line when all are made, and at each hundredth drop. Ends with its standard input."""
+Prints a line when as many have connected and said that, and at each hundredth drop. Ends with its standard
+input."""
 import resource
 import select
 import socket
@@ -21,7 +22,7 @@ HEAD = {"idle": b"", "head": b"GET / HT", "trickle": b"G", "upgraded": UPGRADE}[
 
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-poll, sockets, drops = select.epoll(), {}, 0
+poll, sockets, drops, spoken = select.epoll(), {}, 0, 0
 
 
 def make():
@@ -34,17 +35,20 @@ def make():
     except BlockingIOError:
         pass
     sockets[s.fileno()] = s
-    poll.register(s.fileno(), select.EPOLLIN | select.EPOLLRDHUP | (select.EPOLLOUT if HEAD else 0))
+    poll.register(s.fileno(), select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLOUT)
 
 
 def on_event(fd, events):
-    global drops
+    global drops, spoken
     s = sockets[fd]
-    if events & select.EPOLLOUT and not events & (select.EPOLLERR | select.EPOLLHUP):
-        s.send(HEAD)
-        poll.modify(fd, select.EPOLLIN | select.EPOLLRDHUP)
-        return
     try:
+        if events & select.EPOLLOUT and not events & (select.EPOLLERR | select.EPOLLHUP):
+            s.send(HEAD)
+            poll.modify(fd, select.EPOLLIN | select.EPOLLRDHUP)
+            spoken += 1
+            if spoken == N:
+                print("made", flush=True)
+            return
         if not events & (select.EPOLLERR | select.EPOLLHUP) and s.recv(65536):
             return
     except OSError:
@@ -59,14 +63,14 @@ def on_event(fd, events):
 
 for _ in range(N):
     make()
-print("made", flush=True)
 poll.register(0, select.EPOLLIN)
 trickled = time.monotonic()
 while True:
-    for fd, events in poll.poll(0.2):
-        if fd == 0:
-            sys.exit(0)
-        on_event(fd, events)
+    events = dict(poll.poll(0.2))
+    if 0 in events:
+        sys.exit(0)
+    for fd, what in events.items():
+        on_event(fd, what)
     if KIND == "trickle" and time.monotonic() > trickled + 1:
         trickled = time.monotonic()
         for s in sockets.values():

@@ -149,3 +149,33 @@ def test_those_that_are_needed_have_room(start):
     assert len(connected()) <= 125 and connected() >= set(needed)
     for agent in agents.values():
         agent.close()
+
+
+def test_one_address_does_not_fill_the_room_of_others(start):
+    """With room for 125, again: one host has registered as many agents as may come, and all have come once
+    more. Whoever has fewer connected takes the place of one of them, known or new, and one of that host does
+    not."""
+    server = start(prefix=("prlimit", "--nofile=264:264"))
+    agents, answers = [], []
+
+    def come(source, token):
+        agents.append(Sourced(server, source))
+        answers.append(agents[-1].introduce(token))
+        return answers[-1]["return_code"]
+
+    assert come("127.0.0.2", TOKEN) == 200  # known, and of use to nobody
+    agents.pop().close()
+    for number in range(16):
+        assert come("127.0.0.1", f"{TOKEN}{number}") == 200
+        agents.pop().close()
+    for number in range(16, 140):
+        come("127.0.0.1", f"{TOKEN}{number}")
+    assert answers[-1]["return_code"] == 503
+    for number in range(16):
+        come("127.0.0.1", f"{TOKEN}{number}")
+    assert answers[-1]["return_code"] == 503
+    assert come("127.0.0.2", TOKEN) == 200 and answers[-1]["handshake"]["agentID"] == answers[0]["handshake"]["agentID"]
+    assert come("127.0.0.3", TOKEN + "new") == 200
+    assert come("127.0.0.1", TOKEN + "15") == 503
+    for agent in agents:
+        agent.close()
