@@ -139,10 +139,10 @@ def test_dcm_log(manager, as_root):
 
 def test_long_lines_end_with_a_character(manager):
     """Whichever way they come: as an argument, as input, in the file."""
-    guid = order(manager, "#!/bin/bash\nline=x$(printf 'ä%.0s' {1..5000})\ndcm-log \"$line\"\necho \"$line\" | dcm-log\n"
+    guid = order(manager, "#!/bin/bash\nline=x$(printf '🙂%.0s' {1..3000})\ndcm-log \"$line\"\necho \"$line\" | dcm-log\n"
                  "echo \"$line\" >>$DCM_LOG_FILE\n")
     assert reply_to(manager, guid)["return_code"] == 0
-    whole = "x" + 4095 * "ä"
+    whole = "x" + 2047 * "🙂"
     wait_line(manager, guid, "DEBUG", whole)
     assert sorted(lines(manager, guid)) == [("DEBUG", whole), ("INFO", whole), ("INFO", whole)]
 
