@@ -70,6 +70,11 @@ static int append_variable(sd_bus_message *m, const char *name, const char *valu
                                                      : sd_bus_message_append(m, "s", text);
 }
 
+/* Another job of its user must not get at what it has: append_guard(). */
+static bool needs_guard(const JobRequest *q) {
+    return q->command.file && command_file_has_secret(q->command.file) && !streq(q->user, "root");
+}
+
 static int append_environment(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
     _cleanup_(platform_done) Platform platform = {};
 
@@ -81,6 +86,8 @@ static int append_environment(sd_bus_message *m, const JobRequest *q, const JobD
         TRY(sd_bus_message_append(m, "s", environment[i]));
     TRY(append_variable(m, "DCM_REQUEST_ID", d->name));
     TRY(append_variable(m, "DCM_COMMAND", q->command.name));
+    if (needs_guard(q)) /* Python would run at its start what another job left in the home */
+        TRY(append_variable(m, "PYTHONNOUSERSITE", "1"));
     if (platform_read(&platform) >= 0) {
         TRY(append_variable(m, "DCM_AGENT_PLATFORM_NAME", platform.name));
         TRY(append_variable(m, "DCM_AGENT_PLATFORM_VERSION", platform.version));
@@ -152,10 +159,6 @@ static int append_guard(sd_bus_message *m) {
     TRY(sd_bus_message_append(m, "(sv)", "LimitCORE", "t", (uint64_t)1));
     return sd_bus_message_append(m, "(sv)", "AmbientCapabilities", "t",
                                  (uint64_t)1 << CAP_IPC_LOCK);
-}
-
-static bool needs_guard(const JobRequest *q) {
-    return q->command.file && command_file_has_secret(q->command.file) && !streq(q->user, "root");
 }
 
 /* A unit that has failed is ended with all its processes: where they may live on no status of the

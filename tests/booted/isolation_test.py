@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import urllib.parse
@@ -249,6 +250,29 @@ def test_secrets_are_not_dumped(manager, gate):
     assert not [p for p in cores if SECRET.encode() in p.read_bytes()]
     for p in cores:
         p.unlink()
+
+
+def test_secrets_are_closed_to_modules_in_the_home(manager):
+    """Python runs a usercustomize.py of its user's before each script; another job of that user can write it."""
+    stolen, packages = pathlib.Path("/tmp/dcm-test-stolen"), pathlib.Path("/var/lib/dcm/.local/lib")
+    spy = f"open('{stolen}', 'a').write(repr([open(a).read() for a in sys.argv[1:]]))"
+    read = "#!/usr/bin/python3\nimport sys\nprint(len(open(sys.argv[1]).read()))\n"
+    add("hidden", "[command]\nhelp = x\n[argument key]\nsecret = yes\n", read)
+    add("plain", "[command]\nhelp = x\n[argument path]\n", read)
+    load(manager)
+    reply = reply_to(manager, order(manager, f"""#!/bin/bash
+d=$(python3 -m site --user-site)
+mkdir -p "$d" && echo "import sys; {spy}" >"$d/usercustomize.py"
+"""))
+    assert reply["return_code"] == 0 and packages.exists(), reply
+    try:
+        assert do(manager, "plain", path="/etc/machine-id")["return_code"] == 0
+        assert stolen.exists(), "so it is tried"
+        assert do(manager, "hidden", key=SECRET)["message"] == f"{len(SECRET)}\n"
+        assert SECRET not in stolen.read_text()
+    finally:
+        shutil.rmtree(packages)
+        stolen.unlink(missing_ok=True)
 
 
 def test_secrets_are_closed_to_processes_outside_of_jobs(manager, gate):
