@@ -42,6 +42,8 @@
 #include "run/output.h"
 #include "run/script.h"
 
+#define N_FDS 4 /* three pipes and the script's process */
+#define PAUSE_MSEC 10
 #define TIMER_SLACK_USEC (100 * USEC_PER_MSEC) /* systemd began to count before we did */
 
 static volatile sig_atomic_t was_asked_to_end;
@@ -156,18 +158,31 @@ static void outputs_done(Outputs *o) {
     output_done(&o->log);
 }
 
+/* poll() compares its number of descriptors with the limit of the process, which any other process
+ * of the user can take away by prlimit(2). The pipes do not block. */
+static void look_without_poll(const Script *script, struct pollfd fds[static N_FDS]) {
+    (void)poll(NULL, 0, PAUSE_MSEC);
+    for (size_t i = 0; i < N_FDS; i++)
+        fds[i].revents = fds[i].fd < 0 || fds[i].fd == script->pid_fd ? 0 : POLLIN;
+    if (script_has_ended(script))
+        fds[N_FDS - 1].revents = POLLIN;
+}
+
 /* Returns when the script's main process has ended; the pipes may be open still. */
 static void copy_until_end(const Script *script, Outputs *o) {
     for (;;) {
-        struct pollfd fds[] = {
+        struct pollfd fds[N_FDS] = {
             {.fd = o->out.pipe_fd, .events = POLLIN},
             {.fd = o->err.pipe_fd, .events = POLLIN},
             {.fd = o->log.pipe_fd, .events = POLLIN},
             {.fd = script->pid_fd, .events = POLLIN},
         };
 
-        if (poll(fds, ELEMENTSOF(fds), -1) < 0)
-            continue;
+        if (poll(fds, ELEMENTSOF(fds), -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            look_without_poll(script, fds);
+        }
         if (fds[0].revents)
             output_copy(&o->out, SIZE_MAX);
         if (fds[1].revents)

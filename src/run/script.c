@@ -108,6 +108,13 @@ void script_done(Script *s) {
     s->err_fd = safe_close(s->err_fd);
 }
 
+bool script_has_ended(const Script *s) {
+    siginfo_t info = {};
+
+    return waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) >= 0 &&
+           info.si_pid == s->pid;
+}
+
 int script_reap(Script *s, int *ret_status, int *ret_signal) {
     int status;
 

@@ -15,5 +15,8 @@ typedef struct Script {
 int script_start(char *const argv[], Script *ret);
 void script_done(Script *s);
 
+/* Whether script_reap() does not wait. */
+bool script_has_ended(const Script *s);
+
 /* 0, or a signal number in *ret_signal; call when pid_fd is readable. */
 int script_reap(Script *s, int *ret_status, int *ret_signal);

@@ -97,6 +97,15 @@ class RunTest(unittest.TestCase):
         self.assertLessEqual(len(log), 131072 + 64)
         self.assertIn(b"last\n", log)
 
+    def test_limit_of_descriptors_is_taken_away(self):
+        """As any process of its user can: it goes on all the same."""
+        script = (f"#!{sys.executable}\nimport os, resource, sys\n"
+                  "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (0, 0))\n"
+                  "for _ in range(3):\n    print('x' * 99999, flush=True)\nos.kill(os.getpid(), 9)\n")
+        self.assertEqual(self.run_script(script), 128 + signal.SIGKILL)
+        self.assert_end("killed", signal.SIGKILL)
+        self.assertEqual((self.dir / "stdout").read_text(), 3 * ("x" * 99999 + "\n"))
+
     def test_capability_is_asked_for(self):
         """Not of root, whom no other user can trace."""
         self.assertEqual(self.run_script("#!/bin/sh\nexit 3\n", options=["--require-capability"]),
