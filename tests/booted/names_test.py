@@ -163,6 +163,17 @@ def test_hosts_is_not_there(manager, hosts):
     assert HOSTS.read_text() == f"{ADDRESS}\tweb6 # dcm-agent\n" and HOSTS.stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.parametrize("line", ["127.0.1.1\t{former}", "10.9.9.9\t{former} # dcm-agent"])
+def test_hosts_with_carriage_returns(manager, hosts, line):
+    """As an editor of Windows leaves it: its line is found all the same, and not a second one made."""
+    HOSTS.write_text(f"127.0.0.1\tlocalhost\n{line.format(former=os.uname().nodename)}\n", newline="\r\n")
+    for name in ("web3", "web4"):
+        assert do(manager, "rename", serverName=name)["return_code"] == 0
+    lines = HOSTS.read_bytes().split(b"\n")
+    assert lines[0] == b"127.0.0.1\tlocalhost\r" and lines[2:] == [b""]
+    assert lines[1] in (b"127.0.1.1\tweb4", f"{ADDRESS}\tweb4 # dcm-agent".encode())
+
+
 def test_hosts_with_a_byte_0(manager, hosts):
     """The shell would leave out what follows."""
     HOSTS.write_bytes(b"127.0.0.1 localhost\n\0\n10.0.0.1 other\n")
