@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* No stranger keeps others out. A connection costs a descriptor until it says something, and then a
- * place among those whose handshakes are under way. Where places are short, the address that has
- * most gives one up: of those that wait its oldest silent one, of those that shake hands one that
- * has gone silent or takes too long. So whoever has few connections is never the one to go, and
- * among connections of one address those that speak go before those that say nothing. Places go to
- * the address that has the fewest.
+/* No stranger keeps others out. A connection costs a descriptor until it has said how it begins,
+ * and then a place among those whose handshakes are under way. Where places are short, the address
+ * that has most gives one up: of those that wait its oldest silent one, of those that shake hands
+ * one that has gone silent or takes too long. So whoever has few connections is never the one to
+ * go, and among connections of one address those that speak go before those that say nothing.
+ * Places go to the address that has the fewest.
  *
  * All is accepted at once and nothing waits in the kernel, where it would wait behind strangers. */
 #include <stdio.h>
@@ -16,9 +16,13 @@
 #include "basic/time-util.h"
 #include "manager/limits.h"
 #include "manager/manager-peers.h"
+#include "proto/http-head.h"
 
 #define DROPPED_AT_ONCE 16u /* so that not each new connection looks for the next to go */
 #define SAID_EVERY_USEC (10 * USEC_PER_SEC)
+#define KNOCK_SIZE ((size_t)4096)
+#define TLS_HEAD_SIZE 5u  /* of a record, ... */
+#define TLS_HANDSHAKE 22u /* ... and its type: RFC 8446, section 5.1 */
 
 /* The peer in that state whose address has most of them, but for those that are spared. */
 static Peer *find_crowded(const Manager *m, PeerState state, bool (*may_go)(const Peer *p)) {
@@ -168,19 +172,36 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-/* It has said something, or is gone. */
+/* Of what it begins with: a TLS record, or the head of an HTTP request. Where that is longer than
+ * KNOCK_SIZE, so much of it will do, and what is neither is told by its session. */
+static size_t knock_size(const char *data, size_t size, bool tls) {
+    const uint8_t *head = (const uint8_t *)data;
+
+    if (!tls)
+        return http_head_size(data, size) == -EAGAIN ? size + 1 : size;
+    if (size < TLS_HEAD_SIZE)
+        return TLS_HEAD_SIZE;
+    return head[0] == TLS_HANDSHAKE ? TLS_HEAD_SIZE + (size_t)(head[3] << 8 | head[4]) : size;
+}
+
+/* More of it has come, or it is gone. Who begins and does not go on is as silent as who does not.
+ */
 static int on_knock(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
     Peer *p = userdata;
-    char byte;
+    char data[KNOCK_SIZE];
+    size_t wanted;
     ssize_t n;
 
-    n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    n = recv(fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    if (n <= 0) {
+    wanted = n > 0 ? MIN(knock_size(data, (size_t)n, p->manager->tls), sizeof(data)) : 0;
+    if (n <= 0 || ((size_t)n < wanted && revents & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
         peer_free(p);
         return 0;
     }
+    if ((size_t)n < wanted)
+        return 0;
     p->knocked = true;
     p->manager->n_knocked++;
     (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -197,7 +218,7 @@ static int admit_to_door(Manager *m, int fd) {
     r = peer_address_ref(&m->by_address, fd, &p->address);
     if (r < 0)
         return r;
-    r = sd_event_add_io(m->event, &p->knock, fd, EPOLLIN, on_knock, p);
+    r = sd_event_add_io(m->event, &p->knock, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_knock, p);
     if (r < 0) {
         peer_address_unref(&m->by_address, p->address);
         return r;

@@ -32,7 +32,7 @@ struct Peer {
     PeerAddress *address;
     int fd; /* while it waits */
     sd_event_source *knock;
-    bool knocked; /* it has said something */
+    bool knocked; /* what it begins with is there, whole */
     Session *session;
     char *agent; /* NULL: not accepted (any more) */
     Offer offer; /* of an accepted or probing one */

@@ -3,7 +3,8 @@
 address. Arguments: host, port, source address, how many, and what each does:
 
 idle      nothing at all
-head      sends the beginning of an HTTP request, or of a TLS handshake
+head      sends the beginning of an HTTP request
+hello     sends the beginning of a TLS handshake
 upgraded  goes on to WebSocket and is silent then
 trickle   sends a byte of a head each second
 
@@ -18,7 +19,8 @@ import time
 HOST, PORT, SOURCE, N, KIND = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5]
 UPGRADE = (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-HEAD = {"idle": b"", "head": b"GET / HT", "trickle": b"G", "upgraded": UPGRADE}[KIND]
+HEAD = {"idle": b"", "head": b"GET / HT", "trickle": b"G", "hello": bytes.fromhex("1603010200010001fc0303"),
+        "upgraded": UPGRADE}[KIND]
 
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

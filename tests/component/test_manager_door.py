@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from test_manager import TOKEN, UPGRADE, RawClient, server, start  # noqa: F401
+from test_manager import TOKEN, UPGRADE, Agent, RawClient, certificate, server, start  # noqa: F401
 
 CROWD = pathlib.Path(__file__).with_name("crowd.py")
 N = 6000
@@ -63,6 +63,37 @@ def test_idle_crowd_at_the_agents_own_address(server, again):
     log = server.log()
     assert "does not introduce itself and others wait" in log
     assert log.count("does not introduce itself") < 50  # one line for many
+
+
+@pytest.mark.parametrize("kind", ["head", "trickle", "hello"])
+def test_crowd_at_the_agents_own_address_that_does_not_go_on(start, certificate, tmp_path, kind):
+    """Half a head of HTTP, or half a ClientHello, is no more than silence."""
+    cert = certificate("manager") if kind == "hello" else None
+    server = start("--cert", str(cert), "--key", str(tmp_path / "key.pem"), tls=True) if cert else start()
+    known = Agent(server.url, cert).accepted()
+    known.close()
+    with crowd(server, kind, drops=2000):
+        for _ in range(3):
+            agent = Agent(server.url, cert).accepted()
+            assert agent.id == known.id
+            agent.close()
+
+
+def test_what_a_connection_begins_with_may_come_in_pieces(server):
+    client = RawClient(server)
+    for byte in UPGRADE:
+        client.socket.sendall(bytes([byte]))
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += client.socket.recv(1)
+    assert head.startswith(b"HTTP/1.1 101 ")
+    for wrong in (b"GET / HTTP/1.1\r\n" + b"a" * 70000, b"GET / HT"):  # too long, and cut off
+        client = RawClient(server)
+        with contextlib.suppress(ConnectionError):  # it need not be read to its end
+            client.socket.sendall(wrong)
+            client.socket.shutdown(socket.SHUT_WR)
+            while client.socket.recv(65536):
+                pass
 
 
 @pytest.mark.parametrize("kind", ["idle", "head", "upgraded", "trickle"])
