@@ -3,8 +3,8 @@
  *
  *   Cancel:  note ─▶ StopUnit ─▶ answer ─▶ until the stop is complete, or at the end of the grace
  *                                          time: SIGKILL to all
- *   Release: perhaps GetUnitProcesses: none ─▶ StopUnit ─▶ until the stop is complete; SIGKILL
- * after 5 s, no more patience after 10 s ─▶ ResetFailedUnit ─▶ answer
+ *   Release: perhaps GetUnitProcesses: none ─▶ StopUnit ─▶ until the stop is complete;
+ *            SIGKILL after 5 s, no more patience after 10 s ─▶ ResetFailedUnit ─▶ answer
  *
  * A job that may leave processes (job_dir_keeps()) is released when there are none; a caller of
  * Release does not wait for that.
