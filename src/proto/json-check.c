@@ -9,8 +9,8 @@
 #define DOUBLE_SIZE 48u /* more, for its text */
 #define ARRAY_SIZE 400u /* with room for 32 elements */
 #define ELEMENT_SIZE 24u
-#define OBJECT_SIZE 832u /* with a table for 10 members */
-#define OBJECT_MEMBERS 10u
+#define OBJECT_SIZE 832u  /* with a table for 11 members; */
+#define OBJECT_MEMBERS 9u /* those beyond pay for the larger one, which the twelfth makes */
 #define KEY_SIZE 32u
 #define MEMBER_SIZE 192u /* of a larger table, while it grows */
 
