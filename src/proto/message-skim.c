@@ -3,6 +3,7 @@
 #include "proto/message-skim.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "basic/bounds.h"
 
@@ -51,14 +52,36 @@ static void append(Token *t, char c) {
         t->size = TOKEN_SIZE_MAX + 1;
 }
 
-/* Letters may be written as \u00XX in keys, too. */
-static int find_field(const Token *key) {
-    _cleanup_json_ struct json_object *text = NULL;
+/* What comes next in a token; letters may be written as \u00XX. Other escapes are in none of the
+ * keys, and are given as they begin. */
+static unsigned take_letter(const char **p) {
+    const char *text = *p;
+    char hex[5] = "";
 
-    if (key->size > TOKEN_SIZE_MAX || json_parse(key->text, key->size, &text) < 0)
-        return -1;
+    if (strncmp(text, "\\u", 2) != 0) {
+        *p += 1;
+        return (unsigned char)*text;
+    }
+    (void)memcpy(hex, text + 2, strnlen(text + 2, sizeof(hex) - 1));
+    *p += MIN(strlen(text), (size_t)6);
+    return (unsigned)strtoul(hex, NULL, 16);
+}
+
+/* For json-c a key ends at a NUL. No object is made of it: there may be millions. */
+static bool is_key(const Token *token, const char *key) {
+    const char *p = token->text + 1;
+    unsigned end;
+
+    for (; *key; key++)
+        if (take_letter(&p) != (unsigned char)*key)
+            return false;
+    end = take_letter(&p);
+    return end == '"' || end == 0;
+}
+
+static int find_field(const Token *token) {
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-        if (streq(json_object_get_string(text), keys[i]))
+        if (is_key(token, keys[i]))
             return (int)i;
     return -1;
 }

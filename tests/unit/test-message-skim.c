@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Proves that type and ids of a message are found wherever they stand and however it is cut in
  * pieces, and that nothing further in is taken for them. */
+#include <dlfcn.h>
 #include <glib.h>
 
 #include "basic/bounds.h"
 #include "proto/message-skim.h"
+
+static unsigned n_parsed;
+
+struct json_tokener *json_tokener_new_ex(int depth) {
+    struct json_tokener *(*next)(int) = dlsym(RTLD_NEXT, __func__);
+
+    n_parsed++;
+    return next(depth);
+}
 
 static void skim(const char *text, size_t piece, MessageType type, const char *request_id,
                  const char *message_id) {
@@ -47,6 +57,13 @@ static void test_found(void) {
         {"{\"type\":\"REPLY\",\"request_id\":\"g", MESSAGE_REPLY, NULL, NULL},
         {"{\"type\":\"NEWS\",\"request_id\":\"g\"}", _MESSAGE_INVALID, "g", NULL},
         {"{\"t\\u0079pe\":\"REPLY\",\"request\\u005fid\":\"g\"}", MESSAGE_REPLY, "g", NULL},
+        {"{\"\\u0074\\u0079\\u0070\\u0065\":\"REPLY\",\"request_id\":\"g\"}", MESSAGE_REPLY, "g",
+         NULL},
+        {"{\"type\\u0000x\":\"REPLY\",\"request_id\":\"g\"}", MESSAGE_REPLY, "g", NULL},
+        {"{\"\\\\u0074ype\":\"REPLY\",\"typ\":\"REPLY\",\"types\":\"REPLY\",\"\\u0174ype\":"
+         "\"REPLY\","
+         "\"request_id\":\"g\"}",
+         _MESSAGE_INVALID, "g", NULL},
         {"{\"request_id\":\"a\",\"type\":\"ACK\",\"request_id\":\"g\",\"type\":\"REPLY\"}",
          MESSAGE_REPLY, "g", NULL},
         {"{\"type\":\"REPLY\",\"request_id\":\"g\",\"request_id\":7}", MESSAGE_REPLY, NULL, NULL},
@@ -80,9 +97,22 @@ static void test_long(void) {
     g_string_free(escaped, TRUE);
 }
 
+/* A message may have a hundred million members: what is looked at of each must cost next to
+ * nothing. */
+static void test_many_members(void) {
+    g_autoptr(GString) text = g_string_new("{\"type\":\"REPLY\",\"request_id\":\"g\"");
+
+    for (size_t i = 0; i < 1000; i++)
+        g_string_append(text, ",\"\":1,\"t\\u0079p\":\"x\"");
+    n_parsed = 0;
+    skim(text->str, 1000, MESSAGE_REPLY, "g", NULL);
+    g_assert_cmpuint(n_parsed, ==, 1);
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/message-skim/found", test_found);
     g_test_add_func("/message-skim/long", test_long);
+    g_test_add_func("/message-skim/many-members", test_many_members);
     return g_test_run();
 }
