@@ -481,6 +481,23 @@ def test_home_of_another_is_kept_and_said(manager, users):
     shutil.rmtree("/home/remy")
 
 
+def test_what_is_mounted_in_a_home_stays(manager, users):
+    """userdel would empty it, and then leave the home half removed."""
+    users("vera")
+    assert do(manager, "add_user", userId="vera")["return_code"] == 0
+    folder = pathlib.Path("/home/vera/data")
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "tmpfs", folder)
+    try:
+        (folder / "of-others").write_text("kept")
+        reply = do(manager, "remove_user", userId="vera")
+        assert reply["return_code"] == 0 and "another file system is mounted in it" in reply["message"], reply
+        assert not exists("vera") and (folder / "of-others").read_text() == "kept" and (folder.parent / ".bashrc").exists()
+    finally:
+        run("umount", folder)
+        shutil.rmtree("/home/vera")
+
+
 def test_group_with_others_in_it_is_kept_and_said(manager, users):
     user = users("remy")
     assert do(manager, "add_user", userId=user)["return_code"] == 0
