@@ -147,6 +147,11 @@ static void stop_timer(Request *q) {
     q->timer = sd_event_source_disable_unref(q->timer);
 }
 
+/* One that has run out while a change was waiting to be stored is still there. */
+static bool is_armed(const Request *q) {
+    return q->timer && sd_event_source_get_enabled(q->timer, NULL) > 0;
+}
+
 /* Does not run while there is no connection; opening it sends everything once. */
 static void start_resend_timer(Request *q, bool is_resend) {
     RequestFlow *f = q->flow;
@@ -281,7 +286,7 @@ static void undo(const BatchEntry *e, int error, void *userdata) {
         long_jobs_abandon(f->long_jobs, q->guid);
     if (e->event == REQUEST_EVENT_FINISHED && q->is_stored)
         arm_timer(q, STORE_RETRY_USEC);
-    else if (q->state == REQUEST_STATE_REPLY && !q->timer)
+    else if (q->state == REQUEST_STATE_REPLY && !is_armed(q))
         start_resend_timer(q, false); /* the manager has the reply, but we may forget that */
     else if (!q->is_stored && q->n_pending == 0 &&
              (e->event == REQUEST_EVENT_ACCEPT || e->event == REQUEST_EVENT_REJECT)) {

@@ -15,7 +15,7 @@ import uuid
 import pytest
 from gi.repository import Gio, GLib
 
-from harness import BUILD, ROOT, wait_for
+from harness import BUILD, EXACT_TIMERS, ROOT, wait_for
 
 SCRIPT = b"#!/bin/sh\n"
 JOB = {"b64script": base64.b64encode(SCRIPT).decode(),
@@ -206,13 +206,17 @@ def test_finished_after_the_manager_gave_up(agent, manager, executor):
     assert manager.wait_message("REPLY", first)["payload"] is None
 
 
+def start_with_failing(agent, **files):
+    preloads = (BUILD / "tests/component/failing-sqlite.so", EXACT_TIMERS["LD_PRELOAD"])
+    agent.start(**{**EXACT_TIMERS, "LD_PRELOAD": ":".join(map(str, preloads)),
+                   **{name: str(path) for name, path in files.items()}})
+
+
 def test_guid_that_cannot_be_looked_up(agent, manager):
     """Whether it was done before is not known: it is neither accepted nor forgotten."""
     failing = agent.directory / "failing"
     agent.configure(manager.url(), messaging={"retransmission_timeout": "3600"})
-    agent.start(LD_PRELOAD=str(BUILD / "tests/component/failing-select.so"),
-                FAILING_SELECT=str(failing),
-                ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+    start_with_failing(agent, FAILING_SELECT=failing)
     manager.wait_offer()
     done, new = str(uuid.uuid4()), str(uuid.uuid4())
     send(manager, "REQUEST", done, "heartbeat")
@@ -230,3 +234,32 @@ def test_guid_that_cannot_be_looked_up(agent, manager):
     send(manager, "REQUEST", new, "heartbeat")
     manager.wait_message("REPLY", new)
     assert len(manager.of_type("REPLY", done)) == 1 == len(manager.of_type("REPLY", new))
+
+
+def test_acknowledgements_that_cannot_be_stored(agent, manager):
+    """They are forgotten, so each reply is sent again, also one whose timer ran out in between: a change
+    that nobody waits for has 0.1 s until it is stored."""
+    failing = agent.directory / "failing"
+    agent.configure(manager.url(), messaging={"retransmission_timeout": "0.1"})
+    start_with_failing(agent, FAILING_COMMIT=failing)
+    manager.wait_offer()
+
+    def acknowledge(message):
+        if message["type"] == "REPLY":
+            failing.touch()  # before the acknowledgement is stored, and after the reply was
+            # so long before the second resend (0.3 s) that it falls due while that waits to be stored
+            GLib.timeout_add(230, lambda: manager.ack(message))
+
+    manager.on_message = acknowledge
+    for i in range(20):
+        send(manager, "REQUEST", f"g-{i}", "heartbeat")
+    wait_for(failing.exists, "a reply")
+    guids = {m["request_id"] for m in manager.of_type("REPLY")}
+    for n in (2, 3, 4, 5):
+        for guid in guids:
+            manager.wait_message("REPLY", guid, n)
+    manager.on_message = None
+    failing.unlink()
+    for guid in guids:
+        manager.ack(manager.of_type("REPLY", guid)[0])
+        assert ask_state(manager, guid) == "REPLY_ACKED"
