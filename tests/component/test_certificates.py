@@ -508,7 +508,8 @@ def test_session_is_resumed_within_an_hour(agent, manager, pki, age, resumed):
     clock = agent.directory / "boot-clock"
     clock.write_text("0")
     with Haproxy(manager.port, pki.good) as front:
-        configure(agent, front.port, ca_cert=pki.root.path)
+        # so long a wait that it is seen: whoever asks wakes the agent, which looks at its clock then
+        configure(agent, front.port, ca_cert=pki.root.path, backoff=3600_000)
         agent.start(LD_PRELOAD=str(BUILD / "tests/component/boot-clock.so"), BOOT_CLOCK=str(clock),
                     ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
         manager.wait_offer()
