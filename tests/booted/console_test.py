@@ -335,7 +335,7 @@ def test_job_without_an_agent_goes_on(manager, gate):
     guid = order(manager, f"#!/bin/bash\n{gate.read}\ndcm-log lost || echo status $?\necho kept >>$DCM_LOG_FILE\n")
     wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the unit")
     run("systemctl", "stop", "dcm-agent.service")
-    assert show("dcm-agent.socket", "ActiveState") == "inactive"
+    wait_for(lambda: show("dcm-agent.socket", "ActiveState") == "inactive", "the end of the socket, after it")
     gate.open()
     wait_for(lambda: "kept" in pathlib.Path(f"/var/lib/dcm-jobs/{guid}/log").read_text(), "the end")
     with pytest.raises(OSError):
@@ -419,5 +419,5 @@ def test_bad_peers(manager):
 def test_agent_is_as_safe_as_before():
     done = run("systemd-analyze", "security", "--no-pager", "dcm-agent.service", check=False)
     score, = re.findall(r"Overall exposure level for .*: (\d+\.\d+)", done)
-    assert float(score) <= 1.3
+    assert float(score) <= 1.4  # of which 0.1 is that homes are seen, whose file systems are measured
     assert not run("systemd-analyze", "verify", "dcm-agent.socket", check=False)
