@@ -29,29 +29,29 @@ struct Peer {
     Peer *previous, *next; /* in order of arrival in that state */
     Manager *manager;
     PeerState state;
-    PeerAddress *address;
     int fd; /* while it waits */
+    PeerAddress *address;
     sd_event_source *knock;
-    bool knocked; /* what it begins with is there, whole */
     Session *session;
     char *agent; /* NULL: not accepted (any more) */
     Offer offer; /* of an accepted or probing one */
     Peer *older; /* the connection whose life is being probed */
     uint64_t probed_usec;
     sd_event_source *probe;
-    bool is_probing;
     Delivery *delivery;
     uint64_t arrived_usec;          /* CLOCK_BOOTTIME */
     uint64_t started_usec;          /* it shakes hands since then */
     int64_t since;                  /* CLOCK_REALTIME */
-    unsigned n_kept;                /* its lines and alerts, ... */
-    size_t kept_size;               /* ... and their bytes since the last trim */
+    size_t kept_size;               /* of its lines and alerts since the last trim, ... */
+    unsigned n_kept;                /* ... and their number */
+    unsigned n_takeovers;           /* of this agent's connection, this one's included, ... */
+    uint64_t takeovers_usec;        /* ... since then, CLOCK_BOOTTIME */
     char *questions[QUESTIONS_MAX]; /* GUIDs whose STATUS was asked and not answered yet */
     size_t n_questions;
-    unsigned n_takeovers;    /* of this agent's connection, this one's included, ... */
-    uint64_t takeovers_usec; /* ... since then, CLOCK_BOOTTIME */
-    bool is_used;            /* somebody has named the agent or ordered something */
-    bool is_replaced;        /* by a newer connection of its agent */
+    bool knocked; /* what it begins with is there, whole */
+    bool is_probing;
+    bool is_used;     /* somebody has named the agent or ordered something */
+    bool is_replaced; /* by a newer connection of its agent */
 };
 
 typedef struct PeerList {
