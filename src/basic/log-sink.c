@@ -38,7 +38,7 @@ static int connect_journal(void) {
 
     if (strlen(sink.journal_path) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
-    strcpy(address.sun_path, sink.journal_path);
+    memcpy(address.sun_path, sink.journal_path, strlen(sink.journal_path) + 1);
     return connect(sink.fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 }
 
