@@ -126,7 +126,7 @@ def test_full_disk(agent, manager, rules):
     """What is crossed while nothing can be stored is told when there is room, once; so is the end of a rule that was
     taken away meanwhile. The journal has one line about it."""
     rules("", wrapper=["unshare", "--mount", "--propagation", "private", "sh", "-c",
-                       f"mount -t tmpfs -o size=1M tmpfs {agent.state} && exec \"$@\"", "sh"])
+                       f"mount -t tmpfs -o size=8M tmpfs {agent.state} && exec \"$@\"", "sh"])
     filler = f"/proc/{agent.process.pid}/root{agent.state}/filler"
 
     def fill():
