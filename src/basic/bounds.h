@@ -143,7 +143,7 @@
 #define METRICS_REQUEST_USEC (5 * USEC_PER_SEC)
 #define METRICS_BUS_USEC (2 * USEC_PER_SEC) /* for an answer of the agent */
 #define ALERT_RULES_MAX 64u
-#define ALERT_RULE_NAME_MAX ((size_t)48) /* inih cuts longer names of sections */
+#define ALERT_RULE_NAME_MAX ((size_t)48)
 #define ALERT_RULE_MESSAGE_MAX ((size_t)256)
 #define ALERT_INTERVAL_USEC_DEFAULT (10 * USEC_PER_SEC)
 #define ALERT_LEVEL_DEFAULT 7
@@ -155,5 +155,6 @@
 
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)
+#define INI_LINE_MAX ((size_t)64 * 1024)               /* of such a file, without its end */
 #define CERTIFICATE_FILE_MAX ((size_t)4 * 1024 * 1024) /* looked at for changes */
 #define PROC_FILE_MAX ((size_t)1024 * 1024)

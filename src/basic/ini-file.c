@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <ini.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -12,139 +11,165 @@
 #include "basic/file-util.h"
 #include "basic/utf8.h"
 
-#define SECTION_NAME_MAX 49 /* of inih, which ends a name at the first ] */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 typedef struct Reader {
     const char *file;
     const IniCallbacks *callbacks;
     void *userdata;
-    const char *rest;  /* of the text */
-    const char *start; /* of the line that was read last */
+    char *section; /* NULL: none has begun */
+    char *name;    /* of the value that an indented line goes on with; NULL: there is none */
     unsigned line;
-    bool has_name; /* in this section: an indented line is more of its value */
-    int error;
+    unsigned unclear_line; /* the first one; 0: none */
 } Reader;
 
-static void report(const Reader *r, const char *section, const char *name) {
-    char text[256];
+static void reader_done(Reader *r) {
+    free(r->section);
+    free(r->name);
+}
 
-    (void)utf8_format(text, sizeof(text), "the value of %s in [%s] cannot be used", name, section);
+static void tell_of_line(const Reader *r, unsigned line, const char *what) {
+    char text[64];
+
+    (void)snprintf(text, sizeof(text), "line %u%s", line, what);
     r->callbacks->on_problem(r->file, text, r->userdata);
 }
 
-static void tell_lost(const Reader *r, const char *line, size_t size) {
+static void tell_lost(const Reader *r, const char *line) {
     char name[64];
-    size_t n = 0;
 
-    while (n < size && strchr(" \t", line[n]))
-        n++;
-    (void)utf8_format(name, sizeof(name), "%.*s", (int)MIN(strcspn(line + n, " \t\n=:"), size - n),
-                      line + n);
+    line += strspn(line, " \t");
+    (void)utf8_format(name, sizeof(name), "%.*s", (int)strcspn(line, " \t\n=:"), line);
     if (r->callbacks->on_lost)
         r->callbacks->on_lost(r->file, name, r->userdata);
 }
 
-static int set_more(const Reader *r, const char *section, const char *name, const char *value) {
+static int report(const Reader *r) {
+    char text[256];
+
+    (void)utf8_format(text, sizeof(text), "the value of %s in [%s] cannot be used", r->name,
+                      strempty(r->section));
+    r->callbacks->on_problem(r->file, text, r->userdata);
+    return 0;
+}
+
+static char *strip(char *s) {
+    size_t n;
+
+    while (isspace((unsigned char)*s))
+        s++;
+    n = strlen(s);
+    while (n > 0 && isspace((unsigned char)s[n - 1]))
+        n--;
+    s[n] = 0;
+    return s;
+}
+
+/* The first of these characters, a comment behind a blank, or the end. */
+static char *find_end(char *s, const char *stops) {
+    bool after_blank = false;
+
+    while (*s && !strchr(stops, *s) && !(after_blank && *s == ';'))
+        after_blank = isspace((unsigned char)*s++);
+    return s;
+}
+
+static char *get_value(char *s) {
+    *find_end(s, "") = 0;
+    return strip(s);
+}
+
+static int set_more(Reader *r, const char *line, char *s) {
     int k = -EINVAL;
 
     if (r->callbacks->on_more)
-        k = r->callbacks->on_more(r->file, section, name, value, r->userdata);
-    if (k == -EINVAL)
-        tell_lost(r, r->start, strcspn(r->start, "\n"));
-    return k;
+        k = r->callbacks->on_more(r->file, strempty(r->section), r->name, get_value(s),
+                                  r->userdata);
+    if (k != -EINVAL)
+        return k;
+    tell_lost(r, line);
+    return report(r);
 }
 
-/* inih: 1 is success. It gives a line that begins with a blank as another value of the same key. */
-static int on_value(void *userdata, const char *section, const char *name, const char *value) {
-    Reader *r = userdata;
+static int lose_line(Reader *r) {
+    if (r->unclear_line == 0)
+        r->unclear_line = r->line;
+    return 0;
+}
+
+static int begin_section(Reader *r, char *s) {
+    char *end = find_end(s, "]");
     int k;
 
-    if (r->error < 0)
-        return 1;
-    if (r->has_name && isspace((unsigned char)*r->start))
-        k = set_more(r, section, name, value);
-    else
-        k = r->callbacks->on_value(r->file, section, name, value, r->userdata);
-    r->has_name = true;
-    if (k == -EINVAL)
-        report(r, section, name);
-    else if (k < 0)
-        r->error = k;
-    return 1;
+    free(TAKE_PTR(r->name));
+    if (*end != ']')
+        return lose_line(r);
+    *end = 0;
+    k = free_and_strdup(&r->section, s);
+    if (k >= 0 && r->callbacks->on_section)
+        k = r->callbacks->on_section(r->file, s, r->userdata);
+    if (k != -EINVAL)
+        return k;
+    tell_of_line(r, r->line, ": there is no such section");
+    return 0;
 }
 
-/* Its value is longer than inih takes. */
-static void lose_line(Reader *r, const char *line, size_t size) {
-    char what[64];
+static int set_value(Reader *r, char *s) {
+    char *end = find_end(s, "=:");
+    int k;
 
-    (void)snprintf(what, sizeof(what), "line %u is too long", r->line);
-    r->callbacks->on_problem(r->file, what, r->userdata);
-    tell_lost(r, line, size);
+    if (*end != '=' && *end != ':')
+        return lose_line(r);
+    *end = 0;
+    k = free_and_strdup(&r->name, strip(s));
+    if (k >= 0)
+        k = r->callbacks->on_value(r->file, strempty(r->section), r->name, get_value(end + 1),
+                                   r->userdata);
+    return k == -EINVAL ? report(r) : k;
 }
 
-/* inih tells of a section only with its first value. */
-static void begin_section(Reader *r, const char *line) {
-    size_t size = strcspn(line, "]\n");
-    char name[SECTION_NAME_MAX + 1];
-    int k = -EINVAL;
+/* `line` is as it stands in the file, `text` a copy without its end. */
+static int parse_line(Reader *r, const char *line, char *text) {
+    char *s = strip(text);
 
-    r->has_name = false;
-    if (!r->callbacks->on_section || r->error < 0)
-        return;
-    if (line[size] == ']' && size <= SECTION_NAME_MAX) {
-        (void)utf8_format(name, sizeof(name), "%.*s", (int)size - 1, line + 1);
-        k = r->callbacks->on_section(r->file, name, r->userdata);
-    }
-    if (k == -EINVAL) {
-        char what[64];
-
-        (void)snprintf(what, sizeof(what), "line %u: there is no such section", r->line);
-        r->callbacks->on_problem(r->file, what, r->userdata);
-    } else if (k < 0)
-        r->error = k;
+    if (!*s || strchr("#;", *s))
+        return 0;
+    if (!isempty(r->name) && s > text)
+        return set_more(r, line, s);
+    return *s == '[' ? begin_section(r, s + 1) : set_value(r, s);
 }
 
-/* One line for inih, which would take one that is longer than its buffer as two: that one is left
- * out. */
-static char *read_line(char *buf, int size, void *userdata) {
-    Reader *r = userdata;
-    size_t n = strcspn(r->rest, "\n");
-    const char *line = r->rest;
+static int read_line(Reader *r, const char *line, size_t size) {
+    _cleanup_free_ char *copy = NULL;
 
-    if (!*line)
-        return NULL;
-    n += line[n] == '\n';
-    r->start = line;
-    r->rest += n;
     r->line++;
-    if (line[0] == '[')
-        begin_section(r, line);
-    if (n + (line[n - 1] != '\n') >= (size_t)size) { /* the same at the end of the text */
-        if (!strchr("#;", line[0]))
-            lose_line(r, line, n);
-        line = ";\n";
-        n = 2;
+    if (size > INI_LINE_MAX) {
+        if (!strchr("#;", line[0])) {
+            tell_of_line(r, r->line, " is too long");
+            tell_lost(r, line);
+        }
+        return 0;
     }
-    memcpy(buf, line, n);
-    buf[n] = 0;
-    return buf;
+    copy = strndup(line, size);
+    return copy ? parse_line(r, line, copy) : -ENOMEM;
 }
 
 int ini_file_parse(const char *file, const char *text, const IniCallbacks *callbacks,
                    void *userdata) {
-    Reader reader = {.file = file, .callbacks = callbacks, .userdata = userdata, .rest = text};
-    int line;
+    _cleanup_(reader_done) Reader r = {.file = file, .callbacks = callbacks, .userdata = userdata};
+    int k = 0;
 
-    line = ini_parse_stream(read_line, &reader, on_value, &reader);
-    if (line < 0)
-        return -ENOMEM;
-    if (line > 0) {
-        char what[64];
+    if (strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+        text += strlen(BYTE_ORDER_MARK);
+    while (*text && k >= 0) {
+        size_t size = strcspn(text, "\n");
 
-        (void)snprintf(what, sizeof(what), "line %d is not understood", line);
-        callbacks->on_problem(file, what, userdata);
+        k = read_line(&r, text, size);
+        text += size + (text[size] == '\n');
     }
-    return reader.error;
+    if (r.unclear_line > 0)
+        tell_of_line(&r, r.unclear_line, " is not understood");
+    return k < 0 ? k : 0;
 }
 
 static void tell_unreadable(const char *path, int error, const IniCallbacks *callbacks,

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configuration files: one file and a directory of drop-ins, read by inih. */
+/* Configuration files: one file and a directory of drop-ins.
+ *
+ *     # a comment, also with a semicolon; blank lines count for nothing
+ *     [section]            up to the first ]
+ *     key = value          or `key: value` ; behind a blank a semicolon begins a comment
+ *         more of value    because it begins with a blank
+ *
+ * A line has at most INI_LINE_MAX bytes. */
 #pragma once
 
 #include "basic/macro.h"

@@ -12,7 +12,6 @@
 #include "basic/strv.h"
 
 #define LIMITS_SECTION "limits"
-#define SECTION_NAME_MAX 49 /* of inih */
 
 typedef struct Assignment Assignment;
 struct Assignment {
@@ -79,8 +78,7 @@ static int on_value(const char *file, const char *section, const char *name, con
                     void *userdata) {
     const size_t size = strlen(LIMITS_SECTION);
 
-    /* inih ends the name at the first ], and cuts a long one */
-    if (strchr(section, '[') || strlen(section) >= SECTION_NAME_MAX)
+    if (strchr(section, '[')) /* the name ends at the first ] */
         return -EINVAL;
     if (streq(section, "policy"))
         return set_rule(userdata, name, value);

@@ -604,7 +604,7 @@ def test_token_never_leaves_by_log(agent, manager):
 
 def test_overlong_configuration_line_is_ignored_whole(agent, manager):
     """Half a URL would name another host."""
-    agent.configure(manager.url() + "?" + "x" * 300)
+    agent.configure(manager.url() + "?" + "x" * 70000)
     agent.start()
     agent.wait_notify(f"agentmanager_url in {agent.config} is too long for a line")
     agent.wait_log("is too long; ignored")

@@ -20,11 +20,11 @@ def idle(agent, text):
 
 
 @pytest.mark.parametrize("key, value, text", [
-    ("pin", "A" * 300, "pin in {file} is too long for a line"),
+    ("pin", "A" * 70000, "pin in {file} is too long for a line"),
     ("pin", ",", "pin in {file} is not base64 of a SHA-256"),
     ("pin", "\udcff", "pin in {file} cannot be used"),
-    ("ca_cert", "/" + "x" * 300, "ca_cert in {file} is too long for a line"),
-    ("proxy", "http://" + "x" * 300, "proxy in {file} is too long for a line"),
+    ("ca_cert", "/" + "x" * 70000, "ca_cert in {file} is too long for a line"),
+    ("proxy", "http://" + "x" * 70000, "proxy in {file} is too long for a line"),
 ])
 def test_guard_that_is_lost_keeps_the_agent_from_connecting(agent, manager, key, value, text):
     agent.configure(manager.url())

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves that a configuration file is read as agent.conf(5) says: comments, values that go on, what
+ * is not understood, and lines and names of any length up to the bound. */
+#include <glib.h>
+
+#include "basic/bounds.h"
+#include "basic/ini-file.h"
+
+static int on_value(const char *file, const char *section, const char *name, const char *value,
+                    void *userdata) {
+    g_string_append_printf(userdata, "%s/%s=%s;", section, name, value);
+    return streq(value, "wrong") ? -EINVAL : streq(value, "end") ? -EIO : 0;
+}
+
+static int on_more(const char *file, const char *section, const char *name, const char *value,
+                   void *userdata) {
+    g_string_append_printf(userdata, "%s/%s+%s;", section, name, value);
+    return streq(value, "wrong") ? -EINVAL : 0;
+}
+
+static int on_section(const char *file, const char *section, void *userdata) {
+    g_string_append_printf(userdata, "[%s];", section);
+    return streq(section, "no") ? -EINVAL : 0;
+}
+
+static void on_lost(const char *file, const char *name, void *userdata) {
+    g_string_append_printf(userdata, "lost %s;", name);
+}
+
+static void on_problem(const char *file, const char *text, void *userdata) {
+    g_string_append_printf(userdata, "!%s;", text);
+}
+
+static const IniCallbacks callbacks = {
+    .on_value = on_value,
+    .on_section = on_section,
+    .on_more = on_more,
+    .on_lost = on_lost,
+    .on_problem = on_problem,
+};
+
+static int parse(const char *text, GString *events) {
+    return ini_file_parse("file", text, &callbacks, events);
+}
+
+static void test_form(void) {
+    static const struct {
+        const char *text, *events;
+    } cases[] = {
+        {"", ""},
+        {"\n \n# a = b\n ; a = b\n", ""},
+        {"a = b", "/a=b;"},
+        {"[s]\na=b\n[t x]\nc : d e \n", "[s];s/a=b;[t x];t x/c=d e;"},
+        {"\xef\xbb\xbf[s]\r\na = b\r\n", "[s];s/a=b;"},
+        {"a = b;c ; d\n", "/a=b;c;"},
+        {"a =\nb = = c\n", "/a=;/b== c;"},
+        {"a = b\n c ; d\n\n\t# e\n  f = g\nh = i\n", "/a=b;/a+c;/a+f = g;/h=i;"},
+        {"a = b\n[s]\n c = d\n", "/a=b;[s];s/c=d;"},
+        {" [s] x\n", "[s];"},
+        {"[a[b]]\nc = d\n", "[a[b];a[b/c=d;"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        g_autoptr(GString) events = g_string_new(NULL);
+
+        g_assert_cmpint(parse(cases[i].text, events), ==, 0);
+        g_assert_cmpstr(events->str, ==, cases[i].events);
+    }
+}
+
+static void test_mistakes(void) {
+    static const struct {
+        const char *text, *events;
+    } cases[] = {
+        {"x\ny\na = b\n", "/a=b;!line 1 is not understood;"},
+        {"[s\na = b\n", "/a=b;!line 1 is not understood;"},
+        {"[s ;]\n", "!line 1 is not understood;"},
+        {"\n[no]\na = b\n", "[no];!line 2: there is no such section;no/a=b;"},
+        {"[s]\na = wrong\n", "[s];s/a=wrong;!the value of a in [s] cannot be used;"},
+        {"a = b\n wrong\n", "/a=b;/a+wrong;lost wrong;!the value of a in [] cannot be used;"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        g_autoptr(GString) events = g_string_new(NULL);
+
+        g_assert_cmpint(parse(cases[i].text, events), ==, 0);
+        g_assert_cmpstr(events->str, ==, cases[i].events);
+    }
+}
+
+static void test_error_ends_it(void) {
+    g_autoptr(GString) events = g_string_new(NULL);
+
+    g_assert_cmpint(parse("a = b\nc = end\nd = e\n", events), ==, -EIO);
+    g_assert_cmpstr(events->str, ==, "/a=b;/c=end;");
+}
+
+static void test_long(void) {
+    g_autofree char *name = g_strnfill(1000, 'n');
+    g_autofree char *value = g_strnfill(INI_LINE_MAX - strlen("a = "), 'v');
+    g_autofree char *text = g_strdup_printf("[%s]\n%s = b\n more\na = %s\n", name, name, value);
+    g_autofree char *expected = g_strdup_printf("[%s];%s/%s=b;%s/%s+more;%s/a=%s;", name, name,
+                                                name, name, name, name, value);
+    g_autofree char *longer =
+        g_strdup_printf("b = c\na = %sv\n#%s%s\nd = e\n", value, value, value);
+    g_autoptr(GString) events = g_string_new(NULL);
+
+    g_assert_cmpint(parse(text, events), ==, 0);
+    g_assert_cmpstr(events->str, ==, expected);
+    g_string_truncate(events, 0);
+    g_assert_cmpint(parse(longer, events), ==, 0);
+    g_assert_cmpstr(events->str, ==, "/b=c;!line 2 is too long;lost a;/d=e;");
+}
+
+int main(int argc, char **argv) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/ini-file/form", test_form);
+    g_test_add_func("/ini-file/mistakes", test_mistakes);
+    g_test_add_func("/ini-file/error-ends-it", test_error_ends_it);
+    g_test_add_func("/ini-file/long", test_long);
+    return g_test_run();
+}
