@@ -217,16 +217,16 @@ typedef struct JobListing {
 
 static int append_job(const JobListEntry *e, void *userdata) {
     const JobListing *l = userdata;
-    const Request *q = e->info.request;
-    const JobProgress *progress = voices_get_progress(agent_get_voices(l->agent), q->guid);
+    const Task *t = e->info.task;
+    const JobProgress *progress = voices_get_progress(agent_get_voices(l->agent), t->guid);
     bool is_known = progress && progress->is_known;
     char unit[JOB_UNIT_SIZE] = "";
 
     if (e->info.phase != JOB_WAITING)
-        guid_to_unit_name(q->guid, unit);
-    return MIN(sd_bus_message_append(l->reply, "(ssssustis)", q->guid, q->command, e->kind,
+        guid_to_unit_name(t->guid, unit);
+    return MIN(sd_bus_message_append(l->reply, "(ssssustis)", t->guid, t->command, e->kind,
                                      job_phase_to_string(e->info.phase), e->info.position, unit,
-                                     q->accepted_usec, is_known ? (int)progress->percent : -1,
+                                     t->accepted_usec, is_known ? (int)progress->percent : -1,
                                      is_known ? progress->text : ""),
                0);
 }
@@ -491,7 +491,7 @@ static void on_request(const Request *q, RequestState state, void *userdata) {
 
     if (!q->quiet)
         (void)sd_bus_emit_signal(o->bus, AGENT_BUS_PATH, INTERFACE, "RequestChanged", "sss",
-                                 q->guid, q->command, request_state_to_string(state));
+                                 q->task.guid, q->task.command, request_state_to_string(state));
     arm(o->counts_timer);
 }
 

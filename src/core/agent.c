@@ -356,7 +356,7 @@ int agent_cancel(Agent *a, const char *guid) {
     else if (q->state != REQUEST_STATE_ACKED)
         r = -EALREADY;
     if (r >= 0)
-        (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(guid), LOG_COMMAND(q->command)),
+        (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(guid), LOG_COMMAND(q->task.command)),
                          "Cancelling %s, as ordered on this machine", guid);
     request_flow_fire(q, REQUEST_EVENT_CANCEL); /* it may go: it was read from the store */
     return r;
@@ -374,7 +374,8 @@ static int build_requests(Agent *a) {
         .on_changed = on_request_changed,
         .on_broken = on_broken,
     };
-    const RequestFlowParts parts = {
+    _cleanup_free_ char *agent_id = NULL;
+    RequestFlowParts parts = {
         .connection = uplink_get_connection(a->uplink),
         .console = a->console,
         .runner =
@@ -390,6 +391,10 @@ static int build_requests(Agent *a) {
     r = termination_new(a->event, a->store, a->paths.jobs_directory, on_leave, a, &a->termination);
     if (r < 0)
         return r;
+    r = identity_load_agent_id(a->store, &agent_id);
+    if (r < 0)
+        return r;
+    parts.agent_id = agent_id;
     r = request_flow_new(a->event, &parts, &callbacks, a, &a->flow);
     if (r >= 0) {
         job_list_observe(a->flow, on_jobs_changed, a);

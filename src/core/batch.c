@@ -88,13 +88,13 @@ static int begin(Batch *b, RequestEvent event) {
 
 static int insert(Batch *b, Request *q, RequestState next) {
     StoredRequest row = {
-        .guid = q->guid,
-        .command = q->command,
+        .guid = q->task.guid,
+        .command = q->task.command,
         .agent_id = q->agent_id,
         .state = next,
         .payload = q->payload,
         .error_message = q->error_message,
-        .accepted_usec = q->accepted_usec,
+        .accepted_usec = q->task.accepted_usec,
     };
 
     memcpy(row.payload_sha256, q->payload_sha256, sizeof(row.payload_sha256));
@@ -106,8 +106,8 @@ static int set_reply(Batch *b, Request *q) {
     const char *text = json_to_text(q->reply, &size);
     int r;
 
-    r = text ? store_set_reply(b->store, q->guid, text) : -ENOMEM;
-    return r < 0 ? r : request_store_end(q, b->store);
+    r = text ? store_set_reply(b->store, q->task.guid, text) : -ENOMEM;
+    return r < 0 ? r : task_store_end(&q->task, b->store, q->agent_id);
 }
 
 static int store_change(Batch *b, BatchEntry *e) {
@@ -124,7 +124,7 @@ static int store_change(Batch *b, BatchEntry *e) {
     }
     if (e->event == REQUEST_EVENT_FINISHED)
         return set_reply(b, q);
-    return store_set_state(b->store, q->guid, e->from, e->next);
+    return store_set_state(b->store, q->task.guid, e->from, e->next);
 }
 
 /* One change that fails takes the whole transaction with it. */

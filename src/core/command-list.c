@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list is made whole before it takes the place of the former one. A definition is counted: the
- * list holds one reference, each execution another. */
+ * list holds one reference, each task another. */
 #include "core/command-list.h"
 
 #include <dirent.h>
@@ -16,7 +16,6 @@
 typedef struct Definition {
     Command command; /* must be the first */
     CommandFile *file;
-    unsigned n_references;
 } Definition;
 
 typedef struct List {
@@ -28,24 +27,11 @@ typedef struct List {
 
 static List current;
 
-static Definition *definition_unref(Definition *d) {
-    if (!d || --d->n_references > 0)
-        return NULL;
+static void definition_free(Command *c) {
+    Definition *d = (Definition *)c;
+
     command_file_free(d->file);
     free(d);
-    return NULL;
-}
-
-const Command *command_ref(const Command *c) {
-    if (c && c->file)
-        ((Definition *)(uintptr_t)c)->n_references++;
-    return c;
-}
-
-const Command *command_unref(const Command *c) {
-    if (c && c->file)
-        definition_unref((Definition *)(uintptr_t)c);
-    return NULL;
 }
 
 static void list_done(List *l) {
@@ -120,7 +106,8 @@ static int load_definition(const char *directory, const char *name, Definition *
         return -ENOMEM;
     file_command_init(&d->command, file);
     d->file = TAKE_PTR(file);
-    d->n_references = 1;
+    d->command.n_references = 1;
+    d->command.free = definition_free;
     *ret = d;
     return 0;
 }

@@ -9,10 +9,6 @@ const Command *command_find(const char *name);
 /* In alphabetical order; valid until the next command_list_load(). */
 const Command *const *command_list(size_t *ret_n);
 
-/* A command that is held stays, also when it is no longer in the list. NULL is allowed. */
-const Command *command_ref(const Command *c);
-const Command *command_unref(const Command *c);
-
 /* A file that defines no command, and why. */
 typedef struct BrokenCommand {
     char *file;

@@ -14,6 +14,20 @@ void job_spec_done(JobSpec *s) {
     *s = JOB_SPEC_INIT;
 }
 
+const Command *command_ref(const Command *c) {
+    if (c && c->free)
+        ((Command *)(uintptr_t)c)->n_references++;
+    return c;
+}
+
+const Command *command_unref(const Command *c) {
+    Command *held = (Command *)(uintptr_t)c;
+
+    if (held && held->free && --held->n_references == 0)
+        held->free(held);
+    return NULL;
+}
+
 const char *command_kind_to_string(CommandKind kind) {
     static const char *const names[_COMMAND_KIND_MAX] = {
         [COMMAND_NORMAL] = "normal",

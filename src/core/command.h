@@ -98,6 +98,13 @@ struct Command {
      * NULL. */
     int (*done)(const ArgumentValue *values, Effect *ret);
     const CommandFile *file; /* that defines it; NULL: it is ours */
+    /* One that can go: how many hold it, and what frees it. NULL: it stays. */
+    unsigned n_references;
+    void (*free)(Command *c);
 };
+
+/* A command that is held stays, also when it is no longer in the list. NULL is allowed. */
+const Command *command_ref(const Command *c);
+const Command *command_unref(const Command *c);
 
 const char *command_kind_to_string(CommandKind kind) _const_;

@@ -30,10 +30,7 @@ struct Dispatcher {
 };
 
 /* A reason that may pass; it is not stored. */
-static bool is_overloaded(Dispatcher *d, const Message *m, char *text, size_t size) {
-    const char *command = json_get_string(json_get(m->json, "payload"), "command");
-    const Command *c = command ? command_find(command) : NULL;
-
+static bool is_overloaded(Dispatcher *d, const Command *c, char *text, size_t size) {
     if (d->refusing && c && c->prepare) {
         (void)snprintf(text, size, "The owner of this server has paused it");
         return true;
@@ -51,7 +48,8 @@ static bool is_overloaded(Dispatcher *d, const Message *m, char *text, size_t si
 }
 
 /* What is wrong with the request itself; NULL: nothing. */
-static const char *check_payload(struct json_object *payload, char *buf, size_t size) {
+static const char *check_payload(struct json_object *payload, const Command *c, char *buf,
+                                 size_t size) {
     struct json_object *arguments = json_get(payload, "arguments");
     const char *command = json_get_string(payload, "command");
 
@@ -61,15 +59,15 @@ static const char *check_payload(struct json_object *payload, char *buf, size_t 
         return "The payload names no command";
     if (arguments && !json_object_is_type(arguments, json_type_object))
         return "The arguments are not an object";
-    if (command_find(command))
+    if (c)
         return NULL;
     (void)utf8_format(buf, size, "The command %.*s is not known to this agent",
                       UTF8_SHORT(command, COMMAND_NAME_MAX));
     return buf;
 }
 
-static int make_request(Dispatcher *d, const Message *m, char **payload, const char *hash,
-                        Request **ret) {
+static int make_request(Dispatcher *d, const Message *m, const Command *c, char **payload,
+                        const char *hash, Request **ret) {
     _cleanup_(request_freep) Request *q = NULL;
     const char *command = json_get_string(json_get(m->json, "payload"), "command"), *error;
     char buf[ERROR_MESSAGE_MAX];
@@ -79,8 +77,9 @@ static int make_request(Dispatcher *d, const Message *m, char **payload, const c
                     &q);
     if (r < 0)
         return r;
+    q->task.definition = command_ref(c);
     memcpy(q->payload_sha256, hash, SHA256_HEX_SIZE);
-    error = check_payload(json_get(m->json, "payload"), buf, sizeof(buf));
+    error = check_payload(json_get(m->json, "payload"), c, buf, sizeof(buf));
     r = error ? free_and_strdup(&q->error_message, error) : 0;
     if (!error)
         q->payload = TAKE_PTR(*payload);
@@ -114,22 +113,24 @@ static void say_overloaded(Dispatcher *d, const char *guid, const char *text) {
 }
 
 static void accept_request(Dispatcher *d, const Message *m, char **payload, const char *hash) {
+    const char *command = json_get_string(json_get(m->json, "payload"), "command");
+    const Command *c = command ? command_find(command) : NULL;
     char text[ERROR_MESSAGE_MAX];
     Request *q = NULL;
     int r;
 
-    if (is_overloaded(d, m, text, sizeof(text))) {
+    if (is_overloaded(d, c, text, sizeof(text))) {
         say_overloaded(d, m->request_id, text);
         request_flow_nack(d->flow, m->request_id, text);
         return;
     }
-    r = make_request(d, m, payload, hash, &q);
+    r = make_request(d, m, c, payload, hash, &q);
     if (r < 0) {
         request_flow_nack(d->flow, m->request_id, strerror(-r));
         return;
     }
-    console_log(d->console, LOG_DEBUG, "Incoming command %s with request_id %s.", q->command,
-                q->guid);
+    console_log(d->console, LOG_DEBUG, "Incoming command %s with request_id %s.", q->task.command,
+                q->task.guid);
     if (q->error_message)
         request_flow_fire(q, REQUEST_EVENT_REJECT);
     else
@@ -156,9 +157,9 @@ static void on_request(Dispatcher *d, const Message *m) {
         return;
     }
     if (!streq(hash, q->payload_sha256))
-        (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(q->guid), LOG_COMMAND(q->command)),
-                         "Request %s came again with another payload; the first one counts",
-                         q->guid);
+        (void)log_struct(
+            LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(q->task.guid), LOG_COMMAND(q->task.command)),
+            "Request %s came again with another payload; the first one counts", q->task.guid);
     request_flow_fire(q, REQUEST_EVENT_REQUEST);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The payload of a waiting request is in the store alone. What keeps a request from being taken up
+/* The payload of a task that waits is in the store alone. What keeps one from being taken up
  * and is not its own fault (no memory, an I/O error) is no answer to it, as its job may be running
  * already: it is taken up again later. */
 #include "core/execution.h"
@@ -7,7 +7,6 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "core/command-list.h"
 #include "core/job-result.h"
 #include "proto/message.h"
 
@@ -28,19 +27,19 @@ static void free_values(const Command *c, ArgumentValue *values) {
     free(values);
 }
 
-int execution_new(ExecutionHost *host, Request *q, Execution **ret) {
+int execution_new(ExecutionHost *host, Task *t, Execution **ret) {
     Execution *x = calloc(1, sizeof(*x));
 
     if (!x)
         return -ENOMEM;
     x->host = host;
     x->spec = JOB_SPEC_INIT;
-    x->request = q;
-    x->command = command_ref(command_find(q->command));
+    x->task = t;
+    x->command = t->definition;
     /* a command that is gone may have left a job */
     x->is_job =
-        x->command ? x->command->prepare != NULL : job_has_begun(host->parts.jobs_root, q->guid);
-    q->execution = x;
+        x->command ? x->command->prepare != NULL : job_has_begun(host->parts.jobs_root, t->guid);
+    t->execution = x;
     *ret = x;
     return 0;
 }
@@ -55,10 +54,9 @@ Execution *execution_free(Execution *x) {
     job_free(x->job);
     command_run_free(x->run);
     free_values(x->command, x->values);
-    command_unref(x->command);
     if (x->reply)
         (void)json_object_put(x->reply);
-    x->request->execution = NULL;
+    x->task->execution = NULL;
     free(x);
     return NULL;
 }
@@ -70,8 +68,8 @@ static int take_effect(const Execution *x, const struct json_object *reply) {
     if (!x->command || !x->command->done || !x->values ||
         json_object_get_int(json_get(r, "return_code")) != 0)
         return 0;
-    effect_done(&x->request->effect);
-    return x->command->done(x->values, &x->request->effect);
+    effect_done(&x->task->effect);
+    return x->command->done(x->values, &x->task->effect);
 }
 
 static void deliver_later(Execution *x, JobEnd end, struct json_object *reply) {
@@ -82,19 +80,19 @@ static void deliver_later(Execution *x, JobEnd end, struct json_object *reply) {
 }
 
 static void deliver(Execution *x, JobEnd end, struct json_object *reply) {
-    Request *q = x->request;
+    Task *t = x->task;
 
     if (take_effect(x, reply) < 0) {
         deliver_later(x, end, reply);
         return;
     }
     if (x->is_job) {
-        voices_remove(x->host->parts.voices, q->guid);
-        q->has_output = job_measure_output(x->host->parts.jobs_root, q->guid, &q->output_bytes);
+        voices_remove(x->host->parts.voices, t->guid);
+        t->has_output = job_measure_output(x->host->parts.jobs_root, t->guid, &t->output_bytes);
     }
     x->phase = EXECUTION_FINISHED;
     execution_host_tell(x->host);
-    x->host->callbacks.on_finished(x->request, end, reply, x->host->userdata);
+    t->callbacks->on_finished(end, reply, t->userdata);
 }
 
 void execution_deliver(Execution *x) {
@@ -113,8 +111,8 @@ static void put_off(Execution *x, int error) {
     ExecutionHost *h = x->host;
 
     (void)log_struct(LOG_WARNING, error,
-                     LOG_FIELDS(LOG_REQUEST(x->request->guid), LOG_COMMAND(x->request->command)),
-                     "%s cannot be taken up: %m; trying again in 1 s", x->request->guid);
+                     LOG_FIELDS(LOG_REQUEST(x->task->guid), LOG_COMMAND(x->task->command)),
+                     "%s cannot be taken up: %m; trying again in 1 s", x->task->guid);
     if (x->is_job && x->phase >= EXECUTION_RUNNING)
         h->n_jobs--;
     x->phase = EXECUTION_PAUSED;
@@ -148,18 +146,19 @@ static void on_run_done(int error, struct json_object *reply, void *userdata) {
         deliver(x, JOB_END_DONE, reply);
 }
 
-static void warn_of_unknown(ExecutionHost *h, Request *q, const Command *c,
-                            struct json_object *arguments) {
+static void warn_of_unknown(const Task *t, struct json_object *arguments) {
+    const Command *c = t->definition;
     const char *name;
     size_t i = 0;
 
     while ((name = arguments_next_unknown(c->arguments, c->n_arguments, arguments, &i)))
-        h->callbacks.on_unknown_argument(q, name, h->userdata);
+        t->callbacks->on_unknown_argument(name, t->userdata);
 }
 
 /* -EINVAL with an error text for the reply; another error passes. */
-static int parse_arguments(ExecutionHost *h, Request *q, const Command *c,
-                           struct json_object *payload, ArgumentValue **ret, char **ret_error) {
+static int parse_arguments(const Task *t, struct json_object *payload, ArgumentValue **ret,
+                           char **ret_error) {
+    const Command *c = t->definition;
     struct json_object *arguments;
     ArgumentValue *values;
     int k;
@@ -173,14 +172,13 @@ static int parse_arguments(ExecutionHost *h, Request *q, const Command *c,
         free_values(c, values);
         return k;
     }
-    warn_of_unknown(h, q, c, arguments);
+    warn_of_unknown(t, arguments);
     *ret = values;
     return 0;
 }
 
 /* Likewise. */
-static int parse_payload(ExecutionHost *h, Request *q, const Command *c, const char *text,
-                         ArgumentValue **ret, char **ret_error) {
+static int parse_payload(const Task *t, const char *text, ArgumentValue **ret, char **ret_error) {
     _cleanup_json_ struct json_object *payload = NULL;
     int k;
 
@@ -191,43 +189,31 @@ static int parse_payload(ExecutionHost *h, Request *q, const Command *c, const c
         *ret_error = strdup("The stored request is damaged");
         return *ret_error ? -EINVAL : -ENOMEM;
     }
-    return parse_arguments(h, q, c, payload, ret, ret_error);
-}
-
-static int load_payload(ExecutionHost *h, const Request *q, char **ret) {
-    _cleanup_(stored_request_done) StoredRequest row = {};
-    int k;
-
-    if (h->callbacks.load_payload)
-        return h->callbacks.load_payload(q, ret, h->userdata);
-    k = store_load_request(h->parts.store, q->guid, true, &row);
-    if (k >= 0)
-        *ret = TAKE_PTR(row.payload);
-    return k;
+    return parse_arguments(t, payload, ret, ret_error);
 }
 
 static int load_arguments(Execution *x, char **ret_error) {
     _cleanup_free_ char *payload = NULL;
     int r;
 
-    r = load_payload(x->host, x->request, &payload);
+    r = x->task->callbacks->load_payload(&payload, x->task->userdata);
     if (r < 0)
         return r;
-    return parse_payload(x->host, x->request, x->command, payload, &x->values, ret_error);
+    return parse_payload(x->task, payload, &x->values, ret_error);
 }
 
-static CommandContext make_context(const ExecutionHost *h, const Request *q) {
+static CommandContext make_context(const ExecutionHost *h, const Task *t) {
     return (CommandContext){
         .event = h->event,
         .store = h->parts.store,
         .jobs_root = h->parts.jobs_root,
-        .guid = q->guid,
+        .guid = t->guid,
         .facts = h->parts.facts,
     };
 }
 
 static int start_inside(Execution *x, char **ret_error) {
-    CommandContext context = make_context(x->host, x->request);
+    CommandContext context = make_context(x->host, x->task);
     struct json_object *reply = NULL;
     int r;
 
@@ -247,7 +233,7 @@ static void on_job_changed(void *userdata) {
     Execution *x = userdata;
 
     if (job_get_directory(x->job) >= 0)
-        voices_add(x->host->parts.voices, x->request->guid, x->request->command,
+        voices_add(x->host->parts.voices, x->task->guid, x->task->command,
                    job_get_directory(x->job), x->stream);
     execution_host_tell(x->host);
 }
@@ -257,7 +243,7 @@ static int launch(Execution *x) {
     int k;
 
     x->stream = x->spec.stream;
-    k = job_new(h->bus, h->parts.jobs_root, x->request->guid, &x->spec, on_job_done, x, &x->job);
+    k = job_new(h->bus, h->parts.jobs_root, x->task->guid, &x->spec, on_job_done, x, &x->job);
     if (k >= 0) {
         job_set_observer(x->job, on_job_changed, x);
         job_set_paused(x->job, h->paused);
@@ -279,7 +265,7 @@ static void on_fetched(int fd, const char *problem, void *userdata) {
     Execution *x = userdata;
 
     x->spec.script_fd = fd;
-    if (fd >= 0 || job_has_begun(x->host->parts.jobs_root, x->request->guid)) {
+    if (fd >= 0 || job_has_begun(x->host->parts.jobs_root, x->task->guid)) {
         go_on(x);
         return;
     }
@@ -289,18 +275,17 @@ static void on_fetched(int fd, const char *problem, void *userdata) {
 
 static int start_job(Execution *x, char **ret_error) {
     ExecutionHost *h = x->host;
-    const CommandContext context = make_context(h, x->request);
+    const CommandContext context = make_context(h, x->task);
     int k = 0;
 
     if (x->command)
         k = x->command->prepare(x->command, &context, x->values, &x->spec, ret_error);
     else
-        x->spec.command = x->request->command;
+        x->spec.command = x->task->command;
     if (k < 0)
         return k;
-    if (x->spec.source.url && !x->cancelled &&
-        job_needs_script(h->parts.jobs_root, x->request->guid))
-        return fetch_new(h->bus, x->request->guid, &x->spec, on_fetched, x, &x->fetch);
+    if (x->spec.source.url && !x->cancelled && job_needs_script(h->parts.jobs_root, x->task->guid))
+        return fetch_new(h->bus, x->task->guid, &x->spec, on_fetched, x, &x->fetch);
     return launch(x);
 }
 
@@ -327,15 +312,15 @@ void execution_start(Execution *x) {
         put_off(x, r);
         return;
     }
-    x->host->callbacks.on_started(x->request, x->host->userdata);
+    x->task->callbacks->on_started(x->task->userdata);
     if (r < 0)
         finish_with_error(x, error);
 }
 
-int execution_run_now(ExecutionHost *h, Request *q, struct json_object *payload,
+int execution_run_now(ExecutionHost *h, Task *t, struct json_object *payload,
                       struct json_object **ret_reply) {
-    const CommandContext context = make_context(h, q);
-    const Command *c = command_find(q->command);
+    const CommandContext context = make_context(h, t);
+    const Command *c = t->definition;
     _cleanup_free_ char *error = NULL;
     ArgumentValue *values = NULL;
     CommandRun *none = NULL;
@@ -343,11 +328,11 @@ int execution_run_now(ExecutionHost *h, Request *q, struct json_object *payload,
 
     if (!c || c->kind != COMMAND_IMMEDIATE)
         return 0;
-    k = parse_arguments(h, q, c, payload, &values, &error);
+    k = parse_arguments(t, payload, &values, &error);
     if (k >= 0)
         k = c->run(&context, values, ret_reply, &none);
     if (k >= 0 && c->done)
-        k = c->done(values, &q->effect);
+        k = c->done(values, &t->effect);
     free_values(c, values);
     if (k < 0 && error)
         k = reply_new_error(error, ret_reply);

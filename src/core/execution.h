@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One accepted request that is worked on: its arguments are read, the command is run inside or as a
+/* One task that is worked on: its arguments are read, the command is run inside or as a
  * job, and what comes of it is handed on. When, and how many at a time, is the runner's to say. */
 #pragma once
 
@@ -7,20 +7,8 @@
 #include <systemd/sd-bus.h>
 
 #include "core/fetch.h"
-#include "core/job.h"
-#include "core/request.h"
+#include "core/task.h"
 #include "core/voices.h"
-
-typedef struct RunnerCallbacks {
-    /* A request is done; takes over the reply. It is still the runner's until runner_forget(). */
-    void (*on_finished)(Request *q, JobEnd end, struct json_object *reply, void *userdata);
-    /* It begins. */
-    void (*on_started)(Request *q, void *userdata);
-    /* An argument that the command does not know. */
-    void (*on_unknown_argument)(Request *q, const char *name, void *userdata);
-    /* Where the payload is; NULL: in the request's row. The caller frees. */
-    int (*load_payload)(const Request *q, char **ret, void *userdata);
-} RunnerCallbacks;
 
 /* What it works with; borrowed. */
 typedef struct RunnerParts {
@@ -36,8 +24,6 @@ typedef struct ExecutionHost {
     sd_event_source *pump;  /* starts and delivers from the loop, never from inside a call */
     sd_event_source *timer; /* ends all pauses */
     RunnerParts parts;
-    RunnerCallbacks callbacks;
-    void *userdata;
     sd_bus *bus;     /* NULL: there is none yet */
     unsigned n_jobs; /* that have a worker */
     bool paused;
@@ -59,8 +45,8 @@ typedef enum ExecutionPhase {
 
 struct Execution {
     ExecutionHost *host;
-    Request *request;
-    const Command *command;
+    Task *task;
+    const Command *command; /* the task's definition */
     ExecutionPhase phase;
     bool is_job;
     bool cancelled;
@@ -75,7 +61,7 @@ struct Execution {
     TAILQ_ENTRY(Execution) entries; /* the runner's */
 };
 
-int execution_new(ExecutionHost *host, Request *q, Execution **ret);
+int execution_new(ExecutionHost *host, Task *t, Execution **ret);
 Execution *execution_free(Execution *x);
 
 /* Both from the loop: it begins; what waits in `reply` is handed on, which may free it. */
@@ -85,5 +71,5 @@ void execution_cancel(Execution *x);
 JobPhase execution_get_phase(const Execution *x);
 
 /* runner_run_now() */
-int execution_run_now(ExecutionHost *h, Request *q, struct json_object *payload,
+int execution_run_now(ExecutionHost *h, Task *t, struct json_object *payload,
                       struct json_object **ret_reply);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A job is a Request of its own, in no table, that the second Runner works on; the manager's
+/* A job is a Task of its own, that the second Runner works on; the manager's
  * request is answered and forgotten meanwhile. Its row becomes RUNNING and ends in transactions of
  * their own. What keeps an end from being stored is tried again: the job keeps its worker until
  * then. */
@@ -20,7 +20,8 @@
 #define RETRY_USEC (5 * USEC_PER_SEC)
 
 typedef struct LongJob {
-    Request *request;
+    Task task;
+    LongJobs *owner;
     struct json_object *reply; /* that waits to be stored */
     bool begun;                /* its row is committed */
     bool cancelled;            /* before that */
@@ -43,35 +44,19 @@ static LongJob *find(LongJobs *l, const char *guid) {
     LongJob *j;
 
     TAILQ_FOREACH(j, &l->jobs, entries)
-    if (streq(j->request->guid, guid))
+    if (streq(j->task.guid, guid))
         return j;
     return NULL;
 }
 
 static void drop(LongJobs *l, LongJob *j) {
     TAILQ_REMOVE(&l->jobs, j, entries);
-    if (j->request->execution)
-        runner_forget(l->runner, j->request);
+    if (j->task.execution)
+        runner_forget(l->runner, &j->task);
     if (j->reply)
         (void)json_object_put(j->reply);
-    request_free(j->request);
+    task_done(&j->task);
     free(j);
-}
-
-static int add(LongJobs *l, const char *guid, const char *command, LongJob **ret) {
-    LongJob *j = calloc(1, sizeof(*j));
-    int r;
-
-    if (!j)
-        return -ENOMEM;
-    r = request_new(guid, command, &j->request);
-    if (r < 0) {
-        free(j);
-        return r;
-    }
-    TAILQ_INSERT_TAIL(&l->jobs, j, entries);
-    *ret = j;
-    return 0;
 }
 
 /* Whatever else is to be stored goes first. */
@@ -100,10 +85,10 @@ static int store_end(LongJobs *l, const LongJob *j) {
     r = begin_transaction(l);
     if (r < 0)
         return r;
-    r = store_finish_job(l->store, j->request->guid, good ? JOB_STATUS_COMPLETE : JOB_STATUS_ERROR,
+    r = store_finish_job(l->store, j->task.guid, good ? JOB_STATUS_COMPLETE : JOB_STATUS_ERROR,
                          text);
     if (r >= 0)
-        r = request_store_end(j->request, l->store);
+        r = task_store_end(&j->task, l->store, NULL);
     return end_transaction(l, r);
 }
 
@@ -114,24 +99,24 @@ static void retry_later(LongJobs *l) {
 
 static void finish(LongJobs *l, LongJob *j) {
     int return_code = json_object_get_int(json_get(j->reply, "return_code"));
-    const Request *q = j->request;
+    const Task *t = &j->task;
     char code[16];
     int r;
 
     r = store_end(l, j);
     if (r < 0) {
-        (void)log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(q->guid), LOG_COMMAND(q->command)),
+        (void)log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(t->guid), LOG_COMMAND(t->command)),
                          "The end of a long job cannot be stored: %m; trying again in 5 s");
         retry_later(l);
         return;
     }
     (void)snprintf(code, sizeof(code), "%d", return_code);
     (void)log_struct(LOG_INFO, 0,
-                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_ENDED), LOG_REQUEST(q->guid),
-                                LOG_COMMAND(q->command), LOG_RETURN_CODE(code)),
-                     "The long job %s of %s ended with %d", q->command, q->guid, return_code);
+                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_ENDED), LOG_REQUEST(t->guid),
+                                LOG_COMMAND(t->command), LOG_RETURN_CODE(code)),
+                     "The long job %s of %s ended with %d", t->command, t->guid, return_code);
     console_log(l->console, return_code == 0 ? LOG_INFO : LOG_ERR,
-                "The job %s with request_id %s has %s with return code %d.", q->command, q->guid,
+                "The job %s with request_id %s has %s with return code %d.", t->command, t->guid,
                 return_code == 0 ? "succeeded" : "failed", return_code);
     drop(l, j);
 }
@@ -150,49 +135,81 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-static void on_finished(Request *q, JobEnd end, struct json_object *reply, void *userdata) {
-    LongJobs *l = userdata;
-    LongJob *j = find(l, q->guid);
+static void on_finished(JobEnd end, struct json_object *reply, void *userdata) {
+    LongJob *j = userdata;
+    const Task *t = &j->task;
 
     if (end == JOB_END_LOST)
         (void)log_struct(
             LOG_ERR, 0,
-            LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_LOST), LOG_REQUEST(q->guid), LOG_COMMAND(q->command)),
-            "The job of %s was cut off; its result is lost", q->guid);
+            LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_LOST), LOG_REQUEST(t->guid), LOG_COMMAND(t->command)),
+            "The job of %s was cut off; its result is lost", t->guid);
     j->reply = reply;
-    finish(l, j);
+    finish(j->owner, j);
 }
 
 /* Not promised to anybody: a row that stays WAITING is no more than late. */
-static void on_started(Request *q, void *userdata) {
-    LongJobs *l = userdata;
+static void on_started(void *userdata) {
+    const LongJob *j = userdata;
+    LongJobs *l = j->owner;
     int r;
 
-    console_log(l->console, LOG_INFO, "The job %s has started with request_id %s.", q->command,
-                q->guid);
+    console_log(l->console, LOG_INFO, "The job %s has started with request_id %s.", j->task.command,
+                j->task.guid);
     r = begin_transaction(l);
     if (r >= 0)
-        r = end_transaction(l, store_start_job(l->store, q->guid));
+        r = end_transaction(l, store_start_job(l->store, j->task.guid));
     if (r < 0)
         (void)log_debug_errno(r, "The start of a long job cannot be stored: %m");
 }
 
-static void on_unknown_argument(Request *q, const char *name, void *userdata) {
-    LongJobs *l = userdata;
+static void on_unknown_argument(const char *name, void *userdata) {
+    const LongJob *j = userdata;
+    LongJobs *l = j->owner;
 
     console_log(l->console, LOG_WARNING,
-                "The command %s with request_id %s ignores the unknown parameter %.*s.", q->command,
-                q->guid, UTF8_SHORT(name, COMMAND_FILE_NAME_MAX));
+                "The command %s with request_id %s ignores the unknown parameter %.*s.",
+                j->task.command, j->task.guid, UTF8_SHORT(name, COMMAND_FILE_NAME_MAX));
 }
 
-static int load_payload(const Request *q, char **ret, void *userdata) {
-    LongJobs *l = userdata;
+static int load_payload(char **ret, void *userdata) {
+    const LongJob *j = userdata;
+    LongJobs *l = j->owner;
 
-    return store_load_job_payload(l->store, q->guid, ret);
+    return store_load_job_payload(l->store, j->task.guid, ret);
+}
+
+static const TaskCallbacks task_callbacks = {
+    .on_finished = on_finished,
+    .on_started = on_started,
+    .on_unknown_argument = on_unknown_argument,
+    .load_payload = load_payload,
+};
+
+static int add(LongJobs *l, const char *guid, const char *command, const Command *definition,
+               LongJob **ret) {
+    LongJob *j = calloc(1, sizeof(*j));
+    int r;
+
+    if (!j)
+        return -ENOMEM;
+    r = task_init(&j->task, guid, command);
+    if (r < 0) {
+        task_done(&j->task);
+        free(j);
+        return r;
+    }
+    j->task.definition = command_ref(definition);
+    j->task.callbacks = &task_callbacks;
+    j->task.userdata = j;
+    j->owner = l;
+    TAILQ_INSERT_TAIL(&l->jobs, j, entries);
+    *ret = j;
+    return 0;
 }
 
 bool long_jobs_wants(const Request *q, struct json_object *payload) {
-    const Command *c = command_find(q->command);
+    const Command *c = q->task.definition;
     struct json_object *wish;
 
     if (!c || !c->prepare)
@@ -204,8 +221,8 @@ bool long_jobs_wants(const Request *q, struct json_object *payload) {
 /* As the runner will do it; what is wrong is told now, where the manager looks. */
 static int check_arguments(LongJobs *l, const Request *q, struct json_object *payload,
                            char **ret_error) {
-    const CommandContext context = {.store = l->store, .guid = q->guid, .facts = l->facts};
-    const Command *c = command_find(q->command);
+    const CommandContext context = {.store = l->store, .guid = q->task.guid, .facts = l->facts};
+    const Command *c = q->task.definition;
     JobSpec spec = JOB_SPEC_INIT;
     ArgumentValue *values;
     int r;
@@ -226,8 +243,8 @@ static int check_arguments(LongJobs *l, const Request *q, struct json_object *pa
 int long_jobs_accept(LongJobs *l, const Request *q, struct json_object *payload,
                      struct json_object **ret_reply) {
     StoredJob row = {
-        .guid = q->guid,
-        .command = q->command,
+        .guid = q->task.guid,
+        .command = q->task.command,
         .customer_id = l->customer_id,
         .payload = q->payload,
     };
@@ -238,9 +255,9 @@ int long_jobs_accept(LongJobs *l, const Request *q, struct json_object *payload,
     r = check_arguments(l, q, payload, &error);
     if (r < 0)
         return error ? reply_new_error(error, ret_reply) : r;
-    r = add(l, q->guid, q->command, &j);
+    r = add(l, q->task.guid, q->task.command, q->task.definition, &j);
     if (r >= 0)
-        j->request->accepted_usec = q->accepted_usec;
+        j->task.accepted_usec = q->task.accepted_usec;
     if (r >= 0)
         r = store_insert_job(l->store, &row, &row.job_id);
     if (r >= 0)
@@ -257,11 +274,11 @@ bool long_jobs_begin(LongJobs *l, const char *guid) {
     if (!j || j->begun)
         return j;
     j->begun = true;
-    r = runner_add(l->runner, j->request);
+    r = runner_add(l->runner, &j->task);
     if (r < 0)
         l->callbacks.on_broken(r, l->userdata);
     else if (j->cancelled)
-        runner_cancel(l->runner, j->request);
+        runner_cancel(l->runner, &j->task);
     return true;
 }
 
@@ -283,7 +300,7 @@ bool long_jobs_cancel(LongJobs *l, const char *guid) {
         return false;
     j->cancelled = true;
     if (j->begun)
-        runner_cancel(l->runner, j->request);
+        runner_cancel(l->runner, &j->task);
     return true;
 }
 
@@ -313,23 +330,17 @@ static int take_up(const StoredJob *row, void *userdata) {
     LongJob *j = NULL;
     int r;
 
-    r = add(l, row->guid, row->command, &j);
+    r = add(l, row->guid, row->command, command_find(row->command), &j);
     if (r < 0)
         return r;
     if (store_load_request(l->store, row->guid, false, &request) >= 0) /* for people alone */
-        j->request->accepted_usec = request.accepted_usec;
+        j->task.accepted_usec = request.accepted_usec;
     j->begun = true;
-    return runner_add(l->runner, j->request);
+    return runner_add(l->runner, &j->task);
 }
 
 int long_jobs_new(sd_event *event, const RunnerParts *parts, Console *console,
                   const LongJobsCallbacks *callbacks, void *userdata, LongJobs **ret) {
-    static const RunnerCallbacks runner_callbacks = {
-        .on_finished = on_finished,
-        .on_started = on_started,
-        .on_unknown_argument = on_unknown_argument,
-        .load_payload = load_payload,
-    };
     LongJobs *l = calloc(1, sizeof(*l));
     int r;
 
@@ -341,7 +352,7 @@ int long_jobs_new(sd_event *event, const RunnerParts *parts, Console *console,
     l->console = console;
     l->callbacks = *callbacks;
     l->userdata = userdata;
-    r = runner_new(event, parts, &runner_callbacks, l, &l->runner);
+    r = runner_new(event, parts, &l->runner);
     if (r >= 0)
         r = sd_event_add_time_relative(event, &l->retry_timer, CLOCK_BOOTTIME, 0, 0, on_retry, l);
     if (r >= 0)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/console.h"
+#include "core/request.h"
 #include "core/runner.h"
 
 typedef struct LongJobs LongJobs;

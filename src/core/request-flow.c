@@ -18,7 +18,7 @@
 #include "basic/ratelimit.h"
 #include "basic/utf8.h"
 #include "core/batch.h"
-#include "core/identity.h"
+#include "core/command-list.h"
 #include "core/job-description.h"
 #include "core/long-jobs.h"
 #include "core/sender.h"
@@ -48,7 +48,7 @@ struct RequestFlow {
     char *agent_id;
 };
 
-#define FIELDS(q) LOG_FIELDS(LOG_REQUEST((q)->guid), LOG_COMMAND((q)->command))
+#define FIELDS(q) LOG_FIELDS(LOG_REQUEST((q)->task.guid), LOG_COMMAND((q)->task.command))
 
 static bool is_final(RequestState state) {
     return !((1u << state) & OPEN_STATES) && state != REQUEST_STATE_REQUESTING &&
@@ -61,7 +61,7 @@ static void changed(RequestFlow *f, const Request *q, RequestState state) {
 
 /* Requests in a final state live in the store alone. */
 static void forget_if_final(Request *q) {
-    if (is_final(q->state) && q->n_pending == 0 && !q->execution)
+    if (is_final(q->state) && q->n_pending == 0 && !q->task.execution)
         request_table_remove(q->flow->requests, q);
 }
 
@@ -86,7 +86,7 @@ static void answer_at_once(Request *q, struct json_object *payload) {
             return;
         }
     } else {
-        r = runner_run_now(f->runner, q, payload, &q->reply);
+        r = runner_run_now(f->runner, &q->task, payload, &q->reply);
         if (r <= 0)
             return;
         decide_noise(f, q);
@@ -168,20 +168,20 @@ static void start_resend_timer(Request *q, bool is_resend) {
 }
 
 static void say_started(RequestFlow *f, const Request *q) {
-    console_log(f->console, LOG_INFO, "The job %s has started with request_id %s.", q->command,
-                q->guid);
+    console_log(f->console, LOG_INFO, "The job %s has started with request_id %s.", q->task.command,
+                q->task.guid);
 }
 
 static void begin_execution(RequestFlow *f, Request *q) {
     int r;
 
-    if (long_jobs_begin(f->long_jobs, q->guid))
+    if (long_jobs_begin(f->long_jobs, q->task.guid))
         return;
     if (q->state == REQUEST_STATE_REPLY) { /* answered at once */
         say_started(f, q);
         return;
     }
-    r = runner_add(f->runner, q);
+    r = runner_add(f->runner, &q->task);
     if (r < 0)
         f->callbacks.on_broken(r, f->userdata);
 }
@@ -192,22 +192,23 @@ static void log_transition(const BatchEntry *e) {
 
     if (e->event == REQUEST_EVENT_ACCEPT)
         (void)log_struct(level, 0,
-                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_ACCEPTED), LOG_REQUEST(q->guid),
-                                    LOG_COMMAND(q->command), LOG_STATE("ACKED")),
-                         "Accepted request %s: %s", q->guid, q->command);
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_ACCEPTED), LOG_REQUEST(q->task.guid),
+                                    LOG_COMMAND(q->task.command), LOG_STATE("ACKED")),
+                         "Accepted request %s: %s", q->task.guid, q->task.command);
     else if (e->event == REQUEST_EVENT_REJECT)
         (void)log_struct(LOG_WARNING, 0,
-                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REFUSED), LOG_REQUEST(q->guid),
-                                    LOG_COMMAND(q->command), LOG_STATE("NACKED")),
-                         "Refused request %s: %s", q->guid, q->error_message);
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REFUSED), LOG_REQUEST(q->task.guid),
+                                    LOG_COMMAND(q->task.command), LOG_STATE("NACKED")),
+                         "Refused request %s: %s", q->task.guid, q->error_message);
     else if (e->event == REQUEST_EVENT_ACK && q->state == REQUEST_STATE_REPLY_ACKED)
         (void)log_struct(level, 0,
-                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_ACKNOWLEDGED), LOG_REQUEST(q->guid),
-                                    LOG_COMMAND(q->command), LOG_STATE("REPLY_ACKED")),
-                         "The manager has the reply to %s", q->guid);
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_ACKNOWLEDGED),
+                                    LOG_REQUEST(q->task.guid), LOG_COMMAND(q->task.command),
+                                    LOG_STATE("REPLY_ACKED")),
+                         "The manager has the reply to %s", q->task.guid);
     if (e->actions & REQUEST_ACTION_DROP_REPLY)
         (void)log_struct(LOG_NOTICE, 0, FIELDS(q), "The manager gave up %s; its reply is dropped",
-                         q->guid);
+                         q->task.guid);
 }
 
 /* The reply is in the store. */
@@ -216,22 +217,22 @@ static void perform_finished(RequestFlow *f, Request *q) {
     char code[16];
 
     (void)snprintf(code, sizeof(code), "%d", return_code);
-    (void)log_struct(q->quiet ? LOG_DEBUG : LOG_INFO, 0,
-                     LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REPLIED), LOG_REQUEST(q->guid),
-                                LOG_COMMAND(q->command), LOG_STATE("REPLY"), LOG_RETURN_CODE(code)),
-                     "The reply to %s is stored: %s ended with %d", q->guid, q->command,
-                     return_code);
-    if (long_jobs_has(f->long_jobs, q->guid))
+    (void)log_struct(
+        q->quiet ? LOG_DEBUG : LOG_INFO, 0,
+        LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_REPLIED), LOG_REQUEST(q->task.guid),
+                   LOG_COMMAND(q->task.command), LOG_STATE("REPLY"), LOG_RETURN_CODE(code)),
+        "The reply to %s is stored: %s ended with %d", q->task.guid, q->task.command, return_code);
+    if (long_jobs_has(f->long_jobs, q->task.guid))
         ; /* it has a number, and goes on */
     else if (return_code == 0)
         console_log(f->console, LOG_INFO, "The job %s with request_id %s has succeeded.",
-                    q->command, q->guid);
+                    q->task.command, q->task.guid);
     else
         console_log(f->console, LOG_ERR,
-                    "The job %s with request_id %s has failed with return code %d.", q->command,
-                    q->guid, return_code);
+                    "The job %s with request_id %s has failed with return code %d.",
+                    q->task.command, q->task.guid, return_code);
     stop_timer(q);
-    runner_forget(f->runner, q);
+    runner_forget(f->runner, &q->task);
 }
 
 static void perform_stored(RequestFlow *f, const BatchEntry *e) {
@@ -253,7 +254,7 @@ static void perform(const BatchEntry *e, void *userdata) {
     if (e->actions & REQUEST_ACTION_SEND_ACK)
         sender_ack(f->sender, q);
     if (e->actions & REQUEST_ACTION_SEND_NACK)
-        sender_nack(f->sender, q->guid, q->error_message);
+        sender_nack(f->sender, q->task.guid, q->error_message);
     if (e->actions & REQUEST_ACTION_STORE)
         perform_stored(f, e);
     if (e->actions & REQUEST_ACTION_SEND_REPLY)
@@ -263,7 +264,7 @@ static void perform(const BatchEntry *e, void *userdata) {
     if (e->actions & REQUEST_ACTION_SEND_STATUS)
         sender_status(f->sender, q);
     if (e->actions & REQUEST_ACTION_CANCEL_JOB)
-        runner_cancel(f->runner, q);
+        runner_cancel(f->runner, &q->task);
     if (e->actions & REQUEST_ACTION_START_TIMER)
         start_resend_timer(q, e->event == REQUEST_EVENT_TIMEOUT);
     if (e->actions & REQUEST_ACTION_STOP_TIMER)
@@ -271,7 +272,7 @@ static void perform(const BatchEntry *e, void *userdata) {
     if (e->from != e->next)
         changed(f, q, e->next);
     if (e->event == REQUEST_EVENT_FINISHED && q->state == REQUEST_STATE_REPLY_NACKED)
-        runner_forget(f->runner, q); /* nobody wants the reply */
+        runner_forget(f->runner, &q->task); /* nobody wants the reply */
     if (e->event == REQUEST_EVENT_FINISHED)
         (void)json_object_put(TAKE_PTR(q->reply)); /* from now on the store has it */
     forget_if_final(q);
@@ -283,7 +284,7 @@ static void undo(const BatchEntry *e, int error, void *userdata) {
     char text[ERROR_MESSAGE_MAX];
 
     if (e->event == REQUEST_EVENT_ACCEPT)
-        long_jobs_abandon(f->long_jobs, q->guid);
+        long_jobs_abandon(f->long_jobs, q->task.guid);
     if (e->event == REQUEST_EVENT_FINISHED && q->is_stored)
         arm_timer(q, STORE_RETRY_USEC);
     else if (q->state == REQUEST_STATE_REPLY && !is_armed(q))
@@ -293,32 +294,37 @@ static void undo(const BatchEntry *e, int error, void *userdata) {
         /* a passing reason: the same GUID may be sent again */
         (void)utf8_format(text, sizeof(text), "The agent cannot store the request: %s",
                           strerror(-error));
-        sender_nack(f->sender, q->guid, text);
+        sender_nack(f->sender, q->task.guid, text);
         request_table_remove(f->requests, q);
     }
 }
 
-static void on_finished(Request *q, JobEnd end, struct json_object *reply, void *userdata) {
+static void on_finished(JobEnd end, struct json_object *reply, void *userdata) {
+    Request *q = userdata;
+
     q->reply = reply;
     if (end == JOB_END_LOST)
-        (void)log_struct(
-            LOG_ERR, 0,
-            LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_LOST), LOG_REQUEST(q->guid), LOG_COMMAND(q->command)),
-            "The job of %s was cut off; its result is lost", q->guid);
+        (void)log_struct(LOG_ERR, 0,
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_LOST), LOG_REQUEST(q->task.guid),
+                                    LOG_COMMAND(q->task.command)),
+                         "The job of %s was cut off; its result is lost", q->task.guid);
     else if (end == JOB_END_DONE)
         (void)log_struct(LOG_INFO, 0,
-                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_ENDED), LOG_REQUEST(q->guid),
-                                    LOG_COMMAND(q->command)),
-                         "%s of %s has ended", q->command, q->guid);
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_ENDED), LOG_REQUEST(q->task.guid),
+                                    LOG_COMMAND(q->task.command)),
+                         "%s of %s has ended", q->task.command, q->task.guid);
     request_flow_fire(q, REQUEST_EVENT_FINISHED);
 }
 
-static void on_started(Request *q, void *userdata) {
-    say_started(userdata, q);
+static void on_started(void *userdata) {
+    Request *q = userdata;
+
+    say_started(q->flow, q);
 }
 
-static void on_unknown_argument(Request *q, const char *name, void *userdata) {
-    RequestFlow *f = userdata;
+static void on_unknown_argument(const char *name, void *userdata) {
+    Request *q = userdata;
+    RequestFlow *f = q->flow;
     unsigned missed;
 
     if (!ratelimit_below(&f->unknown, &missed)) /* a flood must not be one of warnings */
@@ -326,16 +332,35 @@ static void on_unknown_argument(Request *q, const char *name, void *userdata) {
     if (missed > 0)
         log_warning("%u unknown arguments are not listed here", missed);
     (void)log_struct(LOG_WARNING, 0, FIELDS(q), "%s: the argument '%.*s' is not known and ignored",
-                     q->command, UTF8_SHORT(name, COMMAND_FILE_NAME_MAX));
+                     q->task.command, UTF8_SHORT(name, COMMAND_FILE_NAME_MAX));
     console_log(f->console, LOG_WARNING,
-                "The command %s with request_id %s ignores the unknown parameter %.*s.", q->command,
-                q->guid, UTF8_SHORT(name, COMMAND_FILE_NAME_MAX));
+                "The command %s with request_id %s ignores the unknown parameter %.*s.",
+                q->task.command, q->task.guid, UTF8_SHORT(name, COMMAND_FILE_NAME_MAX));
+}
+
+static int load_payload(char **ret, void *userdata) {
+    _cleanup_(stored_request_done) StoredRequest row = {};
+    const Request *q = userdata;
+    int r;
+
+    r = store_load_request(q->flow->store, q->task.guid, true, &row);
+    if (r >= 0)
+        *ret = TAKE_PTR(row.payload);
+    return r;
 }
 
 int request_flow_add(RequestFlow *f, Request **q) {
+    static const TaskCallbacks callbacks = {
+        .on_finished = on_finished,
+        .on_started = on_started,
+        .on_unknown_argument = on_unknown_argument,
+        .load_payload = load_payload,
+    };
     int r;
 
     (*q)->flow = f;
+    (*q)->task.callbacks = &callbacks;
+    (*q)->task.userdata = *q;
     r = request_table_add(f->requests, *q);
     if (r >= 0)
         *q = NULL;
@@ -510,10 +535,11 @@ static int take_up(const StoredRequest *row, void *userdata) {
     r = request_flow_add(f, &q);
     if (r < 0 || added->state != REQUEST_STATE_ACKED)
         return r;
+    added->task.definition = command_ref(command_find(added->task.command));
     /* a long runner whose first reply could not be stored with it */
-    r = job_describe_guid(f->store, added->guid, &added->reply);
+    r = job_describe_guid(f->store, added->task.guid, &added->reply);
     if (r == -ENOENT)
-        return runner_add(f->runner, added);
+        return runner_add(f->runner, &added->task);
     if (r >= 0)
         arm_timer(added, 0);
     return r;
@@ -533,11 +559,6 @@ static void on_long_broken(int error, void *userdata) {
 
 static int setup(RequestFlow *f, const RequestFlowParts *p) {
     static const BatchCallbacks batch_callbacks = {.perform = perform, .undo = undo};
-    static const RunnerCallbacks runner_callbacks = {
-        .on_finished = on_finished,
-        .on_started = on_started,
-        .on_unknown_argument = on_unknown_argument,
-    };
     static const LongJobsCallbacks long_callbacks = {
         .commit = commit_for_job,
         .on_broken = on_long_broken,
@@ -550,11 +571,11 @@ static int setup(RequestFlow *f, const RequestFlowParts *p) {
     if (r >= 0)
         r = batch_new(f->event, f->store, &batch_callbacks, f, &f->batch);
     if (r >= 0)
-        r = runner_new(f->event, &p->runner, &runner_callbacks, f, &f->runner);
+        r = runner_new(f->event, &p->runner, &f->runner);
     if (r >= 0)
         r = long_jobs_new(f->event, &p->runner, f->console, &long_callbacks, f, &f->long_jobs);
     if (r >= 0)
-        r = identity_load_agent_id(f->store, &f->agent_id);
+        r = free_and_strdup(&f->agent_id, p->agent_id);
     if (r < 0)
         return r;
     sender_set_agent_id(f->sender, f->agent_id);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/console.h"
+#include "core/request.h"
 #include "core/runner.h"
 #include "net/connection.h"
 
@@ -26,6 +27,7 @@ typedef struct RequestFlowParts {
     Connection *connection;
     Console *console;
     RunnerParts runner;
+    const char *agent_id; /* the last one that a manager gave; NULL: none */
 } RequestFlowParts;
 
 /* Takes up what the store has open; its jobs are found again when there is a bus. */

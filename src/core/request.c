@@ -4,33 +4,19 @@
 
 #include <json-c/linkhash.h>
 
-#include "basic/time-util.h"
-#include "store/output-row.h"
-
 struct RequestTable {
     struct lh_table *table;
 };
 
-int request_store_end(const Request *q, Store *s) {
-    int r = 0;
-
-    if (q->has_output)
-        r = store_add_output(s, q->guid, q->output_bytes);
-    return r < 0 ? r : effect_store(&q->effect, s, q->guid, q->agent_id);
-}
-
 Request *request_free(Request *q) {
     if (!q)
         return NULL;
-    assert(!q->execution);
     sd_event_source_disable_unref(q->timer);
-    free(q->guid);
-    free(q->command);
+    task_done(&q->task);
     free(q->agent_id);
     free(q->payload);
     free(q->error_message);
     free(q->reply_message_id);
-    effect_done(&q->effect);
     if (q->reply)
         (void)json_object_put(q->reply);
     free(q);
@@ -39,15 +25,14 @@ Request *request_free(Request *q) {
 
 int request_new(const char *guid, const char *command, Request **ret) {
     _cleanup_(request_freep) Request *q = calloc(1, sizeof(*q));
+    int r;
 
     if (!q)
         return -ENOMEM;
-    q->guid = strdup(guid);
-    q->command = strdup(command);
-    if (!q->guid || !q->command)
-        return -ENOMEM;
+    r = task_init(&q->task, guid, command);
+    if (r < 0)
+        return r;
     q->state = REQUEST_STATE_REQUESTING;
-    q->accepted_usec = now_usec(CLOCK_REALTIME);
     *ret = TAKE_PTR(q);
     return 0;
 }
@@ -65,7 +50,7 @@ int request_new_from_row(const StoredRequest *row, Request **ret) {
         return r;
     q->state = row->state;
     q->is_stored = true;
-    q->accepted_usec = row->accepted_usec;
+    q->task.accepted_usec = row->accepted_usec;
     memcpy(q->payload_sha256, row->payload_sha256, sizeof(q->payload_sha256));
     *ret = TAKE_PTR(q);
     return 0;
@@ -105,11 +90,11 @@ Request *request_table_find(const RequestTable *t, const char *guid) {
 }
 
 int request_table_add(RequestTable *t, Request *q) {
-    return lh_table_insert(t->table, q->guid, q) < 0 ? -ENOMEM : 0;
+    return lh_table_insert(t->table, q->task.guid, q) < 0 ? -ENOMEM : 0;
 }
 
 void request_table_remove(RequestTable *t, Request *q) {
-    (void)lh_table_delete(t->table, q->guid);
+    (void)lh_table_delete(t->table, q->task.guid);
     request_free(q);
 }
 

@@ -4,19 +4,17 @@
 
 #include <systemd/sd-event.h>
 
-#include "core/effect.h"
+#include "core/task.h"
 #include "proto/json.h"
 #include "proto/request-state.h"
 #include "store/request-row.h"
 
-typedef struct Execution Execution;     /* core/execution.h */
 typedef struct RequestFlow RequestFlow; /* core/request-flow.h */
 
 typedef struct Request {
+    Task task;
     RequestFlow *flow; /* for its timer */
-    char *guid;
-    char *command;
-    char *agent_id; /* that it was sent to; may be NULL */
+    char *agent_id;    /* that it was sent to; may be NULL */
     RequestState state;
     bool is_stored; /* there is a row, or will be with the commit */
     bool quiet;     /* one of a flood: not in the journal, no signal of its own */
@@ -24,27 +22,19 @@ typedef struct Request {
     char payload_sha256[SHA256_HEX_SIZE];
     char *error_message;       /* of a NACK */
     struct json_object *reply; /* until it is stored */
-    Effect effect;             /* to be stored with it */
     char *reply_message_id;    /* under which the reply was sent last; NULL: not by this process */
     sd_event_source *timer;    /* resends the reply, or stores it again after a failure */
     uint64_t resend_usec;
     unsigned n_pending; /* changes that wait for a commit */
-    Execution *execution;
-    uint64_t accepted_usec;
-    bool has_output;       /* its job has a directory ... */
-    uint64_t output_bytes; /* ... where that is kept */
 } Request;
 
-/* Frees it; it must be in no table and have no execution. */
+/* Frees it; it must be in no table, and no runner may have it. */
 Request *request_free(Request *q);
 DEFINE_CLEANUP(Request *, request_free)
 
 /* One that has just come in. */
 int request_new(const char *guid, const char *command, Request **ret);
 int request_new_from_row(const StoredRequest *row, Request **ret);
-
-/* What is stored with the reply of a job, in the transaction that is open. */
-int request_store_end(const Request *q, Store *s);
 
 /* By GUID. */
 typedef struct RequestTable RequestTable;

@@ -22,7 +22,7 @@ static bool may_start(const Runner *r, const Execution *x) {
         return true;
     return r->host.bus && r->host.n_jobs < r->workers &&
            (!r->host.paused || x->cancelled ||
-            job_has_begun(r->host.parts.jobs_root, x->request->guid));
+            job_has_begun(r->host.parts.jobs_root, x->task->guid));
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -51,16 +51,16 @@ static int on_pump(sd_event_source *source, void *userdata) {
     return 0;
 }
 
-int runner_run_now(Runner *r, Request *q, struct json_object *payload,
+int runner_run_now(Runner *r, Task *t, struct json_object *payload,
                    struct json_object **ret_reply) {
-    return execution_run_now(&r->host, q, payload, ret_reply);
+    return execution_run_now(&r->host, t, payload, ret_reply);
 }
 
-int runner_add(Runner *r, Request *q) {
+int runner_add(Runner *r, Task *t) {
     Execution *x;
     int k;
 
-    k = execution_new(&r->host, q, &x);
+    k = execution_new(&r->host, t, &x);
     if (k < 0)
         return k;
     TAILQ_INSERT_TAIL(&r->executions, x, entries);
@@ -69,9 +69,9 @@ int runner_add(Runner *r, Request *q) {
     return 0;
 }
 
-void runner_cancel(Runner *r, Request *q) {
-    if (q->execution)
-        execution_cancel(q->execution);
+void runner_cancel(Runner *r, Task *t) {
+    if (t->execution)
+        execution_cancel(t->execution);
 }
 
 void runner_cancel_all(Runner *r) {
@@ -84,12 +84,12 @@ void runner_cancel_all(Runner *r) {
     }
 }
 
-void runner_forget(Runner *r, Request *q) {
-    if (!q->execution)
+void runner_forget(Runner *r, Task *t) {
+    if (!t->execution)
         return;
-    if (q->execution->job)
-        job_stored(q->execution->job);
-    free_execution(r, q->execution);
+    if (t->execution->job)
+        job_stored(t->execution->job);
+    free_execution(r, t->execution);
     execution_host_tell(&r->host);
     execution_host_wake(&r->host);
 }
@@ -100,7 +100,7 @@ int runner_visit_jobs(const Runner *r, JobVisitor visit, void *userdata) {
     int k;
 
     TAILQ_FOREACH(x, &r->executions, entries) {
-        JobInfo info = {.request = x->request, .phase = execution_get_phase(x)};
+        JobInfo info = {.task = x->task, .phase = execution_get_phase(x)};
 
         if (!x->is_job)
             continue;
@@ -187,8 +187,7 @@ int runner_set_bus(Runner *r, sd_bus *bus) {
     return k;
 }
 
-int runner_new(sd_event *event, const RunnerParts *parts, const RunnerCallbacks *callbacks,
-               void *userdata, Runner **ret) {
+int runner_new(sd_event *event, const RunnerParts *parts, Runner **ret) {
     Runner *r = calloc(1, sizeof(*r));
     int k;
 
@@ -197,8 +196,6 @@ int runner_new(sd_event *event, const RunnerParts *parts, const RunnerCallbacks 
     TAILQ_INIT(&r->executions);
     r->host.event = event;
     r->host.parts = *parts;
-    r->host.callbacks = *callbacks;
-    r->host.userdata = userdata;
     r->workers = 1;
     k = sd_event_add_defer(event, &r->host.pump, on_pump, r);
     if (k >= 0)

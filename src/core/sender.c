@@ -65,7 +65,7 @@ static int send_ack(Sender *s, const Request *q) {
     int r;
 
     next_message_id(s, id);
-    r = message_new(MESSAGE_ACK, id, q->guid, "user_accepts", s->agent_id, &m);
+    r = message_new(MESSAGE_ACK, id, q->task.guid, "user_accepts", s->agent_id, &m);
     return r < 0 ? r : connection_send(s->connection, m);
 }
 
@@ -96,9 +96,9 @@ static int send_reply(Sender *s, Request *q, bool again) {
     }
     if (q->reply) /* just stored */
         reply = json_object_get(q->reply);
-    r = reply ? 0 : load_reply(s, q->guid, &reply);
+    r = reply ? 0 : load_reply(s, q->task.guid, &reply);
     if (r >= 0)
-        r = message_new(MESSAGE_REPLY, q->reply_message_id, q->guid, "timer", s->agent_id, &m);
+        r = message_new(MESSAGE_REPLY, q->reply_message_id, q->task.guid, "timer", s->agent_id, &m);
     if (r >= 0)
         r = reply ? json_add(m, "payload", TAKE_PTR(reply)) : json_add_null(m, "payload");
     return r < 0 ? r : connection_send(s->connection, m);
@@ -110,10 +110,10 @@ static int send_status(Sender *s, const Request *q) {
     int r;
 
     next_message_id(s, id);
-    r = load_reply(s, q->guid, &reply);
+    r = load_reply(s, q->task.guid, &reply);
     if (r < 0 && r != -ENOENT) /* not stored yet: there is no reply */
         return r;
-    r = message_new(MESSAGE_STATUS, id, q->guid, "status", s->agent_id, &m);
+    r = message_new(MESSAGE_STATUS, id, q->task.guid, "status", s->agent_id, &m);
     if (r >= 0)
         r = json_add_string(m, "state", request_state_to_string(q->state));
     if (r >= 0)
@@ -128,7 +128,7 @@ static void log_unsent(int error, const char *request_id, const char *what) {
 }
 
 void sender_ack(Sender *s, const Request *q) {
-    log_unsent(send_ack(s, q), q->guid, "An ACK");
+    log_unsent(send_ack(s, q), q->task.guid, "An ACK");
 }
 
 void sender_nack(Sender *s, const char *request_id, const char *error_message) {
@@ -136,9 +136,9 @@ void sender_nack(Sender *s, const char *request_id, const char *error_message) {
 }
 
 void sender_reply(Sender *s, Request *q, bool again) {
-    log_unsent(send_reply(s, q, again), q->guid, "A reply");
+    log_unsent(send_reply(s, q, again), q->task.guid, "A reply");
 }
 
 void sender_status(Sender *s, const Request *q) {
-    log_unsent(send_status(s, q), q->guid, "A status");
+    log_unsent(send_status(s, q), q->task.guid, "A status");
 }

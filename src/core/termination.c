@@ -120,13 +120,13 @@ static int take_order(Termination *t) {
 }
 
 void termination_request_changed(Termination *t, const Request *q, RequestState state) {
-    if (!streq(q->command, COMMAND))
+    if (!streq(q->task.command, COMMAND))
         return;
     if (state == REQUEST_STATE_REPLY && !t->order) {
         (void)sd_event_source_set_time_relative(t->timer, PATIENCE_USEC);
         (void)take_order(t);
     } else if ((state == REQUEST_STATE_REPLY_ACKED || state == REQUEST_STATE_REPLY_NACKED) &&
-               t->order && streq(get_guid(t), q->guid)) {
+               t->order && streq(get_guid(t), q->task.guid)) {
         /* from the loop: the acknowledgement itself is being stored */
         (void)sd_event_source_set_time_relative(t->timer, 0);
         (void)sd_event_source_set_enabled(t->timer, SD_EVENT_ONESHOT);

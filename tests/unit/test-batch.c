@@ -30,7 +30,7 @@ static void fire(Fixture *f, Request *q, RequestEvent event) {
 }
 
 static void note(Fixture *f, const char *what, const BatchEntry *e) {
-    g_string_append_printf(f->log, "%s %s %s %s %u; ", what, e->request->guid,
+    g_string_append_printf(f->log, "%s %s %s %s %u; ", what, e->request->task.guid,
                            event_names[e->event], request_state_to_string(e->request->state),
                            e->request->n_pending);
 }

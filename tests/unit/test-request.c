@@ -23,8 +23,8 @@ typedef struct Visit {
 static void on_visit(Request *q, void *userdata) {
     Visit *v = userdata;
 
-    g_string_append_printf(v->guids, "%s ", q->guid);
-    if (v->remove && (streq(v->remove, q->guid) || streq(v->remove, "all")))
+    g_string_append_printf(v->guids, "%s ", q->task.guid);
+    if (v->remove && (streq(v->remove, q->task.guid) || streq(v->remove, "all")))
         request_table_remove(v->table, q);
 }
 
@@ -46,7 +46,7 @@ static void test_table(void) {
     add(t, "a");
     add(t, "b");
     g_assert_cmpuint(request_table_size(t), ==, 3);
-    g_assert_cmpstr(request_table_find(t, "a")->guid, ==, "a");
+    g_assert_cmpstr(request_table_find(t, "a")->task.guid, ==, "a");
     g_assert_null(request_table_find(t, "A"));
     assert_visit(t, "a", "c a b ");
     g_assert_null(request_table_find(t, "a"));
@@ -89,13 +89,13 @@ static void test_from_row(void) {
     _cleanup_(request_freep) Request *q = NULL, *bare = NULL;
 
     g_assert_cmpint(request_new_from_row(&row, &q), ==, 0);
-    g_assert_cmpstr(q->guid, ==, "g");
+    g_assert_cmpstr(q->task.guid, ==, "g");
     g_assert_cmpstr(q->agent_id, ==, "agent-1");
-    g_assert_cmpstr(q->command, ==, "run_script");
+    g_assert_cmpstr(q->task.command, ==, "run_script");
     g_assert_cmpstr(q->error_message, ==, "why");
     g_assert_cmpstr(q->payload_sha256, ==, "abc");
     g_assert_cmpint(q->state, ==, REQUEST_STATE_REPLY);
-    g_assert_cmpuint(q->accepted_usec, ==, 7);
+    g_assert_cmpuint(q->task.accepted_usec, ==, 7);
     g_assert_true(q->is_stored);
 
     row = (StoredRequest){.guid = (char[]){"g"}, .command = (char[]){"c"}};
