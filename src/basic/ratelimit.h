@@ -2,6 +2,7 @@
 /* So many in an interval, by the clock that counts on while the machine sleeps. */
 #pragma once
 
+#include "basic/macro.h"
 #include "basic/time-util.h"
 
 typedef struct RateLimit {

@@ -10,10 +10,10 @@
 #include "bus/health-object.h"
 #include "command/command-file.h"
 #include "command/trusted-file.h"
-#include "core/command-list.h"
-#include "core/job-list.h"
+#include "commands/command-list.h"
 #include "proto/message.h"
 #include "proto/text.h"
+#include "request/job-list.h"
 #include "store/alert-row.h"
 #include "store/user-row.h"
 

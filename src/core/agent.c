@@ -7,18 +7,19 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "command/command-file.h"
+#include "commands/command-list.h"
+#include "commands/facts.h"
+#include "commands/stat-commands.h"
 #include "core/alerting.h"
-#include "core/command-list.h"
 #include "core/identity.h"
-#include "core/job-list.h"
-#include "core/job-result.h"
-#include "core/job.h"
 #include "core/output-retention.h"
 #include "core/overview.h"
 #include "core/retention.h"
-#include "core/stat-commands.h"
 #include "core/storage.h"
 #include "core/termination.h"
+#include "job/job-result.h"
+#include "job/job.h"
+#include "request/job-list.h"
 #include "system/memory.h"
 
 #define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)
@@ -463,6 +464,12 @@ static int build(Agent *a) {
     return r < 0 ? log_error_errno(r, "The agent cannot be set up: %m") : 0;
 }
 
+static int render_config(char **ret, void *userdata) {
+    const Agent *a = userdata;
+
+    return config_render(&a->config, ret);
+}
+
 int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
     _cleanup_(agent_freep) Agent *a = calloc(1, sizeof(*a));
     int r;
@@ -471,7 +478,9 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
         return log_oom();
     a->event = sd_event_ref(event);
     a->paths = *paths;
-    a->facts = (CommandFacts){.config = &a->config, .runtime_directory = paths->runtime_directory};
+    a->facts = (CommandFacts){.runtime_directory = paths->runtime_directory,
+                              .render_config = render_config,
+                              .userdata = a};
     if (asprintf(&a->database, "%s/requests.db", paths->state_directory) < 0)
         return log_oom();
     r = config_load(paths->config_file, paths->config_directory, on_config_problem, a, &a->config);

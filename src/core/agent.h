@@ -6,10 +6,10 @@
 #include <systemd/sd-bus.h>
 
 #include "core/cloud.h"
-#include "core/dispatcher.h"
 #include "core/uplink.h"
-#include "core/voices.h"
 #include "health/health.h"
+#include "job/voices.h"
+#include "request/dispatcher.h"
 
 /* Exit status after HEMLOCK; the unit has it in RestartPreventExitStatus=. */
 #define AGENT_EXIT_HEMLOCK 113
@@ -33,7 +33,7 @@ typedef struct AgentPaths {
 typedef struct AgentObserver {
     void (*on_status)(void *userdata);
     void (*on_request)(const Request *q, RequestState state, void *userdata);
-    void (*on_jobs)(void *userdata); /* what core/job-list.h lists */
+    void (*on_jobs)(void *userdata); /* what request/job-list.h lists */
     void (*on_sample)(const Stat *stat, const Series *series, void *userdata);
     void *userdata;
 } AgentObserver;

@@ -4,7 +4,7 @@
 
 #include "alert/watch.h"
 #include "core/config.h"
-#include "core/request-flow.h"
+#include "request/request-flow.h"
 
 typedef struct Alerting Alerting;
 

@@ -17,7 +17,7 @@
 #include "basic/guid.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
-#include "core/executor.h"
+#include "job/executor.h"
 #include "store/output-row.h"
 
 #define SOON_USEC (20 * USEC_PER_MSEC)       /* other sources want their turn */

@@ -16,7 +16,7 @@
 #include "basic/guid.h"
 #include "basic/log.h"
 #include "basic/strv.h"
-#include "core/executor.h"
+#include "job/executor.h"
 #include "store/job-row.h"
 
 #define FIRST_USEC (5 * USEC_PER_SEC)

@@ -5,7 +5,7 @@
 
 #include <systemd/sd-bus.h>
 
-#include "core/request-flow.h"
+#include "request/request-flow.h"
 
 typedef struct Retention Retention;
 

@@ -13,7 +13,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "core/job.h"
+#include "job/job.h"
 #include "proto/text.h"
 
 #define PATIENCE_USEC (30 * USEC_PER_SEC)

@@ -5,7 +5,7 @@
 
 #include <systemd/sd-bus.h>
 
-#include "core/request.h"
+#include "request/request.h"
 
 typedef struct Termination Termination;
 

@@ -190,7 +190,7 @@ FOR_PEOPLE = {
     "doctor/examine.c": "the clock itself, and a certificate's end",
     "net/tls-verify.c": "the clock beside a certificate's dates, in an error text",
     "net/wakeup.c": "whether it was set",
-    "core/task.c": "when a request was accepted",
+    "job/task.c": "when a request was accepted",
     "store/job-row.c": "when a job began and ended",
     "store/request-row.c": "when a row was changed",
     "alert/change.c": "when an alert was raised",

@@ -36,7 +36,7 @@ def number(text):
 
 def check_commands():
     """Every command is a section, every argument a row with its type."""
-    source, text = read("src/core/command-table.c"), page("dcm-agent-commands")
+    source, text = read("src/commands/command-table.c"), page("dcm-agent-commands")
     commands = re.findall(r'\.name = "(\w+)"', source)
     arguments = re.findall(r'= \{"(\w+)", ARGUMENT_(\w+), (true|false)', source)
     assert commands and arguments

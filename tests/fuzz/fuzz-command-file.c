@@ -8,7 +8,7 @@
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "command/command-file.h"
-#include "core/file-command.h"
+#include "commands/file-command.h"
 #include "fuzz.h"
 #include "proto/json.h"
 #include "proto/text.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A message of the manager, its payload, and the arguments of the command it names. */
 #include "basic/bounds.h"
-#include "core/command-list.h"
+#include "commands/command-list.h"
 #include "fuzz.h"
 #include "proto/message-skim.h"
 #include "proto/text.h"

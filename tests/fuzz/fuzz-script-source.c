@@ -5,8 +5,8 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/sha256.h"
-#include "core/script-source.h"
 #include "fuzz.h"
+#include "job/script-source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     _cleanup_close_ int fd = -1;

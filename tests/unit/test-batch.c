@@ -8,7 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "basic/log.h"
-#include "core/batch.h"
+#include "request/batch.h"
 #include "temporary.h"
 
 typedef struct Fixture {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Proves that what has to be remembered of a command is stored with its reply or not at all, and
  * that the users that the agent has made are known over restarts. */
-#include "core/effect.h"
+#include "job/effect.h"
 #include "store-fixture.h"
 #include "store/stat-row.h"
 #include "store/user-row.h"

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "basic/file-util.h"
-#include "core/command-list.h"
-#include "core/file-command.h"
-#include "core/reply-output.h"
+#include "commands/command-list.h"
+#include "commands/file-command.h"
+#include "job/reply-output.h"
 #include "proto/message.h"
 #include "temporary.h"
 

@@ -8,7 +8,7 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/job-output.h"
-#include "core/follower.h"
+#include "job/follower.h"
 #include "temporary.h"
 
 typedef struct Fixture {

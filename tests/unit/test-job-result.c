@@ -7,7 +7,7 @@
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
-#include "core/job-result.h"
+#include "job/job-result.h"
 #include "proto/message.h"
 #include "temporary.h"
 

@@ -3,7 +3,7 @@
  * visited, and are what their row says. */
 #include <glib.h>
 
-#include "core/request.h"
+#include "request/request.h"
 
 static void add(RequestTable *t, const char *guid) {
     Request *q = NULL;

@@ -10,7 +10,7 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/sha256.h"
-#include "core/script-source.h"
+#include "job/script-source.h"
 
 #define SCRIPT "#!/bin/sh\necho hello\n"
 

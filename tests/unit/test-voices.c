@@ -10,7 +10,7 @@
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/guid.h"
-#include "core/voices.h"
+#include "job/voices.h"
 #include "temporary.h"
 
 #define GUID "g1"

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "commands/builtin.h"
+
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "proto/message.h"
+#include "system/proc.h"
+
+#define LOAD_INTERVAL_USEC (100 * USEC_PER_MSEC)
+
+struct CommandRun {
+    CommandContext context;
+    sd_event_source *timer;
+    CpuTimes before;
+};
+
+CommandRun *command_run_free(CommandRun *run) {
+    if (!run)
+        return NULL;
+    sd_event_source_disable_unref(run->timer);
+    free(run);
+    return NULL;
+}
+DEFINE_CLEANUP(CommandRun *, command_run_free)
+
+int builtin_heartbeat(const CommandContext *context, const ArgumentValue *values,
+                      struct json_object **ret_reply, CommandRun **ret_run) {
+    _cleanup_free_ char *initialized = NULL;
+    int r;
+
+    r = store_get_meta(context->store, STORE_META_INITIALIZED, &initialized);
+    if (r < 0)
+        return r;
+    return reply_new(0, "string", json_object_new_string(initialized ? "RUNNING" : "STARTING"),
+                     NULL, NULL, ret_reply);
+}
+
+/* "Linux-6.1.0-18-amd64-x86_64": the form that Python's platform module has */
+static int platform_string(char *ret, size_t size) {
+    struct utsname u;
+
+    if (uname(&u) < 0)
+        return -errno;
+    (void)snprintf(ret, size, "%s-%s-%s", u.sysname, u.release, u.machine);
+    return 0;
+}
+
+static int agent_data(const CpuTimes *before, struct json_object **ret) {
+    _cleanup_json_ struct json_object *o = json_object_new_object();
+    char platform[sizeof(struct utsname)];
+    MemoryUse memory = {};
+    CpuTimes after = {};
+    unsigned processes = 0;
+    int r;
+
+    if (!o)
+        return -ENOMEM;
+    r = cpu_times_read(&after)
+            ?: memory_use_read(&memory)
+            ?: process_count_read(&processes)
+            ?: platform_string(platform, sizeof(platform));
+    if (r < 0)
+        return r;
+    r = json_add_int(o, "cpu_count", sysconf(_SC_NPROCESSORS_ONLN))
+            ?: json_add(o, "cpu_load", json_object_new_double(cpu_load_percent(before, &after)))
+            ?: json_add_int(o, "current_ram", (int64_t)memory.used_bytes)
+            ?: json_add_int(o, "max_ram", (int64_t)memory.total_bytes)
+            ?: json_add_int(o, "processes", processes)
+            ?: json_add_string(o, "platform", platform)
+            ?: json_add_string(o, "server_state", "OK");
+    if (r < 0)
+        return r;
+    return reply_new(0, "agent_data", TAKE_PTR(o), NULL, NULL, ret);
+}
+
+static int on_load_measured(sd_event_source *source, uint64_t usec, void *userdata) {
+    CommandRun *run = userdata;
+    struct json_object *reply = NULL;
+    int r;
+
+    r = agent_data(&run->before, &reply);
+    run->context.done(r, reply, run->context.userdata);
+    return 0;
+}
+
+int builtin_get_agent_data(const CommandContext *context, const ArgumentValue *values,
+                           struct json_object **ret_reply, CommandRun **ret_run) {
+    _cleanup_(command_run_freep) CommandRun *run = calloc(1, sizeof(*run));
+    int r;
+
+    if (!run)
+        return -ENOMEM;
+    run->context = *context;
+    r = cpu_times_read(&run->before);
+    if (r < 0)
+        return r;
+    r = sd_event_add_time_relative(context->event, &run->timer, CLOCK_BOOTTIME, LOAD_INTERVAL_USEC,
+                                   1, on_load_measured, run);
+    if (r < 0)
+        return r;
+    *ret_run = TAKE_PTR(run);
+    return 0;
+}

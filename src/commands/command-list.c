@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list is made whole before it takes the place of the former one. A definition is counted: the
+ * list holds one reference, each task another. */
+#include "commands/command-list.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "commands/command-table.h"
+#include "commands/file-command.h"
+#include "proto/text.h"
+
+typedef struct Definition {
+    Command command; /* must be the first */
+    CommandFile *file;
+} Definition;
+
+typedef struct List {
+    const Command **commands; /* NULL: never loaded */
+    size_t n;
+    BrokenCommand *broken;
+    size_t n_broken;
+} List;
+
+static List current;
+
+static void definition_free(Command *c) {
+    Definition *d = (Definition *)c;
+
+    command_file_free(d->file);
+    free(d);
+}
+
+static void list_done(List *l) {
+    for (size_t i = 0; i < l->n; i++)
+        command_unref(l->commands[i]);
+    free(l->commands);
+    for (size_t i = 0; i < l->n_broken; i++) {
+        free(l->broken[i].file);
+        free(l->broken[i].problem);
+    }
+    free(l->broken);
+    *l = (List){};
+}
+
+static int compare(const void *a, const void *b) {
+    return strcmp((*(const Command *const *)a)->name, (*(const Command *const *)b)->name);
+}
+
+static const Command *find(const List *l, const char *name) {
+    const Command key = {.name = name}, *p = &key, *const * found;
+
+    found = l->n > 0 ? bsearch(&p, l->commands, l->n, sizeof(const Command *), compare) : NULL;
+    return found ? *found : NULL;
+}
+
+/* Room for all that can be added. */
+static int list_init(List *l) {
+    const Command *own;
+    size_t n;
+
+    own = command_table(&n);
+    l->commands = calloc(n + 2 * COMMAND_FILES_MAX, sizeof(const Command *));
+    l->broken = calloc(2 * COMMAND_FILES_MAX, sizeof(*l->broken));
+    if (!l->commands || !l->broken)
+        return -ENOMEM;
+    for (; l->n < n; l->n++)
+        l->commands[l->n] = &own[l->n];
+    return 0;
+}
+
+/* Names and problems have words of a file in them, and go to the bus, which takes UTF-8 alone. */
+static int add_broken(List *l, const char *directory, const char *file, const char *problem) {
+    BrokenCommand *b = &l->broken[l->n_broken];
+    _cleanup_free_ char *path = NULL;
+    int r;
+
+    if (asprintf(&path, "%s/%s", directory, file) < 0) {
+        path = NULL;
+        return -ENOMEM;
+    }
+    r = utf8_replace_invalid(path, strlen(path), &b->file);
+    if (r < 0)
+        return r;
+    l->n_broken++;
+    return utf8_replace_invalid(problem, strlen(problem), &b->problem);
+}
+
+/* -EINVAL: the file is broken, with a text that the caller frees. */
+static int load_definition(const char *directory, const char *name, Definition **ret,
+                           char **ret_error) {
+    _cleanup_(command_file_freep) CommandFile *file = NULL;
+    Definition *d;
+    int r;
+
+    r = command_file_load(directory, name, &file, ret_error);
+    if (r >= 0)
+        r = file_command_check_defaults(file, ret_error);
+    if (r < 0)
+        return r;
+    d = calloc(1, sizeof(*d));
+    if (!d)
+        return -ENOMEM;
+    file_command_init(&d->command, file);
+    d->file = TAKE_PTR(file);
+    d->command.n_references = 1;
+    d->command.free = definition_free;
+    *ret = d;
+    return 0;
+}
+
+/* Whatever became of the file of that name in the other directory counts. */
+static bool is_shadowed(const char *shadow, const char *file) {
+    _cleanup_free_ char *path = NULL;
+
+    return shadow && asprintf(&path, "%s/%s", shadow, file) >= 0 &&
+           faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+/* `shadow` is the directory that comes before a shipped one; in that our own commands have files
+ * that are for the executor. */
+static int add(List *l, size_t n_own, const char *directory, const char *shadow, const char *file) {
+    const List own = {.commands = l->commands, .n = n_own};
+    _cleanup_free_ char *name = strndup(file, strlen(file) - strlen(".conf")), *error = NULL;
+    const char *problem = NULL;
+    Definition *d = NULL;
+    int r;
+
+    if (!name)
+        return -ENOMEM;
+    if (is_shadowed(shadow, file) || (shadow && find(&own, name)))
+        return 0;
+    if (!command_name_is_valid(name))
+        problem = "its name is no command's name";
+    else if (find(&own, name))
+        problem = "the agent has a command of that name";
+    if (problem)
+        return add_broken(l, directory, file, problem);
+    r = load_definition(directory, name, &d, &error);
+    if (r == -ENOENT || r == -ERFKILL) /* gone since, or masked */
+        return 0;
+    if (r == -EINVAL)
+        return add_broken(l, directory, file, error);
+    if (r < 0)
+        return r;
+    l->commands[l->n++] = &d->command;
+    return 0;
+}
+
+static int is_definition(const struct dirent *entry) {
+    const char *dot = strrchr(entry->d_name, '.');
+
+    return entry->d_name[0] != '.' && dot && streq(dot, ".conf");
+}
+
+static int add_directory(List *l, size_t n_own, const char *directory, const char *shadow) {
+    struct dirent **entries = NULL;
+    int n, r = 0;
+
+    n = scandir(directory, &entries, is_definition, alphasort);
+    if (n < 0)
+        return errno == ENOMEM   ? -ENOMEM
+               : errno == ENOENT ? 0
+                                 : add_broken(l, directory, "", strerror(errno));
+    for (int i = 0; i < n; i++) {
+        if (r >= 0 && i + 1 == COMMAND_FILES_MAX && n > i + 1)
+            r = add_broken(l, directory, entries[i]->d_name, "there are too many files");
+        else if (r >= 0 && i < (int)COMMAND_FILES_MAX)
+            r = add(l, n_own, directory, shadow, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
+static bool has_same_names(const List *a, const List *b) {
+    bool same = a->n == b->n;
+
+    for (size_t i = 0; i < a->n && same; i++)
+        same = streq(a->commands[i]->name, b->commands[i]->name);
+    return same;
+}
+
+int command_list_load(const char *directory, const char *shipped_directory) {
+    List fresh = {};
+    size_t n_own;
+    bool changed;
+    int r;
+
+    r = list_init(&fresh);
+    n_own = fresh.n;
+    if (r >= 0)
+        r = add_directory(&fresh, n_own, directory, NULL);
+    if (r >= 0)
+        r = add_directory(&fresh, n_own, shipped_directory, directory);
+    if (r < 0) {
+        list_done(&fresh);
+        return r;
+    }
+    qsort(fresh.commands, fresh.n, sizeof(const Command *), compare);
+    changed = !has_same_names(&current, &fresh);
+    list_done(&current);
+    current = fresh;
+    return changed;
+}
+
+void command_list_clear(void) {
+    list_done(&current);
+}
+
+const Command *command_find(const char *name) {
+    return find(&current, name);
+}
+
+const Command *const *command_list(size_t *ret_n) {
+    *ret_n = current.n;
+    return current.commands;
+}
+
+const BrokenCommand *command_list_broken(size_t *ret_n) {
+    *ret_n = current.n_broken;
+    return current.broken;
+}

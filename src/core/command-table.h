@@ -1,9 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-/* The table of the agent's own commands. Argument checking, `plugins` in the handshake, the D-Bus
- * listing and the manual page come from it. */
-#pragma once
-
-#include "core/command.h"
-
-/* In alphabetical order. */
-const Command *command_table(size_t *ret_n);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a command is to whoever runs it. Which there are is in the folder commands. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "job/effect.h"
+#include "proto/argument.h"
+#include "store/store.h"
+
+typedef enum CommandKind {
+    COMMAND_NORMAL,    /* queued, answered when done */
+    COMMAND_IMMEDIATE, /* `run` answers inside of the call */
+    COMMAND_LONG,      /* answered with a number, and asked for by that */
+    _COMMAND_KIND_MAX,
+} CommandKind;
+
+/* A value that reaches the job as a file of its own. */
+typedef struct JobSecret {
+    const char *name; /* of the argument */
+    int fd;           /* a sealed memfd */
+} JobSecret;
+
+/* What a job's script is downloaded from (job/fetch.h). */
+typedef struct FetchSource {
+    const char *url;         /* NULL: nothing is downloaded */
+    const char *checksum;    /* SHA-256 in hex, or NULL */
+    const char *certificate; /* PEM, or NULL */
+    uint64_t patience_usec;  /* for a connection, and for a source that sends nothing */
+    bool tls_is_enough;      /* for a source without a checksum */
+} FetchSource;
+
+/* What the executor needs to know to start a job. Strings belong to the argument values. */
+typedef struct JobSpec {
+    const char *command;
+    char *const *arguments; /* positional, public; NULL: none */
+    char **list;            /* owns `arguments` where they are not the values' own */
+    int script_fd;          /* -1: the command's own */
+    FetchSource source;     /* of the script, where it does not come with the request */
+    int input_fd;           /* standard input; -1: none */
+    JobSecret *secrets;
+    size_t n_secrets;
+    bool reply_output; /* standard output is the reply object */
+    bool stream;       /* its lines go to the console as they come */
+    bool as_root;
+    const char *interpreter; /* NULL: the script's first line decides */
+    uint64_t timeout_usec;   /* 0: the executor's own limit */
+} JobSpec;
+
+#define JOB_SPEC_INIT ((JobSpec){.script_fd = -1, .input_fd = -1})
+
+void job_spec_done(JobSpec *s);
+
+/* A command at work inside the agent. */
+typedef struct CommandRun CommandRun;
+CommandRun *command_run_free(CommandRun *run);
+
+typedef struct CommandFacts CommandFacts; /* commands/facts.h */
+
+typedef struct CommandContext {
+    sd_event *event;
+    Store *store;
+    const char *jobs_root; /* the executor's state directory */
+    const char *guid;      /* of the request */
+    const CommandFacts *facts;
+    /* the end of a command that takes its time; takes over the reply (NULL if error < 0) */
+    void (*done)(int error, struct json_object *reply, void *userdata);
+    void *userdata;
+} CommandContext;
+
+typedef struct CommandFile CommandFile;
+typedef struct Command Command;
+struct Command {
+    const char *name;
+    CommandKind kind;
+    const char *summary;
+    const Argument *arguments;
+    size_t n_arguments;
+    /* Runs inside the agent; only reads, so that it may be run again after a restart. Sets
+     * *ret_reply, or *ret_run and calls context->done later (not an immediate one). */
+    int (*run)(const CommandContext *context, const ArgumentValue *values,
+               struct json_object **ret_reply, CommandRun **ret_run);
+    /* Or is a job: -EINVAL and an error text (the caller frees) if the arguments make none; another
+     * error passes. */
+    int (*prepare)(const Command *c, const CommandContext *context, const ArgumentValue *values,
+                   JobSpec *ret, char **ret_error);
+    /* What is to be remembered of a job that has ended with 0, or of an immediate command; may be
+     * NULL. */
+    int (*done)(const ArgumentValue *values, Effect *ret);
+    const CommandFile *file; /* that defines it; NULL: it is ours */
+    /* One that can go: how many hold it, and what frees it. NULL: it stays. */
+    unsigned n_references;
+    void (*free)(Command *c);
+};
+
+/* A command that is held stays, also when it is no longer in the list. NULL is allowed. */
+const Command *command_ref(const Command *c);
+const Command *command_unref(const Command *c);
+
+const char *command_kind_to_string(CommandKind kind) _const_;

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "job/job-result.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "basic/guid.h"
+#include "basic/job-output.h"
+#include "proto/message.h"
+#include "proto/text.h"
+
+int job_record_read(int dir_fd, ExitRecord *ret) {
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    int r;
+
+    r = read_file_at(dir_fd, "exit", EXIT_RECORD_MAX, &text, &size);
+    if (r == -ENOENT)
+        return -ENODATA;
+    if (r == -EFBIG) /* the job wrote it full */
+        return -EBADMSG;
+    return r < 0 ? r : exit_record_parse(text, size, ret);
+}
+
+bool job_measure_output(const char *root, const char *guid, uint64_t *ret_bytes) {
+    _cleanup_close_ int root_fd = -1, fd = -1;
+    char name[JOB_NAME_SIZE];
+
+    guid_to_job_name(guid, name);
+    root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd >= 0)
+        fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    *ret_bytes = job_output_disk_usage(fd);
+    return true;
+}
+
+static uint64_t reply_output_max = REPLY_OUTPUT_DEFAULT; /* one setting of the process */
+
+void job_reply_set_output_max(uint64_t bytes) {
+    reply_output_max = bytes;
+}
+
+static int read_text(const JobOutput *o, uint64_t limit, char **ret) {
+    _cleanup_free_ char *bytes = NULL;
+    size_t size = 0;
+    int r;
+
+    r = job_output_read(o, limit, &bytes, &size);
+    return r < 0 ? r : utf8_replace_invalid(bytes, size, ret);
+}
+
+/* It was kept, and is no more: the directory has outlived what was known of the job. */
+static int tell_absence(const OutputSummary *s, char **ret) {
+    const JobOutput o = {.summary = s ? *s : (OutputSummary){}};
+    char gap[JOB_OUTPUT_GAP_SIZE] = "";
+
+    if (o.summary.total_bytes > 0)
+        job_output_gap(&o, o.summary.total_bytes, gap);
+    *ret = strdup(gap);
+    return *ret ? 0 : -ENOMEM;
+}
+
+/* Control characters take six bytes each in JSON: of a stream that is full of them less is told, so
+ * that the reply fits in a message. */
+static int read_stream(int dir_fd, const char *name, const ExitRecord *record, char **ret) {
+    _cleanup_(job_output_done) JobOutput o = JOB_OUTPUT_INIT;
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    r = job_output_open(dir_fd, name, record, &o);
+    if (r == -ENOENT)
+        return tell_absence(!record                 ? NULL
+                            : streq(name, "stdout") ? &record->out
+                                                    : &record->err,
+                            ret);
+    for (uint64_t limit = reply_output_max; r >= 0; limit /= 2) {
+        free(TAKE_PTR(text));
+        r = read_text(&o, limit, &text);
+        if (r >= 0 && json_string_size(text) <= REPLY_STREAM_MAX)
+            break;
+    }
+    if (r >= 0)
+        *ret = TAKE_PTR(text);
+    return r;
+}
+
+/* Adds a line of ours to standard error, after what the script wrote. */
+static int append_note(char **text, const char *note) {
+    size_t size = strlen(*text);
+    char *joined;
+
+    if (isempty(note))
+        return 0;
+    if (asprintf(&joined, "%s%s%s", *text, size > 0 && (*text)[size - 1] != '\n' ? "\n" : "",
+                 note) < 0)
+        return -ENOMEM;
+    free(*text);
+    *text = joined;
+    return 0;
+}
+
+/* `record` NULL: there is none. */
+static int build(int dir_fd, int return_code, const ExitRecord *record, const char *note,
+                 struct json_object **ret) {
+    _cleanup_free_ char *message = NULL, *error_message = NULL;
+    int r;
+
+    r = read_stream(dir_fd, "stdout", record, &message);
+    if (r >= 0)
+        r = read_stream(dir_fd, "stderr", record, &error_message);
+    if (r >= 0)
+        r = append_note(&error_message, note);
+    return r < 0 ? r : reply_new(return_code, "void", NULL, message, error_message, ret);
+}
+
+/* How it ended, where that is not said by an exit status. */
+static int explain_end(const ExitRecord *record, bool cancelled, char *note, size_t size) {
+    if (record->reason == EXIT_REASON_OOM) {
+        (void)snprintf(note, size, "The job ran out of the memory that it may use.\n");
+        return JOB_RETURN_OOM;
+    }
+    if (record->reason == EXIT_REASON_TIMEOUT && !cancelled) {
+        (void)snprintf(note, size, "The time of the job was up, and it was ended.\n");
+        return JOB_RETURN_TIMEOUT;
+    }
+    if (record->kind == EXIT_KIND_KILLED) {
+        (void)utf8_format(note, size, "The job was %s by signal %d (%s).\n",
+                          cancelled ? "cancelled, and ended" : "ended", record->status,
+                          strempty(sigabbrev_np(record->status)));
+        return -record->status;
+    }
+    if (cancelled)
+        (void)snprintf(note, size, "The job was cancelled.\n");
+    return record->status;
+}
+
+/* What ends the unit ends them too. */
+static bool keeps_processes(int dir_fd, const ExitRecord *record, bool cancelled) {
+    return !cancelled && record->reason == EXIT_REASON_NONE &&
+           faccessat(dir_fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
+                          struct json_object **ret) {
+    char note[320] = "";
+    int return_code;
+    size_t used;
+
+    if (record->kind == EXIT_KIND_START_FAILED && record->status == ECANCELED) {
+        return_code = 1;
+        (void)snprintf(note, sizeof(note), "The job was cancelled before it started.\n");
+    } else if (record->kind == EXIT_KIND_START_FAILED) {
+        return_code = record->status == ENOENT ? 127 : 126;
+        (void)utf8_format(note, sizeof(note), "The job could not be started: %s\n",
+                          strerror(record->status));
+    } else
+        return_code = explain_end(record, cancelled, note, sizeof(note));
+    used = strlen(note);
+    if (record->left_behind > 0)
+        (void)snprintf(note + used, sizeof(note) - used,
+                       "The job left %" PRIu64 " process%s behind, %s.\n", record->left_behind,
+                       record->left_behind == 1 ? "" : "es",
+                       !keeps_processes(dir_fd, record, cancelled) ? "ended with it"
+                       : record->left_behind == 1                  ? "which lives on"
+                                                                   : "which live on");
+    return build(dir_fd, return_code, record, note, ret);
+}
+
+bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) {
+    const bool is_refusal = record->kind == EXIT_KIND_START_FAILED;
+
+    if (status->main_code == 0) /* systemd knows of no process, but perhaps why there was none */
+        return is_refusal || isempty(status->result) || streq(status->result, "success");
+    return status->main_code == CLD_EXITED &&
+           (status->main_status == exit_record_get_exit_status(record) ||
+            (is_refusal && status->main_status == EXIT_NO_RECORD));
+}
+
+int job_reply_from_unit(int dir_fd, const UnitStatus *status, const ExitRecord *record,
+                        bool cancelled, struct json_object **ret) {
+    bool killed = status->main_code == CLD_KILLED || status->main_code == CLD_DUMPED;
+    int return_code = killed ? -status->main_status : status->main_status;
+    const char *what = cancelled ? "The job was cancelled" : "The job did not end by itself";
+    char note[256], claim[96] = "";
+
+    if (streq(status->result, "oom-kill")) {
+        return_code = JOB_RETURN_OOM;
+        what = "The job ran out of the memory that it may use";
+    } else if (streq(status->result, "timeout") && !cancelled) {
+        return_code = JOB_RETURN_TIMEOUT;
+        what = "The time of the job was up, and it was ended";
+    }
+    if (record)
+        (void)utf8_format(claim, sizeof(claim),
+                          " Its exit record, which says '%s %d', is not believed.",
+                          exit_kind_to_string(record->kind), record->status);
+    (void)utf8_format(note, sizeof(note), "%s: systemd reports '%s'.%s\n", what, status->result,
+                      claim);
+    return build(dir_fd, return_code != 0 ? return_code : 1, NULL, note, ret);
+}
+
+/* dcm-run ignores what a cancellation sends first: the script never ran, or a reboot cut it off. */
+int job_reply_cancelled(int dir_fd, struct json_object **ret) {
+    return build(dir_fd, 1, NULL,
+                 "The job was cancelled; it had not begun, or a reboot cut it off.\n", ret);
+}
+
+int job_reply_lost(struct json_object **ret) {
+    static const char text[] = "The job was executed but the state of the execution was lost.";
+    _cleanup_json_ struct json_object *o = NULL;
+    int r;
+
+    r = reply_new(1, "void", NULL, NULL, text, &o);
+    if (r >= 0)
+        r = json_add_string(o, "Exception", text);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(o);
+    return 0;
+}

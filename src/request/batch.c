@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "request/batch.h"
+
+#include "basic/log-fields.h"
+#include "basic/log.h"
+
+struct Batch {
+    Store *store;
+    sd_event_source *source; /* commits after the events that are pending */
+    sd_event_source *lazy;   /* commits when nothing else did */
+    BatchCallbacks callbacks;
+    void *userdata;
+    BatchEntry *entries;
+    size_t n, allocated;
+    bool failing; /* said once, until a commit succeeds */
+};
+
+static void log_failure(Batch *b, int error) {
+    if (!b->failing)
+        (void)log_struct(LOG_ERR, error, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
+                         "The store cannot be written: %m; requests are refused until it can");
+    b->failing = true;
+}
+
+static void log_success(Batch *b) {
+    if (b->failing)
+        log_notice("The store can be written again");
+    b->failing = false;
+}
+
+/* The entries move out first: callbacks may add new ones. n_pending falls with each entry, so that
+ * a request with several of them is not freed before its last one. */
+static void end(Batch *b, int error) {
+    _cleanup_free_ BatchEntry *entries = TAKE_PTR(b->entries);
+    size_t n = b->n;
+
+    b->n = b->allocated = 0;
+    if (error >= 0)
+        for (size_t i = 0; i < n; i++) {
+            entries[i].request->n_pending--;
+            b->callbacks.perform(&entries[i], b->userdata);
+        }
+    else /* backwards: a request that changed twice ends in its first state */
+        for (size_t i = n; i-- > 0;) {
+            entries[i].request->n_pending--;
+            entries[i].request->state = entries[i].from;
+            if (entries[i].inserted)
+                entries[i].request->is_stored = false;
+            b->callbacks.undo(&entries[i], error, b->userdata);
+        }
+}
+
+static int reserve(Batch *b) {
+    size_t allocated = MAX(b->allocated * 2, (size_t)16);
+    BatchEntry *grown;
+
+    if (b->n < b->allocated)
+        return 0;
+    grown = reallocarray(b->entries, allocated, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    b->entries = grown;
+    b->allocated = allocated;
+    return 0;
+}
+
+/* What was given up by the manager, or is known to it, is not promised to anybody. */
+static bool is_promise(RequestEvent event) {
+    return event != REQUEST_EVENT_ACK && event != REQUEST_EVENT_NACK;
+}
+
+static int begin(Batch *b, RequestEvent event) {
+    int r;
+
+    if (is_promise(event))
+        r = sd_event_source_set_enabled(b->source, SD_EVENT_ONESHOT);
+    else if (store_in_transaction(b->store))
+        r = 0;
+    else {
+        r = sd_event_source_set_time_relative(b->lazy, BATCH_LAZY_USEC);
+        if (r >= 0)
+            r = sd_event_source_set_enabled(b->lazy, SD_EVENT_ONESHOT);
+    }
+    if (r < 0 || store_in_transaction(b->store))
+        return r;
+    return store_begin(b->store);
+}
+
+static int insert(Batch *b, Request *q, RequestState next) {
+    StoredRequest row = {
+        .guid = q->task.guid,
+        .command = q->task.command,
+        .agent_id = q->agent_id,
+        .state = next,
+        .payload = q->payload,
+        .error_message = q->error_message,
+        .accepted_usec = q->task.accepted_usec,
+    };
+
+    memcpy(row.payload_sha256, q->payload_sha256, sizeof(row.payload_sha256));
+    return store_insert_request(b->store, &row);
+}
+
+static int set_reply(Batch *b, Request *q) {
+    size_t size;
+    const char *text = json_to_text(q->reply, &size);
+    int r;
+
+    r = text ? store_set_reply(b->store, q->task.guid, text) : -ENOMEM;
+    return r < 0 ? r : task_store_end(&q->task, b->store, q->agent_id);
+}
+
+static int store_change(Batch *b, BatchEntry *e) {
+    Request *q = e->request;
+    int r;
+
+    r = begin(b, e->event);
+    if (r < 0)
+        return r;
+    if (!q->is_stored) {
+        r = insert(b, q, e->next);
+        e->inserted = q->is_stored = r >= 0;
+        return r;
+    }
+    if (e->event == REQUEST_EVENT_FINISHED)
+        return set_reply(b, q);
+    return store_set_state(b->store, q->task.guid, e->from, e->next);
+}
+
+/* One change that fails takes the whole transaction with it. */
+void batch_fail(Batch *b, int error) {
+    log_failure(b, error);
+    store_rollback(b->store);
+    end(b, error);
+}
+
+int batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition *t) {
+    BatchEntry entry = {
+        .request = q, .from = q->state, .next = t->next, .event = event, .actions = t->actions};
+    int r;
+
+    if (!(t->actions & REQUEST_ACTION_STORE) && q->n_pending == 0) {
+        q->state = t->next;
+        b->callbacks.perform(&entry, b->userdata);
+        return 0;
+    }
+    r = reserve(b);
+    if (r < 0) {
+        b->callbacks.undo(&entry, r, b->userdata);
+        return r;
+    }
+    if (t->actions & REQUEST_ACTION_STORE)
+        r = store_change(b, &entry);
+    b->entries[b->n++] = entry;
+    q->n_pending++;
+    if (r >= 0) {
+        q->state = t->next;
+        return 0;
+    }
+    batch_fail(b, r);
+    return r;
+}
+
+int batch_commit(Batch *b) {
+    int r;
+
+    if (!store_in_transaction(b->store))
+        return 0;
+    (void)sd_event_source_set_enabled(b->lazy, SD_EVENT_OFF);
+    r = store_commit(b->store);
+    if (r < 0)
+        log_failure(b, r);
+    else
+        log_success(b);
+    end(b, r);
+    return r;
+}
+
+static int on_commit(sd_event_source *source, void *userdata) {
+    (void)batch_commit(userdata);
+    return 0;
+}
+
+static int on_lazy(sd_event_source *source, uint64_t usec, void *userdata) {
+    (void)batch_commit(userdata);
+    return 0;
+}
+
+int batch_new(sd_event *event, Store *store, const BatchCallbacks *callbacks, void *userdata,
+              Batch **ret) {
+    Batch *b = calloc(1, sizeof(*b));
+    int r;
+
+    if (!b)
+        return -ENOMEM;
+    b->store = store;
+    b->callbacks = *callbacks;
+    b->userdata = userdata;
+    r = sd_event_add_defer(event, &b->source, on_commit, b);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(b->source, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time_relative(event, &b->lazy, CLOCK_BOOTTIME, 0, 0, on_lazy, b);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(b->lazy, SD_EVENT_OFF);
+    if (r < 0) {
+        batch_free(b);
+        return r;
+    }
+    *ret = b;
+    return 0;
+}
+
+Batch *batch_free(Batch *b) {
+    if (!b)
+        return NULL;
+    sd_event_source_disable_unref(b->source);
+    sd_event_source_disable_unref(b->lazy);
+    free(b->entries);
+    free(b);
+    return NULL;
+}

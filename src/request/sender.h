@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages of the agent. Nothing is queued while there is no connection: what is lost is sent again
+ * by the retransmission of either side. */
+#pragma once
+
+#include "net/connection.h"
+#include "request/request.h"
+
+typedef struct Sender Sender;
+
+int sender_new(Connection *connection, Store *store, Sender **ret);
+Sender *sender_free(Sender *s);
+/* NULL: none assigned yet. Not copied. */
+void sender_set_agent_id(Sender *s, const char *agent_id);
+
+/* Failures are logged at debug level. */
+void sender_ack(Sender *s, const Request *q);
+void sender_nack(Sender *s, const char *request_id, const char *error_message);
+/* With the stored reply. `again`: under the message_id it was sent with before. */
+void sender_reply(Sender *s, Request *q, bool again);
+void sender_status(Sender *s, const Request *q);
