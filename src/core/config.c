@@ -200,12 +200,20 @@ static bool is_guard(const Key *k) {
     return false;
 }
 
-static int note_unusable(Config *c, const char *file, const char *what, const char *why) {
-    if (!c->unusable && asprintf(&c->unusable, "%s in %s %s", what, file, why) < 0) {
+/* The first reason counts. */
+static int note_unusable(Config *c, const char *format, ...) _printf_(2, 3);
+static int note_unusable(Config *c, const char *format, ...) {
+    va_list ap;
+    int r = 0;
+
+    if (c->unusable)
+        return 0;
+    va_start(ap, format);
+    r = vasprintf(&c->unusable, format, ap);
+    va_end(ap);
+    if (r < 0)
         c->unusable = NULL;
-        return -ENOMEM;
-    }
-    return 0;
+    return r < 0 ? -ENOMEM : 0;
 }
 
 static int append_list(Config *c, const Key *k, const char *value) {
@@ -225,7 +233,7 @@ static int check_guard(Config *c, const Key *k, const char *file, int error) {
 
     if (error != -EINVAL || !is_guard(k))
         return error;
-    r = note_unusable(c, file, k->name, "cannot be used");
+    r = note_unusable(c, "the value of %s in %s is not valid", k->name, file);
     return r < 0 ? r : -EINVAL;
 }
 
@@ -272,13 +280,34 @@ static void on_lost(const char *file, const char *name, void *userdata) {
     Reader *reader = userdata;
 
     if (k && is_guard(k))
-        (void)note_unusable(reader->config, file, k->name, "is too long for a line");
+        (void)note_unusable(reader->config, "the line of %s in %s is too long", k->name, file);
+}
+
+static const char *get_remedy(int error) {
+    switch (-error) {
+    case EISDIR:
+        return "is a directory; replace it with a file";
+    case ENOENT:
+        return "is a link to a file that does not exist";
+    case EFBIG:
+        return "is larger than 256 KiB";
+    case EBADMSG:
+        return "has NUL bytes, as a power failure leaves them; restore it";
+    default:
+        return strerror(-error);
+    }
 }
 
 static void on_unreadable(const char *file, int error, void *userdata) {
-    Reader *reader = userdata;
+    Config *c = ((Reader *)userdata)->config;
 
-    (void)note_unusable(reader->config, file, "what may stand", strerror(-error));
+    if (error == -EACCES)
+        (void)note_unusable(c,
+                            "configuration file %s is not readable by user dcm-agent (%s); run: "
+                            "chmod 0644 %s",
+                            file, strerror(EACCES), file);
+    else
+        (void)note_unusable(c, "configuration file %s %s", file, get_remedy(error));
 }
 
 static const IniCallbacks ini_callbacks = {

@@ -20,11 +20,11 @@ def idle(agent, text):
 
 
 @pytest.mark.parametrize("key, value, text", [
-    ("pin", "A" * 70000, "pin in {file} is too long for a line"),
+    ("pin", "A" * 70000, "the line of pin in {file} is too long"),
     ("pin", ",", "pin in {file} is not base64 of a SHA-256"),
-    ("pin", "\udcff", "pin in {file} cannot be used"),
-    ("ca_cert", "/" + "x" * 70000, "ca_cert in {file} is too long for a line"),
-    ("proxy", "http://" + "x" * 70000, "proxy in {file} is too long for a line"),
+    ("pin", "\udcff", "the value of pin in {file} is not valid"),
+    ("ca_cert", "/" + "x" * 70000, "the line of ca_cert in {file} is too long"),
+    ("proxy", "http://" + "x" * 70000, "the line of proxy in {file} is too long"),
 ])
 def test_guard_that_is_lost_keeps_the_agent_from_connecting(agent, manager, key, value, text):
     agent.configure(manager.url())
@@ -41,7 +41,7 @@ def test_dropin_that_cannot_be_read_keeps_the_agent_from_connecting(agent, manag
     agent.configure(manager.url())
     (agent.dropins / f"{name}.conf").mkdir()
     agent.start()
-    idle(agent, f"what may stand in {agent.dropins}/{told}.conf Is a directory")
+    idle(agent, f"configuration file {agent.dropins}/{told}.conf is a directory; replace it with a file")
 
 
 def test_unusable_reload_ends_the_connection_and_reconnect_does_not_bring_it_back(agent, manager):

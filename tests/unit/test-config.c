@@ -399,6 +399,41 @@ static void test_file_bound(void) {
 }
 
 /* What it prints it takes, and no password is in it. */
+/* The reason names the file and what to do. */
+static void test_unreadable(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *file = g_build_filename(dir, "agent.conf", NULL);
+    g_autofree char *denied = NULL;
+    _cleanup_(problems_done) Problems p = {};
+    Config c;
+
+    g_assert_cmpint(symlink("nowhere", file), ==, 0);
+    g_assert_cmpint(config_load(file, "/nonexistent", on_problem, &p, &c), ==, 0);
+    g_assert_true(
+        g_str_has_suffix(c.unusable, "agent.conf is a link to a file that does not exist"));
+    config_done(&c);
+    g_assert_cmpint(unlink(file), ==, 0);
+    g_assert_true(g_file_set_contents(file, "[connection]\0", 13, NULL));
+    g_assert_cmpint(config_load(file, "/nonexistent", on_problem, &p, &c), ==, 0);
+    g_assert_nonnull(
+        strstr(c.unusable, "agent.conf has NUL bytes, as a power failure leaves them"));
+    config_done(&c);
+    g_assert_cmpint(chmod(dir, 0755), ==, 0);
+    g_assert_cmpint(chmod(file, 0600), ==, 0);
+    if (geteuid() == 0)
+        g_assert_cmpint(seteuid(65534), ==, 0);
+    else
+        g_assert_cmpint(chmod(file, 0), ==, 0);
+    g_assert_cmpint(config_load(file, "/nonexistent", on_problem, &p, &c), ==, 0);
+    if (getuid() == 0)
+        g_assert_cmpint(seteuid(0), ==, 0);
+    denied = g_strdup_printf("configuration file %s is not readable by user dcm-agent (Permission "
+                             "denied); run: chmod 0644 %s",
+                             file, file);
+    g_assert_cmpstr(c.unusable, ==, denied);
+    config_done(&c);
+}
+
 static void test_render(void) {
     Problems p = {};
     Config c = {}, again = {};
@@ -444,6 +479,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/config/load", test_load);
     g_test_add_func("/config/lists", test_lists);
     g_test_add_func("/config/file-bound", test_file_bound);
+    g_test_add_func("/config/unreadable", test_unreadable);
     g_test_add_func("/config/render", test_render);
     return g_test_run();
 }
