@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "ctl/bus-json.h"
 #include "ctl/verbs.h"
 
 static struct json_object *named(struct json_object *tuple, const char *const keys[], size_t n) {

@@ -31,13 +31,7 @@ void ctl_print_field(const char *label, int width, const char *value);
 void ctl_print_json(struct json_object *o);
 /* "Sun 2026-11-22 20:01:38 UTC", or "-" for 0 */
 const char *ctl_format_time(uint64_t usec, char *buf, size_t size);
-/* JSON of a whole D-Bus value, of any type that the agent uses. */
-int ctl_json_from_bus(sd_bus_message *m, struct json_object **ret);
-
 /* Each signal of the list, which ends with 0, goes to the handler; a pipe that nobody reads is an
  * error of writing. */
 int ctl_watch_signals(sd_event *event, const int *signals, sd_event_signal_handler_t handler,
                       void *userdata);
-
-/* Becomes dcm-doctor; comes back only if that fails, with an exit status. */
-int doctor_exec(char *argv[]);

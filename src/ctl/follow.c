@@ -3,6 +3,8 @@
  * REFRESH_USEC while there is one, since what a job uses changes without a signal. Elsewhere a line
  * is printed for each job that is new, is in another state, or is gone. An agent that is restarted
  * is waited for. */
+#include "ctl/follow.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -11,7 +13,7 @@
 
 #include "basic/bounds.h"
 #include "basic/i18n.h"
-#include "ctl/jobs.h"
+#include "ctl/job-list.h"
 
 #define REFRESH_USEC (2 * USEC_PER_SEC)
 #define OWNER_MATCH                                                                                \

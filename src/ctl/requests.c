@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "ctl/bus-json.h"
 #include "ctl/verbs.h"
 
 typedef struct Row {

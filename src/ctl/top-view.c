@@ -1,129 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <limits.h>
+#include "ctl/top-view.h"
+
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "basic/bounds.h"
 #include "basic/i18n.h"
-#include "ctl/top.h"
 
-#define LINE_SIZE 1024
 #define LABEL_WIDTH 10
 #define SPARK_WIDTH 30
 #define ROWS_MAX 6 /* of disks, interfaces, file systems */
 #define WARNING_SHARE 0.75
 #define DANGER_SHARE 0.9
-
-#define GREEN "\033[32m"
-#define YELLOW "\033[33m"
-#define RED "\033[31m"
-#define DIM "\033[2m"
-#define BOLD "\033[1m"
-#define PLAIN "\033[0m"
-
-/* One line that is put together, and its width without colours. */
-typedef struct Line {
-    const TopScreen *screen;
-    char text[LINE_SIZE];
-    size_t size;
-    int width;
-} Line;
-
-typedef struct Painter {
-    const TopScreen *screen;
-    int lines; /* that were printed */
-} Painter;
-
-void history_add(History *h, double value) {
-    if (isnan(value))
-        return;
-    if (h->n == HISTORY_MAX) {
-        memmove(h->values, h->values + 1, sizeof(h->values) - sizeof(h->values[0]));
-        h->n--;
-    }
-    h->values[h->n++] = value;
-}
-
-static char *clean(const Line *l, const char *text) {
-    return terminal_clean(text, strlen(text), l->screen->utf8 ? 0 : TERMINAL_ASCII);
-}
-
-static int width_of(const Line *l, const char *text) {
-    _cleanup_free_ char *shown = clean(l, text);
-    int width = 0;
-
-    (void)terminal_fit(strempty(shown), INT_MAX, SIZE_MAX, &width);
-    return width;
-}
-
-/* Cuts it at the edge of the screen; the terminal must not wrap. */
-static void put(Line *l, const char *text) {
-    _cleanup_free_ char *shown = clean(l, text);
-    int width = 0;
-    size_t size = terminal_fit(strempty(shown), l->screen->columns - l->width,
-                               sizeof(l->text) - 1 - l->size, &width);
-
-    (void)mempcpy(l->text + l->size, strempty(shown), size);
-    l->size += size;
-    l->text[l->size] = 0;
-    l->width += width;
-}
-
-static void putf(Line *l, const char *format, ...) _printf_(2, 3);
-static void putf(Line *l, const char *format, ...) {
-    char text[LINE_SIZE];
-    va_list ap;
-
-    va_start(ap, format);
-    (void)vsnprintf(text, sizeof(text), format, ap);
-    va_end(ap);
-    put(l, text);
-}
-
-static void paint(Line *l, const char *code) {
-    size_t n = strlen(code);
-
-    if (!l->screen->colour || l->size + n + 1 > sizeof(l->text))
-        return;
-    (void)mempcpy(l->text + l->size, code, n + 1);
-    l->size += n;
-}
-
-static void put_painted(Line *l, const char *code, const char *text) {
-    paint(l, code);
-    put(l, text);
-    paint(l, PLAIN);
-}
-
-static void put_padded(Line *l, const char *text, int width) {
-    put(l, text);
-    for (int i = width_of(l, text); i < width; i++)
-        put(l, " ");
-}
-
-static void put_right(Line *l, const char *text, int width) {
-    for (int i = width_of(l, text); i < width; i++)
-        put(l, " ");
-    put(l, text);
-}
-
-static Line begin(const Painter *p) {
-    return (Line){.screen = p->screen};
-}
-
-static void end(Painter *p, Line *l) {
-    if (p->screen->lines > 0 && p->lines >= p->screen->lines)
-        return;
-    (void)printf("%s%s", l->text, p->screen->line_end);
-    p->lines++;
-}
-
-static bool is_full(const Painter *p) {
-    return p->screen->lines > 0 && p->lines + 1 >= p->screen->lines;
-}
 
 /* --- figures -----------------------------------------------------------------------------------
  */
@@ -139,12 +29,12 @@ static void put_sparkline(Line *l, const History *h, double max) {
     size_t n = MIN(h->n, (size_t)SPARK_WIDTH);
 
     for (size_t i = n; i < SPARK_WIDTH; i++)
-        put(l, " ");
+        line_put(l, " ");
     for (size_t i = h->n - n; i < h->n; i++) {
         double share = max > 0 ? h->values[i] / max : 0;
         size_t level = (size_t)(MAX(MIN(share, 1.0), 0.0) * 7.0 + 0.5);
 
-        put(l, l->screen->utf8 ? blocks[level] : letters[level]);
+        line_put(l, l->screen->utf8 ? blocks[level] : letters[level]);
     }
 }
 
@@ -168,36 +58,36 @@ static void put_value(Line *l, double value, const char *unit) {
     char text[VALUE_SIZE];
 
     sample_format(value, unit, text);
-    put(l, text);
+    line_put(l, text);
 }
 
 static void put_label(Line *l, const char *label) {
-    paint(l, BOLD);
-    put_padded(l, label, LABEL_WIDTH);
-    paint(l, PLAIN);
+    line_paint(l, BOLD);
+    line_put_padded(l, label, LABEL_WIDTH);
+    line_paint(l, PLAIN);
 }
 
 static void draw_share(Painter *p, const char *label, const History *h, Line *l) {
     char text[VALUE_SIZE];
 
-    *l = begin(p);
+    *l = line_begin(p);
     put_label(l, label);
-    paint(l, colour_of(newest(h)));
+    line_paint(l, colour_of(newest(h)));
     put_sparkline(l, h, 1);
     sample_format(newest(h), "share", text);
-    put_right(l, text, 9);
-    paint(l, PLAIN);
-    put(l, "   ");
+    line_put_right(l, text, 9);
+    line_paint(l, PLAIN);
+    line_put(l, "   ");
 }
 
 static void draw_cpu(Painter *p, const TopModel *m) {
     Line l;
 
     draw_share(p, _("CPU"), &m->cpu, &l);
-    putf(&l, _("load %.2f %.2f %.2f, %.0f of %.0f tasks can run"), get(m, "load", "load-1"),
-         get(m, "load", "load-5"), get(m, "load", "load-15"), get(m, "load", "runnable"),
-         get(m, "load", "tasks"));
-    end(p, &l);
+    line_putf(&l, _("load %.2f %.2f %.2f, %.0f of %.0f tasks can run"), get(m, "load", "load-1"),
+              get(m, "load", "load-5"), get(m, "load", "load-15"), get(m, "load", "runnable"),
+              get(m, "load", "tasks"));
+    line_end(p, &l);
 }
 
 static void draw_memory(Painter *p, const TopModel *m) {
@@ -209,24 +99,24 @@ static void draw_memory(Painter *p, const TopModel *m) {
     sample_format(get(m, "memory", "swap-total"), "bytes", swap);
     sample_format(get(m, "memory", "swap-used"), "bytes", swap_used);
     draw_share(p, _("Memory"), &m->memory, &l);
-    putf(&l, _("%s of %s available"), available, total);
+    line_putf(&l, _("%s of %s available"), available, total);
     if (get(m, "memory", "swap-total") > 0)
-        putf(&l, _(", swap %s of %s used"), swap_used, swap);
-    end(p, &l);
+        line_putf(&l, _(", swap %s of %s used"), swap_used, swap);
+    line_end(p, &l);
 }
 
 /* A rate has no end: the greatest one in view is the height. */
 static void draw_rate(Painter *p, const char *label, const History *h, Line *l) {
     char text[VALUE_SIZE];
 
-    *l = begin(p);
+    *l = line_begin(p);
     put_label(l, label);
-    paint(l, GREEN);
+    line_paint(l, GREEN);
     put_sparkline(l, h, greatest(h));
-    paint(l, PLAIN);
+    line_paint(l, PLAIN);
     sample_format(newest(h), "bytes/s", text);
-    put_right(l, text, 9);
-    put(l, "   ");
+    line_put_right(l, text, 9);
+    line_put(l, "   ");
 }
 
 /* Of all rows but the loopback interface. */
@@ -245,28 +135,28 @@ static void draw_disks(Painter *p, const TopModel *m) {
     Line l;
 
     draw_rate(p, _("Disks"), &m->disk, &l);
-    put(&l, _("read "));
+    line_put(&l, _("read "));
     put_value(&l, sum(m, "disks", "read-bytes"), "bytes/s");
-    put(&l, _(", written "));
+    line_put(&l, _(", written "));
     put_value(&l, sum(m, "disks", "write-bytes"), "bytes/s");
-    end(p, &l);
+    line_end(p, &l);
 }
 
 static void draw_network(Painter *p, const TopModel *m) {
     Line l;
 
     draw_rate(p, _("Network"), &m->network, &l);
-    put(&l, _("in "));
+    line_put(&l, _("in "));
     put_value(&l, sum(m, "interfaces", "bytes-in"), "bytes/s");
-    put(&l, _(", out "));
+    line_put(&l, _(", out "));
     put_value(&l, sum(m, "interfaces", "bytes-out"), "bytes/s");
-    end(p, &l);
+    line_end(p, &l);
 }
 
 static void draw_pressure(Painter *p, const TopModel *m) {
     static const char *const resources[] = {"cpu", "memory", "io"};
     const HealthSample *s = health_samples_find(&m->newest, "pressure");
-    Line l = begin(p);
+    Line l = line_begin(p);
 
     if (!s || s->n == 0) /* the kernel does not tell */
         return;
@@ -276,56 +166,56 @@ static void draw_pressure(Painter *p, const TopModel *m) {
 
         if (isnan(percent))
             continue;
-        putf(&l, "%s ", resources[i]);
-        paint(&l, colour_of(percent / 100));
+        line_putf(&l, "%s ", resources[i]);
+        line_paint(&l, colour_of(percent / 100));
         put_value(&l, percent, "percent");
-        paint(&l, PLAIN);
-        put(&l, "   ");
+        line_paint(&l, PLAIN);
+        line_put(&l, "   ");
     }
-    put_painted(&l, DIM, _("of the last 10 s somebody waited"));
-    end(p, &l);
+    line_put_painted(&l, DIM, _("of the last 10 s somebody waited"));
+    line_end(p, &l);
 }
 
 static void draw_units(Painter *p, const TopModel *m) {
     const HealthSample *s = health_samples_find(&m->newest, "units");
     double failed = get(m, "units", "failed");
-    Line l = begin(p);
+    Line l = line_begin(p);
 
     if (isnan(failed))
         return;
     put_label(&l, _("Units"));
-    paint(&l, failed > 0 ? RED : GREEN);
+    line_paint(&l, failed > 0 ? RED : GREEN);
     if (failed > 0)
-        putf(&l, _("%.0f failed:"), failed);
+        line_putf(&l, _("%.0f failed:"), failed);
     else
-        put(&l, _("none failed"));
-    paint(&l, PLAIN);
+        line_put(&l, _("none failed"));
+    line_paint(&l, PLAIN);
     for (size_t i = 0; i < s->n; i++)
         if (!isempty(s->values[i].row))
-            putf(&l, " %s", s->values[i].row);
-    end(p, &l);
+            line_putf(&l, " %s", s->values[i].row);
+    line_end(p, &l);
 }
 
 /* --- tables ------------------------------------------------------------------------------------
  */
 
 static void draw_blank(Painter *p) {
-    Line l = begin(p);
+    Line l = line_begin(p);
 
-    end(p, &l);
+    line_end(p, &l);
 }
 
 static void draw_titles(Painter *p, const char *first, int first_width, const char *const *titles,
                         size_t n, int width) {
-    Line l = begin(p);
+    Line l = line_begin(p);
 
     draw_blank(p);
-    paint(&l, DIM);
-    put_padded(&l, first, first_width);
+    line_paint(&l, DIM);
+    line_put_padded(&l, first, first_width);
     for (size_t i = 0; i < n; i++)
-        put_right(&l, titles[i], width);
-    paint(&l, PLAIN);
-    end(p, &l);
+        line_put_right(&l, titles[i], width);
+    line_paint(&l, PLAIN);
+    line_end(p, &l);
 }
 
 static void draw_file_systems(Painter *p, const TopModel *m) {
@@ -336,33 +226,33 @@ static void draw_file_systems(Painter *p, const TopModel *m) {
     if (!s || s->n == 0)
         return;
     draw_titles(p, _("FILE SYSTEM"), 28, titles, ELEMENTSOF(titles), 12);
-    for (size_t i = 0; i < s->n && n < ROWS_MAX && !is_full(p); i++) {
+    for (size_t i = 0; i < s->n && n < ROWS_MAX && !painter_is_full(p); i++) {
         const char *row = s->values[i].row;
         double used = health_sample_get(s, row, "used");
         double available = health_sample_get(s, row, "available");
         double share = used + available > 0 ? used / (used + available) : NAN;
         double files =
             health_sample_get(s, row, "inodes-used") / health_sample_get(s, row, "inodes");
-        Line l = begin(p);
+        Line l = line_begin(p);
         char text[VALUE_SIZE];
 
         if (!streq(s->values[i].key, "size"))
             continue;
-        put_padded(&l, row, 28);
+        line_put_padded(&l, row, 28);
         sample_format(s->values[i].value, "bytes", text);
-        put_right(&l, text, 12);
+        line_put_right(&l, text, 12);
         sample_format(used, "bytes", text);
-        put_right(&l, text, 12);
+        line_put_right(&l, text, 12);
         sample_format(available, "bytes", text);
-        put_right(&l, text, 12);
-        paint(&l, colour_of(share));
+        line_put_right(&l, text, 12);
+        line_paint(&l, colour_of(share));
         sample_format(share, "share", text);
-        put_right(&l, text, 12);
-        paint(&l, isnan(files) ? PLAIN : colour_of(files));
+        line_put_right(&l, text, 12);
+        line_paint(&l, isnan(files) ? PLAIN : colour_of(files));
         sample_format(files, "share", text);
-        put_right(&l, text, 12);
-        paint(&l, PLAIN);
-        end(p, &l);
+        line_put_right(&l, text, 12);
+        line_paint(&l, PLAIN);
+        line_end(p, &l);
         n++;
     }
 }
@@ -384,19 +274,19 @@ static void draw_table(Painter *p, const TopModel *m, const char *type, const ch
     for (size_t k = 0; k < n_columns; k++)
         titles[k] = _(columns[k].title);
     draw_titles(p, first, 28, titles, n_columns, 12);
-    for (size_t i = 0; i < s->n && n < ROWS_MAX && !is_full(p); i++) {
-        Line l = begin(p);
+    for (size_t i = 0; i < s->n && n < ROWS_MAX && !painter_is_full(p); i++) {
+        Line l = line_begin(p);
 
         if (isempty(s->values[i].row) || streq(s->values[i].row, row))
             continue;
         row = s->values[i].row;
-        put_padded(&l, row, 28);
+        line_put_padded(&l, row, 28);
         for (size_t k = 0; k < n_columns; k++) {
             sample_format(health_sample_get(s, row, columns[k].key),
                           sample_units_find(&m->units, type, columns[k].key, true), text);
-            put_right(&l, text, 12);
+            line_put_right(&l, text, 12);
         }
-        end(p, &l);
+        line_end(p, &l);
         n++;
     }
 }
@@ -420,25 +310,25 @@ static void draw_jobs(Painter *p, const TopModel *m) {
     draw_titles(p, first, 54, titles, ELEMENTSOF(titles), 12);
     for (size_t i = 0; i < m->jobs.n; i++) {
         const JobRow *row = &m->jobs.rows[i];
-        Line l = begin(p);
+        Line l = line_begin(p);
 
-        if (is_full(p) && i + 1 < m->jobs.n) {
-            putf(&l, _("and %zu more"), m->jobs.n - i);
-            end(p, &l);
+        if (painter_is_full(p) && i + 1 < m->jobs.n) {
+            line_putf(&l, _("and %zu more"), m->jobs.n - i);
+            line_end(p, &l);
             return;
         }
-        put_padded(&l, row->guid, 38);
-        put_padded(&l, row->command, 16);
-        put_right(&l, row->state, 12);
+        line_put_padded(&l, row->guid, 38);
+        line_put_padded(&l, row->command, 16);
+        line_put_right(&l, row->state, 12);
         sample_format(cpu_share(m, row), "share", text);
-        put_right(&l, text, 12);
+        line_put_right(&l, text, 12);
         sample_format(row->memory == UINT64_MAX ? NAN : (double)row->memory, "bytes", text);
-        put_right(&l, text, 12);
+        line_put_right(&l, text, 12);
         sample_format(row->percent < 0 ? NAN : (double)row->percent, "percent", text);
-        put_right(&l, text, 12);
+        line_put_right(&l, text, 12);
         if (!isempty(row->progress))
-            putf(&l, "  %s", row->progress);
-        end(p, &l);
+            line_putf(&l, "  %s", row->progress);
+        line_end(p, &l);
     }
 }
 
@@ -451,20 +341,20 @@ static void draw_head(Painter *p, const TopModel *m) {
     time_t now = time(NULL);
     char name[65] = "", clock[16] = "";
     struct tm tm;
-    Line l = begin(p);
+    Line l = line_begin(p);
 
     (void)gethostname(name, sizeof(name) - 1);
     if (localtime_r(&now, &tm))
         (void)strftime(clock, sizeof(clock), "%T", &tm);
-    put_painted(&l, BOLD, name);
-    putf(&l, "   dcm-agent %s   %s", status_text(m, "Version"), clock);
-    end(p, &l);
-    l = begin(p);
-    put_painted(&l, connected ? GREEN : RED, p->screen->utf8 ? "●" : "*");
-    putf(&l, " %s", m->status ? status_text(m, "StatusText") : _("The agent is not running."));
+    line_put_painted(&l, BOLD, name);
+    line_putf(&l, "   dcm-agent %s   %s", status_text(m, "Version"), clock);
+    line_end(p, &l);
+    l = line_begin(p);
+    line_put_painted(&l, connected ? GREEN : RED, p->screen->utf8 ? "●" : "*");
+    line_putf(&l, " %s", m->status ? status_text(m, "StatusText") : _("The agent is not running."));
     if (m->status && !isempty(status_text(m, "Pause")))
-        put_painted(&l, YELLOW, _("   paused: dcm-agentctl resume"));
-    end(p, &l);
+        line_put_painted(&l, YELLOW, _("   paused: dcm-agentctl resume"));
+    line_end(p, &l);
     draw_blank(p);
 }
 

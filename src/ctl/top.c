@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The agent is asked to sample each second for as long as we are there; each round of samples draws
  * the screen anew. Without a terminal one picture is printed, and that is all. */
-#include "ctl/top.h"
-
 #include <langinfo.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -14,10 +11,10 @@
 
 #include "basic/bounds.h"
 #include "basic/i18n.h"
-#include "basic/time-util.h"
+#include "ctl/top-model.h"
+#include "ctl/top-view.h"
 #include "ctl/verbs.h"
 
-#define TYPES_MAX 16
 /* The samples of one second come one after the other; this long after the first they are there. */
 #define ROUND_USEC (50 * USEC_PER_MSEC)
 #define ABSENCE_USEC (2 * USEC_PER_SEC)
@@ -34,87 +31,9 @@ typedef struct Top {
     sd_event_source *timer;
     bool on_terminal;
     struct termios before;
-    HealthSample samples[TYPES_MAX]; /* what the model's list has */
     TopModel model;
     int status; /* exit status */
 } Top;
-
-/* --- the model ---------------------------------------------------------------------------------
- */
-
-static double sum_of(const HealthSample *s, const char *a, const char *b) {
-    double sum = 0;
-
-    for (size_t i = 0; i < s->n; i++)
-        if (!isempty(s->values[i].row) && !streq(s->values[i].row, "lo") &&
-            (streq(s->values[i].key, a) || streq(s->values[i].key, b)))
-            sum += s->values[i].value;
-    return sum;
-}
-
-static void remember(TopModel *m, const HealthSample *s) {
-    if (streq(s->type, "system-stats"))
-        history_add(&m->cpu, health_sample_get(s, "", "cpu-load"));
-    else if (streq(s->type, "memory"))
-        history_add(&m->memory,
-                    1 - health_sample_get(s, "", "available") / health_sample_get(s, "", "total"));
-    else if (streq(s->type, "disks"))
-        history_add(&m->disk, sum_of(s, "read-bytes", "write-bytes"));
-    else if (streq(s->type, "interfaces"))
-        history_add(&m->network, sum_of(s, "bytes-in", "bytes-out"));
-}
-
-/* Takes over the sample, in the place of the one before of that type. */
-static void take(Top *t, HealthSample *s) {
-    HealthSamples *list = &t->model.newest;
-    size_t i = 0;
-
-    remember(&t->model, s);
-    while (i < list->n && !streq(list->samples[i].type, s->type))
-        i++;
-    if (i == TYPES_MAX) {
-        health_sample_done(s);
-        return;
-    }
-    if (i == list->n)
-        list->n++;
-    else
-        health_sample_done(&list->samples[i]);
-    list->samples[i] = *s;
-    *s = (HealthSample){};
-}
-
-static int load_status(Top *t) {
-    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    const Context *c = t->context;
-    int r;
-
-    (void)json_object_put(t->model.status);
-    t->model.status = NULL;
-    r = sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, "org.freedesktop.DBus.Properties",
-                           "GetAll", &error, &m, "s", AGENT_INTERFACE);
-    return r < 0 ? r : ctl_json_from_bus(m, &t->model.status);
-}
-
-static int load_jobs(Top *t) {
-    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-    TopModel *m = &t->model;
-    JobList fresh = {};
-    int r;
-
-    r = job_list_load(t->context, &error, &fresh);
-    if (r < 0)
-        return r;
-    job_list_done(&m->jobs_before);
-    m->jobs_before = m->jobs;
-    m->jobs_before_usec = m->jobs_usec;
-    m->jobs = fresh;
-    m->jobs_usec = now_usec(CLOCK_BOOTTIME);
-    for (size_t i = 0; i < m->jobs.n; i++)
-        job_row_measure(t->context, &m->jobs.rows[i]);
-    return 0;
-}
 
 /* --- the screen --------------------------------------------------------------------------------
  */
@@ -201,8 +120,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     Top *t = userdata;
 
-    if (load_status(t) >= 0)
-        (void)load_jobs(t);
+    top_model_refresh(&t->model, t->context);
     if (t->on_terminal || t->model.cpu.n > 0)
         (void)draw(t);
     if (!t->on_terminal && t->model.cpu.n > 0)
@@ -222,7 +140,7 @@ static int on_sampled(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return r;
     if (streq(s.type, "system-stats") || !is_armed(t)) /* the first of its round */
         arm(t, ROUND_USEC);
-    take(t, &s);
+    top_model_take(&t->model, &s);
     return 0;
 }
 
@@ -263,7 +181,7 @@ static int set_up(Top *t, sd_bus_error *error) {
     sd_bus *bus = t->context->bus;
     int r;
 
-    r = sample_units_load(t->context, error, &t->model.units);
+    r = top_model_load(&t->model, t->context, error);
     if (r >= 0)
         r = health_subscribe(t->context, on_sampled, t, error);
     if (r >= 0)
@@ -283,18 +201,11 @@ static int set_up(Top *t, sd_bus_error *error) {
 }
 
 static void tear_down(Top *t) {
-    TopModel *m = &t->model;
-
     if (t->event)
         (void)sd_bus_detach_event(t->context->bus);
     sd_event_source_disable_unref(t->timer);
     sd_event_unref(t->event);
-    for (size_t i = 0; i < m->newest.n; i++)
-        health_sample_done(&m->newest.samples[i]);
-    job_list_done(&m->jobs);
-    job_list_done(&m->jobs_before);
-    sample_units_done(&m->units);
-    (void)json_object_put(m->status);
+    top_model_done(&t->model);
 }
 
 int verb_top(const Context *c, int argc, char *argv[]) {
@@ -305,15 +216,13 @@ int verb_top(const Context *c, int argc, char *argv[]) {
     };
     int r;
 
-    t.model.newest.samples = t.samples;
     r = set_up(&t, &error);
     if (r < 0)
         return ctl_report(&error, r);
     if (t.on_terminal)
         take_terminal(&t);
     if (t.on_terminal) { /* what is known already, until the first round is there */
-        (void)load_status(&t);
-        (void)load_jobs(&t);
+        top_model_refresh(&t.model, c);
         (void)draw(&t);
     }
     r = sd_event_loop(t.event);

@@ -22,3 +22,6 @@ int verb_resume(const Context *c, int argc, char *argv[]);
 int verb_output(const Context *c, int argc, char *argv[]);
 int verb_reload(const Context *c, int argc, char *argv[]);
 int verb_reconnect(const Context *c, int argc, char *argv[]);
+
+/* Becomes dcm-doctor; comes back only if that fails, with an exit status. */
+int doctor_exec(char *argv[]);

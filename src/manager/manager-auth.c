@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gathers the facts for the rule in manager/auth.h, and does what it says. */
-#include <stdio.h>
+#include "manager/manager-auth.h"
+
 #include <sys/random.h>
 
 #include "basic/log-fields.h"
@@ -8,8 +9,8 @@
 #include "basic/time-util.h"
 #include "basic/utf8.h"
 #include "manager/auth.h"
-#include "manager/limits.h"
-#include "manager/manager-peers.h"
+#include "manager/manager-door.h"
+#include "manager/manager-messages.h"
 
 #define ID_RANDOM_SIZE 7
 #define ID_ATTEMPTS 8
@@ -58,13 +59,53 @@ static void refuse_for_now(Peer *p, int error) {
                            : "the manager cannot store this agent now");
 }
 
+static void take_over(Peer *p, Peer *older) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
+    bool soon = now < older->takeovers_usec + TAKEOVERS_USEC;
+
+    p->takeovers_usec = soon ? older->takeovers_usec : now;
+    p->n_takeovers = soon ? older->n_takeovers + 1 : 1;
+    older->is_replaced = true;
+    session_close(older->session, CLOSE_POLICY, "replaced by a newer connection");
+}
+
+/* The peer becomes the agent's connection; an older one is closed. */
+static int take_in(Peer *p, const StoredAgent *a) {
+    Manager *m = p->manager;
+    Peer *older = peer_find(m, a->id);
+    int r;
+
+    if (older)
+        take_over(p, older);
+    r = session_accept(p->session, a->id, a->server_id, a->name);
+    if (r < 0)
+        return r;
+    r = peer_adopt(p, a->id);
+    if (r < 0)
+        return r;
+    p->since = (int64_t)now_usec(CLOCK_REALTIME);
+    p->is_used = a->is_used;
+    peer_enter(p, PEER_ACCEPTED);
+    door_update(m);
+    (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_AGENT_ID(p->agent)),
+                     "%s (%s) is connected from %s", p->agent, a->name, session_peer(p->session));
+    peers_count_changed(m);
+    r = peer_start_delivery(p);
+    if (r < 0) {
+        (void)log_error_errno(r, "Requests for %s cannot be sent: %m", a->id);
+        session_close(p->session, CLOSE_TRY_LATER, "requests cannot be read");
+    } else if (m->observer.on_agent)
+        m->observer.on_agent(p->agent, m->userdata);
+    return 0;
+}
+
 static void admit(Peer *p, const StoredAgent *a) {
     int r;
 
     r = store_update_agent(p->manager->store, a->id, &p->offer);
     offer_keep_addresses(&p->offer);
     if (r >= 0)
-        r = manager_admit(p, a);
+        r = take_in(p, a);
     if (r < 0)
         (void)store_note_disconnected(p->manager->store, a->id);
     if (r < 0 && p->state != PEER_CLOSING) {
@@ -109,14 +150,6 @@ static void refuse_stale(Peer *p, const StoredAgent *owner) {
                      "other?",
                      session_peer(p->session), owner->id);
     refuse(p, 409, "the token belongs to another server");
-}
-
-void peer_stop_probe(Peer *p) {
-    p->probe = sd_event_source_disable_unref(p->probe);
-    if (p->is_probing)
-        p->manager->n_probing--;
-    p->is_probing = false;
-    p->older = NULL;
 }
 
 /* Anything that came in on the older connection since the ping shows that it lives. */
@@ -174,7 +207,7 @@ void peer_take_offer(Peer *p, const Offer *offer) {
     }
     p->offer = *offer;
     (void)json_object_get(p->offer.json);
-    connected = owner.id ? manager_find(m, owner.id) : NULL;
+    connected = owner.id ? peer_find(m, owner.id) : NULL;
     facts = (AuthFacts){
         .offer = offer,
         .owner_id = owner.id,

@@ -7,6 +7,8 @@
  * Places go to the address that has the fewest.
  *
  * All is accepted at once and nothing waits in the kernel, where it would wait behind strangers. */
+#include "manager/manager-door.h"
+
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -14,8 +16,6 @@
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
-#include "manager/limits.h"
-#include "manager/manager-peers.h"
 #include "proto/http-head.h"
 
 #define DROPPED_AT_ONCE 16u /* so that not each new connection looks for the next to go */
@@ -141,6 +141,14 @@ void door_update(Manager *m) {
     set_look(m);
 }
 
+/* Its place is free. */
+static void drop(Peer *p) {
+    Manager *m = p->manager;
+
+    peer_free(p);
+    door_update(m);
+}
+
 static bool has_gone_silent(const Peer *p) {
     uint64_t now = now_usec(CLOCK_BOOTTIME);
 
@@ -155,7 +163,7 @@ static void drop_shaking(Manager *m) {
     if (!p || (m->peers[PEER_SHAKING].n < m->peers_max[PEER_SHAKING] && !has_its_share(p)))
         return;
     say_dropped(m, p);
-    peer_free(p); /* the next one comes in, and looks again if more wait */
+    drop(p); /* the next one comes in, and looks again if more wait */
 }
 
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -165,7 +173,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
 
     while ((p = m->peers[PEER_WAITING].first) &&
            usec >= p->arrived_usec + m->options.session.handshake_usec)
-        peer_free(p);
+        drop(p);
     for (n = MIN(n, m->n_knocked); n > 0 && m->n_knocked > 0; n--)
         drop_shaking(m);
     set_look(m);
@@ -197,7 +205,7 @@ static int on_knock(sd_event_source *source, int fd, uint32_t revents, void *use
         return 0;
     wanted = n > 0 ? MIN(knock_size(data, (size_t)n, p->manager->tls), sizeof(data)) : 0;
     if (n <= 0 || ((size_t)n < wanted && revents & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
-        peer_free(p);
+        drop(p);
         return 0;
     }
     if ((size_t)n < wanted)
@@ -260,7 +268,7 @@ int door_make_room(const Peer *p, const StoredAgent *known) {
     Manager *m = p->manager;
     Peer *crowded;
 
-    if (known && manager_find(m, known->id)) /* it takes that one's place */
+    if (known && peer_find(m, known->id)) /* it takes that one's place */
         return 0;
     if (m->peers[PEER_ACCEPTED].n < room_for(m, known))
         return 0;

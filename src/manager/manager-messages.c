@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What agents say, and what is said to them. A request is only ever touched by its own agent; about
  * those of others an agent hears the same as about unknown ones. */
+#include "manager/manager-messages.h"
+
 #include <stdio.h>
 
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "manager/limits.h"
-#include "manager/manager-peers.h"
 #include "proto/text.h"
 
 static int send_plain(Peer *p, MessageType type, const char *message_id, const char *request_id) {
@@ -27,7 +27,7 @@ static int get_own(Peer *p, const char *guid, StoredRequest *ret) {
     return r;
 }
 
-static void notify_request(Manager *m, const char *guid, OrderState state) {
+void request_changed(Manager *m, const char *guid, OrderState state) {
     if (m->observer.on_request)
         m->observer.on_request(guid, state, m->userdata);
 }
@@ -44,7 +44,7 @@ static int advance(Peer *p, const char *guid, const StoredRequest *request, Orde
     if (p->delivery && !order_is_open(next))
         delivery_remove(p->delivery, guid);
     if (next != request->state)
-        notify_request(p->manager, guid, next);
+        request_changed(p->manager, guid, next);
     return 0;
 }
 
@@ -364,7 +364,7 @@ static int send_message(struct json_object *message, void *userdata) {
 static void on_sent(const char *guid, void *userdata) {
     Peer *p = userdata;
 
-    notify_request(p->manager, guid, ORDER_SENT);
+    request_changed(p->manager, guid, ORDER_SENT);
 }
 
 int peer_start_delivery(Peer *p) {
@@ -377,69 +377,10 @@ int peer_start_delivery(Peer *p) {
     return r < 0 ? r : delivery_start(p->delivery);
 }
 
-static int resubmit(Manager *m, const char *agent, const char *guid, const char *payload) {
-    _cleanup_(stored_request_done) StoredRequest request = {};
-    OrderState next;
-    int r;
-
-    r = store_get_request(m->store, guid, &request);
-    if (r < 0)
-        return r;
-    if (!streq(request.agent, agent) || !stored_request_is(&request, payload))
-        return -EEXIST;
-    next = order_next(request.state, ORDER_EVENT_SUBMIT);
-    return next == request.state ? 0 : store_queue_request(m->store, guid, payload);
-}
-
-int manager_submit(Manager *m, const char *agent, const char *guid, const char *payload) {
-    int64_t n = store_count_open_requests(m->store, agent);
-    Peer *p;
-    int r;
-
-    if (n < 0)
-        return (int)n;
-    if (n >= REQUESTS_OPEN_PER_AGENT_MAX)
-        return -EDQUOT;
-    r = store_add_request(m->store, guid, agent, payload);
-    if (r == -EEXIST)
-        r = resubmit(m, agent, guid, payload);
-    if (r < 0)
-        return r;
-    p = manager_find(m, agent);
-    if (p)
-        p->is_used = true;
-    if (p && p->delivery && delivery_add(p->delivery, guid) < 0)
-        (void)log_oom(); /* it is stored, and sent at the agent's next connection */
-    return 0;
-}
-
-/* Should it have been sent after all, its reply will still count. */
-static int cancel_queued(Manager *m, const char *guid, Peer *p) {
-    int r;
-
-    r = store_set_request(m->store, guid, ORDER_NACKED, NULL, "cancelled before it was sent");
-    if (r < 0)
-        return r;
-    if (p && p->delivery)
-        delivery_remove(p->delivery, guid);
-    notify_request(m, guid, ORDER_NACKED);
-    return 0;
-}
-
-int manager_ask(Manager *m, MessageType type, const char *guid) {
-    _cleanup_(stored_request_done) StoredRequest request = {};
+int peer_ask(Peer *p, MessageType type, const char *guid) {
     char message_id[32];
-    Peer *p;
     int r;
 
-    r = store_get_request(m->store, guid, &request);
-    if (r < 0)
-        return r;
-    p = manager_find(m, request.agent);
-    if (request.state == ORDER_QUEUED)
-        return type == MESSAGE_CANCEL ? cancel_queued(m, guid, p) : -EAGAIN;
-    if (!p)
-        return -ENOTCONN;
     message_id_generate(message_id, sizeof(message_id));
     r = send_plain(p, type, message_id, guid);
     if (r >= 0 && type == MESSAGE_STATUS)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by the manager-*.c files alone. */
+/* The connections, and what the manager knows of them: for the manager-*.c files and manager.c
+ * alone. Invariant: at most one accepted peer per agent, and that one is in by_agent. */
 #pragma once
 
 #include "basic/ratelimit.h"
 #include "manager/delivery.h"
 #include "manager/limits.h"
 #include "manager/listener.h"
-#include "manager/manager.h"
+#include "manager/manager-setup.h"
 #include "manager/peer-address.h"
+#include "manager/store-agent.h"
+#include "manager/store-request.h"
 
 #define LISTENERS_MAX 16
 
@@ -66,6 +69,7 @@ struct Manager {
     ManagerObserver observer;
     void *userdata;
     TlsServer *tls;
+    const SessionCallbacks *session_callbacks; /* their userdata is the peer */
     Listener *listeners[LISTENERS_MAX];
     size_t n_listeners;
     PeerList peers[_PEER_STATE_MAX];
@@ -81,31 +85,17 @@ struct Manager {
     bool is_stopping;
 };
 
-/* manager-door.c: connections that nobody knows yet. */
-int door_set_up(Manager *m);
-void door_take(Manager *m, int fd);
-/* There is one less, or one has gone on: those that wait may come in. */
-void door_update(Manager *m);
-/* Before the peer is accepted as that agent; NULL: it is to be registered. -EDQUOT: there is no
- * room for it. One that an operator needs has room as long as one is connected that nobody needs;
- * others, as long as another address has more connected agents. */
-int door_make_room(const Peer *p, const StoredAgent *known);
+/* NULL: it is not connected. */
+Peer *peer_find(Manager *m, const char *agent);
+bool peers_are_gone(const Manager *m);
+void peers_count_changed(Manager *m);
 
-/* manager-peers.c */
 void peer_enter(Peer *p, PeerState state);
-void peer_free(Peer *p);
 /* Takes over the socket; it is read from now. */
 int peer_start(Peer *p, int fd);
-Peer *manager_find(Manager *m, const char *agent);
-/* The peer becomes the agent's connection; an older one is closed. */
-int manager_admit(Peer *p, const StoredAgent *a);
-
-/* manager-auth.c: takes the offer over. */
-void peer_take_offer(Peer *p, const Offer *offer);
+/* It becomes that agent's connection. The agent has no other one. */
+int peer_adopt(Peer *p, const char *agent);
+/* It is its agent's connection no longer, if it was. */
+void peer_expel(Peer *p);
 void peer_stop_probe(Peer *p);
-
-/* manager-messages.c */
-void peer_take_message(Peer *p, const Message *m);
-/* What would be repeated for ever is answered with words in its place; false: it is no such one. */
-bool peer_take_unreadable(Peer *p, const Message *m, const char *why);
-int peer_start_delivery(Peer *p);
+void peer_free(Peer *p);

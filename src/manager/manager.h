@@ -2,29 +2,9 @@
 /* The agent manager: who is connected, what was ordered, what came back. */
 #pragma once
 
-#include <systemd/sd-event.h>
-
-#include "manager/session.h"
+#include "manager/manager-setup.h"
 #include "manager/store-agent.h"
 #include "manager/store-request.h"
-
-typedef struct Manager Manager;
-
-typedef struct ManagerOptions {
-    SessionOptions session;
-    uint64_t retransmit_usec;
-    unsigned sessions_max;
-} ManagerOptions;
-
-/* What control clients may wait for. All may be called from inside a call into the manager. */
-typedef struct ManagerObserver {
-    void (*on_request)(const char *guid, OrderState state, void *userdata);
-    void (*on_status)(const char *guid, struct json_object *status, void *userdata);
-    void (*on_agent)(const char *agent, void *userdata); /* it is connected now */
-    void (*on_log)(const char *agent, int64_t time, const char *level, const char *message,
-                   void *userdata);
-    void (*on_count)(unsigned n_agents, void *userdata); /* connected ones */
-} ManagerObserver;
 
 /* Takes over the store. */
 int manager_new(sd_event *event, Store *store, const ManagerOptions *options, Manager **ret);

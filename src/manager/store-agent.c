@@ -74,23 +74,6 @@ int store_match_agent(Store *s, const char *text, char **ret_id) {
     return 0;
 }
 
-static int64_t query_number(Store *s, Statement statement) {
-    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    int r;
-
-    r = store_query(s, statement, &q, "");
-    if (r >= 0)
-        r = store_step(q);
-    return r < 0 ? r : sqlite3_column_int64(q, 0);
-}
-
-int store_begin_agents(Store *s) {
-    s->n_agents = query_number(s, STATEMENT_AGENT_COUNT);
-    if (s->n_agents < 0)
-        return (int)s->n_agents;
-    return MIN(store_execute(s, STATEMENT_AGENT_ALL_GONE, ""), 0);
-}
-
 static int find_unused(Store *s, char **ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     int r;
@@ -123,7 +106,7 @@ static int remove_agent(Store *s, const char *id) {
  * and never take that of one that an operator has named or given an order. */
 static int make_room(Store *s) {
     _cleanup_free_ char *id = NULL;
-    int64_t n = query_number(s, STATEMENT_AGENT_COUNT_UNUSED);
+    int64_t n = store_query_number(s, STATEMENT_AGENT_COUNT_UNUSED);
     int r;
 
     if (n < 0)

@@ -252,6 +252,24 @@ static int create_private(const char *path) {
     return fchmod(fd, 0600) < 0 ? -errno : 0;
 }
 
+int64_t store_query_number(Store *s, Statement statement) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    int r;
+
+    r = store_query(s, statement, &q, "");
+    if (r >= 0)
+        r = store_step(q);
+    return r < 0 ? r : sqlite3_column_int64(q, 0);
+}
+
+/* Nobody is connected yet. */
+static int begin_agents(Store *s) {
+    s->n_agents = store_query_number(s, STATEMENT_AGENT_COUNT);
+    if (s->n_agents < 0)
+        return (int)s->n_agents;
+    return MIN(store_execute(s, STATEMENT_AGENT_ALL_GONE, ""), 0);
+}
+
 int store_open(const char *path, Store **ret) {
     _cleanup_(store_freep) Store *s = calloc(1, sizeof(*s));
     bool newer = false;
@@ -270,7 +288,7 @@ int store_open(const char *path, Store **ret) {
         return r < 0 ? r : -EPROTONOSUPPORT;
     r = open_connection(path, "PRAGMA synchronous = NORMAL", &s->relaxed);
     if (r >= 0)
-        r = store_begin_agents(s);
+        r = begin_agents(s);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(s);

@@ -68,6 +68,9 @@ static inline void statement_resetp(sqlite3_stmt **q) {
     }
 }
 
+/* The number that the statement asks for; a negative errno. */
+int64_t store_query_number(Store *s, Statement id);
+
 /* A copy of a text column; NULL stays NULL. */
 int store_column_dup(sqlite3_stmt *q, int column, char **ret);
 /* Each adds one key; a column that is NULL gives null. */
@@ -76,5 +79,3 @@ int store_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int c
 int store_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
 
 int64_t store_now(void);
-/* store-agent.c: nobody is connected yet. */
-int store_begin_agents(Store *s);

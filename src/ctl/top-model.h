@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl top: what is drawn. */
+/* dcm-agentctl top: what is known, and drawn. */
 #pragma once
 
-#include "ctl/jobs.h"
+#include "ctl/job-list.h"
 #include "ctl/samples.h"
 
 #define HISTORY_MAX 120
+#define TYPES_MAX 16
 
 /* The last values of one figure, oldest first. */
 typedef struct History {
@@ -14,7 +15,8 @@ typedef struct History {
 } History;
 
 typedef struct TopModel {
-    HealthSamples newest;  /* one of each type */
+    HealthSample samples[TYPES_MAX];
+    HealthSamples newest;  /* one of each type, in these */
     History cpu, memory;   /* shares */
     History disk, network; /* bytes/s */
     JobList jobs, jobs_before;
@@ -23,12 +25,10 @@ typedef struct TopModel {
     SampleUnits units;
 } TopModel;
 
-typedef struct TopScreen {
-    int columns, lines; /* lines 0: no end */
-    bool colour, utf8;
-    const char *line_end;
-} TopScreen;
-
-void history_add(History *h, double value);
-/* Draws all of it from the first line on. */
-void top_draw(const TopModel *m, const TopScreen *s);
+/* The units. */
+int top_model_load(TopModel *m, const Context *c, sd_bus_error *error);
+void top_model_done(TopModel *m);
+/* Takes over the sample, in the place of the one before of that type. */
+void top_model_take(TopModel *m, HealthSample *s);
+/* Asks the agent for its status and its jobs, and systemd what these use. */
+void top_model_refresh(TopModel *m, const Context *c);

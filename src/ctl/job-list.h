@@ -32,6 +32,3 @@ void job_row_measure(const Context *c, JobRow *row);
 void job_row_print_titles(const char *line_end);
 void job_row_print(const JobRow *row, const char *state, const char *line_end);
 struct json_object *job_row_to_json(const JobRow *row, const char *state);
-
-/* Lists them, and goes on with each change until it is interrupted or nobody reads any more. */
-int jobs_follow(const Context *c);
