@@ -11,20 +11,19 @@
 
 #define LOAD_INTERVAL_USEC (100 * USEC_PER_MSEC)
 
-struct CommandRun {
+typedef struct AgentDataRun {
+    CommandRun run; /* must be the first */
     CommandContext context;
     sd_event_source *timer;
     CpuTimes before;
-};
+} AgentDataRun;
 
-CommandRun *command_run_free(CommandRun *run) {
-    if (!run)
-        return NULL;
-    sd_event_source_disable_unref(run->timer);
-    free(run);
-    return NULL;
+static void agent_data_run_free(CommandRun *run) {
+    AgentDataRun *a = (AgentDataRun *)run;
+
+    sd_event_source_disable_unref(a->timer);
+    free(a);
 }
-DEFINE_CLEANUP(CommandRun *, command_run_free)
 
 int builtin_heartbeat(const CommandContext *context, const ArgumentValue *values,
                       struct json_object **ret_reply, CommandRun **ret_run) {
@@ -77,30 +76,32 @@ static int agent_data(const CpuTimes *before, struct json_object **ret) {
 }
 
 static int on_load_measured(sd_event_source *source, uint64_t usec, void *userdata) {
-    CommandRun *run = userdata;
+    AgentDataRun *a = userdata;
     struct json_object *reply = NULL;
     int r;
 
-    r = agent_data(&run->before, &reply);
-    run->context.done(r, reply, run->context.userdata);
+    r = agent_data(&a->before, &reply);
+    a->context.done(r, reply, a->context.userdata);
     return 0;
 }
 
 int builtin_get_agent_data(const CommandContext *context, const ArgumentValue *values,
                            struct json_object **ret_reply, CommandRun **ret_run) {
-    _cleanup_(command_run_freep) CommandRun *run = calloc(1, sizeof(*run));
+    AgentDataRun *a = calloc(1, sizeof(*a));
     int r;
 
-    if (!run)
+    if (!a)
         return -ENOMEM;
-    run->context = *context;
-    r = cpu_times_read(&run->before);
-    if (r < 0)
+    a->run.free = agent_data_run_free;
+    a->context = *context;
+    r = cpu_times_read(&a->before);
+    if (r >= 0)
+        r = sd_event_add_time_relative(context->event, &a->timer, CLOCK_BOOTTIME,
+                                       LOAD_INTERVAL_USEC, 1, on_load_measured, a);
+    if (r < 0) {
+        command_run_free(&a->run);
         return r;
-    r = sd_event_add_time_relative(context->event, &run->timer, CLOCK_BOOTTIME, LOAD_INTERVAL_USEC,
-                                   1, on_load_measured, run);
-    if (r < 0)
-        return r;
-    *ret_run = TAKE_PTR(run);
+    }
+    *ret_run = &a->run;
     return 0;
 }

@@ -14,6 +14,12 @@ void job_spec_done(JobSpec *s) {
     *s = JOB_SPEC_INIT;
 }
 
+CommandRun *command_run_free(CommandRun *run) {
+    if (run)
+        run->free(run);
+    return NULL;
+}
+
 const Command *command_ref(const Command *c) {
     if (c && c->free)
         ((Command *)(uintptr_t)c)->n_references++;

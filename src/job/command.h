@@ -51,8 +51,11 @@ typedef struct JobSpec {
 
 void job_spec_done(JobSpec *s);
 
-/* A command at work inside the agent. */
+/* A command at work inside the agent; embedded by what the command needs meanwhile. */
 typedef struct CommandRun CommandRun;
+struct CommandRun {
+    void (*free)(CommandRun *run); /* ends it, too */
+};
 CommandRun *command_run_free(CommandRun *run);
 
 typedef struct CommandFacts CommandFacts; /* commands/facts.h */
