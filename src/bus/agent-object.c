@@ -256,10 +256,13 @@ static int append_command(sd_bus_message *m, const Command *c) {
         r = append_source(m, c);
     if (r >= 0)
         r = sd_bus_message_open_container(m, 'a', "(ssbbs)");
-    for (size_t i = 0; i < c->n_arguments && r >= 0; i++)
+    for (size_t i = 0; i < c->n_arguments && r >= 0; i++) {
+        if (!argument_is_public(&c->arguments[i]))
+            continue;
         r = sd_bus_message_append(
             m, "(ssbbs)", c->arguments[i].name, argument_type_to_string(c->arguments[i].type),
             c->arguments[i].mandatory, c->arguments[i].secret, c->arguments[i].help);
+    }
     if (r >= 0)
         r = sd_bus_message_close_container(m);
     return r < 0 ? r : sd_bus_message_close_container(m);

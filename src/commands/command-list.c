@@ -57,6 +57,16 @@ static const Command *find(const List *l, const char *name) {
     return found ? *found : NULL;
 }
 
+/* A command's own name comes before what others would answer to. */
+static const Command *find_by_any_name(const List *l, const char *name) {
+    const Command *c = find(l, name);
+
+    for (size_t i = 0; i < l->n && !c; i++)
+        if (l->commands[i]->file && command_file_has_name(l->commands[i]->file, name))
+            c = l->commands[i];
+    return c;
+}
+
 /* Room for all that can be added. */
 static int list_init(List *l) {
     const Command *own;
@@ -120,8 +130,7 @@ static bool is_shadowed(const char *shadow, const char *file) {
            faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
-/* `shadow` is the directory that comes before a shipped one; in that our own commands have files
- * that are for the executor. */
+/* `shadow` is the directory that comes before this one. */
 static int add(List *l, size_t n_own, const char *directory, const char *shadow, const char *file) {
     const List own = {.commands = l->commands, .n = n_own};
     _cleanup_free_ char *name = strndup(file, strlen(file) - strlen(".conf")), *error = NULL;
@@ -131,7 +140,7 @@ static int add(List *l, size_t n_own, const char *directory, const char *shadow,
 
     if (!name)
         return -ENOMEM;
-    if (is_shadowed(shadow, file) || (shadow && find(&own, name)))
+    if (is_shadowed(shadow, file))
         return 0;
     if (!command_name_is_valid(name))
         problem = "its name is no command's name";
@@ -176,11 +185,25 @@ static int add_directory(List *l, size_t n_own, const char *directory, const cha
     return r;
 }
 
-static bool has_same_names(const List *a, const List *b) {
+/* What the manager is told of a command. */
+static bool looks_same(const Command *a, const Command *b) {
+    const CommandFile *f = a->file, *g = b->file;
+    bool same = streq(a->name, b->name) && !f == !g;
+
+    if (!same || !f)
+        return same;
+    same = streq_ptr(f->names, g->names) && f->n_features == g->n_features;
+    for (size_t i = 0; i < f->n_features && same; i++)
+        same = streq(f->features[i].name, g->features[i].name) &&
+               streq(f->features[i].value, g->features[i].value);
+    return same;
+}
+
+static bool are_same(const List *a, const List *b) {
     bool same = a->n == b->n;
 
     for (size_t i = 0; i < a->n && same; i++)
-        same = streq(a->commands[i]->name, b->commands[i]->name);
+        same = looks_same(a->commands[i], b->commands[i]);
     return same;
 }
 
@@ -201,7 +224,7 @@ int command_list_load(const char *directory, const char *shipped_directory) {
         return r;
     }
     qsort(fresh.commands, fresh.n, sizeof(const Command *), compare);
-    changed = !has_same_names(&current, &fresh);
+    changed = !are_same(&current, &fresh);
     list_done(&current);
     current = fresh;
     return changed;
@@ -212,7 +235,7 @@ void command_list_clear(void) {
 }
 
 const Command *command_find(const char *name) {
-    return find(&current, name);
+    return find_by_any_name(&current, name);
 }
 
 const Command *const *command_list(size_t *ret_n) {

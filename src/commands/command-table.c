@@ -194,13 +194,6 @@ static int get_job_description_run(const CommandContext *context, const Argument
 
 static const Command commands[] = {
     {
-        .name = "add_user",
-        .summary = "Makes a user of this server, or changes one",
-        ARGUMENTS(add_user_arguments),
-        .prepare = add_user_prepare,
-        .done = add_user_done,
-    },
-    {
         .name = "delete_system_stat",
         .summary = "Ends a statistic",
         ARGUMENTS(delete_system_stat_arguments),
@@ -258,38 +251,10 @@ static const Command commands[] = {
         .done = init_system_stat_done,
     },
     {
-        .name = "initialize",
-        .summary = "Names this server and makes its customer's user",
-        ARGUMENTS(initialize_arguments),
-        .prepare = initialize_prepare,
-        .done = initialize_done,
-    },
-    {
-        .name = "remove_user",
-        .summary = "Removes a user of this server, with processes and home",
-        ARGUMENTS(remove_user_arguments),
-        .prepare = remove_user_prepare,
-        .done = remove_user_done,
-    },
-    {
-        .name = "rename",
-        .summary = "Gives this server another host name",
-        ARGUMENTS(rename_arguments),
-        .prepare = rename_prepare,
-    },
-    {
         .name = "run_script",
         .summary = "Runs a script that comes with the request",
         ARGUMENTS(run_script_arguments),
         .prepare = run_script_prepare,
-    },
-    {
-        .name = "terminate",
-        .kind = COMMAND_IMMEDIATE,
-        .summary = "Stops the agent for good, when its reply has arrived",
-        ARGUMENTS(terminate_arguments),
-        .run = terminate_run,
-        .done = terminate_done,
     },
     {
         .name = "upgrade",

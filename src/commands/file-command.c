@@ -4,77 +4,163 @@
 #include "commands/file-command.h"
 
 #include <gnutls/gnutls.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 #include "basic/bounds.h"
 #include "basic/memfd-util.h"
+#include "command/template.h"
+#include "commands/server-commands.h"
 #include "proto/json-check.h"
 #include "proto/json.h"
+#include "proto/message.h"
+#include "store/user-row.h"
 
-static size_t count_list(char *const *list) {
-    size_t n = 0;
+/* The values, with those that do not come from the manager. */
+typedef struct Filled {
+    ArgumentValue *values;
+    char **owned; /* the texts that were filled in; one for each argument */
+    size_t n;
+} Filled;
 
-    while (list && list[n])
-        n++;
-    return n;
+static void filled_done(Filled *f) {
+    for (size_t i = 0; f->owned && i < f->n; i++)
+        free(f->owned[i]);
+    free(f->owned);
+    free(f->values);
 }
 
-static int print_scalar(const Argument *a, const ArgumentValue *v, char **ret) {
-    char number[32];
-    const char *text = strempty(v->string);
-
-    if (argument_is_file(a) || !v->is_set)
-        text = "";
-    else if (a->type == ARGUMENT_BOOL)
-        text = v->boolean ? "true" : "false";
-    else if (a->type == ARGUMENT_INTEGER) {
-        (void)snprintf(number, sizeof(number), "%" PRId64, v->integer);
-        text = number;
-    }
-    *ret = strdup(text);
-    return *ret ? 0 : -ENOMEM;
+static int refuse(char **ret_error, const char *text) {
+    *ret_error = strdup(text);
+    return *ret_error ? -EINVAL : -ENOMEM;
 }
 
-/* Each argument has its position; a list, which is the last one, has the rest. */
-static int make_list(const CommandFile *f, const ArgumentValue *values, char ***ret) {
-    size_t n_more = f->n_arguments > 0 ? count_list(values[f->n_arguments - 1].list) : 0, n = 0;
-    char **list = calloc(f->n_arguments + n_more + 1, sizeof(char *));
-    int r = list ? 0 : -ENOMEM;
+static int find_owner(const CommandFile *f, const Argument *a, const CommandContext *context,
+                      const ArgumentValue *values, char **ret) {
+    int r = 0;
 
-    *ret = list;
+    for (size_t i = 0; i < f->n_arguments; i++)
+        if (streq(f->arguments[i].name, a->user) && values[i].is_set)
+            r = store_has_user(context->store, values[i].string);
+    return r < 0 ? r : free_and_strdup(ret, r > 0 ? "ours" : "foreign");
+}
+
+static int find_value(const CommandFile *f, const Argument *a, const CommandContext *context,
+                      const ArgumentValue *values, char **ret, char **ret_error) {
+    int r;
+
+    if (a->source == ARGUMENT_FROM_COMMAND)
+        return free_and_strdup(ret, context->name);
+    if (a->source == ARGUMENT_FROM_OWNER)
+        return find_owner(f, a, context, values, ret);
+    r = find_first_address(context, ret);
+    return r >= 0 && !*ret ? refuse(ret_error, "This server has no IPv4 address") : r;
+}
+
+static int fill(const CommandFile *f, const CommandContext *context, const ArgumentValue *values,
+                Filled *ret, char **ret_error) {
+    int r = 0;
+
+    ret->n = f->n_arguments;
+    ret->values = calloc(f->n_arguments + 1, sizeof(ArgumentValue));
+    ret->owned = calloc(f->n_arguments + 1, sizeof(char *));
+    if (!ret->values || !ret->owned)
+        return -ENOMEM;
     for (size_t i = 0; i < f->n_arguments && r >= 0; i++) {
-        if (f->arguments[i].type != ARGUMENT_LIST)
-            r = print_scalar(&f->arguments[i], &values[i], &list[n++]);
-        for (char **s = values[i].list; s && *s && r >= 0; s++) {
-            list[n] = strdup(*s);
-            r = list[n++] ? 0 : -ENOMEM;
-        }
+        ret->values[i] = values[i];
+        if (argument_is_public(&f->arguments[i]))
+            continue;
+        r = find_value(f, &f->arguments[i], context, values, &ret->owned[i], ret_error);
+        if (r >= 0)
+            ret->values[i] = (ArgumentValue){
+                .is_set = true, .string = ret->owned[i], .size = strlen(ret->owned[i])};
     }
+    return r;
+}
+
+static int append(JobSpec *spec, size_t *n, char *text) {
+    char **list;
+
+    if (!text)
+        return -ENOMEM;
+    list = reallocarray(spec->list, *n + 2, sizeof(char *));
+    if (!list) {
+        free(text);
+        return -ENOMEM;
+    }
+    list[(*n)++] = text;
+    list[*n] = NULL;
+    spec->list = list;
+    return 0;
+}
+
+static int append_list(JobSpec *spec, size_t *n, char *const *list) {
+    int r = 0;
+
+    for (char *const *s = list; s && *s && r >= 0; s++)
+        r = append(spec, n, strdup(*s));
+    return r;
+}
+
+/* For a file the executor puts its path there. */
+static int append_value(JobSpec *spec, size_t *n, const Argument *a, const ArgumentValue *v) {
+    char *text = NULL;
+    int r;
+
+    if (a->type == ARGUMENT_LIST)
+        return append_list(spec, n, v->list);
+    if (argument_is_file(a))
+        return append(spec, n, strdup(""));
+    r = argument_to_text(a, v, &text);
+    return r < 0 ? r : append(spec, n, text);
+}
+
+static int append_text(JobSpec *spec, size_t *n, const char *template, const CommandFile *f,
+                       const ArgumentValue *values) {
+    char *text = NULL;
+    int r;
+
+    r = template_expand(template, f->arguments, values, f->n_arguments, &text);
+    return r < 0 ? r : append(spec, n, text);
+}
+
+/* A list, which is in the last position, has all that follow. */
+static int make_list(const CommandFile *f, const ArgumentValue *values, JobSpec *spec) {
+    size_t n = 0;
+    int r = 0;
+
+    for (size_t i = 0; r >= 0; i++) {
+        const Argument *a = command_file_argument_at(f, i);
+
+        if (a)
+            r = append_value(spec, &n, a, &values[a - f->arguments]);
+        else if (f->positions && f->positions[i])
+            r = append_text(spec, &n, f->positions[i], f, values);
+        else
+            break;
+    }
+    spec->arguments = spec->list;
     return r;
 }
 
 /* In its text form if that is what the type is: a boolean may be a secret too. */
 static int make_secret(const Argument *a, const ArgumentValue *v, JobSecret *ret) {
     _cleanup_free_ char *text = NULL;
-    const Argument open = {.name = a->name, .type = a->type};
     int r;
 
     ret->name = a->name;
     if (v->string)
         return memfd_new_sealed(a->name, v->string, v->size, &ret->fd);
-    r = print_scalar(&open, v, &text);
+    r = argument_to_text(a, v, &text);
     return r < 0 ? r : memfd_new_sealed(a->name, text, strlen(text), &ret->fd);
 }
 
 static int make_secrets(const CommandFile *f, const ArgumentValue *values, JobSpec *spec) {
     int r = 0;
 
-    spec->secrets = calloc(MAX(f->n_arguments, (size_t)1), sizeof(JobSecret));
+    spec->secrets = calloc(f->n_arguments + 1, sizeof(JobSecret));
     if (!spec->secrets)
         return -ENOMEM;
     for (size_t i = 0; i < f->n_arguments && r >= 0; i++) {
-        if (!argument_is_file(&f->arguments[i]) || !values[i].is_set)
+        if (!command_file_is_apart(f, &f->arguments[i]) || !values[i].is_set)
             continue;
         r = make_secret(&f->arguments[i], &values[i], &spec->secrets[spec->n_secrets]);
         spec->n_secrets += r >= 0;
@@ -116,6 +202,8 @@ static struct json_object *json_from_number(const ArgumentValue *v) {
 }
 
 static struct json_object *json_from_value(const Argument *a, const ArgumentValue *v) {
+    struct json_object *o = NULL;
+
     switch (a->type) {
     case ARGUMENT_BOOL:
         return json_object_new_boolean(v->boolean);
@@ -127,6 +215,8 @@ static struct json_object *json_from_value(const Argument *a, const ArgumentValu
         return json_from_bytes(v);
     case ARGUMENT_LIST:
         return json_from_list(v->list);
+    case ARGUMENT_OBJECT:
+        return json_parse_part(v->string, v->size, &o) < 0 ? NULL : o;
     default:
         return json_object_new_string(v->string);
     }
@@ -140,7 +230,7 @@ static int make_input(const CommandFile *f, const ArgumentValue *values, int *re
     int r = o ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < f->n_arguments && r >= 0; i++)
-        if (values[i].is_set)
+        if (values[i].is_set && !command_file_is_apart(f, &f->arguments[i]))
             r = json_add(o, f->arguments[i].name, json_from_value(&f->arguments[i], &values[i]));
     if (r < 0)
         return r;
@@ -148,21 +238,27 @@ static int make_input(const CommandFile *f, const ArgumentValue *values, int *re
     return text ? memfd_new_sealed("input", text, size, ret_fd) : -ENOMEM;
 }
 
+static int make_job(const CommandFile *f, const ArgumentValue *values, JobSpec *spec) {
+    int r;
+
+    spec->command = f->name;
+    spec->output = f->output;
+    spec->reply_type = f->reply_type;
+    spec->stream = f->stream;
+    spec->dry_run = f->can_dry_run && values[f->dry_run].boolean;
+    r = f->json_input ? make_input(f, values, &spec->input_fd) : make_list(f, values, spec);
+    return r < 0 ? r : make_secrets(f, values, spec);
+}
+
 static int prepare(const Command *c, const CommandContext *context, const ArgumentValue *values,
                    JobSpec *ret, char **ret_error) {
     _cleanup_(job_spec_done) JobSpec spec = JOB_SPEC_INIT;
+    _cleanup_(filled_done) Filled filled = {};
     int r;
 
-    spec.command = c->name;
-    spec.reply_output = c->file->reply_output;
-    if (c->file->json_input)
-        r = make_input(c->file, values, &spec.input_fd);
-    else {
-        r = make_list(c->file, values, &spec.list);
-        spec.arguments = spec.list;
-        if (r >= 0)
-            r = make_secrets(c->file, values, &spec);
-    }
+    r = fill(c->file, context, values, &filled, ret_error);
+    if (r >= 0)
+        r = make_job(c->file, filled.values, &spec);
     if (r < 0)
         return r;
     *ret = spec;
@@ -170,14 +266,62 @@ static int prepare(const Command *c, const CommandContext *context, const Argume
     return 0;
 }
 
+/* Its script runs later (core/termination.h). */
+static int answer_at_once(const CommandContext *context, const ArgumentValue *values,
+                          struct json_object **ret_reply, CommandRun **ret_run) {
+    return reply_new(0, "void", NULL, context->command->file->message, NULL, ret_reply);
+}
+
+/* effects */
+
+static int expand(const CommandFile *f, const ArgumentValue *values, const char *template,
+                  char **ret) {
+    return template_expand(template, f->arguments, values, f->n_arguments, ret);
+}
+
+static int expand_flag(const CommandFile *f, const ArgumentValue *values, const char *template,
+                       bool *ret) {
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    if (!template)
+        return 0;
+    r = expand(f, values, template, &text);
+    *ret = r >= 0 && strcasecmp(text, "true") == 0;
+    return r;
+}
+
+static int take_effect(const Command *c, const ArgumentValue *values, Effect *ret) {
+    const CommandFile *f = c->file;
+    const EffectTexts *e = &f->effect;
+    int r = 0;
+
+    if (f->can_dry_run && values[f->dry_run].boolean)
+        return 0;
+    ret->initialized = e->initialize;
+    ret->terminating = e->terminate;
+    ret->user_is_there = e->add_user;
+    if (e->add_user || e->remove_user) {
+        free(TAKE_PTR(ret->user));
+        r = expand(f, values, e->add_user ?: e->remove_user, &ret->user);
+    }
+    if (r >= 0)
+        r = expand_flag(f, values, e->administrator, &ret->is_administrator);
+    return r < 0 ? r : expand_flag(f, values, e->ignore_errors, &ret->ignoring);
+}
+
 void file_command_init(Command *c, const CommandFile *file) {
     *c = (Command){
         .name = file->name,
-        .kind = file->is_long ? COMMAND_LONG : COMMAND_NORMAL,
+        .kind = file->is_immediate ? COMMAND_IMMEDIATE
+                : file->is_long    ? COMMAND_LONG
+                                   : COMMAND_NORMAL,
         .summary = file->help,
         .arguments = file->arguments,
         .n_arguments = file->n_arguments,
-        .prepare = prepare,
+        .run = file->is_immediate ? answer_at_once : NULL,
+        .prepare = file->is_immediate ? NULL : prepare,
+        .done = take_effect,
         .file = file,
     };
 }

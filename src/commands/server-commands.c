@@ -2,28 +2,17 @@
 #include "commands/server-commands.h"
 
 #include <arpa/inet.h>
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "basic/bounds.h"
 #include "basic/file-util.h"
 #include "basic/guid.h"
-#include "basic/memfd-util.h"
 #include "commands/facts.h"
 #include "job/fetch.h"
 #include "proto/message.h"
-#include "proto/name.h"
-#include "store/user-row.h"
 #include "system/addresses.h"
 
-#define CUSTOMER_ID_MAX 999999999
 #define UPGRADE_PATIENCE_USEC (30 * USEC_PER_SEC)
-
-/* *ret_error: why the arguments make no job. */
-static int refuse(char **ret_error, const char *text) {
-    *ret_error = strdup(text);
-    return *ret_error ? -EINVAL : -ENOMEM;
-}
 
 /* Takes a copy of each text; NULL is an empty one. */
 static int make_list(const char *const *texts, size_t n, JobSpec *ret) {
@@ -56,8 +45,7 @@ static int read_addresses(const CommandContext *context, Addresses *ret) {
     return addresses_read(connection, ret);
 }
 
-/* NULL: there is none. */
-static int get_first_ipv4(const CommandContext *context, char **ret) {
+int find_first_address(const CommandContext *context, char **ret) {
     _cleanup_(addresses_done) Addresses a = {};
     int r;
 
@@ -66,183 +54,6 @@ static int get_first_ipv4(const CommandContext *context, char **ret) {
         return r;
     *ret = NULL;
     return a.ipv4[0] ? free_and_strdup(ret, a.ipv4[0]) : 0;
-}
-
-/* users */
-
-enum {
-    ADD_USER_USER_ID,
-    ADD_USER_FIRST_NAME,
-    ADD_USER_LAST_NAME,
-    ADD_USER_AUTHENTICATION,
-    ADD_USER_ADMINISTRATOR,
-};
-
-const Argument add_user_arguments[ELEMENTSOF(add_user_arguments)] = {
-    [ADD_USER_USER_ID] = {"userId", ARGUMENT_STRING, true, .help = "login name"},
-    [ADD_USER_FIRST_NAME] = {"firstName", ARGUMENT_STRING, false, .help = "first name"},
-    [ADD_USER_LAST_NAME] = {"lastName", ARGUMENT_STRING, false, .help = "last name"},
-    [ADD_USER_AUTHENTICATION] = {"authentication", ARGUMENT_STRING, false, .secret = true,
-                                 .help = "public key for SSH, one line"},
-    [ADD_USER_ADMINISTRATOR] = {"administrator", ARGUMENT_BOOL, false,
-                                .help = "may do everything by sudo"},
-};
-
-static int add_key(const ArgumentValue *key, JobSpec *ret) {
-    if (!key->is_set || key->size == 0)
-        return 0;
-    ret->secrets = calloc(1, sizeof(JobSecret));
-    if (!ret->secrets)
-        return -ENOMEM;
-    ret->secrets[0].name = "authentication";
-    ret->n_secrets = 1;
-    return memfd_new_sealed("authentication", key->string, key->size, &ret->secrets[0].fd);
-}
-
-int add_user_prepare(const Command *c, const CommandContext *context, const ArgumentValue *values,
-                     JobSpec *ret, char **ret_error) {
-    const char *user = values[ADD_USER_USER_ID].string;
-    const char *const texts[] = {
-        user,
-        user,
-        values[ADD_USER_FIRST_NAME].string,
-        values[ADD_USER_LAST_NAME].string,
-        values[ADD_USER_ADMINISTRATOR].boolean ? "true" : "false",
-        NULL, /* the executor puts the path of the key here */
-    };
-    JobSpec spec = JOB_SPEC_INIT;
-    int r;
-
-    if (!user_name_is_valid(user))
-        return refuse(ret_error, "The argument 'userId' is no name of a user");
-    r = make_list(texts, ELEMENTSOF(texts), &spec);
-    if (r >= 0)
-        r = add_key(&values[ADD_USER_AUTHENTICATION], &spec);
-    return finish(r, &spec, c, ret);
-}
-
-int add_user_done(const ArgumentValue *values, Effect *ret) {
-    ret->user_is_there = true;
-    ret->is_administrator = values[ADD_USER_ADMINISTRATOR].boolean;
-    return free_and_strdup(&ret->user, values[ADD_USER_USER_ID].string);
-}
-
-enum { REMOVE_USER_USER_ID, REMOVE_USER_FORCE };
-
-const Argument remove_user_arguments[ELEMENTSOF(remove_user_arguments)] = {
-    [REMOVE_USER_USER_ID] = {"userId", ARGUMENT_STRING, true, .help = "login name"},
-    [REMOVE_USER_FORCE] = {"force", ARGUMENT_BOOL, false,
-                           .help = "also one that the agent did not make"},
-};
-
-int remove_user_prepare(const Command *c, const CommandContext *context,
-                        const ArgumentValue *values, JobSpec *ret, char **ret_error) {
-    const char *user = values[REMOVE_USER_USER_ID].string;
-    const char *texts[] = {user, "foreign", values[REMOVE_USER_FORCE].boolean ? "force" : ""};
-    JobSpec spec = JOB_SPEC_INIT;
-    int r;
-
-    if (!user_name_is_valid(user))
-        return refuse(ret_error, "The argument 'userId' is no name of a user");
-    r = store_has_user(context->store, user);
-    if (r > 0)
-        texts[1] = "ours";
-    if (r >= 0)
-        r = make_list(texts, ELEMENTSOF(texts), &spec);
-    return finish(r, &spec, c, ret);
-}
-
-int remove_user_done(const ArgumentValue *values, Effect *ret) {
-    ret->user_is_there = false;
-    return free_and_strdup(&ret->user, values[REMOVE_USER_USER_ID].string);
-}
-
-/* names */
-
-const Argument rename_arguments[ELEMENTSOF(rename_arguments)] = {
-    {"serverName", ARGUMENT_STRING, true, .help = "host name; other characters are left out"},
-};
-
-/* The name and the first address, as the scripts want them. */
-static int get_identity(const CommandContext *context, const ArgumentValue *name, char **ret_name,
-                        char **ret_address, char **ret_error) {
-    int r;
-
-    r = host_name_make(name->string, ret_name);
-    if (r == -EINVAL)
-        return refuse(ret_error, "The argument 'serverName' leaves no host name");
-    if (r >= 0)
-        r = get_first_ipv4(context, ret_address);
-    if (r >= 0 && !*ret_address)
-        return refuse(ret_error, "This server has no IPv4 address");
-    return r;
-}
-
-int rename_prepare(const Command *c, const CommandContext *context, const ArgumentValue *values,
-                   JobSpec *ret, char **ret_error) {
-    _cleanup_free_ char *name = NULL, *address = NULL;
-    JobSpec spec = JOB_SPEC_INIT;
-    int r;
-
-    r = get_identity(context, &values[0], &name, &address, ret_error);
-    if (r < 0)
-        return r;
-    r = make_list((const char *const[]){name, address}, 2, &spec);
-    return finish(r, &spec, c, ret);
-}
-
-enum {
-    INITIALIZE_CLOUD_ID,
-    INITIALIZE_CUSTOMER_ID,
-    INITIALIZE_REGION_ID,
-    INITIALIZE_ZONE_ID,
-    INITIALIZE_SERVER_ID,
-    INITIALIZE_SERVER_NAME,
-    INITIALIZE_ENCRYPTED_EPHEMERAL_FS_KEY,
-};
-
-const Argument initialize_arguments[ELEMENTSOF(initialize_arguments)] = {
-    [INITIALIZE_CLOUD_ID] = {"cloudId", ARGUMENT_STRING, true, .nullable = true,
-                             .help = "not used"},
-    [INITIALIZE_CUSTOMER_ID] = {"customerId", ARGUMENT_INTEGER, true,
-                                .help = "number of the customer, whose user is made"},
-    [INITIALIZE_REGION_ID] = {"regionId", ARGUMENT_STRING, true, .nullable = true,
-                              .help = "not used"},
-    [INITIALIZE_ZONE_ID] = {"zoneId", ARGUMENT_STRING, true, .nullable = true, .help = "not used"},
-    [INITIALIZE_SERVER_ID] = {"serverId", ARGUMENT_STRING, true, .nullable = true,
-                              .help = "not used"},
-    [INITIALIZE_SERVER_NAME] = {"serverName", ARGUMENT_STRING, true, .help = "as of rename"},
-    [INITIALIZE_ENCRYPTED_EPHEMERAL_FS_KEY] = {"encryptedEphemeralFsKey", ARGUMENT_BASE64, true,
-                                               .secret = true, .nullable = true,
-                                               .help = "not used"},
-};
-
-static int make_customer_user(const ArgumentValue *customer, char **ret) {
-    if (customer->integer < 0 || customer->integer > CUSTOMER_ID_MAX)
-        return -EINVAL;
-    return asprintf(ret, "c%03" PRId64, customer->integer) < 0 ? -ENOMEM : 0;
-}
-
-int initialize_prepare(const Command *c, const CommandContext *context, const ArgumentValue *values,
-                       JobSpec *ret, char **ret_error) {
-    _cleanup_free_ char *name = NULL, *address = NULL, *user = NULL;
-    JobSpec spec = JOB_SPEC_INIT;
-    int r;
-
-    r = make_customer_user(&values[INITIALIZE_CUSTOMER_ID], &user);
-    if (r == -EINVAL)
-        return refuse(ret_error, "The argument 'customerId' is no customer's number");
-    if (r >= 0)
-        r = get_identity(context, &values[INITIALIZE_SERVER_NAME], &name, &address, ret_error);
-    if (r < 0)
-        return r;
-    r = make_list((const char *const[]){name, address, user}, 3, &spec);
-    return finish(r, &spec, c, ret);
-}
-
-int initialize_done(const ArgumentValue *values, Effect *ret) {
-    ret->initialized = ret->user_is_there = true;
-    return make_customer_user(&values[INITIALIZE_CUSTOMER_ID], &ret->user);
 }
 
 /* RFC 1918 */
@@ -279,8 +90,6 @@ int get_private_ip_address_run(const CommandContext *context, const ArgumentValu
         return reply_new_error("This server has no IPv4 address", ret_reply);
     return reply_new(0, "string", json_object_new_string(found), NULL, NULL, ret_reply);
 }
-
-/* the end */
 
 /* another version */
 
@@ -352,21 +161,4 @@ int upgrade_prepare(const Command *c, const CommandContext *context, const Argum
     if (r >= 0)
         r = make_upgrade_list(context, values, &spec);
     return finish(r, &spec, c, ret);
-}
-
-const Argument terminate_arguments[ELEMENTSOF(terminate_arguments)] = {
-    {"ignoreErrors", ARGUMENT_STRING, false, .help = "true: what fails is no reason to stay"},
-};
-
-int terminate_run(const CommandContext *context, const ArgumentValue *values,
-                  struct json_object **ret_reply, CommandRun **ret_run) {
-    return reply_new(0, "void", NULL, "The agent stops when this reply has arrived.", NULL,
-                     ret_reply);
-}
-
-/* A string in the Python agent, which never looked at it. */
-int terminate_done(const ArgumentValue *values, Effect *ret) {
-    ret->terminating = true;
-    ret->ignoring = values[0].is_set && strcasecmp(values[0].string, "true") == 0;
-    return 0;
 }

@@ -103,7 +103,7 @@ int init_system_stat_run(const CommandContext *context, const ArgumentValue *val
     return add(h, &d, ret_reply);
 }
 
-int init_system_stat_done(const ArgumentValue *values, Effect *ret) {
+int init_system_stat_done(const Command *c, const ArgumentValue *values, Effect *ret) {
     StatDefinition d;
     struct json_object *none = NULL;
     int r;
@@ -147,7 +147,7 @@ int delete_system_stat_run(const CommandContext *context, const ArgumentValue *v
     return reply_new(0, "void", NULL, NULL, NULL, ret_reply);
 }
 
-int delete_system_stat_done(const ArgumentValue *values, Effect *ret) {
+int delete_system_stat_done(const Command *c, const ArgumentValue *values, Effect *ret) {
     return free_and_strdup(&ret->stat, values[SYSTEM_STAT_NAME].string);
 }
 

@@ -18,12 +18,12 @@ enum { SYSTEM_STAT_NAME }; /* of the other two */
 
 int init_system_stat_run(const CommandContext *context, const ArgumentValue *values,
                          struct json_object **ret_reply, CommandRun **ret_run);
-int init_system_stat_done(const ArgumentValue *values, Effect *ret);
+int init_system_stat_done(const Command *c, const ArgumentValue *values, Effect *ret);
 int get_system_stat_run(const CommandContext *context, const ArgumentValue *values,
                         struct json_object **ret_reply, CommandRun **ret_run);
 int delete_system_stat_run(const CommandContext *context, const ArgumentValue *values,
                            struct json_object **ret_reply, CommandRun **ret_run);
-int delete_system_stat_done(const ArgumentValue *values, Effect *ret);
+int delete_system_stat_done(const Command *c, const ArgumentValue *values, Effect *ret);
 
 /* Those that are stored; one that cannot be had is left out, with a warning. */
 int stat_definitions_load(Store *store, Health *health);

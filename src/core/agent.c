@@ -227,7 +227,7 @@ static int load_commands(Agent *a) {
     size_t n;
     int r;
 
-    r = command_list_load(a->paths.commands_directory, SHIPPED_COMMANDS_DIRECTORY);
+    r = command_list_load(a->paths.commands_directory, a->paths.shipped_commands_directory);
     if (r < 0)
         return log_error_errno(r, "The commands of this machine cannot be read: %m");
     broken = command_list_broken(&n);

@@ -21,7 +21,7 @@ typedef struct AgentPaths {
     const char *config_directory;
     const char *state_directory;
     const char *jobs_directory;
-    const char *commands_directory;
+    const char *commands_directory, *shipped_commands_directory;
     const char *voices_directory;  /* how far jobs were followed; NULL: that is not kept */
     const char *runtime_directory; /* NULL: there is none */
     const char *cloud_socket;

@@ -5,6 +5,42 @@
 #include "proto/handshake.h"
 #include "system/addresses.h"
 
+static int add_plugin(struct json_object *plugins, const char *text) {
+    struct json_object *name = json_object_new_string(text);
+
+    if (name && json_object_array_add(plugins, name) >= 0)
+        return 0;
+    (void)json_object_put(name);
+    return -ENOMEM;
+}
+
+/* A pattern is told as it is, as the Python agent did. */
+static int add_names(struct json_object *plugins, const Command *c) {
+    const char *names = c->file ? c->file->names : NULL;
+    int r = 0;
+
+    if (!names || !command_file_has_name(c->file, c->name))
+        r = add_plugin(plugins, c->name);
+    return r >= 0 && names ? add_plugin(plugins, names) : r;
+}
+
+/* What the configuration says counts. */
+static int add_features(struct json_object *features, const CommandFile *f) {
+    int r = 0;
+
+    for (size_t i = 0; f && i < f->n_features && r >= 0; i++) {
+        const char *name = f->features[i].name, *value = f->features[i].value;
+
+        if (json_object_object_get_ex(features, name, NULL))
+            continue;
+        r = json_add(features, name,
+                     streq(value, "true") || streq(value, "false")
+                         ? json_object_new_boolean(streq(value, "true"))
+                         : json_object_new_string(value));
+    }
+    return r;
+}
+
 static struct json_object *make_features(const Config *config) {
     _cleanup_json_ struct json_object *features = NULL, *plugins = json_object_new_array();
     const Command *const *commands;
@@ -13,14 +49,9 @@ static struct json_object *make_features(const Config *config) {
     if (!plugins || json_object_deep_copy(config->features, &features, NULL) < 0)
         return NULL;
     commands = command_list(&n);
-    for (size_t i = 0; i < n; i++) {
-        struct json_object *name = json_object_new_string(commands[i]->name);
-
-        if (!name || json_object_array_add(plugins, name) < 0) {
-            (void)json_object_put(name);
+    for (size_t i = 0; i < n; i++)
+        if (add_names(plugins, commands[i]) < 0 || add_features(features, commands[i]->file) < 0)
             return NULL;
-        }
-    }
     return json_add(features, "plugins", TAKE_PTR(plugins)) < 0 ? NULL : TAKE_PTR(features);
 }
 

@@ -47,6 +47,8 @@ static void help(void) {
                  "  --jobs-directory=DIR     the executor's directory (" JOBSDIR ")\n"
                  "  --commands-directory=DIR commands of the administrator (" COMMANDS_DIRECTORY
                  ")\n"
+                 "  --shipped-commands-directory=DIR\n"
+                 "                           those of packages (" SHIPPED_COMMANDS_DIRECTORY ")\n"
                  "  --cloud-socket=PATH      where dcm-cloud answers (" CLOUD_SOCKET ")\n"
                  "  --alerts=FILE            rules of alerts (" CONFDIR "/alerts.conf)\n"
                  "  --alerts-directory=DIR   drop-ins (" CONFDIR "/alerts.conf.d)\n"
@@ -62,6 +64,7 @@ static int parse_options(int argc, char *argv[], AgentPaths *paths) {
         {"state-directory", required_argument, NULL, 's'},
         {"jobs-directory", required_argument, NULL, 'j'},
         {"commands-directory", required_argument, NULL, 'C'},
+        {"shipped-commands-directory", required_argument, NULL, 'S'},
         {"cloud-socket", required_argument, NULL, 'l'},
         {"alerts", required_argument, NULL, 'a'},
         {"alerts-directory", required_argument, NULL, 'A'},
@@ -87,6 +90,9 @@ static int parse_options(int argc, char *argv[], AgentPaths *paths) {
             break;
         case 'C':
             paths->commands_directory = optarg;
+            break;
+        case 'S':
+            paths->shipped_commands_directory = optarg;
             break;
         case 'l':
             paths->cloud_socket = optarg;
@@ -225,6 +231,7 @@ int main(int argc, char *argv[]) {
         .state_directory = getenv("STATE_DIRECTORY") ?: STATEDIR,
         .jobs_directory = JOBSDIR,
         .commands_directory = COMMANDS_DIRECTORY,
+        .shipped_commands_directory = SHIPPED_COMMANDS_DIRECTORY,
         .cloud_socket = CLOUD_SOCKET,
         .alerts_file = CONFDIR "/alerts.conf",
         .alerts_directory = CONFDIR "/alerts.conf.d",

@@ -138,8 +138,10 @@ static int check_options(const JobRequest *q, sd_bus_error *error) {
         wrong = "script, interpreter or as-root";
     else if (q->input_fd >= 0 && !(f && f->json_input))
         wrong = "input";
-    else if (q->n_secrets > 0 && (!f || f->json_input))
+    else if (q->n_secrets > 0 && (!f || (f->json_input && !f->secret_files)))
         wrong = "secrets";
+    else if (q->dry_run && !(f && f->can_dry_run))
+        wrong = "dry-run";
     return wrong ? sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
                                      "The command does not take an option %s", wrong)
                  : 0;
@@ -190,25 +192,31 @@ static int put_path(const JobRequest *q, const char *name, char **position) {
     return 0;
 }
 
+static bool is_known_secret(const CommandFile *f, const char *name) {
+    for (size_t i = 0; i < f->n_arguments; i++)
+        if (streq(f->arguments[i].name, name))
+            return command_file_is_apart(f, &f->arguments[i]);
+    return false;
+}
+
 static int place_secrets(JobRequest *q, sd_bus_error *error) {
     const CommandFile *f = q->command.file;
-    size_t n_used = 0;
 
-    for (size_t i = 0; i < f->n_arguments && q->arguments && q->arguments[i]; i++) {
-        const Argument *a = &f->arguments[i];
+    for (size_t i = 0; i < q->n_secrets; i++)
+        if (!is_known_secret(f, q->secrets[i].name))
+            return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT,
+                                    "There is a secret for which the command has no argument");
+    for (size_t i = 0; q->arguments && q->arguments[i]; i++) {
+        const Argument *a = command_file_argument_at(f, i);
         int r;
 
-        if (!argument_is_file(a) || !find_secret(q, a->name))
+        if (!a || !command_file_is_apart(f, a) || !find_secret(q, a->name))
             continue;
         r = put_path(q, a->name, &q->arguments[i]);
         if (r < 0)
             return r;
-        n_used++;
     }
-    return n_used == q->n_secrets
-               ? 0
-               : sd_bus_error_set(error, ERROR_INVALID_ARGUMENT,
-                                  "There is a secret for which the command has no argument");
+    return 0;
 }
 
 /* The program that calls the worker has positions of its own. */

@@ -108,6 +108,9 @@ static int read_option(sd_bus_message *m, const char *name, void *userdata, sd_b
     } else if (streq(name, "keep-processes")) {
         r = sd_bus_message_read(m, "v", "b", &flag);
         q->keep_processes = flag;
+    } else if (streq(name, "dry-run")) {
+        r = sd_bus_message_read(m, "v", "b", &flag);
+        q->dry_run = flag;
     } else
         return -ENOENT;
     return r;

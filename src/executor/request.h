@@ -20,6 +20,7 @@ typedef struct JobRequest {
     int input_fd; /* standard input; -1: none */
     Secret secrets[COMMAND_SECRETS_MAX];
     size_t n_secrets;
+    bool dry_run;          /* the script is told to do nothing */
     bool keep_processes;   /* that the script leaves behind */
     bool as_root;          /* as it was asked for */
     const char *user;      /* of the job, which owns its processes */

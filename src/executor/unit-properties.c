@@ -86,6 +86,8 @@ static int append_environment(sd_bus_message *m, const JobRequest *q, const JobD
         TRY(sd_bus_message_append(m, "s", environment[i]));
     TRY(append_variable(m, "DCM_REQUEST_ID", d->name));
     TRY(append_variable(m, "DCM_COMMAND", q->command.name));
+    if (q->dry_run)
+        TRY(append_variable(m, "DCM_DRY_RUN", "yes"));
     if (needs_guard(q)) /* Python would run at its start what another job left in the home */
         TRY(append_variable(m, "PYTHONNOUSERSITE", "1"));
     if (platform_read(&platform) >= 0) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "job/command.h"
 
+#include <stdio.h>
+
 #include "basic/fd-util.h"
 #include "basic/strv.h"
 
@@ -32,6 +34,32 @@ const Command *command_unref(const Command *c) {
     if (held && held->free && --held->n_references == 0)
         held->free(held);
     return NULL;
+}
+
+static bool is_known(const Command *c, const char *name) {
+    for (size_t i = 0; i < c->n_arguments; i++)
+        if (streq(c->arguments[i].name, name))
+            return true;
+    return false;
+}
+
+int command_parse_arguments(const Command *c, struct json_object *arguments, ArgumentValue *ret,
+                            char **ret_error) {
+    const Argument wish = {COMMAND_DRY_RUN, ARGUMENT_BOOL};
+    ArgumentValue value;
+    int r;
+
+    if (!is_known(c, COMMAND_DRY_RUN)) {
+        r = arguments_parse(&wish, 1, arguments, &value, ret_error);
+        if (r >= 0 && value.boolean)
+            r = asprintf(ret_error, "The command %s has no '%s': it would be done", c->name,
+                         COMMAND_DRY_RUN) < 0
+                    ? -ENOMEM
+                    : -EINVAL;
+        if (r < 0)
+            return r;
+    }
+    return arguments_parse(c->arguments, c->n_arguments, arguments, ret, ret_error);
 }
 
 const char *command_kind_to_string(CommandKind kind) {

@@ -6,6 +6,7 @@
 
 #include "job/effect.h"
 #include "proto/argument.h"
+#include "proto/command-output.h"
 #include "store/store.h"
 
 typedef enum CommandKind {
@@ -40,8 +41,10 @@ typedef struct JobSpec {
     int input_fd;           /* standard input; -1: none */
     JobSecret *secrets;
     size_t n_secrets;
-    bool reply_output; /* standard output is the reply object */
-    bool stream;       /* its lines go to the console as they come */
+    CommandOutput output;
+    const char *reply_type; /* of the output, where it is an object; NULL: the output's own */
+    bool stream;            /* its lines go to the console as they come */
+    bool dry_run;           /* the script is to do nothing */
     bool as_root;
     const char *interpreter; /* NULL: the script's first line decides */
     uint64_t timeout_usec;   /* 0: the executor's own limit */
@@ -65,6 +68,8 @@ typedef struct CommandContext {
     Store *store;
     const char *jobs_root; /* the executor's state directory */
     const char *guid;      /* of the request */
+    const char *name;      /* by which it was ordered */
+    const struct Command *command;
     const CommandFacts *facts;
     /* the end of a command that takes its time; takes over the reply (NULL if error < 0) */
     void (*done)(int error, struct json_object *reply, void *userdata);
@@ -89,7 +94,7 @@ struct Command {
                    JobSpec *ret, char **ret_error);
     /* What is to be remembered of a job that has ended with 0, or of an immediate command; may be
      * NULL. */
-    int (*done)(const ArgumentValue *values, Effect *ret);
+    int (*done)(const Command *c, const ArgumentValue *values, Effect *ret);
     const CommandFile *file; /* that defines it; NULL: it is ours */
     /* One that can go: how many hold it, and what frees it. NULL: it stays. */
     unsigned n_references;
@@ -99,5 +104,10 @@ struct Command {
 /* A command that is held stays, also when it is no longer in the list. NULL is allowed. */
 const Command *command_ref(const Command *c);
 const Command *command_unref(const Command *c);
+
+/* Fills ret[c->n_arguments] as arguments_parse() does. A wish to do nothing is refused by a command
+ * that could not but do it. */
+int command_parse_arguments(const Command *c, struct json_object *arguments, ArgumentValue *ret,
+                            char **ret_error);
 
 const char *command_kind_to_string(CommandKind kind) _const_;

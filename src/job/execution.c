@@ -69,7 +69,7 @@ static int take_effect(const Execution *x, const struct json_object *reply) {
         json_object_get_int(json_get(r, "return_code")) != 0)
         return 0;
     effect_done(&x->task->effect);
-    return x->command->done(x->values, &x->task->effect);
+    return x->command->done(x->command, x->values, &x->task->effect);
 }
 
 static void deliver_later(Execution *x, JobEnd end, struct json_object *reply) {
@@ -167,7 +167,7 @@ static int parse_arguments(const Task *t, struct json_object *payload, ArgumentV
     if (!values)
         return -ENOMEM;
     arguments = json_get(payload, "arguments");
-    k = arguments_parse(c->arguments, c->n_arguments, arguments, values, ret_error);
+    k = command_parse_arguments(c, arguments, values, ret_error);
     if (k < 0) {
         free_values(c, values);
         return k;
@@ -208,6 +208,8 @@ static CommandContext make_context(const ExecutionHost *h, const Task *t) {
         .store = h->parts.store,
         .jobs_root = h->parts.jobs_root,
         .guid = t->guid,
+        .name = t->command,
+        .command = t->definition,
         .facts = h->parts.facts,
     };
 }
@@ -332,7 +334,7 @@ int execution_run_now(ExecutionHost *h, Task *t, struct json_object *payload,
     if (k >= 0)
         k = c->run(&context, values, ret_reply, &none);
     if (k >= 0 && c->done)
-        k = c->done(values, &t->effect);
+        k = c->done(c, values, &t->effect);
     free_values(c, values);
     if (k < 0 && error)
         k = reply_new_error(error, ret_reply);

@@ -205,8 +205,8 @@ static int end_by_record(Job *j, const UnitStatus *status) {
         r = reply_new_error("The exit record of the job is damaged", &reply);
     else if (r >= 0)
         r = job_reply_from_record(j->dir_fd, &record, was_cancelled(j), &reply);
-    if (r >= 0 && j->spec.reply_output && record.kind == EXIT_KIND_EXITED)
-        r = reply_take_output(&reply);
+    if (r >= 0 && record.kind == EXIT_KIND_EXITED)
+        r = reply_take_output(j->spec.output, j->spec.reply_type, &reply);
     if (r < 0) {
         (void)json_object_put(reply);
         return r;
@@ -451,6 +451,8 @@ static int append_options(sd_bus_message *m, const JobSpec *spec) {
         r = sd_bus_message_append(m, "{sv}", "interpreter", "s", spec->interpreter);
     if (r >= 0 && keep_processes)
         r = sd_bus_message_append(m, "{sv}", "keep-processes", "b", true);
+    if (r >= 0 && spec->dry_run)
+        r = sd_bus_message_append(m, "{sv}", "dry-run", "b", true);
     if (r >= 0 && spec->timeout_usec > 0)
         r = sd_bus_message_append(m, "{sv}", "timeout-usec", "t", spec->timeout_usec);
     if (r >= 0 && spec->input_fd >= 0)

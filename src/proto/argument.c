@@ -2,11 +2,14 @@
 #include "proto/argument.h"
 
 #include <gnutls/gnutls.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "basic/bounds.h"
 #include "basic/strv.h"
+#include "proto/name.h"
+#include "proto/text.h"
 
 void argument_values_done(ArgumentValue *values, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -118,6 +121,25 @@ static int parse_base64(struct json_object *value, ArgumentValue *ret) {
     return r;
 }
 
+static int parse_base64_text(struct json_object *value, ArgumentValue *ret) {
+    int r;
+
+    r = parse_base64(value, ret);
+    if (r >= 0 && (strlen(ret->string) != ret->size || !utf8_is_valid(ret->string, ret->size)))
+        return -EINVAL;
+    return r;
+}
+
+static int parse_object(struct json_object *value, ArgumentValue *ret) {
+    const char *text;
+
+    if (!json_object_is_type(value, json_type_object))
+        return -EINVAL;
+    text = json_to_text(value, &ret->size);
+    ret->string = text ? strdup(text) : NULL;
+    return ret->string ? 0 : -ENOMEM;
+}
+
 static int parse_list(struct json_object *value, ArgumentValue *ret) {
     size_t n, total = 0;
 
@@ -148,7 +170,8 @@ static int parse_value(ArgumentType type, struct json_object *value, ArgumentVal
     static int (*const parsers[_ARGUMENT_TYPE_MAX])(struct json_object *, ArgumentValue *) = {
         [ARGUMENT_STRING] = parse_string,   [ARGUMENT_BOOL] = parse_bool,
         [ARGUMENT_INTEGER] = parse_integer, [ARGUMENT_NUMBER] = parse_number,
-        [ARGUMENT_BASE64] = parse_base64,   [ARGUMENT_LIST] = parse_list,
+        [ARGUMENT_BASE64] = parse_base64,   [ARGUMENT_BASE64_TEXT] = parse_base64_text,
+        [ARGUMENT_LIST] = parse_list,       [ARGUMENT_OBJECT] = parse_object,
     };
 
     ret->is_set = true;
@@ -165,11 +188,127 @@ static int parse_fallback(const Argument *a, ArgumentValue *ret) {
 }
 
 static int parse_one(const Argument *a, struct json_object *arguments, ArgumentValue *ret) {
-    struct json_object *value = json_get(arguments, a->name);
+    struct json_object *value = NULL;
 
+    if (!argument_is_public(a))
+        return 0;
+    value = json_get(arguments, a->name);
     if (!value && a->nullable && json_object_object_get_ex(arguments, a->name, NULL))
         return 0;
     return value ? parse_value(a->type, value, ret) : parse_fallback(a, ret);
+}
+
+/* rules */
+
+static bool is_word(const char *s) {
+    for (const char *p = s; *p; p++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", *p) &&
+            (p == s || !strchr("._-", *p)))
+            return false;
+    return *s;
+}
+
+static bool is_path(const char *s) {
+    size_t n = strlen(s);
+
+    return *s == '/' && !strstr(s, "/../") && (n < 3 || !streq(s + n - 3, "/.."));
+}
+
+static int make_host_name(ArgumentValue *v) {
+    _cleanup_free_ char *name = NULL;
+    int r;
+
+    r = host_name_make(v->string, &name);
+    if (r < 0)
+        return r;
+    v->size = strlen(name);
+    free(v->string);
+    v->string = TAKE_PTR(name);
+    return 0;
+}
+
+/* -EDOM: it breaks the rule. */
+static int check_rule(const Argument *a, ArgumentValue *v) {
+    bool ok = true;
+    int r;
+
+    switch (a->rule) {
+    case ARGUMENT_USER_NAME:
+        ok = user_name_is_valid(v->string);
+        break;
+    case ARGUMENT_HOST_NAME:
+        r = make_host_name(v);
+        if (r == -ENOMEM)
+            return r;
+        ok = r >= 0;
+        break;
+    case ARGUMENT_WORD:
+        ok = is_word(v->string);
+        break;
+    case ARGUMENT_PATH:
+        ok = is_path(v->string);
+        break;
+    default:
+        break;
+    }
+    return ok ? 0 : -EDOM;
+}
+
+/* -ERANGE: it is not one of the values that there are. */
+static int check_range(const Argument *a, const ArgumentValue *v) {
+    if ((a->has_min && v->integer < a->min) || (a->has_max && v->integer > a->max))
+        return -ERANGE;
+    if (!a->choices)
+        return 0;
+    for (char *const *c = a->choices; *c; c++)
+        if (streq(*c, v->string))
+            return 0;
+    return -ERANGE;
+}
+
+static int check_value(const Argument *a, ArgumentValue *v) {
+    int r;
+
+    if (!v->is_set)
+        return 0;
+    r = check_range(a, v);
+    return r < 0 ? r : check_rule(a, v);
+}
+
+static int explain_rule(const Argument *a, char **ret) {
+    static const char *const texts[_ARGUMENT_RULE_MAX] = {
+        [ARGUMENT_ANY] = "has a wrong value",
+        [ARGUMENT_USER_NAME] = "is no name of a user",
+        [ARGUMENT_HOST_NAME] = "leaves no host name",
+        [ARGUMENT_WORD] = "is no name of letters, digits, dots, dashes and underscores",
+        [ARGUMENT_PATH] = "is no absolute path",
+    };
+
+    return asprintf(ret, "The argument '%s' %s", a->name, texts[a->rule]);
+}
+
+static int explain_choices(const Argument *a, char **ret) {
+    _cleanup_free_ char *list = NULL;
+    size_t size;
+    FILE *f;
+
+    f = open_memstream(&list, &size);
+    if (!f)
+        return -1;
+    for (char *const *c = a->choices; *c; c++)
+        (void)fprintf(f, "%s%s", c == a->choices ? "" : ", ", *c);
+    return fclose(f) != 0 ? -1 : asprintf(ret, "The argument '%s' is none of: %s", a->name, list);
+}
+
+static int explain_range(const Argument *a, char **ret) {
+    if (a->choices)
+        return explain_choices(a, ret);
+    if (!a->has_max)
+        return asprintf(ret, "The argument '%s' is less than %" PRId64, a->name, a->min);
+    if (!a->has_min)
+        return asprintf(ret, "The argument '%s' is more than %" PRId64, a->name, a->max);
+    return asprintf(ret, "The argument '%s' is not from %" PRId64 " to %" PRId64, a->name, a->min,
+                    a->max);
 }
 
 /* Puts an error in words; returns it, or -ENOMEM. */
@@ -182,6 +321,10 @@ static int fail(int error, const Argument *a, char **ret_error) {
         n = asprintf(ret_error, "The mandatory argument '%s' is missing", a->name);
     else if (error == -E2BIG)
         n = asprintf(ret_error, "The argument '%s' is too large", a->name);
+    else if (error == -EDOM)
+        n = explain_rule(a, ret_error);
+    else if (error == -ERANGE)
+        n = explain_range(a, ret_error);
     else
         n = asprintf(ret_error, "The argument '%s' is not a valid %s", a->name,
                      argument_type_to_string(a->type));
@@ -196,6 +339,8 @@ int arguments_parse(const Argument *table, size_t n, struct json_object *argumen
     memset(ret, 0, n * sizeof(*ret));
     for (size_t i = 0; i < n; i++) {
         r = parse_one(&table[i], arguments, &ret[i]);
+        if (r >= 0)
+            r = check_value(&table[i], &ret[i]);
         if (r < 0) {
             argument_values_done(ret, n);
             return fail(r, &table[i], ret_error);
@@ -218,7 +363,7 @@ const char *arguments_next_unknown(const Argument *table, size_t n, struct json_
             continue;
         *i = position;
         for (size_t j = 0; j < n && !known; j++)
-            known = streq(table[j].name, key);
+            known = argument_is_public(&table[j]) && streq(table[j].name, key);
         if (!known)
             return key;
     }

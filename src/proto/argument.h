@@ -10,12 +10,13 @@ typedef struct ArgumentValue {
     bool boolean;
     int64_t integer;
     double number;
-    char *string; /* string, a number's text, or decoded bytes with a NUL behind them */
+    char *string; /* string, a number's or object's text, or decoded bytes with a NUL behind them */
     size_t size;
     char **list; /* NULL-terminated */
 } ArgumentValue;
 
-/* Fills ret[n], in the table's order; an absent value is the fallback. -EINVAL: *ret_error (the
+/* Fills ret[n], in the table's order; an absent value is the fallback. One that does not come from
+ * the manager is not set. -EINVAL: *ret_error (the
  * caller frees) names the argument and what is wrong with it, never its value. `arguments` may be
  * NULL (none). */
 int arguments_parse(const Argument *table, size_t n, struct json_object *arguments,

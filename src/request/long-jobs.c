@@ -221,8 +221,14 @@ bool long_jobs_wants(const Request *q, struct json_object *payload) {
 /* As the runner will do it; what is wrong is told now, where the manager looks. */
 static int check_arguments(LongJobs *l, const Request *q, struct json_object *payload,
                            char **ret_error) {
-    const CommandContext context = {.store = l->store, .guid = q->task.guid, .facts = l->facts};
     const Command *c = q->task.definition;
+    const CommandContext context = {
+        .store = l->store,
+        .guid = q->task.guid,
+        .name = q->task.command,
+        .command = c,
+        .facts = l->facts,
+    };
     JobSpec spec = JOB_SPEC_INIT;
     ArgumentValue *values;
     int r;
@@ -230,8 +236,7 @@ static int check_arguments(LongJobs *l, const Request *q, struct json_object *pa
     values = calloc(MAX(c->n_arguments, (size_t)1), sizeof(*values));
     if (!values)
         return -ENOMEM;
-    r = arguments_parse(c->arguments, c->n_arguments, json_get(payload, "arguments"), values,
-                        ret_error);
+    r = command_parse_arguments(c, json_get(payload, "arguments"), values, ret_error);
     if (r >= 0)
         r = c->prepare(c, &context, values, &spec, ret_error);
     job_spec_done(&spec);

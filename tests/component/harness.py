@@ -232,6 +232,7 @@ class Agent:
                 f"--config-directory={self.dropins}",
                 f"--state-directory={self.state}",
                 f"--jobs-directory={self.jobs}", f"--commands-directory={self.commands}",
+                f"--shipped-commands-directory={ROOT}/scripts/commands.d",
                 f"--cloud-socket={self.directory}/cloud", f"--alerts={self.directory}/alerts.conf",
                 f"--alerts-directory={self.directory}/alerts.conf.d",
             ],

@@ -22,7 +22,7 @@ static void check_file(const CommandFile *f) {
 
     CHECK(f->name && f->help && (!f->script) == (f->worker != NULL));
     CHECK(!f->worker == !f->worker_path);
-    CHECK(f->n_arguments <= COMMAND_ARGUMENTS_MAX);
+    CHECK(f->n_arguments <= COMMAND_ARGUMENTS_MAX + 1);
     for (char **s = f->strings; *s; s++)
         CHECK(is_utf8(*s));
     for (const SandboxSetting *s = f->sandbox; s; s = s->next)
@@ -37,20 +37,25 @@ static void check_file(const CommandFile *f) {
     CHECK(limits.timeout_usec >= USEC_PER_SEC && limits.output_max <= JOB_OUTPUT_MAX);
 }
 
-/* Arguments by position: a list, which is the last one, has the rest. */
+/* Each position has its text; a list, which is the last one, has the rest. */
 static void check_list(const CommandFile *f, const ArgumentValue *values, const JobSpec *spec) {
     size_t n = 0;
 
-    for (size_t i = 0; i < f->n_arguments; i++)
-        if (f->arguments[i].type != ARGUMENT_LIST) {
-            CHECK(spec->arguments[n]);
-            CHECK(!argument_is_file(&f->arguments[i]) || !*spec->arguments[n]);
-            n++;
+    for (size_t i = 0;; i++) {
+        const Argument *a = command_file_argument_at(f, i);
+
+        if (!a && !(f->positions && f->positions[i]))
+            break;
+        if (a && a->type == ARGUMENT_LIST) {
+            for (char **s = values[a - f->arguments].list; s && *s; s++)
+                CHECK(streq(spec->arguments[n++], *s));
+            continue;
         }
-    for (size_t i = 0; i < f->n_arguments; i++)
-        for (char **s = values[i].list; s && *s; s++)
-            CHECK(streq(spec->arguments[n++], *s));
-    CHECK(!spec->arguments[n]);
+        CHECK(spec->arguments[n]);
+        CHECK(!a || !argument_is_file(a) || !*spec->arguments[n]);
+        n++;
+    }
+    CHECK(!spec->arguments || !spec->arguments[n]);
 }
 
 static void check_secrets(const CommandFile *f, const ArgumentValue *values, const JobSpec *spec) {
@@ -58,7 +63,7 @@ static void check_secrets(const CommandFile *f, const ArgumentValue *values, con
     struct stat st;
 
     for (size_t i = 0; i < f->n_arguments; i++) {
-        if (!argument_is_file(&f->arguments[i]) || !values[i].is_set)
+        if (!command_file_is_apart(f, &f->arguments[i]) || !values[i].is_set)
             continue;
         CHECK(n < spec->n_secrets && streq(spec->secrets[n].name, f->arguments[i].name));
         CHECK(fstat(spec->secrets[n].fd, &st) == 0);
@@ -77,30 +82,35 @@ static void check_input(const CommandFile *f, const ArgumentValue *values, const
     CHECK(read_fd(spec->input_fd, MESSAGE_SIZE_MAX, &text, &size) == 0);
     CHECK(json_parse(text, size, &o) == 0);
     for (size_t i = 0; i < f->n_arguments; i++)
-        CHECK(values[i].is_set == json_object_object_get_ex(o, f->arguments[i].name, NULL));
+        CHECK((values[i].is_set && !command_file_is_apart(f, &f->arguments[i])) ==
+              json_object_object_get_ex(o, f->arguments[i].name, NULL));
 }
 
 static void check_arguments(const Command *c, const char *text, size_t size) {
     _cleanup_free_ char *error = NULL, *prepare_error = NULL;
     _cleanup_json_ struct json_object *arguments = NULL;
-    ArgumentValue values[COMMAND_ARGUMENTS_MAX];
+    ArgumentValue values[COMMAND_ARGUMENTS_MAX + 1];
+    Effect effect = {};
     JobSpec spec = JOB_SPEC_INIT;
     int r;
 
     if (json_parse(text, size, &arguments) < 0)
         return;
-    r = arguments_parse(c->arguments, c->n_arguments, arguments, values, &error);
+    r = command_parse_arguments(c, arguments, values, &error);
     CHECK((r == -EINVAL) == (error != NULL));
     if (r < 0)
         return;
-    CHECK(c->prepare(c, &(CommandContext){}, values, &spec, &prepare_error) == 0);
-    if (c->file->json_input)
-        check_input(c->file, values, &spec);
-    else {
-        check_list(c->file, values, &spec);
+    CHECK(c->done(c, values, &effect) == 0);
+    effect_done(&effect);
+    if (c->prepare) {
+        CHECK(c->prepare(c, &(CommandContext){}, values, &spec, &prepare_error) == 0);
+        if (c->file->json_input)
+            check_input(c->file, values, &spec);
+        else
+            check_list(c->file, values, &spec);
         check_secrets(c->file, values, &spec);
+        job_spec_done(&spec);
     }
-    job_spec_done(&spec);
     argument_values_done(values, c->n_arguments);
 }
 
@@ -114,6 +124,9 @@ static void check_command(const CommandFile *f, const char *text, size_t size) {
     if (r < 0)
         return;
     file_command_init(&c, f);
+    for (size_t i = 0; i < f->n_arguments; i++)
+        if (!argument_is_public(&f->arguments[i])) /* would ask the server */
+            return;
     check_arguments(&c, text, size);
 }
 

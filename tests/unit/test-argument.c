@@ -166,6 +166,62 @@ static void test_nullable(void) {
     g_assert_cmpint(arguments_parse(row, 1, wrong, v, &invalid), ==, -EINVAL);
 }
 
+static void test_rules(void) {
+    static char fast[] = "fast", slow[] = "slow", *const choices[] = {fast, slow, NULL};
+    static const struct {
+        Argument row;
+        const char *value; /* in JSON */
+        const char *taken, *error;
+    } cases[] = {
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_USER_NAME}, "\"bob\"", "bob", NULL},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_USER_NAME}, "\"-\"", NULL, "is no name of a user"},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_HOST_NAME}, "\"w e_b\"", "web", NULL},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_HOST_NAME}, "\"#\"", NULL, "leaves no host name"},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_WORD}, "\"a-b_c.1\"", "a-b_c.1", NULL},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_WORD}, "\"\"", NULL, "is no name of"},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_WORD}, "\".a\"", NULL, "is no name of"},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_WORD}, "\"a/b\"", NULL, "is no name of"},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_PATH}, "\"/a/b..\"", "/a/b..", NULL},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_PATH}, "\"a\"", NULL, "is no absolute path"},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_PATH}, "\"/a/../b\"", NULL, "is no absolute path"},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_PATH}, "\"/..\"", NULL, "is no absolute path"},
+        {{"a", ARGUMENT_STRING, .choices = choices}, "\"slow\"", "slow", NULL},
+        {{"a", ARGUMENT_STRING, .choices = choices}, "\"slo\"", NULL, "is none of: fast, slow"},
+        {{"a", ARGUMENT_STRING, .choices = choices, .fallback = "fast"}, "null", "fast", NULL},
+        {{"a", ARGUMENT_INTEGER, .has_min = true, .min = 1}, "0", NULL, "is less than 1"},
+        {{"a", ARGUMENT_INTEGER, .has_max = true, .max = -1}, "0", NULL, "is more than -1"},
+        {{"a", ARGUMENT_INTEGER, .has_min = true, .has_max = true, .max = 9},
+         "\"10\"",
+         NULL,
+         "is not from 0 to 9"},
+        {{"a", ARGUMENT_INTEGER, .has_min = true, .has_max = true, .max = 9}, "9", NULL, NULL},
+        {{"a", ARGUMENT_BASE64_TEXT}, "\"eMOk\"", "x\303\244", NULL},
+        {{"a", ARGUMENT_BASE64_TEXT}, "\"\"", "", NULL},
+        {{"a", ARGUMENT_BASE64_TEXT}, "\"AA==\"", NULL, "is not a valid base64text"},
+        {{"a", ARGUMENT_BASE64_TEXT}, "\"/w==\"", NULL, "is not a valid base64text"},
+        {{"a", ARGUMENT_OBJECT}, "{\"b\": [1, {}]}", "{\"b\":[1,{}]}", NULL},
+        {{"a", ARGUMENT_OBJECT}, "[]", NULL, "is not a valid object"},
+        {{"a", ARGUMENT_STRING, .source = ARGUMENT_FROM_ADDRESS}, "\"mine\"", NULL, NULL},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        g_autofree char *text = g_strdup_printf("{\"a\": %s}", cases[i].value);
+        _cleanup_json_ struct json_object *o = parse_json(text);
+        _cleanup_free_ char *error = NULL;
+        ArgumentValue v[1];
+        int r = arguments_parse(&cases[i].row, 1, o, v, &error);
+
+        g_test_message("%s", text);
+        g_assert_cmpint(r, ==, cases[i].error ? -EINVAL : 0);
+        g_assert_cmpint(!error, ==, !cases[i].error);
+        g_assert_true(!error || strstr(error, cases[i].error));
+        if (r < 0)
+            continue;
+        g_assert_cmpstr(v[0].string, ==, cases[i].taken);
+        argument_values_done(v, 1);
+    }
+}
+
 /* JSON has one kind of number: a whole one is an integer, however it is written. */
 static void test_whole_numbers(void) {
     static const Argument row[] = {{"n", ARGUMENT_INTEGER, true}};
@@ -374,6 +430,7 @@ static void test_integer(void) {
 
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/argument/rules", test_rules);
     g_test_add_func("/argument/string", test_string);
     g_test_add_func("/argument/bool", test_bool);
     g_test_add_func("/argument/base64", test_base64);

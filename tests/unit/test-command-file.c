@@ -32,7 +32,8 @@ static void test_defaults(void) {
     g_assert_cmpstr(f->help, ==, "does it");
     g_assert_cmpstr(f->script, ==, "x");
     g_assert_null(f->worker);
-    g_assert_false(f->is_long || f->json_input || f->reply_output);
+    g_assert_false(f->is_long || f->is_immediate || f->json_input || f->can_dry_run);
+    g_assert_cmpint(f->output, ==, OUTPUT_TEXT);
     g_assert_cmpstr(f->user, ==, "dcm");
     g_assert_cmpuint(f->n_arguments, ==, 0);
     g_assert_null(f->sandbox);
@@ -53,7 +54,7 @@ static void test_all_keys(void) {
     const SandboxSetting *s = f->sandbox;
     JobLimits l;
 
-    g_assert_true(f->is_long && f->json_input && f->reply_output);
+    g_assert_true(f->is_long && f->json_input && f->output == OUTPUT_REPLY);
     g_assert_cmpstr(f->user, ==, "root");
     g_assert_cmpstr(f->script, ==, "/opt/x");
     g_assert_cmpuint(f->n_arguments, ==, 3);
@@ -79,6 +80,69 @@ static void test_all_keys(void) {
     g_assert_true(s->flag && !s->values[0] && !s->next);
 }
 
+static void test_more_keys(void) {
+    _cleanup_(command_file_freep) CommandFile *f =
+        parse("[command]\nhelp = h\nnames = unmount.*\ninput = json\nsecrets = files\n"
+              "output = json\nreply_type = volume\nstream = yes\ndry_run = yes\n"
+              "[argument size]\ntype = integer\nmin = -1\nmax = 9\n"
+              "[argument mode]\nchoices = fast, slow safe\nnullable = yes\n"
+              "[argument key]\nsecret = yes\n[argument more]\ntype = object\n"
+              "[argument text]\ntype = base64text\n"
+              "[argument host]\nrule = host_name\n[argument who]\nfrom = owner host\n"
+              "[features]\nmount = true\ndocker = 1.1.2\n"
+              "[effect]\nadd_user = x{size:03}\nadministrator = true\n");
+    const Argument *a = f->arguments;
+
+    g_assert_cmpstr(f->names, ==, "unmount.*");
+    g_assert_true(f->secret_files && f->stream && f->can_dry_run && f->output == OUTPUT_JSON);
+    g_assert_cmpstr(f->reply_type, ==, "volume");
+    g_assert_true(a[0].has_min && a[0].min == -1 && a[0].has_max && a[0].max == 9);
+    g_assert_cmpstr(a[1].choices[2], ==, "safe");
+    g_assert_null(a[1].choices[3]);
+    g_assert_true(a[1].nullable && a[2].secret && a[3].type == ARGUMENT_OBJECT);
+    g_assert_cmpint(a[4].type, ==, ARGUMENT_BASE64_TEXT);
+    g_assert_cmpint(a[5].rule, ==, ARGUMENT_HOST_NAME);
+    g_assert_true(a[6].source == ARGUMENT_FROM_OWNER && !argument_is_public(&a[6]));
+    g_assert_cmpstr(a[6].user, ==, "host");
+    g_assert_cmpuint(f->dry_run, ==, 7);
+    g_assert_cmpstr(a[7].name, ==, "dry_run");
+    g_assert_cmpuint(f->n_features, ==, 2);
+    g_assert_cmpstr(f->features[1].value, ==, "1.1.2");
+    g_assert_cmpstr(f->effect.add_user, ==, "x{size:03}");
+    g_assert_true(command_file_is_apart(f, &a[2]) && !command_file_is_apart(f, &a[4]));
+    g_assert_true(command_file_has_secret(f));
+}
+
+static void test_positions(void) {
+    _cleanup_(command_file_freep) CommandFile *f =
+        parse("[command]\nhelp = h\ndry_run = yes\npositions = -x {a} {key} {a}{b?y} {l}\n"
+              "[argument a]\n[argument b]\ntype = boolean\n[argument key]\nsecret = yes\n"
+              "[argument other]\nsecret = yes\n[argument l]\ntype = list\n");
+    const Argument *a = f->arguments;
+
+    g_assert_null(command_file_argument_at(f, 0));
+    g_assert_true(command_file_argument_at(f, 1) == &a[0]);
+    g_assert_true(command_file_argument_at(f, 2) == &a[2]);
+    g_assert_null(command_file_argument_at(f, 3));
+    g_assert_true(command_file_argument_at(f, 4) == &a[4]);
+    g_assert_null(command_file_argument_at(f, 5));
+    g_assert_true(command_file_is_apart(f, &a[2]));
+    g_assert_false(command_file_is_apart(f, &a[3])); /* nobody gets it */
+}
+
+static void test_patterns_of_names(void) {
+    _cleanup_(command_file_freep) CommandFile *f =
+        parse("[command]\nhelp = h\nnames = configure_server.*\n");
+    _cleanup_(command_file_freep) CommandFile *none = parse("[command]\nhelp = h\n");
+
+    g_assert_true(command_file_has_name(f, "configure_server"));
+    g_assert_true(command_file_has_name(f, "configure_server_17"));
+    g_assert_false(command_file_has_name(f, "configure_serve"));
+    g_assert_false(command_file_has_name(f, "configure_server/../x"));
+    g_assert_false(command_file_has_name(f, "x"));
+    g_assert_false(command_file_has_name(none, "x"));
+}
+
 static void test_worker(void) {
     _cleanup_(command_file_freep) CommandFile *f =
         parse("[command]\nhelp = h\nworker = org.example.X\n");
@@ -86,7 +150,7 @@ static void test_worker(void) {
     g_assert_cmpstr(f->worker, ==, "org.example.X");
     g_assert_cmpstr(f->worker_path, ==, "/org/dcmagent/Worker1");
     g_assert_null(f->script);
-    g_assert_true(f->json_input && f->reply_output);
+    g_assert_true(f->json_input && f->output == OUTPUT_REPLY);
 }
 
 static void test_includes(void) {
@@ -140,6 +204,45 @@ static void test_mistakes(void) {
         {"[command]\nhelp = x\n[sandbox]\nRestrictAddressFamilies = unix\n", "RestrictAddress"},
         {"[command]\nhelp = x\n  y\n", "help in [command]"},
         {"[command]\nhelp = \xff\n", "help in [command]"},
+        {"[command]\nhelp = x\nnames = x\n", "names in [command]"},
+        {"[command]\nhelp = x\nnames = .*\n", "names in [command]"},
+        {"[command]\nhelp = x\nnames = a b.*\n", "names in [command]"},
+        {"[command]\nhelp = x\nkind = immediate\n", "go together"},
+        {"[command]\nhelp = x\nmessage = m\n", "go together"},
+        {"[command]\nhelp = x\n[effect]\nterminate = yes\n", "go together"},
+        {"[command]\nhelp = x\n[effect]\nadd_user = {x}\n", "a text in [effect]"},
+        {"[command]\nhelp = x\n[effect]\nadd_user = a\nremove_user = a\n",
+         "either added or removed"},
+        {"[command]\nhelp = x\n[effect]\nadministrator = yes\n", "belongs to add_user"},
+        {"[command]\nhelp = x\n[effect]\nreboot = yes\n", "reboot in [effect]"},
+        {"[command]\nhelp = x\n[argument a]\nfrom = address\n[effect]\nadd_user = {a}\n",
+         "a text in [effect]"},
+        {"[command]\nhelp = x\npositions = {a}\n", "a text in positions"},
+        {"[command]\nhelp = x\npositions = {a},\n[argument b]\n", "a text in positions"},
+        {"[command]\nhelp = x\ninput = json\npositions = a\n", "are for input = arguments"},
+        {"[command]\nhelp = x\npositions = {l} x\n[argument l]\ntype = list\n",
+         "last one can be a list"},
+        {"[command]\nhelp = x\npositions = x{k}\n[argument k]\nsecret = yes\n",
+         "a text in positions"},
+        {"[command]\nhelp = x\nsecrets = files\n", "secrets = files is for"},
+        {"[command]\nhelp = x\nworker = a.b\nsecrets = files\n", "secrets = files is for"},
+        {"[command]\nhelp = x\nworker = a.b\nstream = yes\n", "stream is for a script"},
+        {"[command]\nhelp = x\nreply_type = x\n", "reply_type is for"},
+        {"[command]\nhelp = x\noutput = json\n", "needs reply_type"},
+        {"[command]\nhelp = x\noutput = yaml\n", "output in [command]"},
+        {"[command]\nhelp = x\ndry_run = yes\n[argument dry_run]\n", "has no section"},
+        {"[command]\nhelp = x\n[argument a]\nmin = x\n", "min in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\nmin = 1\n", "min and max are for"},
+        {"[command]\nhelp = x\n[argument a]\ntype = integer\nmin = 2\nmax = 1\n",
+         "the smaller one first"},
+        {"[command]\nhelp = x\n[argument a]\nchoices =\n", "choices in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\ntype = boolean\nchoices = a\n", "are for a string"},
+        {"[command]\nhelp = x\n[argument a]\nrule = some\n", "rule in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\ntype = list\nrule = path\n", "are for a string"},
+        {"[command]\nhelp = x\n[argument a]\nfrom = nowhere\n", "from in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\nfrom = owner b\n", "needs the name of another"},
+        {"[command]\nhelp = x\n[argument a]\nfrom = address\nmandatory = yes\n", "no other key"},
+        {"[command]\nhelp = x\n[argument a]\ntype = object\ndefault = {}\n", "has no default"},
         {"[command]\nhelp = x\nnonsense\n", "line 3 is not understood"},
     };
 
@@ -323,6 +426,9 @@ int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/command-file/defaults", test_defaults);
     g_test_add_func("/command-file/all-keys", test_all_keys);
+    g_test_add_func("/command-file/more-keys", test_more_keys);
+    g_test_add_func("/command-file/positions", test_positions);
+    g_test_add_func("/command-file/patterns-of-names", test_patterns_of_names);
     g_test_add_func("/command-file/worker", test_worker);
     g_test_add_func("/command-file/includes", test_includes);
     g_test_add_func("/command-file/mistakes", test_mistakes);

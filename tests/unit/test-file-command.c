@@ -93,6 +93,40 @@ static void test_json(void) {
                    "{\"s\":\"\303\244\\\"\",\"n\":5,\"b\":false,\"d\":\"AA==\",\"l\":[]}");
 }
 
+static void test_json_with_secret_files(void) {
+    _cleanup_(prepared_done) Prepared p = {.spec = JOB_SPEC_INIT};
+
+    prepare("[command]\nhelp = x\ninput = json\nsecrets = files\nstream = yes\ndry_run = yes\n"
+            "[argument key]\nsecret = yes\n[argument o]\ntype = object\n"
+            "[argument t]\ntype = base64text\n[argument d]\ntype = base64\n",
+            "{\"key\": \"s\", \"o\": {\"a\": [1, null, {\"b\": 0.10}]}, \"t\": \"eMOk\", "
+            "\"d\": \"AA==\", \"dry_run\": true}",
+            &p);
+    assert_content(p.spec.input_fd, "{\"o\":{\"a\":[1,null,{\"b\":0.10}]},\"t\":\"x\303\244\","
+                                    "\"d\":\"AA==\",\"dry_run\":true}");
+    g_assert_cmpuint(p.spec.n_secrets, ==, 1);
+    assert_content(p.spec.secrets[0].fd, "s");
+    g_assert_true(p.spec.stream && p.spec.dry_run);
+}
+
+static void test_positions_of_the_file(void) {
+    _cleanup_(prepared_done) Prepared p = {.spec = JOB_SPEC_INIT};
+    static const char *const expected[] = {"--size=5", "", "{}", "", "-v", "x y", "z"};
+
+    prepare("[command]\nhelp = x\npositions = --size={n} {key} {o} {none} {v?-v} {l}\n"
+            "[argument n]\ntype = integer\n[argument key]\nsecret = yes\n"
+            "[argument unused]\nsecret = yes\n[argument o]\ntype = object\n[argument none]\n"
+            "[argument v]\ntype = boolean\n[argument l]\ntype = list\n",
+            "{\"n\": 5, \"key\": \"s\", \"unused\": \"u\", \"o\": {}, \"v\": true, "
+            "\"l\": [\"x y\", \"z\"]}",
+            &p);
+    for (size_t i = 0; i < ELEMENTSOF(expected); i++)
+        g_assert_cmpstr(p.spec.arguments[i], ==, expected[i]);
+    g_assert_null(p.spec.arguments[ELEMENTSOF(expected)]);
+    g_assert_cmpuint(p.spec.n_secrets, ==, 1);
+    g_assert_cmpstr(p.spec.secrets[0].name, ==, "key");
+}
+
 /* Decimal texts that JSON has no such form for; others stay as they are, to the last digit. */
 static void test_json_numbers(void) {
     static const struct {
@@ -150,7 +184,7 @@ static void test_list(void) {
     write_file(shipped, "aa.conf", "[command]\nhelp = shadowed\n");
     write_file(shipped, "bb.conf", "[command]\nhelp = shipped\n");
     write_file(shipped, "broken.conf", "[command]\nhelp = shadowed by a broken one\n");
-    write_file(shipped, "heartbeat.conf", "[command]\nhelp = for the executor\n");
+    write_file(shipped, "heartbeat.conf", "[command]\nhelp = shadowed, too\n");
     g_assert_cmpint(command_list_load(dir, shipped), ==, 1);
     g_assert_cmpstr(command_list(&n)[0]->name, ==, "aa");
     g_assert_cmpuint(n, ==, n_own + 3);
@@ -178,16 +212,69 @@ static void test_list(void) {
     command_list_clear();
 }
 
-static void check_reply(int return_code, const char *output, int expected_code,
-                        const char *expected_type, const char *expected_error) {
+static void test_pattern_in_the_list(void) {
+    _cleanup_(temporary_remove) char *dir = temporary_new();
+
+    write_file(dir, "unmount.conf", "[command]\nhelp = any\nnames = unmount.*\n");
+    write_file(dir, "unmount_volume.conf", "[command]\nhelp = exact\n");
+    g_assert_cmpint(command_list_load(dir, "/nonexistent"), ==, 1);
+    g_assert_cmpstr(command_find("unmount_volume")->summary, ==, "exact");
+    g_assert_cmpstr(command_find("unmount_all")->name, ==, "unmount");
+    g_assert_null(command_find("mount"));
+    write_file(dir, "unmount.conf",
+               "[command]\nhelp = any\nnames = unmount.*\n[features]\nx = 1\n");
+    g_assert_cmpint(command_list_load(dir, "/nonexistent"), ==, 1);
+    g_assert_cmpint(command_list_load(dir, "/nonexistent"), ==, 0);
+    command_list_clear();
+}
+
+static void check_output(CommandOutput output_kind, const char *type, int return_code,
+                         const char *output, int expected_code, const char *expected_type,
+                         const char *expected_error) {
     struct json_object *reply = NULL;
 
     g_assert_cmpint(reply_new(return_code, "void", NULL, output, "stderr", &reply), ==, 0);
-    g_assert_cmpint(reply_take_output(&reply), ==, 0);
+    g_assert_cmpint(reply_take_output(output_kind, type, &reply), ==, 0);
     g_assert_cmpint(json_object_get_int(json_get(reply, "return_code")), ==, expected_code);
     g_assert_cmpstr(json_get_string(reply, "reply_type"), ==, expected_type);
     g_assert_nonnull(strstr(json_get_string(reply, "error_message"), expected_error));
     json_object_put(reply);
+}
+
+static void check_reply(int return_code, const char *output, int expected_code,
+                        const char *expected_type, const char *expected_error) {
+    check_output(OUTPUT_REPLY, NULL, return_code, output, expected_code, expected_type,
+                 expected_error);
+}
+
+static void check_object(CommandOutput kind, const char *type, int return_code, const char *output,
+                         const char *expected) {
+    struct json_object *reply = NULL;
+
+    g_assert_cmpint(reply_new(return_code, "void", NULL, output, "stderr", &reply), ==, 0);
+    g_assert_cmpint(reply_take_output(kind, type, &reply), ==, 0);
+    json_object_object_del(reply, "error_message");
+    g_assert_cmpstr(json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PLAIN), ==, expected);
+    json_object_put(reply);
+}
+
+static void test_object_output(void) {
+    check_object(OUTPUT_STRING, NULL, 0, "a\nb\n\n",
+                 "{\"return_code\":0,\"reply_type\":\"string\",\"reply_object\":\"a\\nb\","
+                 "\"message\":\"\"}");
+    check_object(OUTPUT_STRING, "path", 0, "",
+                 "{\"return_code\":0,\"reply_type\":\"path\",\"reply_object\":\"\","
+                 "\"message\":\"\"}");
+    check_object(OUTPUT_STRING, NULL, 3, "a\n",
+                 "{\"return_code\":3,\"reply_type\":\"void\",\"reply_object\":null,"
+                 "\"message\":\"a\\n\"}");
+    check_object(OUTPUT_JSON, "volumes", 0, "[1, {}]\n",
+                 "{\"return_code\":0,\"reply_type\":\"volumes\",\"reply_object\":[1,{}],"
+                 "\"message\":\"\"}");
+    check_output(OUTPUT_JSON, "volumes", 0, "text", 1, "void",
+                 "stderr\nThe output of the command is "
+                 "no JSON.");
+    check_output(OUTPUT_REPLY, "volumes", 0, "{\"reply_object\": 1}", 0, "volumes", "stderr");
 }
 
 static void test_reply_output(void) {
@@ -207,7 +294,11 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/file-command/positions", test_positions);
     g_test_add_func("/file-command/secret-that-is-no-string", test_secret_that_is_no_string);
     g_test_add_func("/file-command/json", test_json);
+    g_test_add_func("/file-command/json-with-secret-files", test_json_with_secret_files);
+    g_test_add_func("/file-command/positions-of-the-file", test_positions_of_the_file);
+    g_test_add_func("/file-command/object-output", test_object_output);
     g_test_add_func("/file-command/json-numbers", test_json_numbers);
+    g_test_add_func("/file-command/pattern-in-the-list", test_pattern_in_the_list);
     g_test_add_func("/file-command/list", test_list);
     g_test_add_func("/file-command/reply-output", test_reply_output);
     return g_test_run();

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "command/command-reader.h"
+
+#include <ctype.h>
+#include <systemd/sd-bus.h>
+
+#include "basic/bounds.h"
+#include "basic/ini-file.h"
+#include "basic/parse-util.h"
+#include "basic/strv.h"
+#include "proto/text.h"
+
+#define ARGUMENT_SECTION "argument "
+
+typedef struct Reader {
+    CommandFile *file;
+    SandboxSetting **last_setting;
+    char *error;
+    bool failed;
+} Reader;
+
+/* All of them reach the bus, which takes no other text than UTF-8. */
+static int keep(CommandFile *f, const char *text, const char **ret) {
+    char **strings, *copy;
+
+    if (!utf8_is_valid(text, strlen(text)))
+        return -EINVAL;
+    strings = reallocarray(f->strings, f->n_strings + 2, sizeof(char *));
+    copy = strdup(text);
+    if (strings)
+        f->strings = strings;
+    if (!strings || !copy) {
+        free(copy);
+        return -ENOMEM;
+    }
+    strings[f->n_strings++] = copy;
+    strings[f->n_strings] = NULL;
+    *ret = copy;
+    return 0;
+}
+
+/* Their UTF-8 is looked at, too. */
+static int keep_words(const char *value, char ***ret) {
+    return utf8_is_valid(value, strlen(value)) ? parse_words(value, ret) : -EINVAL;
+}
+
+/* The index of a word; a list ends with NULL. */
+static int parse_choice(const char *value, const char *const *words, unsigned *ret) {
+    for (unsigned i = 0; words[i]; i++)
+        if (streq(value, words[i])) {
+            *ret = i;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* [command] */
+
+static int set_kind(CommandFile *f, const char *value) {
+    unsigned kind;
+    int r;
+
+    r = parse_choice(value, WORDS("normal", "long", "immediate"), &kind);
+    if (r < 0)
+        return r;
+    f->is_long = kind == 1;
+    f->is_immediate = kind == 2;
+    return 0;
+}
+
+static int set_input(CommandFile *f, const char *value) {
+    unsigned input;
+    int r;
+
+    r = parse_choice(value, WORDS("arguments", "json"), &input);
+    f->json_input = r >= 0 ? input == 1 : f->json_input;
+    return r;
+}
+
+static int set_secrets(CommandFile *f, const char *value) {
+    unsigned secrets;
+    int r;
+
+    r = parse_choice(value, WORDS("input", "files"), &secrets);
+    f->secret_files = r >= 0 ? secrets == 1 : f->secret_files;
+    return r;
+}
+
+static int set_output(CommandFile *f, const char *value) {
+    unsigned output;
+    int r;
+
+    r = parse_choice(value, WORDS("text", "string", "json", "reply"), &output);
+    f->output = r >= 0 ? (CommandOutput)output : f->output;
+    return r;
+}
+
+static int set_script(CommandFile *f, const char *value) {
+    bool ok = value[0] == '/' ? paths_are_valid((char *const[]){(char *)value, NULL})
+                              : command_name_is_valid(value);
+
+    return ok ? keep(f, value, &f->script) : -EINVAL;
+}
+
+static int set_worker(CommandFile *f, const char *value) {
+    return sd_bus_service_name_is_valid(value) > 0 && value[0] != ':' ? keep(f, value, &f->worker)
+                                                                      : -EINVAL;
+}
+
+static int set_worker_path(CommandFile *f, const char *value) {
+    return sd_bus_object_path_is_valid(value) > 0 ? keep(f, value, &f->worker_path) : -EINVAL;
+}
+
+/* Not one of the agent's own, whose files and rights would be the command's then. */
+static int set_user(CommandFile *f, const char *value) {
+    const size_t size = strlen(value);
+    bool ok = size > 0 && size <= JOB_USER_NAME_MAX && !isdigit((unsigned char)value[0]) &&
+              value[0] != '-' && strncmp(value, "dcm-", strlen("dcm-")) != 0;
+
+    for (const char *p = value; *p && ok; p++)
+        ok = isalnum((unsigned char)*p) || strchr("_-", *p);
+    return ok ? keep(f, value, &f->user) : -EINVAL;
+}
+
+static int set_includes(CommandFile *f, const char *value) {
+    int r;
+
+    r = parse_words(value, &f->includes);
+    for (size_t i = 0; r >= 0 && f->includes[i]; i++)
+        if (!command_name_is_valid(f->includes[i]))
+            return -EINVAL;
+    return r;
+}
+
+/* NAME.*: a pattern that managers know from the Python agent */
+static int set_names(CommandFile *f, const char *value) {
+    size_t n = strlen(value);
+    _cleanup_free_ char *beginning = n > 2 ? strndup(value, n - 2) : NULL;
+
+    if (n > 2 && !beginning)
+        return -ENOMEM;
+    return n > 2 && streq(value + n - 2, ".*") && command_name_is_valid(beginning)
+               ? keep(f, value, &f->names)
+               : -EINVAL;
+}
+
+static int set_help(CommandFile *f, const char *value) {
+    return keep(f, value, &f->help);
+}
+
+static int set_message(CommandFile *f, const char *value) {
+    return keep(f, value, &f->message);
+}
+
+static int set_reply_type(CommandFile *f, const char *value) {
+    return command_name_is_valid(value) ? keep(f, value, &f->reply_type) : -EINVAL;
+}
+
+static int set_positions(CommandFile *f, const char *value) {
+    int r;
+
+    r = keep_words(value, &f->positions);
+    for (size_t i = 0; r >= 0 && f->positions[i]; i++)
+        if (i >= COMMAND_ARGUMENTS_MAX)
+            return -EINVAL;
+    return r;
+}
+
+static int set_stream(CommandFile *f, const char *value) {
+    return parse_bool(value, &f->stream);
+}
+
+static int set_dry_run(CommandFile *f, const char *value) {
+    return parse_bool(value, &f->can_dry_run);
+}
+
+static int set_command(CommandFile *f, const char *name, const char *value) {
+    static const struct {
+        const char *name;
+        int (*set)(CommandFile *f, const char *value);
+    } keys[] = {
+        {"help", set_help},       {"kind", set_kind},
+        {"user", set_user},       {"includes", set_includes},
+        {"names", set_names},     {"script", set_script},
+        {"worker", set_worker},   {"worker_path", set_worker_path},
+        {"input", set_input},     {"positions", set_positions},
+        {"secrets", set_secrets}, {"dry_run", set_dry_run},
+        {"output", set_output},   {"reply_type", set_reply_type},
+        {"stream", set_stream},   {"message", set_message},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+        if (streq(keys[i].name, name))
+            return keys[i].set(f, value);
+    return -EINVAL;
+}
+
+/* [argument NAME] */
+
+static int add_argument(CommandFile *f, const char *name, Argument **ret) {
+    Argument *a = reallocarray(f->arguments, f->n_arguments + 1, sizeof(*a));
+
+    if (!a)
+        return -ENOMEM;
+    f->arguments = a;
+    *ret = &a[f->n_arguments++];
+    **ret = (Argument){.help = "", .name = ""};
+    return keep(f, name, &(*ret)->name);
+}
+
+static int find_argument(CommandFile *f, const char *name, Argument **ret) {
+    for (size_t i = 0; i < f->n_arguments; i++)
+        if (streq(f->arguments[i].name, name)) {
+            *ret = &f->arguments[i];
+            return 0;
+        }
+    if (f->n_arguments >= COMMAND_ARGUMENTS_MAX || !command_name_is_valid(name))
+        return -EINVAL;
+    return add_argument(f, name, ret);
+}
+
+static int set_type(Argument *a, const char *value) {
+    ArgumentType type = argument_type_from_string(value);
+
+    if (type < 0)
+        return -EINVAL;
+    a->type = type;
+    return 0;
+}
+
+static int set_rule(Argument *a, const char *value) {
+    ArgumentRule rule = argument_rule_from_string(value);
+
+    if (rule < 0)
+        return -EINVAL;
+    a->rule = rule;
+    return 0;
+}
+
+static int set_bound(const char *value, int64_t *ret, bool *ret_is_set) {
+    char *end;
+
+    errno = 0;
+    *ret = strtoll(value, &end, 10);
+    *ret_is_set = errno == 0 && end != value && !*end && !isspace((unsigned char)*value);
+    return *ret_is_set ? 0 : -EINVAL;
+}
+
+static int set_choices(Argument *a, const char *value) {
+    char **choices = NULL;
+    int r;
+
+    r = keep_words(value, &choices);
+    if (r < 0)
+        return r;
+    strv_free((char **)(uintptr_t)a->choices);
+    a->choices = choices;
+    return choices[0] ? 0 : -EINVAL;
+}
+
+/* command, address, or owner ARGUMENT */
+static int set_from(CommandFile *f, Argument *a, const char *value) {
+    static const char owner[] = "owner ";
+    unsigned source;
+    int r;
+
+    if (strncmp(value, owner, strlen(owner)) == 0) {
+        a->source = ARGUMENT_FROM_OWNER;
+        return keep(f, value + strlen(owner), &a->user);
+    }
+    r = parse_choice(value, WORDS("command", "address"), &source);
+    if (r >= 0)
+        a->source = source == 0 ? ARGUMENT_FROM_COMMAND : ARGUMENT_FROM_ADDRESS;
+    return r;
+}
+
+static int set_argument(CommandFile *f, const char *argument, const char *name, const char *value) {
+    Argument *a;
+    int r;
+
+    r = find_argument(f, argument, &a);
+    if (r < 0)
+        return r;
+    if (streq(name, "type"))
+        return set_type(a, value);
+    if (streq(name, "rule"))
+        return set_rule(a, value);
+    if (streq(name, "choices"))
+        return set_choices(a, value);
+    if (streq(name, "min"))
+        return set_bound(value, &a->min, &a->has_min);
+    if (streq(name, "max"))
+        return set_bound(value, &a->max, &a->has_max);
+    if (streq(name, "from"))
+        return set_from(f, a, value);
+    if (streq(name, "mandatory"))
+        return parse_bool(value, &a->mandatory);
+    if (streq(name, "nullable"))
+        return parse_bool(value, &a->nullable);
+    if (streq(name, "secret"))
+        return parse_bool(value, &a->secret);
+    if (streq(name, "default"))
+        return keep(f, value, &a->fallback);
+    if (streq(name, "help"))
+        return keep(f, value, &a->help);
+    return -EINVAL;
+}
+
+/* the other sections */
+
+static int set_effect(CommandFile *f, const char *name, const char *value) {
+    EffectTexts *e = &f->effect;
+
+    if (streq(name, "add_user"))
+        return keep(f, value, &e->add_user);
+    if (streq(name, "administrator"))
+        return keep(f, value, &e->administrator);
+    if (streq(name, "remove_user"))
+        return keep(f, value, &e->remove_user);
+    if (streq(name, "initialize"))
+        return parse_bool(value, &e->initialize);
+    if (streq(name, "terminate"))
+        return parse_bool(value, &e->terminate);
+    if (streq(name, "ignore_errors"))
+        return keep(f, value, &e->ignore_errors);
+    return -EINVAL;
+}
+
+static int add_feature(CommandFile *f, const char *name, const char *value) {
+    CommandFeature *features = reallocarray(f->features, f->n_features + 1, sizeof(*f->features));
+    int r;
+
+    if (!features)
+        return -ENOMEM;
+    f->features = features;
+    r = keep(f, name, &features[f->n_features].name);
+    if (r >= 0)
+        r = keep(f, value, &features[f->n_features].value);
+    f->n_features += r >= 0;
+    return r;
+}
+
+static int add_limit(CommandFile *f, const char *name, const char *value) {
+    JobLimit **limits = reallocarray(f->limits, f->n_limits + 1, sizeof(JobLimit *));
+    int r;
+
+    if (!limits)
+        return -ENOMEM;
+    f->limits = limits;
+    r = job_limit_new(name, value, &limits[f->n_limits]);
+    f->n_limits += r >= 0;
+    return r;
+}
+
+static int add_setting(Reader *r, const char *name, const char *value) {
+    int k;
+
+    k = sandbox_setting_new(name, value, r->last_setting);
+    if (k >= 0)
+        r->last_setting = &(*r->last_setting)->next;
+    return k;
+}
+
+static int on_value(const char *file, const char *section, const char *name, const char *value,
+                    void *userdata) {
+    const size_t prefix = strlen(ARGUMENT_SECTION);
+    Reader *r = userdata;
+
+    if (streq(section, "command"))
+        return set_command(r->file, name, value);
+    if (streq(section, "effect"))
+        return set_effect(r->file, name, value);
+    if (streq(section, "features"))
+        return add_feature(r->file, name, value);
+    if (streq(section, "limits"))
+        return add_limit(r->file, name, value);
+    if (streq(section, "sandbox"))
+        return add_setting(r, name, value);
+    if (strncmp(section, ARGUMENT_SECTION, prefix) == 0)
+        return set_argument(r->file, section + prefix, name, value);
+    return -EINVAL;
+}
+
+static int on_section(const char *file, const char *section, void *userdata) {
+    const size_t prefix = strlen(ARGUMENT_SECTION);
+    Reader *r = userdata;
+    unsigned known;
+    Argument *a;
+
+    if (strncmp(section, ARGUMENT_SECTION, prefix) == 0)
+        return find_argument(r->file, section + prefix, &a);
+    return parse_choice(section, WORDS("command", "effect", "features", "limits", "sandbox"),
+                        &known);
+}
+
+static void on_problem(const char *file, const char *text, void *userdata) {
+    Reader *r = userdata;
+
+    if (!r->error)
+        r->error = strdup(text);
+    r->failed = true;
+}
+
+/* The argument that no file has to describe. */
+static int complete_dry_run(CommandFile *f) {
+    Argument *a;
+    int r;
+
+    f->dry_run = f->can_dry_run ? f->n_arguments : SIZE_MAX;
+    if (!f->can_dry_run)
+        return 0;
+    r = add_argument(f, COMMAND_DRY_RUN, &a);
+    if (r < 0)
+        return r;
+    a->type = ARGUMENT_BOOL;
+    return keep(f, "say whether it could be done, and do nothing", &a->help);
+}
+
+static int complete(CommandFile *f, const char *name) {
+    int r;
+
+    r = keep(f, name, &f->name);
+    if (r >= 0 && !f->user)
+        r = keep(f, JOB_USER, &f->user);
+    if (r >= 0)
+        r = complete_dry_run(f);
+    if (r < 0)
+        return r;
+    if (f->worker) {
+        f->json_input = true;
+        f->output = OUTPUT_REPLY;
+        return f->worker_path ? 0 : keep(f, "/org/dcmagent/Worker1", &f->worker_path);
+    }
+    return f->script ? 0 : keep(f, name, &f->script);
+}
+
+int command_file_parse(const char *name, const char *text, CommandFile **ret, char **ret_error) {
+    static const IniCallbacks callbacks = {
+        .on_value = on_value, .on_section = on_section, .on_problem = on_problem};
+    _cleanup_(command_file_freep) CommandFile *f = calloc(1, sizeof(*f));
+    const char *problem;
+    Reader reader = {};
+    int r;
+
+    if (!f)
+        return -ENOMEM;
+    reader.file = f;
+    reader.last_setting = &f->sandbox;
+    r = ini_file_parse(name, text, &callbacks, &reader);
+    if (r >= 0)
+        r = complete(f, name);
+    if (r < 0) {
+        free(reader.error);
+        return r;
+    }
+    problem = command_file_check(f);
+    if (problem && !reader.failed)
+        on_problem(name, problem, &reader);
+    if (reader.failed && !reader.error)
+        return -ENOMEM;
+    if (reader.failed) {
+        *ret_error = reader.error;
+        return -EINVAL;
+    }
+    *ret = TAKE_PTR(f);
+    return 0;
+}
