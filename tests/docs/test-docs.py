@@ -5,6 +5,7 @@ the map names, and mandoc's lint.
 
 Arguments: programs whose --help is compared with their man page."""
 
+import configparser
 import importlib.util
 import os
 import pathlib
@@ -34,12 +35,57 @@ def number(text):
     return f"{float(text):g}" if "." in text else str(int(float(text)))
 
 
+def command_files():
+    """(name, summary, arguments that the manager gives) of each shipped file of commands.d"""
+    for path in sorted(ROOT.glob("scripts/commands.d/*.conf")):
+        parser = configparser.ConfigParser(strict=True, interpolation=None)
+        parser.optionxform = str
+        parser.read(path)
+        arguments = {name.split(" ", 1)[1]: section for name, section in parser.items()
+                     if name.startswith("argument ") and "from" not in section}
+        yield path.stem, parser["command"]["help"], arguments
+
+
+def check_command_files():
+    """Each shipped file of commands.d is a section of its page, with a row for each argument that says its
+    type and meaning, and no other rows; and it is installed."""
+    text, build = page("dcm-agent-commands"), read("scripts/meson.build")
+    files = list(command_files())
+    assert len(files) >= 5
+    for name, _, arguments in files:
+        if f"'commands.d/{name}.conf'" not in build:
+            yield f"scripts/meson.build does not install {name}.conf"
+        if f".Sh {name}\n" not in text:
+            yield f"the command {name} has no section"
+            continue
+        body = text.split(f".Sh {name}\n")[1].split("\n.Sh ")[0]
+        rows = re.findall(r"^\.It Li (\w+) Ta (\w+) Ta (mandatory|optional) Ta (.+)$", body, re.M)
+        if [row[0] for row in rows] != list(arguments):
+            yield f"the arguments of {name} are others than in its file: {', '.join(arguments)}"
+        for argument, kind, mandatory, _ in rows:
+            section = arguments.get(argument, {})
+            expected = section.get("type", "string"), "mandatory" if section.get("mandatory") == "yes" else "optional"
+            if (kind, mandatory) != expected:
+                yield f"{name}: {argument} is {kind}, {mandatory}, in its file {', '.join(expected)}"
+
+
+def check_keys_of_command_files():
+    """Every key that a file of commands.d can have is in its page."""
+    source, text = read("src/command/command-reader.c"), page("dcm-agent-commands.d")
+    keys = re.findall(r'\{"(\w+)", set_\w+\}', source) + re.findall(r'streq\(name, "(\w+)"\)', source)
+    assert len(keys) > 25
+    for key in keys:
+        if not re.search(rf"^\.It Cm ([\w ,]+, )?{key}\b", text, re.M):
+            yield f"dcm-agent-commands.d(5): the key {key} is missing"
+
+
 def check_commands():
-    """Every command is a section, every argument a row with its type."""
-    source, text = read("src/commands/command-table.c"), page("dcm-agent-commands")
+    """Every command of the table is a section, every argument a row with its type."""
+    source = read("src/commands/command-table.c") + read("src/commands/server-commands.c")
+    text = page("dcm-agent-commands")
     commands = re.findall(r'\.name = "(\w+)"', source)
-    arguments = re.findall(r'= \{"(\w+)", ARGUMENT_(\w+), (true|false)', source)
-    assert commands and arguments
+    arguments = re.findall(r'\{"(\w+)", ARGUMENT_(\w+), (true|false)', source)
+    assert len(commands) > 8 and len(arguments) > 30
     for name in commands:
         if f".Sh {name}\n" not in text:
             yield f"the command {name} has no section"

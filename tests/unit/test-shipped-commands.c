@@ -3,7 +3,7 @@
  * gave them, refuse the same values, and change in the store what their success means. */
 #include <glib.h>
 
-#include "core/file-command.h"
+#include "commands/file-command.h"
 #include "proto/message.h"
 #include "store-fixture.h"
 #include "store/user-row.h"
