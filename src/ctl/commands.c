@@ -15,17 +15,22 @@ static struct json_object *named(struct json_object *tuple, const char *const ke
     return o;
 }
 
-/* From tuples, as on the bus, to objects with keys. */
-static struct json_object *name_commands(struct json_object *tuples) {
+/* From tuples, as on the bus, to objects with keys; only the wanted one, if it is not NULL. */
+static struct json_object *name_commands(struct json_object *tuples, const char *wanted) {
     static const char *const argument_keys[] = {"name", "type", "mandatory", "secret", "help"};
     static const char *const keys[] = {"name", "kind", "summary", "source"};
     struct json_object *array = json_object_new_array();
 
     for (size_t i = 0; i < json_object_array_length(tuples); i++) {
         struct json_object *tuple = json_object_array_get_idx(tuples, i);
-        struct json_object *command = named(tuple, keys, ELEMENTSOF(keys));
-        struct json_object *in = json_object_array_get_idx(tuple, 4);
-        struct json_object *out = json_object_new_array();
+        struct json_object *name = json_object_array_get_idx(tuple, 0);
+        struct json_object *command, *in, *out;
+
+        if (wanted && !streq(json_object_get_string(name), wanted))
+            continue;
+        command = named(tuple, keys, ELEMENTSOF(keys));
+        in = json_object_array_get_idx(tuple, 4);
+        out = json_object_new_array();
 
         for (size_t j = 0; j < json_object_array_length(in); j++)
             (void)json_object_array_add(out, named(json_object_array_get_idx(in, j), argument_keys,
@@ -91,11 +96,16 @@ int verb_commands(const Context *c, int argc, char *argv[]) {
         r = ctl_json_from_bus(m, &broken);
     if (r < 0)
         return r;
-    commands = name_commands(tuples);
+    commands = name_commands(tuples, argc > 0 ? argv[0] : NULL);
     if (c->json)
         ctl_print_json(commands);
     else
         print_commands(commands);
+    if (argc > 0 && json_object_array_length(commands) > 0)
+        return EXIT_SUCCESS;
     warn_of_broken(broken);
-    return EXIT_SUCCESS;
+    if (argc == 0)
+        return EXIT_SUCCESS;
+    terminal_printf(stderr, _("There is no command %s\n"), argv[0]);
+    return EXIT_FAILURE;
 }

@@ -4,6 +4,7 @@ worker, the examples of the documentation among them. They have the arguments, t
 the sandbox that their files say; secrets are seen by their job alone; a broken file harms nothing else;
 whoever has taken over the agent can order no more than the files and the policy allow."""
 
+import configparser
 import contextlib
 import json
 import os
@@ -105,6 +106,88 @@ def test_json_on_standard_input(manager):
     load(manager)
     reply = do(manager, "asjson")
     assert reply["return_code"] == 3 and "no reply object" in reply["error_message"]
+
+
+def test_shipped_files_are_what_everybody_is_told():
+    """The files of commands.d, dcm-agentctl (and so D-Bus), and shell completion name the same commands with the
+    same arguments; the pages are compared by tests/docs."""
+    listed = {c["name"]: c for c in json.loads(run("dcm-agentctl", "--json", "commands"))}
+    files = sorted(pathlib.Path("/usr/lib/dcm-agent/commands.d").glob("*.conf"))
+    assert len(files) >= 5
+    for path in files:
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.optionxform = str
+        parser.read(path)
+        command = listed[path.stem]
+        assert (command["kind"], command["summary"]) == (parser["command"].get("kind", "normal"), parser["command"]["help"])
+        assert [(a["name"], a["type"], a["mandatory"], a["secret"], a["help"]) for a in command["arguments"]] == [
+            (name.split(" ", 1)[1], s.get("type", "string"), s.getboolean("mandatory", False),
+             s.getboolean("secret", False), s.get("help", ""))
+            for name, s in parser.items() if name.startswith("argument ") and "from" not in s]
+        assert json.loads(run("dcm-agentctl", "--json", "commands", path.stem)) == [command]
+    completion = HERE.parent.parent / "packaging/bash-completion/dcm-agentctl"
+    words = run("bash", "-c", f". {completion}; COMP_WORDS=(dcm-agentctl commands ''); COMP_CWORD=2; _dcm_agentctl; "
+                "printf '%s\\n' \"${COMPREPLY[@]}\"")
+    assert words.split() == sorted(listed)
+    unknown = subprocess.run(["dcm-agentctl", "commands", "nonsense"], capture_output=True, text=True)
+    assert unknown.returncode == 1 and "There is no command nonsense" in unknown.stderr
+
+
+def test_values_are_checked(manager):
+    add("checked", "[command]\nhelp = x\n[argument n]\ntype = integer\nmin = 1\nmax = 5\n"
+        "[argument mode]\nchoices = fast slow\n[argument user]\nrule = user_name\n"
+        "[argument null]\nmandatory = yes\nnullable = yes\n[argument text]\ntype = base64text\n"
+        "[argument o]\ntype = object\n", SHOW)
+    load(manager)
+    reply = do(manager, "checked", n=5, mode="slow", user="bob", null=None, text="w6Qg", o={"b": [1, None]})
+    assert reply["message"] == '<5><slow><bob><><ä ><{"b":[1,null]}>'
+    for wrong, text in (({"n": 6}, "'n' is not from 1 to 5"), ({"mode": "x"}, "'mode' is none of: fast, slow"),
+                        ({"user": "a b"}, "'user' is no name of a user"), ({"text": "/w=="}, "not a valid base64text"),
+                        ({"o": []}, "not a valid object"), ({"dry_run": True}, "has no 'dry_run'")):
+        assert text in error_of(do(manager, "checked", null=None, **wrong))
+    assert "'null' is missing" in error_of(do(manager, "checked"))
+
+
+def test_secrets_beside_json(manager):
+    add("beside", "[command]\nhelp = x\ninput = json\nsecrets = files\noutput = json\nreply_type = seen\n"
+        "[argument key]\nsecret = yes\n[argument deep]\ntype = object\n",
+        "#!/usr/bin/python3\nimport json, os, pathlib, sys\nd = pathlib.Path(os.environ['CREDENTIALS_DIRECTORY'])\n"
+        "print(json.dumps([json.load(sys.stdin), {p.name: p.read_text() for p in d.iterdir()}]))\n")
+    load(manager)
+    reply = do(manager, "beside", key="s3cret", deep={"a": {"b": [1.50, None, "ä"]}})
+    assert (reply["reply_type"], reply["message"]) == ("seen", "")
+    assert reply["reply_object"] == [{"deep": {"a": {"b": [1.5, None, "ä"]}}}, {"key": "s3cret"}]
+
+
+def test_dry_run(manager):
+    add("dry", "[command]\nhelp = x\ndry_run = yes\noutput = string\n[effect]\nadd_user = eve\n",
+        "#!/bin/sh\necho \"dry=$DCM_DRY_RUN $#\"\n")
+    load(manager)
+    users = lambda: json.loads(run("dcm-agentctl", "--json", "users"))  # noqa: E731
+    before = users()
+    reply = do(manager, "dry", dry_run=True)
+    assert (reply["reply_type"], reply["reply_object"]) == ("string", "dry=yes 0")
+    assert users() == before
+    assert do(manager, "dry")["reply_object"] == "dry= 0"
+    assert {u["name"] for u in users()} - {u["name"] for u in before} == {"eve"}
+    add("dry", "[command]\nhelp = x\n[effect]\nremove_user = eve\n", "#!/bin/sh\n")
+    load(manager)
+    assert do(manager, "dry")["return_code"] == 0 and users() == before
+
+
+def test_pattern_of_names_and_features(manager):
+    add("unmount", "[command]\nhelp = x\nnames = unmount.*\npositions = {name} -v {a}\n[argument a]\n"
+        "[argument name]\nfrom = command\n[features]\nmount = true\ndocker = 1.1.2\n", SHOW)
+    run("systemctl", "reload", "dcm-agent.service")
+    wait_for(lambda: "unmount.*" in manager.offers[-1]["features"]["plugins"], "the manager to be told")
+    assert "unmount" not in manager.offers[-1]["features"]["plugins"]
+    assert manager.offers[-1]["features"]["mount"] is True and manager.offers[-1]["features"]["docker"] == "1.1.2"
+    wait_for(lambda: subprocess.run(["dcm-agentctl", "status"], capture_output=True).returncode == 0, "the connection")
+    assert do(manager, "unmount_volume", a="x")["message"] == "<unmount_volume><-v><x>"
+    assert do(manager, "unmount", a="x")["message"] == "<unmount><-v><x>"
+    (ETC / "policy.conf.d/no.conf").write_text("[policy]\ndeny_commands = unmount\n")
+    assert "the policy of this machine forbids it" in error_of(do(manager, "unmount_all"))
+    assert [a["name"] for a in json.loads(run("dcm-agentctl", "--json", "commands", "unmount"))[0]["arguments"]] == ["a"]
 
 
 def test_environment_of_a_script(manager):
