@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One mistake makes the whole file void: a command that does something else than its author meant
- * is worse than none. The first mistake is told. */
 #include "command/command-file.h"
 
 #include <ctype.h>
-#include <stdio.h>
 
 #include "basic/bounds.h"
 #include "basic/strv.h"
-#include "command/command-reader.h"
 #include "command/template.h"
-#include "command/trusted-file.h"
 
 CommandFile *command_file_free(CommandFile *f) {
     if (!f)
@@ -47,10 +42,6 @@ bool command_file_has_name(const CommandFile *f, const char *name) {
     return n > 0 && strncmp(f->names, name, n) == 0 && command_name_is_valid(name);
 }
 
-bool argument_is_file(const Argument *a) {
-    return a->secret || a->type == ARGUMENT_BASE64;
-}
-
 const Argument *command_file_argument_at(const CommandFile *f, size_t position) {
     if (f->json_input)
         return NULL;
@@ -83,155 +74,6 @@ bool command_file_has_secret(const CommandFile *f) {
         if (f->arguments[i].secret && is_handed_on(f, &f->arguments[i]))
             return true;
     return false;
-}
-
-/* What is wrong with an argument's row, or NULL. */
-static const char *check_argument(const CommandFile *f, size_t i) {
-    const Argument *a = &f->arguments[i];
-    bool has_bounds = a->has_min || a->has_max;
-
-    if (a->source != ARGUMENT_FROM_MANAGER)
-        return a->type != ARGUMENT_STRING || a->mandatory || a->secret || a->fallback ||
-                       a->choices || a->rule != ARGUMENT_ANY
-                   ? "an argument with `from` has no other key than help"
-                   : NULL;
-    if (a->fallback &&
-        (a->mandatory || a->secret || a->type == ARGUMENT_LIST || a->type == ARGUMENT_OBJECT))
-        return "a mandatory or secret argument, a list, or an object has no default";
-    if ((a->choices || a->rule != ARGUMENT_ANY) && a->type != ARGUMENT_STRING)
-        return "choices and rule are for a string";
-    if (has_bounds &&
-        (a->type != ARGUMENT_INTEGER || (a->has_min && a->has_max && a->min > a->max)))
-        return "min and max are for an integer, the smaller one first";
-    if (a->type == ARGUMENT_LIST && a->secret && !f->json_input)
-        return "a secret list needs input = json";
-    return NULL;
-}
-
-static const Argument *find_argument(const CommandFile *f, const char *name) {
-    for (size_t i = 0; i < f->n_arguments; i++)
-        if (streq(f->arguments[i].name, name))
-            return &f->arguments[i];
-    return NULL;
-}
-
-static const char *check_owner(const CommandFile *f, const Argument *a) {
-    const Argument *user = a->user ? find_argument(f, a->user) : NULL;
-
-    return a->source != ARGUMENT_FROM_OWNER ||
-                   (user && user->type == ARGUMENT_STRING && argument_is_public(user))
-               ? NULL
-               : "from = owner needs the name of another argument, a string";
-}
-
-static const char *check_arguments(const CommandFile *f) {
-    const char *problem = NULL;
-
-    for (size_t i = 0; i < f->n_arguments && !problem; i++)
-        problem = check_argument(f, i) ?: check_owner(f, &f->arguments[i]);
-    if (f->can_dry_run &&
-        find_argument(f, f->arguments[f->dry_run].name) != &f->arguments[f->dry_run])
-        return "an argument that is added by dry_run = yes has no section";
-    return problem;
-}
-
-static size_t count_positions(const CommandFile *f) {
-    size_t n = 0;
-
-    if (f->json_input)
-        return 0;
-    if (!f->positions)
-        return MIN(f->dry_run, f->n_arguments);
-    while (f->positions[n])
-        n++;
-    return n;
-}
-
-static_assert(COMMAND_SECRETS_MAX == 8, "check_positions() says so");
-
-static const char *check_positions(const CommandFile *f) {
-    size_t n = count_positions(f);
-
-    if (f->positions && f->json_input)
-        return "positions are for input = arguments";
-    for (size_t i = 0; i < n; i++) {
-        const Argument *a = command_file_argument_at(f, i);
-
-        if (a && a->type == ARGUMENT_LIST && i + 1 < n)
-            return "of positional arguments only the last one can be a list";
-        if (!a && template_check(f->positions[i], f->arguments, f->n_arguments, true) < 0)
-            return "a text in positions cannot be used";
-    }
-    return NULL;
-}
-
-/* Each of them is a descriptor in the message that starts the job. */
-static bool has_too_many_files(const CommandFile *f) {
-    unsigned n = 0;
-
-    for (size_t i = 0; i < f->n_arguments; i++)
-        n += command_file_is_apart(f, &f->arguments[i]);
-    return n > COMMAND_SECRETS_MAX;
-}
-
-static const char *check_effect(const CommandFile *f) {
-    const EffectTexts *e = &f->effect;
-    const char *const texts[] = {e->add_user, e->administrator, e->remove_user, e->ignore_errors};
-
-    for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-        if (texts[i] && template_check(texts[i], f->arguments, f->n_arguments, false) < 0)
-            return "a text in [effect] cannot be used";
-    if (e->add_user && e->remove_user)
-        return "a user is either added or removed";
-    if ((e->administrator && !e->add_user) || (e->ignore_errors && !e->terminate))
-        return "administrator belongs to add_user, ignore_errors to terminate";
-    if (f->is_immediate != e->terminate || f->is_immediate != (f->message != NULL))
-        return "kind = immediate, message and the effect terminate go together";
-    return NULL;
-}
-
-static const char *check_output(const CommandFile *f) {
-    if (f->worker && f->stream)
-        return "stream is for a script";
-    if (f->secret_files && (!f->json_input || f->worker))
-        return "secrets = files is for a script with input = json";
-    if (f->reply_type && f->output == OUTPUT_TEXT)
-        return "reply_type is for another output than text";
-    return f->output == OUTPUT_JSON && !f->reply_type ? "output = json needs reply_type" : NULL;
-}
-
-const char *command_file_check(const CommandFile *f) {
-    if (!f->help)
-        return "help is missing in [command]";
-    if (f->worker && f->script)
-        return "there is either a script or a worker";
-    if (f->worker_path && !f->worker)
-        return "worker_path is for a worker";
-    if (has_too_many_files(f))
-        return "more than 8 arguments that are secret or base64 need input = json";
-    return check_arguments(f) ?: check_positions(f) ?: check_effect(f) ?: check_output(f);
-}
-
-int command_file_load(const char *directory, const char *name, CommandFile **ret,
-                      char **ret_error) {
-    _cleanup_free_ char *path = NULL, *text = NULL;
-    size_t size;
-    int r;
-
-    if (!command_name_is_valid(name))
-        return -ENOENT;
-    if (asprintf(&path, "%s/%s.conf", directory, name) < 0)
-        return -ENOMEM;
-    r = trusted_file_read(path, CONFIG_FILE_MAX, &text, &size, ret_error);
-    if (r < 0)
-        return r;
-    if (size == 0)
-        return -ERFKILL;
-    if (strlen(text) != size) {
-        *ret_error = strdup("there are NUL characters in it");
-        return *ret_error ? -EINVAL : -ENOMEM;
-    }
-    return command_file_parse(name, text, ret, ret_error);
 }
 
 void command_file_get_limits(const CommandFile *f, JobLimits *ret) {

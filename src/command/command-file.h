@@ -57,20 +57,11 @@ typedef struct CommandFile {
     size_t n_strings;
 } CommandFile;
 
-/* -ENOENT: there is no such file. -ERFKILL: it is empty, or a link to /dev/null: the command is
- * masked. -EINVAL: it is not understood, or somebody else than its owner could have written it;
- * *ret_error (the caller frees) says what is wrong. */
-int command_file_load(const char *directory, const char *name, CommandFile **ret, char **ret_error);
-/* The text of a file. Errors as above. */
-int command_file_parse(const char *name, const char *text, CommandFile **ret, char **ret_error);
 CommandFile *command_file_free(CommandFile *f);
 DEFINE_CLEANUP(CommandFile *, command_file_free)
 
 /* What a job of it may use, where the policy says no less. */
 void command_file_get_limits(const CommandFile *f, JobLimits *ret);
-
-/* Whether the value reaches the script as a file, whose path stands in its place. */
-bool argument_is_file(const Argument *a) _pure_;
 
 /* The argument that stands in a position alone, and so can be a file; NULL: there is no such
  * position, or other text in it. */

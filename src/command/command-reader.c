@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* One mistake makes the whole file void: a command that does something else than its author meant
+ * is worse than none. The first mistake is told. */
 #include "command/command-reader.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <systemd/sd-bus.h>
 
 #include "basic/bounds.h"
 #include "basic/ini-file.h"
 #include "basic/parse-util.h"
 #include "basic/strv.h"
+#include "command/command-check.h"
+#include "command/trusted-file.h"
 #include "proto/text.h"
 
 #define ARGUMENT_SECTION "argument "
@@ -466,4 +471,26 @@ int command_file_parse(const char *name, const char *text, CommandFile **ret, ch
     }
     *ret = TAKE_PTR(f);
     return 0;
+}
+
+int command_file_load(const char *directory, const char *name, CommandFile **ret,
+                      char **ret_error) {
+    _cleanup_free_ char *path = NULL, *text = NULL;
+    size_t size;
+    int r;
+
+    if (!command_name_is_valid(name))
+        return -ENOENT;
+    if (asprintf(&path, "%s/%s.conf", directory, name) < 0)
+        return -ENOMEM;
+    r = trusted_file_read(path, CONFIG_FILE_MAX, &text, &size, ret_error);
+    if (r < 0)
+        return r;
+    if (size == 0)
+        return -ERFKILL;
+    if (strlen(text) != size) {
+        *ret_error = strdup("there are NUL characters in it");
+        return *ret_error ? -EINVAL : -ENOMEM;
+    }
+    return command_file_parse(name, text, ret, ret_error);
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The keys of a command's file, and where their values go. */
+/* From the text of a file of commands.d to what it defines. */
 #pragma once
 
 #include "command/command-file.h"
 
-/* Of a file whose keys are understood one by one: what is wrong with them together, or NULL. */
-const char *command_file_check(const CommandFile *f);
+/* -ENOENT: there is no such file. -ERFKILL: it is empty, or a link to /dev/null: the command is
+ * masked. -EINVAL: it is not understood, or somebody else than its owner could have written it;
+ * *ret_error (the caller frees) says what is wrong. */
+int command_file_load(const char *directory, const char *name, CommandFile **ret, char **ret_error);
+/* The text of a file. Errors as above. */
+int command_file_parse(const char *name, const char *text, CommandFile **ret, char **ret_error);

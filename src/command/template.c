@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "command/command-file.h"
-
 /* Literal text, or the text of a value. */
 typedef struct Piece {
     const char *text; /* of `size` bytes; NULL: that of the value */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "basic/bounds.h"
+#include "command/command-reader.h"
 #include "commands/command-table.h"
 #include "commands/file-command.h"
 #include "proto/text.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/offer.h"
 
+#include "command/command-file.h"
 #include "commands/command-list.h"
 #include "proto/handshake.h"
 #include "system/addresses.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "executor/registry.h"
 
+#include "command/command-reader.h"
+
 static const ExecutorCommand commands[] = {
     {"fetch_run", .brings_script = true, .fetches = true},
     {"run_script", .brings_script = true},

@@ -37,3 +37,7 @@ ArgumentRule argument_rule_from_string(const char *s) {
 bool argument_is_public(const Argument *a) {
     return a->source == ARGUMENT_FROM_MANAGER;
 }
+
+bool argument_is_file(const Argument *a) {
+    return a->secret || a->type == ARGUMENT_BASE64;
+}

@@ -60,3 +60,6 @@ ArgumentRule argument_rule_from_string(const char *s) _pure_;
 
 /* Whether a manager is told of it, and gives it. */
 bool argument_is_public(const Argument *a) _pure_;
+
+/* Whether its value is a file for a script that has positional arguments. */
+bool argument_is_file(const Argument *a) _pure_;

@@ -7,7 +7,7 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
-#include "command/command-file.h"
+#include "command/command-reader.h"
 #include "commands/file-command.h"
 #include "fuzz.h"
 #include "proto/json.h"

@@ -9,7 +9,7 @@
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
-#include "command/command-file.h"
+#include "command/command-reader.h"
 #include "command/trusted-file.h"
 #include "temporary.h"
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "basic/file-util.h"
+#include "command/command-reader.h"
 #include "commands/command-list.h"
 #include "commands/file-command.h"
 #include "job/reply-output.h"

@@ -3,6 +3,7 @@
  * gave them, refuse the same values, and change in the store what their success means. */
 #include <glib.h>
 
+#include "command/command-reader.h"
 #include "commands/file-command.h"
 #include "proto/message.h"
 #include "store-fixture.h"
