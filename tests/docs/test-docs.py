@@ -266,6 +266,24 @@ def check_test_map():
             yield f"docs/test-map.md: there is no {file} {name}"
 
 
+def check_terminals():
+    """groff typesets each page for a narrow and a wide terminal, and head and foot name the project. man(1) takes
+    some columns less than the terminal has."""
+    for p in PAGES:
+        for columns in (40, 78):
+            # timeout(1) ends what groff has started, too
+            done = subprocess.run(
+                ["timeout", "30", "groff", "-mandoc", "-Tascii", "-P-c", "-rcR=1", f"-rLL={columns}n",
+                 f"-rLT={columns}n", p], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            if done.returncode:
+                yield f"{p.name}: groff fails or hangs at {columns} columns: exit status {done.returncode}"
+                continue
+            lines = [line for line in done.stdout.splitlines() if line.strip()]
+            for place, line in (("head", lines[0]), ("foot", lines[-1])):
+                if "dcm-agent" not in line:
+                    yield f"{p.name}: no dcm-agent in the {place} at {columns} columns: {line}"
+
+
 def check_lint():
     """mandoc has nothing to say."""
     done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", *PAGES], capture_output=True, text=True,
@@ -273,13 +291,17 @@ def check_lint():
     yield from done.stdout.splitlines()
 
 
+NEEDS = {check_lint: "mandoc", check_terminals: "groff"}
+
+
 def main():
     checks = [f for name, f in globals().items() if name.startswith("check_")]
     print(f"1..{len(checks)}")
     for i, check in enumerate(checks, 1):
         name = check.__name__.removeprefix("check_")
-        if check is check_lint and not shutil.which("mandoc"):
-            print(f"ok {i} - {name} # SKIP mandoc is not installed")
+        program = NEEDS.get(check)
+        if program and not shutil.which(program):
+            print(f"ok {i} - {name} # SKIP {program} is not installed")
             continue
         problems = list(check())
         print(*(f"# {p}" for p in problems), sep="\n", end="\n" if problems else "")
