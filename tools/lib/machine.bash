@@ -3,13 +3,15 @@
 # A throwaway systemd machine: namespaces, and an overlay over this host's own root file system whose
 # upper layer is in memory. Nothing on the host changes. Sourced by scripts that run as root.
 #
+#   machine_possible         fail, and say why, where no machine can run
 #   machine_build DIR        configure and compile DIR where needed
 #   machine_up DIR           create a machine, install the build DIR in it, boot it
 #   machine_run COMMAND...   run a command in it as root: its standard streams, its exit status
 #   machine_down             kill it and remove every trace; also when it never came up
 #
 # Set before machine_up: machine_share (a directory, seen inside as /run/share), machine_visible
-# (directories that must be seen inside under their own name), machine_environment (NAME=VALUE).
+# (directories that must be seen inside under their own name), machine_environment (NAME=VALUE),
+# machine_options (of meson setup, where DIR is not there yet).
 # Set by machine_up: machine (its name), machine_dir (its state on the host).
 
 # overlayfs refuses an upper layer that lies below its lower one on the same file system
@@ -28,6 +30,7 @@ machines_made=0
 machine_share=
 machine_visible=()
 machine_environment=()
+machine_options=()
 
 machine_error() {
     echo "${0##*/}: $*" >&2
@@ -60,8 +63,29 @@ wait_until() { # SECONDS COMMAND...; counts, as the clock may be set meanwhile
     done
 }
 
+# What a machine needs of this system, tried in small: in a container without privileges, or in a chroot without
+# /proc, some of it is refused.
+machine_possible() {
+    local group trial problem
+    [[ -e /proc/self/ns/pid ]] || machine_error "no machine can run here: /proc is not mounted" || return
+    group=$(cgroup_of "$machine_prefix-trial-$$")
+    { mkdir "$group" && [[ -e $group/cgroup.kill ]]; } 2>/dev/null ||
+        machine_error "no machine can run here: ${group%/*} is not a writable cgroup2 file system with cgroup.kill" ||
+        return
+    rmdir "$group"
+    trial=$(mktemp -d "$machines_dir/trial-XXXXXX") || return
+    mkdir "$trial"/{upper,work,root}
+    # shellcheck disable=SC2016 # for the shell inside
+    problem=$(timeout -k 1 10 unshare --mount --pid --ipc --uts --net --cgroup --propagation private --fork \
+        sh -c 'mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root" &&
+            mount -t proc proc "$1/root/proc"' sh "$trial" 2>&1) ||
+        problem="namespaces and mounts are refused, as in a container without privileges or a plain chroot ${problem:+(${problem//$'\n'/; })}"
+    rm -rf "$trial"
+    [[ ! $problem ]] || machine_error "no machine can run here: $problem"
+}
+
 machine_build() {
-    [[ -e $1/build.ninja ]] || meson setup "$1" "$machine_lib/../.."
+    [[ -e $1/build.ninja ]] || meson setup "${machine_options[@]}" "$1" "$machine_lib/../.."
     ninja -C "$1"
 }
 
