@@ -128,13 +128,14 @@ static int check_policy(JobRequest *q, sd_bus_error *error) {
 
 /* The one that is given to a command of the table is not for a command that brings its own. */
 static int check_options(const JobRequest *q, sd_bus_error *error) {
+    const bool has_script = q->scripts.of[JOB_SCRIPT_ITSELF].fd >= 0;
     const CommandFile *f = q->command.file;
     const char *wrong = NULL;
 
     /* what was downloaded may be in the directory already */
-    if (q->command.brings_script && !q->command.fetches && q->script_fd < 0)
+    if (q->command.brings_script && !q->command.fetches && !has_script)
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option script is missing");
-    if (!q->command.brings_script && (q->script_fd >= 0 || q->interpreter || q->as_root))
+    if (!q->command.brings_script && (has_script || q->interpreter || q->as_root))
         wrong = "script, interpreter or as-root";
     else if (q->input_fd >= 0 && !(f && f->json_input))
         wrong = "input";
@@ -147,30 +148,56 @@ static int check_options(const JobRequest *q, sd_bus_error *error) {
                  : 0;
 }
 
+/* Takes over the descriptor. An empty file is none: for a script that was looked at before. */
+static int take_script(JobRequest *q, JobScriptKind kind, int fd, sd_bus_error *error) {
+    struct stat st;
+
+    q->own_fds[kind] = fd;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if ((uint64_t)st.st_size > SCRIPT_SIZE_MAX)
+        return refuse(q, error, "the script is too large");
+    if (st.st_size > 0)
+        q->scripts.of[kind] = (JobScript){.fd = fd, .size = (uint64_t)st.st_size};
+    return 0;
+}
+
 /* As it is now: what systemd runs is a copy. */
 static int open_script(JobRequest *q, sd_bus_error *error) {
     const CommandFile *f = q->command.file;
     _cleanup_free_ char *problem = NULL;
     char why[ERROR_MESSAGE_MAX];
-    struct stat st;
-    int r;
+    int fd, r;
 
-    r = script_open(script_directories, f->worker ? WORKER_PROGRAM : f->script, NULL, &q->own_fd,
+    r = script_open(script_directories, f->worker ? WORKER_PROGRAM : f->script, NULL, &fd,
                     &problem);
     if (r == -ENOENT || r == -EINVAL) {
         (void)utf8_format(why, sizeof(why), "the script of %s cannot be used: %s", f->name,
                           problem ?: "there is none");
         return refuse(q, error, why);
     }
-    if (r < 0)
-        return r;
-    if (fstat(q->own_fd, &st) < 0)
-        return -errno;
-    if ((uint64_t)st.st_size > SCRIPT_SIZE_MAX)
-        return refuse(q, error, "the script is too large");
-    q->script_fd = q->own_fd;
-    q->script_size = (uint64_t)st.st_size;
-    return 0;
+    return r < 0 ? r : take_script(q, JOB_SCRIPT_ITSELF, fd, error);
+}
+
+/* What the site has to be run before or after a script of that name. */
+static int open_hook(JobRequest *q, const char *suffix, JobScriptKind kind, sd_bus_error *error) {
+    const CommandFile *f = q->command.file;
+    _cleanup_free_ char *path = NULL, *problem = NULL;
+    char why[ERROR_MESSAGE_MAX];
+    int fd, r;
+
+    if (f->worker || f->script[0] == '/')
+        return 0;
+    if (asprintf(&path, "%s/%s%s", script_directories[0], f->script, suffix) < 0)
+        return -ENOMEM;
+    r = trusted_file_open(path, &fd, &problem);
+    if (r == -ENOENT || r == -ERFKILL)
+        return 0;
+    if (r == -EINVAL) {
+        (void)utf8_format(why, sizeof(why), "%s cannot be used: %s", path, problem);
+        return refuse(q, error, why);
+    }
+    return r < 0 ? r : take_script(q, kind, fd, error);
 }
 
 static const Secret *find_secret(const JobRequest *q, const char *name) {
@@ -262,6 +289,10 @@ static int admit_file(JobRequest *q, sd_bus_error *error) {
     r = check_user(q, error);
     if (r >= 0)
         r = open_script(q, error);
+    if (r >= 0)
+        r = open_hook(q, ".pre", JOB_SCRIPT_PRE, error);
+    if (r >= 0)
+        r = open_hook(q, ".post", JOB_SCRIPT_POST, error);
     if (r < 0)
         return r;
     return q->command.file->worker ? make_worker_arguments(q) : place_secrets(q, error);

@@ -18,8 +18,11 @@
 #define NOTE_MODE 0640
 #define COPY_SIZE ((size_t)64 * 1024)
 
-static const char *const file_names[] = {"script", "stdout",   "stderr", "exit",
-                                         "log",    "log-pipe", "keep",   "cancelled"};
+static const char *const file_names[] = {"script", "pre", "post",     "stdout", "stderr",
+                                         "exit",   "log", "log-pipe", "keep",   "cancelled"};
+
+static const char *const script_names[_JOB_SCRIPT_MAX] = {
+    [JOB_SCRIPT_ITSELF] = "script", [JOB_SCRIPT_PRE] = "pre", [JOB_SCRIPT_POST] = "post"};
 
 void job_dir_done(JobDir *d) {
     d->dir_fd = safe_close(d->dir_fd);
@@ -89,14 +92,20 @@ static int make_output(JobDir *d) {
     return MIN(d->files.pipe_fd, 0);
 }
 
-static int make_files(JobDir *d, int script_fd, uint64_t script_size) {
+static int make_script(const JobDir *d, const char *name, const JobScript *s) {
     _cleanup_close_ int copy_fd = -1;
-    int r;
 
-    copy_fd = make_file(d->dir_fd, "script", SCRIPT_MODE);
-    if (copy_fd < 0)
-        return copy_fd;
-    r = copy_script(copy_fd, script_fd, script_size);
+    if (s->fd < 0)
+        return 0;
+    copy_fd = make_file(d->dir_fd, name, SCRIPT_MODE);
+    return copy_fd < 0 ? copy_fd : copy_script(copy_fd, s->fd, s->size);
+}
+
+static int make_files(JobDir *d, const JobScripts *scripts) {
+    int r = 0;
+
+    for (JobScriptKind k = 0; k < _JOB_SCRIPT_MAX && r >= 0; k++)
+        r = make_script(d, script_names[k], &scripts->of[k]);
     if (r >= 0)
         r = make_output(d);
     if (r < 0)
@@ -120,13 +129,13 @@ static int open_dir(JobDir *d) {
     return d->dir_fd < 0 ? -errno : 0;
 }
 
-static int fill(JobDir *d, int script_fd, uint64_t script_size) {
+static int fill(JobDir *d, const JobScripts *scripts) {
     int r;
 
     r = open_dir(d);
     if (r < 0)
         return r;
-    r = make_files(d, script_fd, script_size);
+    r = make_files(d, scripts);
     if (r < 0)
         return r;
     r = fsync_directory(d->dir_fd); /* else the record could be durable in a file that is not */
@@ -135,8 +144,7 @@ static int fill(JobDir *d, int script_fd, uint64_t script_size) {
     return fsync_directory(d->parent_fd);
 }
 
-int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script_size,
-                 JobDir *ret) {
+int job_dir_make(int parent_fd, const char *guid, const JobScripts *scripts, JobDir *ret) {
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
     int r;
 
@@ -144,7 +152,7 @@ int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script
     guid_to_job_name(guid, d.name);
     if (mkdirat(parent_fd, d.name, DIR_MODE) < 0)
         return -errno;
-    r = fill(&d, script_fd, script_size);
+    r = fill(&d, scripts);
     if (r < 0)
         return job_dir_remove(&d, r);
     *ret = d;
@@ -230,19 +238,19 @@ static int complete(JobDir *d) {
 }
 
 /* Its files were not all made, so no unit can have been started with them. */
-static int make_again(JobDir *d, const char *guid, int script_fd, uint64_t script_size,
-                      bool cancelled) {
+static int make_again(JobDir *d, const char *guid, const JobScripts *scripts, bool cancelled) {
     int parent_fd = d->parent_fd, r;
 
     r = job_dir_remove(d, 0);
     job_dir_done(d);
     if (r >= 0)
-        r = job_dir_make(parent_fd, guid, script_fd, script_size, d);
+        r = job_dir_make(parent_fd, guid, scripts, d);
     return r >= 0 && cancelled ? refuse_cancelled(d) : r;
 }
 
-int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t script_size,
-                   bool same_script, JobDir *ret) {
+int job_dir_resume(int parent_fd, const char *guid, const JobScripts *scripts, bool same_script,
+                   JobDir *ret) {
+    const JobScript *script = &scripts->of[JOB_SCRIPT_ITSELF];
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
     bool cancelled;
     struct stat st;
@@ -253,15 +261,13 @@ int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t scri
         return r;
     cancelled = faccessat(d.dir_fd, "cancelled", F_OK, 0) >= 0;
     if (fstatat(d.dir_fd, "exit", &st, AT_SYMLINK_NOFOLLOW) < 0)
-        r = errno == ENOENT && script_fd >= 0
-                ? make_again(&d, guid, script_fd, script_size, cancelled)
-                : -errno;
+        r = errno == ENOENT && script->fd >= 0 ? make_again(&d, guid, scripts, cancelled) : -errno;
     else if (st.st_size > 0)
         r = -EEXIST;
     else if (cancelled)
         r = refuse_cancelled(&d);
     else {
-        r = same_script ? compare_script(&d, script_fd, script_size) : find_script(&d);
+        r = same_script ? compare_script(&d, script->fd, script->size) : find_script(&d);
         if (r >= 0)
             r = complete(&d);
     }
@@ -293,11 +299,17 @@ int job_dir_open_named(int parent_fd, const char *name, JobDir *ret) {
 }
 
 void job_dir_drop_script(const JobDir *d) {
-    (void)unlinkat(d->dir_fd, "script", 0);
+    for (JobScriptKind k = 0; k < _JOB_SCRIPT_MAX; k++)
+        (void)unlinkat(d->dir_fd, script_names[k], 0);
+}
+
+bool job_dir_has_script(const JobDir *d, JobScriptKind kind) {
+    return faccessat(d->dir_fd, script_names[kind], F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
 int job_dir_drop_output(const JobDir *d) {
-    static const char *const names[] = {"script", "log", "log-pipe", "keep", "stderr", "stdout"};
+    static const char *const names[] = {"script",   "pre",  "post",   "log",
+                                        "log-pipe", "keep", "stderr", "stdout"};
 
     if (faccessat(d->dir_fd, "exit", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;

@@ -4,6 +4,7 @@
  * renamed. It stays until the request is forgotten (Remove); without output after DropOutput.
  *
  *     script          what runs; 0755; goes when the unit is released
+ *     pre, post       what the site has before and after it (dcm-agent-scripts(7)); likewise
  *     stdout, stderr  kept output, basic/job-output.h; written by dcm-run through descriptors
  *     exit            exit record, basic/exit-record.h; empty until the script starts; likewise
  *     log             lines for the manager, basic/job-output.h; likewise
@@ -21,6 +22,23 @@
 #include "basic/job-files.h"
 #include "basic/macro.h"
 
+typedef enum JobScriptKind {
+    JOB_SCRIPT_ITSELF,
+    JOB_SCRIPT_PRE,
+    JOB_SCRIPT_POST,
+    _JOB_SCRIPT_MAX,
+} JobScriptKind;
+
+/* What a job runs. */
+typedef struct JobScript {
+    int fd; /* -1: there is none */
+    uint64_t size;
+} JobScript;
+
+typedef struct JobScripts {
+    JobScript of[_JOB_SCRIPT_MAX];
+} JobScripts;
+
 typedef struct JobDir {
     char name[JOB_NAME_SIZE];
     int parent_fd; /* borrowed */
@@ -34,24 +52,26 @@ typedef struct JobDir {
 
 void job_dir_done(JobDir *d);
 
-/* Makes the directory durably, with its files. -EEXIST: this GUID has one. -EBADMSG: script_fd
+/* Makes the directory durably, with its files. -EEXIST: this GUID has one. -EBADMSG: a script
  * cannot be read as it promised. After any error but -EEXIST and -ENOTRECOVERABLE there is no
  * directory; -ENOTRECOVERABLE: it could not be removed again, job_dir_resume() will. */
-int job_dir_make(int parent_fd, const char *guid, int script_fd, uint64_t script_size, JobDir *ret);
+int job_dir_make(int parent_fd, const char *guid, const JobScripts *scripts, JobDir *ret);
 
 /* For a start that did not get to its end: gives the directory, completed, of a job that has not
  * run and is not refused. -EEXIST: it has run, or never will. A unit of it may be there. The script
  * in the directory is the one that counts; with `same_script` another one is refused. -ENOENT:
- * there is no directory, or not all of it, and script_fd is -1. */
-int job_dir_resume(int parent_fd, const char *guid, int script_fd, uint64_t script_size,
-                   bool same_script, JobDir *ret);
+ * there is no directory, or not all of it, and no script is given. */
+int job_dir_resume(int parent_fd, const char *guid, const JobScripts *scripts, bool same_script,
+                   JobDir *ret);
 
 /* Removes a directory with its files: one whose job was not started, or is to be forgotten. Returns
  * `error`, or -ENOTRECOVERABLE. */
 int job_dir_remove(const JobDir *d, int error);
 
-/* A job that is over needs it no longer, and it may be the largest file. */
+/* A job that is over needs them no longer, and they may be the largest files. */
 void job_dir_drop_script(const JobDir *d);
+
+bool job_dir_has_script(const JobDir *d, JobScriptKind kind);
 
 /* Removes the output too, with stdout as the last. What guards the GUID stays. Of a directory whose
  * files were not all made nothing is removed. */

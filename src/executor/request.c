@@ -13,7 +13,8 @@ void job_request_done(JobRequest *q) {
     executor_command_done(&q->command);
     strv_free(q->arguments);
     policy_free(q->policy);
-    q->own_fd = safe_close(q->own_fd);
+    for (size_t i = 0; i < ELEMENTSOF(q->own_fds); i++)
+        q->own_fds[i] = safe_close(q->own_fds[i]);
 }
 
 static int check_arguments(char **arguments, sd_bus_error *error) {
@@ -44,11 +45,12 @@ static int check_file(int fd, const char *name, uint64_t size_max, uint64_t *ret
 }
 
 static int check_files(JobRequest *q, sd_bus_error *error) {
+    JobScript *script = &q->scripts.of[JOB_SCRIPT_ITSELF];
     uint64_t size, left = JOB_SECRETS_SIZE_MAX;
     int r = 0;
 
-    if (q->script_fd >= 0)
-        r = check_file(q->script_fd, "script", SCRIPT_SIZE_MAX, &q->script_size, error);
+    if (script->fd >= 0)
+        r = check_file(script->fd, "script", SCRIPT_SIZE_MAX, &script->size, error);
     if (r >= 0 && q->input_fd >= 0)
         r = check_file(q->input_fd, "input", JOB_INPUT_MAX, &size, error);
     for (size_t i = 0; i < q->n_secrets && r >= 0; i++) {
@@ -93,7 +95,7 @@ static int read_option(sd_bus_message *m, const char *name, void *userdata, sd_b
     int flag = false, r;
 
     if (streq(name, "script"))
-        r = sd_bus_message_read(m, "v", "h", &q->script_fd);
+        r = sd_bus_message_read(m, "v", "h", &q->scripts.of[JOB_SCRIPT_ITSELF].fd);
     else if (streq(name, "input"))
         r = sd_bus_message_read(m, "v", "h", &q->input_fd);
     else if (streq(name, "secrets"))

@@ -12,12 +12,11 @@
 typedef struct JobRequest {
     const char *guid, *command_name;
     ExecutorCommand command;
-    char **arguments;        /* ends with NULL */
-    const char *interpreter; /* or NULL */
-    int script_fd;           /* what runs */
-    int own_fd;              /* the same, where the executor opened it */
-    uint64_t script_size;
-    int input_fd; /* standard input; -1: none */
+    char **arguments;             /* ends with NULL */
+    const char *interpreter;      /* or NULL */
+    JobScripts scripts;           /* what runs */
+    int own_fds[_JOB_SCRIPT_MAX]; /* the same, where the executor opened it */
+    int input_fd;                 /* standard input; -1: none */
     Secret secrets[COMMAND_SECRETS_MAX];
     size_t n_secrets;
     bool dry_run;          /* the script is told to do nothing */
@@ -29,7 +28,10 @@ typedef struct JobRequest {
     JobLimits limits;
 } JobRequest;
 
-#define JOB_REQUEST_INIT ((JobRequest){.script_fd = -1, .own_fd = -1, .input_fd = -1})
+#define JOB_REQUEST_INIT                                                                           \
+    ((JobRequest){.scripts = {{{.fd = -1}, {.fd = -1}, {.fd = -1}}},                               \
+                  .own_fds = {-1, -1, -1},                                                         \
+                  .input_fd = -1})
 
 /* Reads the call and checks its form. An error is set in `error`, or is our own trouble. The
  * strings and descriptors are the message's. */

@@ -196,15 +196,16 @@ static int wait_for_other(StartOperation *o) {
 /* -ENOKEY: there is no directory with a script in it, and none to make one with. */
 static int take_directory(StartOperation *o) {
     const JobRequest *q = &o->request;
+    const bool has_script = q->scripts.of[JOB_SCRIPT_ITSELF].fd >= 0;
     const int state_fd = o->manager->state_fd;
     bool same_script = q->command.brings_script && !q->command.fetches;
     int r = -EEXIST;
 
-    if (q->script_fd >= 0)
-        r = job_dir_make(state_fd, q->guid, q->script_fd, q->script_size, &o->dir);
+    if (has_script)
+        r = job_dir_make(state_fd, q->guid, &q->scripts, &o->dir);
     if (r == -EEXIST)
-        r = job_dir_resume(state_fd, q->guid, q->script_fd, q->script_size, same_script, &o->dir);
-    return r == -ENOENT && q->script_fd < 0 ? -ENOKEY : r;
+        r = job_dir_resume(state_fd, q->guid, &q->scripts, same_script, &o->dir);
+    return r == -ENOENT && !has_script ? -ENOKEY : r;
 }
 
 int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {

@@ -116,21 +116,39 @@ static int append_limits(sd_bus_message *m, const JobLimits *l) {
     return sd_bus_message_append(m, "(sv)", "After", "as", 1, "dcm-agent.service");
 }
 
-/* No directory above the script is open to the job's user, and /var may be mounted noexec: bind
+/* The path that the job has it by. */
+static const char *const job_scripts[_JOB_SCRIPT_MAX] = {
+    [JOB_SCRIPT_ITSELF] = RUN_DIRECTORY "/script",
+    [JOB_SCRIPT_PRE] = RUN_DIRECTORY "/pre",
+    [JOB_SCRIPT_POST] = RUN_DIRECTORY "/post",
+};
+
+static int append_script_path(sd_bus_message *m, const JobDir *d, const char *state_dir,
+                              JobScriptKind kind) {
+    const char *target = job_scripts[kind];
+    _cleanup_free_ char *source = NULL;
+
+    if (asprintf(&source, "%s/%s%s", state_dir, d->name, strrchr(target, '/')) < 0)
+        return -ENOMEM;
+    TRY(sd_bus_message_append(m, "(sv)", "BindReadOnlyPaths", "a(ssbt)", 1, source, target, false,
+                              (uint64_t)0));
+    return sd_bus_message_append(m, "(sv)", "ExecPaths", "as", 1, target);
+}
+
+/* No directory above the scripts is open to the job's user, and /var may be mounted noexec: bind
  * mounts reach the files themselves. What is not for the job has no path there (basic/job-files.h).
  */
 static int append_files(sd_bus_message *m, const JobDir *d, const char *state_dir) {
-    _cleanup_free_ char *script = NULL, *lines = NULL;
+    _cleanup_free_ char *lines = NULL;
     const uint64_t no_flags = 0;
 
-    if (asprintf(&script, "%s/%s/script", state_dir, d->name) < 0 ||
-        asprintf(&lines, "%s/%s/log-pipe", state_dir, d->name) < 0)
+    if (asprintf(&lines, "%s/%s/log-pipe", state_dir, d->name) < 0)
         return -ENOMEM;
-    TRY(sd_bus_message_append(m, "(sv)", "BindReadOnlyPaths", "a(ssbt)", 1, script,
-                              RUN_DIRECTORY "/script", false, no_flags));
+    for (JobScriptKind k = 0; k < _JOB_SCRIPT_MAX; k++)
+        if (job_dir_has_script(d, k))
+            TRY(append_script_path(m, d, state_dir, k));
     TRY(sd_bus_message_append(m, "(sv)", "BindPaths", "a(ssbt)", 1, lines, RUN_DIRECTORY "/log",
                               false, no_flags));
-    TRY(sd_bus_message_append(m, "(sv)", "ExecPaths", "as", 1, RUN_DIRECTORY "/script"));
     TRY(sd_bus_message_append(m, "(sv)", "StandardOutputFileDescriptor", "h", d->out_fd));
     return sd_bus_message_append(m, "(sv)", "StandardErrorFileDescriptor", "h", d->err_fd);
 }
@@ -214,7 +232,7 @@ static int append_argument(sd_bus_message *m, const char *prefix, const char *ar
     return sd_bus_message_append(m, "s", escaped);
 }
 
-static int append_arguments(sd_bus_message *m, const JobRequest *q) {
+static int append_arguments(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
     char timeout[48], output_max[48];
 
     TRY(sd_bus_message_open_container(m, 'a', "s"));
@@ -225,20 +243,24 @@ static int append_arguments(sd_bus_message *m, const JobRequest *q) {
         TRY(append_argument(m, "--interpreter=", q->interpreter));
     if (needs_guard(q))
         TRY(sd_bus_message_append(m, "s", "--require-capability"));
+    if (job_dir_has_script(d, JOB_SCRIPT_PRE))
+        TRY(sd_bus_message_append(m, "s", "--pre=" RUN_DIRECTORY "/pre"));
+    if (job_dir_has_script(d, JOB_SCRIPT_POST))
+        TRY(sd_bus_message_append(m, "s", "--post=" RUN_DIRECTORY "/post"));
     TRY(sd_bus_message_append(m, "ss", "--", RUN_DIRECTORY "/script"));
     for (char **a = q->arguments; a && *a; a++)
         TRY(append_argument(m, "", *a));
     return sd_bus_message_close_container(m);
 }
 
-static int append_command_line(sd_bus_message *m, const JobRequest *q) {
+static int append_command_line(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
     TRY(sd_bus_message_open_container(m, 'r', "sv"));
     TRY(sd_bus_message_append(m, "s", "ExecStart"));
     TRY(sd_bus_message_open_container(m, 'v', "a(sasb)"));
     TRY(sd_bus_message_open_container(m, 'a', "(sasb)"));
     TRY(sd_bus_message_open_container(m, 'r', "sasb"));
     TRY(sd_bus_message_append(m, "s", RUN_PROGRAM));
-    TRY(append_arguments(m, q));
+    TRY(append_arguments(m, q, d));
     TRY(sd_bus_message_append(m, "b", false));
     TRY(sd_bus_message_close_container(m));
     TRY(sd_bus_message_close_container(m));
@@ -281,7 +303,7 @@ int unit_append_properties(sd_bus_message *m, const JobRequest *q, const JobDir 
         TRY(append_guard(m));
     if (q->keep_processes)
         TRY(append_success(m));
-    TRY(append_command_line(m, q));
+    TRY(append_command_line(m, q, dir));
     TRY(append_log_fields(m, q, dir));
     return sd_bus_message_close_container(m);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-run - main process of each job's unit. Not for people:
  *
- *     dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] [--require-capability] --
- *             SCRIPT [ARGUMENT...]
+ *     dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] [--require-capability]
+ *             [--pre=SCRIPT] [--post=SCRIPT] -- SCRIPT [ARGUMENT...]
  *
  * Standard output and error are the two files that keep the script's output (basic/job-output.h),
  * --output-max bytes of each at most; standard input is a socket with the other ones
@@ -11,6 +11,11 @@
  * main process has ended, whoever else holds the pipes, the exit record is written (in place) and
  * dcm-run ends with the script's status, 128 plus the signal that killed it, or 126/127 if it could
  * not be started.
+ *
+ * The script of --pre runs before it, with the same arguments and standard input; if it fails that
+ * is the end. That of --post runs after it, with the status in DCM_STATUS, unless the job was asked
+ * to end; if it fails and the script did not, the job has failed. All three are one job: one
+ * output, one record.
  *
  * Other processes of the job's user may be enemies of this one. It is installed so that they cannot
  * read the program: the kernel then lets none of them trace it, take its descriptors or look into
@@ -44,6 +49,7 @@
 
 #define N_FDS 4 /* three pipes and the script's process */
 #define PAUSE_MSEC 10
+#define EXIT_NOT_STARTED 126
 #define TIMER_SLACK_USEC (100 * USEC_PER_MSEC) /* systemd began to count before we did */
 
 static volatile sig_atomic_t was_asked_to_end;
@@ -65,6 +71,7 @@ typedef struct Options {
     uint64_t timeout_usec;
     uint64_t output_max;
     char *interpreter;
+    char *pre, *post; /* NULL: none */
     bool require_capability;
 } Options;
 
@@ -86,6 +93,10 @@ static bool read_option(char *argument, Options *ret) {
         ret->output_max = strtoull(value, NULL, 10);
     else if ((value = value_of(argument, "--interpreter=")))
         ret->interpreter = value;
+    else if ((value = value_of(argument, "--pre=")))
+        ret->pre = value;
+    else if ((value = value_of(argument, "--post=")))
+        ret->post = value;
     return value && ret->output_max >= JOB_OUTPUT_MIN && ret->output_max <= JOB_OUTPUT_MAX;
 }
 
@@ -199,6 +210,7 @@ static int run_script(char **argv, ExitRecord *record, Outputs *o) {
     Script script;
     int status, signal_number, r;
 
+    (void)lseek(STDIN_FILENO, 0, SEEK_SET); /* another script may have read it */
     r = script_start(argv, &script);
     if (r < 0) {
         output_add(&o->err, text, failure_explain(argv, -r, text));
@@ -217,9 +229,56 @@ static int run_script(char **argv, ExitRecord *record, Outputs *o) {
     output_drain(&o->out);
     output_drain(&o->err);
     output_drain(&o->log);
+    /* somebody whom it has left behind may hold them still */
+    o->out.pipe_fd = safe_close(o->out.pipe_fd);
+    o->err.pipe_fd = safe_close(o->err.pipe_fd);
     record->kind = signal_number ? EXIT_KIND_KILLED : EXIT_KIND_EXITED;
     record->status = signal_number ?: status;
     return 0;
+}
+
+static bool has_failed(const ExitRecord *record) {
+    return record->kind != EXIT_KIND_EXITED || record->status != 0;
+}
+
+static int run_hook(char *path, char **argv, ExitRecord *record, Outputs *o) {
+    char *script = argv[0];
+    int r;
+
+    argv[0] = path;
+    r = run_script(argv, record, o);
+    argv[0] = script;
+    return r;
+}
+
+static int run_post(const Options *options, char **argv, ExitRecord *record, Outputs *o) {
+    ExitRecord post = *record;
+    char status[16];
+    int r;
+
+    (void)snprintf(status, sizeof(status), "%d", exit_record_get_exit_status(record));
+    if (setenv("DCM_STATUS", status, true) < 0)
+        return -ENOMEM;
+    r = run_hook(options->post, argv, &post, o);
+    if (r < 0) { /* not EXIT_KIND_START_FAILED: the script has run */
+        post.kind = EXIT_KIND_EXITED;
+        post.status = EXIT_NOT_STARTED;
+    }
+    if (has_failed(&post) && !has_failed(record))
+        *record = post;
+    return 0;
+}
+
+static int run_all(const Options *options, char **argv, ExitRecord *record, Outputs *o) {
+    int r;
+
+    if (options->pre) {
+        r = run_hook(options->pre, argv, record, o);
+        if (r < 0 || has_failed(record))
+            return r;
+    }
+    r = run_script(argv, record, o);
+    return r < 0 || !options->post || was_asked_to_end ? r : run_post(options, argv, record, o);
 }
 
 /* Whether it ended by itself, as far as this process can see. */
@@ -262,7 +321,7 @@ static int run(int record_fd, const Options *options, char **script, Outputs *ou
     if (r >= 0)
         r = check_capability(options, &outputs->err);
     if (r >= 0)
-        r = run_script(script, &record, outputs);
+        r = run_all(options, script, &record, outputs);
     if (r < 0) {
         record.kind = EXIT_KIND_START_FAILED;
         record.status = -r;
@@ -289,7 +348,8 @@ int main(int argc, char **argv) {
     script = parse_arguments(argc, argv, &options);
     if (!script) {
         (void)fputs("usage: dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] "
-                    "[--require-capability] -- SCRIPT [ARGUMENT...]\n",
+                    "[--require-capability] [--pre=SCRIPT] [--post=SCRIPT] -- SCRIPT "
+                    "[ARGUMENT...]\n",
                     stderr);
         return EXIT_NO_RECORD;
     }

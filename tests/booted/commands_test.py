@@ -17,7 +17,7 @@ import uuid
 
 import pytest
 
-from agent_test import HERE, manager, reply_to, run, script_arguments, show, unit_of, wait_for  # noqa: F401
+from agent_test import HERE, manager, reply_to, run, script_arguments, show, unit_of, wait_begun, wait_for  # noqa: F401
 
 EXAMPLES = HERE.parent.parent / "docs/examples"
 ETC = pathlib.Path("/etc/dcm-agent")
@@ -108,7 +108,7 @@ def test_json_on_standard_input(manager):
     assert reply["return_code"] == 3 and "no reply object" in reply["error_message"]
 
 
-def test_shipped_files_are_what_everybody_is_told():
+def test_shipped_files_are_what_everybody_is_told(manager):
     """The files of commands.d, dcm-agentctl (and so D-Bus), and shell completion name the same commands with the
     same arguments; the pages are compared by tests/docs."""
     listed = {c["name"]: c for c in json.loads(run("dcm-agentctl", "--json", "commands"))}
@@ -188,6 +188,58 @@ def test_pattern_of_names_and_features(manager):
     (ETC / "policy.conf.d/no.conf").write_text("[policy]\ndeny_commands = unmount\n")
     assert "the policy of this machine forbids it" in error_of(do(manager, "unmount_all"))
     assert [a["name"] for a in json.loads(run("dcm-agentctl", "--json", "commands", "unmount"))[0]["arguments"]] == ["a"]
+
+
+HOOK = "#!/bin/bash\nprintf '%s' \"${0##*/}\" \"<$*>\" \"$(id -un)\" \"${DCM_STATUS-}\"; cat; echo\n"
+
+
+def hook(name, text, mode=0o755):
+    (SCRIPTS / name).write_text(text)
+    (SCRIPTS / name).chmod(mode)
+
+
+def test_hooks_of_the_site(manager):
+    """NAME.pre runs before the script NAME and NAME.post after it, as the same user, with the same arguments and
+    standard input; they are part of the job, also of a command that is shipped."""
+    add("hooked", "[command]\nhelp = x\ninput = json\nscript = hooked\n[argument a]\n",
+        "#!/bin/sh\necho script; cat; echo; exit ${1-0}\n")
+    hook("hooked.pre", HOOK)
+    hook("hooked.post", HOOK)
+    load(manager)
+    given = '{"a":"x"}'
+    assert do(manager, "hooked", a="x")["message"] == f"pre<>dcm{given}\nscript\n{given}\npost<>dcm0{given}\n"
+    add("hooked", "[command]\nhelp = x\n[argument a]\n", "#!/bin/sh\necho script\nexit $1\n")
+    load(manager)
+    reply = do(manager, "hooked", a="3")
+    assert (reply["return_code"], reply["message"]) == (3, "pre<3>dcm\nscript\npost<3>dcm3\n")
+    hook("hooked.pre", "#!/bin/sh\necho not today >&2\nexit 7\n")
+    reply = do(manager, "hooked", a="0")
+    assert (reply["return_code"], reply["message"], reply["error_message"]) == (7, "", "not today\n")
+    (SCRIPTS / "hooked.pre").write_text("")  # none
+    hook("hooked.post", "#!/bin/sh\nexit 9\n")
+    assert do(manager, "hooked", a="0")["return_code"] == 9
+    assert do(manager, "hooked", a="4")["return_code"] == 4
+    hook("hooked.post", "#!/nonexistent\n")
+    reply = do(manager, "hooked", a="0")
+    assert (reply["return_code"], reply["message"]) == (126, "script\n") and "/nonexistent" in reply["error_message"]
+    hook("hooked.post", "#!/bin/sh\n", 0o777)
+    reply = do(manager, "hooked", a="0")
+    assert reply["return_code"] == 1 and "hooked.post cannot be used: others than its owner" in error_of(reply)
+    hook("removeUser.pre", "#!/bin/sh\necho \"no $1\" >&2\nexit 5\n")
+    reply = do(manager, "remove_user", userId="nobody-here")
+    assert (reply["return_code"], reply["error_message"]) == (5, "no nobody-here\n")
+
+
+def test_hook_that_is_cancelled_is_the_end(manager):
+    add("slow", "[command]\nhelp = x\n", "#!/bin/sh\necho script\n")
+    hook("slow.pre", "#!/bin/sh\nexec sleep infinity\n")
+    hook("slow.post", "#!/bin/sh\necho post\n")
+    load(manager)
+    guid = order(manager, "slow")
+    wait_begun(guid)
+    manager.send(type="CANCEL", request_id=guid)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == -15 and reply["message"] == "" and "was cancelled" in reply["error_message"]
 
 
 def test_environment_of_a_script(manager):
