@@ -225,6 +225,7 @@ def test_hooks_of_the_site(manager):
     hook("hooked.post", "#!/bin/sh\n", 0o777)
     reply = do(manager, "hooked", a="0")
     assert reply["return_code"] == 1 and "hooked.post cannot be used: others than its owner" in error_of(reply)
+    hook("removeUser", "#!/bin/sh\n")
     hook("removeUser.pre", "#!/bin/sh\necho \"no $1\" >&2\nexit 5\n")
     reply = do(manager, "remove_user", userId="nobody-here")
     assert (reply["return_code"], reply["error_message"]) == (5, "no nobody-here\n")
