@@ -62,17 +62,17 @@ static int next_piece(const char **p, const Argument *arguments, size_t n, Piece
     return parse_reference(s + 1, end, arguments, n, ret);
 }
 
+static bool has_text(const Argument *a, bool filled) {
+    return a->type != ARGUMENT_LIST && !argument_is_file(a) && (filled || argument_is_public(a));
+}
+
 int template_check(const char *text, const Argument *arguments, size_t n, bool filled) {
     Piece piece;
     int r;
 
-    while ((r = next_piece(&text, arguments, n, &piece)) > 0) {
-        const Argument *a = &arguments[piece.argument];
-
-        if (piece.is_reference && (a->type == ARGUMENT_LIST || argument_is_file(a) ||
-                                   (!filled && !argument_is_public(a))))
+    while ((r = next_piece(&text, arguments, n, &piece)) > 0)
+        if (piece.is_reference && !has_text(&arguments[piece.argument], filled))
             return -EINVAL;
-    }
     return r;
 }
 
@@ -91,12 +91,12 @@ int argument_to_text(const Argument *a, const ArgumentValue *v, char **ret) {
 
 static int print_piece(FILE *f, const Piece *piece, const Argument *arguments,
                        const ArgumentValue *values) {
-    const ArgumentValue *v = &values[piece->argument];
+    const ArgumentValue *v = piece->is_reference ? &values[piece->argument] : NULL;
     _cleanup_free_ char *text = NULL;
     int r;
 
     if (piece->text) {
-        if (!piece->is_reference || v->boolean)
+        if (!v || v->boolean)
             (void)fwrite(piece->text, 1, piece->size, f);
         return 0;
     }

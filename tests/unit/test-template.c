@@ -69,6 +69,8 @@ static void test_mistakes(void) {
         g_assert_cmpint(template_check(texts[i], arguments, N, true), ==, -EINVAL);
     }
     g_assert_cmpint(template_check("{address}", arguments, N, false), ==, -EINVAL);
+    g_assert_cmpint(template_check("text", NULL, 0, true), ==, 0);
+    g_assert_cmpint(template_check("{x}", NULL, 0, true), ==, -EINVAL);
 }
 
 static void test_single_argument(void) {
