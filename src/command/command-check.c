@@ -22,8 +22,8 @@ static const char *check_argument(const CommandFile *f, size_t i) {
     if (has_bounds &&
         (a->type != ARGUMENT_INTEGER || (a->has_min && a->has_max && a->min > a->max)))
         return "min and max are for an integer, the smaller one first";
-    if (a->type == ARGUMENT_LIST && a->secret && !f->json_input)
-        return "a secret list needs input = json";
+    if (a->type == ARGUMENT_LIST && a->secret && (!f->json_input || f->secret_files))
+        return "a secret list needs input = json, and no secrets = files";
     return NULL;
 }
 

@@ -243,6 +243,9 @@ static void test_mistakes(void) {
         {"[command]\nhelp = x\n[argument a]\nfrom = owner b\n", "needs the name of another"},
         {"[command]\nhelp = x\n[argument a]\nfrom = address\nmandatory = yes\n", "no other key"},
         {"[command]\nhelp = x\n[argument a]\ntype = object\ndefault = {}\n", "has no default"},
+        {"[command]\nhelp = x\ninput = json\nsecrets = files\n[argument a]\ntype = list\n"
+         "secret = yes\n",
+         "and no secrets = files"},
         {"[command]\nhelp = x\nnonsense\n", "line 3 is not understood"},
     };
 
