@@ -118,7 +118,8 @@ void runner_set_observer(Runner *r, void (*on_jobs)(void *userdata), void *userd
     r->host.observer = userdata;
 }
 
-void runner_look_again(Runner *r) {
+/* systemd was restarted. */
+static void look_again(Runner *r) {
     Execution *x, *next;
 
     for (x = TAILQ_FIRST(&r->executions); x; x = next) {
@@ -151,7 +152,7 @@ static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error)
     /* the other runner may have been first */
     if (e && !sd_bus_error_has_name(e, "org.freedesktop.systemd1.AlreadySubscribed"))
         log_warning("systemd's signals cannot be subscribed to: %s", strempty(e->message));
-    runner_look_again(userdata);
+    look_again(userdata);
     return 1;
 }
 

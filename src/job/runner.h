@@ -41,6 +41,3 @@ typedef int (*JobVisitor)(const JobInfo *info, void *userdata);
 int runner_visit_jobs(const Runner *r, JobVisitor visit, void *userdata);
 /* Told of each change of what that lists, from inside of any call. */
 void runner_set_observer(Runner *r, void (*on_jobs)(void *userdata), void *userdata);
-
-/* systemd was restarted: look at all jobs again. */
-void runner_look_again(Runner *r);

@@ -49,13 +49,3 @@ AuthVerdict authenticate(const AuthFacts *f) {
         return AUTH_KNOWN;
     return offer_compare_addresses(o, f->connected) == ADDRESSES_DISJOINT ? AUTH_PROBE : AUTH_KNOWN;
 }
-
-const char *auth_verdict_to_string(AuthVerdict v) {
-    static const char *const names[_AUTH_MAX] = {
-        [AUTH_KNOWN] = "known", [AUTH_NEW] = "new",
-        [AUTH_PROBE] = "probe", [AUTH_UNAUTHORIZED] = "unauthorized",
-        [AUTH_STALE] = "stale",
-    };
-
-    return v >= 0 && v < _AUTH_MAX ? names[v] : NULL;
-}

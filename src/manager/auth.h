@@ -26,4 +26,3 @@ typedef struct AuthFacts {
 } AuthFacts;
 
 AuthVerdict authenticate(const AuthFacts *f);
-const char *auth_verdict_to_string(AuthVerdict v) _const_;

@@ -153,10 +153,6 @@ bool manager_is_idle(const Manager *m) {
     return peers_are_gone(m);
 }
 
-unsigned manager_count_connected(const Manager *m) {
-    return m->peers[PEER_ACCEPTED].n;
-}
-
 int manager_get_connection(Manager *m, const char *agent, int64_t *ret_since,
                            const char **ret_peer) {
     const Peer *p = peer_find(m, agent);

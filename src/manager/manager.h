@@ -23,7 +23,6 @@ void manager_stop(Manager *m);
 bool manager_is_idle(const Manager *m) _pure_;
 
 Store *manager_get_store(Manager *m) _pure_;
-unsigned manager_count_connected(const Manager *m) _pure_;
 /* The newest connection's begin, CLOCK_REALTIME, and peer; -ENOTCONN. */
 int manager_get_connection(Manager *m, const char *agent, int64_t *ret_since,
                            const char **ret_peer);

@@ -139,7 +139,8 @@ int offer_parse(const char *text, size_t size, Offer *ret, const char **ret_erro
     r = drop_others(&o, true);
     if (r < 0)
         return r;
-    *ret = offer_take(&o);
+    *ret = o;
+    o = (Offer){};
     return 0;
 }
 
@@ -154,13 +155,6 @@ void offer_keep_addresses(Offer *o) {
 void offer_done(Offer *o) {
     json_object_putp(&o->json);
     *o = (Offer){};
-}
-
-Offer offer_take(Offer *from) {
-    Offer o = *from;
-
-    *from = (Offer){};
-    return o;
 }
 
 static size_t list_size(struct json_object *list) {

@@ -33,8 +33,6 @@ int offer_parse(const char *text, size_t size, Offer *ret, const char **ret_erro
 void offer_done(Offer *o);
 /* Frees all but the addresses: an agent that is connected keeps no more. */
 void offer_keep_addresses(Offer *o);
-/* Moves what `from` holds. */
-Offer offer_take(Offer *from);
 
 AddressRelation offer_compare_addresses(const Offer *a, const Offer *b);
 

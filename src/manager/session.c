@@ -2,12 +2,12 @@
 /*
  *  UPGRADING ── head ──▶ SHAKING ── offer ──▶ HELD ── accept ──▶ OPEN
  *      │                    │                   │ refuse          │
- *      └────────────────────┴───── close ───────┴─────────────────┴──▶ CLOSING ──▶ ENDED
- *                                  broken frames, refused head ──▶ LINGERING ──▶ ENDED
+ *      └────────────────────┴── close, an end ──┴─────────────────┴──▶ CLOSING ──▶ on_ended()
  *
- * One timer serves all states: the handshake's deadline, then pings, then the wait for the peer.
- * LINGERING reads and forgets what the peer still sends: closing a socket with unread bytes would
- * reset it, and the close frame that says why would be lost.
+ * A state is never left for an earlier one. One timer serves all of them: the handshake's deadline,
+ * then pings, then the wait for the peer. After broken frames and a refused head CLOSING reads and
+ * forgets what the peer still sends: closing a socket with unread bytes would reset it, and the
+ * close frame that says why would be lost.
  */
 #include "manager/session.h"
 
@@ -36,8 +36,6 @@ typedef enum SessionState {
     SESSION_HELD,
     SESSION_OPEN,
     SESSION_CLOSING,
-    SESSION_LINGERING,
-    SESSION_ENDED,
 } SessionState;
 
 struct Session {
@@ -64,26 +62,30 @@ static void set_timer(Session *s, uint64_t usec) {
     (void)sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
 
-static void set_closing(Session *s, SessionState state, const char *why) {
-    bool first = s->state < SESSION_CLOSING;
-
+static void enter(Session *s, SessionState state) {
+    assert(state > s->state);
     s->state = state;
-    if (first)
-        s->callbacks.on_closing(why, s->userdata);
+}
+
+static void enter_closing(Session *s, const char *why) {
+    if (s->state == SESSION_CLOSING)
+        return;
+    enter(s, SESSION_CLOSING);
+    s->callbacks.on_closing(why, s->userdata);
 }
 
 static void end(Session *s, const char *why) {
-    set_closing(s, SESSION_ENDED, why);
+    enter_closing(s, why);
     (void)sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
     s->callbacks.on_ended(s->userdata);
 }
 
 void session_close(Session *s, uint16_t code, const char *why) {
-    if (s->state >= SESSION_CLOSING)
+    if (s->state == SESSION_CLOSING)
         return;
     stream_send_close(s->stream, code, why);
     set_timer(s, now_usec(CLOCK_BOOTTIME) + CLOSE_WAIT_USEC);
-    set_closing(s, SESSION_CLOSING, why);
+    enter_closing(s, why);
 }
 
 static void ping_or_give_up(Session *s) {
@@ -146,7 +148,7 @@ static int linger(Session *s, const char *why) {
     s->stream = stream_free(s->stream);
     (void)shutdown(s->linger_fd, SHUT_WR);
     set_timer(s, now_usec(CLOCK_BOOTTIME) + LINGER_USEC);
-    set_closing(s, SESSION_LINGERING, why);
+    enter_closing(s, why);
     return 0;
 }
 
@@ -214,7 +216,7 @@ static int on_head(const char *head, size_t size, void *userdata) {
     if (r >= 0)
         r = stream_send_head(s->stream, response);
     if (r >= 0 && s->state == SESSION_UPGRADING)
-        s->state = SESSION_SHAKING;
+        enter(s, SESSION_SHAKING);
     return r;
 }
 
@@ -229,7 +231,7 @@ static void take_offer(Session *s, const char *text, size_t size) {
     else if (r == -EBADMSG)
         session_close(s, CLOSE_BAD_DATA, error);
     else {
-        s->state = SESSION_HELD;
+        enter(s, SESSION_HELD);
         if (r < 0)
             session_refuse(s, 400, error);
         else
@@ -272,7 +274,7 @@ static uint16_t end_excess(Session *s) {
 static uint16_t on_excess(const char *data, size_t size, bool is_last, void *userdata) {
     Session *s = userdata;
 
-    if (s->state >= SESSION_CLOSING)
+    if (s->state == SESSION_CLOSING)
         return 0;
     if (s->state != SESSION_OPEN)
         return CLOSE_TOO_LARGE;
@@ -300,7 +302,7 @@ static void take_message(Session *s, const char *text, size_t size) {
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
     Session *s = userdata;
 
-    if (s->state >= SESSION_CLOSING)
+    if (s->state == SESSION_CLOSING)
         return;
     if (!is_text)
         session_close(s, CLOSE_UNSUPPORTED, "only text messages are understood");
@@ -406,7 +408,7 @@ int session_accept(Session *s, const char *agent_id, const char *server_id, cons
         r = stream_send_text(s->stream, text, size);
     if (r < 0)
         return r;
-    s->state = SESSION_OPEN;
+    enter(s, SESSION_OPEN);
     stream_trust(s->stream);
     s->ping_due_usec = now + s->options.ping_usec;
     set_timer(s, s->ping_due_usec);

@@ -109,7 +109,7 @@ static const struct {
     [STATEMENT_KEPT_REMOVE] = {true, "DELETE FROM kept WHERE agent = ?"},
 };
 
-int store_error(int sqlite_error) {
+static int store_error(int sqlite_error) {
     switch (sqlite_error & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:

@@ -51,8 +51,6 @@ struct Store {
     int64_t n_agents;
 };
 
-int store_error(int sqlite_error) _const_;
-
 /* Binds `types`: 't' const char * (may be NULL), 'i' int64_t. The statement is to be reset with
  * _cleanup_(statement_resetp). */
 int store_query(Store *s, Statement id, sqlite3_stmt **ret, const char *types, ...);

@@ -506,10 +506,19 @@ Connection *connection_free(Connection *c) {
     return NULL;
 }
 
+static void stop(Connection *c) {
+    if (c->state == CONNECTION_IDLE)
+        return;
+    if (c->state == CONNECTION_OPEN)
+        stream_send_close(c->stream, CLOSE_GOING_AWAY, NULL);
+    drop_attempt(c);
+    set_state(c, CONNECTION_IDLE);
+}
+
 int connection_start(Connection *c, ConnectionOptions *options) {
     int r;
 
-    connection_stop(c);
+    stop(c);
     drop_options(c);
     c->options = *options;
     *options = (ConnectionOptions){};
@@ -525,24 +534,15 @@ int connection_start(Connection *c, ConnectionOptions *options) {
 void connection_restart(Connection *c) {
     if (!c->options.url.host)
         return;
-    connection_stop(c);
+    stop(c);
     backoff_init(&c->backoff, c->options.backoff_usec, c->options.max_backoff_usec);
     c->n_failures = 0;
     c->fault = CONNECTION_FAULT_NONE;
     begin_attempt(c);
 }
 
-void connection_stop(Connection *c) {
-    if (c->state == CONNECTION_IDLE)
-        return;
-    if (c->state == CONNECTION_OPEN)
-        stream_send_close(c->stream, CLOSE_GOING_AWAY, NULL);
-    drop_attempt(c);
-    set_state(c, CONNECTION_IDLE);
-}
-
 void connection_forget(Connection *c) {
-    connection_stop(c);
+    stop(c);
     drop_options(c);
 }
 

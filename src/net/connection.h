@@ -92,7 +92,6 @@ DEFINE_CLEANUP(Connection *, connection_free)
 int connection_start(Connection *c, ConnectionOptions *options);
 /* Likewise with the options that it has; nothing if it has none. */
 void connection_restart(Connection *c);
-void connection_stop(Connection *c);
 /* Stops, and has no options any more. */
 void connection_forget(Connection *c);
 /* Something has changed, so that the next attempt is worth while now, unless the manager asked for

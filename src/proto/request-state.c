@@ -10,8 +10,8 @@
  *                     ▼
  *               REPLY_NACKED
  *
- * CANCEL before ACCEPT makes CANCEL_RECEIVED_REQUESTING of REQUESTING. Only the three boxes at the
- * right and at the bottom may be removed by retention.
+ * Requests in the three final states are in the store alone, and only they may be removed by
+ * retention.
  */
 #include "proto/request-state.h"
 
@@ -22,7 +22,6 @@
 
 static const char *const state_names[_REQUEST_STATE_MAX] = {
     [S(REQUESTING)] = "REQUESTING",
-    [S(CANCEL_RECEIVED_REQUESTING)] = "CANCEL_RECEIVED_REQUESTING",
     [S(ACKED)] = "ACKED",
     [S(REPLY)] = "REPLY",
     [S(NACKED)] = "NACKED",
@@ -39,18 +38,9 @@ static const RequestTransition table[_REQUEST_STATE_MAX][_REQUEST_EVENT_MAX] = {
         { S(ACKED), A(STORE) | A(SEND_ACK) },
         { S(NACKED), A(STORE) | A(SEND_NACK) },
         { S(REPLY), A(STORE) | A(SEND_REPLY) | A(START_TIMER) },
-        { S(CANCEL_RECEIVED_REQUESTING), 0 },
+        { S(REQUESTING), 0 },
         IGNORED, IGNORED, IGNORED,
         { S(REQUESTING), A(SEND_STATUS) },
-    },
-    [S(CANCEL_RECEIVED_REQUESTING)] = {
-        { S(CANCEL_RECEIVED_REQUESTING), 0 },
-        { S(ACKED), A(STORE) | A(SEND_ACK) | A(CANCEL_JOB) },
-        { S(NACKED), A(STORE) | A(SEND_NACK) },
-        { S(REPLY), A(STORE) | A(SEND_REPLY) | A(START_TIMER) },
-        { S(CANCEL_RECEIVED_REQUESTING), 0 },
-        IGNORED, IGNORED, IGNORED,
-        { S(CANCEL_RECEIVED_REQUESTING), A(SEND_STATUS) },
     },
     [S(ACKED)] = {
         { S(ACKED), A(SEND_ACK) },
@@ -66,8 +56,8 @@ static const RequestTransition table[_REQUEST_STATE_MAX][_REQUEST_EVENT_MAX] = {
         { S(REPLY), A(SEND_REPLY) },
         IGNORED, IGNORED, IGNORED,
         { S(REPLY), 0 },
-        { S(REPLY_ACKED), A(STORE) | A(STOP_TIMER) | A(FORGET) },
-        { S(REPLY_NACKED), A(STORE) | A(STOP_TIMER) | A(FORGET) | A(DROP_REPLY) },
+        { S(REPLY_ACKED), A(STORE) | A(STOP_TIMER) },
+        { S(REPLY_NACKED), A(STORE) | A(STOP_TIMER) | A(DROP_REPLY) },
         { S(REPLY), A(RESEND_REPLY) | A(START_TIMER) },
         { S(REPLY), A(SEND_STATUS) },
     },
@@ -79,10 +69,10 @@ static const RequestTransition table[_REQUEST_STATE_MAX][_REQUEST_EVENT_MAX] = {
     [S(REPLY_NACKED)] = {
         { S(REPLY_NACKED), A(SEND_REPLY) },
         IGNORED, IGNORED,
-        { S(REPLY_NACKED), A(FORGET) | A(DROP_REPLY) },
+        { S(REPLY_NACKED), A(DROP_REPLY) },
         { S(REPLY_NACKED), 0 },
-        { S(REPLY_NACKED), A(FORGET) },
-        { S(REPLY_NACKED), A(FORGET) },
+        { S(REPLY_NACKED), 0 },
+        { S(REPLY_NACKED), 0 },
         IGNORED,
         { S(REPLY_NACKED), A(SEND_STATUS) },
     },
@@ -90,8 +80,8 @@ static const RequestTransition table[_REQUEST_STATE_MAX][_REQUEST_EVENT_MAX] = {
         { S(REPLY_ACKED), A(SEND_REPLY) },
         IGNORED, IGNORED, IGNORED,
         { S(REPLY_ACKED), 0 },
-        { S(REPLY_ACKED), A(FORGET) },
-        { S(REPLY_ACKED), A(FORGET) },
+        { S(REPLY_ACKED), 0 },
+        { S(REPLY_ACKED), 0 },
         { S(REPLY_ACKED), 0 },
         { S(REPLY_ACKED), A(SEND_STATUS) },
     },

@@ -6,9 +6,8 @@
 
 typedef enum RequestState {
     REQUEST_STATE_REQUESTING, /* received, not yet stored */
-    REQUEST_STATE_CANCEL_RECEIVED_REQUESTING,
-    REQUEST_STATE_ACKED, /* stored; will be done once */
-    REQUEST_STATE_REPLY, /* its reply is stored; the manager does not have it yet */
+    REQUEST_STATE_ACKED,      /* stored; will be done once */
+    REQUEST_STATE_REPLY,      /* its reply is stored; the manager does not have it yet */
     REQUEST_STATE_NACKED,
     REQUEST_STATE_REPLY_NACKED,
     REQUEST_STATE_REPLY_ACKED,
@@ -40,8 +39,7 @@ typedef enum RequestAction {
     REQUEST_ACTION_CANCEL_JOB = 1 << 6,
     REQUEST_ACTION_START_TIMER = 1 << 7,
     REQUEST_ACTION_STOP_TIMER = 1 << 8,
-    REQUEST_ACTION_FORGET = 1 << 9,      /* in memory; the row stays */
-    REQUEST_ACTION_DROP_REPLY = 1 << 10, /* the manager gave up; log it */
+    REQUEST_ACTION_DROP_REPLY = 1 << 9, /* the manager gave up; log it */
 } RequestAction;
 
 typedef struct RequestTransition {

@@ -43,7 +43,7 @@ static void end(Batch *b, int error) {
     else /* backwards: a request that changed twice ends in its first state */
         for (size_t i = n; i-- > 0;) {
             entries[i].request->n_pending--;
-            entries[i].request->state = entries[i].from;
+            request_enter(entries[i].request, entries[i].from);
             if (entries[i].inserted)
                 entries[i].request->is_stored = false;
             b->callbacks.undo(&entries[i], error, b->userdata);
@@ -140,7 +140,7 @@ int batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition 
     int r;
 
     if (!(t->actions & REQUEST_ACTION_STORE) && q->n_pending == 0) {
-        q->state = t->next;
+        request_enter(q, t->next);
         b->callbacks.perform(&entry, b->userdata);
         return 0;
     }
@@ -154,7 +154,7 @@ int batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition 
     b->entries[b->n++] = entry;
     q->n_pending++;
     if (r >= 0) {
-        q->state = t->next;
+        request_enter(q, t->next);
         return 0;
     }
     batch_fail(b, r);

@@ -12,9 +12,9 @@ int dispatcher_new(RequestFlow *flow, Alerts *alerts, Console *console,
                    void (*on_hemlock)(void *userdata), void *userdata, Dispatcher **ret);
 Dispatcher *dispatcher_free(Dispatcher *d);
 
-/* How many requests may be at work at once; -1: no limit. */
 /* The owner has paused this server: new jobs are refused for the time being. */
 void dispatcher_set_refusing(Dispatcher *d, bool refusing);
+/* How many requests may be at work at once; -1: no limit. */
 void dispatcher_set_max_at_once(Dispatcher *d, int64_t max_at_once);
 
 /* One message of the manager; never fails: what is wrong with it is answered by a NACK. */

@@ -48,8 +48,7 @@ struct RequestFlow {
 #define FIELDS(q) LOG_FIELDS(LOG_REQUEST((q)->task.guid), LOG_COMMAND((q)->task.command))
 
 static bool is_final(RequestState state) {
-    return !((1u << state) & OPEN_STATES) && state != REQUEST_STATE_REQUESTING &&
-           state != REQUEST_STATE_CANCEL_RECEIVED_REQUESTING;
+    return !((1u << state) & OPEN_STATES) && state != REQUEST_STATE_REQUESTING;
 }
 
 static void changed(RequestFlow *f, const Request *q, RequestState state) {
@@ -354,8 +353,8 @@ static void drop_foreign(Request *q, void *userdata) {
 
     if (streq_ptr(q->agent_id, f->agent_id))
         return;
-    if (q->state == REQUEST_STATE_REPLY || q->state == REQUEST_STATE_ACKED) {
-        q->state = REQUEST_STATE_REPLY_NACKED;
+    if (q->state == REQUEST_STATE_REPLY || q->state == REQUEST_STATE_ACKED) { /* stored already */
+        request_enter(q, request_transition(q->state, REQUEST_EVENT_NACK).next);
         if (!q->reply) /* else the timer is what tries again to store it */
             stop_timer(q);
         changed(f, q, q->state);

@@ -23,6 +23,11 @@ Request *request_free(Request *q) {
     return NULL;
 }
 
+void request_enter(Request *q, RequestState state) {
+    assert(state >= 0 && state < _REQUEST_STATE_MAX);
+    q->state = state;
+}
+
 int request_new(const char *guid, const char *command, Request **ret) {
     _cleanup_(request_freep) Request *q = calloc(1, sizeof(*q));
     int r;
@@ -32,7 +37,7 @@ int request_new(const char *guid, const char *command, Request **ret) {
     r = task_init(&q->task, guid, command);
     if (r < 0)
         return r;
-    q->state = REQUEST_STATE_REQUESTING;
+    request_enter(q, REQUEST_STATE_REQUESTING);
     *ret = TAKE_PTR(q);
     return 0;
 }
@@ -48,7 +53,7 @@ int request_new_from_row(const StoredRequest *row, Request **ret) {
         r = free_and_strdup(&q->agent_id, row->agent_id);
     if (r < 0)
         return r;
-    q->state = row->state;
+    request_enter(q, row->state);
     q->is_stored = true;
     q->task.accepted_usec = row->accepted_usec;
     memcpy(q->payload_sha256, row->payload_sha256, sizeof(q->payload_sha256));

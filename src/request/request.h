@@ -36,6 +36,10 @@ DEFINE_CLEANUP(Request *, request_free)
 int request_new(const char *guid, const char *command, Request **ret);
 int request_new_from_row(const StoredRequest *row, Request **ret);
 
+/* All changes of the state go through here; which there are says proto/request-state.h, and a
+ * commit that fails takes one back. */
+void request_enter(Request *q, RequestState state);
+
 /* By GUID. */
 typedef struct RequestTable RequestTable;
 

@@ -12,7 +12,7 @@
 #include "store/statement.h"
 
 #define STATES                                                                                     \
-    "('REQUESTING', 'CANCEL_RECEIVED_REQUESTING', 'ACKED', 'REPLY', 'NACKED', 'REPLY_NACKED', "    \
+    "('REQUESTING', 'ACKED', 'REPLY', 'NACKED', 'REPLY_NACKED', "                                  \
     "'REPLY_ACKED')"
 #define REQUEST_COLUMNS                                                                            \
     "guid, agent_id, command, state, payload, payload_sha256, reply, error_message, accepted, "    \

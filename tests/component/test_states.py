@@ -2,8 +2,7 @@
 """Each cell of the state table that a manager can reach: what the agent sends, and the state then,
 in memory and in the store. Expected is what docs/protocol.md says.
 
-REQUESTING and CANCEL_RECEIVED_REQUESTING cannot be met from outside: a REQUEST leaves them in the
-call that reads it. The private bus has no executor, so that a job stays ACKED."""
+REQUESTING cannot be met from outside: a REQUEST leaves it in the call that reads it. The private bus has no executor, so that a job stays ACKED."""
 
 import base64
 import hashlib

@@ -14,7 +14,7 @@ EVENTS = {"REQUEST again": "REQUEST", "accepted": "ACCEPT", "refused": "REJECT",
 ACTIONS = {"store": "STORE", "send ACK": "SEND_ACK", "send NACK": "SEND_NACK",
            "send REPLY": "SEND_REPLY", "resend REPLY": "RESEND_REPLY",
            "send STATUS": "SEND_STATUS", "cancel job": "CANCEL_JOB", "start timer": "START_TIMER",
-           "stop timer": "STOP_TIMER", "forget": "FORGET", "drop reply": "DROP_REPLY"}
+           "stop timer": "STOP_TIMER", "drop reply": "DROP_REPLY"}
 
 
 def table(text):
