@@ -71,7 +71,7 @@ class Jobs:
 
 
 def properties(work, name):
-    """What a job's unit has (src/executor/unit-properties.c), as options; and the files for it."""
+    """What a job's unit has (src/dcm-executord/unit-properties.c), as options; and the files for it."""
     for file in ("exit", "log"):
         (work / f"{name}.{file}").touch()
     return ["--service-type=exec", "--slice=dcm-jobs.slice", "-p", "User=dcm", "-p", "KillMode=control-group",

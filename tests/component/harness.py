@@ -227,7 +227,7 @@ class Agent:
         self.process = subprocess.Popen(
             [
                 *wrapper,
-                BUILD / "src/daemon/dcm-agentd",
+                BUILD / "src/dcm-agentd/dcm-agentd",
                 f"--config={self.config}",
                 f"--config-directory={self.dropins}",
                 f"--state-directory={self.state}",

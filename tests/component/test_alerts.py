@@ -250,7 +250,7 @@ def test_threshold(agent, manager, sink, writer):
 
 def agentctl(agent, *arguments):
     return subprocess.run(
-        [BUILD / "src/ctl/dcm-agentctl", *arguments], check=True, capture_output=True, text=True,
+        [BUILD / "src/dcm-agentctl/dcm-agentctl", *arguments], check=True, capture_output=True, text=True,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": agent.bus.address, "LC_ALL": "C.UTF-8",
              "TZ": "UTC"}).stdout

@@ -187,7 +187,7 @@ def test_manager_keeps_results_when_the_clock_jumps(tmp_path):
 FOR_PEOPLE = {
     "health/health.c": "when a sample was taken",
     "core/uplink.c": "ConnectedSinceUSec on D-Bus",
-    "doctor/examine.c": "the clock itself, and a certificate's end",
+    "dcm-doctor/examine.c": "the clock itself, and a certificate's end",
     "net/tls-verify.c": "the clock beside a certificate's dates, in an error text",
     "net/wakeup.c": "whether it was set",
     "job/task.c": "when a request was accepted",
@@ -197,14 +197,14 @@ FOR_PEOPLE = {
     "alert/file.c": "beside the times of files, which have no other clock",
     "alert/intrusion.c": "the same",
     "store/alert-row.c": "when an alert came, and the time in a request id",
-    "ctl/top-view.c": "the clock in the head of top",
+    "dcm-agentctl/top-view.c": "the clock in the head of top",
     "store/user-row.c": "when a user was made",
     "store/repair.c": "the name of a damaged database",
-    "ctl/jobs.c": "the age of a job",
-    "executor/job-dir.c": "begin and end in an exit record",
-    "run/main.c": "begin and end in an exit record",
-    "manager/manager-peers.c": "since when an agent is connected",
-    "manager/store-database.c": "when a row was made or changed",
+    "dcm-agentctl/job-list.c": "the age of a job",
+    "dcm-executord/job-dir.c": "begin and end in an exit record",
+    "dcm-run/main.c": "begin and end in an exit record",
+    "dcm-manager/manager-auth.c": "since when an agent is connected",
+    "dcm-manager/store-database.c": "when a row was made or changed",
 }
 
 

@@ -34,7 +34,7 @@ def cloud(tmp_path, root):
         config.write_text("[cloud]\n" + (f"type = {kind}\n" if kind else "") +
                           (f"metadata_url = {url}\n" if url else ""))
         done = subprocess.run(
-            [BUILD / "src/cloud/dcm-cloud", f"--config={config}", f"--config-directory={tmp_path}/none",
+            [BUILD / "src/dcm-cloud/dcm-cloud", f"--config={config}", f"--config-directory={tmp_path}/none",
              f"--root={root}", *arguments],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
             env={**os.environ, **environment})
@@ -283,7 +283,7 @@ import metadata
 with metadata.Metadata(metadata.cloudstack, port=80):
     for kind in ("CloudStack", "CloudStack3", "UNKNOWN"):
         open({str(tmp_path / 'agent.conf')!r}, "w").write(f"[cloud]\\ntype = {{kind}}\\n")
-        subprocess.run([{str(BUILD / 'src/cloud/dcm-cloud')!r}, "--config={tmp_path}/agent.conf",
+        subprocess.run([{str(BUILD / 'src/dcm-cloud/dcm-cloud')!r}, "--config={tmp_path}/agent.conf",
                         "--root={root}"], check=True)
 """)
     done = subprocess.run(["unshare", "--net", "sh", "-c", 'ip link set lo up && exec python3 "$0"', script],
@@ -349,7 +349,7 @@ import subprocess, sys
 sys.path.insert(0, {os.path.dirname(__file__)!r})
 import metadata
 with metadata.Metadata(metadata.cloudstack, port=80):
-    subprocess.run([{str(BUILD / 'src/cloud/dcm-cloud')!r}, "--config={tmp_path}/agent.conf"], check=True)
+    subprocess.run([{str(BUILD / 'src/dcm-cloud/dcm-cloud')!r}, "--config={tmp_path}/agent.conf"], check=True)
 """)
     speaker = subprocess.Popen(["/usr/bin/python3", "-c", NETWORK_MANAGER, server], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, text=True, env=environment)

@@ -33,7 +33,7 @@ def doctor(agent):
     def run(*arguments, **environment):
         """Exit status and standard output; the main loop runs meanwhile, for the manager's sake."""
         process = subprocess.Popen(
-            [BUILD / "src/doctor/dcm-doctor", f"--config={agent.config}",
+            [BUILD / "src/dcm-doctor/dcm-doctor", f"--config={agent.config}",
              f"--config-directory={agent.dropins}", f"--state-directory={agent.state}",
              f"--cloud-socket={agent.directory}/cloud", *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -223,7 +223,7 @@ def test_certificates(agent, doctor):
 
 
 def test_wrong_usage():
-    done = subprocess.run([BUILD / "src/doctor/dcm-doctor", "now"], capture_output=True, text=True,
+    done = subprocess.run([BUILD / "src/dcm-doctor/dcm-doctor", "now"], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 2 and done.stdout == "" and "--help" in done.stderr
 
@@ -232,7 +232,7 @@ def test_full_output(agent, doctor):
     """A report that cannot be written is not a good one."""
     agent.configure("wss://127.0.0.1:1/")
     with open("/dev/full", "w") as full:
-        done = subprocess.run([BUILD / "src/doctor/dcm-doctor", "--json", f"--config={agent.config}",
+        done = subprocess.run([BUILD / "src/dcm-doctor/dcm-doctor", "--json", f"--config={agent.config}",
                                f"--state-directory={agent.state}"], stdout=full, stderr=subprocess.PIPE,
                               text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 1 and "cannot be written" in done.stderr

@@ -18,7 +18,7 @@ from certificates import Certificate
 from harness import BUILD, DEADLINE, free_port, temporary_directory, wait_for
 from servers import Nginx
 
-PROGRAM = BUILD / "src/fetch/dcm-fetch"
+PROGRAM = BUILD / "src/dcm-fetch/dcm-fetch"
 LIMIT = 16 * 1024 * 1024
 SCRIPT = b"#!/bin/sh\necho hello\n"
 SECRET = "hunter2"

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from harness import BUILD
 
-PROGRAM = BUILD / "src/metrics/dcm-metrics"
+PROGRAM = BUILD / "src/dcm-metrics/dcm-metrics"
 GET = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 

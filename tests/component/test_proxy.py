@@ -89,12 +89,12 @@ def run(agent, *command, **environment):
 
 
 def agentctl(agent, *arguments):
-    return run(agent, BUILD / "src/ctl/dcm-agentctl", *arguments)
+    return run(agent, BUILD / "src/dcm-agentctl/dcm-agentctl", *arguments)
 
 
 def doctor(agent, names, **environment):
     agent.directory.chmod(0o755)  # it is for the agent's user, if there is one
-    return run(agent, *names, BUILD / "src/doctor/dcm-doctor", f"--config={agent.config}",
+    return run(agent, *names, BUILD / "src/dcm-doctor/dcm-doctor", f"--config={agent.config}",
                f"--config-directory={agent.dropins}", f"--state-directory={agent.state}", **environment)
 
 

@@ -24,12 +24,12 @@ from gi.repository import Gio, GLib
 
 from harness import BUILD, HANDSHAKE, ROOT, Bus, temporary_directory, wait_for
 
-CTL = BUILD / "src/ctl/dcm-agentctl"
-MANAGER = BUILD / "src/manager/dcm-manager"
-DOCTOR = BUILD / "src/doctor/dcm-doctor"
-METRICS = BUILD / "src/metrics/dcm-metrics"
-LOG = BUILD / "src/say/dcm-log"
-WORKER_CALL = BUILD / "src/worker/dcm-call-worker"
+CTL = BUILD / "src/dcm-agentctl/dcm-agentctl"
+MANAGER = BUILD / "src/dcm-manager/dcm-manager"
+DOCTOR = BUILD / "src/dcm-doctor/dcm-doctor"
+METRICS = BUILD / "src/dcm-metrics/dcm-metrics"
+LOG = BUILD / "src/dcm-log/dcm-log"
+WORKER_CALL = BUILD / "src/dcm-call-worker/dcm-call-worker"
 
 NAME, WORKER = "org.dcmagent.Agent1", "org.example.Worker"
 HOSTILE = ("\x1b[35m\x1b[2J\x1b]0;t\x07\x1b(0\x7f\x08\t\x9b31m\x90\x85\u202e\u2066\u2069\u200e\u200f\u061c\u200b\u200d\ufeff"

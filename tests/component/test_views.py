@@ -21,7 +21,7 @@ import pytest
 from harness import BUILD, LoneAgent, busctl, wait_for
 
 NAME = ["org.dcmagent.Agent1", "/org/dcmagent/Agent1", "org.dcmagent.Agent1.Health"]
-CTL = BUILD / "src/ctl/dcm-agentctl"
+CTL = BUILD / "src/dcm-agentctl/dcm-agentctl"
 TYPES = ["system-stats", "memory", "load", "filesystems", "pressure", "disks", "interfaces", "temperature", "units",
          "agent"]
 

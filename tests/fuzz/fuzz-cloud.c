@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What dcm-cloud tells the agent, and leases of DHCP clients. */
-#include "cloud/lease.h"
+#include "dcm-cloud/lease.h"
 #include "fuzz.h"
 #include "system/cloud-identity.h"
 

@@ -10,11 +10,11 @@
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/log.h"
+#include "dcm-manager/control.h"
+#include "dcm-manager/limits.h"
+#include "dcm-manager/store-agent.h"
+#include "dcm-manager/store-request.h"
 #include "fuzz-socket.h"
-#include "manager/control.h"
-#include "manager/limits.h"
-#include "manager/store-agent.h"
-#include "manager/store-request.h"
 #include "proto/peer-text.h"
 #include "proto/text.h"
 
@@ -112,7 +112,7 @@ static Manager *new_manager(sd_event *event) {
 /* --- what is said ------------------------------------------------------------------------------
  */
 
-/* As manager/client.c reads it. */
+/* As dcm-manager/client.c reads it. */
 static struct json_object *read_answer(const char *line, size_t size) {
     struct json_tokener *t = json_tokener_new_ex(2 * JSON_DEPTH_MAX);
     struct json_object *o = json_tokener_parse_ex(t, line, (int)size);

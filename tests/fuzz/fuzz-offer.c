@@ -2,9 +2,9 @@
 /* A handshake offer at the manager: it is refused with a reason, or its fields are within their
  * bounds and the token is gone. Then the way on: an agent that says the same of itself is
  * understood likewise, and understands what it is answered. */
+#include "dcm-manager/limits.h"
+#include "dcm-manager/offer.h"
 #include "fuzz.h"
-#include "manager/limits.h"
-#include "manager/offer.h"
 #include "proto/handshake.h"
 #include "proto/peer-text.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <glib.h>
 
-#include "cloud/lease.h"
+#include "dcm-cloud/lease.h"
 
 static void test_networkd(void) {
     char a[INET_ADDRSTRLEN] = "";

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Proves the rule that decides who an agent is: each row of the table in manager/auth.c. */
+/* Proves the rule that decides who an agent is: each row of the table in dcm-manager/auth.c. */
 #include <glib.h>
 
-#include "manager/auth.h"
+#include "dcm-manager/auth.h"
 
 static const char *name_of(AuthVerdict v) {
     static const char *const names[_AUTH_MAX] = {

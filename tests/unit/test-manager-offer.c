@@ -3,7 +3,7 @@
  * and that answers have the keys and types of the protocol. */
 #include <glib.h>
 
-#include "manager/offer.h"
+#include "dcm-manager/offer.h"
 
 #define TOKEN "secret-canary"
 

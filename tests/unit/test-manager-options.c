@@ -3,8 +3,8 @@
 #include <glib.h>
 #include <unistd.h>
 
-#include "manager/limits.h"
-#include "manager/options.h"
+#include "dcm-manager/limits.h"
+#include "dcm-manager/options.h"
 
 #define PARSE(ret, ...) parse((const char *[]){"dcm-manager", __VA_ARGS__, NULL}, ret)
 

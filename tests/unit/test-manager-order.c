@@ -2,8 +2,8 @@
 /* Proves the life of a request on the manager's side, in every state and event. */
 #include <glib.h>
 
-#include "manager/limits.h"
-#include "manager/order.h"
+#include "dcm-manager/limits.h"
+#include "dcm-manager/order.h"
 
 static void test_table(void) {
     for (OrderState s = 0; s < _ORDER_STATE_MAX; s++) {

@@ -2,7 +2,7 @@
 /* Proves how command lines become arguments of a command. */
 #include <glib.h>
 
-#include "manager/payload.h"
+#include "dcm-manager/payload.h"
 
 static void check(const char *text, const char *expected) {
     struct json_object *o = json_object_new_object();

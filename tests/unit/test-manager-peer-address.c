@@ -6,7 +6,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
-#include "manager/peer-address.h"
+#include "dcm-manager/peer-address.h"
 
 static void make_key(const char *text, uint8_t *ret) {
     struct sockaddr_storage address = {};

@@ -3,9 +3,9 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 
-#include "manager/limits.h"
-#include "manager/store-agent.h"
-#include "manager/store-request.h"
+#include "dcm-manager/limits.h"
+#include "dcm-manager/store-agent.h"
+#include "dcm-manager/store-request.h"
 
 typedef struct Fixture {
     char *directory, *path;

@@ -2,7 +2,7 @@
 /* Proves that nothing a peer said can drive a terminal. */
 #include <glib.h>
 
-#include "manager/table.h"
+#include "dcm-manager/table.h"
 
 /* Columns are those of the screen, and no cell leaves its own. */
 static void test_columns(void) {

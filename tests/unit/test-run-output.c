@@ -9,7 +9,7 @@
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
-#include "run/output.h"
+#include "dcm-run/output.h"
 
 #define DEADLINE_SEC 60
 

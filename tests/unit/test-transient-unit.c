@@ -4,8 +4,8 @@
 #include <glib.h>
 
 #include "basic/macro.h"
-#include "executor/errors.h"
-#include "executor/transient-unit.h"
+#include "dcm-executord/errors.h"
+#include "dcm-executord/transient-unit.h"
 
 static void test_errors(void) {
     static const struct {

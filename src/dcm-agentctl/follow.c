@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-agentctl jobs --follow. On a terminal the list is drawn anew with each change, and every
+ * REFRESH_USEC while there is one, since what a job uses changes without a signal. Elsewhere a line
+ * is printed for each job that is new, is in another state, or is gone. An agent that is restarted
+ * is waited for. */
+#include "dcm-agentctl/follow.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "basic/i18n.h"
+#include "dcm-agentctl/job-list.h"
+
+#define REFRESH_USEC (2 * USEC_PER_SEC)
+#define OWNER_MATCH                                                                                \
+    "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"                \
+    "member='NameOwnerChanged',arg0='" AGENT_NAME "'"
+#define HOME "\033[H"
+#define CLEAR_LINE "\033[K\n"
+#define CLEAR_BELOW "\033[J"
+#define HEADER_LINES 3
+
+typedef struct Follower {
+    const Context *context;
+    sd_event *event;
+    sd_event_source *look;  /* at the next turn of the loop */
+    sd_event_source *timer; /* again */
+    JobList list;
+    bool has_looked;
+    bool on_terminal;
+} Follower;
+
+static void look_soon(Follower *f) {
+    (void)sd_event_source_set_enabled(f->look, SD_EVENT_ONESHOT);
+}
+
+static unsigned count_screen_lines(void) {
+    struct winsize size = {};
+
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) >= 0 && size.ws_row > HEADER_LINES + 1
+               ? size.ws_row
+               : 24;
+}
+
+/* As many as there is room for. */
+static void draw(Follower *f, bool is_running) {
+    const JobList *l = &f->list;
+    size_t room = count_screen_lines() - HEADER_LINES, shown = MIN(l->n, room);
+
+    (void)printf(HOME);
+    if (!is_running)
+        (void)printf("%s" CLEAR_LINE, _("The agent is not running."));
+    else if (l->n == 0)
+        (void)printf("%s" CLEAR_LINE, _("No job waits or runs."));
+    else
+        job_row_print_titles(CLEAR_LINE);
+    for (size_t i = 0; i < shown; i++) {
+        job_row_measure(f->context, &l->rows[i]);
+        job_row_print(&l->rows[i], NULL, CLEAR_LINE);
+    }
+    if (l->n > shown) {
+        (void)printf(_("and %zu more"), l->n - shown);
+        (void)printf(CLEAR_LINE);
+    }
+    (void)printf(CLEAR_BELOW);
+}
+
+static void print_change(const Follower *f, JobRow *row, const char *state) {
+    if (!state)
+        job_row_measure(f->context, row);
+    if (f->context->json) {
+        struct json_object *o = job_row_to_json(row, state);
+
+        terminal_put_json(stdout, json_object_to_json_string_ext(
+                                      o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        (void)putchar('\n');
+        (void)json_object_put(o);
+    } else
+        job_row_print(row, state, "\n");
+}
+
+static void print_changes(const Follower *f, JobList *fresh) {
+    for (size_t i = 0; i < f->list.n; i++)
+        if (!job_list_find(fresh, f->list.rows[i].guid))
+            print_change(f, &f->list.rows[i], "ended");
+    for (size_t i = 0; i < fresh->n; i++) {
+        const JobRow *before = job_list_find(&f->list, fresh->rows[i].guid);
+
+        if (!before || !streq(before->state, fresh->rows[i].state))
+            print_change(f, &fresh->rows[i], NULL);
+    }
+}
+
+static void take_list(Follower *f, JobList *fresh) {
+    job_list_done(&f->list);
+    f->list = *fresh;
+    *fresh = (JobList){};
+}
+
+static bool is_absence(const sd_bus_error *e) {
+    return sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+           sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
+           sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY);
+}
+
+/* An agent that is away is no end of the jobs: what was there is compared with what is there when
+ * it is back. */
+static int look(Follower *f) {
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_(job_list_done) JobList fresh = {};
+    bool is_running;
+    int r;
+
+    r = job_list_load(f->context, &error, &fresh);
+    is_running = r >= 0;
+    if (r < 0 && (!f->has_looked || !is_absence(&error)))
+        return ctl_report(&error, r);
+    f->has_looked = true;
+    if (is_running && !f->on_terminal)
+        print_changes(f, &fresh);
+    if (is_running || f->on_terminal)
+        take_list(f, &fresh);
+    if (f->on_terminal)
+        draw(f, is_running);
+    return 0;
+}
+
+static int on_look(sd_event_source *source, void *userdata) {
+    Follower *f = userdata;
+    int r;
+
+    r = look(f);
+    if (r < 0)
+        return sd_event_exit(f->event, EXIT_FAILURE);
+    if (fflush(stdout) != 0 || ferror(stdout)) /* nobody reads any more */
+        return sd_event_exit(f->event, EXIT_SUCCESS);
+    if (f->on_terminal && f->list.n > 0) {
+        (void)sd_event_source_set_time_relative(f->timer, REFRESH_USEC);
+        (void)sd_event_source_set_enabled(f->timer, SD_EVENT_ONESHOT);
+    }
+    return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    look_soon(userdata);
+    return 0;
+}
+
+static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    look_soon(userdata);
+    return 0;
+}
+
+static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *si,
+                        void *userdata) {
+    return sd_event_exit(sd_event_source_get_event(source), EXIT_SUCCESS);
+}
+
+static int on_closed(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+    return sd_event_exit(sd_event_source_get_event(source), EXIT_SUCCESS);
+}
+
+/* A pipe tells when its reader has gone; what cannot be waited for is a file. */
+static int watch_output(Follower *f) {
+    int r = sd_event_add_io(f->event, NULL, STDOUT_FILENO, 0, on_closed, f);
+
+    return r == -EPERM ? 0 : r;
+}
+
+static int watch_bus(Follower *f) {
+    sd_bus *bus = f->context->bus;
+    int r;
+
+    r = sd_bus_attach_event(bus, f->event, SD_EVENT_PRIORITY_NORMAL);
+    if (r >= 0)
+        r = sd_bus_set_exit_on_disconnect(bus, true);
+    if (r >= 0)
+        r = sd_bus_match_signal(bus, NULL, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, "JobsChanged",
+                                on_changed, f);
+    return r < 0 ? r : sd_bus_add_match(bus, NULL, OWNER_MATCH, on_changed, f);
+}
+
+static int set_up(Follower *f) {
+    static const int signals[] = {SIGINT, SIGTERM, 0};
+    int r;
+
+    r = sd_event_new(&f->event);
+    if (r >= 0)
+        r = sd_event_add_defer(f->event, &f->look, on_look, f);
+    if (r >= 0)
+        r = sd_event_add_time_relative(f->event, &f->timer, CLOCK_BOOTTIME, 0, 0, on_timer, f);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(f->timer, SD_EVENT_OFF);
+    if (r >= 0)
+        r = ctl_watch_signals(f->event, signals, on_interrupt, f);
+    if (r >= 0)
+        r = watch_output(f);
+    return r < 0 ? r : watch_bus(f);
+}
+
+static void tear_down(Follower *f) {
+    sd_event_source_disable_unref(f->look);
+    sd_event_source_disable_unref(f->timer);
+    if (f->event)
+        (void)sd_bus_detach_event(f->context->bus);
+    sd_event_unref(f->event);
+    job_list_done(&f->list);
+}
+
+int jobs_follow(const Context *c) {
+    _cleanup_(tear_down) Follower f = {.context = c, .on_terminal = isatty(STDOUT_FILENO)};
+    int r;
+
+    if (c->json)
+        f.on_terminal = false;
+    r = set_up(&f);
+    if (r < 0) {
+        (void)fprintf(stderr, _("The jobs cannot be followed: %s\n"), strerror(-r));
+        return r;
+    }
+    if (f.on_terminal)
+        (void)printf(HOME CLEAR_BELOW);
+    else if (!c->json)
+        job_row_print_titles("\n");
+    return sd_event_loop(f.event);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include "basic/i18n.h"
+#include "dcm-agentctl/verbs.h"
+
+typedef struct Verb {
+    const char *name;
+    const char *arguments;
+    int n_arguments;
+    bool needs_bus;
+    int (*run)(const Context *c, int argc, char *argv[]);
+    const char *help;
+} Verb;
+
+static const Verb verbs[] = {
+    {"status", "", 0, true, verb_status,
+     N_("connection, identity and open requests (the default)")},
+    {"requests", "", 0, true, verb_requests, N_("the newest requests, oldest first")},
+    {"jobs", "", 0, true, verb_jobs, N_("jobs that wait or run, and what they use")},
+    {"top", "", 0, true, verb_top, N_("the machine and its jobs, live")},
+    {"stats", "[NAME]", 1, true, verb_stats,
+     N_("what was measured: the newest overview, or what is kept of NAME")},
+    {"show", "GUID", 1, true, verb_show, N_("one request with its reply (root)")},
+    {"cancel", "GUID", 1, true, verb_cancel, N_("end the job of a request (root)")},
+    {"commands", "[NAME]", 1, true, verb_commands,
+     N_("commands that the manager can order, or one of them")},
+    {"alerts", "", 0, true, verb_alerts, N_("the newest alerts, oldest first (root)")},
+    {"users", "", 0, true, verb_users, N_("users of this server that the agent has made")},
+    {"seal-token", "KEY", 1, false, verb_seal_token,
+     N_("encrypt the agent's token by host, tpm2 or auto (root)")},
+    {"doctor", "", 0, false, verb_doctor, N_("check the way to the manager, step by step")},
+    {"output", "GUID", 1, false, verb_output,
+     N_("what a job has written, as far as it is kept (root)")},
+    {"pause", "", 0, true, verb_pause, N_("begin no new job; those that run go on (root)")},
+    {"resume", "", 0, true, verb_resume, N_("begin jobs again (root)")},
+    {"reconnect", "", 0, true, verb_reconnect,
+     N_("end the connection or the pause, and connect (root)")},
+    {"reload", "", 0, true, verb_reload, N_("read the configuration again (root)")},
+};
+
+static void help(void) {
+    (void)printf(_("dcm-agentctl [OPTION...] [VERB]\n\n"
+                   "Shows and controls the cloud server agent.\n\nVerbs:\n"));
+    for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+        (void)printf("  %s %-*s %s\n", verbs[i].name, (int)(16 - strlen(verbs[i].name)),
+                     verbs[i].arguments, _(verbs[i].help));
+    (void)printf(_("\nOptions:\n"
+                   "  -j --json      machine-readable output\n"
+                   "  -n --limit=N   how many requests, alerts or samples are listed (20; 0: all)\n"
+                   "  -f --follow    jobs: go on with each change\n"
+                   "     --csv       stats: comma-separated values\n"
+                   "     --refuse    pause: refuse new jobs instead of having them wait\n"
+                   "     --version   say the version\n"
+                   "  -h --help      this\n\n"
+                   "Exit status: 0 done, 1 failed, 2 wrong usage; status: 3 if not connected.\n"));
+}
+
+static const Verb *find_verb(const char *name) {
+    for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+        if (streq(verbs[i].name, name))
+            return &verbs[i];
+    return NULL;
+}
+
+/* 1: go on; 0: done; -EINVAL: wrong usage */
+static int parse_options(int argc, char *argv[], Context *c) {
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},   {"limit", required_argument, NULL, 'n'},
+        {"follow", no_argument, NULL, 'f'}, {"csv", no_argument, NULL, 'c'},
+        {"refuse", no_argument, NULL, 'r'}, {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},   {},
+    };
+    char *end;
+    int o;
+
+    while ((o = getopt_long(argc, argv, "jn:fh", options, NULL)) >= 0)
+        switch (o) {
+        case 'j':
+            c->json = true;
+            break;
+        case 'n':
+            errno = 0;
+            c->limit = (uint32_t)strtoul(optarg, &end, 10);
+            if (errno != 0 || *end || end == optarg || *optarg == '-') {
+                terminal_printf(stderr, _("Not a number: %s\n"), optarg);
+                return -EINVAL;
+            }
+            break;
+        case 'f':
+            c->follow = true;
+            break;
+        case 'c':
+            c->csv = true;
+            break;
+        case 'r':
+            c->refuse = true;
+            break;
+        case 'V':
+            (void)printf("dcm-agentctl %s\n", PROJECT_VERSION);
+            return 0;
+        case 'h':
+            help();
+            return 0;
+        default:
+            return -EINVAL;
+        }
+    return 1;
+}
+
+static int run_verb(Context *c, const Verb *verb, int argc, char *argv[]) {
+    int r = 0;
+
+    if (verb->needs_bus)
+        r = sd_bus_open_system(&c->bus);
+    if (r < 0) {
+        (void)fprintf(stderr, _("The system bus cannot be reached: %s\n"), strerror(-r));
+        return EXIT_FAILURE;
+    }
+    r = verb->run(c, argc, argv);
+    sd_bus_flush_close_unref(c->bus);
+    return r < 0 ? EXIT_FAILURE : r;
+}
+
+int main(int argc, char *argv[]) {
+    Context c = {.limit = 20};
+    const Verb *verb;
+    int n, r;
+
+    i18n_init();
+    if (argc > 1 && streq(argv[1], "doctor")) /* its options are its own */
+        return doctor_exec(argv + 1);
+    r = parse_options(argc, argv, &c);
+    if (r <= 0) {
+        if (r < 0)
+            (void)fprintf(stderr, _("Try dcm-agentctl --help\n"));
+        return r < 0 ? 2 : EXIT_SUCCESS;
+    }
+    verb = find_verb(optind < argc ? argv[optind] : "status");
+    n = MAX(argc - optind - 1, 0);
+    if (!verb || n > verb->n_arguments ||
+        (verb->arguments[0] != '[' && n < verb->n_arguments)) { /* "[NAME]" may be missing */
+        (void)fprintf(stderr, verb ? _("Wrong number of arguments. Try dcm-agentctl --help\n")
+                                   : _("Unknown verb. Try dcm-agentctl --help\n"));
+        return 2;
+    }
+    return run_verb(&c, verb, n, argv + optind + 1);
+}

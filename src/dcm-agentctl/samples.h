@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Samples and types as the agent tells them (org.dcmagent.Agent1.Health). */
+#pragma once
+
+#include "dcm-agentctl/ctl.h"
+
+#define HEALTH_INTERFACE AGENT_NAME ".Health"
+
+typedef struct SampleValue {
+    const char *row, *key; /* row: "" for the whole machine */
+    double value;
+} SampleValue;
+
+typedef struct HealthSample {
+    sd_bus_message *message; /* the texts are in it */
+    const char *type;
+    uint64_t time_usec;
+    SampleValue *values;
+    size_t n;
+} HealthSample;
+
+typedef struct HealthSamples {
+    HealthSample *samples;
+    size_t n;
+} HealthSamples;
+
+void health_sample_done(HealthSample *s);
+void health_samples_done(HealthSamples *s);
+
+/* "sta(ssd)", which is what a Sampled signal has, too. */
+int health_sample_read(sd_bus_message *m, HealthSample *ret);
+/* The newest `limit` of each type of a statistic; NULL: the newest overview. Errors are not
+ * reported. */
+int health_samples_load(const Context *c, const char *name, uint32_t limit, sd_bus_error *error,
+                        HealthSamples *ret);
+/* Has the agent sample each second, until we leave the bus; `on_sampled` may be NULL. */
+int health_subscribe(const Context *c, sd_bus_message_handler_t on_sampled, void *userdata,
+                     sd_bus_error *error);
+/* NULL: there is none of that type. The last one, where there are several. */
+const HealthSample *health_samples_find(const HealthSamples *s, const char *type);
+/* NAN: it is not known. */
+double health_sample_get(const HealthSample *s, const char *row, const char *key);
+
+typedef struct SampleUnit {
+    const char *type, *key, *unit;
+    bool of_rows;
+} SampleUnit;
+
+/* What the values are measured in. */
+typedef struct SampleUnits {
+    sd_bus_message *message;
+    SampleUnit *units;
+    size_t n;
+} SampleUnits;
+
+int sample_units_load(const Context *c, sd_bus_error *error, SampleUnits *ret);
+void sample_units_done(SampleUnits *u);
+/* "" where it is not known. */
+const char *sample_units_find(const SampleUnits *u, const char *type, const char *key,
+                              bool of_rows);
+
+#define VALUE_SIZE 32
+
+/* "1.5G", "12.3 %", "3.2M/s": for people. */
+void sample_format(double value, const char *unit, char buf[static VALUE_SIZE]);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-agentctl status: all properties of the agent, for people or as JSON. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/i18n.h"
+#include "dcm-agentctl/bus-json.h"
+#include "dcm-agentctl/verbs.h"
+
+#define EXIT_NOT_CONNECTED 3
+
+static int read_properties(const Context *c, struct json_object **ret) {
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r;
+
+    r = sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, "org.freedesktop.DBus.Properties",
+                           "GetAll", &error, &m, "s", AGENT_INTERFACE);
+    if (r < 0)
+        return ctl_report(&error, r);
+    return ctl_json_from_bus(m, ret);
+}
+
+static const char *text(struct json_object *o, const char *key) {
+    const char *s = json_object_get_string(json_object_object_get(o, key));
+
+    return isempty(s) ? "-" : s;
+}
+
+static void print_counts(struct json_object *counts) {
+    bool first = true;
+
+    ctl_print_label(_("Requests"), 12);
+    json_object_object_foreach(counts, state, n) {
+        if (json_object_get_int(n) == 0)
+            continue;
+        terminal_printf(stdout, "%s%d %s", first ? "" : ", ", json_object_get_int(n), state);
+        first = false;
+    }
+    (void)printf("%s\n", first ? _("none") : "");
+}
+
+static void print_cloud(struct json_object *o) {
+    const char *type = text(o, "CloudType");
+    const char *problem = json_object_get_string(json_object_object_get(o, "CloudProblem"));
+
+    if (streq(type, "UNKNOWN") || streq(type, "-"))
+        return;
+    ctl_print_label(_("Cloud"), 12);
+    terminal_printf(stdout, "%s %s%s%s\n", type, text(o, "InstanceId"),
+                    isempty(problem) ? "" : ": ", strempty(problem));
+}
+
+static void print_status(struct json_object *o, bool connected) {
+    uint64_t since = json_object_get_uint64(json_object_object_get(o, "ConnectedSinceUSec"));
+    uint64_t certificate_end =
+        json_object_get_uint64(json_object_object_get(o, "CertificateEndUSec"));
+    const char *pause = json_object_get_string(json_object_object_get(o, "Pause"));
+    bool colour = isatty(STDOUT_FILENO);
+    char buf[64];
+
+    (void)fputs(colour ? (connected ? "\033[32m" : "\033[31m") : "", stdout);
+    (void)fputs(terminal_flags(stdout) & TERMINAL_ASCII ? "*" : "●", stdout);
+    (void)fputs(colour ? "\033[0m" : "", stdout);
+    terminal_printf(stdout, " dcm-agent %s\n", text(o, "Version"));
+    ctl_print_field(_("Status"), 12, text(o, "StatusText"));
+    ctl_print_field(_("Manager"), 12, text(o, "ManagerUrl"));
+    ctl_print_field(_("Proxy"), 12, text(o, "Proxy"));
+    if (connected) {
+        ctl_print_field(_("Since"), 12, ctl_format_time(since, buf, sizeof(buf)));
+        ctl_print_field(_("Peer"), 12, text(o, "PeerAddress"));
+        ctl_print_field(_("TLS"), 12, text(o, "TlsSession"));
+    }
+    if (certificate_end > 0)
+        ctl_print_field(_("Valid until"), 12, ctl_format_time(certificate_end, buf, sizeof(buf)));
+    ctl_print_field(_("Agent id"), 12, text(o, "AgentId"));
+    ctl_print_field(_("Server name"), 12, text(o, "ServerName"));
+    print_cloud(o);
+    if (!isempty(pause))
+        ctl_print_field(_("Paused"), 12,
+                        streq(pause, "waiting") ? _("new jobs wait; dcm-agentctl resume")
+                                                : _("new jobs are refused; dcm-agentctl resume"));
+    print_counts(json_object_object_get(o, "RequestCounts"));
+}
+
+int verb_status(const Context *c, int argc, char *argv[]) {
+    _cleanup_json_ struct json_object *o = NULL;
+    bool connected;
+    int r;
+
+    r = read_properties(c, &o);
+    if (r < 0)
+        return r;
+    connected = streq(text(o, "State"), "connected");
+    if (c->json)
+        ctl_print_json(o);
+    else
+        print_status(o, connected);
+    return connected ? EXIT_SUCCESS : EXIT_NOT_CONNECTED;
+}
+
+int verb_pause(const Context *c, int argc, char *argv[]) {
+    return ctl_call(c, "Pause", NULL, "b", c->refuse);
+}
+
+int verb_resume(const Context *c, int argc, char *argv[]) {
+    return ctl_call(c, "Resume", NULL, NULL);
+}
+
+int verb_reconnect(const Context *c, int argc, char *argv[]) {
+    return ctl_call(c, "Reconnect", NULL, NULL);
+}
+
+int verb_reload(const Context *c, int argc, char *argv[]) {
+    return ctl_call(c, "Reload", NULL, NULL);
+}

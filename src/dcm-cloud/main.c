@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-cloud: asks the cloud who this server is, and prints the answer. The agent connects to the
+ * socket of dcm-cloud@.service for it, so that what parses metadata is neither the agent nor holds
+ * anything of it. */
+#include <curl/curl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/ini-file.h"
+#include "basic/log.h"
+#include "basic/terminal.h"
+#include "basic/time-util.h"
+#include "dcm-cloud/http.h"
+#include "dcm-cloud/identify.h"
+
+typedef struct Options {
+    const char *config_file, *config_directory, *root;
+    bool script;
+    const char *type; /* NULL: to be found out */
+    char *metadata_url;
+} Options;
+
+static void help(void) {
+    (void)printf("dcm-cloud [OPTION...]\n\n"
+                 "Asks the cloud who this server is, and prints that as JSON.\n\n"
+                 "  --script                 print the script for the first start instead\n"
+                 "  --config=FILE            configuration (" CONFDIR "/agent.conf)\n"
+                 "  --config-directory=DIR   drop-ins (" CONFDIR "/agent.conf.d)\n"
+                 "  --root=DIR               look for files below this directory\n"
+                 "  --version                say the version\n"
+                 "  --help                   this\n");
+}
+
+/* 1: go on; 0: done */
+static int parse_options(int argc, char *argv[], Options *o) {
+    static const struct option options[] = {
+        {"script", no_argument, NULL, 's'},
+        {"config", required_argument, NULL, 'c'},
+        {"config-directory", required_argument, NULL, 'd'},
+        {"root", required_argument, NULL, 'r'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {},
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+        switch (c) {
+        case 's':
+            o->script = true;
+            break;
+        case 'c':
+            o->config_file = optarg;
+            break;
+        case 'd':
+            o->config_directory = optarg;
+            break;
+        case 'r':
+            o->root = optarg;
+            break;
+        case 'V':
+            (void)printf("dcm-cloud %s\n", PROJECT_VERSION);
+            return 0;
+        case 'h':
+            help();
+            return 0;
+        default:
+            return -EINVAL;
+        }
+    return optind < argc ? -EINVAL : 1;
+}
+
+/* Of the address scheme, host and port are taken: what comes behind is known, and installers of the
+ * Python agent wrote it too. */
+static int set_url(Options *o, const char *value) {
+    static const char scheme[] = "http://";
+    size_t size;
+
+    free(o->metadata_url);
+    o->metadata_url = NULL;
+    if (isempty(value))
+        return 0;
+    if (strncasecmp(value, scheme, strlen(scheme)) != 0)
+        return -EINVAL;
+    size = strlen(scheme) + strcspn(value + strlen(scheme), "/?#");
+    o->metadata_url = strndup(value, size);
+    return o->metadata_url ? 0 : -ENOMEM;
+}
+
+static int on_value(const char *file, const char *section, const char *name, const char *value,
+                    void *userdata) {
+    Options *o = userdata;
+
+    if (!streq(section, "cloud"))
+        return 0;
+    if (strcasecmp(name, "metadata_url") == 0)
+        return set_url(o, value);
+    if (strcasecmp(name, "type") != 0)
+        return 0;
+    o->type = cloud_type_find(value);
+    if (!o->type && !isempty(value))
+        return -EINVAL;
+    if (o->type && streq(o->type, "UNKNOWN"))
+        o->type = NULL;
+    return 0;
+}
+
+/* The agent tells it where an administrator looks. */
+static void on_problem(const char *file, const char *text, void *userdata) {
+    log_debug("%s: %s", file, text);
+}
+
+static int write_answer(const char *text, size_t size) {
+    terminal_pass(stdout, text, size);
+    return fflush(stdout) == 0 ? 0 : log_error_errno(errno, "The answer cannot be written: %m");
+}
+
+static int answer(const Options *o, const Question *q) {
+    _cleanup_(cloud_identity_done) CloudIdentity i = {};
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    int r;
+
+    r = identify(o->type, q, &i);
+    if (r >= 0)
+        r = cloud_identity_encode(&i, &text, &size);
+    if (r < 0)
+        return log_error_errno(r, "The cloud cannot be asked: %m");
+    if (i.problem)
+        log_warning("%s", i.problem);
+    text[size++] = '\n'; /* in the place of the NUL */
+    return write_answer(text, size);
+}
+
+static int answer_script(const Options *o, const Question *q) {
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    int r;
+
+    r = identify_script(o->type, q, &text, &size);
+    if (r < 0) {
+        log_error("There is no script for the first start: the metadata service %s",
+                  r == -ENODATA ? "of this cloud is not known" : http_strerror(r));
+        return r;
+    }
+    return write_answer(text, size);
+}
+
+int main(int argc, char *argv[]) {
+    static const IniCallbacks callbacks = {.on_value = on_value, .on_problem = on_problem};
+    Options o = {
+        .config_file = CONFDIR "/agent.conf",
+        .config_directory = CONFDIR "/agent.conf.d",
+        .root = "",
+    };
+    Question q;
+    int r;
+
+    log_set_identifier("dcm-cloud");
+    r = parse_options(argc, argv, &o);
+    if (r <= 0) {
+        if (r < 0)
+            (void)fprintf(stderr, "Try dcm-cloud --help\n");
+        return r < 0 ? 2 : EXIT_SUCCESS;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    r = ini_file_load(o.config_file, o.config_directory, &callbacks, &o);
+    if (r >= 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        r = -ENOMEM;
+    q = (Question){
+        .metadata_url = o.metadata_url,
+        .root = o.root,
+        .deadline_usec = now_usec(CLOCK_BOOTTIME) + CLOUD_TIME_USEC,
+    };
+    if (r < 0)
+        (void)log_error_errno(r, "The cloud cannot be asked: %m");
+    else
+        r = o.script ? answer_script(&o, &q) : answer(&o, &q);
+    free(o.metadata_url);
+    curl_global_cleanup();
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

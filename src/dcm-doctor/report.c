@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-doctor/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/i18n.h"
+#include "basic/terminal.h"
+#include "basic/utf8.h"
+
+#define TEXT_SIZE 1024
+#define NAME_WIDTH 14
+
+/* names in JSON; shown to people in their language */
+static const char *const checks[_CHECK_MAX] = {
+    [CHECK_CONFIGURATION] = N_("configuration"),
+    [CHECK_CLOCK] = N_("clock"),
+    [CHECK_CLOUD] = N_("cloud"),
+    [CHECK_NAME] = N_("name"),
+    [CHECK_ROUTE] = "route",
+    [CHECK_PROXY] = N_("proxy"),
+    [CHECK_TCP] = "TCP",
+    [CHECK_TLS] = "TLS",
+    [CHECK_HTTP] = "HTTP",
+    [CHECK_HANDSHAKE] = N_("handshake"),
+    [CHECK_SERVICE] = N_("service"),
+};
+
+static const struct {
+    const char *name, *shown, *colour;
+} findings[_FINDING_MAX] = {
+    [FINDING_OK] = {"ok", N_("ok"), "\033[32m"},
+    [FINDING_WARNING] = {"warning", N_("warning"), "\033[33m"},
+    [FINDING_FAILED] = {"failed", N_("FAILED"), "\033[31m"},
+    [FINDING_SKIPPED] = {"skipped", N_("skipped"), "\033[2m"},
+};
+
+int report_init(Report *r, bool json) {
+    *r = (Report){.json = json, .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+    r->checks = json_object_new_array();
+    return r->checks ? 0 : -ENOMEM;
+}
+
+void report_done(Report *r) {
+    (void)json_object_put(r->checks);
+}
+
+static void print_line(const Report *r, Check check, Finding finding, const char *text) {
+    if (r->colour)
+        (void)printf("%s", findings[finding].colour);
+    terminal_put_padded(stdout, _(findings[finding].shown), 8);
+    if (r->colour)
+        (void)printf("\033[0m");
+    (void)printf("  ");
+    terminal_put_padded(stdout, _(checks[check]), NAME_WIDTH);
+    terminal_printf(stdout, "  %s\n", text);
+    (void)fflush(stdout);
+}
+
+static void add_json(Report *r, Check check, Finding finding, const char *text) {
+    struct json_object *o = json_object_new_object();
+
+    if (json_add_string(o, "check", checks[check]) >= 0 &&
+        json_add_string(o, "result", findings[finding].name) >= 0 &&
+        json_add_string(o, "text", text) >= 0 && json_object_array_add(r->checks, o) >= 0)
+        return;
+    (void)json_object_put(o);
+}
+
+void report_add(Report *r, Check check, Finding finding, const char *format, ...) {
+    char text[TEXT_SIZE];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)utf8_format_list(text, sizeof(text), format, ap);
+    va_end(ap);
+    r->done[check] = true;
+    if (finding == FINDING_FAILED)
+        r->failed = true;
+    if (r->json)
+        add_json(r, check, finding, text);
+    else
+        print_line(r, check, finding, text);
+}
+
+void report_not_reached(Report *r) {
+    for (Check c = 0; c <= CHECK_HANDSHAKE; c++)
+        if (!r->done[c])
+            report_add(r, c, FINDING_SKIPPED, "%s", _("not reached"));
+}
+
+int report_end(Report *r) {
+    if (r->json) {
+        terminal_put_json(stdout, json_object_to_json_string_ext(
+                                      r->checks, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                     JSON_C_TO_STRING_NOSLASHESCAPE));
+        (void)putchar('\n');
+    }
+    if (fflush(stdout) != 0) {
+        (void)fprintf(stderr, _("The output cannot be written: %s\n"), strerror(errno));
+        return EXIT_FAILURE;
+    }
+    return r->failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

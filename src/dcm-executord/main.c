@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-executord - starts jobs as transient units for the agent. Root's user id without a single
+ * capability, no network; activated by its bus name, leaves when idle. */
+#include <getopt.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "basic/bounds.h"
+#include "basic/log.h"
+#include "dcm-executord/manager.h"
+#include "dcm-executord/service.h"
+#include "dcm-executord/stop.h"
+
+#define IDLE_USEC_DEFAULT (30 * USEC_PER_SEC)
+#define IDLE_SEC_MAX 86400ul
+
+/* At least one second: an executor that leaves before systemd has noticed that it is there leaves
+ * the next activation waiting for nothing. */
+static int parse_idle(const char *s, uint64_t *ret_usec) {
+    char *end = NULL;
+    unsigned long n;
+
+    errno = 0;
+    n = strtoul(s, &end, 10);
+    if (errno != 0 || end == s || *end || n == 0 || n > IDLE_SEC_MAX)
+        return log_error_errno(EINVAL, "--idle-sec= wants seconds, not %s", s);
+    *ret_usec = n * USEC_PER_SEC;
+    return 0;
+}
+
+/* Returns 0 when there is nothing more to do. */
+static int parse_arguments(int argc, char **argv, uint64_t *ret_idle_usec) {
+    static const struct option options[] = {
+        {"version", no_argument, NULL, 'v'},
+        {"idle-sec", required_argument, NULL, 'i'},
+        {},
+    };
+    int c, r;
+
+    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+        switch (c) {
+        case 'v':
+            (void)puts("dcm-executord " PROJECT_VERSION);
+            return 0;
+        case 'i':
+            r = parse_idle(optarg, ret_idle_usec);
+            if (r < 0)
+                return r;
+            break;
+        default:
+            return -EINVAL;
+        }
+    return 1;
+}
+
+/* Then jobs of one user can take each other's results; without a warning nobody would know. */
+static void check_run_program(void) {
+    static const char program[] = PKGLIBDIR "/dcm-run";
+    struct stat st;
+
+    if (stat(program, &st) >= 0 && (st.st_uid != 0 || (st.st_mode & (S_IRGRP | S_IROTH)) != 0))
+        log_warning("%s can be read by others than root, so that jobs of one user can forge each "
+                    "other's results: chown root:root it, and chmod 0711",
+                    program);
+}
+
+int main(int argc, char **argv) {
+    _cleanup_(manager_freep) Manager *m = NULL;
+    uint64_t idle_usec = IDLE_USEC_DEFAULT;
+    int r;
+
+    log_set_identifier("dcm-executord");
+    (void)umask(0); /* each file is made with the mode it has to have */
+    r = parse_arguments(argc, argv, &idle_usec);
+    if (r <= 0)
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    check_run_program();
+    r = manager_new(idle_usec, &m);
+    if (r >= 0)
+        r = service_attach(m);
+    if (r < 0)
+        return EXIT_FAILURE;
+    r = manager_run(m);
+    if (r < 0)
+        log_error_errno(r, "The event loop failed: %m");
+    stop_abandon(m);
+    return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the bus connection and counts what is going on. Leaving loses no call: first the name is
+ * given back, and the answer to that comes behind every call that was sent to us; those are served;
+ * the calls after it wait in the bus daemon for the next executor, which systemd starts when this
+ * one has ended.
+ *
+ *      serving --(idle, or SIGTERM)--> leaving --(name released, all calls answered)--> gone
+ */
+#include "dcm-executord/manager.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "basic/log-sink.h"
+#include "basic/log.h"
+#include "dcm-executord/unit-properties.h"
+
+#define AGENT_USER "dcm-agent"
+
+static void leave_if_done(Manager *m) {
+    if (m->name_released && m->n_operations == m->n_background)
+        (void)sd_event_exit(m->event, 0);
+}
+
+static int on_name_released(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+    Manager *m = userdata;
+
+    m->name_released = true;
+    leave_if_done(m);
+    return 0;
+}
+
+static void leave(Manager *m) {
+    int r;
+
+    if (m->leaving)
+        return;
+    m->leaving = true;
+    (void)sd_notify(false, "STOPPING=1");
+    r = sd_bus_release_name_async(m->bus, NULL, EXECUTOR_BUS_NAME, on_name_released, m);
+    if (r < 0) {
+        log_error_errno(r, "Cannot release the bus name: %m");
+        (void)sd_event_exit(m->event, EXIT_FAILURE);
+    }
+}
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+    leave(userdata);
+    return 0;
+}
+
+void manager_check_idle(Manager *m) {
+    bool busy = m->n_operations > 0;
+
+    if (m->leaving) {
+        leave_if_done(m);
+        return;
+    }
+    if (!busy)
+        (void)sd_event_source_set_time_relative(m->idle_source, m->idle_usec);
+    (void)sd_event_source_set_enabled(m->idle_source, busy ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
+    Manager *m = userdata;
+
+    if (!m->sweep_due || !m->sweep) {
+        if (m->n_kept == 0)
+            leave(m);
+        return 0;
+    }
+    m->sweep_due = false;
+    (void)m->sweep(m);
+    manager_check_idle(m);
+    return 0;
+}
+
+int manager_begin(Manager *m, sd_bus_error *error) {
+    if (m->n_operations >= EXECUTOR_CALLS_MAX)
+        return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls at once");
+    m->n_operations++;
+    manager_check_idle(m);
+    return 0;
+}
+
+void manager_end(Manager *m) {
+    assert(m->n_operations > m->n_background);
+    m->n_operations--;
+    manager_check_idle(m);
+}
+
+void manager_to_background(Manager *m) {
+    assert(m->n_operations > m->n_background);
+    m->n_background++;
+    manager_check_idle(m);
+}
+
+void manager_end_background(Manager *m) {
+    assert(m->n_background > 0);
+    m->n_background--;
+    m->n_operations--;
+    manager_check_idle(m);
+}
+
+static int open_state_directory(Manager *m) {
+    m->state_dir = getenv("STATE_DIRECTORY") ?: STATE_DIRECTORY;
+    m->state_fd = open(m->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return m->state_fd < 0 ? log_error_errno(errno, "Cannot open %s: %m", m->state_dir) : 0;
+}
+
+static void find_agent_user(Manager *m) {
+    const struct passwd *pw = getpwnam(AGENT_USER);
+
+    m->agent_uid = pw ? pw->pw_uid : 0;
+    if (!pw)
+        log_warning("There is no user " AGENT_USER "; only root may order jobs");
+}
+
+static int set_up_event(Manager *m) {
+    static const int signals[] = {SIGTERM, SIGINT};
+    int r;
+
+    r = sd_event_default(&m->event);
+    if (r >= 0)
+        log_sink_set_event(m->event);
+    for (size_t i = 0; r >= 0 && i < ELEMENTSOF(signals); i++) {
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, signals[i]);
+        (void)sigprocmask(SIG_BLOCK, &set, NULL);
+        r = sd_event_add_signal(m->event, NULL, signals[i], on_signal, m);
+    }
+    if (r >= 0)
+        r = sd_event_add_time_relative(m->event, &m->idle_source, CLOCK_MONOTONIC, m->idle_usec, 0,
+                                       on_idle, m);
+    return r < 0 ? log_error_errno(r, "Cannot set up the event loop: %m") : 0;
+}
+
+static int set_up_bus(Manager *m) {
+    int r;
+
+    r = sd_bus_default_system(&m->bus);
+    if (r >= 0)
+        r = sd_bus_attach_event(m->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
+    if (r >= 0)
+        r = sd_bus_set_exit_on_disconnect(m->bus, true);
+    return r < 0 ? log_error_errno(r, "Cannot connect to the system bus: %m") : 0;
+}
+
+int manager_new(uint64_t idle_usec, Manager **ret) {
+    _cleanup_(manager_freep) Manager *m = NULL;
+    int r;
+
+    m = malloc(sizeof(*m));
+    if (!m)
+        return log_oom();
+    *m = (Manager){.idle_usec = idle_usec, .state_fd = -1};
+
+    find_agent_user(m);
+    r = open_state_directory(m);
+    if (r >= 0)
+        r = set_up_event(m);
+    if (r >= 0)
+        r = set_up_bus(m);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(m);
+    return 0;
+}
+
+Manager *manager_free(Manager *m) {
+    if (!m)
+        return NULL;
+    sd_event_source_disable_unref(m->idle_source);
+    sd_bus_flush_close_unref(m->bus);
+    log_sink_set_event(NULL);
+    sd_event_unref(m->event);
+    safe_close(m->state_fd);
+    free(m);
+    return NULL;
+}
+
+int manager_run(Manager *m) {
+    return sd_event_loop(m->event);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-executord/transient-unit.h"
+
+#include "basic/bounds.h"
+#include "basic/macro.h"
+#include "dcm-executord/errors.h"
+#include "dcm-executord/systemd.h"
+
+int transient_unit_new(sd_bus *bus, const char *unit, sd_bus_message **ret) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    int r;
+
+    r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
+                                       "StartTransientUnit");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "ss", unit, "fail");
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(m);
+    return 0;
+}
+
+int transient_unit_start(sd_bus_message *m, sd_bus_message_handler_t callback, void *userdata) {
+    int r;
+
+    r = sd_bus_message_append(m, "a(sa(sv))", 0);
+    return r < 0 ? r
+                 : sd_bus_call_async(sd_bus_message_get_bus(m), NULL, m, callback, userdata,
+                                     UNIT_START_USEC_MAX);
+}
+
+/* Not about the unit: the call, or the answer, did not come through, or somebody on the way was
+ * short of something. sd_bus_error_get_errno() knows D-Bus' names, and "System.Error.EMFILE" and
+ * the like. */
+static bool is_about_the_moment(const sd_bus_error *e) {
+    switch (sd_bus_error_get_errno(e)) {
+    case ENOBUFS: /* LimitsExceeded: dbus-daemon's bound of pending replies, for instance */
+    case ENOMEM:
+    case EAGAIN:
+    case EINTR:
+    case EMFILE:
+    case ENFILE:
+    case ETIMEDOUT:    /* NoReply, Timeout */
+    case ECONNRESET:   /* Disconnected */
+    case ENOTCONN:     /* the same, here */
+    case EHOSTDOWN:    /* NoServer */
+    case EHOSTUNREACH: /* ServiceUnknown */
+    case ENXIO:        /* NameHasNoOwner: systemd is not on the bus again yet */
+        return true;
+    default:
+        return false;
+    }
+}
+
+const char *transient_unit_error(const sd_bus_error *e, const char *exists) {
+    const struct {
+        const char *name, *told;
+    } names[] = {
+        {SYSTEMD_NAME ".UnitExists", exists},
+        /* every start contradicts the stop jobs of a shutdown; after the boot it will not */
+        {SYSTEMD_NAME ".TransactionIsDestructive", ERROR_SHUTTING_DOWN},
+        {SYSTEMD_NAME ".ShuttingDown", ERROR_SHUTTING_DOWN},
+        {"org.freedesktop.DBus.Error.TimedOut", ERROR_UNKNOWN},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        if (sd_bus_error_has_name(e, names[i].name))
+            return names[i].told;
+    return is_about_the_moment(e) ? ERROR_UNKNOWN : ERROR_START_FAILED;
+}

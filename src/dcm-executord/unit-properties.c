@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everybody can read a unit's properties, so nothing secret is in them.
+ *
+ * run_script may do whatever its author may do on this machine, so its unit has limits and no
+ * sandbox. Settings that systemd makes of seccomp filters (LockPersonality=, RestrictRealtime=,
+ * SystemCallFilter=, ...) look harmless, but together with User= they imply NoNewPrivileges=, and a
+ * script that calls sudo would fail. PrivateTmp= stays off because scripts hand files on through
+ * /tmp. */
+#include "dcm-executord/unit-properties.h"
+
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "basic/utf8.h"
+#include "dcm-executord/append.h"
+#include "dcm-executord/sandbox-properties.h"
+#include "system/platform.h"
+
+#define RUN_PROGRAM PKGLIBDIR "/dcm-run"
+#define RUN_DIRECTORY "/run/dcm-job"
+#define EXIT_STATUS_MAX 255
+#define TIMEOUT_STOP_USEC (90 * USEC_PER_SEC)
+
+typedef struct StringProperty {
+    const char *name;
+    const char *value;
+} StringProperty;
+
+static const StringProperty string_properties[] = {
+    {"Slice", "dcm-jobs.slice"},
+    {"Type", "exec"},
+    {"CollectMode", "inactive"}, /* a failed unit stays until its result was read */
+    {"KillMode", "control-group"},
+    {"WorkingDirectory", "-~"}, /* the user's home if there is one, else / */
+    {"SyslogIdentifier", "dcm-job"},
+};
+
+/* HOME, USER, LOGNAME and SHELL are set by systemd. */
+static const char *const environment[] = {
+    "DCM_USER=" JOB_USER,
+    "DCM_BASEDIR=" PKGLIBDIR,
+    "DCM_TMP_DIR=/tmp",
+    "DCM_LOG_FILE=" RUN_DIRECTORY "/log",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG=C.UTF-8",
+};
+
+static int append_strings(sd_bus_message *m, const JobRequest *q) {
+    char description[sizeof("dcm-agent: ") + GUID_SIZE_MAX + 64];
+
+    (void)utf8_format(description, sizeof(description), "dcm-agent: %s %s", q->command.name,
+                      q->guid);
+    TRY(sd_bus_message_append(m, "(sv)", "Description", "s", description));
+    TRY(sd_bus_message_append(m, "(sv)", "User", "s", q->user));
+    for (size_t i = 0; i < ELEMENTSOF(string_properties); i++)
+        TRY(sd_bus_message_append(m, "(sv)", string_properties[i].name, "s",
+                                  string_properties[i].value));
+    return 0;
+}
+
+static int append_variable(sd_bus_message *m, const char *name, const char *value) {
+    _cleanup_free_ char *text = NULL;
+
+    return asprintf(&text, "%s=%s", name, value) < 0 ? -ENOMEM
+                                                     : sd_bus_message_append(m, "s", text);
+}
+
+/* Another job of its user must not get at what it has: append_guard(). */
+static bool needs_guard(const JobRequest *q) {
+    return q->command.file && command_file_has_secret(q->command.file) && !streq(q->user, "root");
+}
+
+static int append_environment(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
+    _cleanup_(platform_done) Platform platform = {};
+
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "Environment"));
+    TRY(sd_bus_message_open_container(m, 'v', "as"));
+    TRY(sd_bus_message_open_container(m, 'a', "s"));
+    for (size_t i = 0; i < ELEMENTSOF(environment); i++)
+        TRY(sd_bus_message_append(m, "s", environment[i]));
+    TRY(append_variable(m, "DCM_REQUEST_ID", d->name));
+    TRY(append_variable(m, "DCM_COMMAND", q->command.name));
+    if (q->dry_run)
+        TRY(append_variable(m, "DCM_DRY_RUN", "yes"));
+    if (needs_guard(q)) /* Python would run at its start what another job left in the home */
+        TRY(append_variable(m, "PYTHONNOUSERSITE", "1"));
+    if (platform_read(&platform) >= 0) {
+        TRY(append_variable(m, "DCM_AGENT_PLATFORM_NAME", platform.name));
+        TRY(append_variable(m, "DCM_AGENT_PLATFORM_VERSION", platform.version));
+    }
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
+}
+
+static int append_limits(sd_bus_message *m, const JobLimits *l) {
+    TRY(sd_bus_message_append(m, "(sv)", "RemainAfterExit", "b", true));
+    TRY(sd_bus_message_append(m, "(sv)", "TimeoutStopUSec", "t", (uint64_t)TIMEOUT_STOP_USEC));
+    TRY(sd_bus_message_append(m, "(sv)", "RuntimeMaxUSec", "t", l->timeout_usec));
+    TRY(sd_bus_message_append(m, "(sv)", "TasksMax", "t", l->tasks_max));
+    if (l->memory_max != UINT64_MAX) {
+        TRY(sd_bus_message_append(m, "(sv)", "MemoryMax", "t", l->memory_max));
+        TRY(sd_bus_message_append(m, "(sv)", "MemorySwapMax", "t", (uint64_t)0));
+    }
+    if (l->cpu_weight > 0)
+        TRY(sd_bus_message_append(m, "(sv)", "CPUWeight", "t", l->cpu_weight));
+    if (l->io_weight > 0)
+        TRY(sd_bus_message_append(m, "(sv)", "IOWeight", "t", l->io_weight));
+    /* at shutdown the jobs end before the agent, which then still sees how */
+    return sd_bus_message_append(m, "(sv)", "After", "as", 1, "dcm-agent.service");
+}
+
+/* The path that the job has it by. */
+static const char *const job_scripts[_JOB_SCRIPT_MAX] = {
+    [JOB_SCRIPT_ITSELF] = RUN_DIRECTORY "/script",
+    [JOB_SCRIPT_PRE] = RUN_DIRECTORY "/pre",
+    [JOB_SCRIPT_POST] = RUN_DIRECTORY "/post",
+};
+
+static int append_script_path(sd_bus_message *m, const JobDir *d, const char *state_dir,
+                              JobScriptKind kind) {
+    const char *target = job_scripts[kind];
+    _cleanup_free_ char *source = NULL;
+
+    if (asprintf(&source, "%s/%s%s", state_dir, d->name, strrchr(target, '/')) < 0)
+        return -ENOMEM;
+    TRY(sd_bus_message_append(m, "(sv)", "BindReadOnlyPaths", "a(ssbt)", 1, source, target, false,
+                              (uint64_t)0));
+    return sd_bus_message_append(m, "(sv)", "ExecPaths", "as", 1, target);
+}
+
+/* No directory above the scripts is open to the job's user, and /var may be mounted noexec: bind
+ * mounts reach the files themselves. What is not for the job has no path there (basic/job-files.h).
+ */
+static int append_files(sd_bus_message *m, const JobDir *d, const char *state_dir) {
+    _cleanup_free_ char *lines = NULL;
+    const uint64_t no_flags = 0;
+
+    if (asprintf(&lines, "%s/%s/log-pipe", state_dir, d->name) < 0)
+        return -ENOMEM;
+    for (JobScriptKind k = 0; k < _JOB_SCRIPT_MAX; k++)
+        if (job_dir_has_script(d, k))
+            TRY(append_script_path(m, d, state_dir, k));
+    TRY(sd_bus_message_append(m, "(sv)", "BindPaths", "a(ssbt)", 1, lines, RUN_DIRECTORY "/log",
+                              false, no_flags));
+    TRY(sd_bus_message_append(m, "(sv)", "StandardOutputFileDescriptor", "h", d->out_fd));
+    return sd_bus_message_append(m, "(sv)", "StandardErrorFileDescriptor", "h", d->err_fd);
+}
+
+static int append_credentials(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "LoadCredential"));
+    TRY(sd_bus_message_open_container(m, 'v', "a(ss)"));
+    TRY(sd_bus_message_open_container(m, 'a', "(ss)"));
+    for (size_t i = 0; i < q->n_secrets; i++) {
+        _cleanup_free_ char *path = NULL;
+
+        TRY(secret_get_path(d, q->secrets[i].name, &path));
+        TRY(sd_bus_message_append(m, "(ss)", q->secrets[i].name, path));
+    }
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
+}
+
+/* Processes that lack a capability of another one may neither trace it nor look into its mount
+ * namespace, where its credentials are, nor take its standard input. This one allows nearly
+ * nothing. systemd leaves it out in silence where it has it not: dcm-run looks.
+ *
+ * They may send it a signal, and raise its limit of core dumps up to the hard one: 1 is none, for
+ * files and for programs (core(5)) alike. */
+static int append_guard(sd_bus_message *m) {
+    TRY(sd_bus_message_append(m, "(sv)", "LimitCORE", "t", (uint64_t)1));
+    return sd_bus_message_append(m, "(sv)", "AmbientCapabilities", "t",
+                                 (uint64_t)1 << CAP_IPC_LOCK);
+}
+
+/* A unit that has failed is ended with all its processes: where they may live on no status of the
+ * script is a failure to systemd. */
+static int append_success(sd_bus_message *m) {
+    int statuses[EXIT_STATUS_MAX];
+
+    for (int i = 0; i < EXIT_STATUS_MAX; i++)
+        statuses[i] = i + 1;
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "SuccessExitStatus"));
+    TRY(sd_bus_message_open_container(m, 'v', "(aiai)"));
+    TRY(sd_bus_message_open_container(m, 'r', "aiai"));
+    TRY(sd_bus_message_append_array(m, 'i', statuses, sizeof(statuses)));
+    TRY(sd_bus_message_append(m, "ai", 0));
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
+}
+
+static int append_input(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
+    _cleanup_close_ int socket_fd = -1;
+    JobFiles files = d->files;
+
+    if (q->n_secrets > 0)
+        TRY(append_credentials(m, q, d));
+    files.input_fd = q->input_fd;
+    socket_fd = job_files_send(&files);
+    if (socket_fd < 0)
+        return socket_fd;
+    return sd_bus_message_append(m, "(sv)", "StandardInputFileDescriptor", "h", socket_fd);
+}
+
+/* In ExecStart= systemd replaces $NAME and makes $ of $$. (ExecStartEx= could switch that off, but
+ * systemd 252 cannot read again, on daemon-reload, what it writes for it. It complains about some
+ * characters in ExecStart= too, but then keeps the unit.) */
+static int append_argument(sd_bus_message *m, const char *prefix, const char *argument) {
+    _cleanup_free_ char *escaped = NULL;
+    char *p;
+
+    escaped = malloc(strlen(prefix) + 2 * strlen(argument) + 1);
+    if (!escaped)
+        return -ENOMEM;
+    p = stpcpy(escaped, prefix);
+    for (const char *a = argument; *a; a++) {
+        *p++ = *a;
+        if (*a == '$')
+            *p++ = '$';
+    }
+    *p = 0;
+    return sd_bus_message_append(m, "s", escaped);
+}
+
+static int append_arguments(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
+    char timeout[48], output_max[48];
+
+    TRY(sd_bus_message_open_container(m, 'a', "s"));
+    (void)snprintf(timeout, sizeof(timeout), "--timeout-usec=%" PRIu64, q->limits.timeout_usec);
+    (void)snprintf(output_max, sizeof(output_max), "--output-max=%" PRIu64, q->limits.output_max);
+    TRY(sd_bus_message_append(m, "sss", "dcm-run", timeout, output_max));
+    if (q->interpreter)
+        TRY(append_argument(m, "--interpreter=", q->interpreter));
+    if (needs_guard(q))
+        TRY(sd_bus_message_append(m, "s", "--require-capability"));
+    if (job_dir_has_script(d, JOB_SCRIPT_PRE))
+        TRY(sd_bus_message_append(m, "s", "--pre=" RUN_DIRECTORY "/pre"));
+    if (job_dir_has_script(d, JOB_SCRIPT_POST))
+        TRY(sd_bus_message_append(m, "s", "--post=" RUN_DIRECTORY "/post"));
+    TRY(sd_bus_message_append(m, "ss", "--", RUN_DIRECTORY "/script"));
+    for (char **a = q->arguments; a && *a; a++)
+        TRY(append_argument(m, "", *a));
+    return sd_bus_message_close_container(m);
+}
+
+static int append_command_line(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "ExecStart"));
+    TRY(sd_bus_message_open_container(m, 'v', "a(sasb)"));
+    TRY(sd_bus_message_open_container(m, 'a', "(sasb)"));
+    TRY(sd_bus_message_open_container(m, 'r', "sasb"));
+    TRY(sd_bus_message_append(m, "s", RUN_PROGRAM));
+    TRY(append_arguments(m, q, d));
+    TRY(sd_bus_message_append(m, "b", false));
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
+}
+
+static int append_log_field(sd_bus_message *m, LogField field) {
+    _cleanup_free_ char *text = NULL;
+
+    if (asprintf(&text, "%s=%s", field.name, field.value) < 0)
+        return -ENOMEM;
+    return sd_bus_message_append_array(m, 'y', text, strlen(text));
+}
+
+/* What the job itself writes to the journal carries these. The directory's name is the GUID, unless
+ * that has characters that systemd 252 does not read back as it wrote them. */
+static int append_log_fields(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
+    TRY(sd_bus_message_open_container(m, 'r', "sv"));
+    TRY(sd_bus_message_append(m, "s", "LogExtraFields"));
+    TRY(sd_bus_message_open_container(m, 'v', "aay"));
+    TRY(sd_bus_message_open_container(m, 'a', "ay"));
+    TRY(append_log_field(m, (LogField)LOG_REQUEST(d->name)));
+    TRY(append_log_field(m, (LogField)LOG_COMMAND(q->command.name)));
+    TRY(sd_bus_message_close_container(m));
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_message_close_container(m);
+}
+
+int unit_append_properties(sd_bus_message *m, const JobRequest *q, const JobDir *dir,
+                           const char *state_dir) {
+    TRY(sd_bus_message_open_container(m, 'a', "(sv)"));
+    TRY(append_strings(m, q));
+    TRY(append_limits(m, &q->limits));
+    TRY(sandbox_append(m, q));
+    TRY(append_environment(m, q, dir));
+    TRY(append_files(m, dir, state_dir));
+    TRY(append_input(m, q, dir));
+    if (needs_guard(q))
+        TRY(append_guard(m));
+    if (q->keep_processes)
+        TRY(append_success(m));
+    TRY(append_command_line(m, q, dir));
+    TRY(append_log_fields(m, q, dir));
+    return sd_bus_message_close_container(m);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `dcm-manager log`: the lines that agents wrote for the console. */
+#include <stdio.h>
+
+#include "basic/i18n.h"
+#include "basic/terminal.h"
+#include "dcm-manager/cli.h"
+#include "dcm-manager/client.h"
+#include "dcm-manager/table.h"
+
+static void print_line(const Options *o, struct json_object *line) {
+    char time[32];
+
+    if (o->json) {
+        terminal_put_json(stdout,
+                          json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN |
+                                                                   JSON_C_TO_STRING_NOSLASHESCAPE));
+        (void)putchar('\n');
+        return;
+    }
+    format_time(json_object_get_int64(json_get(line, "time")), time, sizeof(time));
+    terminal_printf(stdout, "%s %s ", time, strempty(json_get_string(line, "agent")));
+    terminal_put_padded(stdout, json_get_string(line, "level"), 8);
+    terminal_printf(stdout, " %s\n", strempty(json_get_string(line, "message")));
+}
+
+static int follow(const Options *o, Client *client) {
+    int r = 0;
+
+    while (r == 0) {
+        _cleanup_json_ struct json_object *line = NULL;
+
+        (void)fflush(stdout);
+        r = client_receive(client, &line);
+        if (r == 0) {
+            json_object_object_del(line, "ok");
+            print_line(o, line);
+        }
+    }
+    return r;
+}
+
+int cli_log(const Options *o) {
+    _cleanup_json_ struct json_object *answer = NULL;
+    _cleanup_(client_freep) Client *client = NULL;
+    struct json_object *request, *lines;
+    int r;
+
+    r = client_new(o->control, 0, &client);
+    if (r > 0)
+        return r;
+    request = client_request("log");
+    if (request && ((o->operands[0] && json_add_string(request, "agent", o->operands[0]) < 0) ||
+                    (o->lines >= 0 && json_add_int(request, "n", o->lines) < 0) ||
+                    json_add_bool(request, "follow", o->follow) < 0))
+        return EXIT_OTHER;
+    r = client_call(client, request, &answer);
+    if (r > 0)
+        return r;
+    lines = json_get(answer, "lines");
+    for (size_t i = 0; i < json_object_array_length(lines); i++)
+        print_line(o, json_object_array_get_idx(lines, i));
+    return o->follow ? follow(o, client) : 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs that talk to the running manager. Each returns the exit status. */
+#pragma once
+
+#include "dcm-manager/options.h"
+
+int cli_run(const Options *o);
+int cli_agents(const Options *o);
+int cli_requests(const Options *o);
+int cli_show(const Options *o);
+int cli_status(const Options *o);
+int cli_cancel(const Options *o);
+int cli_alerts(const Options *o);
+int cli_log(const Options *o);
+int cli_name(const Options *o);
+int cli_unname(const Options *o);
+int cli_wait_agent(const Options *o);

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Methods, and the clients that wait for something. A wait is answered by the manager's observer
+ * calls, never by looking again. */
+#include "dcm-manager/control.h"
+
+#include <stdio.h>
+#include <systemd/sd-id128.h>
+
+#include "basic/fd-util.h"
+#include "basic/guid.h"
+#include "basic/log.h"
+#include "dcm-manager/control-client.h"
+#include "dcm-manager/limits.h"
+#include "dcm-manager/listener.h"
+#include "proto/peer-text.h"
+
+struct Control {
+    sd_event *event;
+    Manager *manager;
+    Listener *listener;
+    ControlClient *clients[CONTROL_CLIENTS_MAX];
+    size_t n_clients;
+    void (*on_count)(unsigned n_agents, void *userdata);
+    void *userdata;
+};
+
+static void fail_errno(ControlClient *client, int error) {
+    switch (error) {
+    case -ENOENT:
+        control_client_fail(client, "not-found", "there is no such request");
+        break;
+    case -ENOTCONN:
+        control_client_fail(client, "not-connected", "the agent is not connected now");
+        break;
+    case -EAGAIN:
+        control_client_fail(client, "not-connected",
+                            "the agent has not been sent this request yet");
+        break;
+    case -EEXIST:
+        control_client_fail(client, "exists", "that name or GUID is taken");
+        break;
+    case -EDQUOT:
+        control_client_fail(client, "too-many", "%u requests wait for this agent already",
+                            REQUESTS_OPEN_PER_AGENT_MAX);
+        break;
+    case -ENOSPC:
+        control_client_fail(client, "storage",
+                            "the manager's disk is full; nothing was stored or sent");
+        break;
+    default:
+        control_client_fail(client, "storage", "the manager's database failed: %s",
+                            strerror(-error));
+    }
+}
+
+/* NULL: the client was told why */
+static char *match_agent(Control *c, ControlClient *client, const char *text) {
+    char *id = NULL;
+    int r;
+
+    r = isempty(text) ? -ENOENT : store_match_agent(manager_get_store(c->manager), text, &id);
+    if (r == -ENOENT)
+        control_client_fail(client, "not-found", "there is no agent '%s'", strempty(text));
+    else if (r == -ENOTUNIQ)
+        control_client_fail(client, "ambiguous", "'%s' may be several agents", text);
+    else if (r < 0)
+        fail_errno(client, r);
+    return id;
+}
+
+static int add_connection(Manager *m, struct json_object *agent) {
+    int64_t since;
+    const char *peer;
+
+    if (manager_get_connection(m, json_get_string(agent, "id"), &since, &peer) < 0)
+        return json_add_bool(agent, "connected", false) ?: json_add_null(agent, "since");
+    return json_add_bool(agent, "connected", true)
+               ?: json_add_int(agent, "since", since)
+               ?: json_add_string(agent, "peer", peer);
+}
+
+static struct json_object *result_with(const char *key, struct json_object *value) {
+    struct json_object *o = json_object_new_object();
+
+    if (!o) {
+        (void)json_object_put(value);
+        return NULL;
+    }
+    if (json_add(o, key, value) < 0) {
+        (void)json_object_put(o);
+        return NULL;
+    }
+    return o;
+}
+
+static void method_agents(Control *c, ControlClient *client, struct json_object *request) {
+    struct json_object *list = NULL;
+    int r;
+
+    r = store_list_agents(manager_get_store(c->manager), &list);
+    for (size_t i = 0; r >= 0 && i < json_object_array_length(list); i++)
+        r = add_connection(c->manager, json_object_array_get_idx(list, i));
+    if (r < 0) {
+        (void)json_object_put(list);
+        fail_errno(client, r);
+    } else
+        control_client_reply(client, result_with("agents", list));
+}
+
+static int request_to_json(const char *guid, const StoredRequest *s, struct json_object *o) {
+    _cleanup_json_ struct json_object *payload = NULL, *reply = NULL;
+    int r;
+
+    r = json_parse_stored(s->payload, strlen(s->payload), &payload);
+    if (r >= 0 && s->reply)
+        r = json_parse_stored(s->reply, strlen(s->reply), &reply);
+    if (r < 0)
+        return r;
+    return json_add_string(o, "guid", guid)
+               ?: json_add_string(o, "agent", s->agent)
+               ?: json_add_string(o, "state", order_state_to_string(s->state))
+               ?: json_add(o, "payload", TAKE_PTR(payload))
+               ?: (reply ? json_add(o, "reply", TAKE_PTR(reply)) : json_add_null(o, "reply"))
+               ?: json_add_string(o, "error", s->error)
+               ?: json_add_int(o, "created", s->created)
+               ?: json_add_int(o, "updated", s->updated);
+}
+
+static int reply_request(ControlClient *client, const char *guid, const StoredRequest *s) {
+    _cleanup_json_ struct json_object *o = json_object_new_object();
+    int r;
+
+    if (!o)
+        return -ENOMEM;
+    r = request_to_json(guid, s, o);
+    if (r >= 0)
+        control_client_reply(client, result_with("request", TAKE_PTR(o)));
+    return r;
+}
+
+static void show_or_wait(Control *c, ControlClient *client, struct json_object *request,
+                         bool wait) {
+    _cleanup_(stored_request_done) StoredRequest stored = {};
+    const char *guid = strempty(json_get_string(request, "guid"));
+    int r;
+
+    r = store_get_request(manager_get_store(c->manager), guid, &stored);
+    if (r >= 0 && wait && !order_is_over(stored.state))
+        r = control_client_wait(client, CONTROL_WAIT_REQUEST, guid);
+    else if (r >= 0)
+        r = reply_request(client, guid, &stored);
+    if (r < 0)
+        fail_errno(client, r);
+}
+
+static void method_show(Control *c, ControlClient *client, struct json_object *request) {
+    show_or_wait(c, client, request, false);
+}
+
+static void method_wait(Control *c, ControlClient *client, struct json_object *request) {
+    show_or_wait(c, client, request, true);
+}
+
+static int get_count(struct json_object *request, int fallback) {
+    int64_t value = fallback;
+
+    (void)json_to_integer(json_get(request, "n"), &value);
+    return (int)MIN(MAX(value, 0), CONTROL_LOG_LINES_MAX);
+}
+
+/* An agent is optional. false: the client was told why not. */
+static bool optional_agent(Control *c, ControlClient *client, struct json_object *request,
+                           char **ret) {
+    const char *text = json_get_string(request, "agent");
+
+    *ret = text ? match_agent(c, client, text) : NULL;
+    return !text || *ret;
+}
+
+static void method_requests(Control *c, ControlClient *client, struct json_object *request) {
+    _cleanup_free_ char *agent = NULL;
+    struct json_object *list = NULL;
+    int r;
+
+    if (!optional_agent(c, client, request, &agent))
+        return;
+    r = store_list_requests(manager_get_store(c->manager), agent, get_count(request, 20), &list);
+    if (r < 0)
+        fail_errno(client, r);
+    else
+        control_client_reply(client, result_with("requests", list));
+}
+
+static void method_alerts(Control *c, ControlClient *client, struct json_object *request) {
+    _cleanup_free_ char *agent = NULL;
+    struct json_object *list = NULL;
+    int r;
+
+    if (!optional_agent(c, client, request, &agent))
+        return;
+    r = store_list_alerts(manager_get_store(c->manager), agent, get_count(request, 20), &list);
+    if (r < 0)
+        fail_errno(client, r);
+    else
+        control_client_reply(client, result_with("alerts", list));
+}
+
+static void generate_guid(char ret[static SD_ID128_UUID_STRING_MAX]) {
+    sd_id128_t id = SD_ID128_NULL;
+
+    (void)sd_id128_randomize(&id);
+    (void)sd_id128_to_uuid_string(id, ret);
+}
+
+static void method_run(Control *c, ControlClient *client, struct json_object *request) {
+    struct json_object *payload = json_get(request, "payload"), *result;
+    const char *guid = json_get_string(request, "guid");
+    _cleanup_free_ char *agent = NULL, *text = NULL;
+    char generated[SD_ID128_UUID_STRING_MAX];
+    size_t size = 0;
+    int r;
+
+    if (!guid) {
+        generate_guid(generated);
+        guid = generated;
+    }
+    if (!guid_is_valid(guid) || !json_get_string(payload, "command")) {
+        control_client_fail(client, "invalid", "the GUID or the payload is not valid");
+        return;
+    }
+    agent = match_agent(c, client, json_get_string(request, "agent"));
+    if (!agent)
+        return;
+    r = json_encode(payload, &text, &size);
+    if (r >= 0 && size > PAYLOAD_SIZE_MAX) {
+        control_client_fail(client, "invalid", "the request is too large: %zu bytes, at most %zu",
+                            size, PAYLOAD_SIZE_MAX);
+        return;
+    }
+    if (r >= 0)
+        r = manager_submit(c->manager, agent, guid, text);
+    if (r < 0) {
+        fail_errno(client, r);
+        return;
+    }
+    result = result_with("guid", json_object_new_string(guid));
+    if (result)
+        (void)json_add_string(result, "agent", agent);
+    control_client_reply(client, result);
+}
+
+static void method_cancel(Control *c, ControlClient *client, struct json_object *request) {
+    int r = manager_ask(c->manager, MESSAGE_CANCEL, strempty(json_get_string(request, "guid")));
+
+    if (r < 0)
+        fail_errno(client, r);
+    else
+        control_client_reply(client, NULL);
+}
+
+static void method_status(Control *c, ControlClient *client, struct json_object *request) {
+    const char *guid = strempty(json_get_string(request, "guid"));
+    int r;
+
+    r = manager_ask(c->manager, MESSAGE_STATUS, guid);
+    if (r >= 0)
+        r = control_client_wait(client, CONTROL_WAIT_STATUS, guid);
+    if (r < 0)
+        fail_errno(client, r);
+}
+
+static void method_log(Control *c, ControlClient *client, struct json_object *request) {
+    _cleanup_free_ char *agent = NULL;
+    struct json_object *lines = NULL;
+    int r;
+
+    if (!optional_agent(c, client, request, &agent))
+        return;
+    r = store_list_log(manager_get_store(c->manager), agent, get_count(request, 100), &lines);
+    if (r >= 0 && json_object_get_boolean(json_get(request, "follow")))
+        r = control_client_wait(client, CONTROL_WAIT_LOG, agent);
+    if (r < 0) {
+        (void)json_object_put(lines);
+        fail_errno(client, r);
+    } else
+        control_client_reply(client, result_with("lines", lines));
+}
+
+static void method_wait_agent(Control *c, ControlClient *client, struct json_object *request) {
+    const char *text = json_get_string(request, "agent"), *connected, *peer;
+    _cleanup_free_ char *agent = NULL;
+    int64_t since;
+
+    if (!optional_agent(c, client, request, &agent))
+        return;
+    connected = !text ? manager_any_connected(c->manager)
+                : manager_get_connection(c->manager, agent, &since, &peer) >= 0 ? agent
+                                                                                : NULL;
+    if (connected)
+        control_client_reply(client, result_with("agent", json_object_new_string(connected)));
+    else if (control_client_wait(client, CONTROL_WAIT_AGENT, agent) < 0)
+        fail_errno(client, -ENOMEM);
+}
+
+static bool name_is_valid(const char *name) {
+    return !isempty(name) && !strchr(name, ' ') && !peer_text_fault(name, strlen(name));
+}
+
+static void set_name(Control *c, ControlClient *client, struct json_object *request,
+                     const char *name) {
+    _cleanup_free_ char *agent = match_agent(c, client, json_get_string(request, "agent"));
+    int r;
+
+    if (!agent)
+        return;
+    r = store_name_agent(manager_get_store(c->manager), agent, name);
+    if (r < 0)
+        fail_errno(client, r);
+    else
+        control_client_reply(client, NULL);
+}
+
+static void method_name(Control *c, ControlClient *client, struct json_object *request) {
+    const char *name = strempty(json_get_string(request, "name"));
+
+    if (name_is_valid(name))
+        set_name(c, client, request, name);
+    else
+        control_client_fail(client, "invalid",
+                            "'%s' is not a valid name: 1 to %zu bytes, no blanks and no control "
+                            "characters",
+                            name, PEER_TEXT_MAX);
+}
+
+static void method_unname(Control *c, ControlClient *client, struct json_object *request) {
+    set_name(c, client, request, NULL);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(Control *c, ControlClient *client, struct json_object *request);
+} methods[] = {
+    {"agents", method_agents},     {"run", method_run},       {"show", method_show},
+    {"wait", method_wait},         {"cancel", method_cancel}, {"status", method_status},
+    {"log", method_log},           {"name", method_name},     {"wait_agent", method_wait_agent},
+    {"requests", method_requests}, {"alerts", method_alerts}, {"unname", method_unname},
+};
+
+static void on_line(ControlClient *client, struct json_object *request, void *userdata) {
+    const char *name = strempty(json_get_string(request, "method"));
+
+    for (size_t i = 0; i < ELEMENTSOF(methods); i++)
+        if (streq(methods[i].name, name)) {
+            (void)control_client_wait(client, CONTROL_WAIT_NONE, NULL);
+            methods[i].run(userdata, client, request);
+            return;
+        }
+    control_client_fail(client, "invalid", "there is no method '%s'", name);
+}
+
+static void on_gone(ControlClient *client, void *userdata) {
+    Control *c = userdata;
+
+    for (size_t i = 0; i < c->n_clients; i++)
+        if (c->clients[i] == client) {
+            c->clients[i] = c->clients[--c->n_clients];
+            break;
+        }
+    control_client_free(client);
+}
+
+static void on_accept(int fd, void *userdata) {
+    static const ControlClientCallbacks callbacks = {.on_line = on_line, .on_gone = on_gone};
+    Control *c = userdata;
+    int r;
+
+    if (c->n_clients == CONTROL_CLIENTS_MAX) {
+        log_warning("Too many control clients, one more is refused");
+        safe_close(fd);
+        return;
+    }
+    r = control_client_new(c->event, fd, &callbacks, c, &c->clients[c->n_clients]);
+    if (r < 0)
+        (void)log_warning_errno(r, "A control client is refused: %m");
+    else
+        c->n_clients++;
+}
+
+static void on_request(const char *guid, OrderState state, void *userdata) {
+    _cleanup_(stored_request_done) StoredRequest stored = {};
+    Control *c = userdata;
+    int r = 0;
+
+    if (!order_is_over(state))
+        return;
+    for (size_t i = 0; i < c->n_clients; i++) {
+        ControlClient *client = c->clients[i];
+
+        if (!control_client_waits(client, CONTROL_WAIT_REQUEST, guid))
+            continue;
+        (void)control_client_wait(client, CONTROL_WAIT_NONE, NULL);
+        if (!stored.agent)
+            r = store_get_request(manager_get_store(c->manager), guid, &stored);
+        if (r >= 0)
+            r = reply_request(client, guid, &stored);
+        if (r < 0)
+            fail_errno(client, r);
+    }
+}
+
+static void on_status(const char *guid, struct json_object *status, void *userdata) {
+    Control *c = userdata;
+
+    for (size_t i = 0; i < c->n_clients; i++)
+        if (control_client_waits(c->clients[i], CONTROL_WAIT_STATUS, guid)) {
+            (void)control_client_wait(c->clients[i], CONTROL_WAIT_NONE, NULL);
+            control_client_reply(c->clients[i], result_with("status", json_object_get(status)));
+        }
+}
+
+static void on_agent(const char *agent, void *userdata) {
+    Control *c = userdata;
+
+    for (size_t i = 0; i < c->n_clients; i++)
+        if (control_client_waits(c->clients[i], CONTROL_WAIT_AGENT, agent)) {
+            (void)control_client_wait(c->clients[i], CONTROL_WAIT_NONE, NULL);
+            control_client_reply(c->clients[i],
+                                 result_with("agent", json_object_new_string(agent)));
+        }
+}
+
+static void on_log(const char *agent, int64_t time, const char *level, const char *message,
+                   void *userdata) {
+    Control *c = userdata;
+
+    for (size_t i = 0; i < c->n_clients; i++) {
+        struct json_object *line;
+
+        if (!control_client_waits(c->clients[i], CONTROL_WAIT_LOG, agent))
+            continue;
+        line = json_object_new_object();
+        if (line && json_add_string(line, "agent", agent) >= 0 &&
+            json_add_int(line, "time", time) >= 0 && json_add_string(line, "level", level) >= 0)
+            (void)json_add_string(line, "message", message);
+        control_client_reply(c->clients[i], line);
+    }
+}
+
+static void on_count(unsigned n_agents, void *userdata) {
+    Control *c = userdata;
+
+    c->on_count(n_agents, c->userdata);
+}
+
+int control_new(sd_event *event, int fd, Manager *manager,
+                void (*count_callback)(unsigned n_agents, void *userdata), void *userdata,
+                Control **ret) {
+    static const ManagerObserver observer = {
+        .on_request = on_request,
+        .on_status = on_status,
+        .on_agent = on_agent,
+        .on_log = on_log,
+        .on_count = on_count,
+    };
+    _cleanup_(control_freep) Control *c = calloc(1, sizeof(*c));
+    int r;
+
+    if (!c) {
+        safe_close(fd);
+        return -ENOMEM;
+    }
+    c->event = event;
+    c->manager = manager;
+    c->on_count = count_callback;
+    c->userdata = userdata;
+    r = listener_new(event, fd, on_accept, c, &c->listener);
+    if (r < 0)
+        return r;
+    manager_set_observer(manager, &observer, c);
+    *ret = TAKE_PTR(c);
+    return 0;
+}
+
+Control *control_free(Control *c) {
+    if (!c)
+        return NULL;
+    manager_set_observer(c->manager, NULL, NULL);
+    listener_free(c->listener);
+    while (c->n_clients > 0)
+        control_client_free(c->clients[--c->n_clients]);
+    free(c);
+    return NULL;
+}

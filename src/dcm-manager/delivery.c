@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Payloads stay in the store and are read for each sending, so that ten thousand waiting requests
+ * cost ten thousand GUIDs. Acknowledgements come in the order of sending: the list is short to
+ * search. */
+#include "dcm-manager/delivery.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <systemd/sd-id128.h>
+
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "basic/time-util.h"
+#include "dcm-manager/limits.h"
+#include "proto/message.h"
+
+typedef struct Entry Entry;
+struct Entry {
+    Entry *next;
+    uint64_t due_usec;
+    uint64_t wait_usec;
+    bool once; /* it is acknowledged already */
+    char guid[];
+};
+
+struct Delivery {
+    Store *store;
+    char *agent;
+    uint64_t retransmit_usec;
+    DeliveryCallbacks callbacks;
+    void *userdata;
+    sd_event_source *timer;
+    Entry *first, **end;
+};
+
+void message_id_generate(char *ret, size_t size) {
+    static sd_id128_t prefix;
+    static uint64_t counter;
+
+    if (counter++ == 0)
+        (void)sd_id128_randomize(&prefix);
+    (void)snprintf(ret, size, "%08" PRIx64 "m%" PRIu64, prefix.qwords[0] & 0xffffffff, counter);
+}
+
+static void update_timer(Delivery *d) {
+    uint64_t due = UINT64_MAX;
+
+    for (Entry *e = d->first; e; e = e->next)
+        due = MIN(due, e->due_usec);
+    (void)sd_event_source_set_time(d->timer, due);
+    (void)sd_event_source_set_enabled(d->timer, d->first ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+static int encode_request(const char *guid, const char *payload, struct json_object **ret) {
+    _cleanup_json_ struct json_object *message = NULL, *object = NULL;
+    char message_id[32];
+    int r;
+
+    message_id_generate(message_id, sizeof(message_id));
+    r = message_new(MESSAGE_REQUEST, message_id, guid, NULL, NULL, &message);
+    if (r >= 0)
+        r = json_parse_stored(payload, strlen(payload), &object);
+    if (r >= 0)
+        r = json_add(message, "payload", TAKE_PTR(object));
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(message);
+    return 0;
+}
+
+static int note_sent(Delivery *d, const char *guid, OrderState state) {
+    OrderState next = order_next(state, ORDER_EVENT_SENT);
+    int r;
+
+    if (next == state)
+        return 0;
+    r = store_set_request(d->store, guid, next, NULL, NULL);
+    if (r < 0) /* it is out all the same */
+        (void)log_warning_errno(r, "That request %s was sent cannot be stored: %m", guid);
+    d->callbacks.on_sent(guid, d->userdata);
+    return 0;
+}
+
+/* What was acknowledged after a refusal has lost its arguments. */
+static bool is_to_be_sent(const Entry *e, const StoredRequest *request) {
+    if (e->once)
+        return request->state == ORDER_ACKED && stored_request_is(request, request->payload);
+    return order_is_open(request->state);
+}
+
+/* -EALREADY: it is not to be sent any more */
+static int send_stored(Delivery *d, const Entry *e) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    _cleanup_json_ struct json_object *message = NULL;
+    int r;
+
+    r = store_get_request(d->store, e->guid, &request);
+    if (r < 0)
+        return r == -ENOENT ? -EALREADY : r;
+    if (!is_to_be_sent(e, &request))
+        return -EALREADY;
+    r = encode_request(e->guid, request.payload, &message);
+    if (r >= 0)
+        r = d->callbacks.send(message, d->userdata);
+    return r < 0 ? r : note_sent(d, e->guid, request.state);
+}
+
+/* Returns false if the entry is done with. A send queue that is full is not the agent's silence:
+ * the wait does not grow. */
+static bool attempt(Delivery *d, Entry *e) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
+    int r;
+
+    r = send_stored(d, e);
+    if (r == -EALREADY || (r >= 0 && e->once))
+        return false;
+    if (r < 0)
+        (void)log_struct(LOG_DEBUG, r, LOG_FIELDS(LOG_REQUEST(e->guid), LOG_AGENT_ID(d->agent)),
+                         "Request %s cannot be sent now: %m", e->guid);
+    e->due_usec = now + e->wait_usec;
+    if (r >= 0)
+        e->wait_usec = order_next_wait(e->wait_usec);
+    return true;
+}
+
+static Entry **drop(Delivery *d, Entry **at) {
+    Entry *e = *at;
+
+    *at = e->next;
+    if (d->end == &e->next)
+        d->end = at;
+    free(e);
+    return at;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    Delivery *d = userdata;
+
+    for (Entry **at = &d->first; *at;) {
+        if ((*at)->due_usec <= usec && !attempt(d, *at))
+            (void)drop(d, at);
+        else
+            at = &(*at)->next;
+    }
+    update_timer(d);
+    return 0;
+}
+
+static bool is_known(const Delivery *d, const char *guid) {
+    for (Entry *e = d->first; e; e = e->next)
+        if (streq(e->guid, guid))
+            return true;
+    return false;
+}
+
+static Entry *entry_new(const Delivery *d, const char *guid) {
+    size_t size = strlen(guid) + 1;
+    Entry *e = calloc(1, sizeof(*e) + size);
+
+    if (!e)
+        return NULL;
+    memcpy(e->guid, guid, size);
+    e->wait_usec = d->retransmit_usec;
+    return e;
+}
+
+static void append(Delivery *d, Entry *e) {
+    *d->end = e;
+    d->end = &e->next;
+}
+
+static int append_open(Delivery *d, const char *guid) {
+    Entry *e = entry_new(d, guid);
+
+    if (!e)
+        return -ENOMEM;
+    if (attempt(d, e))
+        append(d, e);
+    else
+        free(e);
+    return 0;
+}
+
+/* Most agents have it and send its reply now; one that has lost the reply tells what became of it
+ * when it is asked again. */
+static int append_acked(Delivery *d, const char *guid) {
+    Entry *e = entry_new(d, guid);
+
+    if (!e)
+        return -ENOMEM;
+    e->once = true;
+    e->due_usec = now_usec(CLOCK_BOOTTIME) + d->retransmit_usec;
+    append(d, e);
+    return 0;
+}
+
+int delivery_add(Delivery *d, const char *guid) {
+    int r = is_known(d, guid) ? 0 : append_open(d, guid);
+
+    update_timer(d);
+    return r;
+}
+
+static int append_all(Delivery *d, char **guids, int (*add)(Delivery *d, const char *guid)) {
+    int r = 0;
+
+    for (char **g = guids; *g && r >= 0; g++)
+        r = add(d, *g);
+    free_guids(guids);
+    return r;
+}
+
+int delivery_start(Delivery *d) {
+    char **guids = NULL;
+    int r;
+
+    r = store_list_open_requests(d->store, d->agent, &guids);
+    if (r >= 0)
+        r = append_all(d, guids, append_open);
+    if (r >= 0)
+        r = store_list_acked_requests(d->store, d->agent, &guids);
+    if (r >= 0)
+        r = append_all(d, guids, append_acked);
+    update_timer(d);
+    return r;
+}
+
+void delivery_remove(Delivery *d, const char *guid) {
+    for (Entry **at = &d->first; *at; at = &(*at)->next)
+        if (streq((*at)->guid, guid)) {
+            (void)drop(d, at);
+            break;
+        }
+    update_timer(d);
+}
+
+int delivery_new(sd_event *event, Store *store, const char *agent, uint64_t retransmit_usec,
+                 const DeliveryCallbacks *callbacks, void *userdata, Delivery **ret) {
+    _cleanup_(delivery_freep) Delivery *d = calloc(1, sizeof(*d));
+    int r;
+
+    if (!d)
+        return -ENOMEM;
+    d->end = &d->first;
+    d->store = store;
+    d->retransmit_usec = retransmit_usec;
+    d->callbacks = *callbacks;
+    d->userdata = userdata;
+    d->agent = strdup(agent);
+    if (!d->agent)
+        return -ENOMEM;
+    r = sd_event_add_time(event, &d->timer, CLOCK_BOOTTIME, UINT64_MAX, 0, on_timer, d);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(d);
+    return 0;
+}
+
+Delivery *delivery_free(Delivery *d) {
+    if (!d)
+        return NULL;
+    while (d->first)
+        (void)drop(d, &d->first);
+    sd_event_source_disable_unref(d->timer);
+    free(d->agent);
+    free(d);
+    return NULL;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When descriptors or memory run out, accepting rests for a second instead of spinning. */
+#include "dcm-manager/listener.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/log.h"
+#include "basic/time-util.h"
+#include "basic/utf8.h"
+
+#define ACCEPTS_PER_WAKEUP 64 /* other sources want their turn */
+#define BACKLOG 4096
+
+struct Listener {
+    sd_event_source *source;
+    sd_event_source *rest;
+    int fd;
+    ListenerCallback callback;
+    void *userdata;
+};
+
+static int split_address(const char *address, char *host, size_t host_size, const char **ret_port) {
+    const char *colon = strrchr(address, ':');
+    size_t size = colon ? (size_t)(colon - address) : 0;
+
+    if (size >= 2 && address[0] == '[' && address[size - 1] == ']') {
+        address++;
+        size -= 2;
+    } else if (memchr(address, ':', size)) /* IPv6 without brackets */
+        return -EINVAL;
+    if (size >= host_size)
+        return -EINVAL;
+    memcpy(host, address, size);
+    host[size] = 0;
+    *ret_port = colon ? colon + 1 : address;
+    return isempty(*ret_port) ? -EINVAL : 0;
+}
+
+int listener_bind_tcp(const char *address, int *ret_fd) {
+    struct addrinfo hints = {
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+    };
+    _cleanup_(closep) int fd = -1;
+    struct addrinfo *list = NULL;
+    char host[64];
+    const char *port;
+    int r, one = 1;
+
+    r = split_address(address, host, sizeof(host), &port);
+    if (r < 0)
+        return r;
+    if (getaddrinfo(host[0] ? host : NULL, port, &hints, &list) != 0)
+        return -EINVAL;
+    fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+        bind(fd, list->ai_addr, list->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+        r = -errno;
+    freeaddrinfo(list);
+    if (r < 0)
+        return r;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+/* A socket that nobody listens on any more is what a killed manager leaves. */
+static int remove_stale(const struct sockaddr_un *address) {
+    _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) >= 0 || errno == EAGAIN)
+        return -EADDRINUSE;
+    if (errno != ECONNREFUSED)
+        return errno == ENOENT ? 0 : -errno;
+    return unlink(address->sun_path) < 0 ? -errno : 0;
+}
+
+int listener_bind_unix(const char *path, int *ret_fd) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    _cleanup_(closep) int fd = -1;
+    mode_t mask;
+    int r;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    r = remove_stale(&address);
+    if (r < 0)
+        return r;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    mask = umask(0177);
+    r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+    (void)umask(mask);
+    if (r >= 0 && listen(fd, BACKLOG) < 0)
+        r = -errno;
+    if (r < 0)
+        return r;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+static void update(Listener *l) {
+    int resting = SD_EVENT_OFF;
+
+    (void)sd_event_source_get_enabled(l->rest, &resting);
+    (void)sd_event_source_set_enabled(l->source,
+                                      resting != SD_EVENT_OFF ? SD_EVENT_OFF : SD_EVENT_ON);
+}
+
+static int on_rested(sd_event_source *source, uint64_t usec, void *userdata) {
+    Listener *l = userdata;
+
+    (void)sd_event_source_set_enabled(l->rest, SD_EVENT_OFF);
+    update(l);
+    return 0;
+}
+
+static void take_a_rest(Listener *l, int error) {
+    (void)log_warning_errno(error, "Connections cannot be accepted now: %m");
+    (void)sd_event_source_set_time(l->rest, now_usec(CLOCK_BOOTTIME) + USEC_PER_SEC);
+    (void)sd_event_source_set_enabled(l->rest, SD_EVENT_ONESHOT);
+    update(l);
+}
+
+static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+    Listener *l = userdata;
+
+    for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
+        int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (accepted >= 0)
+            l->callback(accepted, l->userdata);
+        else if (errno == EAGAIN)
+            break;
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            take_a_rest(l, errno);
+            break;
+        } /* else the peer was gone before we looked: accept(2), error handling */
+    }
+    return 0;
+}
+
+int listener_new(sd_event *event, int fd, ListenerCallback callback, void *userdata,
+                 Listener **ret) {
+    _cleanup_(listener_freep) Listener *l = calloc(1, sizeof(*l));
+    int r;
+
+    if (!l) {
+        safe_close(fd);
+        return -ENOMEM;
+    }
+    l->fd = fd;
+    l->callback = callback;
+    l->userdata = userdata;
+    r = fcntl(fd, F_SETFL, O_NONBLOCK); /* others than systemd give blocking ones */
+    if (r < 0)
+        return -errno;
+    r = sd_event_add_io(event, &l->source, fd, EPOLLIN, on_connection, l);
+    if (r < 0)
+        return r;
+    r = sd_event_add_time(event, &l->rest, CLOCK_BOOTTIME, 0, 0, on_rested, l);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(l->rest, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(l);
+    return 0;
+}
+
+Listener *listener_free(Listener *l) {
+    if (!l)
+        return NULL;
+    sd_event_source_disable_unref(l->source);
+    sd_event_source_disable_unref(l->rest);
+    safe_close(l->fd);
+    free(l);
+    return NULL;
+}
+
+static void describe(const struct sockaddr_storage *address, socklen_t size, char *buf,
+                     size_t buf_size) {
+    char host[64], port[8];
+
+    if (getnameinfo((const struct sockaddr *)address, size, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        (void)snprintf(buf, buf_size, "unknown");
+    else
+        (void)utf8_format(buf, buf_size, address->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
+                          port);
+}
+
+void listener_describe(const Listener *l, char *buf, size_t buf_size) {
+    struct sockaddr_storage address = {};
+    socklen_t size = sizeof(address);
+
+    (void)getsockname(l->fd, (struct sockaddr *)&address, &size);
+    describe(&address, size, buf, buf_size);
+}
+
+void socket_describe_peer(int fd, char *buf, size_t buf_size) {
+    struct sockaddr_storage address = {};
+    socklen_t size = sizeof(address);
+
+    (void)getpeername(fd, (struct sockaddr *)&address, &size);
+    describe(&address, size, buf, buf_size);
+}

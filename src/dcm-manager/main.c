@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-manager: a small agent manager, and the command line to it. */
+#include <stdio.h>
+
+#include "basic/i18n.h"
+#include "basic/log.h"
+#include "dcm-manager/cli.h"
+#include "dcm-manager/client.h"
+#include "dcm-manager/serve.h"
+
+static int run_server(const Options *o) {
+    int r = serve(o);
+
+    return r == -EPROTONOSUPPORT ? EXIT_NEWER_DATABASE : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[]) {
+    static int (*const verbs[_VERB_MAX])(const Options *o) = {
+        [VERB_SERVE] = run_server,  [VERB_AGENTS] = cli_agents,
+        [VERB_RUN] = cli_run,       [VERB_REQUESTS] = cli_requests,
+        [VERB_SHOW] = cli_show,     [VERB_STATUS] = cli_status,
+        [VERB_CANCEL] = cli_cancel, [VERB_LOG] = cli_log,
+        [VERB_ALERTS] = cli_alerts, [VERB_NAME] = cli_name,
+        [VERB_UNNAME] = cli_unname, [VERB_WAIT_AGENT] = cli_wait_agent,
+    };
+    Options o = {};
+    int r;
+
+    i18n_init();
+    log_set_identifier("dcm-manager");
+    r = options_parse(argc, argv, &o);
+    if (r <= 0)
+        return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+    r = verbs[o.verb](&o);
+    if (fflush(stdout) != 0 && r == 0) {
+        (void)fprintf(stderr, _("dcm-manager: the output cannot be written\n"));
+        return EXIT_OTHER;
+    }
+    return r;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gathers the facts for the rule in dcm-manager/auth.h, and does what it says. */
+#include "dcm-manager/manager-auth.h"
+
+#include <sys/random.h>
+
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "basic/time-util.h"
+#include "basic/utf8.h"
+#include "dcm-manager/auth.h"
+#include "dcm-manager/manager-door.h"
+#include "dcm-manager/manager-messages.h"
+
+#define ID_RANDOM_SIZE 7
+#define ID_ATTEMPTS 8
+
+/* Random, not counted: a manager that lost its database must not give one agent's old name to
+ * another. 35 bits, without letters that look alike. */
+static int generate_id(char *agent, char *server, size_t size) {
+    static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
+    uint8_t bytes[ID_RANDOM_SIZE];
+    char text[ID_RANDOM_SIZE + 1] = {};
+
+    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+        return -EIO;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        text[i] = letters[bytes[i] & 31];
+    (void)utf8_format(agent, size, "agent-%s", text);
+    (void)utf8_format(server, size, "server-%s", text);
+    return 0;
+}
+
+static int register_agent(Manager *m, const Offer *o, StoredAgent *ret) {
+    char id[32], server[32];
+    int r = -EEXIST;
+
+    for (int i = 0; i < ID_ATTEMPTS && r == -EEXIST; i++) {
+        r = generate_id(id, server, sizeof(id));
+        if (r >= 0)
+            r = store_add_agent(m->store, id, server, o);
+    }
+    return r < 0 ? r : store_find_agent_by_id(m->store, id, ret);
+}
+
+static void refuse(Peer *p, int code, const char *text) {
+    log_info("%s: refused with %d: %s", session_peer(p->session), code, text);
+    session_refuse(p->session, code, text);
+}
+
+static void refuse_for_now(Peer *p, int error) {
+    bool is_full = error == -EDQUOT;
+
+    (void)log_error_errno(error, "%s: an agent cannot be accepted now: %s",
+                          session_peer(p->session),
+                          is_full ? "there is no room for more like it" : strerror(-error));
+    session_refuse(p->session, 503,
+                   is_full ? "the manager has no room for more agents now"
+                           : "the manager cannot store this agent now");
+}
+
+static void take_over(Peer *p, Peer *older) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
+    bool soon = now < older->takeovers_usec + TAKEOVERS_USEC;
+
+    p->takeovers_usec = soon ? older->takeovers_usec : now;
+    p->n_takeovers = soon ? older->n_takeovers + 1 : 1;
+    older->is_replaced = true;
+    session_close(older->session, CLOSE_POLICY, "replaced by a newer connection");
+}
+
+/* The peer becomes the agent's connection; an older one is closed. */
+static int take_in(Peer *p, const StoredAgent *a) {
+    Manager *m = p->manager;
+    Peer *older = peer_find(m, a->id);
+    int r;
+
+    if (older)
+        take_over(p, older);
+    r = session_accept(p->session, a->id, a->server_id, a->name);
+    if (r < 0)
+        return r;
+    r = peer_adopt(p, a->id);
+    if (r < 0)
+        return r;
+    p->since = (int64_t)now_usec(CLOCK_REALTIME);
+    p->is_used = a->is_used;
+    peer_enter(p, PEER_ACCEPTED);
+    door_update(m);
+    (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_AGENT_ID(p->agent)),
+                     "%s (%s) is connected from %s", p->agent, a->name, session_peer(p->session));
+    peers_count_changed(m);
+    r = peer_start_delivery(p);
+    if (r < 0) {
+        (void)log_error_errno(r, "Requests for %s cannot be sent: %m", a->id);
+        session_close(p->session, CLOSE_TRY_LATER, "requests cannot be read");
+    } else if (m->observer.on_agent)
+        m->observer.on_agent(p->agent, m->userdata);
+    return 0;
+}
+
+static void admit(Peer *p, const StoredAgent *a) {
+    int r;
+
+    r = store_update_agent(p->manager->store, a->id, &p->offer);
+    offer_keep_addresses(&p->offer);
+    if (r >= 0)
+        r = take_in(p, a);
+    if (r < 0)
+        (void)store_note_disconnected(p->manager->store, a->id);
+    if (r < 0 && p->state != PEER_CLOSING) {
+        refuse_for_now(p, r);
+        session_close(p->session, CLOSE_TRY_LATER, NULL); /* if the answer was out already */
+    }
+}
+
+static void admit_known(Peer *p, const StoredAgent *a) {
+    int r;
+
+    r = door_make_room(p, a);
+    if (r < 0)
+        refuse_for_now(p, r);
+    else
+        admit(p, a);
+}
+
+static void admit_new(Peer *p, const char *renewed_id) {
+    _cleanup_(stored_agent_done) StoredAgent a = {};
+    Manager *m = p->manager;
+    int r;
+
+    r = door_make_room(p, NULL);
+    if (r >= 0)
+        r = register_agent(m, &p->offer, &a);
+    if (r < 0) {
+        refuse_for_now(p, r);
+        return;
+    }
+    if (renewed_id)
+        (void)store_note_stale(m->store, renewed_id, -1);
+    (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_AGENT_ID(a.id)), "New agent %s from %s", a.id,
+                     session_peer(p->session));
+    admit(p, &a);
+}
+
+static void refuse_stale(Peer *p, const StoredAgent *owner) {
+    (void)store_note_stale(p->manager->store, owner->id, 1);
+    (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_AGENT_ID(owner->id)),
+                     "%s offers the token of %s, which is another server: is one a copy of the "
+                     "other?",
+                     session_peer(p->session), owner->id);
+    refuse(p, 409, "the token belongs to another server");
+}
+
+/* Anything that came in on the older connection since the ping shows that it lives. */
+static int on_probed(sd_event_source *source, uint64_t usec, void *userdata) {
+    _cleanup_(stored_agent_done) StoredAgent owner = {};
+    Peer *p = userdata, *older = p->older;
+    bool alive = older && older->state == PEER_ACCEPTED &&
+                 session_last_received_usec(older->session) >= p->probed_usec;
+    int r;
+
+    peer_stop_probe(p);
+    r = store_find_agent_by_token(p->manager->store, p->offer.token_sha256, &owner);
+    if (r < 0)
+        refuse_for_now(p, r);
+    else if (alive)
+        refuse_stale(p, &owner);
+    else
+        admit_known(p, &owner);
+    return 0;
+}
+
+static void begin_probe(Peer *p, Peer *older) {
+    int r;
+
+    assert(older); /* authenticate() asks for a probe of a connected agent alone */
+    p->older = older;
+    p->is_probing = true;
+    p->manager->n_probing++;
+    p->probed_usec = now_usec(CLOCK_BOOTTIME);
+    (void)session_ping(older->session);
+    r = sd_event_add_time(p->manager->event, &p->probe, CLOCK_BOOTTIME, p->probed_usec + PROBE_USEC,
+                          0, on_probed, p);
+    if (r < 0)
+        refuse_for_now(p, r);
+}
+
+/* -ENOENT is an answer here, not a failure */
+static int find(int r) {
+    return r == -ENOENT ? 0 : r;
+}
+
+void peer_take_offer(Peer *p, const Offer *offer) {
+    _cleanup_(stored_agent_done) StoredAgent owner = {}, named = {};
+    Manager *m = p->manager;
+    Peer *connected;
+    AuthFacts facts;
+    int r;
+
+    r = find(store_find_agent_by_token(m->store, offer->token_sha256, &owner));
+    if (r >= 0 && offer->agent_id)
+        r = find(store_find_agent_by_id(m->store, offer->agent_id, &named));
+    if (r < 0 || m->is_stopping) {
+        refuse_for_now(p, r < 0 ? r : -ESHUTDOWN);
+        return;
+    }
+    p->offer = *offer;
+    (void)json_object_get(p->offer.json);
+    connected = owner.id ? peer_find(m, owner.id) : NULL;
+    facts = (AuthFacts){
+        .offer = offer,
+        .owner_id = owner.id,
+        .owner_claimed = owner.claimed,
+        .owner_instance = owner.vm_instance,
+        .id_exists = named.id,
+        .id_may_renew = named.stale_told > 0,
+        .connected = connected ? &connected->offer : NULL,
+        .is_contested = connected && connected->n_takeovers >= TAKEOVERS_MAX &&
+                        now_usec(CLOCK_BOOTTIME) < connected->takeovers_usec + TAKEOVERS_USEC,
+    };
+    switch (authenticate(&facts)) {
+    case AUTH_KNOWN:
+        admit_known(p, &owner);
+        break;
+    case AUTH_NEW:
+        admit_new(p, named.id);
+        break;
+    case AUTH_PROBE:
+        begin_probe(p, connected);
+        break;
+    case AUTH_STALE:
+        refuse_stale(p, &owner);
+        break;
+    default:
+        refuse(p, 401, "the token does not belong to this agent id");
+    }
+}

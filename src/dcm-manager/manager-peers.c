@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-manager/manager-peers.h"
+
+#include <search.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "basic/time-util.h"
+
+static int compare_peers(const void *a, const void *b) {
+    return strcmp(((const Peer *)a)->agent, ((const Peer *)b)->agent);
+}
+
+Peer *peer_find(Manager *m, const char *agent) {
+    Peer key = {.agent = (char *)agent};
+    Peer *const *found = tfind(&key, &m->by_agent, compare_peers);
+
+    return found ? *found : NULL;
+}
+
+void peers_count_changed(Manager *m) {
+    if (m->observer.on_count)
+        m->observer.on_count(m->peers[PEER_ACCEPTED].n, m->userdata);
+}
+
+static void peer_leave(Peer *p) {
+    PeerList *list = &p->manager->peers[p->state];
+
+    *(p->previous ? &p->previous->next : &list->first) = p->next;
+    *(p->next ? &p->next->previous : &list->last) = p->previous;
+    p->previous = p->next = NULL;
+    list->n--;
+    p->address->n[p->state]--;
+}
+
+static void peer_join(Peer *p, PeerState state) {
+    PeerList *list = &p->manager->peers[state];
+
+    p->state = state;
+    p->previous = list->last;
+    *(list->last ? &list->last->next : &list->first) = p;
+    list->last = p;
+    list->n++;
+    p->address->n[state]++;
+}
+
+void peer_enter(Peer *p, PeerState state) {
+    if (p->previous || p->next || p->manager->peers[p->state].first == p)
+        peer_leave(p);
+    peer_join(p, state);
+}
+
+static void forget_as_older(Peer *p) {
+    if (p->manager->n_probing == 0)
+        return;
+    for (Peer *other = p->manager->peers[PEER_SHAKING].first; other; other = other->next)
+        if (other->older == p)
+            other->older = NULL;
+}
+
+void peer_stop_probe(Peer *p) {
+    p->probe = sd_event_source_disable_unref(p->probe);
+    if (p->is_probing)
+        p->manager->n_probing--;
+    p->is_probing = false;
+    p->older = NULL;
+}
+
+void peer_expel(Peer *p) {
+    Manager *m = p->manager;
+    int r;
+
+    if (!p->agent)
+        return;
+    (void)tdelete(p, &m->by_agent, compare_peers);
+    p->delivery = delivery_free(p->delivery);
+    r = p->is_replaced ? 0 : store_note_disconnected(m->store, p->agent);
+    if (r < 0)
+        (void)log_warning_errno(r, "The end of a connection cannot be stored: %m");
+    forget_as_older(p);
+    free(p->agent);
+    p->agent = NULL;
+    peers_count_changed(m);
+}
+
+bool peers_are_gone(const Manager *m) {
+    for (PeerState state = 0; state < _PEER_STATE_MAX; state++)
+        if (m->peers[state].n > 0)
+            return false;
+    return true;
+}
+
+void peer_free(Peer *p) {
+    Manager *m = p->manager;
+
+    peer_leave(p);
+    peer_expel(p);
+    peer_stop_probe(p);
+    offer_done(&p->offer);
+    while (p->n_questions > 0)
+        free(p->questions[--p->n_questions]);
+    if (p->state == PEER_WAITING && p->knocked)
+        m->n_knocked--;
+    sd_event_source_disable_unref(p->knock);
+    safe_close(p->fd);
+    session_free(p->session);
+    peer_address_unref(&m->by_address, p->address);
+    free(p);
+    if (m->is_stopping && peers_are_gone(m))
+        peers_count_changed(m);
+}
+
+int peer_start(Peer *p, int fd) {
+    Manager *m = p->manager;
+
+    return session_new(m->event, fd, m->tls, &m->options.session, m->session_callbacks, p,
+                       &p->session);
+}
+
+int peer_adopt(Peer *p, const char *agent) {
+    p->agent = strdup(agent);
+    if (!p->agent)
+        return -ENOMEM;
+    if (tsearch(p, &p->manager->by_agent, compare_peers))
+        return 0;
+    free(TAKE_PTR(p->agent));
+    return -ENOMEM;
+}

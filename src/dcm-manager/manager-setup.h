@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a manager is made with, and whom it tells. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "dcm-manager/order.h"
+#include "dcm-manager/session.h"
+
+typedef struct Manager Manager;
+
+typedef struct ManagerOptions {
+    SessionOptions session;
+    uint64_t retransmit_usec;
+    unsigned sessions_max;
+} ManagerOptions;
+
+/* What control clients may wait for. All may be called from inside a call into the manager. */
+typedef struct ManagerObserver {
+    void (*on_request)(const char *guid, OrderState state, void *userdata);
+    void (*on_status)(const char *guid, struct json_object *status, void *userdata);
+    void (*on_agent)(const char *agent, void *userdata); /* it is connected now */
+    void (*on_log)(const char *agent, int64_t time, const char *level, const char *message,
+                   void *userdata);
+    void (*on_count)(unsigned n_agents, void *userdata); /* connected ones */
+} ManagerObserver;

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *   a socket ─▶ manager-door ─ it speaks ─▶ session ─▶ manager-auth ─ accepted ─▶ manager-messages
+ *
+ * All of them work on the peers of manager-peers.h; what sessions tell comes in here. */
+#include "dcm-manager/manager.h"
+
+#include <stdio.h>
+
+#include "basic/fd-util.h"
+#include "basic/log-fields.h"
+#include "basic/log.h"
+#include "dcm-manager/manager-auth.h"
+#include "dcm-manager/manager-door.h"
+#include "dcm-manager/manager-messages.h"
+
+static void on_offer(const Offer *offer, void *userdata) {
+    peer_take_offer(userdata, offer);
+}
+
+static void on_message(const Message *message, void *userdata) {
+    peer_take_message(userdata, message);
+}
+
+static bool on_unreadable(const Message *message, const char *why, void *userdata) {
+    return peer_take_unreadable(userdata, message, why);
+}
+
+static void on_closing(const char *why, void *userdata) {
+    Peer *p = userdata;
+
+    if (p->agent)
+        (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_AGENT_ID(p->agent)), "%s is disconnected: %s",
+                         p->agent, strempty(why));
+    else
+        log_debug("%s: closed: %s", session_peer(p->session), strempty(why));
+    peer_enter(p, PEER_CLOSING);
+    peer_expel(p);
+    peer_stop_probe(p);
+    door_update(p->manager);
+}
+
+static void on_ended(void *userdata) {
+    Peer *p = userdata;
+    Manager *m = p->manager;
+
+    peer_free(p);
+    door_update(m);
+}
+
+static const SessionCallbacks session_callbacks = {
+    .on_offer = on_offer,
+    .on_message = on_message,
+    .on_unreadable = on_unreadable,
+    .on_closing = on_closing,
+    .on_ended = on_ended,
+};
+
+static void on_accept(int fd, void *userdata) {
+    door_take(userdata, fd);
+}
+
+int manager_new(sd_event *event, Store *store, const ManagerOptions *options, Manager **ret) {
+    _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(*m));
+    int r;
+
+    if (!m) {
+        store_free(store);
+        return -ENOMEM;
+    }
+    m->event = event;
+    m->store = store;
+    m->options = *options;
+    m->session_callbacks = &session_callbacks;
+    m->budget.left = RECEIVE_SIZE_MAX;
+    m->options.session.budget = &m->budget;
+    r = door_set_up(m);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(m);
+    return 0;
+}
+
+static void stop_listening(Manager *m) {
+    while (m->n_listeners > 0)
+        listener_free(m->listeners[--m->n_listeners]);
+}
+
+Manager *manager_free(Manager *m) {
+    if (!m)
+        return NULL;
+    m->observer = (ManagerObserver){};
+    m->is_stopping = true;
+    stop_listening(m);
+    for (PeerState state = 0; state < _PEER_STATE_MAX; state++)
+        while (m->peers[state].first)
+            peer_free(m->peers[state].first);
+    sd_event_source_disable_unref(m->look);
+    tls_server_unref(m->tls);
+    store_free(m->store);
+    free(m);
+    return NULL;
+}
+
+void manager_set_observer(Manager *m, const ManagerObserver *observer, void *userdata) {
+    m->observer = observer ? *observer : (ManagerObserver){};
+    m->userdata = userdata;
+}
+
+void manager_set_tls(Manager *m, TlsServer *tls) {
+    tls_server_ref(tls);
+    tls_server_unref(m->tls);
+    m->tls = tls;
+}
+
+int manager_listen(Manager *m, int fd, char *ret, size_t size) {
+    Listener *l;
+    int r;
+
+    if (m->n_listeners == LISTENERS_MAX) {
+        safe_close(fd);
+        return -E2BIG;
+    }
+    r = listener_new(m->event, fd, on_accept, m, &l);
+    if (r < 0)
+        return r;
+    m->listeners[m->n_listeners++] = l;
+    if (ret)
+        listener_describe(l, ret, size);
+    return 0;
+}
+
+void manager_stop(Manager *m) {
+    m->is_stopping = true;
+    stop_listening(m);
+    (void)sd_event_source_set_enabled(m->look, SD_EVENT_OFF);
+    while (m->peers[PEER_WAITING].first)
+        peer_free(m->peers[PEER_WAITING].first);
+    while (m->peers[PEER_SHAKING].first)
+        peer_free(m->peers[PEER_SHAKING].first);
+    while (m->peers[PEER_ACCEPTED].first)
+        session_close(m->peers[PEER_ACCEPTED].first->session, CLOSE_GOING_AWAY,
+                      "the manager stops");
+    if (peers_are_gone(m))
+        peers_count_changed(m);
+}
+
+Store *manager_get_store(Manager *m) {
+    return m->store;
+}
+
+bool manager_is_idle(const Manager *m) {
+    return peers_are_gone(m);
+}
+
+int manager_get_connection(Manager *m, const char *agent, int64_t *ret_since,
+                           const char **ret_peer) {
+    const Peer *p = peer_find(m, agent);
+
+    if (!p)
+        return -ENOTCONN;
+    *ret_since = p->since;
+    *ret_peer = session_peer(p->session);
+    return 0;
+}
+
+const char *manager_any_connected(Manager *m) {
+    const Peer *p = m->peers[PEER_ACCEPTED].first;
+
+    return p ? p->agent : NULL;
+}
+
+static int resubmit(Manager *m, const char *agent, const char *guid, const char *payload) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    OrderState next;
+    int r;
+
+    r = store_get_request(m->store, guid, &request);
+    if (r < 0)
+        return r;
+    if (!streq(request.agent, agent) || !stored_request_is(&request, payload))
+        return -EEXIST;
+    next = order_next(request.state, ORDER_EVENT_SUBMIT);
+    return next == request.state ? 0 : store_queue_request(m->store, guid, payload);
+}
+
+int manager_submit(Manager *m, const char *agent, const char *guid, const char *payload) {
+    int64_t n = store_count_open_requests(m->store, agent);
+    Peer *p;
+    int r;
+
+    if (n < 0)
+        return (int)n;
+    if (n >= REQUESTS_OPEN_PER_AGENT_MAX)
+        return -EDQUOT;
+    r = store_add_request(m->store, guid, agent, payload);
+    if (r == -EEXIST)
+        r = resubmit(m, agent, guid, payload);
+    if (r < 0)
+        return r;
+    p = peer_find(m, agent);
+    if (p)
+        p->is_used = true;
+    if (p && p->delivery && delivery_add(p->delivery, guid) < 0)
+        (void)log_oom(); /* it is stored, and sent at the agent's next connection */
+    return 0;
+}
+
+/* Should it have been sent after all, its reply will still count. */
+static int cancel_queued(Manager *m, const char *guid, Peer *p) {
+    int r;
+
+    r = store_set_request(m->store, guid, ORDER_NACKED, NULL, "cancelled before it was sent");
+    if (r < 0)
+        return r;
+    if (p && p->delivery)
+        delivery_remove(p->delivery, guid);
+    request_changed(m, guid, ORDER_NACKED);
+    return 0;
+}
+
+int manager_ask(Manager *m, MessageType type, const char *guid) {
+    _cleanup_(stored_request_done) StoredRequest request = {};
+    Peer *p;
+    int r;
+
+    r = store_get_request(m->store, guid, &request);
+    if (r < 0)
+        return r;
+    p = peer_find(m, request.agent);
+    if (request.state == ORDER_QUEUED)
+        return type == MESSAGE_CANCEL ? cancel_queued(m, guid, p) : -EAGAIN;
+    if (!p)
+        return -ENOTCONN;
+    return peer_ask(p, type, guid);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sockets (ours or systemd's), signals, certificate, readiness and watchdog. */
+#include "dcm-manager/serve.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/log-sink.h"
+#include "basic/log.h"
+#include "basic/utf8.h"
+#include "dcm-manager/control.h"
+#include "dcm-manager/limits.h"
+#include "dcm-manager/listener.h"
+
+#define FDS_RESERVED 64 /* database, control clients that matter, ... */
+
+typedef struct Server {
+    const Options *options;
+    sd_event *event;
+    Manager *manager;
+    Control *control;
+    char cert[256], key[256];
+    const char *bound_control; /* to be removed at the end */
+    bool is_stopping;
+} Server;
+
+static void server_done(Server *s) {
+    control_free(s->control);
+    manager_free(s->manager);
+    log_sink_set_event(NULL);
+    sd_event_unref(s->event);
+    if (s->bound_control)
+        (void)unlink(s->bound_control);
+}
+
+static unsigned raise_limit(void) {
+    struct rlimit limit = {}, wanted;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 1024 - FDS_RESERVED;
+    wanted = limit;
+    wanted.rlim_cur = MIN(limit.rlim_max, (rlim_t)SESSIONS_MAX + FDS_RESERVED);
+    if (setrlimit(RLIMIT_NOFILE, &wanted) >= 0)
+        limit = wanted;
+    return (unsigned)MAX(limit.rlim_cur, (rlim_t)2 * FDS_RESERVED) - FDS_RESERVED;
+}
+
+static void on_count(unsigned n_agents, void *userdata) {
+    Server *s = userdata;
+
+    if (s->is_stopping) {
+        if (manager_is_idle(s->manager))
+            (void)sd_event_exit(s->event, 0);
+        return;
+    }
+    (void)sd_notifyf(false, "STATUS=Connected agents: %u", n_agents);
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+    Server *s = userdata;
+
+    if (s->is_stopping)
+        return 0;
+    s->is_stopping = true;
+    (void)sd_notify(false, "STOPPING=1\nSTATUS=Saying good-bye to all agents");
+    log_info("Stopping");
+    manager_stop(s->manager);
+    return 0;
+}
+
+static int load_certificate(Server *s) {
+    _cleanup_(tls_server_unrefp) TlsServer *tls = NULL;
+    char error[640] = "";
+    int r;
+
+    if (s->options->no_tls)
+        return 0;
+    r = tls_server_new(s->cert, s->key, &tls, error, sizeof(error));
+    if (r < 0) {
+        log_error("The %s", error[0] ? error : strerror(-r));
+        return r;
+    }
+    manager_set_tls(s->manager, tls);
+    return 0;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+    Server *s = userdata;
+
+    (void)sd_notify(false, "RELOADING=1");
+    if (s->options->no_tls)
+        log_info("There is no certificate to reload");
+    else if (load_certificate(s) < 0)
+        log_error("The certificate in use stays");
+    else
+        log_info("New connections get the certificate read now");
+    (void)sd_notify(false, "READY=1");
+    return 0;
+}
+
+/* An option, else a systemd credential, else the file in /etc. */
+static void find_file(const char *option, const char *name, char *ret, size_t size) {
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+
+    if (option) {
+        (void)utf8_format(ret, size, "%s", option);
+        return;
+    }
+    (void)utf8_format(ret, size, "%s/%s", directory ?: MANAGER_CONFDIR, name);
+    if (access(ret, F_OK) < 0)
+        (void)utf8_format(ret, size, "%s/%s", MANAGER_CONFDIR, name);
+}
+
+static int check_files(Server *s) {
+    if (s->options->no_tls)
+        return 0;
+    find_file(s->options->cert, "cert.pem", s->cert, sizeof(s->cert));
+    find_file(s->options->key, "key.pem", s->key, sizeof(s->key));
+    if (access(s->cert, R_OK) >= 0 && access(s->key, R_OK) >= 0)
+        return 0;
+    log_error("There is no certificate %s with key %s that can be read; give --cert and --key, "
+              "or --no-tls for a test on this machine",
+              s->cert, s->key);
+    return -ENOENT;
+}
+
+static int open_store(const Options *o, Store **ret) {
+    const char *directory = getenv("STATE_DIRECTORY") ?: STATE_DIRECTORY_DEFAULT;
+    char path[512];
+    int r;
+
+    if (o->database)
+        (void)snprintf(path, sizeof(path), "%s", o->database);
+    else {
+        (void)mkdir(directory, 0700);
+        (void)snprintf(path, sizeof(path), "%s/manager.db", directory);
+    }
+    r = store_open(path, ret);
+    if (r == -EUCLEAN)
+        log_error("Database %s is damaged; move it away (agents then register anew)", path);
+    else if (r == -EPROTONOSUPPORT)
+        log_error(
+            "A newer version of dcm-manager made the database %s, which this one, " PROJECT_VERSION
+            ", does not understand and leaves as it is. Install that version "
+            "again. Or move the database away and start dcm-manager: agents then register "
+            "anew",
+            path);
+    else if (r < 0)
+        (void)log_error_errno(r, "Database %s cannot be opened: %m", path);
+    return r;
+}
+
+static int listen_here(Server *s, int fd) {
+    char address[80];
+    int r;
+
+    r = manager_listen(s->manager, fd, address, sizeof(address));
+    if (r < 0)
+        return log_error_errno(r, "A socket cannot be used: %m");
+    log_info("Listening on %s://%s", s->options->no_tls ? "ws" : "wss", address);
+    return 0;
+}
+
+static int control_here(Server *s, int fd) {
+    int r;
+
+    if (s->control) {
+        safe_close(fd);
+        log_error("There is more than one control socket");
+        return -EINVAL;
+    }
+    r = control_new(s->event, fd, s->manager, on_count, s, &s->control);
+    return r < 0 ? log_error_errno(r, "The control socket cannot be used: %m") : 0;
+}
+
+/* Which socket is which shows in its family; the names in dcm-manager.socket are for people. */
+static int take_sockets(Server *s, unsigned *ret_agents) {
+    int n = sd_listen_fds(true), r = 0;
+
+    *ret_agents = 0;
+    for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n && r >= 0; fd++) {
+        if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0)
+            r = control_here(s, fd);
+        else if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0) {
+            r = listen_here(s, fd);
+            (*ret_agents)++;
+        } else {
+            log_error("systemd gave something else than a listening stream socket");
+            r = -EINVAL;
+        }
+    }
+    return r;
+}
+
+static int bind_agents(Server *s) {
+    static const char *const fallback[] = {LISTEN_DEFAULT};
+    const char *const *list = s->options->n_listen > 0 ? s->options->listen : fallback;
+    size_t n = MAX(s->options->n_listen, (size_t)1);
+    int fd, r;
+
+    for (size_t i = 0; i < n; i++) {
+        r = listener_bind_tcp(list[i], &fd);
+        if (r < 0)
+            return log_error_errno(r, "Cannot listen on %s: %m", list[i]);
+        r = listen_here(s, fd);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int bind_control(Server *s) {
+    const char *path = s->options->control;
+    int fd, r;
+
+    if (streq(path, CONTROL_DEFAULT))
+        (void)mkdir("/run/dcm-manager", 0755);
+    r = listener_bind_unix(path, &fd);
+    if (r < 0)
+        return log_error_errno(
+            r, r == -EADDRINUSE ? "Another dcm-manager serves %s" : "Control socket %s: %m", path);
+    s->bound_control = path;
+    return control_here(s, fd);
+}
+
+static int set_up_sockets(Server *s) {
+    unsigned n_agents;
+    int r;
+
+    r = take_sockets(s, &n_agents);
+    if (r >= 0 && n_agents == 0)
+        r = bind_agents(s);
+    if (r >= 0 && !s->control)
+        r = bind_control(s);
+    return r;
+}
+
+static int set_up_loop(Server *s) {
+    sigset_t mask;
+    int r;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* an error of the database, then */
+    (void)sigemptyset(&mask);
+    (void)sigaddset(&mask, SIGTERM);
+    (void)sigaddset(&mask, SIGINT);
+    (void)sigaddset(&mask, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &mask, NULL);
+    r = sd_event_new(&s->event);
+    if (r >= 0)
+        r = sd_event_add_signal(s->event, NULL, SIGTERM, on_stop, s);
+    if (r >= 0)
+        r = sd_event_add_signal(s->event, NULL, SIGINT, on_stop, s);
+    if (r >= 0)
+        r = sd_event_add_signal(s->event, NULL, SIGHUP, on_reload, s);
+    if (r >= 0)
+        r = sd_event_set_watchdog(s->event, true);
+    if (r >= 0)
+        log_sink_set_event(s->event);
+    return r < 0 ? log_error_errno(r, "The event loop cannot be set up: %m") : 0;
+}
+
+static int set_up_manager(Server *s) {
+    const Options *o = s->options;
+    ManagerOptions options = {
+        .session.handshake_usec = (uint64_t)(o->handshake_sec * (double)USEC_PER_SEC),
+        .session.ping_usec = (uint64_t)(o->ping_sec * (double)USEC_PER_SEC),
+        .retransmit_usec = (uint64_t)(o->retransmit_sec * (double)USEC_PER_SEC),
+        .sessions_max = raise_limit(),
+    };
+    Store *store = NULL;
+    int r;
+
+    r = open_store(o, &store);
+    if (r < 0)
+        return r;
+    r = manager_new(s->event, store, &options, &s->manager);
+    return r < 0 ? log_error_errno(r, "The manager cannot be set up: %m") : 0;
+}
+
+int serve(const Options *o) {
+    _cleanup_(server_done) Server s = {.options = o};
+    int r;
+
+    if (o->debug)
+        log_set_level(LOG_DEBUG);
+    r = check_files(&s);
+    if (r >= 0)
+        r = set_up_loop(&s);
+    if (r >= 0)
+        r = set_up_manager(&s);
+    if (r >= 0)
+        r = load_certificate(&s);
+    if (r >= 0)
+        r = set_up_sockets(&s);
+    if (r < 0)
+        return r;
+    (void)sd_notify(false, "READY=1\nSTATUS=Waiting for agents");
+    r = sd_event_loop(s.event);
+    return r < 0 ? log_error_errno(r, "The event loop failed: %m") : 0;
+}

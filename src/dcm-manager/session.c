@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *  UPGRADING ── head ──▶ SHAKING ── offer ──▶ HELD ── accept ──▶ OPEN
+ *      │                    │                   │ refuse          │
+ *      └────────────────────┴── close, an end ──┴─────────────────┴──▶ CLOSING ──▶ on_ended()
+ *
+ * A state is never left for an earlier one. One timer serves all of them: the handshake's deadline,
+ * then pings, then the wait for the peer. After broken frames and a refused head CLOSING reads and
+ * forgets what the peer still sends: closing a socket with unread bytes would reset it, and the
+ * close frame that says why would be lost.
+ */
+#include "dcm-manager/session.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "basic/fd-util.h"
+#include "basic/log.h"
+#include "basic/time-util.h"
+#include "basic/utf8.h"
+#include "dcm-manager/limits.h"
+#include "dcm-manager/listener.h"
+#include "net/stream.h"
+#include "proto/http-upgrade.h"
+#include "proto/message-skim.h"
+
+#define FORCE_BACKOFF_SEC 60
+
+typedef enum SessionState {
+    SESSION_UPGRADING,
+    SESSION_SHAKING,
+    SESSION_HELD,
+    SESSION_OPEN,
+    SESSION_CLOSING,
+} SessionState;
+
+struct Session {
+    sd_event *event;
+    SessionState state;
+    SessionOptions options;
+    SessionCallbacks callbacks;
+    void *userdata;
+    TlsServer *tls;
+    Stream *stream;
+    sd_event_source *timer;
+    uint64_t ping_due_usec;
+    uint64_t received_usec; /* when the stream is gone */
+    int linger_fd;
+    sd_event_source *linger_source;
+    size_t linger_size;
+    MessageSkim *skim; /* of a message that is too large */
+    size_t skimmed;
+    char peer[80];
+};
+
+static void set_timer(Session *s, uint64_t usec) {
+    (void)sd_event_source_set_time(s->timer, usec);
+    (void)sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+}
+
+static void enter(Session *s, SessionState state) {
+    assert(state > s->state);
+    s->state = state;
+}
+
+static void enter_closing(Session *s, const char *why) {
+    if (s->state == SESSION_CLOSING)
+        return;
+    enter(s, SESSION_CLOSING);
+    s->callbacks.on_closing(why, s->userdata);
+}
+
+static void end(Session *s, const char *why) {
+    enter_closing(s, why);
+    (void)sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+    s->callbacks.on_ended(s->userdata);
+}
+
+void session_close(Session *s, uint16_t code, const char *why) {
+    if (s->state == SESSION_CLOSING)
+        return;
+    stream_send_close(s->stream, code, why);
+    set_timer(s, now_usec(CLOCK_BOOTTIME) + CLOSE_WAIT_USEC);
+    enter_closing(s, why);
+}
+
+static void ping_or_give_up(Session *s) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
+    uint64_t dead = stream_last_alive_usec(s->stream) + s->options.ping_usec * 5 / 2;
+
+    if (now >= dead) {
+        end(s, "the agent has been silent for too long");
+        return;
+    }
+    if (now >= s->ping_due_usec) {
+        (void)stream_send_ping(s->stream);
+        s->ping_due_usec = now + s->options.ping_usec;
+    }
+    set_timer(s, MIN(s->ping_due_usec, dead));
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    Session *s = userdata;
+
+    switch (s->state) {
+    case SESSION_OPEN:
+        ping_or_give_up(s);
+        break;
+    case SESSION_SHAKING:
+    case SESSION_HELD:
+        session_close(s, CLOSE_POLICY, "the handshake took too long");
+        break;
+    default:
+        end(s, "nothing came in time");
+    }
+    return 0;
+}
+
+static int on_linger(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+    Session *s = userdata;
+    char buf[16384];
+    ssize_t n;
+
+    n = recv(fd, buf, sizeof(buf), 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    s->linger_size += (size_t)MAX(n, (ssize_t)0);
+    if (n <= 0 || s->linger_size > LINGER_SIZE_MAX)
+        end(s, NULL);
+    return 0;
+}
+
+/* The stream goes first, with TLS's own good-bye. */
+static int linger(Session *s, const char *why) {
+    int r;
+
+    s->linger_fd = fcntl(transport_get_fd(stream_get_transport(s->stream)), F_DUPFD_CLOEXEC, 3);
+    if (s->linger_fd < 0)
+        return -errno;
+    r = sd_event_add_io(s->event, &s->linger_source, s->linger_fd, EPOLLIN, on_linger, s);
+    if (r < 0)
+        return r;
+    s->received_usec = stream_last_alive_usec(s->stream);
+    s->stream = stream_free(s->stream);
+    (void)shutdown(s->linger_fd, SHUT_WR);
+    set_timer(s, now_usec(CLOCK_BOOTTIME) + LINGER_USEC);
+    enter_closing(s, why);
+    return 0;
+}
+
+static void describe_end(Session *s, int error, char *buf, size_t size) {
+    uint16_t code = stream_close_code(s->stream);
+
+    if (error == -ECONNABORTED)
+        (void)utf8_format(buf, size, "TLS: %s",
+                          gnutls_strerror(transport_tls_error(stream_get_transport(s->stream))));
+    else if (error == -EPROTO)
+        (void)snprintf(buf, size, "the peer broke the protocol");
+    else if (error < 0)
+        (void)utf8_format(buf, size, "%s", strerror(-error));
+    else if (code > 0)
+        (void)snprintf(buf, size, "closed by the agent, code %u", code);
+    else
+        (void)snprintf(buf, size, "closed by the agent");
+}
+
+static void on_closed(int error, void *userdata) {
+    Session *s = userdata;
+    char why[160];
+
+    describe_end(s, error, why, sizeof(why));
+    if ((error == -EPROTO || error == -E2BIG) && linger(s, why) >= 0)
+        return;
+    end(s, why);
+}
+
+static void on_secured(void *userdata) {
+}
+
+static void refuse_head(Session *s, int status) {
+    char head[256];
+
+    (void)utf8_format(head, sizeof(head),
+                      "HTTP/1.1 %d %s\r\n"
+                      "%s"
+                      "Connection: close\r\n"
+                      "Content-Length: 0\r\n"
+                      "\r\n",
+                      status,
+                      status == 405   ? "Method Not Allowed"
+                      : status == 426 ? "Upgrade Required"
+                                      : "Bad Request",
+                      status == 426   ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                      : status == 405 ? "Allow: GET\r\n"
+                                      : "");
+    (void)stream_send_head(s->stream, head);
+}
+
+static int on_head(const char *head, size_t size, void *userdata) {
+    Session *s = userdata;
+    _cleanup_free_ char *response = NULL, *target = NULL;
+    HttpUpgradeRequest request;
+    int r, status;
+
+    r = http_upgrade_request_parse(head, size, &request, &status);
+    if (r == -EPROTO)
+        refuse_head(s, status);
+    if (r < 0)
+        return r;
+    target = request.target;
+    r = http_upgrade_response(&request, &response);
+    if (r >= 0)
+        r = stream_send_head(s->stream, response);
+    if (r >= 0 && s->state == SESSION_UPGRADING)
+        enter(s, SESSION_SHAKING);
+    return r;
+}
+
+static void take_offer(Session *s, const char *text, size_t size) {
+    _cleanup_(offer_done) Offer offer = {};
+    const char *error;
+    int r;
+
+    r = offer_parse(text, size, &offer, &error);
+    if (r == -ENOMEM)
+        session_close(s, CLOSE_TRY_LATER, "out of memory");
+    else if (r == -EBADMSG)
+        session_close(s, CLOSE_BAD_DATA, error);
+    else {
+        enter(s, SESSION_HELD);
+        if (r < 0)
+            session_refuse(s, 400, error);
+        else
+            s->callbacks.on_offer(&offer, s->userdata);
+    }
+}
+
+/* What cannot be taken, and is repeated until it is answered, would end each connection that its
+ * agent makes. */
+static bool answer_unreadable(Session *s, MessageSkim *skim, const char *why) {
+    _cleanup_(message_done) Message m = {};
+    const char *error;
+
+    return message_skim_finish(skim, &m, &error) >= 0 &&
+           s->callbacks.on_unreadable(&m, why, s->userdata);
+}
+
+static void take_unreadable(Session *s, const char *text, size_t size, const char *why) {
+    _cleanup_(message_skim_freep) MessageSkim *skim = NULL;
+
+    if (message_skim_new(&skim) < 0) {
+        session_close(s, CLOSE_TRY_LATER, "out of memory");
+        return;
+    }
+    message_skim_feed(skim, text, size);
+    if (!answer_unreadable(s, skim, why))
+        session_close(s, CLOSE_BAD_DATA, why);
+}
+
+static uint16_t end_excess(Session *s) {
+    _cleanup_(message_skim_freep) MessageSkim *skim = TAKE_PTR(s->skim);
+    char why[64];
+
+    (void)snprintf(why, sizeof(why), "The message has more than %zu MiB: %zu bytes",
+                   MESSAGE_SIZE_MAX >> 20, s->skimmed);
+    s->skimmed = 0;
+    return answer_unreadable(s, skim, why) ? 0 : CLOSE_TOO_LARGE;
+}
+
+static uint16_t on_excess(const char *data, size_t size, bool is_last, void *userdata) {
+    Session *s = userdata;
+
+    if (s->state == SESSION_CLOSING)
+        return 0;
+    if (s->state != SESSION_OPEN)
+        return CLOSE_TOO_LARGE;
+    if (!s->skim && message_skim_new(&s->skim) < 0)
+        return CLOSE_TRY_LATER;
+    message_skim_feed(s->skim, data, size);
+    s->skimmed += size;
+    return is_last ? end_excess(s) : 0;
+}
+
+static void take_message(Session *s, const char *text, size_t size) {
+    _cleanup_(message_done) Message m = {};
+    const char *error = NULL;
+    int r;
+
+    r = message_parse(text, size, &m, &error);
+    if (r >= 0)
+        s->callbacks.on_message(&m, s->userdata);
+    else if (!json_object_is_type(m.json, json_type_object))
+        take_unreadable(s, text, size, error);
+    else /* newer agents may say what we do not know */
+        log_debug("%s: a message was ignored: %s", s->peer, error);
+}
+
+static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
+    Session *s = userdata;
+
+    if (s->state == SESSION_CLOSING)
+        return;
+    if (!is_text)
+        session_close(s, CLOSE_UNSUPPORTED, "only text messages are understood");
+    else if (s->state == SESSION_SHAKING)
+        take_offer(s, text, size);
+    else if (s->state == SESSION_OPEN)
+        take_message(s, text, size);
+    else
+        session_close(s, CLOSE_PROTOCOL, "a message before the answer to the handshake");
+}
+
+static void set_socket_options(int fd, uint64_t ping_usec) {
+    unsigned timeout_msec = (unsigned)(ping_usec * 5 / 2 / USEC_PER_MSEC);
+    int one = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_msec, sizeof(timeout_msec));
+}
+
+static int start(Session *s, int fd) {
+    static const StreamCallbacks callbacks = {
+        .on_secured = on_secured,
+        .on_head = on_head,
+        .on_message = on_message,
+        .on_excess = on_excess,
+        .on_closed = on_closed,
+    };
+    _cleanup_(transport_freep) Transport *transport = NULL;
+    int r;
+
+    set_socket_options(fd, s->options.ping_usec);
+    socket_describe_peer(fd, s->peer, sizeof(s->peer));
+    r = transport_new(fd, &transport);
+    if (r < 0)
+        return r;
+    if (s->tls) {
+        r = tls_server_start(s->tls, transport);
+        if (r < 0)
+            return r;
+    }
+    r = stream_new(s->event, TAKE_PTR(transport), false, &callbacks, s, &s->stream);
+    if (r >= 0)
+        stream_set_receive_budget(s->stream, s->options.budget);
+    return r;
+}
+
+int session_new(sd_event *event, int fd, TlsServer *tls, const SessionOptions *options,
+                const SessionCallbacks *callbacks, void *userdata, Session **ret) {
+    _cleanup_(session_freep) Session *s = calloc(1, sizeof(*s));
+    int r;
+
+    if (!s) {
+        safe_close(fd);
+        return -ENOMEM;
+    }
+    s->linger_fd = -1;
+    s->event = event;
+    s->tls = tls_server_ref(tls);
+    s->options = *options;
+    s->callbacks = *callbacks;
+    s->userdata = userdata;
+    r = start(s, fd);
+    if (r >= 0)
+        r = sd_event_add_time(event, &s->timer, CLOCK_BOOTTIME,
+                              now_usec(CLOCK_BOOTTIME) + options->handshake_usec, 0, on_timer, s);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
+Session *session_free(Session *s) {
+    if (!s)
+        return NULL;
+    stream_free(s->stream);
+    message_skim_free(s->skim);
+    sd_event_source_disable_unref(s->linger_source);
+    safe_close(s->linger_fd);
+    sd_event_source_disable_unref(s->timer);
+    tls_server_unref(s->tls);
+    free(s);
+    return NULL;
+}
+
+const char *session_peer(const Session *s) {
+    return s->peer;
+}
+
+uint64_t session_last_received_usec(const Session *s) {
+    return s->stream ? stream_last_alive_usec(s->stream) : s->received_usec;
+}
+
+int session_accept(Session *s, const char *agent_id, const char *server_id, const char *name) {
+    _cleanup_free_ char *text = NULL;
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
+    size_t size;
+    int r;
+
+    if (s->state != SESSION_HELD)
+        return -ENOTCONN;
+    r = answer_encode_accepted(agent_id, server_id, name, &text, &size);
+    if (r >= 0)
+        r = stream_send_text(s->stream, text, size);
+    if (r < 0)
+        return r;
+    enter(s, SESSION_OPEN);
+    stream_trust(s->stream);
+    s->ping_due_usec = now + s->options.ping_usec;
+    set_timer(s, s->ping_due_usec);
+    return 0;
+}
+
+void session_refuse(Session *s, int code, const char *text) {
+    _cleanup_free_ char *answer = NULL;
+    size_t size;
+
+    if (s->state != SESSION_HELD)
+        return;
+    if (answer_encode_refused(code, text, FORCE_BACKOFF_SEC, &answer, &size) >= 0)
+        (void)stream_send_text(s->stream, answer, size);
+    session_close(s, code == 503 ? CLOSE_TRY_LATER : CLOSE_POLICY, text);
+}
+
+int session_send(Session *s, struct json_object *message) {
+    const char *text;
+    size_t size;
+
+    if (s->state != SESSION_OPEN)
+        return -ENOTCONN;
+    text = json_object_to_json_string_length(
+        message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+    return text ? stream_send_text(s->stream, text, size) : -ENOMEM;
+}
+
+int session_ping(Session *s) {
+    return s->state == SESSION_OPEN ? stream_send_ping(s->stream) : -ENOTCONN;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SQLite for the store-*.c files: statements by number, prepared once, and errors as errno. */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "dcm-manager/store.h"
+
+typedef enum Statement {
+    STATEMENT_AGENT_BY_TOKEN,
+    STATEMENT_AGENT_BY_ID,
+    STATEMENT_AGENT_MATCH,
+    STATEMENT_AGENT_COUNT,
+    STATEMENT_AGENT_ADD,
+    STATEMENT_AGENT_UPDATE,
+    STATEMENT_AGENT_STALE,
+    STATEMENT_AGENT_GONE,
+    STATEMENT_AGENT_ALL_GONE,
+    STATEMENT_AGENT_NAME,
+    STATEMENT_AGENT_UNNAME,
+    STATEMENT_AGENT_LIST,
+    STATEMENT_AGENT_COUNT_UNUSED,
+    STATEMENT_AGENT_UNUSED,
+    STATEMENT_AGENT_REMOVE,
+    STATEMENT_REQUEST_ADD,
+    STATEMENT_REQUEST_GET,
+    STATEMENT_REQUEST_NOTE,
+    STATEMENT_REQUEST_END,
+    STATEMENT_REQUEST_QUEUE,
+    STATEMENT_REQUEST_COUNT,
+    STATEMENT_REQUEST_OPEN,
+    STATEMENT_REQUEST_ACKED,
+    STATEMENT_REQUEST_EXPIRE,
+    STATEMENT_REQUEST_LIST,
+    STATEMENT_LOG_ADD,
+    STATEMENT_LOG_TRIM,
+    STATEMENT_LOG_LIST,
+    STATEMENT_ALERT_ADD,
+    STATEMENT_ALERT_LIST,
+    STATEMENT_ALERT_TRIM,
+    STATEMENT_KEPT_ALL,
+    STATEMENT_KEPT_MOST,
+    STATEMENT_KEPT_REMOVE,
+    _STATEMENT_MAX,
+} Statement;
+
+struct Store {
+    sqlite3 *durable; /* synchronous=FULL: what is promised to somebody */
+    sqlite3 *relaxed; /* synchronous=NORMAL: what may be lost in a power failure */
+    sqlite3_stmt *statements[_STATEMENT_MAX];
+    int64_t n_agents;
+};
+
+/* Binds `types`: 't' const char * (may be NULL), 'i' int64_t. The statement is to be reset with
+ * _cleanup_(statement_resetp). */
+int store_query(Store *s, Statement id, sqlite3_stmt **ret, const char *types, ...);
+/* 1: a row; 0: no more. */
+int store_step(sqlite3_stmt *q);
+/* Runs it to its end; returns the number of rows that changed. */
+int store_execute(Store *s, Statement id, const char *types, ...);
+
+static inline void statement_resetp(sqlite3_stmt **q) {
+    if (*q) {
+        (void)sqlite3_reset(*q);
+        (void)sqlite3_clear_bindings(*q);
+    }
+}
+
+/* The number that the statement asks for; a negative errno. */
+int64_t store_query_number(Store *s, Statement id);
+
+/* A copy of a text column; NULL stays NULL. */
+int store_column_dup(sqlite3_stmt *q, int column, char **ret);
+/* Each adds one key; a column that is NULL gives null. */
+int store_add_text(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
+int store_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
+int store_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
+
+int64_t store_now(void);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A new database goes through all versions, so that there is one way to each. */
+#include "dcm-manager/store-schema.h"
+
+#include <stdio.h>
+
+#include "basic/macro.h"
+#include "basic/sha256.h"
+
+#define OVER "('REPLIED', 'NACKED')"
+
+static const char *const versions[] = {
+    "CREATE TABLE agents (id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, claimed TEXT,"
+    " stale_told INTEGER NOT NULL DEFAULT 0, server_id TEXT NOT NULL, server_name TEXT NOT NULL,"
+    " vm_instance TEXT, injected_id TEXT, version TEXT, platform TEXT, platform_version TEXT,"
+    " ipv4 TEXT, ipv6 TEXT, features TEXT, created INTEGER NOT NULL, connected INTEGER,"
+    " disconnected INTEGER) WITHOUT ROWID;"
+    "CREATE INDEX agents_name ON agents (server_name);"
+    "CREATE TABLE requests (guid TEXT PRIMARY KEY, agent TEXT NOT NULL, payload TEXT NOT NULL,"
+    " state TEXT NOT NULL, reply TEXT, error TEXT, created INTEGER NOT NULL,"
+    " updated INTEGER NOT NULL);"
+    "CREATE INDEX requests_agent ON requests (agent, state);"
+    "CREATE INDEX requests_updated ON requests (state, updated);"
+    "CREATE TABLE logs (id INTEGER PRIMARY KEY AUTOINCREMENT, agent TEXT NOT NULL,"
+    " time INTEGER NOT NULL, level TEXT NOT NULL, message TEXT NOT NULL);"
+    "CREATE INDEX logs_agent ON logs (agent, id);"
+    "CREATE TABLE alerts (id INTEGER PRIMARY KEY AUTOINCREMENT, agent TEXT NOT NULL,"
+    " guid TEXT NOT NULL, time INTEGER NOT NULL, alert TEXT NOT NULL, UNIQUE (agent, guid));"
+    "CREATE INDEX alerts_agent ON alerts (agent, id);",
+
+    /* Names are those that an operator gave. server_name was also what an agent said: its instance,
+     * or its id if it said none. `used`: an operator has named it or ordered something; `absent`:
+     * since when it is not connected. */
+    "ALTER TABLE agents RENAME TO agents_1;"
+    "CREATE TABLE agents (id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, claimed TEXT,"
+    " stale_told INTEGER NOT NULL DEFAULT 0, server_id TEXT NOT NULL, name TEXT UNIQUE,"
+    " used INTEGER NOT NULL DEFAULT 0, absent INTEGER,"
+    " vm_instance TEXT, injected_id TEXT, version TEXT, platform TEXT, platform_version TEXT,"
+    " ipv4 TEXT, ipv6 TEXT, features TEXT, created INTEGER NOT NULL, connected INTEGER,"
+    " disconnected INTEGER) WITHOUT ROWID;"
+    "INSERT INTO agents SELECT id, token, claimed, stale_told, server_id,"
+    " CASE WHEN server_name != id AND server_name IS NOT vm_instance THEN server_name END,"
+    " (server_name != id AND server_name IS NOT vm_instance)"
+    " OR EXISTS (SELECT 1 FROM requests WHERE agent = agents_1.id), disconnected,"
+    " vm_instance, injected_id, version, platform, platform_version, ipv4, ipv6, features, created,"
+    " connected, disconnected FROM agents_1;"
+    "DROP TABLE agents_1;"
+    "CREATE INDEX agents_unused ON agents (absent) WHERE used = 0 AND absent IS NOT NULL;"
+    "CREATE TRIGGER requests_INSERT AFTER INSERT ON requests BEGIN"
+    " UPDATE agents SET used = 1 WHERE id = NEW.agent AND used = 0; END;"
+    /* what is over needs its arguments no more, and some are secrets */
+    "ALTER TABLE requests ADD COLUMN payload_sha256 TEXT;"
+    "UPDATE requests SET payload_sha256 = sha256(payload);"
+    "UPDATE requests SET payload = json_object('command', json_extract(payload, '$.command'))"
+    " WHERE state IN " OVER ";"
+    "ALTER TABLE logs ADD COLUMN bytes INTEGER AS (length(CAST(message AS BLOB)));"
+    "DROP INDEX logs_agent;"
+    "CREATE INDEX logs_agent ON logs (agent, id, bytes);"
+    "ALTER TABLE alerts ADD COLUMN bytes INTEGER AS (length(CAST(alert AS BLOB)));"
+    "DROP INDEX alerts_agent;"
+    "CREATE INDEX alerts_agent ON alerts (agent, id, bytes);"
+    /* what is kept of each agent, and under no name that of all */
+    "CREATE TABLE kept (agent TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;"
+    "INSERT INTO kept SELECT agent, sum(bytes) FROM (SELECT agent, bytes FROM logs UNION ALL"
+    " SELECT agent, bytes FROM alerts) GROUP BY agent;"
+    "INSERT INTO kept SELECT '', coalesce(sum(bytes), 0) FROM kept;"
+    "CREATE INDEX kept_bytes ON kept (bytes);"
+#define COUNT(table, event, row, sign)                                                             \
+    "CREATE TRIGGER " table "_" event " AFTER " event " ON " table " BEGIN"                        \
+    " INSERT OR IGNORE INTO kept VALUES (" row ".agent, 0);"                                       \
+    " UPDATE kept SET bytes = bytes " sign " " row ".bytes WHERE agent IN (" row ".agent, '');"    \
+    "END;"
+    COUNT("logs", "INSERT", "NEW", "+") COUNT("logs", "DELETE", "OLD", "-")
+        COUNT("alerts", "INSERT", "NEW", "+") COUNT("alerts", "DELETE", "OLD", "-"),
+};
+
+static int get_version(sqlite3 *db, int *ret) {
+    sqlite3_stmt *q = NULL;
+    int r;
+
+    r = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &q, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_step(q);
+    if (r == SQLITE_ROW)
+        *ret = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    return r == SQLITE_ROW ? SQLITE_OK : r;
+}
+
+static void on_sha256(sqlite3_context *context, int n, sqlite3_value **values) {
+    const void *text = sqlite3_value_blob(values[0]);
+    char hex[SHA256_HEX_SIZE];
+
+    sha256_hex(text ?: "", (size_t)sqlite3_value_bytes(values[0]), hex);
+    sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
+}
+
+static int upgrade(sqlite3 *db, int version) {
+    char set_version[64];
+    int r = SQLITE_OK;
+
+    for (; version < (int)ELEMENTSOF(versions) && r == SQLITE_OK; version++)
+        r = sqlite3_exec(db, versions[version], NULL, NULL, NULL);
+    (void)snprintf(set_version, sizeof(set_version), "PRAGMA user_version = %d", version);
+    return r == SQLITE_OK ? sqlite3_exec(db, set_version, NULL, NULL, NULL) : r;
+}
+
+int store_set_up_schema(sqlite3 *db, bool *ret_newer) {
+    int version = 0, r;
+
+    r = get_version(db, &version);
+    *ret_newer = version > (int)ELEMENTSOF(versions);
+    if (r != SQLITE_OK || version >= (int)ELEMENTSOF(versions))
+        return r;
+    r = sqlite3_create_function(db, "sha256", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                on_sha256, NULL, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (r == SQLITE_OK)
+        r = upgrade(db, version);
+    if (r == SQLITE_OK)
+        r = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    if (r != SQLITE_OK)
+        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return r;
+}

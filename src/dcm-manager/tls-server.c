@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The system-wide crypto policy decides about algorithms, as on the agent's side; TLS 1.0 and 1.1
+ * are taken away. */
+#include "dcm-manager/tls-server.h"
+
+#include <stdio.h>
+
+#include "basic/utf8.h"
+
+struct TlsServer {
+    unsigned references;
+    gnutls_certificate_credentials_t credentials;
+};
+
+int tls_server_new(const char *cert, const char *key, TlsServer **ret, char *error,
+                   size_t error_size) {
+    _cleanup_(tls_server_unrefp) TlsServer *t = calloc(1, sizeof(*t));
+    int r;
+
+    if (!t)
+        return -ENOMEM;
+    t->references = 1;
+    r = gnutls_certificate_allocate_credentials(&t->credentials);
+    if (r < 0)
+        return -ENOMEM;
+    r = gnutls_certificate_set_x509_key_file(t->credentials, cert, key, GNUTLS_X509_FMT_PEM);
+    if (r < 0) {
+        (void)utf8_format(error, error_size, "certificate %s with key %s cannot be used: %s", cert,
+                          key, gnutls_strerror(r));
+        return -EINVAL;
+    }
+    *ret = TAKE_PTR(t);
+    return 0;
+}
+
+TlsServer *tls_server_ref(TlsServer *t) {
+    if (t)
+        t->references++;
+    return t;
+}
+
+TlsServer *tls_server_unref(TlsServer *t) {
+    if (!t || --t->references > 0)
+        return NULL;
+    if (t->credentials)
+        gnutls_certificate_free_credentials(t->credentials);
+    free(t);
+    return NULL;
+}
+
+int tls_server_start(TlsServer *t, Transport *transport) {
+    gnutls_session_t session = NULL;
+    int r;
+
+    r = gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+    if (r < 0)
+        return -ENOMEM;
+    r = gnutls_set_default_priority_append(session, "-VERS-TLS1.0:-VERS-TLS1.1", NULL, 0);
+    if (r >= 0)
+        r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials);
+    if (r < 0) {
+        gnutls_deinit(session);
+        return -EOPNOTSUPP;
+    }
+    transport_set_tls(transport, session, NULL);
+    return 0;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dcm-metrics: one HTTP request on standard input, and the answer on standard output, which are a
+ * connection of dcm-metrics.socket. Without a request (--print) the text alone. */
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/log.h"
+#include "basic/terminal.h"
+#include "basic/time-util.h"
+#include "dcm-metrics/agent.h"
+#include "dcm-metrics/machine.h"
+#include "dcm-metrics/question.h"
+#include "proto/http-head.h"
+
+#define CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define ANSWER_HEAD_SIZE 512
+#define DRAIN_USEC USEC_PER_SEC
+
+typedef struct Options {
+    const char *root;
+    bool print;
+} Options;
+
+static void help(void) {
+    (void)printf(
+        "dcm-metrics [OPTION...]\n\n"
+        "Tells what the machine and the agent do, as OpenMetrics text over HTTP, to whoever\n"
+        "connects to its socket.\n\n"
+        "  --print        print the text, without a request\n"
+        "  --root=DIR     read proc and sys below this directory\n"
+        "  --version      say the version\n"
+        "  --help         this\n");
+}
+
+/* 1: go on; 0: done */
+static int parse_options(int argc, char *argv[], Options *o) {
+    static const struct option options[] = {
+        {"print", no_argument, NULL, 'p'},
+        {"root", required_argument, NULL, 'r'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {},
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+        switch (c) {
+        case 'p':
+            o->print = true;
+            break;
+        case 'r':
+            o->root = optarg;
+            break;
+        case 'V':
+            (void)printf("dcm-metrics %s\n", PROJECT_VERSION);
+            return 0;
+        case 'h':
+            help();
+            return 0;
+        default:
+            return -EINVAL;
+        }
+    return optind < argc ? -EINVAL : 1;
+}
+
+/* Size of the head; -ENODATA: the peer has left, or is too slow; -E2BIG. */
+static ssize_t read_head(char *buf, size_t size_max) {
+    uint64_t deadline = now_usec(CLOCK_BOOTTIME) + METRICS_REQUEST_USEC, now;
+    size_t size = 0;
+    ssize_t r, n;
+
+    for (;;) {
+        struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+
+        r = http_head_size(buf, size);
+        if (r != -EAGAIN)
+            return r;
+        now = now_usec(CLOCK_BOOTTIME);
+        if (size == size_max)
+            return -E2BIG;
+        if (now >= deadline || poll(&p, 1, (int)((deadline - now) / USEC_PER_MSEC) + 1) <= 0)
+            return -ENODATA;
+        n = read(STDIN_FILENO, buf + size, size_max - size);
+        if (n <= 0)
+            return -ENODATA;
+        size += (size_t)n;
+    }
+}
+
+static const char *reason(int status) {
+    switch (status) {
+    case 200:
+        return "OK";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 500:
+        return "Internal Server Error";
+    default:
+        return "Bad Request";
+    }
+}
+
+static int answer(int status, bool head_only, const char *type, const char *text, size_t size) {
+    char head[ANSWER_HEAD_SIZE];
+    int n, r;
+
+    n = snprintf(head, sizeof(head),
+                 "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%sConnection: "
+                 "close\r\n\r\n",
+                 status, reason(status), type, size, status == 405 ? "Allow: GET, HEAD\r\n" : "");
+    r = write_full(STDOUT_FILENO, head, (size_t)n);
+    return r < 0 || head_only ? r : write_full(STDOUT_FILENO, text, size);
+}
+
+/* Reads on for a moment: closed with something unread, the connection would be reset, and the peer
+ * might never see the answer. */
+static void drain(void) {
+    uint64_t deadline = now_usec(CLOCK_BOOTTIME) + DRAIN_USEC, now;
+    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+    char rest[METRICS_REQUEST_MAX];
+
+    (void)shutdown(STDOUT_FILENO, SHUT_WR);
+    while ((now = now_usec(CLOCK_BOOTTIME)) < deadline)
+        if (poll(&p, 1, (int)((deadline - now) / USEC_PER_MSEC) + 1) <= 0 ||
+            read(STDIN_FILENO, rest, sizeof(rest)) <= 0)
+            return;
+}
+
+static int answer_error(int status, bool head_only) {
+    char text[64];
+    int n, r;
+
+    n = snprintf(text, sizeof(text), "%s\nThe metrics are at /metrics\n", reason(status));
+    r = answer(status, head_only, "text/plain; charset=utf-8", text, (size_t)n);
+    drain();
+    return r;
+}
+
+static int make_text(const Options *o, Exposition *x) {
+    int r;
+
+    r = exposition_init(x);
+    if (r >= 0)
+        r = machine_expose(x, o->root);
+    if (r < 0)
+        return r;
+    agent_expose(x);
+    return exposition_end(x);
+}
+
+static int serve(const Options *o) {
+    _cleanup_(exposition_done) Exposition x = {};
+    char head[METRICS_REQUEST_MAX];
+    bool head_only = false;
+    ssize_t size;
+    int status, r;
+
+    size = read_head(head, sizeof(head));
+    if (size == -ENODATA)
+        return 0;
+    status = size < 0 ? 400 : question_judge(head, (size_t)size, &head_only);
+    if (status != 200)
+        return answer_error(status, head_only);
+    r = make_text(o, &x);
+    if (r < 0) {
+        (void)log_error_errno(r, "The metrics cannot be made: %m");
+        return answer_error(500, head_only);
+    }
+    return answer(200, head_only, CONTENT_TYPE, x.text, x.size);
+}
+
+static int print(const Options *o) {
+    _cleanup_(exposition_done) Exposition x = {};
+    int r;
+
+    r = make_text(o, &x);
+    if (r < 0)
+        return r;
+    terminal_pass(stdout, x.text, x.size);
+    return fflush(stdout) == 0 ? 0 : -errno;
+}
+
+int main(int argc, char *argv[]) {
+    Options o = {.root = "/"};
+    int r;
+
+    log_set_identifier("dcm-metrics");
+    r = parse_options(argc, argv, &o);
+    if (r <= 0) {
+        if (r < 0)
+            (void)fprintf(stderr, "Try dcm-metrics --help\n");
+        return r < 0 ? 2 : EXIT_SUCCESS;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    r = o.print ? print(&o) : serve(&o);
+    /* one who has left is no fault of ours */
+    if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+        (void)log_error_errno(r, "The metrics cannot be told: %m");
+    return r < 0 && r != -EPIPE && r != -ECONNRESET ? EXIT_FAILURE : EXIT_SUCCESS;
+}

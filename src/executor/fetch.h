@@ -1,7 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#pragma once
-
-#include "executor/manager.h"
-
-/* Method Fetch */
-int job_fetch(Manager *m, sd_bus_message *message, sd_bus_error *error);

@@ -1,8 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#pragma once
-
-#include "fetch/problem.h"
-#include "fetch/sink.h"
-
-/* Copies the file that a file URL names: a regular one. -EIO with the problem. */
-int file_source_fetch(const char *url, Sink *sink, Problem *ret_problem);
