@@ -17,7 +17,7 @@
 #include "dcm-executord/transient-unit.h"
 
 typedef struct FetchOperation {
-    Manager *manager;
+    Executord *manager;
     sd_bus_message *call; /* owns strings and descriptors of `request` */
     FetchRequest request;
     char unit[FETCH_UNIT_SIZE];
@@ -27,13 +27,13 @@ static FetchOperation *fetch_operation_free(FetchOperation *o) {
     if (!o)
         return NULL;
     sd_bus_message_unref(o->call);
-    manager_end(o->manager);
+    executord_end(o->manager);
     free(o);
     return NULL;
 }
 DEFINE_CLEANUP(FetchOperation *, fetch_operation_free)
 
-static int fetch_operation_new(Manager *m, sd_bus_message *call, sd_bus_error *error,
+static int fetch_operation_new(Executord *m, sd_bus_message *call, sd_bus_error *error,
                                FetchOperation **ret) {
     FetchOperation *o;
     int r;
@@ -41,7 +41,7 @@ static int fetch_operation_new(Manager *m, sd_bus_message *call, sd_bus_error *e
     o = malloc(sizeof(*o));
     if (!o)
         return -ENOMEM;
-    r = manager_begin(m, error);
+    r = executord_begin(m, error);
     if (r < 0) {
         free(o);
         return r;
@@ -143,7 +143,7 @@ static int call_systemd(FetchOperation *o) {
     return r < 0 ? r : transient_unit_start(m, on_started, o);
 }
 
-int job_fetch(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+int serve_fetch(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     _cleanup_(fetch_operation_freep) FetchOperation *o = NULL;
     int r;
 

@@ -14,11 +14,11 @@
 
 struct Kept {
     Kept *next;
-    Manager *manager;
+    Executord *manager;
     char unit[JOB_UNIT_SIZE];
     char *events; /* path of the group's cgroup.events */
     sd_event_source *source;
-    void (*on_empty)(Manager *m, const char *unit);
+    void (*on_empty)(Executord *m, const char *unit);
 };
 
 static Kept *kept_free(Kept *k) {
@@ -55,7 +55,7 @@ static int on_change(sd_event_source *source, const struct inotify_event *event,
         return 0;
     unlink_kept(k);
     k->on_empty(k->manager, k->unit);
-    manager_check_idle(k->manager);
+    executord_check_idle(k->manager);
     kept_free(k);
     return 0;
 }
@@ -72,15 +72,15 @@ static int make_path(const char *unit, const char *cgroup, char **ret) {
                : 0;
 }
 
-static const Kept *find(const Manager *m, const char *unit) {
+static const Kept *find(const Executord *m, const char *unit) {
     for (const Kept *k = m->kept; k; k = k->next)
         if (streq(k->unit, unit))
             return k;
     return NULL;
 }
 
-int kept_watch(Manager *m, const char *unit, const char *cgroup,
-               void (*on_empty)(Manager *m, const char *unit)) {
+int kept_watch(Executord *m, const char *unit, const char *cgroup,
+               void (*on_empty)(Executord *m, const char *unit)) {
     _cleanup_(kept_freep) Kept *k = NULL;
     int r;
 
@@ -108,7 +108,7 @@ int kept_watch(Manager *m, const char *unit, const char *cgroup,
     return 0;
 }
 
-void kept_abandon(Manager *m) {
+void kept_abandon(Executord *m) {
     Kept *next;
 
     for (Kept *k = m->kept; k; k = next) {

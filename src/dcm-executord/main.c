@@ -7,7 +7,7 @@
 
 #include "basic/bounds.h"
 #include "basic/log.h"
-#include "dcm-executord/manager.h"
+#include "dcm-executord/executord.h"
 #include "dcm-executord/service.h"
 #include "dcm-executord/stop.h"
 
@@ -65,7 +65,7 @@ static void check_run_program(void) {
 }
 
 int main(int argc, char **argv) {
-    _cleanup_(manager_freep) Manager *m = NULL;
+    _cleanup_(executord_freep) Executord *m = NULL;
     uint64_t idle_usec = IDLE_USEC_DEFAULT;
     int r;
 
@@ -75,12 +75,12 @@ int main(int argc, char **argv) {
     if (r <= 0)
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     check_run_program();
-    r = manager_new(idle_usec, &m);
+    r = executord_new(idle_usec, &m);
     if (r >= 0)
         r = service_attach(m);
     if (r < 0)
         return EXIT_FAILURE;
-    r = manager_run(m);
+    r = executord_run(m);
     if (r < 0)
         log_error_errno(r, "The event loop failed: %m");
     stop_abandon(m);

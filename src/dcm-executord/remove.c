@@ -22,7 +22,7 @@
 #include "dcm-executord/systemd.h"
 
 typedef struct RemoveOperation {
-    Manager *manager;
+    Executord *manager;
     sd_bus_message *call;
     char **guids;
     bool output_only;
@@ -33,7 +33,7 @@ typedef enum UnitPhase { UNIT_ABSENT, UNIT_ENDED, UNIT_AT_WORK } UnitPhase;
 static RemoveOperation *remove_operation_free(RemoveOperation *o) {
     if (!o)
         return NULL;
-    manager_end(o->manager);
+    executord_end(o->manager);
     sd_bus_message_unref(o->call);
     strv_free(o->guids);
     free(o);
@@ -58,7 +58,7 @@ static const char *guid_of_unit(char *const *guids, const char *unit) {
     return NULL;
 }
 
-static void remove_directory(Manager *m, const char *guid, bool output_only) {
+static void remove_directory(Executord *m, const char *guid, bool output_only) {
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
     int r;
 
@@ -124,7 +124,7 @@ static int call_systemd(RemoveOperation *o) {
     return r < 0 ? r : sd_bus_call_async(o->manager->bus, NULL, m, on_units, o, 0);
 }
 
-static int begin(Manager *m, sd_bus_message *message, bool output_only, sd_bus_error *error) {
+static int begin(Executord *m, sd_bus_message *message, bool output_only, sd_bus_error *error) {
     _cleanup_(remove_operation_freep) RemoveOperation *o = NULL;
     RemoveOperation *fresh;
     int r;
@@ -132,7 +132,7 @@ static int begin(Manager *m, sd_bus_message *message, bool output_only, sd_bus_e
     fresh = malloc(sizeof(*fresh));
     if (!fresh)
         return -ENOMEM;
-    r = manager_begin(m, error);
+    r = executord_begin(m, error);
     if (r < 0) {
         free(fresh);
         return r;
@@ -151,10 +151,10 @@ static int begin(Manager *m, sd_bus_message *message, bool output_only, sd_bus_e
     return 1;
 }
 
-int job_remove(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+int serve_remove(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     return begin(m, message, false, error);
 }
 
-int job_drop_output(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+int serve_drop_output(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     return begin(m, message, true, error);
 }

@@ -11,7 +11,7 @@
 
 /* The bus policy says the same; this holds when somebody has replaced it. The question goes to the
  * bus daemon and back, as in systemd's own services. */
-static int check_sender(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+static int check_sender(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
     uid_t uid;
     int r;
@@ -30,37 +30,37 @@ static int check_sender(Manager *m, sd_bus_message *message, sd_bus_error *error
 static int method_start(sd_bus_message *message, void *userdata, sd_bus_error *error) {
     int r = check_sender(userdata, message, error);
 
-    return r < 0 ? r : job_start(userdata, message, error);
+    return r < 0 ? r : serve_start(userdata, message, error);
 }
 
 static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error) {
     int r = check_sender(userdata, message, error);
 
-    return r < 0 ? r : job_cancel(userdata, message, error);
+    return r < 0 ? r : serve_cancel(userdata, message, error);
 }
 
 static int method_release(sd_bus_message *message, void *userdata, sd_bus_error *error) {
     int r = check_sender(userdata, message, error);
 
-    return r < 0 ? r : job_release(userdata, message, error);
+    return r < 0 ? r : serve_release(userdata, message, error);
 }
 
 static int method_remove(sd_bus_message *message, void *userdata, sd_bus_error *error) {
     int r = check_sender(userdata, message, error);
 
-    return r < 0 ? r : job_remove(userdata, message, error);
+    return r < 0 ? r : serve_remove(userdata, message, error);
 }
 
 static int method_fetch(sd_bus_message *message, void *userdata, sd_bus_error *error) {
     int r = check_sender(userdata, message, error);
 
-    return r < 0 ? r : job_fetch(userdata, message, error);
+    return r < 0 ? r : serve_fetch(userdata, message, error);
 }
 
 static int method_drop_output(sd_bus_message *message, void *userdata, sd_bus_error *error) {
     int r = check_sender(userdata, message, error);
 
-    return r < 0 ? r : job_drop_output(userdata, message, error);
+    return r < 0 ? r : serve_drop_output(userdata, message, error);
 }
 
 /* "unprivileged" turns sd-bus's own check off: check_sender() decides */
@@ -84,7 +84,7 @@ static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_END,
 };
 
-int service_attach(Manager *m) {
+int service_attach(Executord *m) {
     int r;
 
     r = sd_bus_add_object_vtable(m->bus, NULL, BUS_PATH, EXECUTOR_BUS_NAME, vtable, m);

@@ -35,7 +35,7 @@
 
 struct StartOperation {
     StartOperation *next;
-    Manager *manager;
+    Executord *manager;
     sd_bus_message *call; /* owns the strings of `request` */
     JobRequest request;
     JobDir dir;
@@ -59,13 +59,13 @@ static StartOperation *start_operation_free(StartOperation *o) {
     job_request_done(&o->request);
     job_dir_done(&o->dir);
     sd_bus_message_unref(o->call);
-    manager_end(o->manager);
+    executord_end(o->manager);
     free(o);
     return NULL;
 }
 DEFINE_CLEANUP(StartOperation *, start_operation_free);
 
-static int start_operation_new(Manager *m, sd_bus_message *call, sd_bus_error *error,
+static int start_operation_new(Executord *m, sd_bus_message *call, sd_bus_error *error,
                                StartOperation **ret) {
     StartOperation *o;
     int r;
@@ -73,7 +73,7 @@ static int start_operation_new(Manager *m, sd_bus_message *call, sd_bus_error *e
     o = malloc(sizeof(*o));
     if (!o)
         return -ENOMEM;
-    r = manager_begin(m, error);
+    r = executord_begin(m, error);
     if (r < 0) {
         free(o);
         return r;
@@ -128,7 +128,7 @@ static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
 /* Whoever is told "already started" may take a unit that is not there for one that is gone. That is
  * true only when no start of the GUID is on its way to systemd any more, and if that start, which
  * ended with `failure` or NULL, is settled. */
-static void answer_waiting(Manager *m, const char *guid, const char *failure) {
+static void answer_waiting(Executord *m, const char *guid, const char *failure) {
     bool settled = !streq_ptr(failure, ERROR_UNKNOWN) && !streq_ptr(failure, ERROR_SHUTTING_DOWN);
     StartOperation *next;
 
@@ -143,7 +143,7 @@ static void answer_waiting(Manager *m, const char *guid, const char *failure) {
     }
 }
 
-bool job_is_starting(const Manager *m, const char *guid) {
+bool job_is_starting(const Executord *m, const char *guid) {
     for (const StartOperation *o = m->starts; o; o = o->next)
         if (!o->waits && streq(o->request.guid, guid))
             return true;
@@ -208,7 +208,7 @@ static int take_directory(StartOperation *o) {
     return r == -ENOENT && !has_script ? -ENOKEY : r;
 }
 
-int job_start(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+int serve_start(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     _cleanup_(start_operation_freep) StartOperation *o = NULL;
     JobRequest *q;
     int r;

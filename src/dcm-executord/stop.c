@@ -36,7 +36,7 @@
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
 struct StopOperation {
-    Manager *manager;
+    Executord *manager;
     StopOperation *next;
     sd_bus_message *call; /* NULL: answered */
     sd_event_source *timer;
@@ -62,9 +62,9 @@ static StopOperation *stop_operation_free(StopOperation *o) {
     unlink_operation(o);
     sd_event_source_disable_unref(o->timer);
     if (o->call)
-        manager_end(o->manager);
+        executord_end(o->manager);
     else
-        manager_end_background(o->manager);
+        executord_end_background(o->manager);
     sd_bus_message_unref(o->call);
     free(o->systemd_job);
     free(o);
@@ -72,7 +72,7 @@ static StopOperation *stop_operation_free(StopOperation *o) {
 }
 DEFINE_CLEANUP(StopOperation *, stop_operation_free);
 
-static int stop_operation_new(Manager *m, sd_bus_message *call, const char *guid,
+static int stop_operation_new(Executord *m, sd_bus_message *call, const char *guid,
                               sd_bus_error *error, StopOperation **ret) {
     StopOperation *o;
     int r;
@@ -80,7 +80,7 @@ static int stop_operation_new(Manager *m, sd_bus_message *call, const char *guid
     o = malloc(sizeof(*o));
     if (!o)
         return -ENOMEM;
-    r = manager_begin(m, error);
+    r = executord_begin(m, error);
     if (r < 0) {
         free(o);
         return r;
@@ -89,7 +89,7 @@ static int stop_operation_new(Manager *m, sd_bus_message *call, const char *guid
     if (guid)
         guid_to_unit_name(guid, o->unit);
     if (!call)
-        manager_to_background(m);
+        executord_to_background(m);
     m->stops = o;
     *ret = o;
     return 0;
@@ -175,7 +175,7 @@ static int wait_for_stop(StopOperation *o, sd_bus_message *reply) {
     if (!o->release) {
         answer(o, NULL);
         o->call = sd_bus_message_unref(o->call);
-        manager_to_background(o->manager);
+        executord_to_background(o->manager);
     }
     return 0;
 }
@@ -200,7 +200,7 @@ static int on_stop_queued(sd_bus_message *reply, void *userdata, sd_bus_error *e
 
 static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
     StopOperation *next;
-    Manager *m = userdata;
+    Executord *m = userdata;
     const char *path;
 
     if (sd_bus_message_read(signal, "uo", NULL, &path) < 0)
@@ -229,7 +229,7 @@ static const char *find_process(sd_bus_message *reply) {
                : NULL;
 }
 
-static void on_empty(Manager *m, const char *unit) {
+static void on_empty(Executord *m, const char *unit) {
     stop_release(m, unit);
 }
 
@@ -259,7 +259,7 @@ static int begin(StopOperation *o) {
     return o->keep ? call_systemd(o, on_processes, "GetUnitProcesses") : call_stop(o);
 }
 
-static int open_job_of_unit(Manager *m, const char *unit, JobDir *ret) {
+static int open_job_of_unit(Executord *m, const char *unit, JobDir *ret) {
     size_t size = strlen(unit), prefix = strlen(UNIT_PREFIX), suffix = strlen(UNIT_SUFFIX);
     char name[JOB_NAME_SIZE];
 
@@ -270,7 +270,7 @@ static int open_job_of_unit(Manager *m, const char *unit, JobDir *ret) {
     return job_dir_open_named(m->state_fd, name, ret);
 }
 
-void stop_release(Manager *m, const char *unit) {
+void stop_release(Executord *m, const char *unit) {
     _cleanup_(stop_operation_freep) StopOperation *o = NULL;
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
 
@@ -284,7 +284,7 @@ void stop_release(Manager *m, const char *unit) {
         TAKE_PTR(o); /* on_stop_queued() or on_processes() has it */
 }
 
-static void release_if_ended(Manager *m, const char *unit) {
+static void release_if_ended(Executord *m, const char *unit) {
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
 
     if (open_job_of_unit(m, unit, &d) < 0 || !job_dir_has_ended(&d))
@@ -305,36 +305,36 @@ static int on_ended_units(sd_bus_message *reply, void *userdata, sd_bus_error *e
     return 0;
 }
 
-static int sweep(Manager *m) {
+static int sweep(Executord *m) {
     return sd_bus_call_method_async(m->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
                                     "ListUnitsByPatterns", on_ended_units, m, "asas", 2, "exited",
                                     "failed", 1, UNIT_PREFIX "*" UNIT_SUFFIX);
 }
 
-int stop_sweep(Manager *m) {
+int stop_sweep(Executord *m) {
     m->sweep = sweep;
     return sweep(m);
 }
 
-int stop_watch_jobs(Manager *m) {
+int stop_watch_jobs(Executord *m) {
     return sd_bus_match_signal_async(m->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
                                      "JobRemoved", on_job_removed, NULL, m);
 }
 
-void stop_abandon(Manager *m) {
+void stop_abandon(Executord *m) {
     while (m->stops)
         stop_operation_free(m->stops);
     kept_abandon(m);
 }
 
-static int open_job(Manager *m, const char *guid, JobDir *ret, sd_bus_error *error) {
+static int open_job(Executord *m, const char *guid, JobDir *ret, sd_bus_error *error) {
     int r = guid_is_valid(guid) ? job_dir_open(m->state_fd, guid, ret) : -ENOENT;
 
     return r == -ENOENT ? sd_bus_error_set(error, ERROR_NO_SUCH_JOB, "No job has that GUID") : r;
 }
 
-static int stop_unit(Manager *m, sd_bus_message *message, const char *guid, bool release, bool keep,
-                     uint64_t grace_usec, sd_bus_error *error) {
+static int stop_unit(Executord *m, sd_bus_message *message, const char *guid, bool release,
+                     bool keep, uint64_t grace_usec, sd_bus_error *error) {
     _cleanup_(stop_operation_freep) StopOperation *o = NULL;
     int r;
 
@@ -351,7 +351,7 @@ static int stop_unit(Manager *m, sd_bus_message *message, const char *guid, bool
     return 1;
 }
 
-int job_cancel(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+int serve_cancel(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
     uint64_t grace_usec;
     const char *guid;
@@ -369,7 +369,7 @@ int job_cancel(Manager *m, sd_bus_message *message, sd_bus_error *error) {
     return stop_unit(m, message, guid, false, false, MIN(grace_usec, CANCEL_GRACE_USEC_MAX), error);
 }
 
-int job_release(Manager *m, sd_bus_message *message, sd_bus_error *error) {
+int serve_release(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
     const char *guid;
     int r;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "dcm-executord/manager.h"
+#include "dcm-executord/executord.h"
 
 /* Follows the ends of systemd's own jobs, by which a stop is known to be complete. */
-int stop_watch_jobs(Manager *m);
+int stop_watch_jobs(Executord *m);
 
 /* Releases what earlier executors and agents left, now and when idle. */
-int stop_sweep(Manager *m);
+int stop_sweep(Executord *m);
 
 /* Releases an ended unit in the background; not while processes live in it that may. */
-void stop_release(Manager *m, const char *unit);
+void stop_release(Executord *m, const char *unit);
 
 /* Methods Cancel and Release */
-int job_cancel(Manager *m, sd_bus_message *message, sd_bus_error *error);
-int job_release(Manager *m, sd_bus_message *message, sd_bus_error *error);
+int serve_cancel(Executord *m, sd_bus_message *message, sd_bus_error *error);
+int serve_release(Executord *m, sd_bus_message *message, sd_bus_error *error);
 
 /* Forgets what was going on; the bus must not be used after. */
-void stop_abandon(Manager *m);
+void stop_abandon(Executord *m);

@@ -58,7 +58,7 @@ static char *match_agent(Control *c, ControlClient *client, const char *text) {
     char *id = NULL;
     int r;
 
-    r = isempty(text) ? -ENOENT : store_match_agent(manager_get_store(c->manager), text, &id);
+    r = isempty(text) ? -ENOENT : ledger_match_agent(manager_get_store(c->manager), text, &id);
     if (r == -ENOENT)
         control_client_fail(client, "not-found", "there is no agent '%s'", strempty(text));
     else if (r == -ENOTUNIQ)
@@ -97,7 +97,7 @@ static void method_agents(Control *c, ControlClient *client, struct json_object 
     struct json_object *list = NULL;
     int r;
 
-    r = store_list_agents(manager_get_store(c->manager), &list);
+    r = ledger_list_agents(manager_get_store(c->manager), &list);
     for (size_t i = 0; r >= 0 && i < json_object_array_length(list); i++)
         r = add_connection(c->manager, json_object_array_get_idx(list, i));
     if (r < 0) {
@@ -107,7 +107,7 @@ static void method_agents(Control *c, ControlClient *client, struct json_object 
         control_client_reply(client, result_with("agents", list));
 }
 
-static int request_to_json(const char *guid, const StoredRequest *s, struct json_object *o) {
+static int request_to_json(const char *guid, const LedgerRequest *s, struct json_object *o) {
     _cleanup_json_ struct json_object *payload = NULL, *reply = NULL;
     int r;
 
@@ -126,7 +126,7 @@ static int request_to_json(const char *guid, const StoredRequest *s, struct json
                ?: json_add_int(o, "updated", s->updated);
 }
 
-static int reply_request(ControlClient *client, const char *guid, const StoredRequest *s) {
+static int reply_request(ControlClient *client, const char *guid, const LedgerRequest *s) {
     _cleanup_json_ struct json_object *o = json_object_new_object();
     int r;
 
@@ -140,11 +140,11 @@ static int reply_request(ControlClient *client, const char *guid, const StoredRe
 
 static void show_or_wait(Control *c, ControlClient *client, struct json_object *request,
                          bool wait) {
-    _cleanup_(stored_request_done) StoredRequest stored = {};
+    _cleanup_(ledger_request_done) LedgerRequest stored = {};
     const char *guid = strempty(json_get_string(request, "guid"));
     int r;
 
-    r = store_get_request(manager_get_store(c->manager), guid, &stored);
+    r = ledger_get_request(manager_get_store(c->manager), guid, &stored);
     if (r >= 0 && wait && !order_is_over(stored.state))
         r = control_client_wait(client, CONTROL_WAIT_REQUEST, guid);
     else if (r >= 0)
@@ -184,7 +184,7 @@ static void method_requests(Control *c, ControlClient *client, struct json_objec
 
     if (!optional_agent(c, client, request, &agent))
         return;
-    r = store_list_requests(manager_get_store(c->manager), agent, get_count(request, 20), &list);
+    r = ledger_list_requests(manager_get_store(c->manager), agent, get_count(request, 20), &list);
     if (r < 0)
         fail_errno(client, r);
     else
@@ -198,7 +198,7 @@ static void method_alerts(Control *c, ControlClient *client, struct json_object 
 
     if (!optional_agent(c, client, request, &agent))
         return;
-    r = store_list_alerts(manager_get_store(c->manager), agent, get_count(request, 20), &list);
+    r = ledger_list_alerts(manager_get_store(c->manager), agent, get_count(request, 20), &list);
     if (r < 0)
         fail_errno(client, r);
     else
@@ -276,7 +276,7 @@ static void method_log(Control *c, ControlClient *client, struct json_object *re
 
     if (!optional_agent(c, client, request, &agent))
         return;
-    r = store_list_log(manager_get_store(c->manager), agent, get_count(request, 100), &lines);
+    r = ledger_list_log(manager_get_store(c->manager), agent, get_count(request, 100), &lines);
     if (r >= 0 && json_object_get_boolean(json_get(request, "follow")))
         r = control_client_wait(client, CONTROL_WAIT_LOG, agent);
     if (r < 0) {
@@ -313,7 +313,7 @@ static void set_name(Control *c, ControlClient *client, struct json_object *requ
 
     if (!agent)
         return;
-    r = store_name_agent(manager_get_store(c->manager), agent, name);
+    r = ledger_name_agent(manager_get_store(c->manager), agent, name);
     if (r < 0)
         fail_errno(client, r);
     else
@@ -387,7 +387,7 @@ static void on_accept(int fd, void *userdata) {
 }
 
 static void on_request(const char *guid, OrderState state, void *userdata) {
-    _cleanup_(stored_request_done) StoredRequest stored = {};
+    _cleanup_(ledger_request_done) LedgerRequest stored = {};
     Control *c = userdata;
     int r = 0;
 
@@ -400,7 +400,7 @@ static void on_request(const char *guid, OrderState state, void *userdata) {
             continue;
         (void)control_client_wait(client, CONTROL_WAIT_NONE, NULL);
         if (!stored.agent)
-            r = store_get_request(manager_get_store(c->manager), guid, &stored);
+            r = ledger_get_request(manager_get_store(c->manager), guid, &stored);
         if (r >= 0)
             r = reply_request(client, guid, &stored);
         if (r < 0)

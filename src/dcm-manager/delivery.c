@@ -24,7 +24,7 @@ struct Entry {
 };
 
 struct Delivery {
-    Store *store;
+    Ledger *store;
     char *agent;
     uint64_t retransmit_usec;
     DeliveryCallbacks callbacks;
@@ -74,7 +74,7 @@ static int note_sent(Delivery *d, const char *guid, OrderState state) {
 
     if (next == state)
         return 0;
-    r = store_set_request(d->store, guid, next, NULL, NULL);
+    r = ledger_set_request(d->store, guid, next, NULL, NULL);
     if (r < 0) /* it is out all the same */
         (void)log_warning_errno(r, "That request %s was sent cannot be stored: %m", guid);
     d->callbacks.on_sent(guid, d->userdata);
@@ -82,19 +82,19 @@ static int note_sent(Delivery *d, const char *guid, OrderState state) {
 }
 
 /* What was acknowledged after a refusal has lost its arguments. */
-static bool is_to_be_sent(const Entry *e, const StoredRequest *request) {
+static bool is_to_be_sent(const Entry *e, const LedgerRequest *request) {
     if (e->once)
-        return request->state == ORDER_ACKED && stored_request_is(request, request->payload);
+        return request->state == ORDER_ACKED && ledger_request_is(request, request->payload);
     return order_is_open(request->state);
 }
 
 /* -EALREADY: it is not to be sent any more */
 static int send_stored(Delivery *d, const Entry *e) {
-    _cleanup_(stored_request_done) StoredRequest request = {};
+    _cleanup_(ledger_request_done) LedgerRequest request = {};
     _cleanup_json_ struct json_object *message = NULL;
     int r;
 
-    r = store_get_request(d->store, e->guid, &request);
+    r = ledger_get_request(d->store, e->guid, &request);
     if (r < 0)
         return r == -ENOENT ? -EALREADY : r;
     if (!is_to_be_sent(e, &request))
@@ -214,11 +214,11 @@ int delivery_start(Delivery *d) {
     char **guids = NULL;
     int r;
 
-    r = store_list_open_requests(d->store, d->agent, &guids);
+    r = ledger_list_open_requests(d->store, d->agent, &guids);
     if (r >= 0)
         r = append_all(d, guids, append_open);
     if (r >= 0)
-        r = store_list_acked_requests(d->store, d->agent, &guids);
+        r = ledger_list_acked_requests(d->store, d->agent, &guids);
     if (r >= 0)
         r = append_all(d, guids, append_acked);
     update_timer(d);
@@ -234,7 +234,7 @@ void delivery_remove(Delivery *d, const char *guid) {
     update_timer(d);
 }
 
-int delivery_new(sd_event *event, Store *store, const char *agent, uint64_t retransmit_usec,
+int delivery_new(sd_event *event, Ledger *store, const char *agent, uint64_t retransmit_usec,
                  const DeliveryCallbacks *callbacks, void *userdata, Delivery **ret) {
     _cleanup_(delivery_freep) Delivery *d = calloc(1, sizeof(*d));
     int r;

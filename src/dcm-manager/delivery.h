@@ -5,8 +5,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "dcm-manager/store-agent.h"
-#include "dcm-manager/store-request.h"
+#include "dcm-manager/ledger-agent.h"
+#include "dcm-manager/ledger-request.h"
 
 typedef struct Delivery Delivery;
 
@@ -16,7 +16,7 @@ typedef struct DeliveryCallbacks {
     void (*on_sent)(const char *guid, void *userdata);
 } DeliveryCallbacks;
 
-int delivery_new(sd_event *event, Store *store, const char *agent, uint64_t retransmit_usec,
+int delivery_new(sd_event *event, Ledger *store, const char *agent, uint64_t retransmit_usec,
                  const DeliveryCallbacks *callbacks, void *userdata, Delivery **ret);
 Delivery *delivery_free(Delivery *d);
 DEFINE_CLEANUP(Delivery *, delivery_free)

@@ -31,16 +31,16 @@ static int generate_id(char *agent, char *server, size_t size) {
     return 0;
 }
 
-static int register_agent(Manager *m, const Offer *o, StoredAgent *ret) {
+static int register_agent(Manager *m, const Offer *o, LedgerAgent *ret) {
     char id[32], server[32];
     int r = -EEXIST;
 
     for (int i = 0; i < ID_ATTEMPTS && r == -EEXIST; i++) {
         r = generate_id(id, server, sizeof(id));
         if (r >= 0)
-            r = store_add_agent(m->store, id, server, o);
+            r = ledger_add_agent(m->store, id, server, o);
     }
-    return r < 0 ? r : store_find_agent_by_id(m->store, id, ret);
+    return r < 0 ? r : ledger_find_agent_by_id(m->store, id, ret);
 }
 
 static void refuse(Peer *p, int code, const char *text) {
@@ -70,7 +70,7 @@ static void take_over(Peer *p, Peer *older) {
 }
 
 /* The peer becomes the agent's connection; an older one is closed. */
-static int take_in(Peer *p, const StoredAgent *a) {
+static int take_in(Peer *p, const LedgerAgent *a) {
     Manager *m = p->manager;
     Peer *older = peer_find(m, a->id);
     int r;
@@ -99,22 +99,22 @@ static int take_in(Peer *p, const StoredAgent *a) {
     return 0;
 }
 
-static void admit(Peer *p, const StoredAgent *a) {
+static void admit(Peer *p, const LedgerAgent *a) {
     int r;
 
-    r = store_update_agent(p->manager->store, a->id, &p->offer);
+    r = ledger_update_agent(p->manager->store, a->id, &p->offer);
     offer_keep_addresses(&p->offer);
     if (r >= 0)
         r = take_in(p, a);
     if (r < 0)
-        (void)store_note_disconnected(p->manager->store, a->id);
+        (void)ledger_note_disconnected(p->manager->store, a->id);
     if (r < 0 && p->state != PEER_CLOSING) {
         refuse_for_now(p, r);
         session_close(p->session, CLOSE_TRY_LATER, NULL); /* if the answer was out already */
     }
 }
 
-static void admit_known(Peer *p, const StoredAgent *a) {
+static void admit_known(Peer *p, const LedgerAgent *a) {
     int r;
 
     r = door_make_room(p, a);
@@ -125,7 +125,7 @@ static void admit_known(Peer *p, const StoredAgent *a) {
 }
 
 static void admit_new(Peer *p, const char *renewed_id) {
-    _cleanup_(stored_agent_done) StoredAgent a = {};
+    _cleanup_(ledger_agent_done) LedgerAgent a = {};
     Manager *m = p->manager;
     int r;
 
@@ -137,14 +137,14 @@ static void admit_new(Peer *p, const char *renewed_id) {
         return;
     }
     if (renewed_id)
-        (void)store_note_stale(m->store, renewed_id, -1);
+        (void)ledger_note_stale(m->store, renewed_id, -1);
     (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_AGENT_ID(a.id)), "New agent %s from %s", a.id,
                      session_peer(p->session));
     admit(p, &a);
 }
 
-static void refuse_stale(Peer *p, const StoredAgent *owner) {
-    (void)store_note_stale(p->manager->store, owner->id, 1);
+static void refuse_stale(Peer *p, const LedgerAgent *owner) {
+    (void)ledger_note_stale(p->manager->store, owner->id, 1);
     (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_AGENT_ID(owner->id)),
                      "%s offers the token of %s, which is another server: is one a copy of the "
                      "other?",
@@ -154,14 +154,14 @@ static void refuse_stale(Peer *p, const StoredAgent *owner) {
 
 /* Anything that came in on the older connection since the ping shows that it lives. */
 static int on_probed(sd_event_source *source, uint64_t usec, void *userdata) {
-    _cleanup_(stored_agent_done) StoredAgent owner = {};
+    _cleanup_(ledger_agent_done) LedgerAgent owner = {};
     Peer *p = userdata, *older = p->older;
     bool alive = older && older->state == PEER_ACCEPTED &&
                  session_last_received_usec(older->session) >= p->probed_usec;
     int r;
 
     peer_stop_probe(p);
-    r = store_find_agent_by_token(p->manager->store, p->offer.token_sha256, &owner);
+    r = ledger_find_agent_by_token(p->manager->store, p->offer.token_sha256, &owner);
     if (r < 0)
         refuse_for_now(p, r);
     else if (alive)
@@ -192,15 +192,15 @@ static int find(int r) {
 }
 
 void peer_take_offer(Peer *p, const Offer *offer) {
-    _cleanup_(stored_agent_done) StoredAgent owner = {}, named = {};
+    _cleanup_(ledger_agent_done) LedgerAgent owner = {}, named = {};
     Manager *m = p->manager;
     Peer *connected;
     AuthFacts facts;
     int r;
 
-    r = find(store_find_agent_by_token(m->store, offer->token_sha256, &owner));
+    r = find(ledger_find_agent_by_token(m->store, offer->token_sha256, &owner));
     if (r >= 0 && offer->agent_id)
-        r = find(store_find_agent_by_id(m->store, offer->agent_id, &named));
+        r = find(ledger_find_agent_by_id(m->store, offer->agent_id, &named));
     if (r < 0 || m->is_stopping) {
         refuse_for_now(p, r < 0 ? r : -ESHUTDOWN);
         return;

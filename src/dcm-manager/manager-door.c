@@ -256,7 +256,7 @@ static bool is_unused(const Peer *p) {
 }
 
 /* How many may be connected when one like it comes. */
-static unsigned room_for(const Manager *m, const StoredAgent *known) {
+static unsigned room_for(const Manager *m, const LedgerAgent *known) {
     unsigned all = m->peers_max[PEER_ACCEPTED];
 
     if (known && known->is_used)
@@ -264,7 +264,7 @@ static unsigned room_for(const Manager *m, const StoredAgent *known) {
     return all / 8 * (known ? EIGHTHS_FOR_UNUSED : EIGHTHS_FOR_NEW);
 }
 
-int door_make_room(const Peer *p, const StoredAgent *known) {
+int door_make_room(const Peer *p, const LedgerAgent *known) {
     Manager *m = p->manager;
     Peer *crowded;
 

@@ -11,4 +11,4 @@ void door_update(Manager *m);
 /* Before the peer is accepted as that agent; NULL: it is to be registered. -EDQUOT: there is no
  * room for it. One that an operator needs has room as long as one is connected that nobody needs;
  * others, as long as another address has more connected agents. */
-int door_make_room(const Peer *p, const StoredAgent *known);
+int door_make_room(const Peer *p, const LedgerAgent *known);

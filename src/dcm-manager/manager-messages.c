@@ -18,10 +18,10 @@ static int send_plain(Peer *p, MessageType type, const char *message_id, const c
 }
 
 /* -ENOENT: it is unknown, or another agent's */
-static int get_own(Peer *p, const char *guid, StoredRequest *ret) {
+static int get_own(Peer *p, const char *guid, LedgerRequest *ret) {
     int r;
 
-    r = store_get_request(p->manager->store, guid, ret);
+    r = ledger_get_request(p->manager->store, guid, ret);
     if (r >= 0 && !streq(ret->agent, p->agent))
         return -ENOENT;
     return r;
@@ -32,13 +32,13 @@ void request_changed(Manager *m, const char *guid, OrderState state) {
         m->observer.on_request(guid, state, m->userdata);
 }
 
-static int advance(Peer *p, const char *guid, const StoredRequest *request, OrderEvent event,
+static int advance(Peer *p, const char *guid, const LedgerRequest *request, OrderEvent event,
                    const char *reply, const char *error) {
     OrderState next = order_next(request->state, event);
     int r = 0;
 
     if (next != request->state)
-        r = store_set_request(p->manager->store, guid, next, reply, error);
+        r = ledger_set_request(p->manager->store, guid, next, reply, error);
     if (r < 0)
         return r;
     if (p->delivery && !order_is_open(next))
@@ -61,7 +61,7 @@ static void report(Peer *p, const Message *m, int error) {
 }
 
 static void take_ack(Peer *p, const Message *m) {
-    _cleanup_(stored_request_done) StoredRequest request = {};
+    _cleanup_(ledger_request_done) LedgerRequest request = {};
     int r;
 
     r = get_own(p, m->request_id, &request);
@@ -106,7 +106,7 @@ static void note_question(Peer *p, const char *guid) {
 /* A Python agent answers each STATUS by a NACK, whatever became of the request; so does one that
  * does not know it. Neither says that the request is refused. */
 static void take_nack(Peer *p, const Message *m) {
-    _cleanup_(stored_request_done) StoredRequest request = {};
+    _cleanup_(ledger_request_done) LedgerRequest request = {};
     _cleanup_free_ char *error = NULL;
     bool is_answer = take_question(p, m->request_id);
     int r;
@@ -144,8 +144,8 @@ static int encode_reply(struct json_object *payload, char **ret) {
 
 /* Stored before it is acknowledged; each repetition is acknowledged again. `reply` is NULL where it
  * could not be made. */
-static void store_reply(Peer *p, const Message *m, const char *reply) {
-    _cleanup_(stored_request_done) StoredRequest request = {};
+static void ledger_reply(Peer *p, const Message *m, const char *reply) {
+    _cleanup_(ledger_request_done) LedgerRequest request = {};
     int r;
 
     r = get_own(p, m->request_id, &request);
@@ -165,7 +165,7 @@ static void take_reply(Peer *p, const Message *m) {
     _cleanup_free_ char *reply = NULL;
 
     (void)encode_reply(json_get(m->json, "payload"), &reply);
-    store_reply(p, m, reply);
+    ledger_reply(p, m, reply);
 }
 
 static void take_unreadable_reply(Peer *p, const Message *m, const char *why) {
@@ -176,7 +176,7 @@ static void take_unreadable_reply(Peer *p, const Message *m, const char *why) {
         error = NULL;
     if (error && reply_new(1, "void", NULL, NULL, error, &reply) >= 0)
         (void)json_encode(reply, &text, NULL);
-    store_reply(p, m, text);
+    ledger_reply(p, m, text);
 }
 
 /* The first one of a connection, too: however short they are, each agent's are trimmed. */
@@ -185,7 +185,7 @@ static void trim(Peer *p, size_t size) {
     int r = 0;
 
     if (due)
-        r = store_trim(p->manager->store, p->agent, KEPT_SIZE_MAX);
+        r = ledger_trim(p->manager->store, p->agent, KEPT_SIZE_MAX);
     p->kept_size = due ? size : p->kept_size + size;
     if (r < 0)
         (void)log_warning_errno(r, "Old lines and alerts of %s cannot be removed: %m", p->agent);
@@ -197,7 +197,7 @@ static void keep_line(Peer *p, const char *level, const char *text) {
     int r;
 
     trim(p, strlen(text));
-    r = store_add_log(m->store, p->agent, level, text, &time);
+    r = ledger_add_log(m->store, p->agent, level, text, &time);
     if (r < 0)
         (void)log_warning_errno(r, "A console line of %s cannot be stored: %m", p->agent);
     else if (m->observer.on_log)
@@ -221,7 +221,7 @@ static void take_log(Peer *p, const Message *m) {
 }
 
 static void take_status(Peer *p, const Message *m) {
-    _cleanup_(stored_request_done) StoredRequest request = {};
+    _cleanup_(ledger_request_done) LedgerRequest request = {};
     const char *state = json_get_string(m->json, "state");
     char line[128 + GUID_SIZE_MAX];
     int r;
@@ -287,7 +287,7 @@ static void take_alert(Peer *p, const Message *m) {
     r = encode_alert(m->json, &text, &size);
     if (r >= 0) {
         trim(p, size);
-        r = store_add_alert(p->manager->store, p->agent, m->request_id, text);
+        r = ledger_add_alert(p->manager->store, p->agent, m->request_id, text);
     }
     if (r >= 0)
         (void)send_plain(p, MESSAGE_ALERT_ACK, m->message_id, m->request_id);
@@ -309,7 +309,7 @@ static void take_unreadable_alert(Peer *p, const Message *m, const char *why) {
     if (r >= 0)
         r = json_encode(alert, &json, NULL);
     if (r >= 0)
-        r = store_add_alert(p->manager->store, p->agent, m->request_id, json);
+        r = ledger_add_alert(p->manager->store, p->agent, m->request_id, json);
     if (r >= 0)
         (void)send_plain(p, MESSAGE_ALERT_ACK, m->message_id, m->request_id);
     report(p, m, r);

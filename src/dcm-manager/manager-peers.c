@@ -76,7 +76,7 @@ void peer_expel(Peer *p) {
         return;
     (void)tdelete(p, &m->by_agent, compare_peers);
     p->delivery = delivery_free(p->delivery);
-    r = p->is_replaced ? 0 : store_note_disconnected(m->store, p->agent);
+    r = p->is_replaced ? 0 : ledger_note_disconnected(m->store, p->agent);
     if (r < 0)
         (void)log_warning_errno(r, "The end of a connection cannot be stored: %m");
     forget_as_older(p);

@@ -5,12 +5,12 @@
 
 #include "basic/ratelimit.h"
 #include "dcm-manager/delivery.h"
+#include "dcm-manager/ledger-agent.h"
+#include "dcm-manager/ledger-request.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
 #include "dcm-manager/manager-setup.h"
 #include "dcm-manager/peer-address.h"
-#include "dcm-manager/store-agent.h"
-#include "dcm-manager/store-request.h"
 
 #define LISTENERS_MAX 16
 
@@ -64,7 +64,7 @@ typedef struct PeerList {
 
 struct Manager {
     sd_event *event;
-    Store *store;
+    Ledger *store;
     ManagerOptions options;
     ManagerObserver observer;
     void *userdata;

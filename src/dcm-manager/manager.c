@@ -60,12 +60,12 @@ static void on_accept(int fd, void *userdata) {
     door_take(userdata, fd);
 }
 
-int manager_new(sd_event *event, Store *store, const ManagerOptions *options, Manager **ret) {
+int manager_new(sd_event *event, Ledger *store, const ManagerOptions *options, Manager **ret) {
     _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(*m));
     int r;
 
     if (!m) {
-        store_free(store);
+        ledger_free(store);
         return -ENOMEM;
     }
     m->event = event;
@@ -97,7 +97,7 @@ Manager *manager_free(Manager *m) {
             peer_free(m->peers[state].first);
     sd_event_source_disable_unref(m->look);
     tls_server_unref(m->tls);
-    store_free(m->store);
+    ledger_free(m->store);
     free(m);
     return NULL;
 }
@@ -145,7 +145,7 @@ void manager_stop(Manager *m) {
         peers_count_changed(m);
 }
 
-Store *manager_get_store(Manager *m) {
+Ledger *manager_get_store(Manager *m) {
     return m->store;
 }
 
@@ -171,21 +171,21 @@ const char *manager_any_connected(Manager *m) {
 }
 
 static int resubmit(Manager *m, const char *agent, const char *guid, const char *payload) {
-    _cleanup_(stored_request_done) StoredRequest request = {};
+    _cleanup_(ledger_request_done) LedgerRequest request = {};
     OrderState next;
     int r;
 
-    r = store_get_request(m->store, guid, &request);
+    r = ledger_get_request(m->store, guid, &request);
     if (r < 0)
         return r;
-    if (!streq(request.agent, agent) || !stored_request_is(&request, payload))
+    if (!streq(request.agent, agent) || !ledger_request_is(&request, payload))
         return -EEXIST;
     next = order_next(request.state, ORDER_EVENT_SUBMIT);
-    return next == request.state ? 0 : store_queue_request(m->store, guid, payload);
+    return next == request.state ? 0 : ledger_queue_request(m->store, guid, payload);
 }
 
 int manager_submit(Manager *m, const char *agent, const char *guid, const char *payload) {
-    int64_t n = store_count_open_requests(m->store, agent);
+    int64_t n = ledger_count_open_requests(m->store, agent);
     Peer *p;
     int r;
 
@@ -193,7 +193,7 @@ int manager_submit(Manager *m, const char *agent, const char *guid, const char *
         return (int)n;
     if (n >= REQUESTS_OPEN_PER_AGENT_MAX)
         return -EDQUOT;
-    r = store_add_request(m->store, guid, agent, payload);
+    r = ledger_add_request(m->store, guid, agent, payload);
     if (r == -EEXIST)
         r = resubmit(m, agent, guid, payload);
     if (r < 0)
@@ -210,7 +210,7 @@ int manager_submit(Manager *m, const char *agent, const char *guid, const char *
 static int cancel_queued(Manager *m, const char *guid, Peer *p) {
     int r;
 
-    r = store_set_request(m->store, guid, ORDER_NACKED, NULL, "cancelled before it was sent");
+    r = ledger_set_request(m->store, guid, ORDER_NACKED, NULL, "cancelled before it was sent");
     if (r < 0)
         return r;
     if (p && p->delivery)
@@ -220,11 +220,11 @@ static int cancel_queued(Manager *m, const char *guid, Peer *p) {
 }
 
 int manager_ask(Manager *m, MessageType type, const char *guid) {
-    _cleanup_(stored_request_done) StoredRequest request = {};
+    _cleanup_(ledger_request_done) LedgerRequest request = {};
     Peer *p;
     int r;
 
-    r = store_get_request(m->store, guid, &request);
+    r = ledger_get_request(m->store, guid, &request);
     if (r < 0)
         return r;
     p = peer_find(m, request.agent);

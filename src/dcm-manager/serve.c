@@ -130,7 +130,7 @@ static int check_files(Server *s) {
     return -ENOENT;
 }
 
-static int open_store(const Options *o, Store **ret) {
+static int open_store(const Options *o, Ledger **ret) {
     const char *directory = getenv("STATE_DIRECTORY") ?: STATE_DIRECTORY_DEFAULT;
     char path[512];
     int r;
@@ -141,7 +141,7 @@ static int open_store(const Options *o, Store **ret) {
         (void)mkdir(directory, 0700);
         (void)snprintf(path, sizeof(path), "%s/manager.db", directory);
     }
-    r = store_open(path, ret);
+    r = ledger_open(path, ret);
     if (r == -EUCLEAN)
         log_error("Database %s is damaged; move it away (agents then register anew)", path);
     else if (r == -EPROTONOSUPPORT)
@@ -274,7 +274,7 @@ static int set_up_manager(Server *s) {
         .retransmit_usec = (uint64_t)(o->retransmit_sec * (double)USEC_PER_SEC),
         .sessions_max = raise_limit(),
     };
-    Store *store = NULL;
+    Ledger *store = NULL;
     int r;
 
     r = open_store(o, &store);

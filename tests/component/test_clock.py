@@ -204,7 +204,7 @@ FOR_PEOPLE = {
     "dcm-executord/job-dir.c": "begin and end in an exit record",
     "dcm-run/main.c": "begin and end in an exit record",
     "dcm-manager/manager-auth.c": "since when an agent is connected",
-    "dcm-manager/store-database.c": "when a row was made or changed",
+    "dcm-manager/ledger-database.c": "when a row was made or changed",
 }
 
 

@@ -11,9 +11,9 @@
 #include "basic/file-util.h"
 #include "basic/log.h"
 #include "dcm-manager/control.h"
+#include "dcm-manager/ledger-agent.h"
+#include "dcm-manager/ledger-request.h"
 #include "dcm-manager/limits.h"
-#include "dcm-manager/store-agent.h"
-#include "dcm-manager/store-request.h"
 #include "fuzz-socket.h"
 #include "proto/peer-text.h"
 #include "proto/text.h"
@@ -48,40 +48,41 @@ static void remove_all(void) {
     (void)nftw(root, remove_one, 4, FTW_DEPTH | FTW_PHYS);
 }
 
-static void add_agent(Store *s, const char *id) {
+static void add_agent(Ledger *s, const char *id) {
     Offer o = {};
 
     sha256_hex(id, strlen(id), o.token_sha256);
-    CHECK(store_add_agent(s, id, "1", &o) >= 0);
+    CHECK(ledger_add_agent(s, id, "1", &o) >= 0);
 }
 
-static void add_request(Store *s, OrderState state) {
+static void add_request(Ledger *s, OrderState state) {
     const char *guid = order_state_to_string(state);
     bool is_over = order_is_over(state);
 
-    CHECK(store_add_request(s, guid, AGENT, "{\"command\":\"run_script\",\"arguments\":{}}") >= 0);
+    CHECK(ledger_add_request(s, guid, AGENT, "{\"command\":\"run_script\",\"arguments\":{}}") >= 0);
     if (state != ORDER_QUEUED)
-        CHECK(store_set_request(s, guid, state, is_over ? "{\"return_code\":0}" : NULL, NULL) >= 0);
+        CHECK(ledger_set_request(s, guid, state, is_over ? "{\"return_code\":0}" : NULL, NULL) >=
+              0);
 }
 
-static void fill(Store *s) {
+static void fill(Ledger *s) {
     int64_t time;
 
     add_agent(s, AGENT);
     add_agent(s, OTHER_AGENT);
     for (OrderState state = 0; state < _ORDER_STATE_MAX; state++)
         add_request(s, state);
-    CHECK(store_add_log(s, AGENT, "INFO", "line", &time) >= 0);
-    CHECK(store_add_alert(s, AGENT, "1", "{\"subject\":\"x\",\"level\":1}") >= 0);
+    CHECK(ledger_add_log(s, AGENT, "INFO", "line", &time) >= 0);
+    CHECK(ledger_add_alert(s, AGENT, "1", "{\"subject\":\"x\",\"level\":1}") >= 0);
 }
 
-static void open_store(Store **ret) {
-    CHECK(store_open(database, ret) == 0);
+static void open_store(Ledger **ret) {
+    CHECK(ledger_open(database, ret) == 0);
 }
 
 /* Once, since it takes long: each run begins with a copy. */
 static void set_up(void) {
-    Store *s = NULL;
+    Ledger *s = NULL;
 
     log_set_level(LOG_CRIT);
     root = mkdtemp(memory_directory) ?: mkdtemp(directory);
@@ -89,7 +90,7 @@ static void set_up(void) {
     (void)snprintf(database, sizeof(database), "%s/manager.db", root);
     open_store(&s);
     fill(s);
-    store_free(s);
+    ledger_free(s);
     CHECK(read_file_at(AT_FDCWD, database, PRISTINE_SIZE_MAX, &pristine, &pristine_size) == 0);
 }
 
@@ -101,7 +102,7 @@ static Manager *new_manager(sd_event *event) {
     };
     int fd = open(database, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     Manager *m = NULL;
-    Store *s = NULL;
+    Ledger *s = NULL;
 
     CHECK(fd >= 0 && write_full(fd, pristine, pristine_size) == 0 && close(fd) == 0);
     open_store(&s);
@@ -152,17 +153,17 @@ static size_t count_lines(const uint8_t *data, size_t size) {
     return n;
 }
 
-static void check_store(Store *s) {
+static void check_store(Ledger *s) {
     _cleanup_json_ struct json_object *agents = NULL, *requests = NULL;
 
-    CHECK(store_list_agents(s, &agents) >= 0 && json_object_array_length(agents) == 2);
+    CHECK(ledger_list_agents(s, &agents) >= 0 && json_object_array_length(agents) == 2);
     for (size_t i = 0; i < 2; i++) {
         struct json_object *agent = json_object_array_get_idx(agents, i);
         const char *name = json_get_string(agent, "name");
 
         CHECK(name && *name && !peer_text_fault(name, strlen(name)));
     }
-    CHECK(store_list_requests(s, NULL, 1000, &requests) >= 0);
+    CHECK(ledger_list_requests(s, NULL, 1000, &requests) >= 0);
     CHECK(json_object_array_length(requests) >= _ORDER_STATE_MAX);
 }
 

@@ -3,18 +3,18 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 
+#include "dcm-manager/ledger-agent.h"
+#include "dcm-manager/ledger-request.h"
 #include "dcm-manager/limits.h"
-#include "dcm-manager/store-agent.h"
-#include "dcm-manager/store-request.h"
 
 typedef struct Fixture {
     char *directory, *path;
-    Store *store;
+    Ledger *store;
 } Fixture;
 
 static void reopen(Fixture *f) {
-    f->store = store_free(f->store);
-    g_assert_cmpint(store_open(f->path, &f->store), ==, 0);
+    f->store = ledger_free(f->store);
+    g_assert_cmpint(ledger_open(f->path, &f->store), ==, 0);
 }
 
 static void set_up(Fixture *f, const void *data) {
@@ -26,7 +26,7 @@ static void set_up(Fixture *f, const void *data) {
 static void tear_down(Fixture *f, const void *data) {
     GDir *dir;
 
-    store_free(f->store);
+    ledger_free(f->store);
     dir = g_dir_open(f->directory, 0, NULL);
     for (const char *name; (name = g_dir_read_name(dir));) {
         g_autofree char *path = g_build_filename(f->directory, name, NULL);
@@ -43,29 +43,29 @@ static int add_agent(Fixture *f, const char *id, const char *token) {
     Offer o = {.agent_id = "claimed"};
 
     g_strlcpy(o.token_sha256, token, sizeof(o.token_sha256));
-    return store_add_agent(f->store, id, "server", &o);
+    return ledger_add_agent(f->store, id, "server", &o);
 }
 
 static void match(Fixture *f, const char *text, int expected, const char *id) {
     g_autofree char *found = NULL;
 
-    g_assert_cmpint(store_match_agent(f->store, text, &found), ==, expected);
+    g_assert_cmpint(ledger_match_agent(f->store, text, &found), ==, expected);
     g_assert_cmpstr(found, ==, id);
 }
 
 static void test_agents(Fixture *f, const void *data) {
-    StoredAgent a = {};
+    LedgerAgent a = {};
 
     g_assert_cmpint(add_agent(f, "agent-ab", "t1"), >=, 0);
     g_assert_cmpint(add_agent(f, "agent-ac", "t2"), >=, 0);
     g_assert_cmpint(add_agent(f, "agent-ab", "t3"), ==, -EEXIST);
     g_assert_cmpint(add_agent(f, "agent-ad", "t1"), ==, -EEXIST);
-    g_assert_cmpint(store_find_agent_by_token(f->store, "t9", &a), ==, -ENOENT);
+    g_assert_cmpint(ledger_find_agent_by_token(f->store, "t9", &a), ==, -ENOENT);
     reopen(f);
-    g_assert_cmpint(store_find_agent_by_token(f->store, "t1", &a), ==, 0);
+    g_assert_cmpint(ledger_find_agent_by_token(f->store, "t1", &a), ==, 0);
     g_assert_cmpstr(a.id, ==, "agent-ab");
     g_assert_cmpstr(a.claimed, ==, "claimed");
-    stored_agent_done(&a);
+    ledger_agent_done(&a);
 
     match(f, "agent-ab", 0, "agent-ab");
     match(f, "agent-ac", 0, "agent-ac");
@@ -74,35 +74,35 @@ static void test_agents(Fixture *f, const void *data) {
     match(f, "agent-a", -ENOTUNIQ, NULL);
     match(f, "nobody", -ENOENT, NULL);
     match(f, "agent-a%", -ENOENT, NULL);
-    g_assert_cmpint(store_name_agent(f->store, "agent-ac", "web"), ==, 0);
+    g_assert_cmpint(ledger_name_agent(f->store, "agent-ac", "web"), ==, 0);
     match(f, "web", 0, "agent-ac");
-    g_assert_cmpint(store_name_agent(f->store, "agent-ab", "web"), ==, -EEXIST);
-    g_assert_cmpint(store_name_agent(f->store, "agent-ab", "agent-ac"), ==, -EEXIST);
-    g_assert_cmpint(store_name_agent(f->store, "agent-ab", "agent-ae"), ==, 0);
+    g_assert_cmpint(ledger_name_agent(f->store, "agent-ab", "web"), ==, -EEXIST);
+    g_assert_cmpint(ledger_name_agent(f->store, "agent-ab", "agent-ac"), ==, -EEXIST);
+    g_assert_cmpint(ledger_name_agent(f->store, "agent-ab", "agent-ae"), ==, 0);
     g_assert_cmpint(add_agent(f, "agent-ae", "t4"), ==, -EEXIST); /* that is a name */
-    g_assert_cmpint(store_name_agent(f->store, "agent-ac", NULL), ==, 0);
+    g_assert_cmpint(ledger_name_agent(f->store, "agent-ac", NULL), ==, 0);
     match(f, "web", -ENOENT, NULL);
-    g_assert_cmpint(store_name_agent(f->store, "agent-ab", "web"), ==, 0);
+    g_assert_cmpint(ledger_name_agent(f->store, "agent-ab", "web"), ==, 0);
     match(f, "web", 0, "agent-ab");
 }
 
 static void test_requests(Fixture *f, const void *data) {
-    StoredRequest s = {};
+    LedgerRequest s = {};
     char **open = NULL;
 
-    g_assert_cmpint(store_add_request(f->store, "g1", "a", "{}"), >=, 0);
-    g_assert_cmpint(store_add_request(f->store, "g2", "a", "{}"), >=, 0);
-    g_assert_cmpint(store_add_request(f->store, "g3", "b", "{}"), >=, 0);
-    g_assert_cmpint(store_add_request(f->store, "g1", "b", "{}"), ==, -EEXIST);
-    g_assert_cmpint(store_set_request(f->store, "g2", ORDER_REPLIED, "{\"x\":1}", NULL), >=, 0);
+    g_assert_cmpint(ledger_add_request(f->store, "g1", "a", "{}"), >=, 0);
+    g_assert_cmpint(ledger_add_request(f->store, "g2", "a", "{}"), >=, 0);
+    g_assert_cmpint(ledger_add_request(f->store, "g3", "b", "{}"), >=, 0);
+    g_assert_cmpint(ledger_add_request(f->store, "g1", "b", "{}"), ==, -EEXIST);
+    g_assert_cmpint(ledger_set_request(f->store, "g2", ORDER_REPLIED, "{\"x\":1}", NULL), >=, 0);
     reopen(f);
-    g_assert_cmpint(store_get_request(f->store, "g2", &s), ==, 0);
+    g_assert_cmpint(ledger_get_request(f->store, "g2", &s), ==, 0);
     g_assert_cmpint(s.state, ==, ORDER_REPLIED);
     g_assert_cmpstr(s.reply, ==, "{\"x\":1}");
-    stored_request_done(&s);
-    g_assert_cmpint(store_get_request(f->store, "g9", &s), ==, -ENOENT);
-    g_assert_cmpint(store_count_open_requests(f->store, "a"), ==, 1);
-    g_assert_cmpint(store_list_open_requests(f->store, "a", &open), ==, 0);
+    ledger_request_done(&s);
+    g_assert_cmpint(ledger_get_request(f->store, "g9", &s), ==, -ENOENT);
+    g_assert_cmpint(ledger_count_open_requests(f->store, "a"), ==, 1);
+    g_assert_cmpint(ledger_list_open_requests(f->store, "a", &open), ==, 0);
     g_assert_cmpstr(open[0], ==, "g1");
     g_assert_null(open[1]);
     g_strfreev(open);
@@ -111,7 +111,7 @@ static void test_requests(Fixture *f, const void *data) {
 static void assert_lines(Fixture *f, const char *agent, unsigned n) {
     struct json_object *lines = NULL;
 
-    g_assert_cmpint(store_list_log(f->store, agent, 100000, &lines), ==, 0);
+    g_assert_cmpint(ledger_list_log(f->store, agent, 100000, &lines), ==, 0);
     g_assert_cmpuint(json_object_array_length(lines), ==, n);
     json_object_put(lines);
 }
@@ -121,20 +121,20 @@ static void test_trim(Fixture *f, const void *data) {
     int64_t time;
 
     for (unsigned i = 0; i < LOG_LINES_MAX + 3; i++) {
-        g_assert_cmpint(store_add_log(f->store, "a", "INFO", "line", &time), ==, 0);
-        g_assert_cmpint(store_add_log(f->store, "b", "INFO", "line", &time), ==, 0);
+        g_assert_cmpint(ledger_add_log(f->store, "a", "INFO", "line", &time), ==, 0);
+        g_assert_cmpint(ledger_add_log(f->store, "b", "INFO", "line", &time), ==, 0);
     }
-    g_assert_cmpint(store_trim(f->store, "a", KEPT_SIZE_MAX), ==, 0);
+    g_assert_cmpint(ledger_trim(f->store, "a", KEPT_SIZE_MAX), ==, 0);
     assert_lines(f, "a", LOG_LINES_MAX);
     assert_lines(f, "b", LOG_LINES_MAX + 3);
-    g_assert_cmpint(store_trim(f->store, "c", KEPT_SIZE_MAX), ==, 0);
+    g_assert_cmpint(ledger_trim(f->store, "c", KEPT_SIZE_MAX), ==, 0);
 }
 
 static int64_t kept(Fixture *f, const char *agent) {
     struct json_object *lines = NULL;
     size_t size = 0;
 
-    g_assert_cmpint(store_list_log(f->store, agent, 100000, &lines), ==, 0);
+    g_assert_cmpint(ledger_list_log(f->store, agent, 100000, &lines), ==, 0);
     for (size_t i = 0; i < json_object_array_length(lines); i++)
         size += strlen(json_get_string(json_object_array_get_idx(lines, i), "message"));
     json_object_put(lines);
@@ -147,24 +147,24 @@ static void test_trim_all(Fixture *f, const void *data) {
     int64_t time;
 
     for (unsigned i = 0; i < 200; i++) {
-        g_assert_cmpint(store_add_log(f->store, "greedy", "INFO", line, &time), ==, 0);
+        g_assert_cmpint(ledger_add_log(f->store, "greedy", "INFO", line, &time), ==, 0);
         if (i % 20 == 0)
-            g_assert_cmpint(store_add_log(f->store, "modest", "INFO", line, &time), ==, 0);
+            g_assert_cmpint(ledger_add_log(f->store, "modest", "INFO", line, &time), ==, 0);
     }
-    g_assert_cmpint(store_trim(f->store, "other", 210000), ==, 0);
+    g_assert_cmpint(ledger_trim(f->store, "other", 210000), ==, 0);
     g_assert_cmpint(kept(f, "greedy"), ==, 200000);
-    g_assert_cmpint(store_trim(f->store, "modest", 100000), ==, 0);
+    g_assert_cmpint(ledger_trim(f->store, "modest", 100000), ==, 0);
     g_assert_cmpint(kept(f, "greedy"), <=, 90000);
     g_assert_cmpint(kept(f, "greedy"), >, 0);
     g_assert_cmpint(kept(f, "modest"), ==, 10000);
 }
 
 static void test_damaged(Fixture *f, const void *data) {
-    Store *s = NULL;
+    Ledger *s = NULL;
 
-    f->store = store_free(f->store);
+    f->store = ledger_free(f->store);
     g_assert_true(g_file_set_contents(f->path, "this is no database, and long enough", -1, NULL));
-    g_assert_cmpint(store_open(f->path, &s), ==, -EUCLEAN);
+    g_assert_cmpint(ledger_open(f->path, &s), ==, -EUCLEAN);
 }
 
 int main(int argc, char *argv[]) {

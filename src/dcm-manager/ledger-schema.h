@@ -6,4 +6,4 @@
 #include <stdbool.h>
 
 /* In one transaction; returns SQLite's result. A database of a newer version is left alone. */
-int store_set_up_schema(sqlite3 *db, bool *ret_newer);
+int ledger_set_up_schema(sqlite3 *db, bool *ret_newer);

@@ -4,7 +4,7 @@
 
 #include <sqlite3.h>
 
-#include "dcm-manager/store.h"
+#include "dcm-manager/ledger.h"
 
 typedef enum Statement {
     STATEMENT_AGENT_BY_TOKEN,
@@ -44,7 +44,7 @@ typedef enum Statement {
     _STATEMENT_MAX,
 } Statement;
 
-struct Store {
+struct Ledger {
     sqlite3 *durable; /* synchronous=FULL: what is promised to somebody */
     sqlite3 *relaxed; /* synchronous=NORMAL: what may be lost in a power failure */
     sqlite3_stmt *statements[_STATEMENT_MAX];
@@ -53,11 +53,11 @@ struct Store {
 
 /* Binds `types`: 't' const char * (may be NULL), 'i' int64_t. The statement is to be reset with
  * _cleanup_(statement_resetp). */
-int store_query(Store *s, Statement id, sqlite3_stmt **ret, const char *types, ...);
+int ledger_query(Ledger *s, Statement id, sqlite3_stmt **ret, const char *types, ...);
 /* 1: a row; 0: no more. */
-int store_step(sqlite3_stmt *q);
+int ledger_step(sqlite3_stmt *q);
 /* Runs it to its end; returns the number of rows that changed. */
-int store_execute(Store *s, Statement id, const char *types, ...);
+int ledger_execute(Ledger *s, Statement id, const char *types, ...);
 
 static inline void statement_resetp(sqlite3_stmt **q) {
     if (*q) {
@@ -67,13 +67,13 @@ static inline void statement_resetp(sqlite3_stmt **q) {
 }
 
 /* The number that the statement asks for; a negative errno. */
-int64_t store_query_number(Store *s, Statement id);
+int64_t ledger_query_number(Ledger *s, Statement id);
 
 /* A copy of a text column; NULL stays NULL. */
-int store_column_dup(sqlite3_stmt *q, int column, char **ret);
+int ledger_column_dup(sqlite3_stmt *q, int column, char **ret);
 /* Each adds one key; a column that is NULL gives null. */
-int store_add_text(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
-int store_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
-int store_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
+int ledger_add_text(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
+int ledger_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
+int ledger_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
 
-int64_t store_now(void);
+int64_t ledger_now(void);

@@ -8,9 +8,9 @@
 
 #include "basic/fd-util.h"
 #include "basic/time-util.h"
+#include "dcm-manager/ledger-database.h"
+#include "dcm-manager/ledger-schema.h"
 #include "dcm-manager/limits.h"
-#include "dcm-manager/store-database.h"
-#include "dcm-manager/store-schema.h"
 
 #define AGENT_COLUMNS                                                                              \
     "SELECT id, claimed, server_id, coalesce(name, id), vm_instance, stale_told, used "
@@ -109,7 +109,7 @@ static const struct {
     [STATEMENT_KEPT_REMOVE] = {true, "DELETE FROM kept WHERE agent = ?"},
 };
 
-static int store_error(int sqlite_error) {
+static int ledger_error(int sqlite_error) {
     switch (sqlite_error & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -140,7 +140,7 @@ static int store_error(int sqlite_error) {
     }
 }
 
-int64_t store_now(void) {
+int64_t ledger_now(void) {
     return (int64_t)now_usec(CLOCK_REALTIME);
 }
 
@@ -152,23 +152,23 @@ static int bind_all(sqlite3_stmt *q, const char *types, va_list ap) {
             r = sqlite3_bind_text(q, i, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
         else
             r = sqlite3_bind_int64(q, i, va_arg(ap, int64_t));
-    return store_error(r);
+    return ledger_error(r);
 }
 
-static int get_statement(Store *s, Statement id, sqlite3_stmt **ret) {
+static int get_statement(Ledger *s, Statement id, sqlite3_stmt **ret) {
     if (!s->statements[id]) {
         int r =
             sqlite3_prepare_v3(statements[id].relaxed ? s->relaxed : s->durable, statements[id].sql,
                                -1, SQLITE_PREPARE_PERSISTENT, &s->statements[id], NULL);
 
         if (r != SQLITE_OK)
-            return store_error(r);
+            return ledger_error(r);
     }
     *ret = s->statements[id];
     return 0;
 }
 
-int store_query(Store *s, Statement id, sqlite3_stmt **ret, const char *types, ...) {
+int ledger_query(Ledger *s, Statement id, sqlite3_stmt **ret, const char *types, ...) {
     va_list ap;
     int r;
 
@@ -181,13 +181,13 @@ int store_query(Store *s, Statement id, sqlite3_stmt **ret, const char *types, .
     return r;
 }
 
-int store_step(sqlite3_stmt *q) {
+int ledger_step(sqlite3_stmt *q) {
     int r = sqlite3_step(q);
 
-    return r == SQLITE_ROW ? 1 : store_error(r);
+    return r == SQLITE_ROW ? 1 : ledger_error(r);
 }
 
-int store_execute(Store *s, Statement id, const char *types, ...) {
+int ledger_execute(Ledger *s, Statement id, const char *types, ...) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     va_list ap;
     int r;
@@ -199,25 +199,25 @@ int store_execute(Store *s, Statement id, const char *types, ...) {
     r = bind_all(q, types, ap);
     va_end(ap);
     if (r >= 0)
-        r = store_step(q);
+        r = ledger_step(q);
     return r < 0 ? r : sqlite3_changes(sqlite3_db_handle(q));
 }
 
-int store_column_dup(sqlite3_stmt *q, int column, char **ret) {
+int ledger_column_dup(sqlite3_stmt *q, int column, char **ret) {
     return free_and_strdup(ret, (const char *)sqlite3_column_text(q, column));
 }
 
-int store_add_text(struct json_object *o, const char *key, sqlite3_stmt *q, int column) {
+int ledger_add_text(struct json_object *o, const char *key, sqlite3_stmt *q, int column) {
     return json_add_string(o, key, (const char *)sqlite3_column_text(q, column));
 }
 
-int store_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int column) {
+int ledger_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int column) {
     if (sqlite3_column_type(q, column) == SQLITE_NULL)
         return json_add_null(o, key);
     return json_add_int(o, key, sqlite3_column_int64(q, column));
 }
 
-int store_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column) {
+int ledger_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column) {
     _cleanup_json_ struct json_object *value = NULL;
     const char *text = (const char *)sqlite3_column_text(q, column);
 
@@ -231,7 +231,7 @@ static int open_connection(const char *path, const char *synchronous, sqlite3 **
 
     r = sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (r != SQLITE_OK)
-        return store_error(r);
+        return ledger_error(r);
     sqlite3_extended_result_codes(*ret, 1);
     (void)sqlite3_busy_timeout(*ret, 2000); /* somebody with the sqlite3 program */
     r = sqlite3_exec(*ret,
@@ -240,7 +240,7 @@ static int open_connection(const char *path, const char *synchronous, sqlite3 **
                      NULL, NULL, NULL);
     if (r == SQLITE_OK)
         r = sqlite3_exec(*ret, synchronous, NULL, NULL, NULL);
-    return store_error(r);
+    return ledger_error(r);
 }
 
 /* SQLite would make it readable for all, and its journals take the mode of the database */
@@ -252,26 +252,26 @@ static int create_private(const char *path) {
     return fchmod(fd, 0600) < 0 ? -errno : 0;
 }
 
-int64_t store_query_number(Store *s, Statement statement) {
+int64_t ledger_query_number(Ledger *s, Statement statement) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     int r;
 
-    r = store_query(s, statement, &q, "");
+    r = ledger_query(s, statement, &q, "");
     if (r >= 0)
-        r = store_step(q);
+        r = ledger_step(q);
     return r < 0 ? r : sqlite3_column_int64(q, 0);
 }
 
 /* Nobody is connected yet. */
-static int begin_agents(Store *s) {
-    s->n_agents = store_query_number(s, STATEMENT_AGENT_COUNT);
+static int begin_agents(Ledger *s) {
+    s->n_agents = ledger_query_number(s, STATEMENT_AGENT_COUNT);
     if (s->n_agents < 0)
         return (int)s->n_agents;
-    return MIN(store_execute(s, STATEMENT_AGENT_ALL_GONE, ""), 0);
+    return MIN(ledger_execute(s, STATEMENT_AGENT_ALL_GONE, ""), 0);
 }
 
-int store_open(const char *path, Store **ret) {
-    _cleanup_(store_freep) Store *s = calloc(1, sizeof(*s));
+int ledger_open(const char *path, Ledger **ret) {
+    _cleanup_(ledger_freep) Ledger *s = calloc(1, sizeof(*s));
     bool newer = false;
     int r;
 
@@ -283,7 +283,7 @@ int store_open(const char *path, Store **ret) {
     r = open_connection(path, "PRAGMA synchronous = FULL", &s->durable);
     if (r < 0)
         return r;
-    r = store_error(store_set_up_schema(s->durable, &newer));
+    r = ledger_error(ledger_set_up_schema(s->durable, &newer));
     if (r < 0 || newer)
         return r < 0 ? r : -EPROTONOSUPPORT;
     r = open_connection(path, "PRAGMA synchronous = NORMAL", &s->relaxed);
@@ -295,7 +295,7 @@ int store_open(const char *path, Store **ret) {
     return 0;
 }
 
-Store *store_free(Store *s) {
+Ledger *ledger_free(Ledger *s) {
     if (!s)
         return NULL;
     for (size_t i = 0; i < _STATEMENT_MAX; i++)

@@ -13,7 +13,7 @@ typedef struct StartOperation StartOperation;
 typedef struct StopOperation StopOperation;
 typedef struct Kept Kept;
 
-typedef struct Manager {
+typedef struct Executord {
     sd_event *event;
     sd_bus *bus;
     sd_event_source *idle_source;
@@ -27,26 +27,26 @@ typedef struct Manager {
     StopOperation *stops;   /* units that are being stopped */
     Kept *kept;             /* units that are not, as processes live in them */
     unsigned n_kept;
-    int (*sweep)(struct Manager *m); /* when idle, if jobs were started since */
+    int (*sweep)(struct Executord *m); /* when idle, if jobs were started since */
     bool sweep_due;
     bool leaving, name_released;
-} Manager;
+} Executord;
 
 /* Opens all but offers nothing yet. */
-int manager_new(uint64_t idle_usec, Manager **ret);
-Manager *manager_free(Manager *m);
-DEFINE_CLEANUP(Manager *, manager_free);
+int executord_new(uint64_t idle_usec, Executord **ret);
+Executord *executord_free(Executord *m);
+DEFINE_CLEANUP(Executord *, executord_free);
 
-int manager_run(Manager *m);
+int executord_run(Executord *m);
 
 /* Something has begun or ended: wait for the next call, or leave. */
-void manager_check_idle(Manager *m);
+void executord_check_idle(Executord *m);
 
 /* An operation begins or ends. -EBUSY or the like with `error` set: too many. */
-int manager_begin(Manager *m, sd_bus_error *error);
-void manager_end(Manager *m);
+int executord_begin(Executord *m, sd_bus_error *error);
+void executord_end(Executord *m);
 
 /* An operation's caller has its answer: it goes on in the background, which is no reason not to
  * leave when systemd says so. */
-void manager_to_background(Manager *m);
-void manager_end_background(Manager *m);
+void executord_to_background(Executord *m);
+void executord_end_background(Executord *m);

@@ -1,45 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests, console lines and alerts. */
-#include "dcm-manager/store-request.h"
+#include "dcm-manager/ledger-request.h"
 
 #include <stdio.h>
 
+#include "dcm-manager/ledger-database.h"
 #include "dcm-manager/limits.h"
-#include "dcm-manager/store-database.h"
 
 #define TRIMS_AT_ONCE 4
 
-void stored_request_done(StoredRequest *r) {
+void ledger_request_done(LedgerRequest *r) {
     free(r->agent);
     free(r->payload);
     free(r->reply);
     free(r->error);
-    *r = (StoredRequest){};
+    *r = (LedgerRequest){};
 }
 
-int store_add_request(Store *s, const char *guid, const char *agent, const char *payload) {
+int ledger_add_request(Ledger *s, const char *guid, const char *agent, const char *payload) {
     char hash[SHA256_HEX_SIZE];
 
     sha256_hex(payload, strlen(payload), hash);
-    (void)store_execute(s, STATEMENT_REQUEST_EXPIRE, "i", (int64_t)REQUESTS_KEPT);
-    return store_execute(s, STATEMENT_REQUEST_ADD, "tttti", guid, agent, payload, hash,
-                         store_now());
+    (void)ledger_execute(s, STATEMENT_REQUEST_EXPIRE, "i", (int64_t)REQUESTS_KEPT);
+    return ledger_execute(s, STATEMENT_REQUEST_ADD, "tttti", guid, agent, payload, hash,
+                          ledger_now());
 }
 
-int store_get_request(Store *s, const char *guid, StoredRequest *ret) {
+int ledger_get_request(Ledger *s, const char *guid, LedgerRequest *ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    _cleanup_(stored_request_done) StoredRequest request = {};
+    _cleanup_(ledger_request_done) LedgerRequest request = {};
     int r;
 
-    r = store_query(s, STATEMENT_REQUEST_GET, &q, "t", guid);
+    r = ledger_query(s, STATEMENT_REQUEST_GET, &q, "t", guid);
     if (r >= 0)
-        r = store_step(q);
+        r = ledger_step(q);
     if (r <= 0)
         return r < 0 ? r : -ENOENT;
-    r = store_column_dup(q, 0, &request.agent)
-            ?: store_column_dup(q, 1, &request.payload)
-            ?: store_column_dup(q, 3, &request.reply)
-            ?: store_column_dup(q, 4, &request.error);
+    r = ledger_column_dup(q, 0, &request.agent)
+            ?: ledger_column_dup(q, 1, &request.payload)
+            ?: ledger_column_dup(q, 3, &request.reply)
+            ?: ledger_column_dup(q, 4, &request.error);
     if (r < 0)
         return r;
     request.state = order_state_from_string(strempty((const char *)sqlite3_column_text(q, 2)));
@@ -50,38 +50,38 @@ int store_get_request(Store *s, const char *guid, StoredRequest *ret) {
     request.created = sqlite3_column_int64(q, 5);
     request.updated = sqlite3_column_int64(q, 6);
     *ret = request;
-    request = (StoredRequest){};
+    request = (LedgerRequest){};
     return 0;
 }
 
-bool stored_request_is(const StoredRequest *r, const char *payload) {
+bool ledger_request_is(const LedgerRequest *r, const char *payload) {
     char hash[SHA256_HEX_SIZE];
 
     sha256_hex(payload, strlen(payload), hash);
     return streq(hash, r->payload_sha256);
 }
 
-int store_set_request(Store *s, const char *guid, OrderState state, const char *reply,
-                      const char *error) {
+int ledger_set_request(Ledger *s, const char *guid, OrderState state, const char *reply,
+                       const char *error) {
     assert(state != ORDER_QUEUED);
     if (order_is_over(state))
-        return store_execute(s, STATEMENT_REQUEST_END, "tttti", guid, order_state_to_string(state),
-                             reply, error, store_now());
-    return store_execute(s, STATEMENT_REQUEST_NOTE, "tti", guid, order_state_to_string(state),
-                         store_now());
+        return ledger_execute(s, STATEMENT_REQUEST_END, "tttti", guid, order_state_to_string(state),
+                              reply, error, ledger_now());
+    return ledger_execute(s, STATEMENT_REQUEST_NOTE, "tti", guid, order_state_to_string(state),
+                          ledger_now());
 }
 
-int store_queue_request(Store *s, const char *guid, const char *payload) {
-    return store_execute(s, STATEMENT_REQUEST_QUEUE, "tti", guid, payload, store_now());
+int ledger_queue_request(Ledger *s, const char *guid, const char *payload) {
+    return ledger_execute(s, STATEMENT_REQUEST_QUEUE, "tti", guid, payload, ledger_now());
 }
 
-int64_t store_count_open_requests(Store *s, const char *agent) {
+int64_t ledger_count_open_requests(Ledger *s, const char *agent) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     int r;
 
-    r = store_query(s, STATEMENT_REQUEST_COUNT, &q, "t", agent);
+    r = ledger_query(s, STATEMENT_REQUEST_COUNT, &q, "t", agent);
     if (r >= 0)
-        r = store_step(q);
+        r = ledger_step(q);
     return r < 0 ? r : sqlite3_column_int64(q, 0);
 }
 
@@ -98,10 +98,10 @@ static int append_guid(char ***list, size_t *n, sqlite3_stmt *q) {
         return -ENOMEM;
     *list = grown;
     grown[*n] = grown[*n + 1] = NULL;
-    return store_column_dup(q, 0, &grown[(*n)++]);
+    return ledger_column_dup(q, 0, &grown[(*n)++]);
 }
 
-static int list_guids(Store *s, Statement statement, const char *agent, char ***ret) {
+static int list_guids(Ledger *s, Statement statement, const char *agent, char ***ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     char **list = calloc(1, sizeof(*list));
     size_t n = 0;
@@ -109,8 +109,8 @@ static int list_guids(Store *s, Statement statement, const char *agent, char ***
 
     if (!list)
         return -ENOMEM;
-    r = store_query(s, statement, &q, "t", agent);
-    while (r >= 0 && (r = store_step(q)) > 0)
+    r = ledger_query(s, statement, &q, "t", agent);
+    while (r >= 0 && (r = ledger_step(q)) > 0)
         r = append_guid(&list, &n, q);
     if (r < 0) {
         free_guids(list);
@@ -120,11 +120,11 @@ static int list_guids(Store *s, Statement statement, const char *agent, char ***
     return 0;
 }
 
-int store_list_open_requests(Store *s, const char *agent, char ***ret) {
+int ledger_list_open_requests(Ledger *s, const char *agent, char ***ret) {
     return list_guids(s, STATEMENT_REQUEST_OPEN, agent, ret);
 }
 
-int store_list_acked_requests(Store *s, const char *agent, char ***ret) {
+int ledger_list_acked_requests(Ledger *s, const char *agent, char ***ret) {
     return list_guids(s, STATEMENT_REQUEST_ACKED, agent, ret);
 }
 
@@ -139,7 +139,7 @@ static int append_row(struct json_object *list, struct json_object **ret) {
     return 0;
 }
 
-int store_list_requests(Store *s, const char *agent, int n, struct json_object **ret) {
+int ledger_list_requests(Ledger *s, const char *agent, int n, struct json_object **ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     _cleanup_json_ struct json_object *list = json_object_new_array();
     struct json_object *o;
@@ -147,16 +147,16 @@ int store_list_requests(Store *s, const char *agent, int n, struct json_object *
 
     if (!list)
         return -ENOMEM;
-    r = store_query(s, STATEMENT_REQUEST_LIST, &q, "ti", agent, (int64_t)n);
-    while (r >= 0 && (r = store_step(q)) > 0) {
+    r = ledger_query(s, STATEMENT_REQUEST_LIST, &q, "ti", agent, (int64_t)n);
+    while (r >= 0 && (r = ledger_step(q)) > 0) {
         r = append_row(list, &o);
         if (r >= 0)
-            r = store_add_text(o, "guid", q, 0)
-                    ?: store_add_text(o, "agent", q, 1)
-                    ?: store_add_text(o, "command", q, 2)
-                    ?: store_add_text(o, "state", q, 3)
-                    ?: store_add_int(o, "created", q, 4)
-                    ?: store_add_int(o, "updated", q, 5);
+            r = ledger_add_text(o, "guid", q, 0)
+                    ?: ledger_add_text(o, "agent", q, 1)
+                    ?: ledger_add_text(o, "command", q, 2)
+                    ?: ledger_add_text(o, "state", q, 3)
+                    ?: ledger_add_int(o, "created", q, 4)
+                    ?: ledger_add_int(o, "updated", q, 5);
     }
     if (r < 0)
         return r;
@@ -164,12 +164,12 @@ int store_list_requests(Store *s, const char *agent, int n, struct json_object *
     return 0;
 }
 
-int store_add_log(Store *s, const char *agent, const char *level, const char *message,
-                  int64_t *ret_time) {
-    int64_t now = store_now();
+int ledger_add_log(Ledger *s, const char *agent, const char *level, const char *message,
+                   int64_t *ret_time) {
+    int64_t now = ledger_now();
     int r;
 
-    r = store_execute(s, STATEMENT_LOG_ADD, "titt", agent, now, level, message);
+    r = ledger_execute(s, STATEMENT_LOG_ADD, "titt", agent, now, level, message);
     if (r < 0)
         return r;
     *ret_time = now;
@@ -195,7 +195,7 @@ static int reverse(struct json_object *list, struct json_object **ret) {
 typedef int (*RowWriter)(struct json_object *o, sqlite3_stmt *q);
 
 /* The newest `n`, oldest first, until their texts in that column are too much for an answer. */
-static int list_newest(Store *s, Statement statement, const char *agent, int n, int text_column,
+static int list_newest(Ledger *s, Statement statement, const char *agent, int n, int text_column,
                        RowWriter write, struct json_object **ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     _cleanup_json_ struct json_object *list = json_object_new_array();
@@ -205,8 +205,8 @@ static int list_newest(Store *s, Statement statement, const char *agent, int n, 
 
     if (!list)
         return -ENOMEM;
-    r = store_query(s, statement, &q, "ti", agent, (int64_t)n);
-    while (r >= 0 && size < CONTROL_LOG_SIZE_MAX && (r = store_step(q)) > 0) {
+    r = ledger_query(s, statement, &q, "ti", agent, (int64_t)n);
+    while (r >= 0 && size < CONTROL_LOG_SIZE_MAX && (r = ledger_step(q)) > 0) {
         size += (size_t)sqlite3_column_bytes(q, text_column);
         r = append_row(list, &o);
         if (r >= 0)
@@ -216,56 +216,56 @@ static int list_newest(Store *s, Statement statement, const char *agent, int n, 
 }
 
 static int write_log_line(struct json_object *o, sqlite3_stmt *q) {
-    return store_add_text(o, "agent", q, 0)
-               ?: store_add_int(o, "time", q, 1)
-               ?: store_add_text(o, "level", q, 2)
-               ?: store_add_text(o, "message", q, 3);
+    return ledger_add_text(o, "agent", q, 0)
+               ?: ledger_add_int(o, "time", q, 1)
+               ?: ledger_add_text(o, "level", q, 2)
+               ?: ledger_add_text(o, "message", q, 3);
 }
 
-int store_list_log(Store *s, const char *agent, int n, struct json_object **ret) {
+int ledger_list_log(Ledger *s, const char *agent, int n, struct json_object **ret) {
     return list_newest(s, STATEMENT_LOG_LIST, agent, n, 3, write_log_line, ret);
 }
 
 static int write_alert(struct json_object *o, sqlite3_stmt *q) {
-    return store_add_text(o, "agent", q, 0)
-               ?: store_add_int(o, "received", q, 1)
-               ?: store_add_parsed(o, "alert", q, 2);
+    return ledger_add_text(o, "agent", q, 0)
+               ?: ledger_add_int(o, "received", q, 1)
+               ?: ledger_add_parsed(o, "alert", q, 2);
 }
 
-int store_list_alerts(Store *s, const char *agent, int n, struct json_object **ret) {
+int ledger_list_alerts(Ledger *s, const char *agent, int n, struct json_object **ret) {
     return list_newest(s, STATEMENT_ALERT_LIST, agent, n, 2, write_alert, ret);
 }
 
-int store_add_alert(Store *s, const char *agent, const char *id, const char *json) {
-    return MIN(store_execute(s, STATEMENT_ALERT_ADD, "ttit", agent, id, store_now(), json), 0);
+int ledger_add_alert(Ledger *s, const char *agent, const char *id, const char *json) {
+    return MIN(ledger_execute(s, STATEMENT_ALERT_ADD, "ttit", agent, id, ledger_now(), json), 0);
 }
 
-static int trim_agent(Store *s, const char *agent, unsigned lines, size_t lines_size,
+static int trim_agent(Ledger *s, const char *agent, unsigned lines, size_t lines_size,
                       unsigned alerts, size_t alerts_size) {
     int r;
 
-    r = store_execute(s, STATEMENT_LOG_TRIM, "tii", agent, (int64_t)lines, (int64_t)lines_size);
+    r = ledger_execute(s, STATEMENT_LOG_TRIM, "tii", agent, (int64_t)lines, (int64_t)lines_size);
     if (r >= 0)
-        r = store_execute(s, STATEMENT_ALERT_TRIM, "tii", agent, (int64_t)alerts,
-                          (int64_t)alerts_size);
+        r = ledger_execute(s, STATEMENT_ALERT_TRIM, "tii", agent, (int64_t)alerts,
+                           (int64_t)alerts_size);
     return MIN(r, 0);
 }
 
-static int get_kept(Store *s, Statement statement, int column, int64_t *ret_size, char **ret) {
+static int get_kept(Ledger *s, Statement statement, int column, int64_t *ret_size, char **ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     int r;
 
-    r = store_query(s, statement, &q, "");
+    r = ledger_query(s, statement, &q, "");
     if (r >= 0)
-        r = store_step(q);
+        r = ledger_step(q);
     if (r <= 0)
         return r < 0 ? r : -ENOENT;
     *ret_size = sqlite3_column_int64(q, column);
-    return ret ? store_column_dup(q, 0, ret) : 0;
+    return ret ? ledger_column_dup(q, 0, ret) : 0;
 }
 
 /* Whoever fills the store pays for it, and those that have little keep it. */
-static int trim_greediest(Store *s) {
+static int trim_greediest(Ledger *s) {
     _cleanup_free_ char *agent = NULL;
     int64_t size;
     int r;
@@ -276,7 +276,7 @@ static int trim_greediest(Store *s) {
     return r;
 }
 
-int store_trim(Store *s, const char *agent, int64_t size_max) {
+int ledger_trim(Ledger *s, const char *agent, int64_t size_max) {
     int64_t size;
     int r;
 

@@ -7,23 +7,23 @@
 #include "dcm-manager/offer.h"
 #include "dcm-manager/order.h"
 
-typedef struct Store Store;
+typedef struct Ledger Ledger;
 
 /* -EPROTONOSUPPORT: written by a newer version. */
-int store_open(const char *path, Store **ret);
-Store *store_free(Store *s);
-DEFINE_CLEANUP(Store *, store_free)
+int ledger_open(const char *path, Ledger **ret);
+Ledger *ledger_free(Ledger *s);
+DEFINE_CLEANUP(Ledger *, ledger_free)
 
 /* Not synchronised: console lines are many. */
-int store_add_log(Store *s, const char *agent, const char *level, const char *message,
-                  int64_t *ret_time);
+int ledger_add_log(Ledger *s, const char *agent, const char *level, const char *message,
+                   int64_t *ret_time);
 /* The newest n lines, oldest first; `agent` may be NULL. */
-int store_list_log(Store *s, const char *agent, int n, struct json_object **ret);
+int ledger_list_log(Ledger *s, const char *agent, int n, struct json_object **ret);
 /* Likewise; of each the message as it came, and when that was. */
-int store_list_alerts(Store *s, const char *agent, int n, struct json_object **ret);
+int ledger_list_alerts(Ledger *s, const char *agent, int n, struct json_object **ret);
 /* Durable on return; a repeated one changes nothing. */
-int store_add_alert(Store *s, const char *agent, const char *id, const char *json);
+int ledger_add_alert(Ledger *s, const char *agent, const char *id, const char *json);
 /* Of the agent's console lines and alerts the newest stay, by number and by size
  * (dcm-manager/limits.h). Where all agents' together are larger than `size_max`, the oldest of the
  * agent that has most go, a few agents at a time. Reads an index. */
-int store_trim(Store *s, const char *agent, int64_t size_max);
+int ledger_trim(Ledger *s, const char *agent, int64_t size_max);

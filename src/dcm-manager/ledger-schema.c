@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A new database goes through all versions, so that there is one way to each. */
-#include "dcm-manager/store-schema.h"
+#include "dcm-manager/ledger-schema.h"
 
 #include <stdio.h>
 
@@ -105,7 +105,7 @@ static int upgrade(sqlite3 *db, int version) {
     return r == SQLITE_OK ? sqlite3_exec(db, set_version, NULL, NULL, NULL) : r;
 }
 
-int store_set_up_schema(sqlite3 *db, bool *ret_newer) {
+int ledger_set_up_schema(sqlite3 *db, bool *ret_newer) {
     int version = 0, r;
 
     r = get_version(db, &version);

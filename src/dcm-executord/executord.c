@@ -6,7 +6,7 @@
  *
  *      serving --(idle, or SIGTERM)--> leaving --(name released, all calls answered)--> gone
  */
-#include "dcm-executord/manager.h"
+#include "dcm-executord/executord.h"
 
 #include <fcntl.h>
 #include <pwd.h>
@@ -22,20 +22,20 @@
 
 #define AGENT_USER "dcm-agent"
 
-static void leave_if_done(Manager *m) {
+static void leave_if_done(Executord *m) {
     if (m->name_released && m->n_operations == m->n_background)
         (void)sd_event_exit(m->event, 0);
 }
 
 static int on_name_released(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-    Manager *m = userdata;
+    Executord *m = userdata;
 
     m->name_released = true;
     leave_if_done(m);
     return 0;
 }
 
-static void leave(Manager *m) {
+static void leave(Executord *m) {
     int r;
 
     if (m->leaving)
@@ -54,7 +54,7 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
     return 0;
 }
 
-void manager_check_idle(Manager *m) {
+void executord_check_idle(Executord *m) {
     bool busy = m->n_operations > 0;
 
     if (m->leaving) {
@@ -67,7 +67,7 @@ void manager_check_idle(Manager *m) {
 }
 
 static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
-    Manager *m = userdata;
+    Executord *m = userdata;
 
     if (!m->sweep_due || !m->sweep) {
         if (m->n_kept == 0)
@@ -76,44 +76,44 @@ static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
     }
     m->sweep_due = false;
     (void)m->sweep(m);
-    manager_check_idle(m);
+    executord_check_idle(m);
     return 0;
 }
 
-int manager_begin(Manager *m, sd_bus_error *error) {
+int executord_begin(Executord *m, sd_bus_error *error) {
     if (m->n_operations >= EXECUTOR_CALLS_MAX)
         return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls at once");
     m->n_operations++;
-    manager_check_idle(m);
+    executord_check_idle(m);
     return 0;
 }
 
-void manager_end(Manager *m) {
+void executord_end(Executord *m) {
     assert(m->n_operations > m->n_background);
     m->n_operations--;
-    manager_check_idle(m);
+    executord_check_idle(m);
 }
 
-void manager_to_background(Manager *m) {
+void executord_to_background(Executord *m) {
     assert(m->n_operations > m->n_background);
     m->n_background++;
-    manager_check_idle(m);
+    executord_check_idle(m);
 }
 
-void manager_end_background(Manager *m) {
+void executord_end_background(Executord *m) {
     assert(m->n_background > 0);
     m->n_background--;
     m->n_operations--;
-    manager_check_idle(m);
+    executord_check_idle(m);
 }
 
-static int open_state_directory(Manager *m) {
+static int open_state_directory(Executord *m) {
     m->state_dir = getenv("STATE_DIRECTORY") ?: STATE_DIRECTORY;
     m->state_fd = open(m->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return m->state_fd < 0 ? log_error_errno(errno, "Cannot open %s: %m", m->state_dir) : 0;
 }
 
-static void find_agent_user(Manager *m) {
+static void find_agent_user(Executord *m) {
     const struct passwd *pw = getpwnam(AGENT_USER);
 
     m->agent_uid = pw ? pw->pw_uid : 0;
@@ -121,7 +121,7 @@ static void find_agent_user(Manager *m) {
         log_warning("There is no user " AGENT_USER "; only root may order jobs");
 }
 
-static int set_up_event(Manager *m) {
+static int set_up_event(Executord *m) {
     static const int signals[] = {SIGTERM, SIGINT};
     int r;
 
@@ -142,7 +142,7 @@ static int set_up_event(Manager *m) {
     return r < 0 ? log_error_errno(r, "Cannot set up the event loop: %m") : 0;
 }
 
-static int set_up_bus(Manager *m) {
+static int set_up_bus(Executord *m) {
     int r;
 
     r = sd_bus_default_system(&m->bus);
@@ -153,14 +153,14 @@ static int set_up_bus(Manager *m) {
     return r < 0 ? log_error_errno(r, "Cannot connect to the system bus: %m") : 0;
 }
 
-int manager_new(uint64_t idle_usec, Manager **ret) {
-    _cleanup_(manager_freep) Manager *m = NULL;
+int executord_new(uint64_t idle_usec, Executord **ret) {
+    _cleanup_(executord_freep) Executord *m = NULL;
     int r;
 
     m = malloc(sizeof(*m));
     if (!m)
         return log_oom();
-    *m = (Manager){.idle_usec = idle_usec, .state_fd = -1};
+    *m = (Executord){.idle_usec = idle_usec, .state_fd = -1};
 
     find_agent_user(m);
     r = open_state_directory(m);
@@ -174,7 +174,7 @@ int manager_new(uint64_t idle_usec, Manager **ret) {
     return 0;
 }
 
-Manager *manager_free(Manager *m) {
+Executord *executord_free(Executord *m) {
     if (!m)
         return NULL;
     sd_event_source_disable_unref(m->idle_source);
@@ -186,6 +186,6 @@ Manager *manager_free(Manager *m) {
     return NULL;
 }
 
-int manager_run(Manager *m) {
+int executord_run(Executord *m) {
     return sd_event_loop(m->event);
 }

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Agents. Of a token only its SHA-256 is here. */
+#include "dcm-manager/ledger-agent.h"
+
+#include "dcm-manager/ledger-database.h"
+#include "dcm-manager/limits.h"
+
+void ledger_agent_done(LedgerAgent *a) {
+    free(a->id);
+    free(a->claimed);
+    free(a->server_id);
+    free(a->name);
+    free(a->vm_instance);
+    *a = (LedgerAgent){};
+}
+
+static int read_agent(sqlite3_stmt *q, LedgerAgent *ret) {
+    _cleanup_(ledger_agent_done) LedgerAgent a = {};
+    int r;
+
+    r = ledger_step(q);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    r = ledger_column_dup(q, 0, &a.id)
+            ?: ledger_column_dup(q, 1, &a.claimed)
+            ?: ledger_column_dup(q, 2, &a.server_id)
+            ?: ledger_column_dup(q, 3, &a.name)
+            ?: ledger_column_dup(q, 4, &a.vm_instance);
+    if (r < 0)
+        return r;
+    a.stale_told = sqlite3_column_int64(q, 5);
+    a.is_used = sqlite3_column_int(q, 6);
+    *ret = a;
+    a = (LedgerAgent){};
+    return 0;
+}
+
+int ledger_find_agent_by_token(Ledger *s, const char *token_sha256, LedgerAgent *ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    int r;
+
+    r = ledger_query(s, STATEMENT_AGENT_BY_TOKEN, &q, "t", token_sha256);
+    return r < 0 ? r : read_agent(q, ret);
+}
+
+int ledger_find_agent_by_id(Ledger *s, const char *id, LedgerAgent *ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    int r;
+
+    r = ledger_query(s, STATEMENT_AGENT_BY_ID, &q, "t", id);
+    return r < 0 ? r : read_agent(q, ret);
+}
+
+/* Rows come ordered by how good they match: two of the best kind are ambiguous. */
+int ledger_match_agent(Ledger *s, const char *text, char **ret_id) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    _cleanup_free_ char *id = NULL;
+    int r, how;
+
+    r = ledger_query(s, STATEMENT_AGENT_MATCH, &q, "t", text);
+    if (r >= 0)
+        r = ledger_step(q);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    how = sqlite3_column_int(q, 1);
+    r = ledger_column_dup(q, 0, &id);
+    if (r >= 0)
+        r = ledger_step(q);
+    if (r < 0)
+        return r;
+    if (r > 0 && sqlite3_column_int(q, 1) == how)
+        return -ENOTUNIQ;
+    *ret_id = TAKE_PTR(id);
+    return 0;
+}
+
+static int find_unused(Ledger *s, char **ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    int r;
+
+    r = ledger_query(s, STATEMENT_AGENT_UNUSED, &q, "");
+    if (r >= 0)
+        r = ledger_step(q);
+    if (r <= 0)
+        return r < 0 ? r : -EDQUOT;
+    return ledger_column_dup(q, 0, ret);
+}
+
+/* With what was kept of it. */
+static int remove_agent(Ledger *s, const char *id) {
+    int r;
+
+    r = ledger_execute(s, STATEMENT_LOG_TRIM, "tii", id, (int64_t)0, (int64_t)0);
+    if (r >= 0)
+        r = ledger_execute(s, STATEMENT_ALERT_TRIM, "tii", id, (int64_t)0, (int64_t)0);
+    if (r >= 0)
+        r = ledger_execute(s, STATEMENT_KEPT_REMOVE, "t", id);
+    if (r >= 0)
+        r = ledger_execute(s, STATEMENT_AGENT_REMOVE, "t", id);
+    if (r > 0)
+        s->n_agents -= r;
+    return MIN(r, 0);
+}
+
+/* Whoever reaches the port can register: those that nobody has use for make room for each other,
+ * and never take that of one that an operator has named or given an order. */
+static int make_room(Ledger *s) {
+    _cleanup_free_ char *id = NULL;
+    int64_t n = ledger_query_number(s, STATEMENT_AGENT_COUNT_UNUSED);
+    int r;
+
+    if (n < 0)
+        return (int)n;
+    if (n < AGENTS_UNUSED_MAX && s->n_agents < AGENTS_MAX)
+        return 0;
+    r = find_unused(s, &id);
+    return r < 0 ? r : remove_agent(s, id);
+}
+
+int ledger_add_agent(Ledger *s, const char *id, const char *server_id, const Offer *o) {
+    int r;
+
+    r = make_room(s);
+    if (r >= 0)
+        r = ledger_execute(s, STATEMENT_AGENT_ADD, "ttttti", id, server_id, o->token_sha256,
+                           o->agent_id, o->vm_instance, ledger_now());
+    if (r < 0)
+        return r;
+    s->n_agents += r;
+    return r > 0 ? 0 : -EEXIST;
+}
+
+static const char *json_text(struct json_object *o) {
+    return o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN) : NULL;
+}
+
+int ledger_update_agent(Ledger *s, const char *id, const Offer *o) {
+    return ledger_execute(s, STATEMENT_AGENT_UPDATE,
+                          "tttttttt"
+                          "ti",
+                          id, o->vm_instance, o->injected_id, o->version, o->platform,
+                          o->platform_version, json_text(o->ipv4), json_text(o->ipv6),
+                          json_text(o->features), ledger_now());
+}
+
+int ledger_note_stale(Ledger *s, const char *id, int change) {
+    return ledger_execute(s, STATEMENT_AGENT_STALE, "ti", id, (int64_t)change);
+}
+
+int ledger_note_disconnected(Ledger *s, const char *id) {
+    return ledger_execute(s, STATEMENT_AGENT_GONE, "ti", id, ledger_now());
+}
+
+int ledger_name_agent(Ledger *s, const char *id, const char *name) {
+    int n;
+
+    if (!name)
+        return MIN(ledger_execute(s, STATEMENT_AGENT_UNNAME, "t", id), 0);
+    n = ledger_execute(s, STATEMENT_AGENT_NAME, "tt", id, name);
+
+    return n == 0 ? -EEXIST : MIN(n, 0);
+}
+
+static int add_claims(sqlite3_stmt *q, struct json_object *o) {
+    struct json_object *claims = json_object_new_object();
+    int r;
+
+    r = json_add(o, "claims", claims);
+    return r < 0 ? r
+                 : (ledger_add_text(claims, "agent_id", q, 10)
+                        ?: ledger_add_text(claims, "vm_instance", q, 11)
+                        ?: ledger_add_text(claims, "injected_id", q, 12));
+}
+
+static int agent_to_json(sqlite3_stmt *q, struct json_object *o) {
+    return ledger_add_text(o, "id", q, 0)
+               ?: ledger_add_text(o, "name", q, 1)
+               ?: ledger_add_text(o, "version", q, 2)
+               ?: ledger_add_text(o, "platform", q, 3)
+               ?: ledger_add_text(o, "platform_version", q, 4)
+               ?: ledger_add_parsed(o, "ipv4", q, 5)
+               ?: ledger_add_parsed(o, "ipv6", q, 6)
+               ?: ledger_add_int(o, "created", q, 7)
+               ?: ledger_add_int(o, "last_connected", q, 8)
+               ?: ledger_add_int(o, "last_disconnected", q, 9)
+               ?: add_claims(q, o);
+}
+
+int ledger_list_agents(Ledger *s, struct json_object **ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    _cleanup_json_ struct json_object *list = json_object_new_array();
+    int r;
+
+    if (!list)
+        return -ENOMEM;
+    r = ledger_query(s, STATEMENT_AGENT_LIST, &q, "");
+    while (r >= 0 && (r = ledger_step(q)) > 0) {
+        struct json_object *o = json_object_new_object();
+
+        if (!o || json_object_array_add(list, o) < 0) {
+            (void)json_object_put(o);
+            return -ENOMEM;
+        }
+        r = agent_to_json(q, o);
+    }
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(list);
+    return 0;
+}
