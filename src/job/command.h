@@ -46,6 +46,7 @@ typedef struct JobSpec {
     bool stream;            /* its lines go to the console as they come */
     bool dry_run;           /* the script is to do nothing */
     bool as_root;
+    bool keep_processes;     /* that the script leaves behind */
     const char *interpreter; /* NULL: the script's first line decides */
     uint64_t timeout_usec;   /* 0: the executor's own limit */
 } JobSpec;

@@ -433,12 +433,6 @@ static int append_secrets(sd_bus_message *m, const JobSpec *spec) {
     return r;
 }
 
-static bool keep_processes; /* one setting of the process */
-
-void job_set_keep_processes(bool keep) {
-    keep_processes = keep;
-}
-
 static int append_options(sd_bus_message *m, const JobSpec *spec) {
     int r;
 
@@ -449,7 +443,7 @@ static int append_options(sd_bus_message *m, const JobSpec *spec) {
         r = sd_bus_message_append(m, "{sv}", "as-root", "b", true);
     if (r >= 0 && spec->interpreter)
         r = sd_bus_message_append(m, "{sv}", "interpreter", "s", spec->interpreter);
-    if (r >= 0 && keep_processes)
+    if (r >= 0 && spec->keep_processes)
         r = sd_bus_message_append(m, "{sv}", "keep-processes", "b", true);
     if (r >= 0 && spec->dry_run)
         r = sd_bus_message_append(m, "{sv}", "dry-run", "b", true);

@@ -34,9 +34,6 @@ const char *job_phase_to_string(JobPhase phase) _const_;
 
 typedef struct Job Job;
 
-/* Whether processes that scripts of the jobs that start from now on leave behind may live on. */
-void job_set_keep_processes(bool keep);
-
 /* Called once; takes over the reply. The job stays until job_free(), which is allowed in it. */
 typedef void (*JobDone)(JobEnd end, struct json_object *reply, void *userdata);
 

@@ -134,6 +134,10 @@ void runner_set_workers(Runner *r, unsigned workers) {
     execution_host_wake(&r->host);
 }
 
+void runner_set_keep_processes(Runner *r, bool keep) {
+    r->host.keep_processes = keep;
+}
+
 void runner_set_paused(Runner *r, bool paused) {
     Execution *x, *next;
 

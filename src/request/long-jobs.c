@@ -313,18 +313,6 @@ Runner *long_jobs_get_runner(const LongJobs *l) {
     return l->runner;
 }
 
-int long_jobs_set_bus(LongJobs *l, sd_bus *bus) {
-    return runner_set_bus(l->runner, bus);
-}
-
-void long_jobs_set_workers(LongJobs *l, unsigned workers) {
-    runner_set_workers(l->runner, workers);
-}
-
-void long_jobs_set_paused(LongJobs *l, bool paused) {
-    runner_set_paused(l->runner, paused);
-}
-
 int long_jobs_set_customer(LongJobs *l, const char *customer_id) {
     return free_and_strdup(&l->customer_id, customer_id);
 }

@@ -22,9 +22,6 @@ int long_jobs_new(sd_event *event, const RunnerParts *parts, Console *console,
 /* Stops following; jobs run on. */
 LongJobs *long_jobs_free(LongJobs *l);
 
-int long_jobs_set_bus(LongJobs *l, sd_bus *bus);
-void long_jobs_set_workers(LongJobs *l, unsigned workers);
-void long_jobs_set_paused(LongJobs *l, bool paused);
 /* Of the last handshake; may be NULL. */
 int long_jobs_set_customer(LongJobs *l, const char *customer_id);
 

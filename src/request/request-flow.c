@@ -333,7 +333,7 @@ bool request_flow_cancel_long(RequestFlow *f, const char *guid) {
 
 void request_flow_set_paused(RequestFlow *f, bool paused) {
     runner_set_paused(f->runner, paused);
-    long_jobs_set_paused(f->long_jobs, paused);
+    runner_set_paused(long_jobs_get_runner(f->long_jobs), paused);
 }
 
 void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message) {
@@ -424,14 +424,16 @@ int request_flow_commit(RequestFlow *f) {
 void request_flow_configure(RequestFlow *f, const RequestFlowOptions *options) {
     f->options = *options;
     runner_set_workers(f->runner, options->workers);
-    long_jobs_set_workers(f->long_jobs, options->long_workers);
+    runner_set_workers(long_jobs_get_runner(f->long_jobs), options->long_workers);
+    runner_set_keep_processes(f->runner, options->keep_processes);
+    runner_set_keep_processes(long_jobs_get_runner(f->long_jobs), options->keep_processes);
 }
 
 int request_flow_set_bus(RequestFlow *f, sd_bus *bus) {
     int r;
 
     r = runner_set_bus(f->runner, bus);
-    return r < 0 ? r : long_jobs_set_bus(f->long_jobs, bus);
+    return r < 0 ? r : runner_set_bus(long_jobs_get_runner(f->long_jobs), bus);
 }
 
 const char *request_flow_get_agent_id(const RequestFlow *f) {
