@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-cloud/ask.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "dcm-cloud/http.h"
+
+const char *ask_base(const Provider *p, const Question *q) {
+    return q->metadata_url ?: p->base;
+}
+
+int ask_path(const Question *q, const Path *path, size_t size_max, char **ret, size_t *ret_size) {
+    _cleanup_free_ char *url = NULL;
+
+    if (asprintf(&url, "%s%s", path->base, path->path) < 0)
+        return -ENOMEM;
+    return http_ask(
+        &(const HttpRequest){
+            .url = url,
+            .headers = {path->header},
+            .answer_header = path->answer_header,
+            .size_max = size_max,
+        },
+        q->deadline_usec, ret, ret_size);
+}
+
+/* A copy of a text that is one line. */
+int take_line(const char *text, size_t size, char **ret) {
+    _cleanup_free_ char *line = NULL;
+
+    if (strlen(text) != size)
+        return -EBADMSG;
+    while (size > 0 && isspace((unsigned char)text[size - 1]))
+        size--;
+    line = strndup(text, size);
+    if (!line)
+        return -ENOMEM;
+    if (!cloud_value_is_valid(line))
+        return -EBADMSG;
+    *ret = TAKE_PTR(line);
+    return 0;
+}
+
+static int read_value(const Question *q, const Path *path, char **ret) {
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    int r;
+
+    r = ask_path(q, path, CLOUD_BODY_MAX, &text, &size);
+    return r < 0 ? r : take_line(text, size, ret);
+}
+
+/* What is not there stays NULL. */
+int ask_optional(const Question *q, const Path *path, char **ret) {
+    int r = read_value(q, path, ret);
+
+    return r == -ENOENT ? 0 : r;
+}
+
+int ask_address(const Question *q, const Path *path, int family, char ***ret) {
+    _cleanup_free_ char *text = NULL;
+    unsigned char raw[sizeof(struct in6_addr)];
+    int r;
+
+    r = ask_optional(q, path, &text);
+    if (r < 0 || !text)
+        return r;
+    if (inet_pton(family, text, raw) != 1)
+        return -EBADMSG;
+    *ret = calloc(2, sizeof(char *));
+    if (!*ret)
+        return -ENOMEM;
+    (*ret)[0] = TAKE_PTR(text);
+    return 0;
+}
+
+/* Letters, digits and what else there is in ids of any cloud: a web page is none. */
+static int check_id(const char *id, const char *prefix) {
+    if (strncmp(id, prefix, strlen(prefix)) != 0)
+        return -EBADMSG;
+    for (const char *c = id; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
+            return -EBADMSG;
+    return 0;
+}
+
+int take_id(const char *text, size_t size, const char *prefix, char **ret) {
+    _cleanup_free_ char *id = NULL;
+    int r;
+
+    r = take_line(text, size, &id);
+    if (r >= 0)
+        r = check_id(id, prefix);
+    if (r >= 0)
+        *ret = TAKE_PTR(id);
+    return r;
+}
+
+int ask_id(const Question *q, const Path *path, const char *prefix, char **ret) {
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    int r;
+
+    r = ask_path(q, path, CLOUD_BODY_MAX, &text, &size);
+    return r < 0 ? r : take_id(text, size, prefix, ret);
+}
+
+int ask_host_name(char ret[static HOST_NAME_SIZE]) {
+    if (gethostname(ret, HOST_NAME_SIZE) < 0)
+        return -errno;
+    ret[HOST_NAME_SIZE - 1] = 0;
+    ret[strcspn(ret, ".")] = 0;
+    return 0;
+}

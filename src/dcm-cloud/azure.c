@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "dcm-cloud/ask.h"
+
+#define QUERY "?api-version=2021-02-01&format=text"
+
+/* The id that managers know is made of the host name; the metadata service has a better one, which
+ * is told beside it. */
+int azure_identify(const Provider *p, const Question *q, CloudIdentity *i) {
+    _cleanup_free_ char *environment = NULL;
+    char name[HOST_NAME_SIZE];
+    int r;
+
+    r = ask_id(q,
+               &(Path){ask_base(p, q), "/metadata/instance/compute/vmId" QUERY, "Metadata: true"},
+               "", &i->vm_id);
+    if (r < 0) {
+        if (asprintf(&environment, "%s/var/lib/waagent/ovf-env.xml", q->root) < 0)
+            return -ENOMEM;
+        if (access(environment, F_OK) < 0)
+            return r;
+    }
+    r = ask_host_name(name);
+    if (r < 0)
+        return r;
+    if (asprintf(&i->instance_id, "%s:%s:%s", name, name, name) < 0) {
+        i->instance_id = NULL;
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+int azure_script(const Provider *p, const Question *q, char **ret, size_t *ret_size) {
+    return ask_path(
+        q, &(Path){ask_base(p, q), "/metadata/instance/compute/userData" QUERY, "Metadata: true"},
+        CLOUD_SCRIPT_MAX, ret, ret_size);
+}
