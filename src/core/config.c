@@ -54,7 +54,7 @@ static const Key keys[] = {
     {"jobs", "retain_job_time", KEY_SECONDS, FIELD(retain_job_usec), "3600", 0, 1e9},
     {"jobs", "keep_processes", KEY_BOOL, FIELD(keep_processes), "false"},
     {"jobs", "output_budget", KEY_SIZE, FIELD(output_budget), "1G", 0, 1e15},
-    {"jobs", "reply_output_max", KEY_SIZE, FIELD(reply_output_max), "1M", 4096, 3145728},
+    {"jobs", "reply_output_max", KEY_SIZE, FIELD(reply_output_max), "1M", 4096, REPLY_OUTPUT_MAX},
     {"storage", "db_timeout", KEY_SECONDS, FIELD(db_timeout_usec), "14400", 60, 1e9},
     {"intrusion_detection", "ossec", KEY_BOOL, FIELD(ossec), "false"},
     {"intrusion_detection", "alert_file", KEY_PATH, FIELD(alert_file),
@@ -71,6 +71,26 @@ static const Key keys[] = {
     {"logging", "level", KEY_STRING, FIELD(log_level), "info"},
     {"logging", "console_level", KEY_STRING, FIELD(console_level), "INFO"},
 };
+
+bool config_key(size_t i, ConfigKey *ret) {
+    static const char *const types[] = {
+        [KEY_STRING] = "string",     [KEY_LIST] = "list",       [KEY_PATH] = "path",
+        [KEY_BOOL] = "boolean",      [KEY_INT] = "integer",     [KEY_SIZE] = "bytes",
+        [KEY_MSEC] = "milliseconds", [KEY_SECONDS] = "seconds",
+    };
+
+    if (i >= ELEMENTSOF(keys))
+        return false;
+    *ret = (ConfigKey){
+        .section = keys[i].section,
+        .name = keys[i].name,
+        .type = types[keys[i].type],
+        .initial = keys[i].initial,
+        .min = keys[i].min,
+        .max = keys[i].max,
+    };
+    return true;
+}
 
 typedef struct Reader {
     Config *config;

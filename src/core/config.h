@@ -48,6 +48,16 @@ typedef struct Config {
     char *unusable; /* why the agent must not connect: a value is lost that may mean security */
 } Config;
 
+/* A key of the file, in the words of agent.conf(5). */
+typedef struct ConfigKey {
+    const char *section, *name, *type;
+    const char *initial; /* empty: not set */
+    double min, max;     /* both 0: no bounds */
+} ConfigKey;
+
+/* False behind the last one. */
+bool config_key(size_t i, ConfigKey *ret);
+
 /* Told of each value that cannot be used; the default stays. */
 typedef void (*ConfigProblem)(const char *file, const char *text, void *userdata);
 

@@ -117,6 +117,7 @@ int main(int argc, char *argv[]) {
     };
     struct sockaddr_in address = {.sin_family = AF_INET};
     TlsOptions options = {};
+    _cleanup_(tls_client_freep) TlsClient *tls = NULL;
     Transport *transport;
     char text[64], error[256];
     const char *reason;
@@ -136,8 +137,8 @@ int main(int argc, char *argv[]) {
         fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || sd_event_default(&f.event) < 0 ||
         sd_event_add_defer(f.event, &f.commit, on_commit, NULL) < 0 ||
         sd_event_source_set_enabled(f.commit, SD_EVENT_OFF) < 0 ||
-        transport_new(fd, &transport) < 0 ||
-        tls_client_start(transport, &options, "127.0.0.1", error, sizeof(error)) < 0 ||
+        transport_new(fd, &transport) < 0 || tls_client_new(&options, "127.0.0.1", &tls) < 0 ||
+        tls_client_start(tls, transport, error, sizeof(error)) < 0 ||
         stream_new(f.event, transport, true, &callbacks, NULL, &f.stream) < 0)
         return 1;
     return sd_event_loop(f.event);

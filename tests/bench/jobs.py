@@ -23,11 +23,11 @@ sys.path[:0] = [str(HERE.parent / "component"), str(HERE.parent / "booted")]
 
 from agent_test import script_arguments  # noqa: E402
 from harness import Manager, wait_for  # noqa: E402
-from idle import run  # noqa: E402
+from idle import BRIEF, run  # noqa: E402
 
 SCRIPT = "#!/bin/sh\necho done\n"
-SEQUENTIAL = 100
-PARALLEL, IN_FLIGHT, ROUNDS = 160, 16, 3
+SEQUENTIAL = 2 if BRIEF else 100
+PARALLEL, IN_FLIGHT, ROUNDS = (4, 2, 1) if BRIEF else (160, 16, 3)
 CONF = pathlib.Path("/etc/dcm-agent/agent.conf.d/bench.conf")
 STATES = [pathlib.Path("/var/lib/dcm-agent"), pathlib.Path("/var/lib/dcm-jobs")]
 

@@ -15,13 +15,15 @@ import subprocess
 import sys
 import time
 
-from idle import make_certificates, run, show
+from idle import BRIEF, make_certificates, run, show
 
 PORT = "8443"
 CONF = pathlib.Path("/etc/dcm-agent/agent.conf.d/bench.conf")
 STATE = pathlib.Path("/var/lib/dcm-agent")
-LOADS = [(1, 1000), (16, 10000), (64, 20000)]  # in flight, requests
-ROUNDS = 3
+# in flight, requests
+LOADS = [(1, 10), (4, 40)] if BRIEF else [(1, 1000), (16, 10000), (64, 20000)]
+ROUNDS = 1 if BRIEF else 3
+TRACED = 10 if BRIEF else 300
 
 
 def cpu_seconds(pid):
@@ -62,7 +64,7 @@ def floor_peer(build, work, disk, syncs):
     return start
 
 
-def syncs_per_request(build, work, count=300):
+def syncs_per_request(build, work, count=TRACED):
     """Of the agent, counted by strace, one request at a time."""
     pid = show("dcm-agent.service", "MainPID")
     log = work / "strace"

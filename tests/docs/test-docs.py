@@ -3,10 +3,12 @@
 default and bounds, options, message ids, bounds; pages that units name, links, the tests that
 the map names, and mandoc's lint.
 
-Arguments: programs whose --help is compared with their man page."""
+Arguments: the program that prints the tables; programs whose --help is compared with their man page."""
 
 import configparser
+import functools
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -18,9 +20,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MAN = ROOT / "docs/man"
 PAGES = sorted(MAN.glob("*.[1-9]"))
 MARKDOWN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-TYPES = {"STRING": "string", "LIST": "list", "PATH": "path", "BOOL": "boolean", "INT": "integer",
-         "SIZE": "bytes",
-         "MSEC": "milliseconds", "SECONDS": "seconds"}
 
 
 def read(path):
@@ -29,10 +28,6 @@ def read(path):
 
 def page(name):
     return next(p for p in PAGES if p.stem == name).read_text()
-
-
-def number(text):
-    return f"{float(text):g}" if "." in text else str(int(float(text)))
 
 
 def command_files():
@@ -79,69 +74,60 @@ def check_keys_of_command_files():
             yield f"dcm-agent-commands.d(5): the key {key} is missing"
 
 
+def number(value):
+    return str(int(value)) if value.is_integer() else str(value)
+
+
+@functools.cache
+def tables():
+    """What the programs work by, as tests/docs/tables.c prints it."""
+    done = subprocess.run([sys.argv[1]], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    return json.loads(done.stdout)
+
+
 def check_commands():
-    """Every command of the table is a section, every argument a row with its type."""
-    source = read("src/commands/command-table.c") + read("src/commands/server-commands.c")
+    """Every command of the table is a section, every argument a row in it with its type."""
     text = page("dcm-agent-commands")
-    commands = re.findall(r'\.name = "(\w+)"', source)
-    arguments = re.findall(r'\{"(\w+)", ARGUMENT_(\w+), (true|false)', source)
-    assert len(commands) > 8 and len(arguments) > 30
-    for name in commands:
+    assert len(tables()["commands"]) > 8
+    for command in tables()["commands"]:
+        name = command["name"]
         if f".Sh {name}\n" not in text:
             yield f"the command {name} has no section"
-    for name, kind, mandatory in arguments:
-        kind = "boolean" if kind == "BOOL" else kind.lower()
-        row = f".It Li {name} Ta {kind} Ta {'mandatory' if mandatory == 'true' else 'optional'} Ta "
-        if row not in text:
-            yield f"there is no line that begins {row!r}"
-
-
-def stat_types():
-    """(name, reply type, keys with unit, key of the rows) of each statistic."""
-    source = read("src/health/stat-type.c")
-    tables = {name: re.findall(r'\{"([\w-]+)", "([^"]+)", -?\d+, "[^"]+"\}', body) for name, body in
-              re.findall(r"static const StatField (\w+)\[\] = \{(.*?)\n\};", source, re.S)}
-    assert sum(map(len, tables.values())) == source.count('    {"') > 0
-    for name, body in re.findall(r'\n        \.name = "([\w-]+)",\n(.*?)\n    \},', source, re.S):
-        used = re.findall(r"FIELDS\((\w+)\)|ROWS\(\"[\w-]+\", (\w+)\)", body)
-        rows = re.search(r'ROWS\("([\w-]+)"|\.rows = "([\w-]+)"', body)
-        yield (name, re.search(r'reply_type = "(\w+)"', body)[1],
-               [key for pair in used for table in pair if table for key in tables[table]],
-               rows and (rows[1] or rows[2]))
+            continue
+        section = text.split(f".Sh {name}\n")[1].split("\n.Sh ")[0]
+        for argument in command["arguments"]:
+            mandatory = "mandatory" if argument["mandatory"] else "optional"
+            row = f".It Li {argument['name']} Ta {argument['type']} Ta {mandatory} Ta "
+            if row not in section:
+                yield f"{name}: there is no line that begins {row!r}"
 
 
 def check_statistics():
     """Every type of statistic is in dcm-agent-health(7) with its reply type, keys, units and rows."""
-    types, text = list(stat_types()), page("dcm-agent-health").split(".Sh TYPES")[1]
+    types, text = tables()["statistics"], page("dcm-agent-health").split(".Sh TYPES")[1]
     assert len(types) >= 18
     documented = dict(re.findall(r"\n\.Ss ([\w-]+)\n(.*?)(?=\n\.S[sh] )", text, re.S))
-    for name in sorted(documented.keys() ^ {t[0] for t in types}):
+    for name in sorted(documented.keys() ^ {t["name"] for t in types}):
         yield f"dcm-agent-health(7) and src/health/stat-type.c differ in the type {name}"
-    for name, reply_type, keys, rows in types:
+    for kind in types:
+        name, reply_type, rows = kind["name"], kind["reply_type"], kind["rows"]
         body = documented.get(name, "")
         if f".Li {reply_type} ." not in body:
             yield f"dcm-agent-health(7): {name} has no reply type {reply_type}"
-        if re.findall(r"^\.It Li (\S+) Ta (\S+) Ta ", body, re.M) != keys:
+        if re.findall(r"^\.It Li (\S+) Ta (\S+) Ta ", body, re.M) != [tuple(f) for f in kind["fields"]]:
             yield f"dcm-agent-health(7): the keys or units of {name} are others"
         if rows and f"Rows:\n.Li {rows} ." not in body:
             yield f"dcm-agent-health(7): {name} has no rows {rows}"
 
 
-def config_keys():
-    table = read("src/core/config.c").split("keys[] = {")[1].split("\n};")[0]
-    keys = re.findall(r'\{"(\w+)", "(\w+)", KEY_(\w+), FIELD\(\w+\),\s+"([^"]*)"'
-                      r'(?:,\s*([-\d.e]+),\s*([-\d.e]+))?\}', table)
-    assert len(keys) == table.count("FIELD(") > 0
-    return keys
-
-
 def check_configuration():
     """Every key is in agent.conf(5) with type, default and bounds, and in units/agent.conf."""
     text, sample = page("agent.conf"), read("units/agent.conf")
-    for section, name, kind, default, low, high in config_keys():
-        facts = f"{TYPES[kind]}, {default or 'not set'}"
-        if low:
-            facts += f"; {number(low)} to {number(high)}"
+    for key in tables()["keys"]:
+        section, name, default = key["section"], key["name"], key["default"]
+        facts = f"{key['type']}, {default or 'not set'}"
+        if key["min"] or key["max"]:
+            facts += f"; {number(key['min'])} to {number(key['max'])}"
         row = f".It Cm {name} Pq {facts}".replace(" -1", r" \-1") + "\n"
         body = text.split(f".Sh {section.upper()}\n")[1].split("\n.Sh ")[0]
         if row not in body:
@@ -155,7 +141,7 @@ def check_configuration():
 
 def check_options():
     """Every option that --help prints is in the program's page."""
-    for program in sys.argv[1:]:
+    for program in sys.argv[2:]:
         name = pathlib.Path(program).name
         done = subprocess.run([program, "--help"], capture_output=True, text=True, check=True,
                               stdin=subprocess.DEVNULL)
@@ -222,11 +208,18 @@ def anchors(path):
 
 
 def check_bounds():
-    """docs/architecture.md names every bound of basic/bounds.h."""
-    text = read("docs/architecture.md")
-    for name in re.findall(r"^#define (\w+_MAX)\b", read("src/basic/bounds.h"), re.M):
-        if f"`{name}`" not in text:
-            yield f"docs/architecture.md: {name} is missing"
+    """Each bound of basic/bounds.h and manager/limits.h is one that some source keeps to."""
+    bounds = {name: path for path in ("src/basic/bounds.h", "src/dcm-manager/limits.h")
+              for name in re.findall(r"^#define (\w+_MAX)\b", read(path), re.M)}
+    assert len(bounds) > 100
+    used = set()
+    for path in [*(ROOT / "src").rglob("*.c"), *(ROOT / "src").rglob("*.h")]:
+        text = path.read_text()
+        if path.name in ("bounds.h", "limits.h"):
+            text = re.sub(r"^#define \w+", "", text, flags=re.M)
+        used |= set(re.findall(r"\b\w+_MAX\b", text))
+    for name in sorted(bounds.keys() - used):
+        yield f"{bounds[name]}: {name} bounds nothing"
 
 
 def check_translations():
