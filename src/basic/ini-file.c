@@ -44,11 +44,15 @@ static void tell_lost(const Reader *r, const char *line) {
         r->callbacks->on_lost(r->file, name, r->userdata);
 }
 
-static int report(const Reader *r) {
+static int report(const Reader *r, int error) {
     char text[256];
 
-    (void)utf8_format(text, sizeof(text), "the value of %s in [%s] cannot be used", r->name,
-                      strempty(r->section));
+    if (error == -ENOKEY)
+        (void)utf8_format(text, sizeof(text), "there is no key %s in [%s]", r->name,
+                          strempty(r->section));
+    else
+        (void)utf8_format(text, sizeof(text), "the value of %s in [%s] cannot be used", r->name,
+                          strempty(r->section));
     r->callbacks->on_problem(r->file, text, r->userdata);
     return 0;
 }
@@ -88,7 +92,7 @@ static int set_more(Reader *r, const char *line, char *s) {
     if (k != -EINVAL)
         return k;
     tell_lost(r, line);
-    return report(r);
+    return report(r, -EINVAL);
 }
 
 static int lose_line(Reader *r) {
@@ -125,7 +129,7 @@ static int set_value(Reader *r, char *s) {
     if (k >= 0)
         k = r->callbacks->on_value(r->file, strempty(r->section), r->name, get_value(end + 1),
                                    r->userdata);
-    return k == -EINVAL ? report(r) : k;
+    return k == -EINVAL || k == -ENOKEY ? report(r, k) : k;
 }
 
 /* `line` is as it stands in the file, `text` a copy without its end. */

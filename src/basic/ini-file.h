@@ -12,8 +12,8 @@
 #include "basic/macro.h"
 
 typedef struct IniCallbacks {
-    /* -EINVAL: the value cannot be used, which is told as a problem; another error ends the reading
-     * and is returned */
+    /* -EINVAL: the value cannot be used; -ENOKEY: there is no such key. Both are told as a problem;
+     * another error ends the reading and is returned */
     int (*on_value)(const char *file, const char *section, const char *name, const char *value,
                     void *userdata);
     /* the head of a section, also of one without values. As on_value; may be NULL */

@@ -5,6 +5,7 @@
 #include "basic/i18n.h"
 #include "dcm-agentctl/bus-json.h"
 #include "dcm-agentctl/verbs.h"
+#include "proto/text.h"
 
 typedef struct Row {
     const char *guid, *command, *state;
@@ -85,14 +86,16 @@ static void print_block(const char *title, const char *text) {
 
 static void print_reply(struct json_object *reply) {
     struct json_object *object = json_object_object_get(reply, "reply_object");
+    _cleanup_free_ char *error = NULL;
 
     ctl_print_field(_("Return code"), 14,
                     json_object_get_string(json_object_object_get(reply, "return_code")));
     if (object)
         ctl_print_field(_("Reply object"), 14, json_object_to_json_string(object));
     print_block(_("Output"), json_object_get_string(json_object_object_get(reply, "message")));
-    print_block(_("Errors"),
-                json_object_get_string(json_object_object_get(reply, "error_message")));
+    (void)error_text_for_people(
+        strempty(json_object_get_string(json_object_object_get(reply, "error_message"))), &error);
+    print_block(_("Errors"), error);
 }
 
 static void print_progress(struct json_object *o) {

@@ -71,7 +71,7 @@ static int set_rule(Policy *p, const char *name, const char *value) {
         return parse_bool(value, &p->allow_scripts);
     if (strcasecmp(name, "allow_root_scripts") == 0)
         return parse_bool(value, &p->allow_root_scripts);
-    return -EINVAL;
+    return -ENOKEY;
 }
 
 static int on_value(const char *file, const char *section, const char *name, const char *value,
@@ -86,7 +86,7 @@ static int on_value(const char *file, const char *section, const char *name, con
         return add_limit(userdata, NULL, name, value);
     if (strncmp(section, LIMITS_SECTION " ", size + 1) == 0 && section[size + 1])
         return add_limit(userdata, section + size + 1, name, value);
-    return -EINVAL;
+    return -ENOKEY;
 }
 
 static void on_problem(const char *file, const char *text, void *userdata) {

@@ -8,6 +8,7 @@
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
 #include "dcm-manager/table.h"
+#include "proto/text.h"
 
 #define TIME_SIZE 32
 
@@ -180,6 +181,7 @@ static void print_no_reply(struct json_object *request, struct json_object *repl
 
 static void print_request(struct json_object *request) {
     struct json_object *reply = json_get(request, "reply");
+    _cleanup_free_ char *error = NULL;
     char created[TIME_SIZE], updated[TIME_SIZE];
 
     time_of(request, "created", created);
@@ -202,7 +204,8 @@ static void print_request(struct json_object *request) {
         print_field(_("Object:"), json_object_to_json_string_ext(json_get(reply, "reply_object"),
                                                                  JSON_C_TO_STRING_PLAIN));
     print_block(_("Message:"), json_get_string(reply, "message"));
-    print_block(_("Error message:"), json_get_string(reply, "error_message"));
+    (void)error_text_for_people(strempty(json_get_string(reply, "error_message")), &error);
+    print_block(_("Error message:"), error);
 }
 
 int cli_show(const Options *o) {

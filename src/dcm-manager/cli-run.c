@@ -12,6 +12,7 @@
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
 #include "dcm-manager/payload.h"
+#include "proto/text.h"
 
 #define RETURN_CODE_MAX 125 /* what stands for itself as an exit status */
 
@@ -90,6 +91,12 @@ static void print_text(FILE *f, const char *text) {
         (void)fputc('\n', f);
 }
 
+static void print_error(const char *wire) {
+    _cleanup_free_ char *text = NULL;
+
+    print_text(stderr, error_text_for_people(wire, &text) >= 0 ? text : wire);
+}
+
 static int print_refusal(const char *error) {
     terminal_printf(stderr, _("dcm-manager: the agent refuses the request: %s\n"), strempty(error));
     return EXIT_REFUSED;
@@ -120,7 +127,7 @@ static int print_reply(const Options *o, struct json_object *request) {
         print_no_reply(reply);
     else {
         print_text(stdout, strempty(json_get_string(reply, "message")));
-        print_text(stderr, strempty(json_get_string(reply, "error_message")));
+        print_error(strempty(json_get_string(reply, "error_message")));
     }
     return return_code >= 0 && return_code <= RETURN_CODE_MAX ? (int)return_code : 1;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/text.h"
 
+#include <ctype.h>
+
 static const char replacement[] = "\xef\xbf\xbd";
 
 /* Length of the valid character at p, or 0. */
@@ -117,4 +119,28 @@ int percent_decode(const char *text, char **ret) {
     r = utf8_replace_invalid(decoded, (size_t)(p - decoded), ret);
     explicit_bzero(decoded, (size_t)(p - decoded)); /* it may be a password */
     return r;
+}
+
+static bool is_percent_encoded(const char *s) {
+    bool any = false;
+
+    for (; *s; s++)
+        if (*s == '%' && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2])) {
+            any = true;
+            s += 2;
+        } else if (!is_unreserved((unsigned char)*s))
+            return false;
+    return any;
+}
+
+int error_text_for_people(const char *text, char **ret) {
+    char *copy;
+
+    if (is_percent_encoded(text))
+        return percent_decode(text, ret);
+    copy = strdup(text);
+    if (!copy)
+        return -ENOMEM;
+    *ret = copy;
+    return 0;
 }

@@ -19,3 +19,8 @@ int percent_encode(const char *text, size_t size_max, char **ret);
 /* The reverse: %XX becomes that byte, anything else stays; what is not valid UTF-8 then, and NUL,
  * is replaced by U+FFFD. The caller frees. */
 int percent_decode(const char *text, char **ret);
+
+/* An error text for people: one that percent_encode() made is decoded, any other is copied. An
+ * agent encodes its own, and leaves what a script wrote as it is; a text with a %XX and without a
+ * blank or another character that would be encoded is taken for the former. The caller frees. */
+int error_text_for_people(const char *text, char **ret);

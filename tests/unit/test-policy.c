@@ -55,6 +55,26 @@ static void test_rules(void) {
     }
 }
 
+/* Who misspells a key is told that, not that its value is wrong. */
+static void test_unknown_key(void) {
+    static const struct {
+        const char *text, *error;
+    } cases[] = {
+        {"[policy]\nallow_script = no\n", "there is no key allow_script in [policy]"},
+        {"[polcy]\nallow_scripts = no\n", "there is no key allow_scripts in [polcy]"},
+        {"[policy]\nallow_scripts = maybe\n",
+         "the value of allow_scripts in [policy] cannot be used"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_(policy_freep) Policy *p = NULL;
+        _cleanup_free_ char *error = NULL;
+
+        g_assert_cmpint(load(cases[i].text, &p, &error), ==, -EINVAL);
+        g_assert_true(g_str_has_suffix(error, cases[i].error));
+    }
+}
+
 /* Whether a line is too long does not depend on what comes behind it. */
 static void test_last_line(void) {
     int last = 0;
@@ -182,6 +202,7 @@ static void test_limits(void) {
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/policy/rules", test_rules);
+    g_test_add_func("/policy/unknown-key", test_unknown_key);
     g_test_add_func("/policy/last-line", test_last_line);
     g_test_add_func("/policy/void", test_void);
     g_test_add_func("/policy/zeros", test_zeros);

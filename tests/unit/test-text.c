@@ -113,6 +113,28 @@ static void test_percent_decode(void) {
     }
 }
 
+/* What an agent encoded is read, what a script wrote stays as it is. */
+static void test_error_text(void) {
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"", ""},
+        {"the%20policy%20forbids%20it%20%28allow_scripts%29",
+         "the policy forbids it (allow_scripts)"},
+        {"100% of /a%20b is used", "100% of /a%20b is used"},
+        {"a%20b\n", "a%20b\n"},
+        {"100%", "100%"},
+        {"word", "word"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_free_ char *out = NULL;
+
+        g_assert_cmpint(error_text_for_people(cases[i].in, &out), ==, 0);
+        g_assert_cmpstr(out, ==, cases[i].out);
+    }
+}
+
 static void test_round_trip(void) {
     for (gunichar c = 1; c <= 0x10ffff; c += c < 0x3000 ? 1 : 97) {
         _cleanup_free_ char *encoded = NULL, *decoded = NULL;
@@ -135,6 +157,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/text/cut", test_cut);
     g_test_add_func("/text/percent-encode", test_percent_encode);
     g_test_add_func("/text/percent-decode", test_percent_decode);
+    g_test_add_func("/text/error-text", test_error_text);
     g_test_add_func("/text/round-trip", test_round_trip);
     return g_test_run();
 }
