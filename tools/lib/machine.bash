@@ -63,27 +63,6 @@ wait_until() { # SECONDS COMMAND...; counts, as the clock may be set meanwhile
     done
 }
 
-# What a machine needs of this system, tried in small: in a container without privileges, or in a chroot without
-# /proc, some of it is refused.
-machine_possible() {
-    local group trial problem
-    [[ -e /proc/self/ns/pid ]] || machine_error "no machine can run here: /proc is not mounted" || return
-    group=$(cgroup_of "$machine_prefix-trial-$$")
-    { mkdir "$group" && [[ -e $group/cgroup.kill ]]; } 2>/dev/null ||
-        machine_error "no machine can run here: ${group%/*} is not a writable cgroup2 file system with cgroup.kill" ||
-        return
-    rmdir "$group"
-    trial=$(mktemp -d "$machines_dir/trial-XXXXXX") || return
-    mkdir "$trial"/{upper,work,root}
-    # shellcheck disable=SC2016 # for the shell inside
-    problem=$(timeout -k 1 10 unshare --mount --pid --ipc --uts --net --cgroup --propagation private --fork \
-        sh -c 'mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root" &&
-            mount -t proc proc "$1/root/proc"' sh "$trial" 2>&1) ||
-        problem="namespaces and mounts are refused, as in a container without privileges or a plain chroot ${problem:+(${problem//$'\n'/; })}"
-    rm -rf "$trial"
-    [[ ! $problem ]] || machine_error "no machine can run here: $problem"
-}
-
 machine_build() {
     [[ -e $1/build.ninja ]] || meson setup "${machine_options[@]}" "$1" "$machine_lib/../.."
     ninja -C "$1"
@@ -183,6 +162,27 @@ machine_remove() { # NAME
         find "$group" -depth -type d -exec rmdir {} +
     fi
     rm -rf "${machines_dir:?}/${1:?}"
+}
+
+# What a machine needs of this system, tried in small: in a container without privileges, or in a chroot without
+# /proc, some of it is refused.
+# shellcheck disable=SC2016 # for the shell inside
+machine_possible() {
+    local problem
+    [[ -e /proc/self/ns/pid ]] || machine_error "no machine can run here: /proc is not mounted" || return
+    if ! { machine_create && [[ -e $(cgroup_of "$machine")/cgroup.kill ]]; } 2>/dev/null; then
+        problem="$machines_dir cannot be written, or $(cgroup_of .) is no writable cgroup2 with cgroup.kill"
+    elif problem=$(timeout -k 1 10 \
+        unshare --mount --pid --ipc --uts --net --cgroup --propagation private --fork --kill-child=KILL \
+        sh -c 'mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root" &&
+            mount -t proc proc "$1/root/proc"' sh "$machine_dir" 2>&1); then
+        problem=
+    else
+        problem="namespaces and mounts are refused, as in a container without privileges or a plain chroot${problem:+ (${problem//$'\n'/; })}"
+    fi
+    machine_remove "$machine" 2>/dev/null || true
+    machine=
+    [[ ! $problem ]] || machine_error "no machine can run here: $problem"
 }
 
 machine_sweep() {
