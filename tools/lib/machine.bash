@@ -170,6 +170,8 @@ machine_remove() { # NAME
 machine_possible() {
     local problem
     [[ -e /proc/self/ns/pid ]] || machine_error "no machine can run here: /proc is not mounted" || return
+    [[ -e $(cgroup_of cgroup.controllers) ]] ||
+        machine_error "no machine can run here: $(cgroup_of .) is no cgroup2 file system" || return
     if ! { machine_create && [[ -e $(cgroup_of "$machine")/cgroup.kill ]]; } 2>/dev/null; then
         problem="$machines_dir cannot be written, or $(cgroup_of .) is no writable cgroup2 with cgroup.kill"
     elif problem=$(timeout -k 1 10 \
