@@ -202,6 +202,15 @@ def check_links():
                 yield f"{path.name}: {target} has no such heading"
 
 
+def check_places():
+    """Files that CONTRIBUTING.md sends one to exist; NAME stands for one's own."""
+    named = set(re.findall(r"`((?:src|tests|docs|units|dbus|scripts|tools)/[\w./-]+)`", read("CONTRIBUTING.md")))
+    assert len(named) > 30
+    for name in sorted(named):
+        if "NAME" not in name and not (ROOT / name).exists():
+            yield f"CONTRIBUTING.md: there is no {name}"
+
+
 def anchors(path):
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
     return {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
