@@ -21,6 +21,7 @@
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 #include "manager/limits.h"
 #include "manager/listener.h"
@@ -60,8 +61,7 @@ struct Session {
 };
 
 static void set_timer(Session *s, uint64_t usec) {
-    (void)sd_event_source_set_time(s->timer, usec);
-    (void)sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+    (void)timer_arm(s->timer, usec);
 }
 
 static void set_closing(Session *s, SessionState state, const char *why) {
@@ -74,7 +74,7 @@ static void set_closing(Session *s, SessionState state, const char *why) {
 
 static void end(Session *s, const char *why) {
     set_closing(s, SESSION_ENDED, why);
-    (void)sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+    timer_disarm(s->timer);
     s->callbacks.on_ended(s->userdata);
 }
 

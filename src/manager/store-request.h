@@ -30,9 +30,8 @@ int store_set_request(Store *s, const char *guid, OrderState state, const char *
 int store_queue_request(Store *s, const char *guid, const char *payload);
 int64_t store_count_open_requests(Store *s, const char *agent);
 /* GUIDs of requests that are to be sent, or that the agent has acknowledged and not replied to,
- * oldest first; a NULL-terminated list for free_guids(). */
+ * oldest first; a NULL-terminated list for strv_free(). */
 int store_list_open_requests(Store *s, const char *agent, char ***ret);
 int store_list_acked_requests(Store *s, const char *agent, char ***ret);
-void free_guids(char **list);
 /* An array of objects, newest first; `agent` may be NULL. */
 int store_list_requests(Store *s, const char *agent, int n, struct json_object **ret);

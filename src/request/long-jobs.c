@@ -11,6 +11,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 #include "commands/command-list.h"
 #include "commands/job-description.h"
@@ -93,8 +94,7 @@ static int store_end(LongJobs *l, const LongJob *j) {
 }
 
 static void retry_later(LongJobs *l) {
-    (void)sd_event_source_set_time_relative(l->retry_timer, RETRY_USEC);
-    (void)sd_event_source_set_enabled(l->retry_timer, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(l->retry_timer, RETRY_USEC);
 }
 
 static void finish(LongJobs *l, LongJob *j) {
@@ -359,9 +359,7 @@ int long_jobs_new(sd_event *event, const RunnerParts *parts, Console *console,
     l->userdata = userdata;
     r = runner_new(event, parts, &l->runner);
     if (r >= 0)
-        r = sd_event_add_time_relative(event, &l->retry_timer, CLOCK_BOOTTIME, 0, 0, on_retry, l);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(l->retry_timer, SD_EVENT_OFF);
+        r = timer_new(event, 0, on_retry, l, &l->retry_timer);
     if (r >= 0)
         r = store_visit_unfinished_jobs(parts->store, take_up, l);
     if (r < 0) {
