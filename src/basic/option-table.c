@@ -7,16 +7,11 @@
 #include "basic/i18n.h"
 #include "basic/terminal.h"
 
-#define OPTIONS_MAX 32
+#define OPTIONS_MAX 64
 #define LEFT_SIZE 64
-#define LEFT_COLUMNS 25 /* what is longer has a line of its own */
+#define LEFT_COLUMNS 26 /* what is longer has a line of its own */
 
-enum { ID_FIRST = 256, ID_HELP = ID_FIRST + OPTIONS_MAX, ID_VERSION };
-
-static const Option standard[] = {
-    {"version", .help = N_("say the version")},
-    {"help", .help = N_("this"), .letter = 'h'},
-};
+#define ID_FIRST 256 /* behind the letters */
 
 int option_take_text(const char *value, void *ret_member) {
     *(const char **)ret_member = value;
@@ -29,14 +24,12 @@ int option_set_flag(const char *unused, void *ret_member) {
 }
 
 static void print_option(const Option *o, bool has_letters) {
+    const char *indent = has_letters && !o->letter ? "   " : "";
     char left[LEFT_SIZE], letter[] = {'-', o->letter, ' ', 0};
     int width;
 
-    (void)snprintf(left, sizeof(left), "%s--%s%s%s",
-                   !has_letters ? ""
-                   : o->letter  ? letter
-                                : "   ",
-                   o->name, o->argument ? "=" : "", o->argument ? _(o->argument) : "");
+    (void)snprintf(left, sizeof(left), "%s%s--%s%s%s", indent, o->letter ? letter : "", o->name,
+                   o->argument ? "=" : "", o->argument ? _(o->argument) : "");
     width = terminal_width(stdout, left);
     (void)printf("  %s%s%*s %s", left, width > LEFT_COLUMNS ? "\n  " : "",
                  width > LEFT_COLUMNS ? LEFT_COLUMNS : LEFT_COLUMNS - width, "", _(o->help));
@@ -45,78 +38,97 @@ static void print_option(const Option *o, bool has_letters) {
     (void)putchar('\n');
 }
 
-static bool has_letters(const OptionTable *t) {
-    for (size_t i = 0; i < t->n_options; i++)
-        if (t->options[i].letter)
-            return true;
-    return false;
+static bool is_for(const Option *o, unsigned verb) {
+    return o->verbs == 0 || (o->verbs & verb) != 0;
+}
+
+void options_print(const Option *options, size_t n, unsigned verb) {
+    bool has_letters = false;
+
+    for (size_t i = 0; i < n; i++)
+        has_letters |= options[i].letter && is_for(&options[i], verb);
+    for (size_t i = 0; i < n; i++)
+        if (is_for(&options[i], verb))
+            print_option(&options[i], has_letters);
 }
 
 static void print_help(const OptionTable *t) {
-    bool letters = has_letters(t);
-
     (void)printf("%s [OPTION...]%s%s\n\n%s\n\n", t->program, t->operands ? " " : "",
                  strempty(t->operands), _(t->about));
-    for (size_t i = 0; i < t->n_options; i++)
-        print_option(&t->options[i], letters);
-    for (size_t i = 0; i < ELEMENTSOF(standard); i++)
-        print_option(&standard[i], letters);
+    options_print(t->options, t->n_options, 0);
     if (t->notes)
         (void)printf("\n%s\n", _(t->notes));
 }
 
-static const Option *find(const OptionTable *t, int id) {
+static const Option *find(const Option *options, size_t n, unsigned verb, int id) {
     if (id >= ID_FIRST)
-        return &t->options[id - ID_FIRST];
-    for (size_t i = 0; i < t->n_options; i++)
-        if (t->options[i].letter == id)
-            return &t->options[i];
-    return NULL; /* getopt_long() has complained */
+        return &options[id - ID_FIRST];
+    for (size_t i = 0; i < n; i++)
+        if (options[i].letter == id && is_for(&options[i], verb))
+            return &options[i];
+    return NULL;
 }
 
-/* Where no option has a letter, help has none either. */
-static void prepare(const OptionTable *t, struct option *longs, char *shorts) {
-    size_t n = 0;
+static void prepare(const Option *options, size_t n, unsigned verb, struct option *longs,
+                    char *shorts) {
+    size_t n_longs = 0;
 
-    for (size_t i = 0; i < t->n_options; i++) {
-        const Option *o = &t->options[i];
+    for (size_t i = 0; i < n; i++) {
+        const Option *o = &options[i];
 
-        longs[n++] = (struct option){o->name, o->argument ? required_argument : no_argument, NULL,
-                                     ID_FIRST + (int)i};
+        if (!is_for(o, verb))
+            continue;
+        longs[n_longs++] = (struct option){o->name, o->argument ? required_argument : no_argument,
+                                           NULL, ID_FIRST + (int)i};
         if (o->letter)
             *shorts++ = o->letter;
         if (o->letter && o->argument)
             *shorts++ = ':';
     }
-    longs[n++] = (struct option){"help", no_argument, NULL, ID_HELP};
-    longs[n++] = (struct option){"version", no_argument, NULL, ID_VERSION};
-    (void)snprintf(shorts, 2, "%s", has_letters(t) ? "h" : "");
+    *shorts = 0;
 }
 
-static int complain(const OptionTable *t) {
-    (void)fprintf(stderr, _("Try %s --help\n"), t->program);
-    return -EINVAL;
+static int run_getopt(const Option *options, size_t n, unsigned verb, bool permutes, int argc,
+                      char *argv[], void *ret_members, const Option **ret_asked) {
+    struct option longs[OPTIONS_MAX + 1] = {};
+    char shorts[2 * OPTIONS_MAX + 2] = "+";
+    int id, r;
+
+    assert(n <= OPTIONS_MAX);
+    prepare(options, n, verb, longs, shorts + 1);
+    while ((id = getopt_long(argc, argv, permutes ? shorts + 1 : shorts, longs, NULL)) >= 0) {
+        const Option *o = find(options, n, verb, id);
+
+        if (!o) /* getopt_long() has complained */
+            return -EINVAL;
+        if (!o->parse) {
+            *ret_asked = o;
+            return 0;
+        }
+        r = o->parse(optarg, (char *)ret_members + o->offset);
+        if (r < 0)
+            return r;
+    }
+    return 1;
+}
+
+int options_take(const Option *options, size_t n, unsigned verb, int argc, char *argv[],
+                 void *ret_members, const Option **ret_asked) {
+    return run_getopt(options, n, verb, verb != 0, argc, argv, ret_members, ret_asked);
 }
 
 int option_table_parse(const OptionTable *t, int argc, char *argv[], void *ret_members) {
-    struct option longs[OPTIONS_MAX + 3] = {};
-    char shorts[2 * OPTIONS_MAX + 2];
-    int id;
+    const Option *asked = NULL;
+    int r;
 
-    assert(t->n_options <= OPTIONS_MAX);
-    prepare(t, longs, shorts);
-    while ((id = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
-        const Option *o;
-
-        if (id == ID_VERSION)
-            (void)printf("%s %s\n", t->program, PROJECT_VERSION);
-        if (id == ID_HELP || id == 'h')
-            print_help(t);
-        if (id == ID_VERSION || id == ID_HELP || id == 'h')
-            return 0;
-        o = find(t, id);
-        if (!o || o->parse(optarg, (char *)ret_members + o->offset) < 0)
-            return complain(t);
+    r = run_getopt(t->options, t->n_options, 0, true, argc, argv, ret_members, &asked);
+    if (r < 0 || (r > 0 && optind < argc && !t->operands)) {
+        (void)fprintf(stderr, _("Try %s --help\n"), t->program);
+        return -EINVAL;
     }
-    return optind < argc && !t->operands ? complain(t) : 1;
+    if (r == 0 && streq(asked->name, "version"))
+        (void)printf("%s %s\n", t->program, PROJECT_VERSION);
+    else if (r == 0)
+        print_help(t);
+    return r;
 }

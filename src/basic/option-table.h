@@ -2,6 +2,7 @@
 /* The options of a program: one table is what its command line takes and what its --help prints. */
 #pragma once
 
+#include "basic/i18n.h"
 #include "basic/macro.h"
 
 /* Writes what `value` says (NULL where the option takes no argument) to the option's member.
@@ -12,11 +13,17 @@ typedef struct Option {
     const char *name;     /* without the dashes */
     const char *argument; /* as help names it; NULL: it takes none */
     size_t offset;        /* of the member in the caller's structure */
-    OptionParser parse;
-    const char *help;   /* N_() */
-    const char *preset; /* said in brackets behind the help; NULL: nothing */
-    char letter;        /* a short name; 0: none */
+    OptionParser parse;   /* NULL: nothing else is done: --help, --version */
+    const char *help;     /* N_() */
+    const char *preset;   /* said in brackets behind the help; NULL: nothing */
+    char letter;          /* a short name; 0: none */
+    unsigned verbs;       /* bits of the verbs that have it; 0: all, and before the verb */
 } Option;
+
+#define OPTION_VERSION                                                                             \
+    { "version", .help = N_("say the version") }
+#define OPTION_HELP                                                                                \
+    { "help", .help = N_("this") }
 
 typedef struct OptionTable {
     const char *program;
@@ -31,6 +38,13 @@ typedef struct OptionTable {
 int option_take_text(const char *value, void *ret_member); /* const char * */
 int option_set_flag(const char *unused, void *ret_member); /* bool */
 
-/* Those of the table, --help (-h) and --version.
- * 1: go on, operands begin at argv[optind]; 0: done; -EINVAL: wrong use, which was explained. */
+/* 1: go on, operands begin at argv[optind]; 0: done (--help, --version); -EINVAL: wrong use, which
+ * was explained. */
 int option_table_parse(const OptionTable *t, int argc, char *argv[], void *ret_members);
+
+/* For programs with verbs: the options of one of them (a bit), or those before the verb (0), which
+ * end at the first operand.
+ * 1: go on; 0: *ret_asked was given, which has no parser; -EINVAL. */
+int options_take(const Option *options, size_t n, unsigned verb, int argc, char *argv[],
+                 void *ret_members, const Option **ret_asked);
+void options_print(const Option *options, size_t n, unsigned verb);

@@ -31,6 +31,8 @@ static const Option options[] = {
      CONFDIR "/agent.conf.d"},
     {"root", "DIR", offsetof(Options, root), option_take_text,
      "look for files below this directory"},
+    OPTION_VERSION,
+    OPTION_HELP,
 };
 
 static const OptionTable option_table = {

@@ -57,6 +57,8 @@ static const Option options[] = {
      CONFDIR "/alerts.conf"},
     {"alerts-directory", "DIR", offsetof(AgentPaths, alerts_directory), option_take_text,
      "drop-ins", CONFDIR "/alerts.conf.d"},
+    OPTION_VERSION,
+    OPTION_HELP,
 };
 
 static const OptionTable option_table = {

@@ -30,6 +30,8 @@ static int parse_idle(const char *s, void *ret_usec) {
 
 static const Option options[] = {
     {"idle-sec", "SECONDS", 0, parse_idle, "leave after so long without a call", "30"},
+    OPTION_VERSION,
+    OPTION_HELP,
 };
 
 static const OptionTable option_table = {

@@ -30,6 +30,8 @@ static const Option options[] = {
     {"print", NULL, offsetof(Options, print), option_set_flag, "print the text, without a request"},
     {"root", "DIR", offsetof(Options, root), option_take_text,
      "read proc and sys below this directory"},
+    OPTION_VERSION,
+    OPTION_HELP,
 };
 
 static const OptionTable option_table = {

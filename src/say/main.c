@@ -52,6 +52,8 @@ static const Option options[] = {
      "say how far the job is, and TEXT, instead"},
     {"socket", "PATH", offsetof(Options, say.socket), option_take_text, "socket of the agent",
      SAY_SOCKET},
+    OPTION_VERSION,
+    OPTION_HELP,
 };
 
 static const OptionTable option_table = {

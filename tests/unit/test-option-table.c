@@ -20,6 +20,8 @@ static const Option options[] = {
     {"name", "NAME", offsetof(Members, name), option_take_text, "a name", NULL, 'n'},
     {"quick", NULL, offsetof(Members, quick), option_set_flag, "do not wait", NULL, 'q'},
     {"never", "X", 0, refuse, "refused"},
+    OPTION_VERSION,
+    {"help", .help = "this", .letter = 'h'},
 };
 
 static const OptionTable with_operands = {"program", "[FILE...]",         "A program.",
@@ -85,12 +87,12 @@ static void test_help(void) {
     g_test_trap_subprocess(NULL, 0, 0);
     g_test_trap_assert_passed();
     g_test_trap_assert_stdout("*program [OPTION...] [FILE...]\n\nA program.\n\n"
-                              "     --file=FILE            a file (/dev/null)\n"
-                              "  -n --name=NAME            a name\n"
-                              "  -q --quick                do not wait\n"
-                              "     --never=X              refused\n"
-                              "     --version              say the version\n"
-                              "  -h --help                 this\n\nNotes.\n*");
+                              "     --file=FILE             a file (/dev/null)\n"
+                              "  -n --name=NAME             a name\n"
+                              "  -q --quick                 do not wait\n"
+                              "     --never=X               refused\n"
+                              "     --version               say the version\n"
+                              "  -h --help                  this\n\nNotes.\n*");
 }
 
 int main(int argc, char *argv[]) {
