@@ -2,7 +2,6 @@
 /* The options of a program: one table is what its command line takes and what its --help prints. */
 #pragma once
 
-#include "basic/i18n.h"
 #include "basic/macro.h"
 
 /* Writes what `value` says (NULL where the option takes no argument) to the option's member.
@@ -20,10 +19,11 @@ typedef struct Option {
     unsigned verbs;       /* bits of the verbs that have it; 0: all, and before the verb */
 } Option;
 
+/* For programs whose help is not translated. */
 #define OPTION_VERSION                                                                             \
-    { "version", .help = N_("say the version") }
+    { "version", .help = "say the version" }
 #define OPTION_HELP                                                                                \
-    { "help", .help = N_("this") }
+    { "help", .help = "this" }
 
 typedef struct OptionTable {
     const char *program;

@@ -65,7 +65,7 @@ static const Option options[] = {
     {"follow", NULL, FLAG(follow), N_("jobs: go on with each change"), .letter = 'f'},
     {"csv", NULL, FLAG(csv), N_("stats: comma-separated values")},
     {"refuse", NULL, FLAG(refuse), N_("pause: refuse new jobs instead of having them wait")},
-    OPTION_VERSION,
+    {"version", .help = N_("say the version")},
     {"help", .help = N_("this"), .letter = 'h'},
 };
 
