@@ -173,10 +173,7 @@ static int begin(Alerts *a) {
 static int end(Alerts *a, int r) {
     if (r >= 0)
         r = remove_old(a);
-    if (r >= 0)
-        return store_commit(a->store);
-    store_rollback(a->store);
-    return r;
+    return store_finish(a->store, r);
 }
 
 static bool is_full(Alerts *a, size_t more) {

@@ -302,15 +302,7 @@ static int store_fact(Agent *a, const char *key, const char *value) {
     int r;
 
     r = a->flow ? request_flow_commit(a->flow) : 0;
-    if (r >= 0)
-        r = store_begin(a->store);
-    if (r < 0)
-        return r;
-    r = store_set_meta(a->store, key, value);
-    if (r >= 0)
-        return store_commit(a->store);
-    store_rollback(a->store);
-    return r;
+    return r < 0 ? r : store_set_fact(a->store, key, value);
 }
 
 int agent_set_pause(Agent *a, AgentPause pause) {

@@ -126,12 +126,8 @@ static int remove_rows(OutputRetention *t, unsigned *ret_removed) {
             r = store_remove_output(t->store, t->guids[i]);
             n++;
         }
-    if (r >= 0)
-        r = store_commit(t->store);
-    else
-        store_rollback(t->store);
     *ret_removed = n;
-    return r;
+    return store_finish(t->store, r);
 }
 
 static void finish_slice(OutputRetention *t) {

@@ -90,12 +90,8 @@ static int remove_rows(Retention *t, unsigned *ret_removed) {
         r = store_remove_jobs(t->store, t->keep_jobs_usec);
     if (r >= 0)
         r = store_note_running(t->store);
-    if (r >= 0)
-        r = store_commit(t->store);
-    else
-        store_rollback(t->store);
     *ret_removed = n;
-    return r;
+    return store_finish(t->store, r);
 }
 
 static void finish_slice(Retention *t) {

@@ -52,12 +52,9 @@ static int make_job_guid(const Termination *t, char **ret) {
 /* What cannot be forgotten now is by the next agent. */
 static void forget(Termination *t) {
     bool own = !store_in_transaction(t->store);
-    int r = own ? store_begin(t->store) : 0;
+    int r = own ? store_set_fact(t->store, STORE_META_TERMINATING, "")
+                : store_set_meta(t->store, STORE_META_TERMINATING, "");
 
-    if (r >= 0)
-        r = store_set_meta(t->store, STORE_META_TERMINATING, "");
-    if (r >= 0 && own)
-        r = store_commit(t->store);
     if (r < 0)
         (void)log_warning_errno(r, "The order to terminate cannot be forgotten: %m");
     free(TAKE_PTR(t->order));

@@ -68,13 +68,6 @@ static int begin_transaction(LongJobs *l) {
     return r < 0 ? r : store_begin(l->store);
 }
 
-static int end_transaction(LongJobs *l, int r) {
-    if (r >= 0)
-        return store_commit(l->store);
-    store_rollback(l->store);
-    return r;
-}
-
 static int store_end(LongJobs *l, const LongJob *j) {
     bool good = json_object_get_int(json_get(j->reply, "return_code")) == 0;
     size_t size;
@@ -90,7 +83,7 @@ static int store_end(LongJobs *l, const LongJob *j) {
                          text);
     if (r >= 0)
         r = task_store_end(&j->task, l->store, NULL);
-    return end_transaction(l, r);
+    return store_finish(l->store, r);
 }
 
 static void retry_later(LongJobs *l) {
@@ -158,7 +151,7 @@ static void on_started(void *userdata) {
                 j->task.guid);
     r = begin_transaction(l);
     if (r >= 0)
-        r = end_transaction(l, store_start_job(l->store, j->task.guid));
+        r = store_finish(l->store, store_start_job(l->store, j->task.guid));
     if (r < 0)
         (void)log_debug_errno(r, "The start of a long job cannot be stored: %m");
 }

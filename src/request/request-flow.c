@@ -364,11 +364,7 @@ static int store_agent_id(RequestFlow *f, const char *agent_id, bool is_change) 
         r = store_set_meta(f->store, STORE_META_AGENT_ID, agent_id);
     if (r >= 0 && is_change)
         r = store_drop_foreign_replies(f->store, agent_id);
-    if (r >= 0)
-        r = store_commit(f->store);
-    if (r < 0)
-        store_rollback(f->store);
-    return r;
+    return store_finish(f->store, r);
 }
 
 static void set_agent_id(RequestFlow *f, const char *agent_id) {

@@ -52,6 +52,13 @@ int store_commit(Store *s) {
     return 0;
 }
 
+int store_finish(Store *s, int r) {
+    if (r >= 0)
+        return store_commit(s);
+    store_rollback(s);
+    return r;
+}
+
 bool store_in_transaction(const Store *s) {
     return s->in_transaction;
 }
@@ -76,6 +83,12 @@ int store_get_meta(Store *s, const char *key, char **ret) {
 
 int store_set_meta(Store *s, const char *key, const char *value) {
     return store_change(s, STATEMENT_SET_META, true, "tt", key, value);
+}
+
+int store_set_fact(Store *s, const char *key, const char *value) {
+    int r = store_begin(s);
+
+    return r < 0 ? r : store_finish(s, store_set_meta(s, key, value));
 }
 
 void store_set_on_damaged(Store *s, void (*on_damaged)(void *userdata), void *userdata) {
