@@ -16,6 +16,7 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)   /* after an error of the store */
 #define CONGESTED_USEC USEC_PER_SEC     /* until there may be room to send */
@@ -57,9 +58,7 @@ static void arm(Alerts *a) {
 
     for (size_t i = 0; i < a->n && a->is_open; i++)
         due = MIN(due, a->window[i].due_usec);
-    if (due != NEVER)
-        (void)sd_event_source_set_time(a->timer, due);
-    (void)sd_event_source_set_enabled(a->timer, due == NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+    (void)timer_arm(a->timer, due);
 }
 
 static void retry_in(Alerts *a, uint64_t usec) {
@@ -143,12 +142,8 @@ static void fill(Alerts *a) {
 
 /* Only where there is something that will be too old. */
 static void arm_tidy(Alerts *a, uint64_t n) {
-    int enabled = SD_EVENT_OFF;
-
-    (void)sd_event_source_get_enabled(a->tidy, &enabled);
-    if (n > 0 && enabled == SD_EVENT_OFF &&
-        sd_event_source_set_time_relative(a->tidy, TIDY_USEC) >= 0)
-        (void)sd_event_source_set_enabled(a->tidy, SD_EVENT_ONESHOT);
+    if (n > 0 && !timer_is_armed(a->tidy))
+        (void)timer_arm_in(a->tidy, TIDY_USEC);
 }
 
 /* Those that wait are never removed. */
@@ -178,10 +173,7 @@ static int begin(Alerts *a) {
 static int end(Alerts *a, int r) {
     if (r >= 0)
         r = remove_old(a);
-    if (r >= 0)
-        return store_commit(a->store);
-    store_rollback(a->store);
-    return r;
+    return store_finish(a->store, r);
 }
 
 static bool is_full(Alerts *a, size_t more) {
@@ -382,14 +374,9 @@ int alerts_new(sd_event *event, Store *store, const AlertsCallbacks *callbacks, 
     if (r >= 0)
         r = sd_event_source_set_enabled(a->soon, SD_EVENT_OFF);
     if (r >= 0)
-        r = sd_event_add_time(event, &a->timer, CLOCK_BOOTTIME, 0, 1, on_timer, a);
+        r = timer_new(event, 1, on_timer, a, &a->timer);
     if (r >= 0)
-        r = sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
-    if (r >= 0)
-        r = sd_event_add_time_relative(event, &a->tidy, CLOCK_BOOTTIME, TIDY_USEC, TIDY_SLACK_USEC,
-                                       on_tidy, a);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(a->tidy, SD_EVENT_OFF);
+        r = timer_new(event, TIDY_SLACK_USEC, on_tidy, a, &a->tidy);
     if (r < 0)
         return r;
     arm_tidy(a, 1); /* whether there is something is seen then */

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "basic/array.h"
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
@@ -33,16 +34,10 @@ void alert_changes_done(AlertChanges *c) {
 }
 
 static int add(AlertChanges *c, AlertChangeEntry *e) {
-    size_t allocated = MAX(c->allocated * 2, (size_t)4);
-    AlertChangeEntry *grown;
+    int r = array_reserve(&c->entries, &c->allocated, c->n + 1, SIZE_MAX);
 
-    if (c->n == c->allocated) {
-        grown = reallocarray(c->entries, allocated, sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        c->entries = grown;
-        c->allocated = allocated;
-    }
+    if (r < 0)
+        return r;
     c->entries[c->n++] = *e;
     *e = (AlertChangeEntry){};
     return 0;

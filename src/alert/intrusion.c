@@ -27,6 +27,7 @@
 #include "basic/log.h"
 #include "basic/ratelimit.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 #include "system/file-watch.h"
 
 #define FACT "alert_file"
@@ -64,14 +65,8 @@ struct Intrusion {
 static void on_change(void *userdata);
 
 static void look_at(Intrusion *i, uint64_t usec) {
-    int enabled = SD_EVENT_OFF;
-    uint64_t due = NEVER;
-
-    (void)sd_event_source_get_enabled(i->timer, &enabled);
-    if (enabled != SD_EVENT_OFF)
-        (void)sd_event_source_get_time(i->timer, &due);
-    if (usec < due && sd_event_source_set_time(i->timer, usec) >= 0)
-        (void)sd_event_source_set_enabled(i->timer, SD_EVENT_ONESHOT);
+    if (usec < timer_get_time(i->timer))
+        (void)timer_arm(i->timer, usec);
 }
 
 static void look_in(Intrusion *i, uint64_t usec) {
@@ -488,9 +483,7 @@ int intrusion_new(sd_event *event, Alerts *alerts, Intrusion **ret) {
     i->broken = (RateLimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 5};
     r = file_watches_new(event, &i->watches);
     if (r >= 0)
-        r = sd_event_add_time(event, &i->timer, CLOCK_BOOTTIME, 0, 1, on_timer, i);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(i->timer, SD_EVENT_OFF);
+        r = timer_new(event, 1, on_timer, i, &i->timer);
     if (r >= 0)
         r = load_mark(i);
     if (r < 0)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/array.h"
 #include "basic/fd-util.h"
 
 #define READ_CHUNK ((size_t)4096)
@@ -18,17 +19,12 @@ int read_fd(int fd, size_t size_max, char **ret, size_t *ret_size) {
 
     for (;;) {
         ssize_t n;
+        int r;
 
-        if (allocated - size < READ_CHUNK) {
-            char *grown;
-
-            allocated = MAX(allocated * 2, READ_CHUNK * 2);
-            grown = realloc(buf, allocated + 1);
-            if (!grown)
-                return -ENOMEM;
-            buf = grown;
-        }
-        n = read(fd, buf + size, allocated - size);
+        r = array_reserve(&buf, &allocated, size + READ_CHUNK + 1, SIZE_MAX);
+        if (r < 0)
+            return r;
+        n = read(fd, buf + size, allocated - size - 1);
         if (n < 0) {
             if (errno == EINTR)
                 continue;

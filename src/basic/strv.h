@@ -9,3 +9,18 @@ static inline void strv_free(char **list) {
         free(*s);
     free(list);
 }
+
+/* Puts an owned string behind the n of the list, also where it fails (then it is freed). NULL
+ * fails: that of strdup(). */
+static inline int strv_push(char ***list, size_t *n, char *text) {
+    char **grown = text ? reallocarray(*list, *n + 2, sizeof(char *)) : NULL;
+
+    if (!grown) {
+        free(text);
+        return -ENOMEM;
+    }
+    grown[(*n)++] = text;
+    grown[*n] = NULL;
+    *list = grown;
+    return 0;
+}

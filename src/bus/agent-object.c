@@ -7,6 +7,7 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/guid.h"
+#include "basic/timer.h"
 #include "bus/health-object.h"
 #include "command/command-file.h"
 #include "command/trusted-file.h"
@@ -474,13 +475,8 @@ static int on_jobs_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 /* Runs out once, however often it is asked for before. */
 static void arm(sd_event_source *timer) {
-    int enabled = SD_EVENT_OFF;
-
-    (void)sd_event_source_get_enabled(timer, &enabled);
-    if (enabled != SD_EVENT_OFF)
-        return;
-    (void)sd_event_source_set_time_relative(timer, SIGNAL_INTERVAL_USEC);
-    (void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+    if (!timer_is_armed(timer))
+        (void)timer_arm_in(timer, SIGNAL_INTERVAL_USEC);
 }
 
 static void on_jobs(void *userdata) {
@@ -518,14 +514,6 @@ AgentObject *agent_object_free(AgentObject *o) {
 }
 DEFINE_CLEANUP(AgentObject *, agent_object_free)
 
-static int add_timer(AgentObject *o, sd_event_time_handler_t callback, sd_event_source **ret) {
-    int r;
-
-    r = sd_event_add_time_relative(sd_bus_get_event(o->bus), ret, CLOCK_BOOTTIME, 0, 0, callback,
-                                   o);
-    return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
-}
-
 int agent_object_new(sd_bus *bus, Agent *agent, AgentObject **ret) {
     _cleanup_(agent_object_freep) AgentObject *o = calloc(1, sizeof(*o));
     int r;
@@ -538,9 +526,9 @@ int agent_object_new(sd_bus *bus, Agent *agent, AgentObject **ret) {
     if (r >= 0)
         r = health_object_new(bus, AGENT_BUS_PATH, agent, &o->health);
     if (r >= 0)
-        r = add_timer(o, on_counts_timer, &o->counts_timer);
+        r = timer_new(sd_bus_get_event(bus), 0, on_counts_timer, o, &o->counts_timer);
     if (r >= 0)
-        r = add_timer(o, on_jobs_timer, &o->jobs_timer);
+        r = timer_new(sd_bus_get_event(bus), 0, on_jobs_timer, o, &o->jobs_timer);
     if (r < 0)
         return r;
     agent_set_observer(agent, &(const AgentObserver){.on_status = on_status,

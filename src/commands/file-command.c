@@ -7,6 +7,7 @@
 
 #include "basic/bounds.h"
 #include "basic/memfd-util.h"
+#include "basic/strv.h"
 #include "command/template.h"
 #include "commands/server-commands.h"
 #include "proto/json-check.h"
@@ -76,27 +77,11 @@ static int fill(const CommandFile *f, const CommandContext *context, const Argum
     return r;
 }
 
-static int append(JobSpec *spec, size_t *n, char *text) {
-    char **list;
-
-    if (!text)
-        return -ENOMEM;
-    list = reallocarray(spec->list, *n + 2, sizeof(char *));
-    if (!list) {
-        free(text);
-        return -ENOMEM;
-    }
-    list[(*n)++] = text;
-    list[*n] = NULL;
-    spec->list = list;
-    return 0;
-}
-
 static int append_list(JobSpec *spec, size_t *n, char *const *list) {
     int r = 0;
 
     for (char *const *s = list; s && *s && r >= 0; s++)
-        r = append(spec, n, strdup(*s));
+        r = strv_push(&spec->list, n, strdup(*s));
     return r;
 }
 
@@ -108,9 +93,9 @@ static int append_value(JobSpec *spec, size_t *n, const Argument *a, const Argum
     if (a->type == ARGUMENT_LIST)
         return append_list(spec, n, v->list);
     if (argument_is_file(a))
-        return append(spec, n, strdup(""));
+        return strv_push(&spec->list, n, strdup(""));
     r = argument_to_text(a, v, &text);
-    return r < 0 ? r : append(spec, n, text);
+    return r < 0 ? r : strv_push(&spec->list, n, text);
 }
 
 static int append_text(JobSpec *spec, size_t *n, const char *template, const CommandFile *f,
@@ -119,7 +104,7 @@ static int append_text(JobSpec *spec, size_t *n, const char *template, const Com
     int r;
 
     r = template_expand(template, f->arguments, values, f->n_arguments, &text);
-    return r < 0 ? r : append(spec, n, text);
+    return r < 0 ? r : strv_push(&spec->list, n, text);
 }
 
 /* A list, which is in the last position, has all that follow. */

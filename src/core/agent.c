@@ -6,6 +6,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 #include "command/command-file.h"
 #include "commands/command-list.h"
 #include "commands/facts.h"
@@ -102,8 +103,7 @@ static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
 /* Freed memory stays with the process; after a large message that is worth giving back, once it and
  * what followed from it are gone. */
 static void trim_later(Agent *a) {
-    if (sd_event_source_set_time_relative(a->trim_timer, TRIM_DELAY_USEC) >= 0)
-        (void)sd_event_source_set_enabled(a->trim_timer, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(a->trim_timer, TRIM_DELAY_USEC);
 }
 
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
@@ -301,15 +301,7 @@ static int store_fact(Agent *a, const char *key, const char *value) {
     int r;
 
     r = a->flow ? request_flow_commit(a->flow) : 0;
-    if (r >= 0)
-        r = store_begin(a->store);
-    if (r < 0)
-        return r;
-    r = store_set_meta(a->store, key, value);
-    if (r >= 0)
-        return store_commit(a->store);
-    store_rollback(a->store);
-    return r;
+    return r < 0 ? r : store_set_fact(a->store, key, value);
 }
 
 int agent_set_pause(Agent *a, AgentPause pause) {
@@ -457,9 +449,7 @@ static int build(Agent *a) {
     if (r >= 0)
         r = build_requests(a);
     if (r >= 0)
-        r = sd_event_add_time_relative(a->event, &a->trim_timer, CLOCK_BOOTTIME, 0, 0, on_trim, a);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(a->trim_timer, SD_EVENT_OFF);
+        r = timer_new(a->event, 0, on_trim, a, &a->trim_timer);
     return r < 0 ? log_error_errno(r, "The agent cannot be set up: %m") : 0;
 }
 

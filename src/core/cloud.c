@@ -11,6 +11,7 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 
 #define AGAIN_USEC_MIN (30 * USEC_PER_SEC)
 #define AGAIN_USEC_MAX (3600 * USEC_PER_SEC)
@@ -37,15 +38,9 @@ static void hang_up(Cloud *c) {
     c->size = 0;
 }
 
-static int set_timer(Cloud *c, uint64_t usec) {
-    int r = sd_event_source_set_time_relative(c->timer, usec);
-
-    return r < 0 ? r : sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
-}
-
 /* Metadata may come up late, as networks do. Where there is no cloud, nothing will. */
 static void ask_again_later(Cloud *c) {
-    if (set_timer(c, c->again_usec) >= 0)
+    if (timer_arm_in(c->timer, c->again_usec) >= 0)
         c->again_usec = MIN(c->again_usec * 2, AGAIN_USEC_MAX);
 }
 
@@ -66,7 +61,7 @@ static void end(Cloud *c, int r) {
     if (r < 0 ? r != -ENOENT : !!c->identity.problem)
         ask_again_later(c);
     else
-        (void)sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+        timer_disarm(c->timer);
     c->on_answer(r, c->userdata);
 }
 
@@ -110,9 +105,7 @@ int cloud_new(sd_event *event, const char *socket_path, CloudAnswer on_answer, v
     c->on_answer = on_answer;
     c->userdata = userdata;
     c->again_usec = AGAIN_USEC_MIN;
-    r = sd_event_add_time_relative(event, &c->timer, CLOCK_BOOTTIME, 0, USEC_PER_SEC, on_timer, c);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+    r = timer_new(event, USEC_PER_SEC, on_timer, c, &c->timer);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(c);
@@ -156,7 +149,7 @@ int cloud_ask(Cloud *c) {
     c->asking = true;
     r = dial(c);
     if (r >= 0)
-        return set_timer(c, CLOUD_WAIT_USEC);
+        return timer_arm_in(c->timer, CLOUD_WAIT_USEC);
     end(c, r == -ECONNREFUSED ? -ENOENT : r); /* a socket that was left behind */
     return 0;
 }

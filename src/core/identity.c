@@ -18,19 +18,6 @@ struct Identity {
     char *injected_id;
 };
 
-static int store_injected_id(Identity *i, const char *given) {
-    int r;
-
-    r = store_begin(i->store);
-    if (r < 0)
-        return r;
-    r = store_set_meta(i->store, STORE_META_INJECTED_ID, given);
-    if (r >= 0)
-        return store_commit(i->store);
-    store_rollback(i->store);
-    return r;
-}
-
 /* From the environment once, then remembered. */
 static int load_injected_id(Identity *i) {
     const char *given = getenv(ENVIRONMENT_INJECTED_ID);
@@ -38,7 +25,7 @@ static int load_injected_id(Identity *i) {
 
     if (isempty(given))
         return store_get_meta(i->store, STORE_META_INJECTED_ID, &i->injected_id);
-    r = store_injected_id(i, given);
+    r = store_set_fact(i->store, STORE_META_INJECTED_ID, given);
     return r < 0 ? r : free_and_strdup(&i->injected_id, given);
 }
 

@@ -17,6 +17,7 @@
 #include "basic/guid.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 #include "job/executor.h"
 #include "store/output-row.h"
 
@@ -50,10 +51,7 @@ static void forget_slice(OutputRetention *t) {
 
 /* UINT64_MAX: not before something is added. */
 static void schedule(OutputRetention *t, uint64_t usec) {
-    int enabled = usec == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT;
-
-    if (enabled == SD_EVENT_OFF || sd_event_source_set_time_relative(t->timer, usec) >= 0)
-        (void)sd_event_source_set_enabled(t->timer, enabled);
+    (void)timer_arm_in(t->timer, usec);
 }
 
 static bool is_too_much(const OutputRetention *t) {
@@ -128,12 +126,8 @@ static int remove_rows(OutputRetention *t, unsigned *ret_removed) {
             r = store_remove_output(t->store, t->guids[i]);
             n++;
         }
-    if (r >= 0)
-        r = store_commit(t->store);
-    else
-        store_rollback(t->store);
     *ret_removed = n;
-    return r;
+    return store_finish(t->store, r);
 }
 
 static void finish_slice(OutputRetention *t) {
@@ -189,13 +183,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
 /* UINT64_MAX: it does not run. */
 static uint64_t get_time_left(const OutputRetention *t) {
-    uint64_t at = 0, now = now_usec(CLOCK_BOOTTIME);
-    int enabled = SD_EVENT_OFF;
+    uint64_t at = timer_get_time(t->timer), now = now_usec(CLOCK_BOOTTIME);
 
-    (void)sd_event_source_get_enabled(t->timer, &enabled);
-    if (enabled == SD_EVENT_OFF || sd_event_source_get_time(t->timer, &at) < 0)
-        return UINT64_MAX;
-    return at > now ? at - now : 0;
+    return at == UINT64_MAX ? at : at > now ? at - now : 0;
 }
 
 /* It is the youngest: unless all are too much, a timer that runs is right. */
@@ -234,9 +224,7 @@ int output_retention_new(sd_event *event, Store *store, RequestFlow *flow, const
     t->flow = flow;
     t->jobs_root = jobs_root;
     t->next_usec = UINT64_MAX;
-    r = sd_event_add_time_relative(event, &t->timer, CLOCK_BOOTTIME, 0, 0, on_timer, t);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(t->timer, SD_EVENT_OFF);
+    r = timer_new(event, 0, on_timer, t, &t->timer);
     if (r < 0) {
         output_retention_free(t);
         return r;

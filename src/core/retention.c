@@ -16,6 +16,7 @@
 #include "basic/guid.h"
 #include "basic/log.h"
 #include "basic/strv.h"
+#include "basic/timer.h"
 #include "job/executor.h"
 #include "store/job-row.h"
 
@@ -45,8 +46,7 @@ static void forget_slice(Retention *t) {
 }
 
 static void schedule(Retention *t, uint64_t usec) {
-    if (sd_event_source_set_time_relative(t->timer, usec) >= 0)
-        (void)sd_event_source_set_enabled(t->timer, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(t->timer, usec);
 }
 
 static int take_guid(const char *guid, void *userdata) {
@@ -90,12 +90,8 @@ static int remove_rows(Retention *t, unsigned *ret_removed) {
         r = store_remove_jobs(t->store, t->keep_jobs_usec);
     if (r >= 0)
         r = store_note_running(t->store);
-    if (r >= 0)
-        r = store_commit(t->store);
-    else
-        store_rollback(t->store);
     *ret_removed = n;
-    return r;
+    return store_finish(t->store, r);
 }
 
 static void finish_slice(Retention *t) {

@@ -131,19 +131,6 @@ static int read_boot_id(char **ret) {
     return r;
 }
 
-static int note_checked(Store *s, const char *boot_id) {
-    int r;
-
-    r = store_begin(s);
-    if (r >= 0)
-        r = store_set_meta(s, META_BOOT_ID, boot_id);
-    if (r >= 0)
-        r = store_commit(s);
-    else
-        store_rollback(s);
-    return r;
-}
-
 /* Power may have been lost since, and not every disk keeps its promises. */
 static int check(const Paths *p, Store *s) {
     _cleanup_free_ char *now = NULL, *checked = NULL;
@@ -161,7 +148,8 @@ static int check(const Paths *p, Store *s) {
     }
     if (r >= 0 && noted && unlink(p->check) < 0)
         r = -errno;
-    if (r >= 0 && note_checked(s, now) < 0) /* a full disk: the next start checks again */
+    if (r >= 0 &&
+        store_set_fact(s, META_BOOT_ID, now) < 0) /* a full disk: the next start checks again */
         log_debug("The check of the database could not be noted");
     return r;
 }

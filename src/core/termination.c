@@ -13,6 +13,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 #include "job/job.h"
 #include "proto/text.h"
 
@@ -51,12 +52,9 @@ static int make_job_guid(const Termination *t, char **ret) {
 /* What cannot be forgotten now is by the next agent. */
 static void forget(Termination *t) {
     bool own = !store_in_transaction(t->store);
-    int r = own ? store_begin(t->store) : 0;
+    int r = own ? store_set_fact(t->store, STORE_META_TERMINATING, "")
+                : store_set_meta(t->store, STORE_META_TERMINATING, "");
 
-    if (r >= 0)
-        r = store_set_meta(t->store, STORE_META_TERMINATING, "");
-    if (r >= 0 && own)
-        r = store_commit(t->store);
     if (r < 0)
         (void)log_warning_errno(r, "The order to terminate cannot be forgotten: %m");
     free(TAKE_PTR(t->order));
@@ -92,8 +90,7 @@ static void start(Termination *t) {
     if (r >= 0)
         return;
     (void)log_warning_errno(r, "The script " COMMAND " cannot be started: %m; trying again");
-    (void)sd_event_source_set_time_relative(t->timer, PATIENCE_USEC);
-    (void)sd_event_source_set_enabled(t->timer, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(t->timer, PATIENCE_USEC);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -115,7 +112,7 @@ static int take_order(Termination *t) {
     if (job_has_begun(t->jobs_root, guid))
         forget(t);
     else
-        r = sd_event_source_set_enabled(t->timer, SD_EVENT_ONESHOT);
+        r = timer_arm_in(t->timer, PATIENCE_USEC);
     return r;
 }
 
@@ -123,13 +120,11 @@ void termination_request_changed(Termination *t, const Request *q, RequestState 
     if (!streq(q->task.command, COMMAND))
         return;
     if (state == REQUEST_STATE_REPLY && !t->order) {
-        (void)sd_event_source_set_time_relative(t->timer, PATIENCE_USEC);
         (void)take_order(t);
     } else if ((state == REQUEST_STATE_REPLY_ACKED || state == REQUEST_STATE_REPLY_NACKED) &&
                t->order && streq(get_guid(t), q->task.guid)) {
         /* from the loop: the acknowledgement itself is being stored */
-        (void)sd_event_source_set_time_relative(t->timer, 0);
-        (void)sd_event_source_set_enabled(t->timer, SD_EVENT_ONESHOT);
+        (void)timer_arm_in(t->timer, 0);
     }
 }
 
@@ -149,9 +144,7 @@ int termination_new(sd_event *event, Store *store, const char *jobs_root,
     t->userdata = userdata;
     t->store = store;
     t->jobs_root = jobs_root;
-    r = sd_event_add_time_relative(event, &t->timer, CLOCK_BOOTTIME, PATIENCE_USEC, 0, on_timer, t);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(t->timer, SD_EVENT_OFF);
+    r = timer_new(event, 0, on_timer, t, &t->timer);
     if (r >= 0)
         r = take_order(t);
     if (r < 0) {

@@ -13,6 +13,7 @@
 
 #include "basic/bounds.h"
 #include "basic/i18n.h"
+#include "basic/timer.h"
 #include "dcm-agentctl/job-list.h"
 
 #define REFRESH_USEC (2 * USEC_PER_SEC)
@@ -138,10 +139,8 @@ static int on_look(sd_event_source *source, void *userdata) {
         return sd_event_exit(f->event, EXIT_FAILURE);
     if (fflush(stdout) != 0 || ferror(stdout)) /* nobody reads any more */
         return sd_event_exit(f->event, EXIT_SUCCESS);
-    if (f->on_terminal && f->list.n > 0) {
-        (void)sd_event_source_set_time_relative(f->timer, REFRESH_USEC);
-        (void)sd_event_source_set_enabled(f->timer, SD_EVENT_ONESHOT);
-    }
+    if (f->on_terminal && f->list.n > 0)
+        (void)timer_arm_in(f->timer, REFRESH_USEC);
     return 0;
 }
 
@@ -192,9 +191,7 @@ static int set_up(Follower *f) {
     if (r >= 0)
         r = sd_event_add_defer(f->event, &f->look, on_look, f);
     if (r >= 0)
-        r = sd_event_add_time_relative(f->event, &f->timer, CLOCK_BOOTTIME, 0, 0, on_timer, f);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(f->timer, SD_EVENT_OFF);
+        r = timer_new(f->event, 0, on_timer, f, &f->timer);
     if (r >= 0)
         r = ctl_watch_signals(f->event, signals, on_interrupt, f);
     if (r >= 0)

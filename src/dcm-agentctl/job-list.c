@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "basic/array.h"
 #include "basic/bounds.h"
 #include "basic/i18n.h"
 #include "basic/time-util.h"
@@ -34,15 +35,9 @@ static int read_rows(JobList *l) {
 
     r = sd_bus_message_enter_container(l->message, 'a', "(ssssustis)");
     while (r >= 0 && (r = read_row(l->message, &row)) > 0) {
-        if (l->n == allocated) {
-            JobRow *grown;
-
-            allocated = MAX(allocated * 2, (size_t)64);
-            grown = reallocarray(l->rows, allocated, sizeof(JobRow));
-            if (!grown)
-                return -ENOMEM;
-            l->rows = grown;
-        }
+        r = array_reserve(&l->rows, &allocated, l->n + 1, SIZE_MAX);
+        if (r < 0)
+            return r;
         l->rows[l->n++] = row;
     }
     return r;

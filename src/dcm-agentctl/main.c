@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/option-table.h"
 #include "dcm-agentctl/verbs.h"
 
 typedef struct Verb {
@@ -41,21 +42,43 @@ static const Verb verbs[] = {
     {"reload", "", 0, true, verb_reload, N_("read the configuration again (root)")},
 };
 
+static int parse_limit(const char *value, void *ret) {
+    unsigned long n;
+    char *end;
+
+    errno = 0;
+    n = strtoul(value, &end, 10);
+    if (errno != 0 || *end || end == value || *value == '-') {
+        terminal_printf(stderr, _("Not a number: %s\n"), value);
+        return -EINVAL;
+    }
+    *(uint32_t *)ret = (uint32_t)n;
+    return 0;
+}
+
+#define FLAG(member) offsetof(Context, member), option_set_flag
+
+static const Option options[] = {
+    {"json", NULL, FLAG(json), N_("machine-readable output"), .letter = 'j'},
+    {"limit", "N", offsetof(Context, limit), parse_limit,
+     N_("how many requests, alerts or samples are listed (20; 0: all)"), .letter = 'n'},
+    {"follow", NULL, FLAG(follow), N_("jobs: go on with each change"), .letter = 'f'},
+    {"csv", NULL, FLAG(csv), N_("stats: comma-separated values")},
+    {"refuse", NULL, FLAG(refuse), N_("pause: refuse new jobs instead of having them wait")},
+    {"version", .help = N_("say the version")},
+    {"help", .help = N_("this"), .letter = 'h'},
+};
+
 static void help(void) {
     (void)printf(_("dcm-agentctl [OPTION...] [VERB]\n\n"
                    "Shows and controls the cloud server agent.\n\nVerbs:\n"));
     for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
         (void)printf("  %s %-*s %s\n", verbs[i].name, (int)(16 - strlen(verbs[i].name)),
                      verbs[i].arguments, _(verbs[i].help));
-    (void)printf(_("\nOptions:\n"
-                   "  -j --json      machine-readable output\n"
-                   "  -n --limit=N   how many requests, alerts or samples are listed (20; 0: all)\n"
-                   "  -f --follow    jobs: go on with each change\n"
-                   "     --csv       stats: comma-separated values\n"
-                   "     --refuse    pause: refuse new jobs instead of having them wait\n"
-                   "     --version   say the version\n"
-                   "  -h --help      this\n\n"
-                   "Exit status: 0 done, 1 failed, 2 wrong usage; status: 3 if not connected.\n"));
+    (void)printf("\n%s\n", _("Options:"));
+    options_print(options, ELEMENTSOF(options), ~0u);
+    (void)printf("\n%s\n", _("Exit status: 0 done, 1 failed, 2 wrong usage; status: 3 if not "
+                             "connected."));
 }
 
 static const Verb *find_verb(const char *name) {
@@ -67,47 +90,15 @@ static const Verb *find_verb(const char *name) {
 
 /* 1: go on; 0: done; -EINVAL: wrong usage */
 static int parse_options(int argc, char *argv[], Context *c) {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},   {"limit", required_argument, NULL, 'n'},
-        {"follow", no_argument, NULL, 'f'}, {"csv", no_argument, NULL, 'c'},
-        {"refuse", no_argument, NULL, 'r'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},   {},
-    };
-    char *end;
-    int o;
+    const Option *asked = NULL;
+    int r;
 
-    while ((o = getopt_long(argc, argv, "jn:fh", options, NULL)) >= 0)
-        switch (o) {
-        case 'j':
-            c->json = true;
-            break;
-        case 'n':
-            errno = 0;
-            c->limit = (uint32_t)strtoul(optarg, &end, 10);
-            if (errno != 0 || *end || end == optarg || *optarg == '-') {
-                terminal_printf(stderr, _("Not a number: %s\n"), optarg);
-                return -EINVAL;
-            }
-            break;
-        case 'f':
-            c->follow = true;
-            break;
-        case 'c':
-            c->csv = true;
-            break;
-        case 'r':
-            c->refuse = true;
-            break;
-        case 'V':
-            (void)printf("dcm-agentctl %s\n", PROJECT_VERSION);
-            return 0;
-        case 'h':
-            help();
-            return 0;
-        default:
-            return -EINVAL;
-        }
-    return 1;
+    r = options_take(options, ELEMENTSOF(options), ~0u, argc, argv, c, &asked);
+    if (r == 0 && streq(asked->name, "version"))
+        (void)printf("dcm-agentctl %s\n", PROJECT_VERSION);
+    else if (r == 0)
+        help();
+    return r;
 }
 
 static int run_verb(Context *c, const Verb *verb, int argc, char *argv[]) {

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "basic/array.h"
+
 #define TYPES "a(sa(sss)sa(sss))"
 
 void health_sample_done(HealthSample *s) {
@@ -19,19 +21,6 @@ void health_samples_done(HealthSamples *s) {
     *s = (HealthSamples){};
 }
 
-/* Room for one more; the list grows by doubling. */
-static int make_room(void **list, size_t n, size_t size) {
-    void *grown;
-
-    if (n & (n - 1))
-        return 0;
-    grown = reallocarray(*list, MAX(n * 2, (size_t)1), size);
-    if (!grown)
-        return -ENOMEM;
-    *list = grown;
-    return 0;
-}
-
 int health_sample_read(sd_bus_message *m, HealthSample *ret) {
     _cleanup_(health_sample_done) HealthSample s = {.message = sd_bus_message_ref(m)};
     SampleValue v;
@@ -41,7 +30,7 @@ int health_sample_read(sd_bus_message *m, HealthSample *ret) {
     if (r >= 0)
         r = sd_bus_message_enter_container(m, 'a', "(ssd)");
     while (r >= 0 && (r = sd_bus_message_read(m, "(ssd)", &v.row, &v.key, &v.value)) > 0) {
-        r = make_room((void **)&s.values, s.n, sizeof(v));
+        r = array_reserve(&s.values, &s.allocated, s.n + 1, SIZE_MAX);
         if (r >= 0)
             s.values[s.n++] = v;
     }
@@ -74,7 +63,7 @@ int health_samples_load(const Context *c, const char *name, uint32_t limit, sd_b
     while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', "sta(ssd)")) > 0) {
         HealthSample s;
 
-        r = make_room((void **)&list.samples, list.n, sizeof(s));
+        r = array_reserve(&list.samples, &list.allocated, list.n + 1, SIZE_MAX);
         if (r >= 0)
             r = health_sample_read(m, &s);
         if (r < 0)
@@ -129,7 +118,7 @@ static int read_fields(SampleUnits *u, const char *type, bool of_rows) {
     r = sd_bus_message_enter_container(u->message, 'a', "(sss)");
     while (r >= 0 &&
            (r = sd_bus_message_read(u->message, "(sss)", &unit.key, &unit.unit, NULL)) > 0) {
-        r = make_room((void **)&u->units, u->n, sizeof(unit));
+        r = array_reserve(&u->units, &u->allocated, u->n + 1, SIZE_MAX);
         if (r >= 0)
             u->units[u->n++] = unit;
     }

@@ -16,12 +16,12 @@ typedef struct HealthSample {
     const char *type;
     uint64_t time_usec;
     SampleValue *values;
-    size_t n;
+    size_t n, allocated;
 } HealthSample;
 
 typedef struct HealthSamples {
     HealthSample *samples;
-    size_t n;
+    size_t n, allocated;
 } HealthSamples;
 
 void health_sample_done(HealthSample *s);
@@ -50,7 +50,7 @@ typedef struct SampleUnit {
 typedef struct SampleUnits {
     sd_bus_message *message;
     SampleUnit *units;
-    size_t n;
+    size_t n, allocated;
 } SampleUnits;
 
 int sample_units_load(const Context *c, sd_bus_error *error, SampleUnits *ret);

@@ -11,6 +11,7 @@
 
 #include "basic/bounds.h"
 #include "basic/i18n.h"
+#include "basic/timer.h"
 #include "dcm-agentctl/top-model.h"
 #include "dcm-agentctl/top-view.h"
 #include "dcm-agentctl/verbs.h"
@@ -98,15 +99,7 @@ static void take_terminal(Top *t) {
  */
 
 static void arm(Top *t, uint64_t usec) {
-    (void)sd_event_source_set_time_relative(t->timer, usec);
-    (void)sd_event_source_set_enabled(t->timer, SD_EVENT_ONESHOT);
-}
-
-static bool is_armed(const Top *t) {
-    int enabled = SD_EVENT_OFF;
-
-    (void)sd_event_source_get_enabled(t->timer, &enabled);
-    return enabled != SD_EVENT_OFF;
+    (void)timer_arm_in(t->timer, usec);
 }
 
 static int subscribe(Top *t, sd_bus_error *error) {
@@ -138,7 +131,7 @@ static int on_sampled(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     r = health_sample_read(m, &s);
     if (r < 0)
         return r;
-    if (streq(s.type, "system-stats") || !is_armed(t)) /* the first of its round */
+    if (streq(s.type, "system-stats") || !timer_is_armed(t->timer)) /* the first of its round */
         arm(t, ROUND_USEC);
     top_model_take(&t->model, &s);
     return 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-agentd: sets the loop up and ends it. READY=1 is said when the bus name is ours and the store
  * is open; a manager that is down must not fail the boot. */
-#include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "basic/log-fields.h"
 #include "basic/log-sink.h"
 #include "basic/log.h"
+#include "basic/option-table.h"
 #include "basic/time-util.h"
 #include "bus/agent-object.h"
 #include "bus/log-control.h"
@@ -38,82 +38,35 @@ static void daemon_done(Daemon *d) {
     sd_event_unref(d->event);
 }
 
-static void help(void) {
-    (void)printf("dcm-agentd [OPTION...]\n\n"
-                 "The cloud server agent. systemd starts it as dcm-agent.service.\n\n"
-                 "  --config=FILE            configuration (" CONFDIR "/agent.conf)\n"
-                 "  --config-directory=DIR   drop-ins (" CONFDIR "/agent.conf.d)\n"
-                 "  --state-directory=DIR    database and token ($STATE_DIRECTORY)\n"
-                 "  --jobs-directory=DIR     the executor's directory (" JOBSDIR ")\n"
-                 "  --commands-directory=DIR commands of the administrator (" COMMANDS_DIRECTORY
-                 ")\n"
-                 "  --shipped-commands-directory=DIR\n"
-                 "                           those of packages (" SHIPPED_COMMANDS_DIRECTORY ")\n"
-                 "  --cloud-socket=PATH      where dcm-cloud answers (" CLOUD_SOCKET ")\n"
-                 "  --alerts=FILE            rules of alerts (" CONFDIR "/alerts.conf)\n"
-                 "  --alerts-directory=DIR   drop-ins (" CONFDIR "/alerts.conf.d)\n"
-                 "  --version                say the version\n"
-                 "  --help                   this\n");
-}
+static const Option options[] = {
+    {"config", "FILE", offsetof(AgentPaths, config_file), option_take_text, "configuration",
+     CONFDIR "/agent.conf"},
+    {"config-directory", "DIR", offsetof(AgentPaths, config_directory), option_take_text,
+     "drop-ins", CONFDIR "/agent.conf.d"},
+    {"state-directory", "DIR", offsetof(AgentPaths, state_directory), option_take_text,
+     "database and token", "$STATE_DIRECTORY"},
+    {"jobs-directory", "DIR", offsetof(AgentPaths, jobs_directory), option_take_text,
+     "the executor's directory", JOBSDIR},
+    {"commands-directory", "DIR", offsetof(AgentPaths, commands_directory), option_take_text,
+     "commands of the administrator", COMMANDS_DIRECTORY},
+    {"shipped-commands-directory", "DIR", offsetof(AgentPaths, shipped_commands_directory),
+     option_take_text, "those of packages", SHIPPED_COMMANDS_DIRECTORY},
+    {"cloud-socket", "PATH", offsetof(AgentPaths, cloud_socket), option_take_text,
+     "where dcm-cloud answers", CLOUD_SOCKET},
+    {"alerts", "FILE", offsetof(AgentPaths, alerts_file), option_take_text, "rules of alerts",
+     CONFDIR "/alerts.conf"},
+    {"alerts-directory", "DIR", offsetof(AgentPaths, alerts_directory), option_take_text,
+     "drop-ins", CONFDIR "/alerts.conf.d"},
+    OPTION_VERSION,
+    OPTION_HELP,
+};
 
-/* 1: go on; 0: done */
-static int parse_options(int argc, char *argv[], AgentPaths *paths) {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"config-directory", required_argument, NULL, 'd'},
-        {"state-directory", required_argument, NULL, 's'},
-        {"jobs-directory", required_argument, NULL, 'j'},
-        {"commands-directory", required_argument, NULL, 'C'},
-        {"shipped-commands-directory", required_argument, NULL, 'S'},
-        {"cloud-socket", required_argument, NULL, 'l'},
-        {"alerts", required_argument, NULL, 'a'},
-        {"alerts-directory", required_argument, NULL, 'A'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {},
-    };
-    int c;
-
-    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
-        switch (c) {
-        case 'c':
-            paths->config_file = optarg;
-            break;
-        case 'd':
-            paths->config_directory = optarg;
-            break;
-        case 's':
-            paths->state_directory = optarg;
-            break;
-        case 'j':
-            paths->jobs_directory = optarg;
-            break;
-        case 'C':
-            paths->commands_directory = optarg;
-            break;
-        case 'S':
-            paths->shipped_commands_directory = optarg;
-            break;
-        case 'l':
-            paths->cloud_socket = optarg;
-            break;
-        case 'a':
-            paths->alerts_file = optarg;
-            break;
-        case 'A':
-            paths->alerts_directory = optarg;
-            break;
-        case 'V':
-            (void)printf("dcm-agentd %s\n", PROJECT_VERSION);
-            return 0;
-        case 'h':
-            help();
-            return 0;
-        default:
-            return -EINVAL;
-        }
-    return optind < argc ? -EINVAL : 1;
-}
+static const OptionTable option_table = {
+    .program = "dcm-agentd",
+    .about = "The cloud server agent. systemd starts it as dcm-agent.service.",
+    .options = options,
+    .n_options = ELEMENTSOF(options),
+};
 
 static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *si,
                             void *userdata) {
@@ -242,12 +195,9 @@ int main(int argc, char *argv[]) {
     /* one arena: the resolver's threads are the only other ones, and live for one question */
     (void)mallopt(M_ARENA_MAX, 1);
     log_set_identifier(IDENTIFIER);
-    r = parse_options(argc, argv, &paths);
-    if (r <= 0) {
-        if (r < 0)
-            (void)fprintf(stderr, "Try dcm-agentd --help\n");
+    r = option_table_parse(&option_table, argc, argv, &paths);
+    if (r <= 0)
         return r < 0 ? 2 : EXIT_SUCCESS;
-    }
     if (getenv("RUNTIME_DIRECTORY") &&
         asprintf(&voices, "%s/voices", getenv("RUNTIME_DIRECTORY")) < 0)
         return EXIT_FAILURE;

@@ -3,13 +3,13 @@
  * socket of dcm-cloud@.service for it, so that what parses metadata is neither the agent nor holds
  * anything of it. */
 #include <curl/curl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "basic/ini-file.h"
 #include "basic/log.h"
+#include "basic/option-table.h"
 #include "basic/terminal.h"
 #include "basic/time-util.h"
 #include "dcm-cloud/http.h"
@@ -22,55 +22,25 @@ typedef struct Options {
     char *metadata_url;
 } Options;
 
-static void help(void) {
-    (void)printf("dcm-cloud [OPTION...]\n\n"
-                 "Asks the cloud who this server is, and prints that as JSON.\n\n"
-                 "  --script                 print the script for the first start instead\n"
-                 "  --config=FILE            configuration (" CONFDIR "/agent.conf)\n"
-                 "  --config-directory=DIR   drop-ins (" CONFDIR "/agent.conf.d)\n"
-                 "  --root=DIR               look for files below this directory\n"
-                 "  --version                say the version\n"
-                 "  --help                   this\n");
-}
+static const Option options[] = {
+    {"script", NULL, offsetof(Options, script), option_set_flag,
+     "print the script for the first start instead"},
+    {"config", "FILE", offsetof(Options, config_file), option_take_text, "configuration",
+     CONFDIR "/agent.conf"},
+    {"config-directory", "DIR", offsetof(Options, config_directory), option_take_text, "drop-ins",
+     CONFDIR "/agent.conf.d"},
+    {"root", "DIR", offsetof(Options, root), option_take_text,
+     "look for files below this directory"},
+    OPTION_VERSION,
+    OPTION_HELP,
+};
 
-/* 1: go on; 0: done */
-static int parse_options(int argc, char *argv[], Options *o) {
-    static const struct option options[] = {
-        {"script", no_argument, NULL, 's'},
-        {"config", required_argument, NULL, 'c'},
-        {"config-directory", required_argument, NULL, 'd'},
-        {"root", required_argument, NULL, 'r'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {},
-    };
-    int c;
-
-    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
-        switch (c) {
-        case 's':
-            o->script = true;
-            break;
-        case 'c':
-            o->config_file = optarg;
-            break;
-        case 'd':
-            o->config_directory = optarg;
-            break;
-        case 'r':
-            o->root = optarg;
-            break;
-        case 'V':
-            (void)printf("dcm-cloud %s\n", PROJECT_VERSION);
-            return 0;
-        case 'h':
-            help();
-            return 0;
-        default:
-            return -EINVAL;
-        }
-    return optind < argc ? -EINVAL : 1;
-}
+static const OptionTable option_table = {
+    .program = "dcm-cloud",
+    .about = "Asks the cloud who this server is, and prints that as JSON.",
+    .options = options,
+    .n_options = ELEMENTSOF(options),
+};
 
 /* Of the address scheme, host and port are taken: what comes behind is known, and installers of the
  * Python agent wrote it too. */
@@ -159,12 +129,9 @@ int main(int argc, char *argv[]) {
     int r;
 
     log_set_identifier("dcm-cloud");
-    r = parse_options(argc, argv, &o);
-    if (r <= 0) {
-        if (r < 0)
-            (void)fprintf(stderr, "Try dcm-cloud --help\n");
+    r = option_table_parse(&option_table, argc, argv, &o);
+    if (r <= 0)
         return r < 0 ? 2 : EXIT_SUCCESS;
-    }
     (void)signal(SIGPIPE, SIG_IGN);
     r = ini_file_load(o.config_file, o.config_directory, &callbacks, &o);
     if (r >= 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)

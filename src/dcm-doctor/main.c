@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-doctor: looks at the way to the manager as the service does, as its user and with its
  * environment. dcm-agentctl doctor runs it. */
-#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "basic/i18n.h"
 #include "basic/log.h"
+#include "basic/option-table.h"
 #include "core/cloud.h"
 #include "dcm-doctor/examine.h"
 
@@ -22,57 +22,28 @@ typedef struct Options {
     bool json;
 } Options;
 
-static void help(void) {
-    (void)printf(_("dcm-agentctl doctor [OPTION...]\n\n"
-                   "Checks each step of the way to the manager and says what to do.\n\n"
-                   "  -j --json                 machine-readable output\n"
-                   "     --config=FILE          configuration (%s)\n"
-                   "     --config-directory=DIR drop-ins (%s)\n"
-                   "     --state-directory=DIR  where the token is (%s)\n"
-                   "     --cloud-socket=PATH    where dcm-cloud answers (%s)\n"
-                   "  -h --help                 this\n\n"
-                   "Exit status: 0 nothing failed, 1 something did, 2 wrong usage.\n"),
-                 CONFDIR "/agent.conf", CONFDIR "/agent.conf.d", STATEDIR, CLOUD_SOCKET);
-}
+#define MEMBER(member) offsetof(Options, member)
 
-/* 1: go on; 0: done; -EINVAL: wrong usage */
-static int parse_options(int argc, char *argv[], Options *o) {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"config", required_argument, NULL, 'c'},
-        {"config-directory", required_argument, NULL, 'd'},
-        {"state-directory", required_argument, NULL, 's'},
-        {"cloud-socket", required_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {},
-    };
-    int c;
+static const Option options[] = {
+    {"json", NULL, MEMBER(json), option_set_flag, N_("machine-readable output"), .letter = 'j'},
+    {"config", N_("FILE"), MEMBER(examine.config_file), option_take_text, N_("configuration"),
+     CONFDIR "/agent.conf"},
+    {"config-directory", "DIR", MEMBER(examine.config_directory), option_take_text, N_("drop-ins"),
+     CONFDIR "/agent.conf.d"},
+    {"state-directory", "DIR", MEMBER(examine.state_directory), option_take_text,
+     N_("where the token is"), STATEDIR},
+    {"cloud-socket", N_("PATH"), MEMBER(examine.cloud_socket), option_take_text,
+     N_("where dcm-cloud answers"), CLOUD_SOCKET},
+    {"help", .help = N_("this"), .letter = 'h'},
+};
 
-    while ((c = getopt_long(argc, argv, "jh", options, NULL)) >= 0)
-        switch (c) {
-        case 'j':
-            o->json = true;
-            break;
-        case 'c':
-            o->examine.config_file = optarg;
-            break;
-        case 'd':
-            o->examine.config_directory = optarg;
-            break;
-        case 's':
-            o->examine.state_directory = optarg;
-            break;
-        case 'l':
-            o->examine.cloud_socket = optarg;
-            break;
-        case 'h':
-            help();
-            return 0;
-        default:
-            return -EINVAL;
-        }
-    return optind < argc ? -EINVAL : 1;
-}
+static const OptionTable option_table = {
+    .program = "dcm-agentctl doctor",
+    .about = N_("Checks each step of the way to the manager and says what to do."),
+    .options = options,
+    .n_options = ELEMENTSOF(options),
+    .notes = N_("Exit status: 0 nothing failed, 1 something did, 2 wrong usage."),
+};
 
 /* So that a file which only root can read is found, and nobody's answer is parsed as root. */
 static int become_service_user(Report *report) {
@@ -134,12 +105,9 @@ int main(int argc, char *argv[]) {
 
     i18n_init();
     log_set_level(LOG_WARNING);
-    r = parse_options(argc, argv, &o);
-    if (r <= 0) {
-        if (r < 0)
-            (void)fprintf(stderr, _("Try dcm-agentctl doctor --help\n"));
+    r = option_table_parse(&option_table, argc, argv, &o);
+    if (r <= 0)
         return r < 0 ? 2 : EXIT_SUCCESS;
-    }
     r = report_init(&report, o.json);
     if (r >= 0)
         r = run(&o, &report);

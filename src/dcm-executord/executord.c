@@ -18,6 +18,7 @@
 #include "basic/fd-util.h"
 #include "basic/log-sink.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 #include "dcm-executord/unit-properties.h"
 
 #define AGENT_USER "dcm-agent"
@@ -61,9 +62,7 @@ void executord_check_idle(Executord *m) {
         leave_if_done(m);
         return;
     }
-    if (!busy)
-        (void)sd_event_source_set_time_relative(m->idle_source, m->idle_usec);
-    (void)sd_event_source_set_enabled(m->idle_source, busy ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+    (void)timer_arm_in(m->idle_source, busy ? UINT64_MAX : m->idle_usec);
 }
 
 static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {

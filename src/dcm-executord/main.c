@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-executord - starts jobs as transient units for the agent. Root's user id without a single
  * capability, no network; activated by its bus name, leaves when idle. */
-#include <getopt.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "basic/bounds.h"
 #include "basic/log.h"
+#include "basic/option-table.h"
 #include "dcm-executord/executord.h"
 #include "dcm-executord/service.h"
 #include "dcm-executord/stop.h"
@@ -16,7 +16,7 @@
 
 /* At least one second: an executor that leaves before systemd has noticed that it is there leaves
  * the next activation waiting for nothing. */
-static int parse_idle(const char *s, uint64_t *ret_usec) {
+static int parse_idle(const char *s, void *ret_usec) {
     char *end = NULL;
     unsigned long n;
 
@@ -24,34 +24,22 @@ static int parse_idle(const char *s, uint64_t *ret_usec) {
     n = strtoul(s, &end, 10);
     if (errno != 0 || end == s || *end || n == 0 || n > IDLE_SEC_MAX)
         return log_error_errno(EINVAL, "--idle-sec= wants seconds, not %s", s);
-    *ret_usec = n * USEC_PER_SEC;
+    *(uint64_t *)ret_usec = n * USEC_PER_SEC;
     return 0;
 }
 
-/* Returns 0 when there is nothing more to do. */
-static int parse_arguments(int argc, char **argv, uint64_t *ret_idle_usec) {
-    static const struct option options[] = {
-        {"version", no_argument, NULL, 'v'},
-        {"idle-sec", required_argument, NULL, 'i'},
-        {},
-    };
-    int c, r;
+static const Option options[] = {
+    {"idle-sec", "SECONDS", 0, parse_idle, "leave after so long without a call", "30"},
+    OPTION_VERSION,
+    OPTION_HELP,
+};
 
-    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
-        switch (c) {
-        case 'v':
-            (void)puts("dcm-executord " PROJECT_VERSION);
-            return 0;
-        case 'i':
-            r = parse_idle(optarg, ret_idle_usec);
-            if (r < 0)
-                return r;
-            break;
-        default:
-            return -EINVAL;
-        }
-    return 1;
-}
+static const OptionTable option_table = {
+    .program = "dcm-executord",
+    .about = "Starts jobs for dcm-agentd. systemd starts it when it is called on the bus.",
+    .options = options,
+    .n_options = ELEMENTSOF(options),
+};
 
 /* Then jobs of one user can take each other's results; without a warning nobody would know. */
 static void check_run_program(void) {
@@ -71,7 +59,7 @@ int main(int argc, char **argv) {
 
     log_set_identifier("dcm-executord");
     (void)umask(0); /* each file is made with the mode it has to have */
-    r = parse_arguments(argc, argv, &idle_usec);
+    r = option_table_parse(&option_table, argc, argv, &idle_usec);
     if (r <= 0)
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     check_run_program();

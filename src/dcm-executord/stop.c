@@ -22,6 +22,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 #include "dcm-executord/errors.h"
 #include "dcm-executord/job-dir.h"
@@ -154,8 +155,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
                                    SYSTEMD_INTERFACE, "KillUnit", NULL, NULL, "ssi", o->unit, "all",
                                    SIGKILL);
     o->killed = true;
-    (void)sd_event_source_set_time_relative(s, RELEASE_GRACE_USEC);
-    (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(s, RELEASE_GRACE_USEC);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "basic/bounds.h"
+#include "basic/option-table.h"
 #include "basic/terminal.h"
 #include "basic/utf8.h"
 #include "dcm-log/client.h"
@@ -20,78 +21,49 @@ typedef struct Options {
     unsigned percent; /* or NO_PROGRESS */
 } Options;
 
-static void help(void) {
-    (void)fputs(
-        "dcm-log [OPTION...] [TEXT...]\n\n"
-        "For scripts of dcm-agent: sends a line to the manager's console; without TEXT, each\n"
-        "line of standard input.\n\n"
-        "  --level=LEVEL       debug, info, warning or error (info)\n"
-        "  --progress=PERCENT  say how far the job is, and TEXT, instead\n"
-        "  --socket=PATH       socket of the agent (" SAY_SOCKET ")\n"
-        "  --help              this\n"
-        "  --version           say the version\n",
-        stdout);
-}
-
-static int parse_percent(const char *s, unsigned *ret) {
+static int parse_percent(const char *s, void *ret_percent) {
     char *end;
     unsigned long n;
 
     errno = 0;
     n = strtoul(s, &end, 10);
-    if (errno != 0 || end == s || *end || *s == '-' || n > 100)
+    if (errno != 0 || end == s || *end || *s == '-' || n > 100) {
+        terminal_printf(stderr, "dcm-log: %s is no percentage\n", s);
         return -EINVAL;
-    *ret = (unsigned)n;
+    }
+    *(unsigned *)ret_percent = (unsigned)n;
     return 0;
 }
 
-static bool is_level(const char *s) {
+static int parse_level(const char *s, void *ret_level) {
     static const char *const levels[] = {"debug", "info", "warning", "error"};
 
     for (size_t i = 0; i < ELEMENTSOF(levels); i++)
         if (strcasecmp(levels[i], s) == 0)
-            return true;
-    return false;
+            return option_take_text(s, ret_level);
+    terminal_printf(stderr, "dcm-log: there is no level %s\n", s);
+    return -EINVAL;
 }
 
-/* 1: go on; 0: done; -EINVAL: told */
-static int parse_options(int argc, char **argv, Options *ret) {
-    static const struct option options[] = {
-        {"level", required_argument, NULL, 'l'},  {"progress", required_argument, NULL, 'p'},
-        {"socket", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},      {},
-    };
-    int c;
+static const Option options[] = {
+    {"level", "LEVEL", offsetof(Options, level), parse_level, "debug, info, warning or error",
+     "info"},
+    {"progress", "PERCENT", offsetof(Options, percent), parse_percent,
+     "say how far the job is, and TEXT, instead"},
+    {"socket", "PATH", offsetof(Options, say.socket), option_take_text, "socket of the agent",
+     SAY_SOCKET},
+    OPTION_VERSION,
+    OPTION_HELP,
+};
 
-    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
-        switch (c) {
-        case 'l':
-            if (!is_level(optarg)) {
-                terminal_printf(stderr, "dcm-log: there is no level %s\n", optarg);
-                return -EINVAL;
-            }
-            ret->level = optarg;
-            break;
-        case 'p':
-            if (parse_percent(optarg, &ret->percent) < 0) {
-                terminal_printf(stderr, "dcm-log: %s is no percentage\n", optarg);
-                return -EINVAL;
-            }
-            break;
-        case 's':
-            ret->say.socket = optarg;
-            break;
-        case 'h':
-            help();
-            return 0;
-        case 'V':
-            (void)puts("dcm-log " PROJECT_VERSION);
-            return 0;
-        default:
-            return -EINVAL;
-        }
-    return 1;
-}
+static const OptionTable option_table = {
+    .program = "dcm-log",
+    .operands = "[TEXT...]",
+    .about = "For scripts of dcm-agent: sends a line to the manager's console; without TEXT, each\n"
+             "line of standard input.",
+    .options = options,
+    .n_options = ELEMENTSOF(options),
+};
 
 static char *join(char **words) {
     size_t size = 1;
@@ -158,7 +130,7 @@ static int tell(int error) {
 }
 
 int main(int argc, char **argv) {
-    Options options = {
+    Options o = {
         .level = "info",
         .say = {.silent_usec = SILENT_USEC, .absent_usec = ABSENT_USEC},
         .percent = NO_PROGRESS,
@@ -166,14 +138,11 @@ int main(int argc, char **argv) {
     _cleanup_free_ char *text = NULL;
     int r;
 
-    r = parse_options(argc, argv, &options);
-    if (r <= 0) {
-        if (r < 0)
-            (void)fputs("Try dcm-log --help\n", stderr);
+    r = option_table_parse(&option_table, argc, argv, &o);
+    if (r <= 0)
         return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-    }
-    if (optind == argc && options.percent == NO_PROGRESS)
-        return tell(send_input(&options));
+    if (optind == argc && o.percent == NO_PROGRESS)
+        return tell(send_input(&o));
     text = join(argv + optind);
-    return tell(text ? send_text(&options, text) : -ENOMEM);
+    return tell(text ? send_text(&o, text) : -ENOMEM);
 }

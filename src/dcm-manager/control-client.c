@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "basic/array.h"
 #include "basic/fd-util.h"
 #include "basic/utf8.h"
 #include "dcm-manager/limits.h"
@@ -33,17 +34,10 @@ struct ControlClient {
 };
 
 static int buffer_append(Buffer *b, const void *data, size_t size, size_t max) {
-    if (b->size + size > max)
-        return -ENOBUFS;
-    if (b->size + size > b->allocated) {
-        size_t wanted = MAX(b->size + size, 2 * b->allocated);
-        char *grown = realloc(b->data, wanted);
+    int r = array_reserve(&b->data, &b->allocated, b->size + size, max);
 
-        if (!grown)
-            return -ENOMEM;
-        b->data = grown;
-        b->allocated = wanted;
-    }
+    if (r < 0)
+        return r;
     memcpy(b->data + b->size, data, size);
     b->size += size;
     return 0;

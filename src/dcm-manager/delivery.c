@@ -10,7 +10,9 @@
 
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/strv.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 #include "dcm-manager/limits.h"
 #include "proto/message.h"
 
@@ -47,8 +49,7 @@ static void update_timer(Delivery *d) {
 
     for (Entry *e = d->first; e; e = e->next)
         due = MIN(due, e->due_usec);
-    (void)sd_event_source_set_time(d->timer, due);
-    (void)sd_event_source_set_enabled(d->timer, d->first ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+    (void)timer_arm(d->timer, due);
 }
 
 static int encode_request(const char *guid, const char *payload, struct json_object **ret) {
@@ -206,7 +207,7 @@ static int append_all(Delivery *d, char **guids, int (*add)(Delivery *d, const c
 
     for (char **g = guids; *g && r >= 0; g++)
         r = add(d, *g);
-    free_guids(guids);
+    strv_free(guids);
     return r;
 }
 
@@ -249,9 +250,7 @@ int delivery_new(sd_event *event, Ledger *store, const char *agent, uint64_t ret
     d->agent = strdup(agent);
     if (!d->agent)
         return -ENOMEM;
-    r = sd_event_add_time(event, &d->timer, CLOCK_BOOTTIME, UINT64_MAX, 0, on_timer, d);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
+    r = timer_new(event, 0, on_timer, d, &d->timer);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(d);

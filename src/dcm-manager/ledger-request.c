@@ -4,8 +4,9 @@
 
 #include <stdio.h>
 
-#include "dcm-manager/ledger-database.h"
+#include "basic/strv.h"
 #include "dcm-manager/limits.h"
+#include "dcm-manager/ledger-database.h"
 
 #define TRIMS_AT_ONCE 4
 
@@ -85,20 +86,11 @@ int64_t ledger_count_open_requests(Ledger *s, const char *agent) {
     return r < 0 ? r : sqlite3_column_int64(q, 0);
 }
 
-void free_guids(char **list) {
-    for (char **g = list; g && *g; g++)
-        free(*g);
-    free(list);
-}
-
 static int append_guid(char ***list, size_t *n, sqlite3_stmt *q) {
-    char **grown = reallocarray(*list, *n + 2, sizeof(*grown));
+    char *guid = NULL;
+    int r = ledger_column_dup(q, 0, &guid);
 
-    if (!grown)
-        return -ENOMEM;
-    *list = grown;
-    grown[*n] = grown[*n + 1] = NULL;
-    return ledger_column_dup(q, 0, &grown[(*n)++]);
+    return r < 0 ? r : strv_push(list, n, guid);
 }
 
 static int list_guids(Ledger *s, Statement statement, const char *agent, char ***ret) {
@@ -113,7 +105,7 @@ static int list_guids(Ledger *s, Statement statement, const char *agent, char **
     while (r >= 0 && (r = ledger_step(q)) > 0)
         r = append_guid(&list, &n, q);
     if (r < 0) {
-        free_guids(list);
+        strv_free(list);
         return r;
     }
     *ret = list;

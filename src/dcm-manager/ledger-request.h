@@ -30,9 +30,8 @@ int ledger_set_request(Ledger *s, const char *guid, OrderState state, const char
 int ledger_queue_request(Ledger *s, const char *guid, const char *payload);
 int64_t ledger_count_open_requests(Ledger *s, const char *agent);
 /* GUIDs of requests that are to be sent, or that the agent has acknowledged and not replied to,
- * oldest first; a NULL-terminated list for free_guids(). */
+ * oldest first; a NULL-terminated list for strv_free(). */
 int ledger_list_open_requests(Ledger *s, const char *agent, char ***ret);
 int ledger_list_acked_requests(Ledger *s, const char *agent, char ***ret);
-void free_guids(char **list);
 /* An array of objects, newest first; `agent` may be NULL. */
 int ledger_list_requests(Ledger *s, const char *agent, int n, struct json_object **ret);

@@ -11,9 +11,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/log.h"
-#include "basic/time-util.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 
 #define ACCEPTS_PER_WAKEUP 64 /* other sources want their turn */
@@ -111,25 +112,21 @@ int listener_bind_unix(const char *path, int *ret_fd) {
 }
 
 static void update(Listener *l) {
-    int resting = SD_EVENT_OFF;
-
-    (void)sd_event_source_get_enabled(l->rest, &resting);
     (void)sd_event_source_set_enabled(l->source,
-                                      resting != SD_EVENT_OFF ? SD_EVENT_OFF : SD_EVENT_ON);
+                                      timer_is_armed(l->rest) ? SD_EVENT_OFF : SD_EVENT_ON);
 }
 
 static int on_rested(sd_event_source *source, uint64_t usec, void *userdata) {
     Listener *l = userdata;
 
-    (void)sd_event_source_set_enabled(l->rest, SD_EVENT_OFF);
+    timer_disarm(l->rest);
     update(l);
     return 0;
 }
 
 static void take_a_rest(Listener *l, int error) {
     (void)log_warning_errno(error, "Connections cannot be accepted now: %m");
-    (void)sd_event_source_set_time(l->rest, now_usec(CLOCK_BOOTTIME) + USEC_PER_SEC);
-    (void)sd_event_source_set_enabled(l->rest, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(l->rest, USEC_PER_SEC);
     update(l);
 }
 
@@ -169,9 +166,7 @@ int listener_new(sd_event *event, int fd, ListenerCallback callback, void *userd
     r = sd_event_add_io(event, &l->source, fd, EPOLLIN, on_connection, l);
     if (r < 0)
         return r;
-    r = sd_event_add_time(event, &l->rest, CLOCK_BOOTTIME, 0, 0, on_rested, l);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(l->rest, SD_EVENT_OFF);
+    r = timer_new(event, 0, on_rested, l, &l->rest);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(l);

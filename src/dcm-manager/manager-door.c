@@ -16,6 +16,7 @@
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 #include "proto/http-head.h"
 
 #define DROPPED_AT_ONCE 16u /* so that not each new connection looks for the next to go */
@@ -121,8 +122,7 @@ static void set_look(Manager *m) {
         at = oldest->arrived_usec + m->options.session.handshake_usec;
     if (m->n_knocked > 0)
         at = MIN(at, now + SHAKING_LOOK_USEC);
-    (void)sd_event_source_set_time(m->look, at);
-    (void)sd_event_source_set_enabled(m->look, oldest ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+    (void)timer_arm(m->look, oldest ? at : UINT64_MAX);
 }
 
 void door_update(Manager *m) {
@@ -285,7 +285,6 @@ int door_make_room(const Peer *p, const LedgerAgent *known) {
 
 int door_set_up(Manager *m) {
     unsigned all = m->options.sessions_max;
-    int r;
 
     m->dropped = (RateLimit){.interval_usec = SAID_EVERY_USEC, .burst = 1};
     m->peers_max[PEER_WAITING] = MIN(SESSIONS_WAITING_MAX, all / 8);
@@ -293,6 +292,5 @@ int door_set_up(Manager *m) {
     m->peers_max[PEER_CLOSING] = MIN(SESSIONS_CLOSING_MAX, all / 8);
     m->peers_max[PEER_ACCEPTED] =
         all - m->peers_max[PEER_WAITING] - m->peers_max[PEER_SHAKING] - m->peers_max[PEER_CLOSING];
-    r = sd_event_add_time(m->event, &m->look, CLOCK_BOOTTIME, 0, 0, on_look, m);
-    return r < 0 ? r : sd_event_source_set_enabled(m->look, SD_EVENT_OFF);
+    return timer_new(m->event, 0, on_look, m, &m->look);
 }

@@ -9,37 +9,12 @@
 
 #include "basic/i18n.h"
 #include "basic/macro.h"
+#include "basic/option-table.h"
 #include "basic/terminal.h"
 #include "basic/utf8.h"
 #include "dcm-manager/limits.h"
 
 #define SECONDS_MAX (30.0 * 24 * 3600)
-
-typedef enum OptionId {
-    OPTION_HELP = 256,
-    OPTION_VERSION,
-    OPTION_CONTROL,
-    OPTION_DEBUG,
-    OPTION_LISTEN,
-    OPTION_CERT,
-    OPTION_KEY,
-    OPTION_NO_TLS,
-    OPTION_DATABASE,
-    OPTION_PING,
-    OPTION_RETRANSMIT,
-    OPTION_HANDSHAKE,
-    OPTION_ARG,
-    OPTION_JSON_FILE,
-    OPTION_SCRIPT,
-    OPTION_GUID,
-    OPTION_LONG,
-    OPTION_WAIT,
-    OPTION_TIMEOUT,
-    OPTION_OUTPUT,
-    OPTION_JSON,
-    OPTION_LINES,
-    OPTION_FOLLOW,
-} OptionId;
 
 static const struct {
     const char *name;
@@ -62,51 +37,8 @@ static const struct {
 };
 
 #define ON(verb) (1u << (verb))
-#define ALL (~0u)
-#define CLIENTS (ALL & ~ON(VERB_SERVE))
+#define CLIENTS (~ON(VERB_SERVE))
 #define LISTS (ON(VERB_LOG) | ON(VERB_REQUESTS) | ON(VERB_ALERTS))
-
-static const struct {
-    const char *name;
-    const char *argument; /* NULL: takes none */
-    OptionId id;
-    unsigned verbs;
-    const char *help;
-} options[] = {
-    {"help", NULL, OPTION_HELP, ALL, N_("show this help")},
-    {"version", NULL, OPTION_VERSION, ALL, N_("show the version")},
-    {"control", "SOCKET", OPTION_CONTROL, ALL, N_("control socket, " CONTROL_DEFAULT)},
-    {"debug", NULL, OPTION_DEBUG, ON(VERB_SERVE), N_("log more")},
-    {"listen", "ADDR:PORT", OPTION_LISTEN, ON(VERB_SERVE),
-     N_("where agents connect, " LISTEN_DEFAULT "; may be repeated")},
-    {"cert", "FILE", OPTION_CERT, ON(VERB_SERVE),
-     N_("certificate chain, " MANAGER_CONFDIR "/cert.pem")},
-    {"key", "FILE", OPTION_KEY, ON(VERB_SERVE), N_("its key, " MANAGER_CONFDIR "/key.pem")},
-    {"no-tls", NULL, OPTION_NO_TLS, ON(VERB_SERVE), N_("ws instead of wss: for tests")},
-    {"database", "FILE", OPTION_DATABASE, ON(VERB_SERVE),
-     N_("$STATE_DIRECTORY/manager.db or " STATE_DIRECTORY_DEFAULT "/manager.db")},
-    {"ping-sec", "SECONDS", OPTION_PING, ON(VERB_SERVE), N_("time between pings, 30")},
-    {"retransmit-sec", "SECONDS", OPTION_RETRANSMIT, ON(VERB_SERVE),
-     N_("first wait for an acknowledgement, 5")},
-    {"handshake-sec", "SECONDS", OPTION_HANDSHAKE, ON(VERB_SERVE),
-     N_("time an agent has to introduce itself, 60")},
-    {"arg", "NAME=VALUE", OPTION_ARG, ON(VERB_RUN),
-     N_("an argument, a string; NAME:=JSON gives any JSON value")},
-    {"json", "FILE", OPTION_JSON_FILE, ON(VERB_RUN),
-     N_("a JSON object of arguments; - reads standard input")},
-    {"script", "FILE", OPTION_SCRIPT, ON(VERB_RUN),
-     N_("give FILE as b64script and its SHA-256 as checksum")},
-    {"guid", "GUID", OPTION_GUID, ON(VERB_RUN), N_("the request's id, else a random one")},
-    {"long-runner", NULL, OPTION_LONG, ON(VERB_RUN), N_("answer at once with a job number")},
-    {"wait", NULL, OPTION_WAIT, ON(VERB_RUN),
-     N_("wait for the reply, print it and exit with its return code")},
-    {"output", "text|json", OPTION_OUTPUT, ON(VERB_RUN), N_("json prints the reply as it came")},
-    {"timeout", "SECONDS", OPTION_TIMEOUT, ON(VERB_RUN) | ON(VERB_STATUS) | ON(VERB_WAIT_AGENT),
-     N_("wait no longer than that")},
-    {"json", NULL, OPTION_JSON, CLIENTS & ~ON(VERB_RUN), N_("print JSON")},
-    {"lines", "N", OPTION_LINES, LISTS, N_("or -n N: how many")},
-    {"follow", NULL, OPTION_FOLLOW, ON(VERB_LOG), N_("go on with new lines as they come")},
-};
 
 static int complain(const char *format, ...) _printf_(1, 2);
 static int complain(const char *format, ...) {
@@ -121,55 +53,23 @@ static int complain(const char *format, ...) {
     return -EINVAL;
 }
 
-static void print_options(unsigned mask, bool exact) {
-    for (size_t i = 0; i < ELEMENTSOF(options); i++) {
-        char text[64];
-
-        if (exact ? options[i].verbs != mask : !(options[i].verbs & mask))
-            continue;
-        (void)utf8_format(text, sizeof(text), "--%s%s%s", options[i].name,
-                          options[i].argument ? " " : "", strempty(options[i].argument));
-        printf("  %-26s %s\n", text, _(options[i].help));
-    }
-}
-
-static void print_help(void) {
-    printf("%s\n\n%s\n", _("Usage: dcm-manager [OPTION...] VERB [OPTION...]"), _("Verbs:"));
-    for (size_t i = 0; i < _VERB_MAX; i++) {
-        char text[64];
-
-        (void)utf8_format(text, sizeof(text), "%s %s", verbs[i].name, verbs[i].operands);
-        printf("  %-26s %s\n", text, _(verbs[i].help));
-    }
-    printf("\n%s\n", _("Options:"));
-    print_options(ALL, true);
-    printf("\n%s\n%s\n", _("'dcm-manager VERB --help' lists the options of a verb."),
-           _("AGENT is an agent's id, the beginning of one, or the name that you gave it."));
-}
-
-static void print_verb_help(Verb verb) {
-    printf(_("Usage: dcm-manager %s [OPTION...] %s"), verbs[verb].name, verbs[verb].operands);
-    printf("\n\n%s\n\n%s\n", _(verbs[verb].help), _("Options:"));
-    print_options(ON(verb), false);
-}
-
-static int parse_seconds(const char *text, double *ret) {
+static int parse_seconds(const char *text, void *ret) {
     char *end;
     double value = strtod(text, &end);
 
     if (end == text || *end || !(value > 0 && value <= SECONDS_MAX))
         return complain(_("'%s' is not a number of seconds"), text);
-    *ret = value;
+    *(double *)ret = value;
     return 0;
 }
 
-static int parse_lines(const char *text, int *ret) {
+static int parse_lines(const char *text, void *ret) {
     char *end;
     long value = strtol(text, &end, 10);
 
     if (end == text || *end || value < 0 || value > CONTROL_LOG_LINES_MAX)
         return complain(_("'%s' is not a number of lines"), text);
-    *ret = (int)value;
+    *(int *)ret = (int)value;
     return 0;
 }
 
@@ -180,110 +80,108 @@ static int append(const char **list, size_t *n, size_t max, const char *value) {
     return 0;
 }
 
-static int parse_output(const char *text, bool *ret) {
-    *ret = streq(text, "json");
-    return *ret || streq(text, "text") ? 0 : complain(_("'%s' is neither text nor json"), text);
+static int parse_output(const char *text, void *ret) {
+    bool is_json = *(bool *)ret = streq(text, "json");
+
+    return is_json || streq(text, "text") ? 0 : complain(_("'%s' is neither text nor json"), text);
 }
 
-static int take_serve_option(Options *o, int id, const char *value) {
-    switch (id) {
-    case OPTION_LISTEN:
-        return append(o->listen, &o->n_listen, LISTEN_MAX, value);
-    case OPTION_CERT:
-        o->cert = value;
-        return 0;
-    case OPTION_KEY:
-        o->key = value;
-        return 0;
-    case OPTION_NO_TLS:
-        o->no_tls = true;
-        return 0;
-    case OPTION_DATABASE:
-        o->database = value;
-        return 0;
-    case OPTION_PING:
-        return parse_seconds(value, &o->ping_sec);
-    case OPTION_RETRANSMIT:
-        return parse_seconds(value, &o->retransmit_sec);
-    case OPTION_HANDSHAKE:
-        return parse_seconds(value, &o->handshake_sec);
-    default:
-        return -EINVAL; /* getopt_long() has complained */
-    }
+static int add_listen(const char *value, void *ret) {
+    Options *o = ret;
+
+    return append(o->listen, &o->n_listen, LISTEN_MAX, value);
 }
 
-static int take_option(Options *o, int id, const char *value) {
-    switch (id) {
-    case OPTION_CONTROL:
-        o->control = value;
-        return 0;
-    case OPTION_DEBUG:
-        o->debug = true;
-        return 0;
-    case OPTION_ARG:
-        return append(o->arguments, &o->n_arguments, ARGUMENTS_MAX, value);
-    case OPTION_JSON_FILE:
-        o->json_file = value;
-        return 0;
-    case OPTION_SCRIPT:
-        o->script = value;
-        return 0;
-    case OPTION_GUID:
-        o->guid = value;
-        return 0;
-    case OPTION_LONG:
-        o->long_runner = true;
-        return 0;
-    case OPTION_WAIT:
-        o->wait = true;
-        return 0;
-    case OPTION_TIMEOUT:
-        return parse_seconds(value, &o->timeout_sec);
-    case OPTION_OUTPUT:
-        return parse_output(value, &o->output_json);
-    case OPTION_JSON:
-        o->json = true;
-        return 0;
-    case OPTION_LINES:
-    case 'n':
-        return parse_lines(value, &o->lines);
-    case OPTION_FOLLOW:
-        o->follow = true;
-        return 0;
-    default:
-        return take_serve_option(o, id, value);
-    }
+static int add_argument(const char *value, void *ret) {
+    Options *o = ret;
+
+    return append(o->arguments, &o->n_arguments, ARGUMENTS_MAX, value);
 }
 
-/* 0: --help or --version was done */
-static int parse_options(int argc, char *argv[], const char *shorts, unsigned mask, Options *o,
-                         const Verb *verb) {
-    struct option table[ELEMENTSOF(options) + 1] = {};
-    size_t n = 0;
-    int id, r;
+#define MEMBER(member, parse) offsetof(Options, member), parse
 
-    for (size_t i = 0; i < ELEMENTSOF(options); i++)
-        if (mask == ALL ? options[i].verbs == ALL : options[i].verbs & mask)
-            table[n++] = (struct option){options[i].name,
-                                         options[i].argument ? required_argument : no_argument,
-                                         NULL, options[i].id};
-    while ((id = getopt_long(argc, argv, shorts, table, NULL)) >= 0) {
-        if (id == OPTION_HELP || id == 'h') {
-            if (verb)
-                print_verb_help(*verb);
-            else
-                print_help();
-            return 0;
-        }
-        if (id == OPTION_VERSION) {
-            printf("dcm-manager %s\n", PROJECT_VERSION);
-            return 0;
-        }
-        r = take_option(o, id, optarg);
-        if (r < 0)
-            return r;
+static const Option options[] = {
+    {"help", .help = N_("show this help"), .letter = 'h'},
+    {"version", .help = N_("show the version")},
+    {"control", "SOCKET", MEMBER(control, option_take_text),
+     N_("control socket, " CONTROL_DEFAULT)},
+    {"debug", NULL, MEMBER(debug, option_set_flag), N_("log more"), .verbs = ON(VERB_SERVE)},
+    {"listen", "ADDR:PORT", 0, add_listen,
+     N_("where agents connect, " LISTEN_DEFAULT "; may be repeated"), .verbs = ON(VERB_SERVE)},
+    {"cert", "FILE", MEMBER(cert, option_take_text),
+     N_("certificate chain, " MANAGER_CONFDIR "/cert.pem"), .verbs = ON(VERB_SERVE)},
+    {"key", "FILE", MEMBER(key, option_take_text), N_("its key, " MANAGER_CONFDIR "/key.pem"),
+     .verbs = ON(VERB_SERVE)},
+    {"no-tls", NULL, MEMBER(no_tls, option_set_flag), N_("ws instead of wss: for tests"),
+     .verbs = ON(VERB_SERVE)},
+    {"database", "FILE", MEMBER(database, option_take_text),
+     N_("$STATE_DIRECTORY/manager.db or " STATE_DIRECTORY_DEFAULT "/manager.db"),
+     .verbs = ON(VERB_SERVE)},
+    {"ping-sec", "SECONDS", MEMBER(ping_sec, parse_seconds), N_("time between pings, 30"),
+     .verbs = ON(VERB_SERVE)},
+    {"retransmit-sec", "SECONDS", MEMBER(retransmit_sec, parse_seconds),
+     N_("first wait for an acknowledgement, 5"), .verbs = ON(VERB_SERVE)},
+    {"handshake-sec", "SECONDS", MEMBER(handshake_sec, parse_seconds),
+     N_("time an agent has to introduce itself, 60"), .verbs = ON(VERB_SERVE)},
+    {"arg", "NAME=VALUE", 0, add_argument,
+     N_("an argument, a string; NAME:=JSON gives any JSON value"), .verbs = ON(VERB_RUN)},
+    {"json", "FILE", MEMBER(json_file, option_take_text),
+     N_("a JSON object of arguments; - reads standard input"), .verbs = ON(VERB_RUN)},
+    {"script", "FILE", MEMBER(script, option_take_text),
+     N_("give FILE as b64script and its SHA-256 as checksum"), .verbs = ON(VERB_RUN)},
+    {"guid", "GUID", MEMBER(guid, option_take_text), N_("the request's id, else a random one"),
+     .verbs = ON(VERB_RUN)},
+    {"long-runner", NULL, MEMBER(long_runner, option_set_flag),
+     N_("answer at once with a job number"), .verbs = ON(VERB_RUN)},
+    {"wait", NULL, MEMBER(wait, option_set_flag),
+     N_("wait for the reply, print it and exit with its return code"), .verbs = ON(VERB_RUN)},
+    {"output", "text|json", MEMBER(output_json, parse_output),
+     N_("json prints the reply as it came"), .verbs = ON(VERB_RUN)},
+    {"timeout", "SECONDS", MEMBER(timeout_sec, parse_seconds), N_("wait no longer than that"),
+     .verbs = ON(VERB_RUN) | ON(VERB_STATUS) | ON(VERB_WAIT_AGENT)},
+    {"json", NULL, MEMBER(json, option_set_flag), N_("print JSON"),
+     .verbs = CLIENTS & ~ON(VERB_RUN)},
+    {"lines", "N", MEMBER(lines, parse_lines), N_("how many"), .letter = 'n', .verbs = LISTS},
+    {"follow", NULL, MEMBER(follow, option_set_flag), N_("go on with new lines as they come"),
+     .verbs = ON(VERB_LOG)},
+};
+
+static void print_help(void) {
+    printf("%s\n\n%s\n", _("Usage: dcm-manager [OPTION...] VERB [OPTION...]"), _("Verbs:"));
+    for (size_t i = 0; i < _VERB_MAX; i++) {
+        char text[64];
+
+        (void)utf8_format(text, sizeof(text), "%s %s", verbs[i].name, verbs[i].operands);
+        printf("  %-26s %s\n", text, _(verbs[i].help));
     }
-    return 1;
+    printf("\n%s\n", _("Options:"));
+    options_print(options, ELEMENTSOF(options), 0);
+    printf("\n%s\n%s\n", _("'dcm-manager VERB --help' lists the options of a verb."),
+           _("AGENT is an agent's id, the beginning of one, or the name that you gave it."));
+}
+
+static void print_verb_help(Verb verb) {
+    printf(_("Usage: dcm-manager %s [OPTION...] %s"), verbs[verb].name, verbs[verb].operands);
+    printf("\n\n%s\n\n%s\n", _(verbs[verb].help), _("Options:"));
+    options_print(options, ELEMENTSOF(options), ON(verb));
+}
+
+/* `verb`: NULL before it. 0: --help or --version was done. */
+static int parse_options(int argc, char *argv[], Options *o, const Verb *verb) {
+    const Option *asked = NULL;
+    int r;
+
+    optind = 0;
+    r = options_take(options, ELEMENTSOF(options), verb ? ON(*verb) : 0, argc, argv, o, &asked);
+    if (r != 0)
+        return r;
+    if (streq(asked->name, "version"))
+        printf("dcm-manager %s\n", PROJECT_VERSION);
+    else if (verb)
+        print_verb_help(*verb);
+    else
+        print_help();
+    return 0;
 }
 
 static int find_verb(const char *name, Verb *ret) {
@@ -305,8 +203,7 @@ int options_parse(int argc, char *argv[], Options *ret) {
     };
     int r, n;
 
-    optind = 0;
-    r = parse_options(argc, argv, "+h", ALL, &o, NULL);
+    r = parse_options(argc, argv, &o, NULL);
     if (r <= 0)
         return r;
     if (optind >= argc)
@@ -316,8 +213,7 @@ int options_parse(int argc, char *argv[], Options *ret) {
         return r;
     argc -= optind;
     argv += optind;
-    optind = 0;
-    r = parse_options(argc, argv, ON(o.verb) & LISTS ? "hn:" : "h", ON(o.verb), &o, &o.verb);
+    r = parse_options(argc, argv, &o, &o.verb);
     if (r <= 0)
         return r;
     n = argc - optind;

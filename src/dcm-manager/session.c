@@ -21,6 +21,7 @@
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
@@ -58,8 +59,7 @@ struct Session {
 };
 
 static void set_timer(Session *s, uint64_t usec) {
-    (void)sd_event_source_set_time(s->timer, usec);
-    (void)sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+    (void)timer_arm(s->timer, usec);
 }
 
 static void enter(Session *s, SessionState state) {
@@ -76,7 +76,7 @@ static void enter_closing(Session *s, const char *why) {
 
 static void end(Session *s, const char *why) {
     enter_closing(s, why);
-    (void)sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+    timer_disarm(s->timer);
     s->callbacks.on_ended(s->userdata);
 }
 

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "basic/array.h"
 #include "basic/bounds.h"
 #include "basic/terminal.h"
 
@@ -20,15 +21,10 @@ void format_time(int64_t usec, char *ret, size_t size) {
 }
 
 static int add_cell(Table *t, const char *text) {
-    if (t->n_cells == t->allocated) {
-        size_t wanted = MAX((size_t)64, 2 * t->allocated);
-        char **grown = realloc(t->cells, wanted * sizeof(*grown));
+    int r = array_reserve(&t->cells, &t->allocated, t->n_cells + 1, SIZE_MAX);
 
-        if (!grown)
-            return -ENOMEM;
-        t->cells = grown;
-        t->allocated = wanted;
-    }
+    if (r < 0)
+        return r;
     t->cells[t->n_cells] = strdup(isempty(text) ? "-" : text);
     return t->cells[t->n_cells++] ? 0 : -ENOMEM;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-metrics: one HTTP request on standard input, and the answer on standard output, which are a
  * connection of dcm-metrics.socket. Without a request (--print) the text alone. */
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/log.h"
+#include "basic/option-table.h"
 #include "basic/terminal.h"
 #include "basic/time-util.h"
 #include "dcm-metrics/agent.h"
@@ -26,47 +26,21 @@ typedef struct Options {
     bool print;
 } Options;
 
-static void help(void) {
-    (void)printf(
-        "dcm-metrics [OPTION...]\n\n"
-        "Tells what the machine and the agent do, as OpenMetrics text over HTTP, to whoever\n"
-        "connects to its socket.\n\n"
-        "  --print        print the text, without a request\n"
-        "  --root=DIR     read proc and sys below this directory\n"
-        "  --version      say the version\n"
-        "  --help         this\n");
-}
+static const Option options[] = {
+    {"print", NULL, offsetof(Options, print), option_set_flag, "print the text, without a request"},
+    {"root", "DIR", offsetof(Options, root), option_take_text,
+     "read proc and sys below this directory"},
+    OPTION_VERSION,
+    OPTION_HELP,
+};
 
-/* 1: go on; 0: done */
-static int parse_options(int argc, char *argv[], Options *o) {
-    static const struct option options[] = {
-        {"print", no_argument, NULL, 'p'},
-        {"root", required_argument, NULL, 'r'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {},
-    };
-    int c;
-
-    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
-        switch (c) {
-        case 'p':
-            o->print = true;
-            break;
-        case 'r':
-            o->root = optarg;
-            break;
-        case 'V':
-            (void)printf("dcm-metrics %s\n", PROJECT_VERSION);
-            return 0;
-        case 'h':
-            help();
-            return 0;
-        default:
-            return -EINVAL;
-        }
-    return optind < argc ? -EINVAL : 1;
-}
+static const OptionTable option_table = {
+    .program = "dcm-metrics",
+    .about = "Tells what the machine and the agent do, as OpenMetrics text over HTTP, to whoever\n"
+             "connects to its socket.",
+    .options = options,
+    .n_options = ELEMENTSOF(options),
+};
 
 /* Size of the head; -ENODATA: the peer has left, or is too slow; -E2BIG. */
 static ssize_t read_head(char *buf, size_t size_max) {
@@ -192,12 +166,9 @@ int main(int argc, char *argv[]) {
     int r;
 
     log_set_identifier("dcm-metrics");
-    r = parse_options(argc, argv, &o);
-    if (r <= 0) {
-        if (r < 0)
-            (void)fprintf(stderr, "Try dcm-metrics --help\n");
+    r = option_table_parse(&option_table, argc, argv, &o);
+    if (r <= 0)
         return r < 0 ? 2 : EXIT_SUCCESS;
-    }
     (void)signal(SIGPIPE, SIG_IGN);
     r = o.print ? print(&o) : serve(&o);
     /* one who has left is no fault of ours */

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "basic/array.h"
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "health/scan.h"
-#include "health/table.h"
 
 #define N_COUNTERS 11
 
@@ -68,7 +68,7 @@ int disk_table_parse(DiskTable *t, const char *text, const DiskTable *before, Di
             continue;
         known = disk_table_find(before, &d, t->n);
         d.is_whole = known ? known->is_whole : is_whole(d.name, userdata);
-        r = table_reserve((void **)&t->disks, &t->allocated, t->n, sizeof(d), HEALTH_DISKS_MAX);
+        r = array_reserve(&t->disks, &t->allocated, t->n + 1, HEALTH_DISKS_MAX);
         if (r == -ENOBUFS)
             return 0;
         if (r < 0)

@@ -10,9 +10,9 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "basic/array.h"
 #include "basic/bounds.h"
 #include "health/scan.h"
-#include "health/table.h"
 
 /* Whose figures are in memory. Images that are read alone (squashfs, iso9660) are always full, and
  * are left out. */
@@ -135,7 +135,7 @@ static int read_mounts(MountTable *t, const char *text) {
 
         if (!parse_line(line, &m))
             continue;
-        r = table_reserve((void **)&t->mounts, &t->allocated, t->n, sizeof(m), HEALTH_MOUNTS_MAX);
+        r = array_reserve(&t->mounts, &t->allocated, t->n + 1, HEALTH_MOUNTS_MAX);
         if (r == -ENOBUFS)
             return 0;
         if (r < 0)
@@ -182,8 +182,7 @@ static int add_system(FileSystemTable *t, const Mount *m) {
     };
     int r;
 
-    r = table_reserve((void **)&t->systems, &t->allocated, t->n, sizeof(s),
-                      HEALTH_FILE_SYSTEMS_MAX);
+    r = array_reserve(&t->systems, &t->allocated, t->n + 1, HEALTH_FILE_SYSTEMS_MAX);
     if (r >= 0)
         r = set_mount_point(&s, m);
     if (r >= 0)

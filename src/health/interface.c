@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "health/interface.h"
 
+#include "basic/array.h"
 #include "basic/bounds.h"
 #include "health/scan.h"
-#include "health/table.h"
 
 #define N_COUNTERS 16
 
@@ -59,8 +59,7 @@ int interface_table_parse(InterfaceTable *t, const char *text) {
 
         if (!parse_line(line, &i))
             continue;
-        r = table_reserve((void **)&t->interfaces, &t->allocated, t->n, sizeof(i),
-                          HEALTH_INTERFACES_MAX);
+        r = array_reserve(&t->interfaces, &t->allocated, t->n + 1, HEALTH_INTERFACES_MAX);
         if (r == -ENOBUFS)
             return 0;
         if (r < 0)

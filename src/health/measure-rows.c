@@ -3,14 +3,14 @@
 
 #include <math.h>
 
+#include "basic/array.h"
 #include "health/counter.h"
-#include "health/table.h"
 
 /* The bounds of the sources hold for their rows too. */
 static int add_row(Measure *m, const char *name, double **ret_values) {
     int r;
 
-    r = table_reserve((void **)&m->rows, &m->allocated, m->n_rows, sizeof(MeasureRow), SIZE_MAX);
+    r = array_reserve(&m->rows, &m->allocated, m->n_rows + 1, SIZE_MAX);
     if (r < 0)
         return r;
     m->rows[m->n_rows].name = name;

@@ -4,24 +4,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "basic/array.h"
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 
 #define CHUNK ((size_t)4096)
-
-static int reserve(ProcText *t) {
-    size_t wanted = t->allocated ? t->allocated * 2 : 2 * CHUNK;
-    char *grown;
-
-    if (t->allocated - t->size > CHUNK)
-        return 0;
-    grown = realloc(t->text, wanted);
-    if (!grown)
-        return -ENOMEM;
-    t->text = grown;
-    t->allocated = wanted;
-    return 0;
-}
 
 /* The kernel makes the text at the first read, and hands it out by pages. */
 static int read_all(int fd, ProcText *t) {
@@ -30,7 +17,7 @@ static int read_all(int fd, ProcText *t) {
     for (t->size = 0;;) {
         ssize_t n;
 
-        r = reserve(t);
+        r = array_reserve(&t->text, &t->allocated, t->size + CHUNK + 1, SIZE_MAX);
         if (r < 0)
             return r;
         n = pread(fd, t->text + t->size, t->allocated - t->size - 1, (off_t)t->size);

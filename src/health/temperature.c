@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "basic/array.h"
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/utf8.h"
-#include "health/table.h"
 
 #define READINGS_PER_LOOK 60u
 #define LABEL_MAX ((size_t)256)
@@ -73,7 +73,7 @@ static int add(SensorTable *t, const char *name, const char *label, const char *
 
     if (strlen(path) >= sizeof(s.path))
         return 0;
-    r = table_reserve((void **)&t->sensors, &t->allocated, t->n, sizeof(s), HEALTH_SENSORS_MAX);
+    r = array_reserve(&t->sensors, &t->allocated, t->n + 1, HEALTH_SENSORS_MAX);
     if (r < 0)
         return r;
     set_name(t, name, label, &s);

@@ -7,6 +7,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 #include "job/job-result.h"
 #include "proto/message.h"
 
@@ -75,8 +76,7 @@ static int take_effect(const Execution *x, const struct json_object *reply) {
 static void deliver_later(Execution *x, JobEnd end, struct json_object *reply) {
     x->end = end;
     x->reply = reply;
-    (void)sd_event_source_set_time_relative(x->host->timer, RETRY_USEC);
-    (void)sd_event_source_set_enabled(x->host->timer, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(x->host->timer, RETRY_USEC);
 }
 
 static void deliver(Execution *x, JobEnd end, struct json_object *reply) {
@@ -118,8 +118,7 @@ static void put_off(Execution *x, int error) {
     x->phase = EXECUTION_PAUSED;
     execution_host_tell(h);
     free_values(x->command, TAKE_PTR(x->values));
-    (void)sd_event_source_set_time_relative(h->timer, RETRY_USEC);
-    (void)sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(h->timer, RETRY_USEC);
 }
 
 static void finish_with_error(Execution *x, const char *text) {

@@ -22,6 +22,7 @@
 #include "basic/log.h"
 #include "basic/memfd-util.h"
 #include "basic/sha256.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 #include "job/executor.h"
 #include "job/script-source.h"
@@ -88,8 +89,7 @@ static void retry(Fetch *f, const char *why) {
                      (double)wait / (double)USEC_PER_SEC);
     give_up_attempt(f);
     f->retry_usec = MIN(wait * 2, RETRY_MAX_USEC);
-    (void)sd_event_source_set_time_relative(f->timer, wait);
-    (void)sd_event_source_set_enabled(f->timer, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(f->timer, wait);
 }
 
 static void finish(Fetch *f) {

@@ -30,7 +30,7 @@
 #include "basic/guid.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "basic/time-util.h"
+#include "basic/timer.h"
 #include "job/executor.h"
 #include "job/job-result.h"
 #include "job/reply-output.h"
@@ -107,8 +107,7 @@ static void retry(Job *j, int error, const char *what) {
         (void)log_struct(LOG_WARNING, error, LOG_FIELDS(LOG_REQUEST(j->guid)),
                          "%s: %m; trying again in %g s", what, (double)wait / (double)USEC_PER_SEC);
     j->retry_usec = MIN(wait * 2, RETRY_MAX_USEC);
-    (void)sd_event_source_set_time(j->retry_timer, now_usec(CLOCK_BOOTTIME) + wait);
-    (void)sd_event_source_set_enabled(j->retry_timer, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(j->retry_timer, wait);
 }
 
 static void call_release(sd_bus *bus, const char *guid, unsigned tries);
@@ -158,7 +157,7 @@ static void end(Job *j, JobEnd how, int error, struct json_object *reply) {
         return;
     }
     j->ended = true;
-    (void)sd_event_source_set_enabled(j->retry_timer, SD_EVENT_OFF);
+    timer_disarm(j->retry_timer);
     j->how = how;
     j->done(how, reply, j->userdata);
 }
@@ -541,10 +540,7 @@ int job_new(sd_bus *bus, const char *root, const char *guid, JobSpec *spec, JobD
     j->guid = strdup(guid);
     if (!j->guid)
         return -ENOMEM;
-    r = sd_event_add_time(sd_bus_get_event(bus), &j->retry_timer, CLOCK_BOOTTIME, 0, 0, on_retry,
-                          j);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(j->retry_timer, SD_EVENT_OFF);
+    r = timer_new(sd_bus_get_event(bus), 0, on_retry, j, &j->retry_timer);
     if (r < 0)
         return r;
     guid_to_unit_name(guid, unit);

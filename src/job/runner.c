@@ -4,6 +4,7 @@
 #include "job/runner.h"
 
 #include "basic/log.h"
+#include "basic/timer.h"
 
 struct Runner {
     ExecutionHost host;
@@ -206,9 +207,7 @@ int runner_new(sd_event *event, const RunnerParts *parts, Runner **ret) {
     if (k >= 0)
         k = sd_event_source_set_enabled(r->host.pump, SD_EVENT_OFF);
     if (k >= 0)
-        k = sd_event_add_time_relative(event, &r->host.timer, CLOCK_BOOTTIME, 0, 0, on_timer, r);
-    if (k >= 0)
-        k = sd_event_source_set_enabled(r->host.timer, SD_EVENT_OFF);
+        k = timer_new(event, 0, on_timer, r, &r->host.timer);
     if (k < 0) {
         runner_free(r);
         return k;

@@ -16,6 +16,7 @@
 
 #include "basic/bounds.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 #include "net/dialer.h"
 #include "net/stream.h"
@@ -116,8 +117,7 @@ static uint32_t random_u32(void) {
 static void set_timer(Connection *c, uint64_t at_usec) {
     (void)sd_event_source_set_time_accuracy(c->timer,
                                             c->state == CONNECTION_WAITING ? USEC_PER_MSEC : 0);
-    (void)sd_event_source_set_time(c->timer, at_usec);
-    (void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+    (void)timer_arm(c->timer, at_usec);
 }
 
 /* The one place that writes the state. */
@@ -128,7 +128,7 @@ static void set_state(Connection *c, ConnectionState state) {
     if (states[state].timeout_usec > 0)
         set_timer(c, now_usec(CLOCK_BOOTTIME) + states[state].timeout_usec);
     else if (state == CONNECTION_IDLE)
-        (void)sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+        timer_disarm(c->timer);
     if (c->callbacks.on_state)
         c->callbacks.on_state(state, c->userdata);
 }
@@ -478,10 +478,7 @@ int connection_new(sd_event *event, const ConnectionCallbacks *callbacks, void *
     c->event = event;
     c->callbacks = *callbacks;
     c->userdata = userdata;
-    r = sd_event_add_time(event, &c->timer, CLOCK_BOOTTIME, 0, 0, on_timer, c);
-    if (r < 0)
-        return r;
-    r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+    r = timer_new(event, 0, on_timer, c, &c->timer);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(c);

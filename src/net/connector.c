@@ -10,6 +10,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 #include "net/address.h"
 
@@ -112,8 +113,7 @@ static void set_timer(Connector *c) {
     for (unsigned i = 0; i < c->n_begun; i++)
         if (c->attempts[i].fd >= 0)
             at = MIN(at, c->attempts[i].give_up_usec);
-    (void)sd_event_source_set_time(c->timer, at);
-    (void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+    (void)timer_arm(c->timer, at);
 }
 
 static void attempt_failed(Attempt *a, int error) {

@@ -8,9 +8,11 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "basic/ratelimit.h"
+#include "basic/timer.h"
 
 #define SETTLE_USEC (200 * USEC_PER_MSEC)
 #define BURST 5u
@@ -49,13 +51,8 @@ static bool is_worth_while(const struct nlmsghdr *h) {
 }
 
 static void settle(Wakeup *w) {
-    int enabled = SD_EVENT_OFF;
-
-    (void)sd_event_source_get_enabled(w->settle_timer, &enabled);
-    if (enabled != SD_EVENT_OFF)
-        return;
-    if (sd_event_source_set_time_relative(w->settle_timer, SETTLE_USEC) >= 0)
-        (void)sd_event_source_set_enabled(w->settle_timer, SD_EVENT_ONESHOT);
+    if (!timer_is_armed(w->settle_timer))
+        (void)timer_arm_in(w->settle_timer, SETTLE_USEC);
 }
 
 static int on_netlink(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -168,7 +165,7 @@ void wakeup_disable(Wakeup *w) {
     w->clock_source = sd_event_source_disable_unref(w->clock_source);
     w->netlink_fd = safe_close(w->netlink_fd);
     w->clock_fd = safe_close(w->clock_fd);
-    (void)sd_event_source_set_enabled(w->settle_timer, SD_EVENT_OFF);
+    timer_disarm(w->settle_timer);
 }
 
 void wakeup_reset(Wakeup *w) {
@@ -195,9 +192,7 @@ int wakeup_new(sd_event *event, const WakeupCallbacks *callbacks, void *userdata
     w->userdata = userdata;
     w->netlink_fd = w->clock_fd = -1;
     w->limit = (RateLimit){.interval_usec = INTERVAL_USEC, .burst = BURST};
-    r = sd_event_add_time(event, &w->settle_timer, CLOCK_BOOTTIME, 0, 1, on_settled, w);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(w->settle_timer, SD_EVENT_OFF);
+    r = timer_new(event, 1, on_settled, w, &w->settle_timer);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(w);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request/batch.h"
 
+#include "basic/array.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 
 struct Batch {
     Store *store;
@@ -50,20 +52,6 @@ static void end(Batch *b, int error) {
         }
 }
 
-static int reserve(Batch *b) {
-    size_t allocated = MAX(b->allocated * 2, (size_t)16);
-    BatchEntry *grown;
-
-    if (b->n < b->allocated)
-        return 0;
-    grown = reallocarray(b->entries, allocated, sizeof(*grown));
-    if (!grown)
-        return -ENOMEM;
-    b->entries = grown;
-    b->allocated = allocated;
-    return 0;
-}
-
 /* What was given up by the manager, or is known to it, is not promised to anybody. */
 static bool is_promise(RequestEvent event) {
     return event != REQUEST_EVENT_ACK && event != REQUEST_EVENT_NACK;
@@ -76,11 +64,8 @@ static int begin(Batch *b, RequestEvent event) {
         r = sd_event_source_set_enabled(b->source, SD_EVENT_ONESHOT);
     else if (store_in_transaction(b->store))
         r = 0;
-    else {
-        r = sd_event_source_set_time_relative(b->lazy, BATCH_LAZY_USEC);
-        if (r >= 0)
-            r = sd_event_source_set_enabled(b->lazy, SD_EVENT_ONESHOT);
-    }
+    else
+        r = timer_arm_in(b->lazy, BATCH_LAZY_USEC);
     if (r < 0 || store_in_transaction(b->store))
         return r;
     return store_begin(b->store);
@@ -144,7 +129,7 @@ int batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition 
         b->callbacks.perform(&entry, b->userdata);
         return 0;
     }
-    r = reserve(b);
+    r = array_reserve(&b->entries, &b->allocated, b->n + 1, SIZE_MAX);
     if (r < 0) {
         b->callbacks.undo(&entry, r, b->userdata);
         return r;
@@ -166,7 +151,7 @@ int batch_commit(Batch *b) {
 
     if (!store_in_transaction(b->store))
         return 0;
-    (void)sd_event_source_set_enabled(b->lazy, SD_EVENT_OFF);
+    timer_disarm(b->lazy);
     r = store_commit(b->store);
     if (r < 0)
         log_failure(b, r);
@@ -200,9 +185,7 @@ int batch_new(sd_event *event, Store *store, const BatchCallbacks *callbacks, vo
     if (r >= 0)
         r = sd_event_source_set_enabled(b->source, SD_EVENT_OFF);
     if (r >= 0)
-        r = sd_event_add_time_relative(event, &b->lazy, CLOCK_BOOTTIME, 0, 0, on_lazy, b);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(b->lazy, SD_EVENT_OFF);
+        r = timer_new(event, 0, on_lazy, b, &b->lazy);
     if (r < 0) {
         batch_free(b);
         return r;

@@ -11,6 +11,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 #include "commands/command-list.h"
 #include "commands/job-description.h"
@@ -67,13 +68,6 @@ static int begin_transaction(LongJobs *l) {
     return r < 0 ? r : store_begin(l->store);
 }
 
-static int end_transaction(LongJobs *l, int r) {
-    if (r >= 0)
-        return store_commit(l->store);
-    store_rollback(l->store);
-    return r;
-}
-
 static int store_end(LongJobs *l, const LongJob *j) {
     bool good = json_object_get_int(json_get(j->reply, "return_code")) == 0;
     size_t size;
@@ -89,12 +83,11 @@ static int store_end(LongJobs *l, const LongJob *j) {
                          text);
     if (r >= 0)
         r = task_store_end(&j->task, l->store, NULL);
-    return end_transaction(l, r);
+    return store_finish(l->store, r);
 }
 
 static void retry_later(LongJobs *l) {
-    (void)sd_event_source_set_time_relative(l->retry_timer, RETRY_USEC);
-    (void)sd_event_source_set_enabled(l->retry_timer, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(l->retry_timer, RETRY_USEC);
 }
 
 static void finish(LongJobs *l, LongJob *j) {
@@ -158,7 +151,7 @@ static void on_started(void *userdata) {
                 j->task.guid);
     r = begin_transaction(l);
     if (r >= 0)
-        r = end_transaction(l, store_start_job(l->store, j->task.guid));
+        r = store_finish(l->store, store_start_job(l->store, j->task.guid));
     if (r < 0)
         (void)log_debug_errno(r, "The start of a long job cannot be stored: %m");
 }
@@ -347,9 +340,7 @@ int long_jobs_new(sd_event *event, const RunnerParts *parts, Console *console,
     l->userdata = userdata;
     r = runner_new(event, parts, &l->runner);
     if (r >= 0)
-        r = sd_event_add_time_relative(event, &l->retry_timer, CLOCK_BOOTTIME, 0, 0, on_retry, l);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(l->retry_timer, SD_EVENT_OFF);
+        r = timer_new(event, 0, on_retry, l, &l->retry_timer);
     if (r >= 0)
         r = store_visit_unfinished_jobs(parts->store, take_up, l);
     if (r < 0) {

@@ -15,6 +15,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 #include "commands/command-list.h"
 #include "commands/job-description.h"
@@ -116,27 +117,18 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void arm_timer(Request *q, uint64_t wait_usec) {
-    int r;
+    int r = 0;
 
     if (!q->timer)
-        r = sd_event_add_time_relative(q->flow->event, &q->timer, CLOCK_BOOTTIME, wait_usec, 0,
-                                       on_timer, q);
-    else {
-        r = sd_event_source_set_time_relative(q->timer, wait_usec);
-        if (r >= 0)
-            r = sd_event_source_set_enabled(q->timer, SD_EVENT_ONESHOT);
-    }
+        r = timer_new(q->flow->event, 0, on_timer, q, &q->timer);
+    if (r >= 0)
+        r = timer_arm_in(q->timer, wait_usec);
     if (r < 0)
         q->flow->callbacks.on_broken(r, q->flow->userdata);
 }
 
 static void stop_timer(Request *q) {
     q->timer = sd_event_source_disable_unref(q->timer);
-}
-
-/* One that has run out while a change was waiting to be stored is still there. */
-static bool is_armed(const Request *q) {
-    return q->timer && sd_event_source_get_enabled(q->timer, NULL) > 0;
 }
 
 /* Does not run while there is no connection; opening it sends everything once. */
@@ -231,7 +223,7 @@ static void undo(const BatchEntry *e, int error, void *userdata) {
         long_jobs_abandon(f->long_jobs, q->task.guid);
     if (e->event == REQUEST_EVENT_FINISHED && q->is_stored)
         arm_timer(q, STORE_RETRY_USEC);
-    else if (q->state == REQUEST_STATE_REPLY && !is_armed(q))
+    else if (q->state == REQUEST_STATE_REPLY && !timer_is_armed(q->timer))
         start_resend_timer(q, false); /* the manager has the reply, but we may forget that */
     else if (!q->is_stored && q->n_pending == 0 &&
              (e->event == REQUEST_EVENT_ACCEPT || e->event == REQUEST_EVENT_REJECT)) {
@@ -371,11 +363,7 @@ static int store_agent_id(RequestFlow *f, const char *agent_id, bool is_change) 
         r = store_set_meta(f->store, STORE_META_AGENT_ID, agent_id);
     if (r >= 0 && is_change)
         r = store_drop_foreign_replies(f->store, agent_id);
-    if (r >= 0)
-        r = store_commit(f->store);
-    if (r < 0)
-        store_rollback(f->store);
-    return r;
+    return store_finish(f->store, r);
 }
 
 static void set_agent_id(RequestFlow *f, const char *agent_id) {

@@ -41,7 +41,6 @@ static int make_request_id(uint64_t now_ms, char ret[static ALERT_ID_SIZE]) {
 }
 
 int store_add_alert(Store *s, const Alert *alert, AlertState state) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
     uint64_t now_ms = now_usec(CLOCK_REALTIME) / USEC_PER_MS;
     size_t size = ROW_OVERHEAD + strlen(alert->subject) + strlen(alert->message) +
                   strlen(strempty(alert->user)) + strlen(strempty(alert->source_ip));
@@ -51,23 +50,10 @@ int store_add_alert(Store *s, const Alert *alert, AlertState state) {
     alert_key(alert, key);
     r = make_request_id(now_ms, id);
     if (r >= 0)
-        r = store_statement(s, STATEMENT_ADD_ALERT, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, id);
-    store_bind_text(st, 2, key);
-    (void)sqlite3_bind_int(st, 3, (int)state);
-    (void)sqlite3_bind_int64(st, 4, (int64_t)alert->time_ms);
-    (void)sqlite3_bind_int64(st, 5, (int64_t)now_ms);
-    (void)sqlite3_bind_int(st, 6, alert->level);
-    (void)sqlite3_bind_int(st, 7, alert->rule);
-    store_bind_text(st, 8, alert->user);
-    store_bind_text(st, 9, alert->source_ip);
-    store_bind_text(st, 10, alert->subject);
-    store_bind_text(st, 11, alert->message);
-    (void)sqlite3_bind_int64(st, 12, (int64_t)size);
-    store_bind_usec(st, 13, store_running_usec(s));
-    r = store_run_change(s, st, false);
+        r = store_change(s, STATEMENT_ADD_ALERT, false, "ttilliittttll", id, key, (int)state,
+                         alert->time_ms, now_ms, alert->level, alert->rule, alert->user,
+                         alert->source_ip, alert->subject, alert->message, (uint64_t)size,
+                         store_running_usec(s));
     return r < 0 ? r : sqlite3_changes(s->db) > 0;
 }
 
@@ -75,33 +61,26 @@ int store_get_alert_state(Store *s, const char *request_id) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_GET_ALERT_STATE, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, request_id);
-    r = sqlite3_step(st);
-    if (r == SQLITE_DONE)
-        return -ENOENT;
-    return r == SQLITE_ROW ? sqlite3_column_int(st, 0) : store_sqlite_error(s, r);
+    r = store_query(s, STATEMENT_GET_ALERT_STATE, &st, "t", request_id);
+    if (r >= 0)
+        r = store_step(s, st);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    return sqlite3_column_int(st, 0);
 }
 
 int store_acknowledge_alert(Store *s, const char *request_id) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_ACKNOWLEDGE_ALERT, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, request_id);
-    store_bind_usec(st, 2, store_running_usec(s));
-    r = store_run_change(s, st, false);
+    r = store_change(s, STATEMENT_ACKNOWLEDGE_ALERT, false, "tl", request_id,
+                     store_running_usec(s));
     return r < 0 ? r : sqlite3_changes(s->db) > 0;
 }
 
 static int visit_rows(Store *s, sqlite3_stmt *st, StoreAlertVisitor visit, void *userdata) {
     int r;
 
-    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+    while ((r = store_step(s, st)) > 0) {
         const StoredAlert row = {
             .row = sqlite3_column_int64(st, 0),
             .request_id = (const char *)sqlite3_column_text(st, 1),
@@ -124,7 +103,7 @@ static int visit_rows(Store *s, sqlite3_stmt *st, StoreAlertVisitor visit, void 
         if (r != 0)
             return MIN(r, 0);
     }
-    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+    return r;
 }
 
 int store_visit_waiting_alerts(Store *s, int64_t after, unsigned limit, StoreAlertVisitor visit,
@@ -132,23 +111,16 @@ int store_visit_waiting_alerts(Store *s, int64_t after, unsigned limit, StoreAle
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_LIST_WAITING_ALERTS, &st);
-    if (r < 0)
-        return r;
-    (void)sqlite3_bind_int64(st, 1, after);
-    (void)sqlite3_bind_int64(st, 2, limit);
-    return visit_rows(s, st, visit, userdata);
+    r = store_query(s, STATEMENT_LIST_WAITING_ALERTS, &st, "lu", after, limit);
+    return r < 0 ? r : visit_rows(s, st, visit, userdata);
 }
 
 int store_visit_alerts(Store *s, unsigned limit, StoreAlertVisitor visit, void *userdata) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_LIST_ALERTS, &st);
-    if (r < 0)
-        return r;
-    (void)sqlite3_bind_int64(st, 1, limit);
-    return visit_rows(s, st, visit, userdata);
+    r = store_query(s, STATEMENT_LIST_ALERTS, &st, "u", limit);
+    return r < 0 ? r : visit_rows(s, st, visit, userdata);
 }
 
 int store_sum_alerts(Store *s, AlertTotal ret[static _ALERT_STATE_MAX]) {
@@ -156,32 +128,22 @@ int store_sum_alerts(Store *s, AlertTotal ret[static _ALERT_STATE_MAX]) {
     AlertTotal totals[_ALERT_STATE_MAX] = {};
     int r;
 
-    r = store_statement(s, STATEMENT_SUM_ALERTS, &st);
-    if (r < 0)
-        return r;
-    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+    r = store_query(s, STATEMENT_SUM_ALERTS, &st, "");
+    while (r >= 0 && (r = store_step(s, st)) > 0) {
         int state = sqlite3_column_int(st, 0);
 
         if (state >= 0 && state < _ALERT_STATE_MAX)
             totals[state] = (AlertTotal){(uint64_t)sqlite3_column_int64(st, 1),
                                          (uint64_t)sqlite3_column_int64(st, 2)};
     }
-    if (r != SQLITE_DONE)
-        return store_sqlite_error(s, r);
+    if (r < 0)
+        return r;
     memcpy(ret, totals, sizeof(totals));
     return 0;
 }
 
 static int remove_until(Store *s, uint64_t until_usec, int64_t limit) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
-
-    r = store_statement(s, STATEMENT_REMOVE_ALERTS, &st);
-    if (r < 0)
-        return r;
-    store_bind_usec(st, 1, until_usec);
-    (void)sqlite3_bind_int64(st, 2, limit);
-    return store_run_change(s, st, false);
+    return store_change(s, STATEMENT_REMOVE_ALERTS, false, "ll", until_usec, limit);
 }
 
 int store_remove_alerts(Store *s, uint64_t n, uint64_t keep_usec) {

@@ -32,49 +32,23 @@ void stored_job_done(StoredJob *j) {
 }
 
 int store_insert_job(Store *s, const StoredJob *j, int64_t *ret_id) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_INSERT_JOB, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, j->guid);
-    store_bind_text(st, 2, j->command);
-    store_bind_text(st, 3, j->customer_id);
-    store_bind_text(st, 4, j->payload);
-    store_bind_usec(st, 5, store_running_usec(s));
-    r = store_run_change(s, st, true);
+    r = store_change(s, STATEMENT_INSERT_JOB, true, "ttttl", j->guid, j->command, j->customer_id,
+                     j->payload, store_running_usec(s));
     if (r >= 0)
         *ret_id = sqlite3_last_insert_rowid(s->db);
     return r;
 }
 
 int store_start_job(Store *s, const char *guid) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
-
-    r = store_statement(s, STATEMENT_START_JOB, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, guid);
-    store_bind_usec(st, 2, now_usec(CLOCK_REALTIME));
-    store_bind_usec(st, 3, store_running_usec(s));
-    return store_run_change(s, st, false);
+    return store_change(s, STATEMENT_START_JOB, false, "tll", guid, now_usec(CLOCK_REALTIME),
+                        store_running_usec(s));
 }
 
 int store_finish_job(Store *s, const char *guid, JobStatus status, const char *reply) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
-
-    r = store_statement(s, STATEMENT_FINISH_JOB, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, guid);
-    store_bind_text(st, 2, job_status_to_string(status));
-    store_bind_text(st, 3, reply);
-    store_bind_usec(st, 4, now_usec(CLOCK_REALTIME));
-    store_bind_usec(st, 5, store_running_usec(s));
-    return store_run_change(s, st, true);
+    return store_change(s, STATEMENT_FINISH_JOB, true, "tttll", guid, job_status_to_string(status),
+                        reply, now_usec(CLOCK_REALTIME), store_running_usec(s));
 }
 
 static int take_job(sqlite3_stmt *st, StoredJob *ret) {
@@ -103,15 +77,12 @@ int store_load_job(Store *s, int64_t job_id, const char *guid, StoredJob *ret) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_LOAD_JOB, &st);
-    if (r < 0)
-        return r;
-    (void)sqlite3_bind_int64(st, 1, job_id);
-    store_bind_text(st, 2, guid);
-    r = sqlite3_step(st);
-    if (r == SQLITE_DONE)
-        return -ENOENT;
-    return r == SQLITE_ROW ? take_job(st, ret) : store_sqlite_error(s, r);
+    r = store_query(s, STATEMENT_LOAD_JOB, &st, "lt", job_id, guid);
+    if (r >= 0)
+        r = store_step(s, st);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    return take_job(st, ret);
 }
 
 int store_load_job_payload(Store *s, const char *guid, char **ret) {
@@ -119,14 +90,12 @@ int store_load_job_payload(Store *s, const char *guid, char **ret) {
     int r;
 
     *ret = NULL;
-    r = store_statement(s, STATEMENT_LOAD_JOB_PAYLOAD, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, guid);
-    r = sqlite3_step(st);
-    if (r == SQLITE_DONE)
-        return -ENOENT;
-    return r == SQLITE_ROW ? store_take_text(st, 0, ret) : store_sqlite_error(s, r);
+    r = store_query(s, STATEMENT_LOAD_JOB_PAYLOAD, &st, "t", guid);
+    if (r >= 0)
+        r = store_step(s, st);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    return store_take_text(st, 0, ret);
 }
 
 int store_visit_unfinished_jobs(Store *s, int (*visit)(const StoredJob *j, void *userdata),
@@ -134,10 +103,8 @@ int store_visit_unfinished_jobs(Store *s, int (*visit)(const StoredJob *j, void 
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_LIST_JOBS, &st);
-    if (r < 0)
-        return r;
-    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+    r = store_query(s, STATEMENT_LIST_JOBS, &st, "");
+    while (r >= 0 && (r = store_step(s, st)) > 0) {
         _cleanup_(stored_job_done) StoredJob j = {};
 
         r = take_job(st, &j);
@@ -146,17 +113,12 @@ int store_visit_unfinished_jobs(Store *s, int (*visit)(const StoredJob *j, void 
         if (r < 0)
             return r;
     }
-    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+    return r;
 }
 
 int store_remove_jobs(Store *s, uint64_t older_than_usec) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
     uint64_t now = store_running_usec(s);
-    int r;
 
-    r = store_statement(s, STATEMENT_REMOVE_JOBS, &st);
-    if (r < 0)
-        return r;
-    store_bind_usec(st, 1, now > older_than_usec ? now - older_than_usec : 0);
-    return store_run_change(s, st, false);
+    return store_change(s, STATEMENT_REMOVE_JOBS, false, "l",
+                        now > older_than_usec ? now - older_than_usec : 0);
 }

@@ -6,16 +6,9 @@
 #include "store/statement.h"
 
 int store_add_output(Store *s, const char *guid, uint64_t bytes) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_ADD_OUTPUT, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, guid);
-    store_bind_usec(st, 2, bytes);
-    store_bind_usec(st, 3, store_running_usec(s));
-    r = store_run_change(s, st, false);
+    r = store_change(s, STATEMENT_ADD_OUTPUT, false, "tll", guid, bytes, store_running_usec(s));
     if (r < 0 || sqlite3_changes(s->db) == 0)
         return r;
     s->output_bytes += bytes;
@@ -25,15 +18,8 @@ int store_add_output(Store *s, const char *guid, uint64_t bytes) {
 }
 
 int store_remove_output(Store *s, const char *guid) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
-
-    r = store_statement(s, STATEMENT_REMOVE_OUTPUT, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, guid);
     s->outputs_summed = false;
-    return store_run_change(s, st, false);
+    return store_change(s, STATEMENT_REMOVE_OUTPUT, false, "t", guid);
 }
 
 int store_sum_outputs(Store *s, uint64_t *ret) {
@@ -41,12 +27,11 @@ int store_sum_outputs(Store *s, uint64_t *ret) {
     int r;
 
     if (!s->outputs_summed) {
-        r = store_statement(s, STATEMENT_SUM_OUTPUTS, &st);
-        if (r < 0)
-            return r;
-        r = sqlite3_step(st);
-        if (r != SQLITE_ROW)
-            return r == SQLITE_DONE ? -EUCLEAN : store_sqlite_error(s, r);
+        r = store_query(s, STATEMENT_SUM_OUTPUTS, &st, "");
+        if (r >= 0)
+            r = store_step(s, st);
+        if (r <= 0)
+            return r < 0 ? r : -EUCLEAN;
         s->output_bytes = (uint64_t)sqlite3_column_int64(st, 0);
         s->outputs_summed = true;
     }
@@ -60,19 +45,15 @@ int store_visit_outputs(Store *s, unsigned limit, unsigned skip, StoreOutputVisi
     uint64_t now = store_running_usec(s), stored;
     int r;
 
-    r = store_statement(s, STATEMENT_LIST_OUTPUTS, &st);
-    if (r < 0)
-        return r;
-    (void)sqlite3_bind_int64(st, 1, limit);
-    (void)sqlite3_bind_int64(st, 2, skip);
-    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+    r = store_query(s, STATEMENT_LIST_OUTPUTS, &st, "uu", limit, skip);
+    while (r >= 0 && (r = store_step(s, st)) > 0) {
         stored = (uint64_t)sqlite3_column_int64(st, 2);
         r = visit((const char *)sqlite3_column_text(st, 0), (uint64_t)sqlite3_column_int64(st, 1),
                   now > stored ? now - stored : 0, userdata);
         if (r != 0)
             return MIN(r, 0);
     }
-    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+    return r;
 }
 
 void store_set_on_output(Store *s, void (*on_output)(void *userdata), void *userdata) {

@@ -20,22 +20,11 @@ void stored_request_done(StoredRequest *r) {
 }
 
 int store_insert_request(Store *s, const StoredRequest *r) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
     int k;
 
-    k = store_statement(s, STATEMENT_INSERT, &st);
-    if (k < 0)
-        return k;
-    store_bind_text(st, 1, r->guid);
-    store_bind_text(st, 2, r->agent_id);
-    store_bind_text(st, 3, r->command);
-    store_bind_text(st, 4, request_state_to_string(r->state));
-    store_bind_text(st, 5, r->payload);
-    store_bind_text(st, 6, r->payload_sha256);
-    store_bind_text(st, 7, r->error_message);
-    store_bind_usec(st, 8, r->accepted_usec);
-    store_bind_usec(st, 9, store_running_usec(s));
-    k = store_run_change(s, st, true);
+    k = store_change(s, STATEMENT_INSERT, true, "tttttttll", r->guid, r->agent_id, r->command,
+                     request_state_to_string(r->state), r->payload, r->payload_sha256,
+                     r->error_message, r->accepted_usec, store_running_usec(s));
     if (k >= 0)
         s->counts[r->state]++;
     return k;
@@ -50,32 +39,18 @@ static int count_change(Store *s, int r, RequestState from, RequestState to) {
 }
 
 int store_set_reply(Store *s, const char *guid, const char *reply) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
+    int r = store_change(s, STATEMENT_SET_REPLY, true, "ttll", guid, reply,
+                         now_usec(CLOCK_REALTIME), store_running_usec(s));
 
-    r = store_statement(s, STATEMENT_SET_REPLY, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, guid);
-    store_bind_text(st, 2, reply);
-    store_bind_usec(st, 3, now_usec(CLOCK_REALTIME));
-    store_bind_usec(st, 4, store_running_usec(s));
-    return count_change(s, store_run_change(s, st, true), REQUEST_STATE_ACKED, REQUEST_STATE_REPLY);
+    return count_change(s, r, REQUEST_STATE_ACKED, REQUEST_STATE_REPLY);
 }
 
 int store_set_state(Store *s, const char *guid, RequestState from, RequestState to) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
+    int r =
+        store_change(s, STATEMENT_SET_STATE, true, "tttll", guid, request_state_to_string(from),
+                     request_state_to_string(to), now_usec(CLOCK_REALTIME), store_running_usec(s));
 
-    r = store_statement(s, STATEMENT_SET_STATE, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, guid);
-    store_bind_text(st, 2, request_state_to_string(from));
-    store_bind_text(st, 3, request_state_to_string(to));
-    store_bind_usec(st, 4, now_usec(CLOCK_REALTIME));
-    store_bind_usec(st, 5, store_running_usec(s));
-    return count_change(s, store_run_change(s, st, true), from, to);
+    return count_change(s, r, from, to);
 }
 
 static int read_row(sqlite3_stmt *st, StoredRequest *ret) {
@@ -110,21 +85,18 @@ int store_load_request(Store *s, const char *guid, bool with_bodies, StoredReque
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_LOAD, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, guid);
-    (void)sqlite3_bind_int(st, 2, with_bodies);
-    r = sqlite3_step(st);
-    if (r == SQLITE_DONE)
-        return -ENOENT;
-    return r == SQLITE_ROW ? read_row(st, ret) : store_sqlite_error(s, r);
+    r = store_query(s, STATEMENT_LOAD, &st, "ti", guid, with_bodies);
+    if (r >= 0)
+        r = store_step(s, st);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    return read_row(st, ret);
 }
 
 static int visit_rows(Store *s, sqlite3_stmt *st, StoreVisitor visit, void *userdata) {
     int r;
 
-    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+    while ((r = store_step(s, st)) > 0) {
         _cleanup_(stored_request_done) StoredRequest row = {};
 
         r = read_row(st, &row);
@@ -133,14 +105,14 @@ static int visit_rows(Store *s, sqlite3_stmt *st, StoreVisitor visit, void *user
         if (r < 0)
             return r;
     }
-    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+    return r;
 }
 
 int store_visit_open(Store *s, StoreVisitor visit, void *userdata) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_LIST_OPEN, &st);
+    r = store_query(s, STATEMENT_LIST_OPEN, &st, "");
     return r < 0 ? r : visit_rows(s, st, visit, userdata);
 }
 
@@ -148,30 +120,27 @@ int store_visit_newest(Store *s, unsigned limit, StoreVisitor visit, void *userd
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_LIST_NEWEST, &st);
-    if (r < 0)
-        return r;
-    (void)sqlite3_bind_int64(st, 1, limit);
-    return visit_rows(s, st, visit, userdata);
+    r = store_query(s, STATEMENT_LIST_NEWEST, &st, "u", limit);
+    return r < 0 ? r : visit_rows(s, st, visit, userdata);
 }
 
 static int count_all(Store *s) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_COUNT, &st);
+    r = store_query(s, STATEMENT_COUNT, &st, "");
     if (r < 0)
         return r;
     memset(s->counts, 0, sizeof(s->counts));
-    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+    while ((r = store_step(s, st)) > 0) {
         const char *name = (const char *)sqlite3_column_text(st, 0);
         RequestState state = request_state_from_string(strempty(name));
 
         if (state >= 0)
             s->counts[state] = (unsigned)sqlite3_column_int(st, 1);
     }
-    if (r != SQLITE_DONE)
-        return store_sqlite_error(s, r);
+    if (r < 0)
+        return r;
     s->counted = true;
     return 0;
 }
@@ -185,17 +154,9 @@ int store_count_requests(Store *s, unsigned ret_counts[static _REQUEST_STATE_MAX
 }
 
 int store_drop_foreign_replies(Store *s, const char *agent_id) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
-
-    r = store_statement(s, STATEMENT_DROP_FOREIGN, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, agent_id);
-    store_bind_usec(st, 2, now_usec(CLOCK_REALTIME));
-    store_bind_usec(st, 3, store_running_usec(s));
     s->counted = false;
-    return store_run_change(s, st, false);
+    return store_change(s, STATEMENT_DROP_FOREIGN, false, "tll", agent_id, now_usec(CLOCK_REALTIME),
+                        store_running_usec(s));
 }
 
 int store_visit_expired(Store *s, uint64_t older_than_usec, unsigned limit, unsigned skip,
@@ -204,29 +165,20 @@ int store_visit_expired(Store *s, uint64_t older_than_usec, unsigned limit, unsi
     uint64_t now = store_running_usec(s);
     int r;
 
-    r = store_statement(s, STATEMENT_LIST_EXPIRED, &st);
-    if (r < 0)
-        return r;
-    store_bind_usec(st, 1, now > older_than_usec ? now - older_than_usec : 0);
-    (void)sqlite3_bind_int64(st, 2, limit);
-    (void)sqlite3_bind_int64(st, 3, skip);
-    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+    r = store_query(s, STATEMENT_LIST_EXPIRED, &st, "luu",
+                    now > older_than_usec ? now - older_than_usec : 0, limit, skip);
+    while (r >= 0 && (r = store_step(s, st)) > 0) {
         r = visit((const char *)sqlite3_column_text(st, 0), userdata);
         if (r < 0)
             return r;
     }
-    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+    return r;
 }
 
 int store_remove_request(Store *s, const char *guid) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_REMOVE, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, guid);
     s->counted = false;
-    r = store_run_change(s, st, false);
+    r = store_change(s, STATEMENT_REMOVE, false, "t", guid);
     return r < 0 || sqlite3_changes(s->db) == 0 ? r : store_remove_output(s, guid);
 }

@@ -4,28 +4,12 @@
 #include "store/statement.h"
 
 int store_set_stat(Store *s, const StoredStat *stat) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
-
-    r = store_statement(s, STATEMENT_SET_STAT, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, stat->name);
-    store_bind_text(st, 2, stat->type);
-    (void)sqlite3_bind_int64(st, 3, (int64_t)stat->hold);
-    store_bind_usec(st, 4, stat->interval_usec);
-    return store_run_change(s, st, false);
+    return store_change(s, STATEMENT_SET_STAT, false, "ttll", stat->name, stat->type, stat->hold,
+                        stat->interval_usec);
 }
 
 int store_remove_stat(Store *s, const char *name) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
-
-    r = store_statement(s, STATEMENT_REMOVE_STAT, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, name);
-    return store_run_change(s, st, false);
+    return store_change(s, STATEMENT_REMOVE_STAT, false, "t", name);
 }
 
 int store_visit_stats(Store *s, int (*visit)(const StoredStat *stat, void *userdata),
@@ -33,10 +17,8 @@ int store_visit_stats(Store *s, int (*visit)(const StoredStat *stat, void *userd
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_LIST_STATS, &st);
-    if (r < 0)
-        return r;
-    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+    r = store_query(s, STATEMENT_LIST_STATS, &st, "");
+    while (r >= 0 && (r = store_step(s, st)) > 0) {
         const StoredStat stat = {
             .name = (const char *)sqlite3_column_text(st, 0),
             .type = (const char *)sqlite3_column_text(st, 1),
@@ -48,5 +30,5 @@ int store_visit_stats(Store *s, int (*visit)(const StoredStat *stat, void *userd
         if (r != 0)
             return MIN(r, 0);
     }
-    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+    return r;
 }

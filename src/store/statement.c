@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/statement.h"
 
+#include <stdarg.h>
+
 #include "basic/log.h"
 #include "basic/time-util.h"
 
@@ -133,7 +135,7 @@ uint64_t store_running_usec(const Store *s) {
     return s->running_base_usec + now_usec(CLOCK_BOOTTIME);
 }
 
-int store_statement(Store *s, Statement which, sqlite3_stmt **ret) {
+static int prepare(Store *s, Statement which, sqlite3_stmt **ret) {
     int r;
 
     if (!s->statements[which]) {
@@ -153,24 +155,63 @@ void store_statement_reset(sqlite3_stmt **p) {
     }
 }
 
-void store_bind_text(sqlite3_stmt *st, int i, const char *text) {
-    (void)sqlite3_bind_text(st, i, text, -1, SQLITE_STATIC);
+static void bind_all(sqlite3_stmt *st, const char *types, va_list ap) {
+    for (int i = 1; *types; types++, i++)
+        switch (*types) {
+        case 't':
+            (void)sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+            break;
+        case 'i':
+            (void)sqlite3_bind_int(st, i, va_arg(ap, int));
+            break;
+        case 'u':
+            (void)sqlite3_bind_int64(st, i, va_arg(ap, unsigned));
+            break;
+        case 'l':
+            (void)sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+            break;
+        default:
+            assert(!"types of columns");
+        }
 }
 
-void store_bind_usec(sqlite3_stmt *st, int i, uint64_t usec) {
-    (void)sqlite3_bind_int64(st, i, (int64_t)usec);
+int store_query(Store *s, Statement which, sqlite3_stmt **ret, const char *types, ...) {
+    va_list ap;
+    int r;
+
+    r = prepare(s, which, ret);
+    if (r < 0)
+        return r;
+    va_start(ap, types);
+    bind_all(*ret, types, ap);
+    va_end(ap);
+    return 0;
 }
 
-int store_run_change(Store *s, sqlite3_stmt *st, bool must_change) {
+int store_step(Store *s, sqlite3_stmt *st) {
+    int r = sqlite3_step(st);
+
+    return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+}
+
+int store_change(Store *s, Statement which, bool must_change, const char *types, ...) {
+    _cleanup_statement_ sqlite3_stmt *st = NULL;
+    va_list ap;
     int r;
 
     if (!s->in_transaction)
         return -EINVAL;
     if (sqlite3_get_autocommit(s->db)) /* SQLite has ended it; this would be stored on its own */
         return -ENOSPC;
-    r = sqlite3_step(st);
-    if (r != SQLITE_DONE)
-        return store_sqlite_error(s, r);
+    r = prepare(s, which, &st);
+    if (r < 0)
+        return r;
+    va_start(ap, types);
+    bind_all(st, types, ap);
+    va_end(ap);
+    r = store_step(s, st);
+    if (r != 0)
+        return r < 0 ? r : -EUCLEAN;
     return must_change && sqlite3_changes(s->db) == 0 ? -ENOENT : 0;
 }
 

@@ -70,16 +70,16 @@ int store_sqlite_error(Store *s, int code);
 /* CLOCK_BOOTTIME added up over boots. */
 uint64_t store_running_usec(const Store *s);
 
-/* Prepared at first use; the caller resets it: _cleanup_statement_. */
-int store_statement(Store *s, Statement which, sqlite3_stmt **ret);
+/* Binds `types`: 't' const char * (NULL is allowed), which outlives the steps; 'i' int; 'u'
+ * unsigned; 'l' 64 bits. Prepared at first use; the caller resets it: _cleanup_statement_. */
+int store_query(Store *s, Statement which, sqlite3_stmt **ret, const char *types, ...);
 void store_statement_reset(sqlite3_stmt **p);
 #define _cleanup_statement_ _cleanup_(store_statement_reset)
 
-/* SQLITE_STATIC: every bound text outlives the step. */
-void store_bind_text(sqlite3_stmt *st, int i, const char *text);
-void store_bind_usec(sqlite3_stmt *st, int i, uint64_t usec);
+/* 1: a row; 0: no more. */
+int store_step(Store *s, sqlite3_stmt *st);
 /* 0 where the column is NULL. */
 int store_take_text(sqlite3_stmt *st, int column, char **ret);
 
-/* Runs a change; -ENOENT if it was to change a row and there was none. */
-int store_run_change(Store *s, sqlite3_stmt *st, bool must_change);
+/* Runs a change, in a transaction; -ENOENT if it was to change a row and there was none. */
+int store_change(Store *s, Statement which, bool must_change, const char *types, ...);

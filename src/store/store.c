@@ -52,6 +52,13 @@ int store_commit(Store *s) {
     return 0;
 }
 
+int store_finish(Store *s, int r) {
+    if (r >= 0)
+        return store_commit(s);
+    store_rollback(s);
+    return r;
+}
+
 bool store_in_transaction(const Store *s) {
     return s->in_transaction;
 }
@@ -68,26 +75,20 @@ int store_get_meta(Store *s, const char *key, char **ret) {
     int r;
 
     *ret = NULL;
-    r = store_statement(s, STATEMENT_GET_META, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, key);
-    r = sqlite3_step(st);
-    if (r == SQLITE_DONE)
-        return 0;
-    return r == SQLITE_ROW ? store_take_text(st, 0, ret) : store_sqlite_error(s, r);
+    r = store_query(s, STATEMENT_GET_META, &st, "t", key);
+    if (r >= 0)
+        r = store_step(s, st);
+    return r <= 0 ? r : store_take_text(st, 0, ret);
 }
 
 int store_set_meta(Store *s, const char *key, const char *value) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
+    return store_change(s, STATEMENT_SET_META, true, "tt", key, value);
+}
 
-    r = store_statement(s, STATEMENT_SET_META, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, key);
-    store_bind_text(st, 2, value);
-    return store_run_change(s, st, true);
+int store_set_fact(Store *s, const char *key, const char *value) {
+    int r = store_begin(s);
+
+    return r < 0 ? r : store_finish(s, store_set_meta(s, key, value));
 }
 
 void store_set_on_damaged(Store *s, void (*on_damaged)(void *userdata), void *userdata) {

@@ -24,6 +24,8 @@ void store_set_on_damaged(Store *s, void (*on_damaged)(void *userdata), void *us
 int store_begin(Store *s);
 int store_commit(Store *s);
 void store_rollback(Store *s);
+/* Commits, or rolls back where r < 0; returns r, or how the commit failed. */
+int store_finish(Store *s, int r);
 bool store_in_transaction(const Store *s) _pure_;
 
 #define STORE_META_AGENT_ID "agent_id"
@@ -35,5 +37,7 @@ bool store_in_transaction(const Store *s) _pure_;
 /* Small facts. *ret is NULL if there is none; the caller frees. */
 int store_get_meta(Store *s, const char *key, char **ret);
 int store_set_meta(Store *s, const char *key, const char *value);
+/* In a transaction of its own. */
+int store_set_fact(Store *s, const char *key, const char *value);
 /* Notes how long this server has been running, by which retention counts. */
 int store_note_running(Store *s);

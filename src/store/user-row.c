@@ -5,42 +5,20 @@
 #include "store/statement.h"
 
 int store_add_user(Store *s, const StoredUser *user) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
-
-    r = store_statement(s, STATEMENT_ADD_USER, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, user->name);
-    store_bind_text(st, 2, user->agent_id);
-    (void)sqlite3_bind_int(st, 3, user->is_administrator);
-    store_bind_usec(st, 4, now_usec(CLOCK_REALTIME));
-    return store_run_change(s, st, false);
+    return store_change(s, STATEMENT_ADD_USER, false, "ttil", user->name, user->agent_id,
+                        user->is_administrator, now_usec(CLOCK_REALTIME));
 }
 
 int store_remove_user(Store *s, const char *name) {
-    _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
-
-    r = store_statement(s, STATEMENT_REMOVE_USER, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, name);
-    return store_run_change(s, st, false);
+    return store_change(s, STATEMENT_REMOVE_USER, false, "t", name);
 }
 
 int store_has_user(Store *s, const char *name) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_HAS_USER, &st);
-    if (r < 0)
-        return r;
-    store_bind_text(st, 1, name);
-    r = sqlite3_step(st);
-    if (r != SQLITE_ROW && r != SQLITE_DONE)
-        return store_sqlite_error(s, r);
-    return r == SQLITE_ROW;
+    r = store_query(s, STATEMENT_HAS_USER, &st, "t", name);
+    return r < 0 ? r : store_step(s, st);
 }
 
 int store_visit_users(Store *s, int (*visit)(const StoredUser *user, void *userdata),
@@ -48,10 +26,8 @@ int store_visit_users(Store *s, int (*visit)(const StoredUser *user, void *userd
     _cleanup_statement_ sqlite3_stmt *st = NULL;
     int r;
 
-    r = store_statement(s, STATEMENT_LIST_USERS, &st);
-    if (r < 0)
-        return r;
-    while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+    r = store_query(s, STATEMENT_LIST_USERS, &st, "");
+    while (r >= 0 && (r = store_step(s, st)) > 0) {
         StoredUser user = {
             .name = (const char *)sqlite3_column_text(st, 0),
             .agent_id = (const char *)sqlite3_column_text(st, 1),
@@ -63,5 +39,5 @@ int store_visit_users(Store *s, int (*visit)(const StoredUser *user, void *userd
         if (r != 0)
             return MIN(r, 0);
     }
-    return r == SQLITE_DONE ? 0 : store_sqlite_error(s, r);
+    return r;
 }

@@ -8,6 +8,7 @@
 #include "basic/bounds.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/timer.h"
 #include "varlink/caller.h"
 #include "varlink/descriptions.h"
 #include "varlink/server.h"
@@ -105,12 +106,9 @@ static void speak_later(JobCall *j, uint64_t wait_usec) {
     int r = 0;
 
     if (!j->timer)
-        r = sd_event_add_time(j->service->event, &j->timer, CLOCK_BOOTTIME, 0,
-                              UNKNOWN_AGAIN_USEC / 2, on_turn, j);
+        r = timer_new(j->service->event, UNKNOWN_AGAIN_USEC / 2, on_turn, j, &j->timer);
     if (r >= 0)
-        r = sd_event_source_set_time_relative(j->timer, wait_usec);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(j->timer, SD_EVENT_ONESHOT);
+        r = timer_arm_in(j->timer, wait_usec);
     if (r < 0)
         end_job_call(j, r);
 }

@@ -16,6 +16,7 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 
 #ifndef SO_PEERPIDFD /* Linux 6.5 */
 #define SO_PEERPIDFD 77
@@ -82,8 +83,7 @@ static void wait_for(VarlinkConnection *c) {
     uint32_t events = c->out ? EPOLLOUT : c->answering ? 0 : EPOLLIN;
 
     (void)sd_event_source_set_io_events(c->io, events);
-    (void)sd_event_source_set_time_relative(c->idle, IDLE_USEC);
-    (void)sd_event_source_set_enabled(c->idle, c->answering ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+    (void)timer_arm_in(c->idle, c->answering ? UINT64_MAX : IDLE_USEC);
 }
 
 static void queue_answer(VarlinkConnection *c, int r, char *text, size_t size) {
@@ -97,7 +97,7 @@ static void queue_answer(VarlinkConnection *c, int r, char *text, size_t size) {
     }
     wait_for(c);
     if (r < 0) /* not from inside a call */
-        (void)sd_event_source_set_time_relative(c->idle, 0);
+        (void)timer_arm_in(c->idle, 0);
 }
 
 void varlink_answer(VarlinkConnection *c, struct json_object *parameters) {
@@ -277,8 +277,7 @@ static int on_rested(sd_event_source *source, uint64_t usec, void *userdata) {
 static void take_a_rest(VarlinkServer *s, int error) {
     (void)log_warning_errno(error, "Connections on the Varlink socket cannot be accepted now: %m");
     (void)sd_event_source_set_enabled(s->io, SD_EVENT_OFF);
-    (void)sd_event_source_set_time_relative(s->rest, REST_USEC);
-    (void)sd_event_source_set_enabled(s->rest, SD_EVENT_ONESHOT);
+    (void)timer_arm_in(s->rest, REST_USEC);
 }
 
 static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, void *userdata) {
@@ -311,9 +310,7 @@ int varlink_server_new(sd_event *event, int listen_fd, const VarlinkCallbacks *c
     LIST_INIT(&s->connections);
     r = sd_event_add_io(event, &s->io, listen_fd, EPOLLIN, on_connect, s);
     if (r >= 0)
-        r = sd_event_add_time(event, &s->rest, CLOCK_BOOTTIME, 0, USEC_PER_SEC, on_rested, s);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(s->rest, SD_EVENT_OFF);
+        r = timer_new(event, USEC_PER_SEC, on_rested, s, &s->rest);
     if (r < 0) {
         varlink_server_free(s);
         return r;
