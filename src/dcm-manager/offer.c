@@ -129,8 +129,9 @@ int offer_parse(const char *text, size_t size, Offer *ret, const char **ret_erro
     *ret_error = "the handshake is too large";
     if (size > OFFER_SIZE_MAX)
         return -EINVAL;
-    *ret_error = "the handshake is not a JSON document";
     r = json_parse_small(text, size, &o.json);
+    *ret_error = r == -E2BIG ? "the handshake has too many values"
+                             : "the handshake is not a JSON document";
     if (r < 0)
         return r == -ENOMEM ? r : -EBADMSG;
     *ret_error = check(o.json, &o);

@@ -76,8 +76,8 @@ static void check_same_again(const Offer *o) {
 
     CHECK(handshake_offer_encode(&mine, &text, &size) == 0);
     r = offer_parse(text, size, &again, &error);
-    if (r < 0) { /* blanks and escapes were shorter */
-        CHECK(size > OFFER_SIZE_MAX);
+    if (r < 0) { /* blanks and escapes were shorter, or there were fewer members */
+        CHECK(size > OFFER_SIZE_MAX || strstr(error, "too many values"));
         return;
     }
     check_offer(&again);
