@@ -10,7 +10,7 @@ from gi.repository import Gio, GLib
 
 from harness import BUILD, ROOT, Bus, temporary_directory, wait_for
 
-WORKER_CALL = BUILD / "src/worker/dcm-call-worker"
+WORKER_CALL = BUILD / "src/dcm-call-worker/dcm-call-worker"
 WORKER, PATH = "org.example.Worker", "/org/dcmagent/Worker1"
 LIMITS_EXCEEDED = "org.freedesktop.DBus.Error.LimitsExceeded"
 
