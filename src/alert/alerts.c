@@ -69,7 +69,7 @@ static void retry_in(Alerts *a, uint64_t usec) {
 static void note(bool *failing, int r, const char *what) {
     if (r < 0 && !*failing)
         (void)log_struct(LOG_ERR, r, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
-                         "%s cannot be stored: %m; trying again", what);
+                         "%s cannot be stored: %m; retrying", what);
     else if (r >= 0 && *failing)
         log_notice("%s can be stored again", what);
     *failing = r < 0;
@@ -78,7 +78,7 @@ static void note(bool *failing, int r, const char *what) {
 static void note_read_error(Alerts *a, int error) {
     if (!a->is_read_failing)
         (void)log_struct(LOG_ERR, error, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
-                         "Alerts cannot be read: %m; trying again");
+                         "Alerts cannot be read: %m; retrying");
     a->is_read_failing = true;
 }
 
@@ -188,7 +188,7 @@ static void tell_room(Alerts *a) {
     if (!a->is_full || is_full(a, ALERTS_WAITING_MAX / 100))
         return;
     a->is_full = false;
-    log_notice("Fewer alerts wait for the manager; new ones are taken again");
+    log_notice("The queue of alerts has room again; new alerts are accepted");
     if (a->on_room)
         a->on_room(a->room_userdata);
 }
@@ -264,8 +264,8 @@ static int on_tidy(sd_event_source *source, uint64_t usec, void *userdata) {
 static void say_full(Alerts *a) {
     if (!a->is_full)
         (void)log_struct(LOG_ERR, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_ALERTS_FULL)),
-                         "Too many alerts wait for the manager; no more are taken until it has "
-                         "acknowledged some");
+                         "The queue of alerts is full: the manager does not acknowledge them; new "
+                         "alerts are not accepted until it does");
     a->is_full = true;
 }
 

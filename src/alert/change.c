@@ -123,7 +123,7 @@ static void log_entry(const AlertChangeEntry *e) {
                          "Alert %s: %s", e->name, e->message);
     else
         (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_ALERT_CLEARED)),
-                         "Alert %s is over: %s", e->name, e->message);
+                         "Alert %s cleared: %s", e->name, e->message);
 }
 
 int alert_changes_tell(AlertChanges *c, Alerts *alerts, const char *key, const char *value) {

@@ -96,7 +96,7 @@ static size_t see(Guard *g, const char *row, size_t hint, double value) {
         r = add(g, row, &v);
         if (r < 0) {
             if (!g->host->was_full)
-                (void)log_warning_errno(r, "Alert %s: %s is not watched: %m", g->rule->name, row);
+                (void)log_warning_errno(r, "Alert %s does not watch %s: %m", g->rule->name, row);
             g->host->was_full = true;
             return hint;
         }
@@ -223,14 +223,15 @@ int guard_add_trigger(Guard *g) {
     if (r == -ENOMEM)
         return r;
     if (r < 0) {
-        log_info("Alert %s: the kernel gives us no trigger (%s); averages are looked at instead",
+        log_info("Alert %s: the kernel offers no pressure trigger (%s); the agent samples averages "
+                 "instead",
                  rule->name, strerror(-r));
         return 0;
     }
     /* what was raised before may be over */
     r = sd_event_add_time_relative(g->host->event, &g->quiet, CLOCK_BOOTTIME, get_quiet_usec(g),
                                    USEC_PER_SEC, on_quiet, g);
-    log_debug("Alert %s: by a trigger of the kernel", rule->name);
+    log_debug("Alert %s uses a pressure trigger of the kernel", rule->name);
     return r;
 }
 

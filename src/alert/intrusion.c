@@ -104,23 +104,22 @@ static int say_unwatched(Intrusion *i, int error) {
         return error;
     i->problem = error;
     return log_struct(LOG_WARNING, error, LOG_FIELDS(LOG_ID(DCM_MESSAGE_ALERT_FILE)),
-                      "Changes of the alert file %s cannot be told by inotify: %m; trying again",
-                      i->path);
+                      "inotify cannot watch the alert file %s: %m; retrying", i->path);
 }
 
 static void say_absent(Intrusion *i) {
     if (!i->told_absent)
-        log_notice("There is no alert file %s yet; waiting for it", i->path);
+        log_notice("Alert file %s does not exist yet; waiting for it", i->path);
     i->told_absent = true;
 }
 
 static void say_other(Intrusion *i) {
     if (i->all_read)
-        log_info("The alert file %s was begun anew", i->path);
+        log_info("The alert file %s was truncated; reading it from the start", i->path);
     else
         (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_ALERT_FILE)),
-                         "The alert file %s is another one than before, and the rest of the former "
-                         "is nowhere near it: alerts in it that were not read are lost",
+                         "The alert file %s was replaced, and its predecessor is not in the same "
+                         "directory: alerts that were not read from it are lost",
                          i->path);
 }
 
@@ -130,9 +129,9 @@ static void say_broken(Intrusion *i, uint64_t offset) {
     if (!ratelimit_below(&i->broken, &missed))
         return;
     if (missed > 0)
-        log_warning("%u more alerts in %s were not understood", missed, i->path);
+        log_warning("%u more alerts in %s could not be parsed", missed, i->path);
     (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_ALERT_FILE)),
-                     "An alert in %s, at byte %llu, is not understood and is left out", i->path,
+                     "In %s, the alert at byte %llu could not be parsed and was skipped", i->path,
                      (unsigned long long)offset);
 }
 
@@ -420,7 +419,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     else if (r < 0) {
         if (r != -EDQUOT) /* on_room() goes on */
             look_in(i, RETRY_USEC);
-        (void)log_debug_errno(r, "The alert file is read on later: %m");
+        (void)log_debug_errno(r, "Reading the alert file failed: %m; retrying later");
     }
     if (is_link(i->path))
         look_in(i, RETRY_USEC);

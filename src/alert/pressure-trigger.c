@@ -20,7 +20,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
     PressureTrigger *t = userdata;
 
     if (events & EPOLLERR) { /* the kernel has let go of it */
-        log_warning("The kernel tells no more of pressure; a reload asks it anew");
+        log_warning("The kernel stopped reporting pressure; to subscribe again: systemctl reload "
+                    "dcm-agent");
         return sd_event_source_set_enabled(source, SD_EVENT_OFF);
     }
     t->on_stall(t->userdata);

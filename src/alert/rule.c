@@ -297,7 +297,7 @@ static const char *complete(Draft *d) {
 static void tell_broken(const Reader *r, const Draft *d, const char *why) {
     char text[ERROR_MESSAGE_MAX];
 
-    (void)utf8_format(text, sizeof(text), "[%s] is no rule: %s", d->rule->name, why);
+    (void)utf8_format(text, sizeof(text), "[%s] is not a valid rule: %s", d->rule->name, why);
     r->problem(d->file, text, r->userdata);
 }
 

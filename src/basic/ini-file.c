@@ -51,7 +51,7 @@ static int report(const Reader *r, int error) {
         (void)utf8_format(text, sizeof(text), "there is no key %s in [%s]", r->name,
                           strempty(r->section));
     else
-        (void)utf8_format(text, sizeof(text), "the value of %s in [%s] cannot be used", r->name,
+        (void)utf8_format(text, sizeof(text), "the value of %s in [%s] is not valid", r->name,
                           strempty(r->section));
     r->callbacks->on_problem(r->file, text, r->userdata);
     return 0;
@@ -114,7 +114,7 @@ static int begin_section(Reader *r, char *s) {
         k = r->callbacks->on_section(r->file, s, r->userdata);
     if (k != -EINVAL)
         return k;
-    tell_of_line(r, r->line, ": there is no such section");
+    tell_of_line(r, r->line, ": the section is unknown");
     return 0;
 }
 

@@ -174,7 +174,7 @@ ssize_t job_output_read_at(const JobOutput *o, uint64_t offset, char *buf, size_
 
 void job_output_gap(const JobOutput *o, uint64_t bytes, char ret[static JOB_OUTPUT_GAP_SIZE]) {
     if (bytes == UINT64_MAX)
-        (void)snprintf(ret, JOB_OUTPUT_GAP_SIZE, "\n[... more is not told ...]\n");
+        (void)snprintf(ret, JOB_OUTPUT_GAP_SIZE, "\n[... more was left out ...]\n");
     else if (o->summary.total_bytes == 0)
         (void)snprintf(ret, JOB_OUTPUT_GAP_SIZE, "\n[... %" PRIu64 " bytes left out ...]\n", bytes);
     else

@@ -150,7 +150,7 @@ static size_t format_loss(uint64_t n_lost, char *buf, size_t size) {
     Entry e;
 
     (void)utf8_format(message, sizeof(message),
-                      "%" PRIu64 " log entr%s lost here, because %s took none", n_lost,
+                      "%" PRIu64 " log entr%s lost, because %s accepted none", n_lost,
                       n_lost == 1 ? "y was" : "ies were",
                       stderr_is_journal() ? "systemd-journald" : "the reader of standard error");
     make_entry(&e, LOG_WARNING, 0, __FILE__, __LINE__, __func__,

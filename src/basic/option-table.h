@@ -21,7 +21,7 @@ typedef struct Option {
 
 /* For programs whose help is not translated. */
 #define OPTION_VERSION                                                                             \
-    { "version", .help = "say the version" }
+    { "version", .help = "print the version" }
 #define OPTION_HELP                                                                                \
     { "help", .help = "this" }
 

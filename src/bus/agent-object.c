@@ -370,7 +370,7 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return sd_bus_error_setf(error, ERROR_NO_SUCH_REQUEST, "There is no request %.*s",
                                  UTF8_SHORT(guid, 256));
     if (r == -EALREADY)
-        return sd_bus_error_setf(error, ERROR_NOT_AT_WORK, "The request %.*s is not at work",
+        return sd_bus_error_setf(error, ERROR_NOT_AT_WORK, "Request %.*s is not running",
                                  UTF8_SHORT(guid, 256));
     return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }

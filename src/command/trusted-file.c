@@ -21,11 +21,11 @@ static int refuse(char **ret_error, const char *why) {
 
 static const char *check(const struct stat *st) {
     if (!S_ISREG(st->st_mode))
-        return "it is no regular file";
+        return "it is not a regular file";
     if (st->st_uid != 0 && st->st_uid != geteuid())
-        return "it does not belong to root";
+        return "root does not own it";
     if (st->st_mode & (S_IWGRP | S_IWOTH))
-        return "others than its owner can write it";
+        return "group or others can write it";
     return NULL;
 }
 

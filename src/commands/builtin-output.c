@@ -40,7 +40,7 @@ static const char *read_arguments(const ArgumentValue *values, Piece *ret) {
     if (!streq(ret->stream, "stdout") && !streq(ret->stream, "stderr"))
         return "The argument 'stream' is neither stdout nor stderr";
     if (values[GET_JOB_OUTPUT_OFFSET].integer < 0 || length->integer < 0)
-        return "An offset or a length is not negative";
+        return "Offset and length must not be negative";
     if (!guid_is_valid(values[GET_JOB_OUTPUT_GUID].string))
         return "The argument 'guid' is not a GUID";
     ret->offset = (uint64_t)values[GET_JOB_OUTPUT_OFFSET].integer;

@@ -144,7 +144,7 @@ static int add(List *l, size_t n_own, const char *directory, const char *shadow,
     if (is_shadowed(shadow, file))
         return 0;
     if (!command_name_is_valid(name))
-        problem = "its name is no command's name";
+        problem = "its file name is not a valid command name";
     else if (find(&own, name))
         problem = "the agent has a command of that name";
     if (problem)

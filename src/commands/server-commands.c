@@ -96,7 +96,7 @@ int get_private_ip_address_run(const CommandContext *context, const ArgumentValu
 enum { UPGRADE_NEW_VERSION, UPGRADE_URL, UPGRADE_ARGS, UPGRADE_CHECKSUM, UPGRADE_SSL_CERT };
 
 const Argument upgrade_arguments[ELEMENTSOF(upgrade_arguments)] = {
-    [UPGRADE_NEW_VERSION] = {"newVersion", ARGUMENT_STRING, true, .help = "told to the script"},
+    [UPGRADE_NEW_VERSION] = {"newVersion", ARGUMENT_STRING, true, .help = "passed to the script"},
     [UPGRADE_URL] = {"url", ARGUMENT_STRING, true,
                      .help = "where the script is: https, file, or http with a checksum"},
     [UPGRADE_ARGS] = {"args", ARGUMENT_LIST, true, .help = "further arguments of the script"},

@@ -71,7 +71,7 @@ static int add(Health *h, const StatDefinition *d, struct json_object **ret_repl
     r = health_add(h, d, NULL);
     switch (r) {
     case -EEXIST:
-        return refuse(ret_reply, "The statistic '%s' is there already", d->name);
+        return refuse(ret_reply, "The statistic '%s' exists already", d->name);
     case -ENOSPC:
         return refuse(ret_reply, "There are %u statistics already", STATS_MAX);
     case -EMLINK:
@@ -132,7 +132,7 @@ int get_system_stat_run(const CommandContext *context, const ArgumentValue *valu
     if (r < 0)
         return r;
     if (left_out > 0)
-        (void)snprintf(text, sizeof(text), "%zu older samples are left out", left_out);
+        (void)snprintf(text, sizeof(text), "%zu older samples were omitted", left_out);
     return reply_new(0, stat_get_definition(s)->type->reply_type, o, text, NULL, ret_reply);
 }
 
@@ -168,7 +168,7 @@ static int on_stored(const StoredStat *row, void *userdata) {
     if (r == -ENOMEM)
         return r;
     if (r < 0)
-        (void)log_warning_errno(r, "The statistic '%.*s' cannot be gone on with: %m",
+        (void)log_warning_errno(r, "The statistic '%.*s' cannot be resumed: %m",
                                 UTF8_SHORT(row->name, 64));
     return 0;
 }

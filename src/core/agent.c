@@ -158,7 +158,7 @@ static void on_broken(int error, void *userdata) {
     if (a->stopping)
         return;
     a->stopping = true;
-    (void)log_error_errno(error, "The agent cannot go on and starts anew: %m");
+    (void)log_error_errno(error, "The agent cannot continue and restarts: %m");
     (void)sd_event_exit(a->event, EXIT_FAILURE);
 }
 
@@ -192,7 +192,7 @@ static void apply_alert_rules(Agent *a) {
     if (r >= 0)
         r = alerting_set_rules(a->alerting, &rules);
     if (r < 0)
-        (void)log_error_errno(r, "The rules of %s cannot be used: %m", a->paths.alerts_file);
+        (void)log_error_errno(r, "The alert rules in %s are not usable: %m", a->paths.alerts_file);
 }
 
 static void apply(Agent *a) {
@@ -212,10 +212,11 @@ static void apply(Agent *a) {
     if (console_set_level(a->console, a->config.console_level) < 0)
         on_config_problem(a->paths.config_file, "[logging] console_level is not a level", NULL);
     if (overview_configure(a->health, a->config.health_interval_usec, a->config.health_history) < 0)
-        on_config_problem(a->paths.config_file, "[health] interval and history ask for too much",
+        on_config_problem(a->paths.config_file,
+                          "[health] interval and history need more memory than samples may use",
                           NULL);
     if (a->config.cloud_type && !cloud_type_find(a->config.cloud_type))
-        on_config_problem(a->paths.config_file, "[cloud] type is none that is known", NULL);
+        on_config_problem(a->paths.config_file, "[cloud] type is not a known cloud", NULL);
     apply_alert_rules(a);
     apply_log_level(a);
 }
@@ -262,10 +263,10 @@ int agent_reload(Agent *a) {
     config_done(&a->config);
     a->config = fresh;
     apply(a);
-    log_info("The configuration was read again");
+    log_info("Configuration reloaded");
     r = load_commands(a);
     if (r > 0) {
-        log_info("There are other commands than before: connecting anew, to tell the manager");
+        log_info("The set of commands changed: reconnecting to announce it to the manager");
         uplink_reconnect(a->uplink);
     }
     if (!cloud_is_settled(a->cloud)) /* the first handshake waits for that answer */
@@ -276,7 +277,7 @@ int agent_reload(Agent *a) {
 }
 
 void agent_reconnect(Agent *a) {
-    log_info("Connecting anew, as ordered");
+    log_info("Reconnecting, as ordered on this machine");
     uplink_reconnect(a->uplink);
 }
 
@@ -312,7 +313,7 @@ int agent_set_pause(Agent *a, AgentPause pause) {
         return r;
     apply_pause(a, pause);
     (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_PAUSE_CHANGED)), "%s",
-                     pause == AGENT_RUNS     ? "New jobs are begun again"
+                     pause == AGENT_RUNS     ? "Resumed: new jobs start again"
                      : pause == AGENT_PAUSED ? "Paused, as ordered on this machine: new jobs wait"
                                              : "Paused, as ordered on this machine: new jobs are "
                                                "refused");

@@ -169,13 +169,13 @@ void cloud_log(const Cloud *c, int answer) {
     if (answer < 0)
         (void)log_struct(answer == -ENOENT ? LOG_DEBUG : LOG_WARNING, answer,
                          LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_PROBLEM)),
-                         "dcm-cloud gave no answer: %m");
+                         "dcm-cloud did not answer: %m");
     if (answer > CLOUD_CHANGE_NONE && i->problem)
         (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_PROBLEM)),
-                         "%s; asking again later", i->problem);
+                         "%s; retrying later", i->problem);
     if (answer == CLOUD_CHANGE_OFFER && i->instance_id)
         (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CLOUD_IDENTITY)),
-                         "The cloud, %s, knows this server as %s", i->type, i->instance_id);
+                         "The cloud %s identifies this server as %s", i->type, i->instance_id);
 }
 
 const CloudIdentity *cloud_get_identity(const Cloud *c) {

@@ -266,7 +266,7 @@ static int on_value(const char *file, const char *section, const char *name, con
         return add_feature(c->features, name, value);
     if (k)
         return check_guard(c, k, file, set_key(c, k, file, value));
-    log_debug("%s: %s in [%s] is not a key of this agent", file, name, section);
+    log_debug("%s: unknown key %s in [%s]", file, name, section);
     return 0;
 }
 

@@ -82,7 +82,7 @@ static int set_tls(const Config *config, const char *file, TlsOptions *ret, char
     if (r < 0)
         return r;
     if (config->client_key && !config->client_cert)
-        return refuse(error, "client_key in %s is set and client_cert is not", file);
+        return refuse(error, "client_key in %s needs client_cert, which is not set", file);
     r = config->pin ? tls_options_add_pins(ret, config->pin) : 0;
     if (r == -E2BIG)
         return refuse(error, "pin in %s has more than %u values", file, PINS_MAX);

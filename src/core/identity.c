@@ -40,7 +40,7 @@ int identity_load_agent_id(Store *store, char **ret) {
     fault = peer_text_fault(*ret, strlen(*ret));
     if (!fault)
         return 0;
-    log_warning("The stored agent id %s; asking the manager for it anew", fault);
+    log_warning("The stored agent id %s; requesting a new one from the manager", fault);
     return free_and_strdup(ret, NULL);
 }
 
@@ -58,7 +58,8 @@ int identity_new(const Config *config, Store *store, const char *state_directory
     }
     r = token_load_or_create(i->token_path, i->token);
     if (r < 0)
-        return log_error_errno(r, "The token %s can be neither read nor made: %m", i->token_path);
+        return log_error_errno(r, "The token %s can be neither read nor created: %m",
+                               i->token_path);
     r = platform_read(&i->platform);
     if (r < 0)
         return log_error_errno(r, "os-release cannot be read: %m");
@@ -102,6 +103,7 @@ void identity_replace_token(Identity *i) {
     if (r < 0)
         (void)log_error_errno(r, "A new token cannot be written: %m");
     else
-        (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_TOKEN_REPLACED)),
-                         "The manager refused the token as another server's; made a new one");
+        (void)log_struct(
+            LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_TOKEN_REPLACED)),
+            "The manager knows the token as another server's; the agent created a new one");
 }

@@ -137,9 +137,9 @@ static void finish_slice(OutputRetention *t) {
 
     r = remove_rows(t, &removed);
     if (r < 0)
-        (void)log_debug_errno(r, "The output of old jobs could not be dropped: %m");
+        (void)log_debug_errno(r, "The output of old jobs could not be removed: %m");
     else
-        log_debug("The output of %u old jobs was dropped", removed);
+        log_debug("The output of %u old jobs was removed", removed);
     t->n_stay += t->n - removed;
     more = r >= 0 && t->n == SLICE;
     forget_slice(t);
@@ -155,7 +155,7 @@ static int on_dropped(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
     t->slot = sd_bus_slot_unref(t->slot);
     if (e)
-        log_warning("The output of old jobs could not be dropped: %s", strempty(e->message));
+        log_warning("The output of old jobs could not be removed: %s", strempty(e->message));
     finish_slice(t);
     return 0;
 }
@@ -175,7 +175,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     if (r >= 0 && t->n > 0)
         return 0;
     if (r < 0)
-        (void)log_debug_errno(r, "The output of old jobs could not be dropped: %m");
+        (void)log_debug_errno(r, "The output of old jobs could not be removed: %m");
     forget_slice(t);
     end_pass(t, r);
     return 0;

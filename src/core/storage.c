@@ -100,9 +100,10 @@ static int put_in_place(const Paths *p) {
     if (r < 0 && r != -ENOENT)
         return r;
     if (r >= 0)
-        (void)log_struct(LOG_ERR, EUCLEAN, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
-                         "%s is damaged; kept as %s, and a new one begun with what can be read",
-                         p->database, aside);
+        (void)log_struct(
+            LOG_ERR, EUCLEAN, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
+            "%s is damaged and was moved to %s; the agent salvages what it can into a new database",
+            p->database, aside);
     r = sync_directory_of(p->database);
     if (r >= 0 && rename(p->salvaged, p->database) < 0)
         r = -errno;
@@ -116,8 +117,8 @@ static int repair(const Paths *p) {
     n = salvage(p);
     r = n < 0 ? n : put_in_place(p);
     if (r < 0)
-        return log_error_errno(r, "What can be read of the database cannot be saved: %m");
-    log_notice("%d requests were carried over from the damaged database", n);
+        return log_error_errno(r, "Salvaging the database failed: %m");
+    log_notice("Salvaged %d requests from the damaged database", n);
     return 0;
 }
 
@@ -150,7 +151,7 @@ static int check(const Paths *p, Store *s) {
         r = -errno;
     if (r >= 0 &&
         store_set_fact(s, META_BOOT_ID, now) < 0) /* a full disk: the next start checks again */
-        log_debug("The check of the database could not be noted");
+        log_debug("The check of the database could not be recorded");
     return r;
 }
 
@@ -201,5 +202,5 @@ void storage_note_damage(const char *path) {
     if (paths_init(&p, path) >= 0)
         fd = open(p.check, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        log_warning("That the database is damaged could not be noted");
+        log_warning("The damage of the database could not be recorded");
 }

@@ -56,7 +56,8 @@ static void forget(Termination *t) {
                 : store_set_meta(t->store, STORE_META_TERMINATING, "");
 
     if (r < 0)
-        (void)log_warning_errno(r, "The order to terminate cannot be forgotten: %m");
+        (void)log_warning_errno(r,
+                                "The order to terminate cannot be removed from the database: %m");
     free(TAKE_PTR(t->order));
 }
 
@@ -89,7 +90,7 @@ static void start(Termination *t) {
         r = job_new(t->bus, t->jobs_root, guid, &spec, on_done, t, &t->job);
     if (r >= 0)
         return;
-    (void)log_warning_errno(r, "The script " COMMAND " cannot be started: %m; trying again");
+    (void)log_warning_errno(r, "The script " COMMAND " cannot be started: %m; retrying");
     (void)timer_arm_in(t->timer, PATIENCE_USEC);
 }
 

@@ -71,10 +71,11 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     u->fault = CONNECTION_FAULT_NONE;
     u->connected_since_usec = now_usec(CLOCK_REALTIME);
     if (u->checks_nothing)
-        (void)log_struct(level_of(u->n_short, LOG_WARNING), 0,
-                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_CERTIFICATE_CHECK_OFF)),
-                         "allow_unknown_certs is set: whoever answers as %s is obeyed as root",
-                         u->url);
+        (void)log_struct(
+            level_of(u->n_short, LOG_WARNING), 0,
+            LOG_FIELDS(LOG_ID(DCM_MESSAGE_CERTIFICATE_CHECK_OFF)),
+            "allow_unknown_certs is set: anyone who impersonates %s can run commands as root here",
+            u->url);
     u->callbacks.on_open(answer, u->userdata);
     memory_trim();
 }
@@ -151,7 +152,7 @@ static void on_network(void *userdata) {
 static void on_clock(void *userdata) {
     Uplink *u = userdata;
 
-    log_debug("The clock was set, or the machine has slept");
+    log_debug("The clock was changed, or the machine resumed from suspend");
     connection_wake(u->connection, CONNECTION_WAKE_CLOCK);
 }
 
@@ -176,7 +177,7 @@ int uplink_new(sd_event *event, const UplinkCallbacks *callbacks, void *userdata
         return -ENOMEM;
     u->callbacks = *callbacks;
     u->userdata = userdata;
-    (void)stpcpy(u->status, "Asking the cloud who this server is");
+    (void)stpcpy(u->status, "Asking the cloud for the identity of this server");
     r = connection_new(event, &connection_callbacks, u, &u->connection);
     if (r >= 0)
         r = wakeup_new(event, &wakeup_callbacks, u, &u->wakeup);

@@ -28,8 +28,9 @@ static int open_job(const char *guid) {
     if (fd >= 0)
         return fd;
     if (errno == ENOENT)
-        terminal_printf(stderr, _("There is no output of %s: it did not run, or is forgotten.\n"),
-                        guid);
+        terminal_printf(
+            stderr,
+            _("There is no output of %s: the job did not run, or its output was removed.\n"), guid);
     else if (errno == EACCES)
         (void)fprintf(stderr, _("Permission denied. Try it as root.\n"));
     else

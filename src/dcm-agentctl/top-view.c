@@ -172,7 +172,7 @@ static void draw_pressure(Painter *p, const TopModel *m) {
         line_paint(&l, PLAIN);
         line_put(&l, "   ");
     }
-    line_put_painted(&l, DIM, _("of the last 10 s somebody waited"));
+    line_put_painted(&l, DIM, _("of the last 10 s some task waited"));
     line_end(p, &l);
 }
 

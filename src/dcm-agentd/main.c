@@ -86,7 +86,7 @@ static int on_name_answer(sd_bus_message *m, void *userdata, sd_bus_error *error
 
     if (e || sd_bus_message_read(m, "u", &answer) < 0 || answer != NAME_PRIMARY_OWNER) {
         log_error("The bus name " AGENT_BUS_NAME " cannot be had: %s",
-                  e ? strempty(e->message) : "another agent has it");
+                  e ? strempty(e->message) : "another agent owns it");
         return sd_event_exit(d->event, EXIT_FAILURE);
     }
     (void)sd_notifyf(false, "READY=1\nSTATUS=%s", uplink_get_status(agent_get_uplink(d->agent)));
@@ -99,7 +99,7 @@ static int on_name_answer(sd_bus_message *m, void *userdata, sd_bus_error *error
 static int on_bus_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     Daemon *d = userdata;
 
-    log_error("The system bus is gone");
+    log_error("The connection to the system bus was lost");
     return sd_event_exit(d->event, EXIT_FAILURE);
 }
 
@@ -149,7 +149,7 @@ static int setup_service(Daemon *d) {
     if (n == 0)
         return 0;
     if (n < 0 || n > 1 || sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_STREAM, 1) <= 0) {
-        log_warning("What systemd has handed over is not the socket for jobs");
+        log_warning("systemd passed a socket that is not the job socket");
         return 0;
     }
     return agent_service_new(d->event, d->bus, d->agent, SD_LISTEN_FDS_START, &d->service);

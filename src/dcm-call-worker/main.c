@@ -83,7 +83,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return sd_event_exit(c->event, EXIT_FAILURE);
     }
     if (sd_bus_message_read(m, "s", &reply) < 0 || !put_reply(reply)) {
-        (void)fprintf(stderr, "The worker %s gave no reply\n", c->worker);
+        (void)fprintf(stderr, "The worker %s did not reply\n", c->worker);
         return sd_event_exit(c->event, EXIT_FAILURE);
     }
     return sd_event_exit(c->event, EXIT_SUCCESS);

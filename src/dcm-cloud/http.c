@@ -171,9 +171,9 @@ const char *http_strerror(int error) {
     case EILSEQ:
     case ELOOP:
     case EPROTO:
-        return "answers with something else than this cloud's metadata";
+        return "answers with something other than this cloud's metadata";
     case ENODATA:
-        return "cannot be found: it is at the DHCP server, and no lease tells who that is";
+        return "cannot be found: it runs on the DHCP server, and no lease names that server";
     case EREMOTEIO:
     case ENOENT:
         return "answers with an error";

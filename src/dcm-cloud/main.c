@@ -24,7 +24,7 @@ typedef struct Options {
 
 static const Option options[] = {
     {"script", NULL, offsetof(Options, script), option_set_flag,
-     "print the script for the first start instead"},
+     "print the startup script instead"},
     {"config", "FILE", offsetof(Options, config_file), option_take_text, "configuration",
      CONFDIR "/agent.conf"},
     {"config-directory", "DIR", offsetof(Options, config_directory), option_take_text, "drop-ins",
@@ -37,7 +37,7 @@ static const Option options[] = {
 
 static const OptionTable option_table = {
     .program = "dcm-cloud",
-    .about = "Asks the cloud who this server is, and prints that as JSON.",
+    .about = "Asks the cloud for the identity of this server and prints it as JSON.",
     .options = options,
     .n_options = ELEMENTSOF(options),
 };
@@ -97,7 +97,7 @@ static int answer(const Options *o, const Question *q) {
     if (r >= 0)
         r = cloud_identity_encode(&i, &text, &size);
     if (r < 0)
-        return log_error_errno(r, "The cloud cannot be asked: %m");
+        return log_error_errno(r, "The metadata of the cloud cannot be read: %m");
     if (i.problem)
         log_warning("%s", i.problem);
     text[size++] = '\n'; /* in the place of the NUL */
@@ -111,7 +111,7 @@ static int answer_script(const Options *o, const Question *q) {
 
     r = identify_script(o->type, q, &text, &size);
     if (r < 0) {
-        log_error("There is no script for the first start: the metadata service %s",
+        log_error("There is no startup script: the metadata service %s",
                   r == -ENODATA ? "of this cloud is not known" : http_strerror(r));
         return r;
     }
@@ -142,7 +142,7 @@ int main(int argc, char *argv[]) {
         .deadline_usec = now_usec(CLOCK_BOOTTIME) + CLOUD_TIME_USEC,
     };
     if (r < 0)
-        (void)log_error_errno(r, "The cloud cannot be asked: %m");
+        (void)log_error_errno(r, "The metadata of the cloud cannot be read: %m");
     else
         r = o.script ? answer_script(&o, &q) : answer(&o, &q);
     free(o.metadata_url);

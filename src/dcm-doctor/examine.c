@@ -86,13 +86,13 @@ static void check_clock(Examination *x) {
         (void)strftime(text, sizeof(text), "%F %T UTC", &tm);
     state = adjtimex(&timex);
     if (now < RELEASE_TIME)
-        report_add(
-            x->report, CHECK_CLOCK, FINDING_FAILED,
-            _("it says %s, which is past; set it (timedatectl), or certificates are refused"),
-            text);
+        report_add(x->report, CHECK_CLOCK, FINDING_FAILED,
+                   _("it shows %s, which is in the past; set it (timedatectl), or certificates are "
+                     "refused"),
+                   text);
     else if (state == TIME_ERROR || (state >= 0 && timex.status & STA_UNSYNC))
         report_add(x->report, CHECK_CLOCK, FINDING_WARNING,
-                   _("it says %s, and is not synchronised; see timedatectl"), text);
+                   _("it shows %s and is not synchronised; see timedatectl"), text);
     else
         report_add(x->report, CHECK_CLOCK, FINDING_OK, _("it says %s"), text);
 }
@@ -154,10 +154,11 @@ static void report_tls(Examination *x, const char *found) {
 
     if (x->config.allow_unknown_certs && !x->config.pin)
         report_add(x->report, CHECK_TLS, FINDING_WARNING, "%s",
-                   _("allow_unknown_certs is set: whoever answers is obeyed as root; remove it"));
+                   _("allow_unknown_certs is set: anyone who impersonates the manager can run "
+                     "commands as root; remove it"));
     if (!x->uses_tls) {
         report_add(x->report, CHECK_TLS, FINDING_WARNING, "%s",
-                   _("not used, so that everybody on the way can give orders; use wss://"));
+                   _("not used: anyone on the network path can send commands; use wss://"));
         return;
     }
     if (ends > 0 && gmtime_r(&t, &tm))
@@ -174,13 +175,14 @@ static void report_handshake_not_tried(Examination *x) {
     if (x->surroundings->is_running)
         report_add(x->report, CHECK_HANDSHAKE,
                    x->surroundings->is_connected ? FINDING_OK : FINDING_SKIPPED,
-                   _("not tried beside the running agent: %s"), x->surroundings->status);
+                   _("not tested while the agent is running: %s"), x->surroundings->status);
     else if (x->identity_error == -ENOENT)
         report_add(x->report, CHECK_HANDSHAKE, FINDING_SKIPPED, "%s",
-                   _("the agent makes its token at its first start: systemctl start dcm-agent"));
+                   _("the agent creates its token at its first start: systemctl start dcm-agent"));
     else if (x->identity_error == -EPROTONOSUPPORT)
         report_add(x->report, CHECK_HANDSHAKE, FINDING_FAILED,
-                   _("a newer version of dcm-agent made the database in %s; install that again"),
+                   _("a newer version of dcm-agent created the database in %s; install that "
+                     "version again"),
                    x->options->state_directory);
     else
         report_add(x->report, CHECK_HANDSHAKE, FINDING_SKIPPED,
@@ -210,7 +212,7 @@ static void on_progress(ConnectionState state, const char *found, void *userdata
         report_tls(x, found);
         break;
     case CONNECTION_UPGRADING:
-        report_add(x->report, CHECK_HTTP, FINDING_OK, "%s", _("a WebSocket is there"));
+        report_add(x->report, CHECK_HTTP, FINDING_OK, "%s", _("the server speaks WebSocket"));
         if (x->surroundings->is_running || x->identity_error < 0)
             report_handshake_not_tried(x);
         break;
@@ -272,7 +274,7 @@ static void on_failure(const ConnectionFailure *f, void *userdata) {
 static int on_impatient(sd_event_source *source, uint64_t usec, void *userdata) {
     Examination *x = userdata;
 
-    report_add(x->report, CHECK_HANDSHAKE, FINDING_FAILED, "%s", _("it took too long"));
+    report_add(x->report, CHECK_HANDSHAKE, FINDING_FAILED, "%s", _("it timed out"));
     end(x);
     return 0;
 }

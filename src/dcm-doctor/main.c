@@ -39,7 +39,7 @@ static const Option options[] = {
 
 static const OptionTable option_table = {
     .program = "dcm-agentctl doctor",
-    .about = N_("Checks each step of the way to the manager and says what to do."),
+    .about = N_("Checks each step of the connection to the manager and says what to do."),
     .options = options,
     .n_options = ELEMENTSOF(options),
     .notes = N_("Exit status: 0 nothing failed, 1 something did, 2 wrong usage."),
@@ -112,7 +112,8 @@ int main(int argc, char *argv[]) {
     if (r >= 0)
         r = run(&o, &report);
     if (r < 0) {
-        (void)fprintf(stderr, _("The way to the manager cannot be examined: %s\n"), strerror(-r));
+        (void)fprintf(stderr, _("The connection to the manager cannot be checked: %s\n"),
+                      strerror(-r));
         return EXIT_FAILURE;
     }
     return report_end(&report);

@@ -84,7 +84,7 @@ static int check_includes(JobRequest *q, const CommandFile *f, unsigned depth,
     if (!f || !f->includes)
         return 0;
     if (depth >= COMMAND_INCLUDES_DEPTH_MAX)
-        return refuse(q, error, "commands include each other without an end");
+        return refuse(q, error, "commands include each other in a cycle");
     for (char *const *name = f->includes; *name && r >= 0; name++)
         r = check_included(q, *name, depth, error);
     return r;
@@ -105,8 +105,7 @@ static int check_policy(JobRequest *q, sd_bus_error *error) {
     r = policy_load(POLICY_FILE, POLICY_DIRECTORY, &q->policy, &problem);
     if (r == -EINVAL) {
         (void)utf8_format(why, sizeof(why),
-                          "the policy of this machine cannot be used, so it allows "
-                          "nothing: %s",
+                          "the policy of this machine is not valid, so it denies everything: %s",
                           problem);
         return refuse(q, error, why);
     }
@@ -276,10 +275,10 @@ static int check_user(const JobRequest *q, sd_bus_error *error) {
         return r;
     if (r >= 0 && uid != 0)
         return 0;
-    (void)utf8_format(why, sizeof(why), "the user %s, as whom %s runs, %s", q->user,
-                      q->command.name,
-                      r == -ENOENT ? "is not in /etc/passwd"
-                                   : "is root by another name: its file says user = root for that");
+    (void)utf8_format(
+        why, sizeof(why), "the user %s, as whom %s runs, %s", q->user, q->command.name,
+        r == -ENOENT ? "is not in /etc/passwd"
+                     : "has uid 0 like root; only a file with user = root may run as root");
     return refuse(q, error, why);
 }
 

@@ -47,8 +47,8 @@ static void check_run_program(void) {
     struct stat st;
 
     if (stat(program, &st) >= 0 && (st.st_uid != 0 || (st.st_mode & (S_IRGRP | S_IROTH)) != 0))
-        log_warning("%s can be read by others than root, so that jobs of one user can forge each "
-                    "other's results: chown root:root it, and chmod 0711",
+        log_warning("Users other than root can read %s, so jobs of one user can forge each other's "
+                    "results; make it root:root, mode 0711",
                     program);
 }
 

@@ -97,7 +97,7 @@ static int refuse(int r, sd_bus_error *error) {
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option script is missing");
     case -ETOOMANYREFS:
         return sd_bus_error_set(error, ERROR_NO_SPACE,
-                                "Too many files are on their way to jobs that have just begun");
+                                "Too many files are in flight to jobs that have just started");
     default:
         return sd_bus_error_setf(error, ERROR_NO_SPACE, "Cannot make the job's directory: %s",
                                  strerror(-r));
@@ -115,7 +115,7 @@ static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
         r = job_dir_write_start_failure(&o->dir, sd_bus_error_get_errno(e));
         if (r < 0)
             log_struct(LOG_ERR, r, LOG_FIELDS(LOG_REQUEST(o->request.guid)),
-                       "Cannot note that %s was not started: %m", o->unit);
+                       "Cannot record that %s was not started: %m", o->unit);
     }
     log_struct(LOG_ERR, 0,
                LOG_FIELDS(LOG_REQUEST(o->request.guid), LOG_COMMAND(o->request.command.name),
@@ -138,7 +138,7 @@ static void answer_waiting(Executord *m, const char *guid, const char *failure) 
             continue;
         (void)sd_bus_reply_method_errorf(o->call, settled ? ERROR_ALREADY_STARTED : failure,
                                          settled ? "This GUID has been started before"
-                                                 : "An earlier start of this GUID was not settled");
+                                                 : "An earlier start of this GUID is not finished");
         start_operation_free(o);
     }
 }

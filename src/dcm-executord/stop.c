@@ -150,7 +150,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         finish(o);
         return 0;
     }
-    log_notice("Killing what is left of %s", o->unit);
+    log_notice("Killing the remaining processes of %s", o->unit);
     (void)sd_bus_call_method_async(o->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
                                    SYSTEMD_INTERFACE, "KillUnit", NULL, NULL, "ssi", o->unit, "all",
                                    SIGKILL);
@@ -250,7 +250,7 @@ static int on_processes(sd_bus_message *reply, void *userdata, sd_bus_error *err
         return 0;
     }
     if (r < 0)
-        log_debug_errno(r, "The end of the processes in %s is not waited for: %m", o->unit);
+        log_debug_errno(r, "Cannot wait for the processes in %s to end: %m", o->unit);
     answer(o, NULL);
     return 0;
 }
@@ -365,7 +365,7 @@ int serve_cancel(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     r = job_dir_note_cancel(&d);
     if (r < 0) /* the job must end all the same */
         log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(guid)),
-                   "Cannot note that %s was cancelled: %m", d.name);
+                   "Cannot record that %s was cancelled: %m", d.name);
     return stop_unit(m, message, guid, false, false, MIN(grace_usec, CANCEL_GRACE_USEC_MAX), error);
 }
 

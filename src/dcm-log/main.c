@@ -28,7 +28,7 @@ static int parse_percent(const char *s, void *ret_percent) {
     errno = 0;
     n = strtoul(s, &end, 10);
     if (errno != 0 || end == s || *end || *s == '-' || n > 100) {
-        terminal_printf(stderr, "dcm-log: %s is no percentage\n", s);
+        terminal_printf(stderr, "dcm-log: %s is not a percentage\n", s);
         return -EINVAL;
     }
     *(unsigned *)ret_percent = (unsigned)n;
@@ -41,7 +41,7 @@ static int parse_level(const char *s, void *ret_level) {
     for (size_t i = 0; i < ELEMENTSOF(levels); i++)
         if (strcasecmp(levels[i], s) == 0)
             return option_take_text(s, ret_level);
-    terminal_printf(stderr, "dcm-log: there is no level %s\n", s);
+    terminal_printf(stderr, "dcm-log: unknown level %s\n", s);
     return -EINVAL;
 }
 
@@ -49,7 +49,7 @@ static const Option options[] = {
     {"level", "LEVEL", offsetof(Options, level), parse_level, "debug, info, warning or error",
      "info"},
     {"progress", "PERCENT", offsetof(Options, percent), parse_percent,
-     "say how far the job is, and TEXT, instead"},
+     "report progress in percent, with TEXT, instead"},
     {"socket", "PATH", offsetof(Options, say.socket), option_take_text, "socket of the agent",
      SAY_SOCKET},
     OPTION_VERSION,
@@ -121,9 +121,9 @@ static int send_input(const Options *o) {
 
 static int tell(int error) {
     if (error == -EREMOTEIO)
-        (void)fputs("dcm-log: refused: this is no job of dcm-agent\n", stderr);
+        (void)fputs("dcm-log: refused: the caller is not a job of dcm-agent\n", stderr);
     else if (error == -ENOENT || error == -ECONNREFUSED || error == -ECONNRESET)
-        (void)fputs("dcm-log: dcm-agent does not run\n", stderr);
+        (void)fputs("dcm-log: dcm-agent is not running\n", stderr);
     else if (error < 0)
         (void)fprintf(stderr, "dcm-log: dcm-agent cannot be reached: %s\n", strerror(-error));
     return error < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

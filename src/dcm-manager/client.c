@@ -159,7 +159,7 @@ static int take_line(Client *c, size_t size, struct json_object **ret) {
     }
     error = strempty(json_get_string(o, "error"));
     terminal_printf(stderr, "dcm-manager: %s\n",
-                    json_get_string(o, "message") ?: _("the manager's answer is not understood"));
+                    json_get_string(o, "message") ?: _("the manager's answer cannot be parsed"));
     return streq(error, "not-found") ? EXIT_NOT_FOUND : EXIT_OTHER;
 }
 

@@ -62,7 +62,7 @@ static char *match_agent(Control *c, ControlClient *client, const char *text) {
     if (r == -ENOENT)
         control_client_fail(client, "not-found", "there is no agent '%s'", strempty(text));
     else if (r == -ENOTUNIQ)
-        control_client_fail(client, "ambiguous", "'%s' may be several agents", text);
+        control_client_fail(client, "ambiguous", "'%s' matches several agents", text);
     else if (r < 0)
         fail_errno(client, r);
     return id;

@@ -45,9 +45,9 @@ static void say_dropped(Manager *m, const Peer *p) {
         (void)snprintf(peer, sizeof(peer), "%s", session_peer(p->session));
     else
         socket_describe_peer(p->fd, peer, sizeof(peer));
-    log_info("%s: dropped, it does not introduce itself and others wait (of %u more this was not "
-             "said)",
-             peer, missed);
+    log_info(
+        "%s: closed: it sent no handshake, and other connections wait (%u more were not logged)",
+        peer, missed);
 }
 
 static bool is_any(const Peer *p) {
@@ -109,7 +109,7 @@ static void start(Peer *p) {
     peer_enter(p, PEER_SHAKING);
     r = peer_start(p, TAKE_FD(p->fd));
     if (r < 0) {
-        (void)log_warning_errno(r, "A connection cannot be taken: %m");
+        (void)log_warning_errno(r, "A connection cannot be accepted: %m");
         peer_free(p);
     }
 }
@@ -244,7 +244,7 @@ void door_take(Manager *m, int fd) {
     r = admit_to_door(m, fd);
     if (r < 0) {
         safe_close(fd);
-        (void)log_warning_errno(r, "A connection cannot be taken: %m");
+        (void)log_warning_errno(r, "A connection cannot be accepted: %m");
         return;
     }
     if (m->peers[PEER_WAITING].n == 1 || m->peers[PEER_WAITING].n > m->peers_max[PEER_WAITING])

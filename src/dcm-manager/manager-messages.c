@@ -172,7 +172,7 @@ static void take_unreadable_reply(Peer *p, const Message *m, const char *why) {
     _cleanup_json_ struct json_object *reply = NULL;
     _cleanup_free_ char *error = NULL, *text = NULL;
 
-    if (asprintf(&error, "The agent's reply cannot be taken. %s", why) < 0)
+    if (asprintf(&error, "The agent's reply cannot be accepted. %s", why) < 0)
         error = NULL;
     if (error && reply_new(1, "void", NULL, NULL, error, &reply) >= 0)
         (void)json_encode(reply, &text, NULL);
@@ -299,7 +299,7 @@ static void take_unreadable_alert(Peer *p, const Message *m, const char *why) {
     _cleanup_free_ char *text = NULL, *json = NULL;
     int r = -ENOMEM;
 
-    if (asprintf(&text, "The agent's alert cannot be taken. %s", why) < 0)
+    if (asprintf(&text, "The agent's alert cannot be accepted. %s", why) < 0)
         text = NULL;
     if (alert && text)
         r = json_add_string(alert, "type", "ALERT")

@@ -22,17 +22,17 @@ static const struct {
     int min, max;
     const char *help;
 } verbs[_VERB_MAX] = {
-    [VERB_SERVE] = {"serve", "", 0, 0, N_("be the agent manager")},
+    [VERB_SERVE] = {"serve", "", 0, 0, N_("run the agent manager")},
     [VERB_AGENTS] = {"agents", "", 0, 0, N_("list the agents")},
     [VERB_RUN] = {"run", "AGENT COMMAND", 2, 2, N_("order a command")},
     [VERB_REQUESTS] = {"requests", "[AGENT]", 0, 1, N_("list the newest requests")},
     [VERB_SHOW] = {"show", "GUID", 1, 1, N_("show a request and its reply")},
     [VERB_STATUS] = {"status", "GUID", 1, 1, N_("ask the agent about a request")},
-    [VERB_CANCEL] = {"cancel", "GUID", 1, 1, N_("order the end of a request's job")},
+    [VERB_CANCEL] = {"cancel", "GUID", 1, 1, N_("cancel a request's job")},
     [VERB_LOG] = {"log", "[AGENT]", 0, 1, N_("show the agents' console lines")},
     [VERB_ALERTS] = {"alerts", "[AGENT]", 0, 1, N_("list the newest alerts")},
     [VERB_NAME] = {"name", "AGENT NAME", 2, 2, N_("name an agent")},
-    [VERB_UNNAME] = {"unname", "AGENT", 1, 1, N_("take an agent's name away")},
+    [VERB_UNNAME] = {"unname", "AGENT", 1, 1, N_("remove an agent's name")},
     [VERB_WAIT_AGENT] = {"wait-agent", "[AGENT]", 0, 1, N_("wait until an agent is connected")},
 };
 
@@ -122,7 +122,7 @@ static const Option options[] = {
     {"retransmit-sec", "SECONDS", MEMBER(retransmit_sec, parse_seconds),
      N_("first wait for an acknowledgement, 5"), .verbs = ON(VERB_SERVE)},
     {"handshake-sec", "SECONDS", MEMBER(handshake_sec, parse_seconds),
-     N_("time an agent has to introduce itself, 60"), .verbs = ON(VERB_SERVE)},
+     N_("time limit for an agent's handshake, 60"), .verbs = ON(VERB_SERVE)},
     {"arg", "NAME=VALUE", 0, add_argument,
      N_("an argument, a string; NAME:=JSON gives any JSON value"), .verbs = ON(VERB_RUN)},
     {"json", "FILE", MEMBER(json_file, option_take_text),

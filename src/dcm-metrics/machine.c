@@ -55,7 +55,7 @@ static void expose_memory(Exposition *x, const Snapshot *s) {
         {{"dcm_memory_free_bytes", METRIC_GAUGE, "bytes", "Memory that is not used at all."},
          s->memory.free},
         {{"dcm_memory_available_bytes", METRIC_GAUGE, "bytes",
-          "Memory that is to be had without swapping."},
+          "Memory that is available without swapping."},
          s->memory.available},
         {{"dcm_memory_used_bytes", METRIC_GAUGE, "bytes", "Memory that is neither free nor cache."},
          s->memory.used},
@@ -131,8 +131,7 @@ static void expose_disks(Exposition *x, const Snapshot *s) {
           "Time that writes took, waiting counted."},
          offsetof(Disk, write_msec),
          MSEC},
-        {{"dcm_disk_busy_seconds", METRIC_COUNTER, "seconds",
-          "Time in which the disk had something to do."},
+        {{"dcm_disk_busy_seconds", METRIC_COUNTER, "seconds", "Time in which the disk was busy."},
          offsetof(Disk, busy_msec),
          MSEC},
     };
@@ -166,7 +165,7 @@ static void expose_interfaces(Exposition *x, const Snapshot *s) {
         {{"dcm_network_sent_packets", METRIC_COUNTER, "packets", "Sent."},
          offsetof(Interface, packets_out),
          1},
-        {{"dcm_network_receive_errors", METRIC_COUNTER, NULL, "Received, and broken."},
+        {{"dcm_network_receive_errors", METRIC_COUNTER, NULL, "Received with errors."},
          offsetof(Interface, errors_in),
          1},
         {{"dcm_network_send_errors", METRIC_COUNTER, NULL, "That could not be sent."},
@@ -253,7 +252,7 @@ static void expose_pressure(Exposition *x, const Snapshot *s) {
 
 static void expose_temperature(Exposition *x, const Snapshot *s) {
     static const MetricFamily family = {"dcm_temperature_celsius", METRIC_GAUGE, "celsius",
-                                        "What a sensor says."};
+                                        "Value of the sensor."};
 
     exposition_begin(x, &family);
     for (size_t i = 0; i < s->sensors->n; i++)

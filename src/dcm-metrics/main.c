@@ -36,8 +36,8 @@ static const Option options[] = {
 
 static const OptionTable option_table = {
     .program = "dcm-metrics",
-    .about = "Tells what the machine and the agent do, as OpenMetrics text over HTTP, to whoever\n"
-             "connects to its socket.",
+    .about = "Serves metrics of the machine and of the agent, as OpenMetrics text over HTTP, "
+             "on\nits socket.",
     .options = options,
     .n_options = ELEMENTSOF(options),
 };
@@ -144,7 +144,7 @@ static int serve(const Options *o) {
         return answer_error(status, head_only);
     r = make_text(o, &x);
     if (r < 0) {
-        (void)log_error_errno(r, "The metrics cannot be made: %m");
+        (void)log_error_errno(r, "The metrics cannot be collected: %m");
         return answer_error(500, head_only);
     }
     return answer(200, head_only, CONTENT_TYPE, x.text, x.size);
@@ -173,6 +173,6 @@ int main(int argc, char *argv[]) {
     r = o.print ? print(&o) : serve(&o);
     /* one who has left is no fault of ours */
     if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-        (void)log_error_errno(r, "The metrics cannot be told: %m");
+        (void)log_error_errno(r, "The metrics cannot be sent: %m");
     return r < 0 && r != -EPIPE && r != -ECONNRESET ? EXIT_FAILURE : EXIT_SUCCESS;
 }

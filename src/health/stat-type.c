@@ -51,7 +51,7 @@ static const StatField net_bytes_out_fields[] = {
 static const StatField memory_fields[] = {
     {"total", "bytes", -1, "that the kernel can use"},
     {"free", "bytes", -1, "not used at all"},
-    {"available", "bytes", -1, "to be had without swapping"},
+    {"available", "bytes", -1, "available without swapping"},
     {"used", "bytes", -1, "neither free nor cache"},
     {"cache", "bytes", -1, "buffers, page cache, reclaimable slabs"},
     {"swap-total", "bytes", -1, "swap space"},
@@ -63,7 +63,7 @@ static const StatField load_fields[] = {
     {"load-1", "1", 2, "load average of one minute"},
     {"load-5", "1", 2, "of five minutes"},
     {"load-15", "1", 2, "of fifteen minutes"},
-    {"runnable", "1", -1, "tasks that run or could"},
+    {"runnable", "1", -1, "tasks that run or wait for a processor"},
     {"tasks", "1", -1, "all tasks, threads counted"},
 };
 
@@ -93,9 +93,9 @@ static const StatField disk_fields[] = {
     {"write-ops", "1/s", 3, "writes"},
     {"read-bytes", "bytes/s", 3, "read"},
     {"write-bytes", "bytes/s", 3, "written"},
-    {"read-latency", "ms", 3, "that a read took, waiting counted; 0 without any"},
-    {"write-latency", "ms", 3, "that a write took"},
-    {"utilisation", "share", 6, "time in which it had something to do"},
+    {"read-latency", "ms", 3, "average time of a read; 0 without any"},
+    {"write-latency", "ms", 3, "average time of a write"},
+    {"utilisation", "share", 6, "time in which it was busy"},
     {"in-flight", "1", -1, "requests at the moment"},
 };
 
@@ -104,9 +104,9 @@ static const StatField interface_fields[] = {
     {"bytes-out", "bytes/s", 3, "sent"},
     {"packets-in", "1/s", 3, "received"},
     {"packets-out", "1/s", 3, "sent"},
-    {"errors-in", "1/s", 3, "received, and broken"},
+    {"errors-in", "1/s", 3, "received with errors"},
     {"errors-out", "1/s", 3, "that could not be sent"},
-    {"drops-in", "1/s", 3, "received, and dropped"},
+    {"drops-in", "1/s", 3, "received, then dropped"},
     {"drops-out", "1/s", 3, "dropped before they were sent"},
 };
 

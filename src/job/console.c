@@ -95,7 +95,7 @@ static int send_kept(Console *c) {
     n_dropped = c->n_dropped;
     c->n_dropped = 0;
     if (n_dropped > 0)
-        console_log(c, LOG_WARNING, "%u older lines were dropped as they could not be sent.",
+        console_log(c, LOG_WARNING, "%u older lines were discarded because they could not be sent.",
                     n_dropped);
     return 0;
 }

@@ -112,7 +112,7 @@ static void put_off(Execution *x, int error) {
 
     (void)log_struct(LOG_WARNING, error,
                      LOG_FIELDS(LOG_REQUEST(x->task->guid), LOG_COMMAND(x->task->command)),
-                     "%s cannot be taken up: %m; trying again in 1 s", x->task->guid);
+                     "Request %s cannot be resumed: %m; retrying in 1 s", x->task->guid);
     if (x->is_job && x->phase >= EXECUTION_RUNNING)
         h->n_jobs--;
     x->phase = EXECUTION_PAUSED;

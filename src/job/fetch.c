@@ -85,7 +85,7 @@ static void retry(Fetch *f, const char *why) {
     uint64_t wait = MAX(f->retry_usec, (uint64_t)RETRY_MIN_USEC);
 
     (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(f->guid)),
-                     "The download cannot begin: %s; trying again in %g s", why,
+                     "The download cannot begin: %s; retrying in %g s", why,
                      (double)wait / (double)USEC_PER_SEC);
     give_up_attempt(f);
     f->retry_usec = MIN(wait * 2, RETRY_MAX_USEC);

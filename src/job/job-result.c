@@ -124,11 +124,11 @@ static int build(int dir_fd, int return_code, const ExitRecord *record, const ch
 /* How it ended, where that is not said by an exit status. */
 static int explain_end(const ExitRecord *record, bool cancelled, char *note, size_t size) {
     if (record->reason == EXIT_REASON_OOM) {
-        (void)snprintf(note, size, "The job ran out of the memory that it may use.\n");
+        (void)snprintf(note, size, "The job exceeded its memory limit.\n");
         return JOB_RETURN_OOM;
     }
     if (record->reason == EXIT_REASON_TIMEOUT && !cancelled) {
-        (void)snprintf(note, size, "The time of the job was up, and it was ended.\n");
+        (void)snprintf(note, size, "The job exceeded its time limit and was terminated.\n");
         return JOB_RETURN_TIMEOUT;
     }
     if (record->kind == EXIT_KIND_KILLED) {
@@ -169,8 +169,8 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
                        "The job left %" PRIu64 " process%s behind, %s.\n", record->left_behind,
                        record->left_behind == 1 ? "" : "es",
                        !keeps_processes(dir_fd, record, cancelled) ? "ended with it"
-                       : record->left_behind == 1                  ? "which lives on"
-                                                                   : "which live on");
+                       : record->left_behind == 1                  ? "which keeps running"
+                                                                   : "which keep running");
     return build(dir_fd, return_code, record, note, ret);
 }
 
@@ -193,14 +193,14 @@ int job_reply_from_unit(int dir_fd, const UnitStatus *status, const ExitRecord *
 
     if (streq(status->result, "oom-kill")) {
         return_code = JOB_RETURN_OOM;
-        what = "The job ran out of the memory that it may use";
+        what = "The job exceeded its memory limit";
     } else if (streq(status->result, "timeout") && !cancelled) {
         return_code = JOB_RETURN_TIMEOUT;
-        what = "The time of the job was up, and it was ended";
+        what = "The job exceeded its time limit and was terminated";
     }
     if (record)
         (void)utf8_format(claim, sizeof(claim),
-                          " Its exit record, which says '%s %d', is not believed.",
+                          " Its exit record, '%s %d', contradicts systemd and is ignored.",
                           exit_kind_to_string(record->kind), record->status);
     (void)utf8_format(note, sizeof(note), "%s: systemd reports '%s'.%s\n", what, status->result,
                       claim);
@@ -210,7 +210,7 @@ int job_reply_from_unit(int dir_fd, const UnitStatus *status, const ExitRecord *
 /* dcm-run ignores what a cancellation sends first: the script never ran, or a reboot cut it off. */
 int job_reply_cancelled(int dir_fd, struct json_object **ret) {
     return build(dir_fd, 1, NULL,
-                 "The job was cancelled; it had not begun, or a reboot cut it off.\n", ret);
+                 "The job was cancelled; it had not started, or a reboot interrupted it.\n", ret);
 }
 
 int job_reply_lost(struct json_object **ret) {

@@ -105,7 +105,7 @@ static void retry(Job *j, int error, const char *what) {
 
     if (error < 0)
         (void)log_struct(LOG_WARNING, error, LOG_FIELDS(LOG_REQUEST(j->guid)),
-                         "%s: %m; trying again in %g s", what, (double)wait / (double)USEC_PER_SEC);
+                         "%s: %m; retrying in %g s", what, (double)wait / (double)USEC_PER_SEC);
     j->retry_usec = MIN(wait * 2, RETRY_MAX_USEC);
     (void)timer_arm_in(j->retry_timer, wait);
 }
@@ -276,7 +276,7 @@ static void query_unit(Job *j) {
     r = (j->has_record ? unit_query_new_properties : unit_query_new)(j->bus, unit, on_unit_status,
                                                                      j, &j->query);
     if (r < 0)
-        retry(j, r, "systemd cannot be asked");
+        retry(j, r, "systemd cannot be queried");
 }
 
 /* -ENOENT: there is provably no directory. */
@@ -487,7 +487,7 @@ static void on_watch_installed(int error, void *userdata) {
 
     if (error < 0) {
         j->unwatched = true;
-        (void)log_warning_errno(error, "systemd's signals cannot be had; looking by the clock");
+        (void)log_warning_errno(error, "Signals of systemd cannot be received; polling instead");
     }
     settle(j);
 }

@@ -98,7 +98,7 @@ static void note_offsets(const Voice *x) {
     size = snprintf(text, sizeof(text), "%20" PRIu64 " %20" PRIu64 " %20" PRIu64 "\n", o[0], o[1],
                     o[2]);
     if (x->offsets_fd >= 0 && pwrite(x->offsets_fd, text, (size_t)size, 0) < 0)
-        (void)log_debug_errno(errno, "How far %s was followed cannot be noted: %m", x->unit);
+        (void)log_debug_errno(errno, "The read position of %s cannot be saved: %m", x->unit);
 }
 
 /* --- lines
@@ -151,7 +151,7 @@ static void tell_skipped(const Voice *x, uint64_t bytes) {
 
     if (bytes == 0)
         return;
-    (void)snprintf(text, sizeof(text), "%" PRIu64 " bytes came too fast and are left out here.",
+    (void)snprintf(text, sizeof(text), "%" PRIu64 " bytes arrived too fast and were omitted here.",
                    bytes);
     say(x, LOG_WARNING, text);
 }
@@ -203,7 +203,7 @@ static void follow(Voice *x, int dir_fd, bool stream) {
                          &x->followers[k]);
         if (r < 0)
             (void)log_struct(LOG_DEBUG, r, LOG_FIELDS(LOG_REQUEST(x->guid)),
-                             "A file of %s cannot be followed: %m", x->unit);
+                             "An output file of %s cannot be followed: %m", x->unit);
         else
             read_lines(x, x->followers[k]);
     }
@@ -244,7 +244,7 @@ void voices_add(Voices *v, const char *guid, const char *command, int dir_fd, bo
         r = add(v, guid, command, &x);
     if (r < 0) {
         (void)log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(guid)),
-                         "What %s says cannot be followed: %m", guid);
+                         "The output of %s cannot be followed: %m", guid);
         return;
     }
     for (size_t i = 0; i < N_FOLLOWERS; i++) /* of a directory that is gone */

@@ -226,7 +226,8 @@ static void give_up_late(Connection *c) {
 static void refuse_answer(Connection *c, const char *fault) {
     if (fault)
         (void)snprintf(c->error, sizeof(c->error),
-                       "in the manager's answer %s; mend it there, in this server's entry", fault);
+                       "in the manager's answer %s; correct this server's entry in the manager",
+                       fault);
     else
         (void)snprintf(c->error, sizeof(c->error),
                        "the answer is not understood; is this an agent manager?");
@@ -263,8 +264,8 @@ static void take_answer(Connection *c, const char *text, size_t size) {
             c->callbacks.on_token_stale(c->userdata);
         break;
     case HANDSHAKE_UNAUTHORIZED:
-        error = "the manager does not authorise this agent (401); look at this server's entry "
-                "there";
+        error = "the manager does not authorise this agent (401); check this server's entry in the "
+                "manager";
         break;
     case HANDSHAKE_BUSY:
         c->forced_usec = MAX(answer.force_backoff_usec, (uint64_t)1);
@@ -273,8 +274,8 @@ static void take_answer(Connection *c, const char *text, size_t size) {
     if (error)
         (void)utf8_format(c->error, sizeof(c->error), "%s", error);
     else
-        (void)snprintf(c->error, sizeof(c->error),
-                       "the manager refused with code %d; look at its log", answer.return_code);
+        (void)snprintf(c->error, sizeof(c->error), "the manager refused with code %d; see its log",
+                       answer.return_code);
     stream_send_close(c->stream, CLOSE_GOING_AWAY, NULL);
     stream_fail(c->stream, -ECONNREFUSED);
 }
@@ -379,7 +380,7 @@ static ConnectionFault explain_closed(Connection *c, int error) {
                           "the manager closed the connection while %s%s", states[c->state].name,
                           c->state == CONNECTION_UPGRADING
                               ? "; check agentmanager_url, and whether it is ws:// or wss://"
-                          : c->state == CONNECTION_HANDSHAKING ? "; look at its log"
+                          : c->state == CONNECTION_HANDSHAKING ? "; see its log"
                                                                : "");
     return fault;
 }

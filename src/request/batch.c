@@ -19,14 +19,15 @@ struct Batch {
 
 static void log_failure(Batch *b, int error) {
     if (!b->failing)
-        (void)log_struct(LOG_ERR, error, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
-                         "The store cannot be written: %m; requests are refused until it can");
+        (void)log_struct(
+            LOG_ERR, error, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
+            "The database cannot be written: %m; the agent refuses requests until it can");
     b->failing = true;
 }
 
 static void log_success(Batch *b) {
     if (b->failing)
-        log_notice("The store can be written again");
+        log_notice("The database can be written again");
     b->failing = false;
 }
 

@@ -99,7 +99,7 @@ static bool is_worth_a_line(Dispatcher *d) {
     if (!ratelimit_below(&d->refusals, &missed))
         return false;
     if (missed > 0)
-        log_warning("%u refused messages are not listed here", missed);
+        log_warning("%u more refused messages are not logged", missed);
     return true;
 }
 
@@ -159,7 +159,8 @@ static void on_request(Dispatcher *d, const Message *m) {
     if (!streq(hash, q->payload_sha256))
         (void)log_struct(
             LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(q->task.guid), LOG_COMMAND(q->task.command)),
-            "Request %s came again with another payload; the first one counts", q->task.guid);
+            "Request %s was received again with a different payload; the agent keeps the first",
+            q->task.guid);
     request_flow_fire(q, REQUEST_EVENT_REQUEST);
 }
 
@@ -193,7 +194,7 @@ static void on_other(Dispatcher *d, const Message *m, RequestEvent event) {
 static void refuse_message(Dispatcher *d, const char *request_id, const char *text) {
     if (is_worth_a_line(d)) {
         (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(request_id)),
-                         "A message of the manager is refused: %s", text);
+                         "A message from the manager was refused: %s", text);
         console_log(d->console, LOG_ERR, "A message cannot be handled: %s.", text);
     }
     request_flow_nack(d->flow, request_id, text);

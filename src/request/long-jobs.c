@@ -99,7 +99,7 @@ static void finish(LongJobs *l, LongJob *j) {
     r = store_end(l, j);
     if (r < 0) {
         (void)log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(t->guid), LOG_COMMAND(t->command)),
-                         "The end of a long job cannot be stored: %m; trying again in 5 s");
+                         "The end of a long job cannot be stored: %m; retrying in 5 s");
         retry_later(l);
         return;
     }
@@ -136,7 +136,7 @@ static void on_finished(JobEnd end, struct json_object *reply, void *userdata) {
         (void)log_struct(
             LOG_ERR, 0,
             LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_LOST), LOG_REQUEST(t->guid), LOG_COMMAND(t->command)),
-            "The job of %s was cut off; its result is lost", t->guid);
+            "The job of %s was interrupted; its result is lost", t->guid);
     j->reply = reply;
     finish(j->owner, j);
 }

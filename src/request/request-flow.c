@@ -375,7 +375,7 @@ static void set_agent_id(RequestFlow *f, const char *agent_id) {
     if (is_change)
         (void)log_struct(LOG_NOTICE, 0,
                          LOG_FIELDS(LOG_ID(DCM_MESSAGE_AGENT_ID_CHANGED), LOG_AGENT_ID(agent_id)),
-                         "The agent id changes from %s to %s; unsent replies are dropped",
+                         "The agent id changes from %s to %s; unsent replies are discarded",
                          f->agent_id, agent_id);
     r = store_agent_id(f, agent_id, is_change);
     if (r >= 0)

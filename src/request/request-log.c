@@ -26,7 +26,7 @@ void request_log_decide_noise(RequestLog *l, Request *q) {
 
     q->quiet = !ratelimit_below(&l->noise, &missed);
     if (missed > 0)
-        log_info("%u requests that were answered at once are not listed here", missed);
+        log_info("%u more requests that were answered at once are not logged", missed);
 }
 
 void request_log_transition(const BatchEntry *e) {
@@ -48,9 +48,10 @@ void request_log_transition(const BatchEntry *e) {
                          LOG_FIELDS(LOG_ID(DCM_MESSAGE_REQUEST_ACKNOWLEDGED),
                                     LOG_REQUEST(q->task.guid), LOG_COMMAND(q->task.command),
                                     LOG_STATE("REPLY_ACKED")),
-                         "The manager has the reply to %s", q->task.guid);
+                         "The manager acknowledged the reply to %s", q->task.guid);
     if (e->actions & REQUEST_ACTION_DROP_REPLY)
-        (void)log_struct(LOG_NOTICE, 0, FIELDS(q), "The manager gave up %s; its reply is dropped",
+        (void)log_struct(LOG_NOTICE, 0, FIELDS(q),
+                         "The manager no longer wants the reply to %s; it is discarded",
                          q->task.guid);
 }
 
@@ -64,7 +65,7 @@ void request_log_ended(const Request *q, JobEnd end) {
         (void)log_struct(LOG_ERR, 0,
                          LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_LOST), LOG_REQUEST(q->task.guid),
                                     LOG_COMMAND(q->task.command)),
-                         "The job of %s was cut off; its result is lost", q->task.guid);
+                         "The job of %s was interrupted; its result is lost", q->task.guid);
     else if (end == JOB_END_DONE)
         (void)log_struct(LOG_INFO, 0,
                          LOG_FIELDS(LOG_ID(DCM_MESSAGE_JOB_ENDED), LOG_REQUEST(q->task.guid),
@@ -99,8 +100,8 @@ void request_log_unknown_argument(RequestLog *l, const Request *q, const char *n
     if (!ratelimit_below(&l->unknown, &missed)) /* a flood must not be one of warnings */
         return;
     if (missed > 0)
-        log_warning("%u unknown arguments are not listed here", missed);
-    (void)log_struct(LOG_WARNING, 0, FIELDS(q), "%s: the argument '%.*s' is not known and ignored",
+        log_warning("%u more unknown arguments are not logged", missed);
+    (void)log_struct(LOG_WARNING, 0, FIELDS(q), "%s: the unknown argument '%.*s' is ignored",
                      q->task.command, UTF8_SHORT(name, COMMAND_FILE_NAME_MAX));
     console_log(l->console, LOG_WARNING,
                 "The command %s with request_id %s ignores the unknown parameter %.*s.",

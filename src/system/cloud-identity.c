@@ -70,7 +70,7 @@ static void note_silence(const CloudIdentity *i, CloudIdentity *fresh) {
     if (!i->instance_id || !fresh->type || !streq(fresh->type, "UNKNOWN"))
         return;
     (void)free_and_strdup(&fresh->type, i->type);
-    (void)free_and_strdup(&fresh->problem, "No metadata service answers any more");
+    (void)free_and_strdup(&fresh->problem, "The metadata service no longer answers");
 }
 
 CloudChange cloud_identity_replace(CloudIdentity *i, CloudIdentity *fresh) {

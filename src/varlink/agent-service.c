@@ -88,7 +88,7 @@ static void end_job_call(JobCall *call, int error) {
 
     varlink_connection_set_data(c, NULL);
     if (error < 0)
-        log_debug_errno(error, "What %s says is refused: %m", strempty(j->unit));
+        log_debug_errno(error, "A message of %s is refused: %m", strempty(j->unit));
     if (error >= 0)
         varlink_answer(c, NULL);
     else
@@ -237,7 +237,7 @@ static void method_get_status(AgentService *s, VarlinkConnection *c,
                 ?: json_add_string(o, "pause", agent_get_pause(s->agent))
                 ?: add_counts(s->agent, o);
     if (r < 0)
-        log_warning_errno(r, "The state cannot be told: %m");
+        log_warning_errno(r, "The state cannot be sent: %m");
     varlink_answer(c, TAKE_PTR(o));
 }
 

@@ -227,7 +227,7 @@ def test_cancel_by_the_owner(manager):
     run("dcm-agentctl", "cancel", guid)
     reply = reply_to(manager, guid)
     assert reply["return_code"] == -15 and "cancelled" in reply["error_message"]
-    for name, text in ((guid, "is not at work"), ("nope", "There is no request nope")):
+    for name, text in ((guid, "is not running"), ("nope", "There is no request nope")):
         done = subprocess.run(["dcm-agentctl", "cancel", name], capture_output=True, text=True)
         assert done.returncode == 1 and text in done.stderr
     done = subprocess.run(["setpriv", "--reuid=nobody", "--clear-groups", "dcm-agentctl", "cancel", guid],
@@ -239,7 +239,7 @@ def test_time_limit(manager):
     guid = order(manager, "#!/bin/sh\necho begun\nexec sleep infinity\n", timeout=1)
     reply = reply_to(manager, guid)
     assert reply["return_code"] == -124 and reply["message"] == "begun\n"
-    assert reply["error_message"] == "The time of the job was up, and it was ended.\n"
+    assert reply["error_message"] == "The job exceeded its time limit and was terminated.\n"
     guid = order(manager, "#!/bin/sh\ntrue\n", timeout=-1)
     assert "timeout" in urllib.parse.unquote(reply_to(manager, guid)["error_message"])
 
@@ -385,7 +385,7 @@ def test_long_runners_are_cancelled_wherever_they_are(manager):
     run("dcm-agentctl", "cancel", owner)
     assert "cancelled" in wait_job(manager, third, "ERROR")["message"]
     late = subprocess.run(["dcm-agentctl", "cancel", owner], capture_output=True, text=True)
-    assert late.returncode == 1 and "not at work" in late.stderr
+    assert late.returncode == 1 and "not running" in late.stderr
     guid = str(uuid.uuid4())
     manager.request(guid, "run_script", script_arguments("#!/bin/sh\nexec sleep infinity\n"),
                     longer_runner=True)
@@ -633,7 +633,7 @@ def test_job_is_followed_without_signals(manager):
         pathlib.Path("/tmp/dcm-test-gate").touch()
         for guid in guids:
             assert reply_to(manager, guid)["return_code"] == 0
-        assert "looking by the clock" in run("journalctl", "-u", "dcm-agent.service")
+        assert "polling instead" in run("journalctl", "-u", "dcm-agent.service")
     finally:
         limits.unlink()
         pathlib.Path("/tmp/dcm-test-gate").unlink(missing_ok=True)

@@ -117,7 +117,7 @@ def test_identity_from_the_metadata_service_to_the_manager(manager, service):
     found = {line["check"]: line for line in json.loads(process.stdout.read())}
     assert (found["cloud"]["result"], found["cloud"]["text"]) == ("ok", f"Amazon {metadata.INSTANCE}")
     lines = journal("-u", "dcm-agent", "MESSAGE_ID=" + message_id("CLOUD_IDENTITY"))
-    assert lines[-1]["MESSAGE"] == f"The cloud, Amazon, knows this server as {metadata.INSTANCE}"
+    assert lines[-1]["MESSAGE"] == f"The cloud Amazon identifies this server as {metadata.INSTANCE}"
 
 
 def message_id(name):
@@ -128,7 +128,7 @@ def message_id(name):
 def test_packets_that_are_dropped_delay_the_first_handshake_alone(manager, silence):
     run("systemctl", "start", "dcm-agent.service")  # returns at READY=1
     assert manager.offers == []
-    assert show("dcm-agent.service", "StatusText") == "Asking the cloud who this server is"
+    assert show("dcm-agent.service", "StatusText") == "Asking the cloud for the identity of this server"
     offer = manager.wait_offer()
     assert offer["vm_instance"] is None
     # two seconds for the connections, and what a loaded machine takes for the rest

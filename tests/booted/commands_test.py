@@ -105,7 +105,7 @@ def test_json_on_standard_input(manager):
     add("asjson", "[command]\nhelp = x\ninput = json\noutput = reply\n", "#!/bin/sh\necho no\nexit 3\n")
     load(manager)
     reply = do(manager, "asjson")
-    assert reply["return_code"] == 3 and "no reply object" in reply["error_message"]
+    assert reply["return_code"] == 3 and "not a JSON object" in reply["error_message"]
 
 
 def test_shipped_files_are_what_everybody_is_told(manager):
@@ -307,7 +307,7 @@ def test_scripts_shadow_one_another(manager):
     assert "is masked" in run("dcm-agentctl", "commands")
     (SCRIPTS / "shadow").unlink()
     (SHIPPED / "shadow").chmod(0o777)
-    assert "others than its owner can write it" in error_of(do(manager, "shadow"))
+    assert "group or others can write it" in error_of(do(manager, "shadow"))
     (SHIPPED / "shadow").unlink()
     assert "there is none" in error_of(do(manager, "shadow"))
 

@@ -168,7 +168,7 @@ def test_nobody_speaks_for_a_job(manager, gate):
     answer = call("org.dcmagent.Job.Log", level="info", line="forged", request_id=guid, unit=unit_of(guid))
     assert answer["error"] == "org.dcmagent.Job.NotAJob"
     done = subprocess.run(["dcm-log", "forged"], capture_output=True, text=True, env={**os.environ, "DCM_REQUEST_ID": guid})
-    assert done.returncode == 1 and "this is no job" in done.stderr
+    assert done.returncode == 1 and "the caller is not a job" in done.stderr
     other = order(manager, f"#!/bin/bash\nDCM_REQUEST_ID={guid} dcm-log mine\n")
     reply_to(manager, other)
     gate.open()
@@ -343,7 +343,7 @@ def test_job_without_an_agent_goes_on(manager, gate):
     assert show("dcm-agent.service", "ActiveState") == "inactive"
     run("systemctl", "start", "dcm-agent.service")
     reply = reply_to(manager, guid)
-    assert reply["message"] == "status 1\n" and "dcm-agent does not run" in reply["error_message"]
+    assert reply["message"] == "status 1\n" and "dcm-agent is not running" in reply["error_message"]
     assert lines(manager, guid) == [("DEBUG", "kept")]
 
 

@@ -354,7 +354,7 @@ def test_command_of_another_user(manager, gate, backup_user):
 
 
 def test_command_of_a_user_that_cannot_be_meant(manager, backup_user):
-    for name, words in (("dcmtestnobody", "is not in /etc/passwd"), ("dcmtesttoor", "is root by another name")):
+    for name, words in (("dcmtestnobody", "is not in /etc/passwd"), ("dcmtesttoor", "has uid 0 like root")):
         add("strange", f"[command]\nhelp = x\nuser = {name}\n", "#!/bin/sh\ntouch /tmp/dcm-test-ran\n")
         load(manager)
         assert words in urllib.parse.unquote(do(manager, "strange")["error_message"])
@@ -384,7 +384,7 @@ def test_record_that_systemd_contradicts(manager, gate, agent_is_away):
         run("systemctl", "start", "dcm-agent.service")
     reply = reply_to(manager, victim)
     assert reply["return_code"] == -signal.SIGKILL
-    assert "'exited 0', is not believed" in reply["error_message"]
+    assert "'exited 0', contradicts systemd" in reply["error_message"]
 
 
 def disk_usage(guid):

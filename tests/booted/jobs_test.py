@@ -145,7 +145,7 @@ def test_processes_left_behind_live_on(manager, hasty_executor):
     configure("[jobs]\nkeep_processes = true\nretain_job_time = 1\n")
     guid, reply, processes = leave_processes(manager, timeout=2)
     assert reply["return_code"] == 0
-    assert reply["error_message"] == "The job left 2 processes behind, which live on.\n"
+    assert reply["error_message"] == "The job left 2 processes behind, which keep running.\n"
     other, _, others = leave_processes(manager)
     wait_for_seconds(4)  # the time limit, the retention of output, and the grace time of a release
     run("systemctl", "kill", "--signal=KILL", "dcm-agent.service", "dcm-agent-executor.service")
@@ -173,7 +173,7 @@ def test_processes_left_behind_by_a_script_that_failed(manager, end, return_code
     configure("[jobs]\nkeep_processes = true\n")
     guid, reply, processes = leave_processes(manager, end)
     assert reply["return_code"] == return_code
-    assert reply["error_message"].endswith("The job left 2 processes behind, which live on.\n")
+    assert reply["error_message"].endswith("The job left 2 processes behind, which keep running.\n")
     wait_for(lambda: show(unit_of(guid), "SubState") == "exited", "the end of the main process")
     run("systemctl", "daemon-reload")
     assert reply_to(manager, order(manager, "#!/bin/sh\necho x\n"))["message"] == "x\n"

@@ -78,7 +78,7 @@ def test_stopped_journal(agent, script):
     wait_for(lambda: lost_of(AGENT) > lost, "the agent to say what was lost")
     assert (show("MainPID", AGENT), show("MainPID", MANAGER)) == (pid, manager_pid)
     assert order(agent, script) == "one\n"
-    wait_for(lambda: "The manager has the reply" in journal(AGENT).splitlines()[-1], "new entries")
+    wait_for(lambda: "The manager acknowledged the reply" in journal(AGENT).splitlines()[-1], "new entries")
 
 
 def test_manager_does_not_wait_for_the_journal(agent, script):

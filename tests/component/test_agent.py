@@ -431,7 +431,7 @@ def test_reload_keeps_and_remakes_the_connection(agent, manager):
     agent.wait_notify("Connected to")
     agent.process.send_signal(signal.SIGHUP)
     agent.wait_notify("RELOADING=1")
-    agent.wait_log("configuration was read again")
+    agent.wait_log("Configuration reloaded")
     assert len(manager.offers) == 1
     other = Manager()
     try:
@@ -542,7 +542,7 @@ def test_full_disk_refuses_and_recovers(agent, manager):
     nack = manager.wait_message("NACK", g)
     assert "cannot store the request: No space left on device" in nack["error_message"]
     assert not manager.of_type("ACK", g)
-    agent.wait_log("requests are refused until it can")
+    agent.wait_log("the agent refuses requests until it can")
     os.unlink(filler)
     manager.request(g, "heartbeat", {"filler": "x" * 100000})
     assert manager.wait_message("REPLY", g)["payload"]["return_code"] == 0
@@ -561,7 +561,7 @@ def test_damaged_database_is_set_aside(agent, manager):
     manager.wait_offer(2)
     kept = [p for p in agent.state.iterdir() if ".damaged-" in p.name]
     assert len(kept) == 1 and kept[0].read_bytes().startswith(b"this is no database")
-    agent.wait_log("is damaged; kept as")
+    agent.wait_log("is damaged and was moved to")
     assert database.stat().st_mode & 0o777 == 0o600
 
 
@@ -586,7 +586,7 @@ def test_second_agent_on_one_bus_is_refused(agent, manager, bus, tmp_path):
         [agent.process.args[0], f"--config={tmp_path}/agent.conf", f"--state-directory={tmp_path}"],
         env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus.address}, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60)
-    assert second.returncode == 1 and "another agent has it" in second.stderr
+    assert second.returncode == 1 and "another agent owns it" in second.stderr
 
 
 def test_token_never_leaves_by_log(agent, manager):

@@ -537,7 +537,7 @@ def test_console_lines_that_had_to_wait(agent, manager, executor):
     for guid, (_, line) in zip(guids[-CONSOLE_LINES_MAX:], failed, strict=True):
         assert guid in line
     assert [line for _, line in lines if "dropped" in line] == [
-        ("20 older lines were dropped as they could not be sent.")]
+        ("20 older lines were discarded because they could not be sent.")]
 
 
 LEVELS = ["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]

@@ -125,9 +125,9 @@ def test_damage_found_at_run_time(agent, manager):
         manager.send(type="STATUS", request_id=f"old-{i:07}")
     wait_for(lambda: agent.process.poll() is not None, "the end")
     assert agent.process.returncode == 1
-    agent.wait_log("starts anew")
+    agent.wait_log("and restarts")
     connect(agent, manager, 3)
-    agent.wait_log("is damaged; kept as")
+    agent.wait_log("is damaged and was moved to")
     assert 4000 < agent.property("RequestCounts")["REPLY_ACKED"] < 5000
     manager.request("first", "heartbeat")
     manager.wait_message("REPLY", "first", 3)
@@ -152,6 +152,6 @@ def test_damage_found_at_the_start(agent, manager):
     agent.start()
     assert agent.process.wait(DEADLINE) == 1
     connect(agent, manager, 2)
-    agent.wait_log("is damaged; kept as")
+    agent.wait_log("is damaged and was moved to")
     manager.request("first", "heartbeat")
     manager.wait_message("REPLY", "first", 2)

@@ -154,7 +154,7 @@ def test_what_is_no_id_is_not_taken(cloud, value):
     with Metadata(metadata.amazon({"/latest/meta-data/instance-id": value})) as service:
         found = cloud("Amazon", service.url)
         assert found["instance_id"] is None
-        assert "answers with something else" in found["problem"]
+        assert "answers with something other" in found["problem"]
         assert cloud(None, service.url) == {**NOTHING, "type": "UNKNOWN"}
 
 
@@ -407,8 +407,8 @@ def test_konami(cloud):
 
 
 def test_cloudstack_without_a_lease(cloud):
-    assert cloud("CloudStack")["problem"] == ("CloudStack's metadata service cannot be found: it is at the DHCP "
-                                              "server, and no lease tells who that is")
+    assert cloud("CloudStack")["problem"] == ("CloudStack's metadata service cannot be found: it runs on the DHCP "
+                                              "server, and no lease names that server")
 
 
 def test_azure_by_its_file(cloud, root):
@@ -517,7 +517,7 @@ def test_unknown_type_is_warned_of(agent, manager):
     agent.configure(manager.url(), cloud={"type": "Nimbus"})
     agent.start()
     manager.wait_offer()
-    agent.wait_log("[cloud] type is none that is known; ignored")
+    agent.wait_log("[cloud] type is not a known cloud; ignored")
     agent.configure(manager.url(), cloud={"type": "amazon"})
     n = agent.n_lines()
     agent.call("Reload")
@@ -551,7 +551,7 @@ def test_silent_dcm_cloud_delays_the_handshake_and_not_the_start(agent, manager,
     oracle(None)
     agent.configure(manager.url())
     agent.start()
-    agent.wait_notify("READY=1\nSTATUS=Asking the cloud who this server is")
+    agent.wait_notify("READY=1\nSTATUS=Asking the cloud for the identity of this server")
     assert manager.offers == []
     assert manager.wait_offer()["vm_instance"] is None
 
@@ -565,7 +565,7 @@ def test_lies_are_not_told_on(agent, manager, oracle, text):
     agent.configure(manager.url())
     agent.start()
     assert manager.wait_offer()["vm_instance"] is None
-    agent.wait_log("dcm-cloud gave no answer")
+    agent.wait_log("dcm-cloud did not answer")
 
 
 def test_reload_asks_again_and_a_new_identity_is_told(agent, manager, oracle):

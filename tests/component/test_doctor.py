@@ -88,7 +88,7 @@ def test_before_the_first_start_there_is_no_token_and_none_is_made(agent, manage
     status, output = doctor("--json")
     assert status == 0
     assert findings(output)["handshake"] == (
-        "skipped", "the agent makes its token at its first start: systemctl start dcm-agent")
+        "skipped", "the agent creates its token at its first start: systemctl start dcm-agent")
     assert not manager.offers and not list(agent.state.iterdir())
 
 
@@ -99,7 +99,7 @@ def test_connected_agent_is_not_disturbed(agent, manager, doctor):
     status, output = doctor("--json")
     assert status == 0
     result, text = findings(output)["handshake"]
-    assert result == "ok" and "not tried" in text and "Connected to" in text
+    assert result == "ok" and "not tested" in text and "Connected to" in text
     assert findings(output)["service"] == ("ok", agent.property("StatusText"))
     assert len(manager.offers) == 1
     del manager.connections[1:]  # the doctor's
@@ -166,7 +166,7 @@ def test_not_configured(agent, doctor):
     ("pin", "abc", "is not base64 of a SHA-256"),
     ("proxy", "socks5://x", "must begin with http://"),
     ("proxy_auth", "/nonexistent", "cannot be read: No such file"),
-    ("client_key", "/nonexistent", "client_cert is not"),
+    ("client_key", "/nonexistent", "client_cert, which is not set"),
 ])
 def test_unusable_values(agent, doctor, key, value, text):
     values = {"agentmanager_url": "wss://127.0.0.1:1/", "proxy": "http://127.0.0.1:1", key: value}

@@ -148,7 +148,7 @@ def test_errors(server):
     for command in ("get_system_stat", "delete_system_stat"):
         assert error_of(do(server, command, statName="x")) == "There is no statistic 'x'"
     begin(server, "cpu-idle", "x")
-    assert init() == "The statistic 'x' is there already"
+    assert init() == "The statistic 'x' exists already"
     assert do(server, "delete_system_stat", statName="x")["return_code"] == 0
     assert error_of(do(server, "delete_system_stat", statName="x")) == "There is no statistic 'x'"
     begin(server, "load", "x")
@@ -196,7 +196,7 @@ def test_definitions_are_kept_over_a_kill(agent, server):
     begin(server, "load", "other", hold=2, interval=5)
     reply = do(server, "init_system_stat", statType="load", statName="other", holdCount=2,
                checkInterval=5)
-    assert error_of(reply) == "The statistic 'other' is there already"
+    assert error_of(reply) == "The statistic 'other' exists already"
     assert get(server, "other")["reply_type"] == "load_stat_array"
     restart(agent, server)
     assert get(server, "other")["reply_type"] == "load_stat_array"

@@ -397,7 +397,7 @@ def test_reply_that_is_a_string_or_null(server, payload, stored_reply):
     if isinstance(stored_reply, dict):
         assert (code, out, err) == (3, "out\n", "e\n") and "Return code: 3" in text
     else:
-        said = "null" if stored_reply is None else "no reply object"
+        said = "null" if stored_reply is None else "not a JSON object"
         assert code == 1 and out == "" and said in err and said in text
 
 
@@ -425,7 +425,7 @@ def test_reply_that_cannot_be_taken_ends_its_request_with_words(server, what):
     ack = agent.receive("ACK")
     assert (ack["request_id"], ack["message_id"]) == ("g1", "m1")
     code, out, err = server.finish(waiting)
-    assert (code, out) == (1, "") and "reply cannot be taken" in err
+    assert (code, out) == (1, "") and "reply cannot be accepted" in err
     assert words in err or what == "values"
     assert server.show("g1")["state"] == "REPLIED"
     guid = server.run(agent.id, "heartbeat")  # the same connection goes on

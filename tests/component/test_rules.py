@@ -90,7 +90,7 @@ def test_rule_that_is_taken_away_is_cleared(agent, manager, rules):
     rules.write("")
     agent.call("Reload")
     alert = wait_alert(manager, 2)
-    assert (alert["subject"], alert["message"]) == ("memory: cleared", "is not watched any more")
+    assert (alert["subject"], alert["message"]) == ("memory: cleared", "is no longer watched")
 
 
 def test_each_row_is_watched(agent, manager, rules):
@@ -108,8 +108,8 @@ def test_alerts_wait_for_the_manager(agent, manager, rules):
 def test_broken_rules_are_told_and_the_others_work(agent, manager, rules):
     rules("[bad]\nstatistic = memory\nvalue = nothing\nabove = 1\n" + ALWAYS + "[worse]\nnonsense = 1\n")
     wait_alert(manager, 1)
-    agent.wait_log("alerts.conf: [bad] is no rule: this statistic has no such value")
-    agent.wait_log("[worse] is no rule: statistic is missing")
+    agent.wait_log("alerts.conf: [bad] is not a valid rule: this statistic has no such value")
+    agent.wait_log("[worse] is not a valid rule: statistic is missing")
 
 
 def test_drop_ins_change_rules(agent, manager, rules):

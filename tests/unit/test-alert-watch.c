@@ -132,7 +132,7 @@ static void set_writable(Bench *b, bool yes) {
 }
 
 #define COOL "hot: cleared|chip a: celsius is 50"
-#define UNWATCHED "hot: cleared|chip a: is not watched any more"
+#define UNWATCHED "hot: cleared|chip a: is no longer watched"
 
 static void raise_hot(Bench *b) {
     set_sensor(b, 0, "a\n", "95000\n");

@@ -69,7 +69,7 @@ static void test_replace(void) {
     g_assert_cmpint(replace(&i, "{\"type\":\"UNKNOWN\"}"), ==, CLOUD_CHANGE_ASIDE);
     g_assert_cmpstr(i.type, ==, "Amazon");
     g_assert_cmpstr(i.instance_id, ==, "i-1");
-    g_assert_cmpstr(i.problem, ==, "No metadata service answers any more");
+    g_assert_cmpstr(i.problem, ==, "The metadata service no longer answers");
     g_assert_cmpint(replace(&i, "{\"type\":\"Azure\",\"problem\":\"p\"}"), ==, CLOUD_CHANGE_OFFER);
     g_assert_null(i.instance_id);
     g_assert_null(i.ipv4);

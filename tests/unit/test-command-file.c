@@ -170,7 +170,7 @@ static void test_mistakes(void) {
     } cases[] = {
         {"", "help is missing"},
         {"[command]\n", "help is missing"},
-        {"[command]\nhelp = x\n[commands]\n", "line 3: there is no such section"},
+        {"[command]\nhelp = x\n[commands]\n", "line 3: the section is unknown"},
         {"[command]\nhelp = x\nhelps = y\n", "helps in [command]"},
         {"[command]\nhelp = x\nkind = short\n", "kind in [command]"},
         {"[command]\nhelp = x\nuser = dcm-agent\n", "user in [command]"},
@@ -334,13 +334,13 @@ static void test_only_trusted_files_count(void) {
     g_assert_cmpint(load(dir, "l", &error), ==, 0);
     g_assert_cmpint(g_chmod(file, 0664), ==, 0);
     g_assert_cmpint(load(dir, "x", &error), ==, -EINVAL);
-    g_assert_cmpstr(error, ==, "others than its owner can write it");
+    g_assert_cmpstr(error, ==, "group or others can write it");
     g_clear_pointer(&error, free);
     if (geteuid() == 0) {
         g_assert_cmpint(g_chmod(file, 0644), ==, 0);
         g_assert_cmpint(chown(file, 1, 0), ==, 0);
         g_assert_cmpint(load(dir, "l", &error), ==, -EINVAL);
-        g_assert_cmpstr(error, ==, "it does not belong to root");
+        g_assert_cmpstr(error, ==, "root does not own it");
         g_clear_pointer(&error, free);
     }
     g_assert_cmpint(g_unlink(file), ==, 0);
@@ -351,7 +351,7 @@ static void test_only_trusted_files_count(void) {
     g_clear_pointer(&error, free);
     g_assert_cmpint(g_mkdir(file, 0755), ==, 0);
     g_assert_cmpint(load(dir, "x", &error), ==, -EINVAL);
-    g_assert_cmpstr(error, ==, "it is no regular file");
+    g_assert_cmpstr(error, ==, "it is not a regular file");
     g_clear_pointer(&error, free);
     g_assert_cmpint(rmdir(file), ==, 0);
     g_assert_cmpint(unlink(link), ==, 0);

@@ -329,7 +329,7 @@ static void test_load(void) {
     g_assert_cmpstr(c.ca_cert, ==, pem);
     g_assert_cmpuint(p.n, ==, 1);
     g_assert_true(g_str_has_suffix(p.last_file, "/30-c.conf"));
-    g_assert_cmpstr(p.last, ==, "the value of db_timeout in [storage] cannot be used");
+    g_assert_cmpstr(p.last, ==, "the value of db_timeout in [storage] is not valid");
     config_done(&c);
 
     /* one that cannot be read */

@@ -87,7 +87,7 @@ static void test_refused(void) {
         {WSS "client_key = /k\n",
          {NULL},
          -EINVAL,
-         "client_key in " FILE_NAME " is set and client_cert is not"},
+         "client_key in " FILE_NAME " needs client_cert, which is not set"},
         {WSS "proxy = ftp://u:canary@x\n",
          {NULL},
          -EINVAL,

@@ -284,10 +284,10 @@ static void test_reply_output(void) {
     check_reply(0, "{}", 0, "void", "stderr");
     check_reply(0, "{\"return_code\": 5, \"error_message\": \"mine\"}", 5, "void", "mine");
     check_reply(3, "{\"return_code\": 0}", 3, "void", "stderr");
-    check_reply(0, "{\"return_code\": \"0\"}", 1, "void", "no reply object");
-    check_reply(0, "[]", 1, "void", "no reply object");
-    check_reply(4, "text", 4, "void", "no reply object");
-    check_reply(0, "", 1, "void", "stderr\nThe output of the command is no reply object.");
+    check_reply(0, "{\"return_code\": \"0\"}", 1, "void", "not a JSON object");
+    check_reply(0, "[]", 1, "void", "not a JSON object");
+    check_reply(4, "text", 4, "void", "not a JSON object");
+    check_reply(0, "", 1, "void", "stderr\nThe output of the command is not a JSON object.");
 }
 
 int main(int argc, char *argv[]) {

@@ -75,9 +75,9 @@ static void test_mistakes(void) {
         {"x\ny\na = b\n", "/a=b;!line 1 is not understood;"},
         {"[s\na = b\n", "/a=b;!line 1 is not understood;"},
         {"[s ;]\n", "!line 1 is not understood;"},
-        {"\n[no]\na = b\n", "[no];!line 2: there is no such section;no/a=b;"},
-        {"[s]\na = wrong\n", "[s];s/a=wrong;!the value of a in [s] cannot be used;"},
-        {"a = b\n wrong\n", "/a=b;/a+wrong;lost wrong;!the value of a in [] cannot be used;"},
+        {"\n[no]\na = b\n", "[no];!line 2: the section is unknown;no/a=b;"},
+        {"[s]\na = wrong\n", "[s];s/a=wrong;!the value of a in [s] is not valid;"},
+        {"a = b\n wrong\n", "/a=b;/a+wrong;lost wrong;!the value of a in [] is not valid;"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

@@ -119,10 +119,10 @@ static void test_without_record(Fixture *f, gconstpointer unused) {
     free(TAKE_PTR(text));
     (void)write_stream(f, MAX_DEFAULT, HALF + 1);
     read_all(f, NULL, NO_LIMIT, &text, &size);
-    g_assert_true(g_str_has_suffix(text, "\n[... more is not told ...]\n"));
+    g_assert_true(g_str_has_suffix(text, "\n[... more was left out ...]\n"));
     g_assert_cmpint(text[HALF], ==, '\n');
     read_all(f, NULL, 3, &less, &size);
-    g_assert_cmpstr(less, ==, "abc\n[... more is not told ...]\n");
+    g_assert_cmpstr(less, ==, "abc\n[... more was left out ...]\n");
 }
 
 /* What dcm-run has written behind the ring says what can be read; what may be written over at any

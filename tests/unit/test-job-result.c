@@ -97,13 +97,13 @@ static void test_reasons(void) {
         const char *error_message;
     } cases[] = {
         {EXIT_KIND_KILLED, SIGTERM, EXIT_REASON_TIMEOUT, 0, false, JOB_RETURN_TIMEOUT,
-         "The time of the job was up, and it was ended.\n"},
+         "The job exceeded its time limit and was terminated.\n"},
         {EXIT_KIND_EXITED, 0, EXIT_REASON_TIMEOUT, 0, false, JOB_RETURN_TIMEOUT,
-         "The time of the job was up, and it was ended.\n"},
+         "The job exceeded its time limit and was terminated.\n"},
         {EXIT_KIND_KILLED, SIGTERM, EXIT_REASON_TIMEOUT, 0, true, -SIGTERM,
          "The job was cancelled, and ended by signal 15 (TERM).\n"},
         {EXIT_KIND_KILLED, SIGKILL, EXIT_REASON_OOM, 0, false, JOB_RETURN_OOM,
-         "The job ran out of the memory that it may use.\n"},
+         "The job exceeded its memory limit.\n"},
         {EXIT_KIND_EXITED, 0, EXIT_REASON_NONE, 1, false, 0,
          "The job left 1 process behind, ended with it.\n"},
         {EXIT_KIND_EXITED, 7, EXIT_REASON_NONE, 12, true, 7,
@@ -132,11 +132,11 @@ static void test_units(void) {
         {{.result = "oom-kill", .main_code = CLD_KILLED, .main_status = SIGKILL},
          false,
          JOB_RETURN_OOM,
-         "The job ran out of the memory that it may use: systemd reports 'oom-kill'.\n"},
+         "The job exceeded its memory limit: systemd reports 'oom-kill'.\n"},
         {{.result = "timeout", .main_code = CLD_KILLED, .main_status = SIGTERM},
          false,
          JOB_RETURN_TIMEOUT,
-         "The time of the job was up, and it was ended: systemd reports 'timeout'.\n"},
+         "The job exceeded its time limit and was terminated: systemd reports 'timeout'.\n"},
         {{.result = "core-dump", .main_code = CLD_DUMPED, .main_status = SIGSEGV},
          false,
          -11,
@@ -174,8 +174,8 @@ static void test_kept_processes(void) {
         bool cancelled;
         const char *note;
     } cases[] = {
-        {1, EXIT_REASON_NONE, false, "The job left 1 process behind, which lives on.\n"},
-        {2, EXIT_REASON_NONE, false, "The job left 2 processes behind, which live on.\n"},
+        {1, EXIT_REASON_NONE, false, "The job left 1 process behind, which keeps running.\n"},
+        {2, EXIT_REASON_NONE, false, "The job left 2 processes behind, which keep running.\n"},
         {2, EXIT_REASON_NONE, true, "The job left 2 processes behind, ended with it.\n"},
         {2, EXIT_REASON_TIMEOUT, false, "The job left 2 processes behind, ended with it.\n"},
         {2, EXIT_REASON_OOM, false, "The job left 2 processes behind, ended with it.\n"},
@@ -240,8 +240,8 @@ static void test_contradictions(void) {
             g_assert_cmpint(job_reply_from_unit(f.fd, &status, &record, false, &f.reply), ==, 0);
         g_assert_cmpint(json_object_get_int(json_get(f.reply, "return_code")), ==,
                         cases[i].return_code);
-        g_assert_cmpint(!!strstr(json_get_string(f.reply, "error_message"), "is not believed"), ==,
-                        !cases[i].agrees);
+        g_assert_cmpint(!!strstr(json_get_string(f.reply, "error_message"), "contradicts systemd"),
+                        ==, !cases[i].agrees);
     }
 }
 
@@ -261,7 +261,7 @@ static void test_cancelled(void) {
     fixture_init(&f, "out", "err");
     g_assert_cmpint(job_reply_cancelled(f.fd, &f.reply), ==, 0);
     assert_reply(f.reply, 1, "out",
-                 "err\nThe job was cancelled; it had not begun, or a reboot cut it off.\n");
+                 "err\nThe job was cancelled; it had not started, or a reboot interrupted it.\n");
     g_assert_null(json_get_string(f.reply, "Exception"));
 }
 
@@ -364,7 +364,8 @@ static void test_large_without_record(void) {
     g_assert_cmpint(job_reply_from_unit(f.fd, &status, NULL, false, &f.reply), ==, 0);
     g_assert_cmpint(json_encode(f.reply, &text, &text_size), ==, 0);
     g_assert_cmpuint(text_size, <, MESSAGE_SIZE_MAX - 65536);
-    g_assert_true(g_str_has_suffix(json_get_string(f.reply, "message"), "more is not told ...]\n"));
+    g_assert_true(
+        g_str_has_suffix(json_get_string(f.reply, "message"), "more was left out ...]\n"));
 }
 
 static void test_record_read(void) {

@@ -261,7 +261,7 @@ static void check_text(int reader, int writer) {
     for (; n_logged < 4 * N_LINES; n_logged++)
         log_info("line %u, which is long enough to fill what is there to be filled", n_logged);
     read_all(reader, all);
-    for (; !strstr(all->str, "lost here"); n_logged++) {
+    for (; !strstr(all->str, "lost, because"); n_logged++) {
         log_info("line %u", n_logged);
         read_all(reader, all);
     }

@@ -426,7 +426,7 @@ class Inspector:
         said = self.command("ls /var/lib/dcm-agent | grep damaged; "
                             "journalctl -b -q -o cat -p err SYSLOG_IDENTIFIER=dcm-agent "
                             "+ SYSLOG_IDENTIFIER=dcm-executord | "
-                            "grep -v 'was cut off; its result is lost'", check=False).strip()
+                            "grep -v 'was interrupted; its result is lost'", check=False).strip()
         if said:
             self.load.violate(None, f"the agent complains: {said}")
 
