@@ -35,7 +35,7 @@ static int check_file(int fd, const char *name, uint64_t size_max, uint64_t *ret
     struct stat st;
 
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Option %s is no regular file",
+        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Option %s is not a regular file",
                                  name);
     if ((uint64_t)st.st_size > size_max)
         return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
@@ -68,7 +68,8 @@ static int check_interpreter(const char *s, sd_bus_error *error) {
     for (const char *p = s; ok && p && *p; p++)
         ok = *p > ' ' && *p != 0x7f;
     if (!ok)
-        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option interpreter is no program");
+        return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT,
+                                "Option interpreter is not a program");
     return 0;
 }
 

@@ -27,7 +27,7 @@ static int open_regular(const char *path, Problem *ret_problem) {
     if (fd < 0 || fstat(fd, &st) < 0)
         return problem_set(ret_problem, "%s cannot be read: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return problem_set(ret_problem, "%s is no regular file", path);
+        return problem_set(ret_problem, "%s is not a regular file", path);
     return TAKE_FD(fd);
 }
 
@@ -49,7 +49,7 @@ int file_source_fetch(const char *url, Sink *sink, Problem *ret_problem) {
     u = curl_url();
     if (!u || curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
         curl_url_get(u, CURLUPART_PATH, &path, CURLU_URLDECODE) != CURLUE_OK)
-        return problem_set(ret_problem, "The URL is no valid file URL");
+        return problem_set(ret_problem, "The URL is not a valid file URL");
     fd = open_regular(path, ret_problem);
     return fd < 0 ? fd : copy(fd, path, sink, ret_problem);
 }

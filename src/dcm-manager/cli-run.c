@@ -105,7 +105,7 @@ static int print_refusal(const char *error) {
 /* Its return code is 1 then. */
 static void print_no_reply(struct json_object *reply) {
     if (reply)
-        terminal_printf(stderr, _("dcm-manager: the agent's answer is no reply object: %s\n"),
+        terminal_printf(stderr, _("dcm-manager: the agent's answer is not a reply object: %s\n"),
                         json_object_get_string(reply));
     else
         (void)fprintf(stderr, _("dcm-manager: the agent's reply is null: it has no result\n"));

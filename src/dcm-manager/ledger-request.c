@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "basic/strv.h"
-#include "dcm-manager/limits.h"
 #include "dcm-manager/ledger-database.h"
+#include "dcm-manager/limits.h"
 
 #define TRIMS_AT_ONCE 4
 

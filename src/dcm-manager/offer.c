@@ -56,7 +56,7 @@ static const char *addresses_fault(struct json_object *list) {
     if (!list)
         return NULL;
     if (!json_object_is_type(list, json_type_array))
-        return "is no list";
+        return "is not a list";
     if (json_object_array_length(list) > OFFER_ADDRESSES_MAX)
         return "has too many addresses";
     for (size_t i = 0; i < json_object_array_length(list); i++)
@@ -67,7 +67,7 @@ static const char *addresses_fault(struct json_object *list) {
 
 static const char *features_fault(struct json_object *features) {
     if (features && !json_object_is_type(features, json_type_object))
-        return "is no object";
+        return "is not an object";
     return peer_text_fault_within(features);
 }
 
@@ -130,8 +130,8 @@ int offer_parse(const char *text, size_t size, Offer *ret, const char **ret_erro
     if (size > OFFER_SIZE_MAX)
         return -EINVAL;
     r = json_parse_small(text, size, &o.json);
-    *ret_error = r == -E2BIG ? "the handshake has too many values"
-                             : "the handshake is not a JSON document";
+    *ret_error =
+        r == -E2BIG ? "the handshake has too many values" : "the handshake is not a JSON document";
     if (r < 0)
         return r == -ENOMEM ? r : -EBADMSG;
     *ret_error = check(o.json, &o);

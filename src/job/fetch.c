@@ -251,14 +251,14 @@ static bool is_sha256(const char *s) {
 
 int fetch_source_check(const FetchSource *source, char **ret_error) {
     if (!fetch_url_is_valid(source->url))
-        return wrong(ret_error, "The argument 'url' is no http, https or file URL");
+        return wrong(ret_error, "The argument 'url' is not an http, https or file URL");
     if (isempty(source->checksum) && fetch_url_is_remote(source->url) &&
         !(source->tls_is_enough && fetch_url_is_tls(source->url)))
         return wrong(ret_error,
                      "The argument 'checksum' is missing; http and https URLs must have one");
     if (!isempty(source->checksum) && !is_sha256(source->checksum))
-        return wrong(ret_error, "The argument 'checksum' is no SHA-256 in hex");
+        return wrong(ret_error, "The argument 'checksum' is not a SHA-256 in hex");
     if (source->certificate && !fetch_certificate_is_valid(source->certificate))
-        return wrong(ret_error, "The argument 'ssl_cert' is no certificate in PEM");
+        return wrong(ret_error, "The argument 'ssl_cert' is not a certificate in PEM");
     return 0;
 }

@@ -22,7 +22,7 @@ static int make_error(int return_code, const char *output, const char *error_mes
                       const char *expected, struct json_object **ret) {
     _cleanup_free_ char *text = NULL;
 
-    if (asprintf(&text, "%s%sThe output of the command is no %s.\n", strempty(error_message),
+    if (asprintf(&text, "%s%sThe output of the command is not %s.\n", strempty(error_message),
                  isempty(error_message) ? "" : "\n", expected) < 0)
         return -ENOMEM;
     return reply_new(return_code != 0 ? return_code : 1, "void", NULL, output, text, ret);
@@ -39,7 +39,7 @@ static int take_reply(const char *reply_type, struct json_object *reply, const c
         return r;
     if (r < 0 || !is_reply(output))
         return make_error(return_code, text, json_get_string(reply, "error_message"),
-                          "reply object", ret);
+                          "a valid reply object", ret);
     code = json_object_get_int(json_get(output, "return_code"));
     object = json_get(output, "reply_object");
     return reply_new(code != 0 ? code : return_code,

@@ -189,7 +189,7 @@ static void explain(const Context *c, unsigned status) {
          "a new one"},
         {GNUTLS_CERT_INSECURE_ALGORITHM,
          "uses an algorithm or a key that is too weak; the manager needs a new one"},
-        {GNUTLS_CERT_SIGNER_NOT_CA, "is signed by a certificate that is no authority"},
+        {GNUTLS_CERT_SIGNER_NOT_CA, "is signed by a certificate that is not an authority"},
         {GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE,
          "is outside of what its authority may sign: its names or the length of the chain"},
         {GNUTLS_CERT_PURPOSE_MISMATCH, "is not meant for a TLS server"},

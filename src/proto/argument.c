@@ -278,10 +278,10 @@ static int check_value(const Argument *a, ArgumentValue *v) {
 static int explain_rule(const Argument *a, char **ret) {
     static const char *const texts[_ARGUMENT_RULE_MAX] = {
         [ARGUMENT_ANY] = "has a wrong value",
-        [ARGUMENT_USER_NAME] = "is no name of a user",
+        [ARGUMENT_USER_NAME] = "is not a valid user name",
         [ARGUMENT_HOST_NAME] = "leaves no host name",
-        [ARGUMENT_WORD] = "is no name of letters, digits, dots, dashes and underscores",
-        [ARGUMENT_PATH] = "is no absolute path",
+        [ARGUMENT_WORD] = "is not a name of letters, digits, dots, dashes and underscores",
+        [ARGUMENT_PATH] = "is not an absolute path",
     };
 
     return asprintf(ret, "The argument '%s' %s", a->name, texts[a->rule]);

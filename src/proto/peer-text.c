@@ -37,12 +37,12 @@ const char *peer_text_take(struct json_object *o, const char *key, const char **
     if (json_object_is_type(value, json_type_string))
         fault = peer_text_fault_within(value);
     else
-        fault = json_get_scalar(o, key) ? NULL : "is no text";
+        fault = json_get_scalar(o, key) ? NULL : "is not a text";
     if (fault)
         return fault;
     text = json_object_get_string(value);
     if (!text)
-        return "is no text";
+        return "is not a text";
     *ret = isempty(text) ? NULL : text;
     return NULL;
 }

@@ -142,7 +142,7 @@ def test_values_are_checked(manager):
     reply = do(manager, "checked", n=5, mode="slow", user="bob", null=None, text="w6Qg", o={"b": [1, None]})
     assert reply["message"] == '<5><slow><bob><><ä ><{"b":[1,null]}>'
     for wrong, text in (({"n": 6}, "'n' is not from 1 to 5"), ({"mode": "x"}, "'mode' is none of: fast, slow"),
-                        ({"user": "a b"}, "'user' is no name of a user"), ({"text": "/w=="}, "not a valid base64text"),
+                        ({"user": "a b"}, "'user' is not a valid user name"), ({"text": "/w=="}, "not a valid base64text"),
                         ({"o": []}, "not a valid object"), ({"dry_run": True}, "has no 'dry_run'")):
         assert text in error_of(do(manager, "checked", null=None, **wrong))
     assert "'null' is missing" in error_of(do(manager, "checked"))

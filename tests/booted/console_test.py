@@ -133,7 +133,7 @@ def test_dcm_log(manager, as_root):
     guid = order(manager, "#!/bin/bash\ndcm-log hello  world\ndcm-log --level=error 'it\"s bad'\n"
                  "printf 'a\\n\\nb' | dcm-log --level warning\ndcm-log --level=loud x; echo $?\n", runUnderSudo=as_root)
     reply = reply_to(manager, guid)
-    assert reply["message"] == "2\n" and "there is no level loud" in reply["error_message"]
+    assert reply["message"] == "2\n" and "unknown level loud" in reply["error_message"]
     assert lines(manager, guid) == [("INFO", "hello world"), ("ERROR", "it\"s bad"), ("WARNING", "a"), ("WARNING", "b")]
 
 

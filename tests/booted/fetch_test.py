@@ -155,7 +155,7 @@ def test_https_and_the_pinned_certificate(manager):
             error = error_of(reply_to(manager, order_fetch(manager, url, ssl_cert=certificate)))
             assert error.startswith(f"The download failed: localhost:{server.port}: TLS: ")
     error = error_of(reply_to(manager, order_fetch(manager, url, ssl_cert="none")))
-    assert error == "The argument 'ssl_cert' is no certificate in PEM"
+    assert error == "The argument 'ssl_cert' is not a certificate in PEM"
 
 
 def test_file(manager):
@@ -445,7 +445,7 @@ def test_fifo_does_not_hold_it_up(manager):
     os.mkfifo(path)
     path.chmod(0o666)
     guid = order_fetch(manager, f"file://{path}")
-    assert error_of(reply_to(manager, guid)) == f"The download failed: {path} is no regular file"
+    assert error_of(reply_to(manager, guid)) == f"The download failed: {path} is not a regular file"
     path.unlink()
 
 

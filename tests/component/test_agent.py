@@ -342,7 +342,7 @@ def with_identity(**fields):
     (with_identity(serverName="n\nWATCHDOG=trigger"), "'serverName' has control characters"),
     (with_identity(serverName="\u009b31m"), "'serverName' has control characters"),
     (with_identity(customerId="a\u0000b"), "'customerId' has control characters"),
-    (with_identity(serverId=["x"]), "'serverId' is no text"),
+    (with_identity(serverId=["x"]), "'serverId' is not a text"),
     pytest.param("[" + "{}," * 80000 + "{}]", "not understood", id="values"),
     pytest.param("x" * (1 << 20), "WebSocket protocol", id="size"),
 ])

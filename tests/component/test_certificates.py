@@ -106,8 +106,8 @@ BAD = {
         "the authority 'old root' that is trusted here is outside of its dates, this machine's clock "
         "says CLOCK; renew {old.path}, or set the clock",
         lambda p: p.leaf(issuer=p.old), ca_cert="{old.path}"),
-    "of something that is no authority": bad(
-        "the certificate of localhost is signed by a certificate that is no authority",
+    "of something that is not an authority": bad(
+        "the certificate of localhost is signed by a certificate that is not an authority",
         lambda p: p.leaf(issuer=p.leaf("no authority", purpose=None))),
     "for clients": bad(
         "the certificate of localhost is not meant for a TLS server",

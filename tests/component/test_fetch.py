@@ -333,8 +333,8 @@ def test_no_such_file(files):
     assert fetch(f"file://{files}/too-large")[0] == f"{files}/too-large is too large: a script may have 16 MiB"
     for path in (files, files / "fifo", "/dev/zero", "/dev/stdin"):
         status = fetch(f"file://{path}")[0]
-        assert "is no regular file" in status or path == "/dev/stdin"
-    assert fetch(f"file://{files}/%00")[0] == "The URL is no valid file URL"
+        assert "is not a regular file" in status or path == "/dev/stdin"
+    assert fetch(f"file://{files}/%00")[0] == "The URL is not a valid file URL"
 
 
 # The order

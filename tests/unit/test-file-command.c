@@ -273,8 +273,7 @@ static void test_object_output(void) {
                  "{\"return_code\":0,\"reply_type\":\"volumes\",\"reply_object\":[1,{}],"
                  "\"message\":\"\"}");
     check_output(OUTPUT_JSON, "volumes", 0, "text", 1, "void",
-                 "stderr\nThe output of the command is "
-                 "no JSON.");
+                 "stderr\nThe output of the command is not JSON.");
     check_output(OUTPUT_REPLY, "volumes", 0, "{\"reply_object\": 1}", 0, "volumes", "stderr");
 }
 
@@ -284,10 +283,10 @@ static void test_reply_output(void) {
     check_reply(0, "{}", 0, "void", "stderr");
     check_reply(0, "{\"return_code\": 5, \"error_message\": \"mine\"}", 5, "void", "mine");
     check_reply(3, "{\"return_code\": 0}", 3, "void", "stderr");
-    check_reply(0, "{\"return_code\": \"0\"}", 1, "void", "not a JSON object");
-    check_reply(0, "[]", 1, "void", "not a JSON object");
-    check_reply(4, "text", 4, "void", "not a JSON object");
-    check_reply(0, "", 1, "void", "stderr\nThe output of the command is not a JSON object.");
+    check_reply(0, "{\"return_code\": \"0\"}", 1, "void", "not a valid reply object");
+    check_reply(0, "[]", 1, "void", "not a valid reply object");
+    check_reply(4, "text", 4, "void", "not a valid reply object");
+    check_reply(0, "", 1, "void", "stderr\nThe output of the command is not a valid reply object.");
 }
 
 int main(int argc, char *argv[]) {

@@ -9,7 +9,7 @@
 #define CONTROL "has control characters"
 #define INVALID "is not valid UTF-8"
 #define LONG "is longer than 512 bytes"
-#define NO_TEXT "is no text"
+#define NO_TEXT "is not a text"
 
 static void test_alphabet(void) {
     static const struct {

@@ -63,7 +63,7 @@ static void test_unknown_key(void) {
         {"[policy]\nallow_script = no\n", "there is no key allow_script in [policy]"},
         {"[polcy]\nallow_scripts = no\n", "there is no key allow_scripts in [polcy]"},
         {"[policy]\nallow_scripts = maybe\n",
-         "the value of allow_scripts in [policy] cannot be used"},
+         "the value of allow_scripts in [policy] is not valid"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
