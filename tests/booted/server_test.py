@@ -260,7 +260,7 @@ def test_names_of_users_that_are_none(manager, name):
             if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?", tried) and len(tried) <= 32:
                 continue
             reply = do(manager, command, userId=tried)
-            assert reply["return_code"] != 0 and "no name of a user" in text_of(reply), (command, tried)
+            assert reply["return_code"] != 0 and "not a valid user name" in text_of(reply), (command, tried)
     assert pathlib.Path("/etc/passwd").read_bytes() == before
 
 
