@@ -174,6 +174,15 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
     return build(dir_fd, return_code, record, note, ret);
 }
 
+void job_record_add_reason(ExitRecord *record, const UnitStatus *status) {
+    if (record->kind != EXIT_KIND_KILLED || record->reason != EXIT_REASON_NONE)
+        return;
+    if (streq(status->result, "timeout"))
+        record->reason = EXIT_REASON_TIMEOUT;
+    else if (streq(status->result, "oom-kill"))
+        record->reason = EXIT_REASON_OOM;
+}
+
 bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) {
     const bool is_refusal = record->kind == EXIT_KIND_START_FAILED;
 

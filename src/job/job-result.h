@@ -24,6 +24,10 @@ int job_record_read(int dir_fd, ExitRecord *ret);
 int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
                           struct json_object **ret);
 
+/* What ended the script, where dcm-run did not see it and systemd did: on a starved machine the
+ * clock of dcm-run begins later than that of the unit's time limit. */
+void job_record_add_reason(ExitRecord *record, const UnitStatus *status);
+
 /* Whether the unit ended as it does when dcm-run has written this record, or has found it: one of a
  * start that was refused. */
 bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) _pure_;

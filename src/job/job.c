@@ -200,6 +200,8 @@ static int end_by_record(Job *j, const UnitStatus *status) {
         end_contradicted(j, status, &record);
         return 1;
     }
+    if (r >= 0 && status)
+        job_record_add_reason(&record, status);
     if (r == -EBADMSG)
         r = reply_new_error("The exit record of the job is damaged", &reply);
     else if (r >= 0)

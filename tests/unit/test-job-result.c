@@ -245,6 +245,34 @@ static void test_contradictions(void) {
     }
 }
 
+/* dcm-run saw a signal, systemd knows why it came. */
+static void test_reason_of_systemd(void) {
+    static const struct {
+        ExitKind kind;
+        int status;
+        const char *result;
+        int return_code;
+    } cases[] = {
+        {EXIT_KIND_KILLED, SIGTERM, "timeout", JOB_RETURN_TIMEOUT},
+        {EXIT_KIND_KILLED, SIGKILL, "oom-kill", JOB_RETURN_OOM},
+        {EXIT_KIND_KILLED, SIGTERM, "success", -SIGTERM},
+        {EXIT_KIND_EXITED, 3, "timeout", 3}, /* it ended by itself, at the last moment */
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        ExitRecord record = make_record(cases[i].kind, cases[i].status, "", "");
+        UnitStatus status = {.ended = true, .main_code = CLD_EXITED};
+        _cleanup_fixture_ Fixture f;
+
+        g_strlcpy(status.result, cases[i].result, sizeof(status.result));
+        fixture_init(&f, "", "");
+        job_record_add_reason(&record, &status);
+        g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
+        g_assert_cmpint(json_object_get_int(json_get(f.reply, "return_code")), ==,
+                        cases[i].return_code);
+    }
+}
+
 static void test_lost(void) {
     static const char text[] = "The job was executed but the state of the execution was lost.";
     _cleanup_json_ struct json_object *reply = NULL;
@@ -399,6 +427,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/job-result/units", test_units);
     g_test_add_func("/job-result/kept-processes", test_kept_processes);
     g_test_add_func("/job-result/contradictions", test_contradictions);
+    g_test_add_func("/job-result/reason-of-systemd", test_reason_of_systemd);
     g_test_add_func("/job-result/lost", test_lost);
     g_test_add_func("/job-result/cancelled", test_cancelled);
     g_test_add_func("/job-result/invalid-utf8", test_invalid_utf8);
