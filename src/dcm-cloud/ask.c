@@ -109,10 +109,12 @@ int ask_id(const Question *q, const Path *path, const char *prefix, char **ret) 
     return r < 0 ? r : take_id(text, size, prefix, ret);
 }
 
-int ask_host_name(char ret[static HOST_NAME_SIZE]) {
-    if (gethostname(ret, HOST_NAME_SIZE) < 0)
+int ask_host_name(char *ret) {
+    char name[HOST_NAME_SIZE] = "";
+
+    if (gethostname(name, sizeof(name) - 1) < 0)
         return -errno;
-    ret[HOST_NAME_SIZE - 1] = 0;
-    ret[strcspn(ret, ".")] = 0;
+    name[strcspn(name, ".")] = 0;
+    memcpy(ret, name, sizeof(name));
     return 0;
 }

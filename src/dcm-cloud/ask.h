@@ -26,5 +26,5 @@ int ask_id(const Question *q, const Path *path, const char *prefix, char **ret);
 int take_id(const char *text, size_t size, const char *prefix, char **ret);
 /* A copy of a text that is one line. */
 int take_line(const char *text, size_t size, char **ret);
-/* Ours, without its domain. */
-int ask_host_name(char ret[static HOST_NAME_SIZE]);
+/* Ours, without its domain; HOST_NAME_SIZE bytes. */
+int ask_host_name(char *ret);
