@@ -50,7 +50,7 @@ static void test_timer(void) {
 }
 
 /* AddressSanitizer would end a program that asks for too much. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
     return "allocator_may_return_null=1";
 }
