@@ -105,7 +105,7 @@ def test_json_on_standard_input(manager):
     add("asjson", "[command]\nhelp = x\ninput = json\noutput = reply\n", "#!/bin/sh\necho no\nexit 3\n")
     load(manager)
     reply = do(manager, "asjson")
-    assert reply["return_code"] == 3 and "not a JSON object" in reply["error_message"]
+    assert reply["return_code"] == 3 and "not a valid reply object" in reply["error_message"]
 
 
 def test_shipped_files_are_what_everybody_is_told(manager):
@@ -224,7 +224,7 @@ def test_hooks_of_the_site(manager):
     assert (reply["return_code"], reply["message"]) == (126, "script\n") and "/nonexistent" in reply["error_message"]
     hook("hooked.post", "#!/bin/sh\n", 0o777)
     reply = do(manager, "hooked", a="0")
-    assert reply["return_code"] == 1 and "hooked.post cannot be used: others than its owner" in error_of(reply)
+    assert reply["return_code"] == 1 and "hooked.post cannot be used: group or others" in error_of(reply)
     hook("removeUser", "#!/bin/sh\n")
     hook("removeUser.pre", "#!/bin/sh\necho \"no $1\" >&2\nexit 5\n")
     reply = do(manager, "remove_user", userId="nobody-here")

@@ -221,7 +221,7 @@ def test_policy_holds_for_parts_of_parts(manager, policy):
         assert "add_user, which is a part of whole" in text_of(do(manager, "whole"))
         policy("[policy]\nallow_commands = *\n")
         assert do(manager, "whole")["message"] == "done\n"
-        assert "without an end" in text_of(do(manager, "round"))
+        assert "in a cycle" in text_of(do(manager, "round"))
     finally:
         for name in files:
             (COMMANDS / f"{name}.conf").unlink()
