@@ -323,7 +323,7 @@ def test_what_is_no_alert(agent, manager, sink, writer):
     last += writer.alerts(1)
     sink.wait(first + last)
     once(sink, first + last)
-    assert agent.log.read_text().count("is not understood") == 2
+    assert agent.log.read_text().count("could not be parsed and was skipped") == 2
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])

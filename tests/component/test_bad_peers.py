@@ -536,7 +536,7 @@ def test_console_lines_that_had_to_wait(agent, manager, executor):
     assert len(failed) == CONSOLE_LINES_MAX and {level for level, _ in failed} == {"ERROR"}
     for guid, (_, line) in zip(guids[-CONSOLE_LINES_MAX:], failed, strict=True):
         assert guid in line
-    assert [line for _, line in lines if "dropped" in line] == [
+    assert [line for _, line in lines if "discarded" in line] == [
         ("20 older lines were discarded because they could not be sent.")]
 
 
