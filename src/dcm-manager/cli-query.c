@@ -174,7 +174,7 @@ static void print_block(const char *title, const char *text) {
 static void print_no_reply(struct json_object *request, struct json_object *reply) {
     if (!streq(strempty(json_get_string(request, "state")), "REPLIED"))
         return;
-    print_field(_("Reply:"), reply ? _("no reply object:") : _("null: the agent has no result"));
+    print_field(_("Reply:"), reply ? _("not a reply object:") : _("null: the agent has no result"));
     if (reply)
         print_block("", json_object_get_string(reply));
 }

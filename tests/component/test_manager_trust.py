@@ -138,7 +138,7 @@ FIELDS = ["agent_id", "vm_instance", "injected_id", "version", "platform", "plat
     ("a\nWATCHDOG=trigger", "control characters"), ("\x1b[31m", "control characters"),
     ("a\x7f", "control characters"), ("a\u009b", "control characters"),
     ("a\0b", "control characters"), ("x" * 513, "longer than 512 bytes"),
-    ("é" * 257, "longer than 512 bytes"), (True, "no text"), (["a"], "no text")],
+    ("é" * 257, "longer than 512 bytes"), (True, "not a text"), (["a"], "not a text")],
     ids=["newline", "escape", "delete", "c1", "nul", "long", "long-utf8", "boolean", "list"])
 def test_fields_of_the_handshake_are_texts(server, value, fault):
     server.agent()
@@ -397,7 +397,7 @@ def test_reply_that_is_a_string_or_null(server, payload, stored_reply):
     if isinstance(stored_reply, dict):
         assert (code, out, err) == (3, "out\n", "e\n") and "Return code: 3" in text
     else:
-        said = "null" if stored_reply is None else "not a JSON object"
+        said = "null" if stored_reply is None else "not a reply object"
         assert code == 1 and out == "" and said in err and said in text
 
 
