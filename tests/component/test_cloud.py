@@ -166,7 +166,7 @@ def test_a_portal_that_answers_everything_is_no_cloud(cloud):
 def test_not_googles_without_its_mark(cloud):
     """Some service that knows the path is not Google's."""
     with Metadata(metadata.files({"/computeMetadata/v1/instance/id": "12"})) as service:
-        assert "something else" in cloud("Google", service.url)["problem"]
+        assert "something other" in cloud("Google", service.url)["problem"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"uuid":null}', '{"uuid":7}', '{"uuid":"a b"}', '{"uuid":"x"',
@@ -174,7 +174,7 @@ def test_not_googles_without_its_mark(cloud):
                          ids=["empty", "array", "none", "null", "number", "blank", "cut", "deep", "long"])
 def test_openstack_json_that_is_none(cloud, text):
     with Metadata(metadata.files({"/openstack/latest/meta_data.json": text})) as service:
-        assert "something else" in cloud("OpenStack", service.url)["problem"]
+        assert "something other" in cloud("OpenStack", service.url)["problem"]
 
 
 def test_too_much(cloud):
@@ -189,7 +189,7 @@ def test_wrong_address(cloud):
     table = {"/metadata/v1/id": "1", "/metadata/v1/interfaces/public/0/ipv4/address": "300.1.2.3"}
     with Metadata(metadata.files(table)) as service:
         found = cloud("DigitalOcean", service.url)
-        assert found["instance_id"] == "1" and found["ipv4"] is None and "something else" in found["problem"]
+        assert found["instance_id"] == "1" and found["ipv4"] is None and "something other" in found["problem"]
 
 
 def test_redirects_are_not_followed(cloud):
@@ -254,7 +254,7 @@ def test_no_http(cloud):
         thread.start()
         try:
             found = cloud("Amazon", f"http://127.0.0.1:{s.getsockname()[1]}")
-            assert "something else" in found["problem"]
+            assert "something other" in found["problem"]
         finally:
             s.shutdown(socket.SHUT_RDWR)
             thread.join()
@@ -379,7 +379,7 @@ def test_joyent(cloud, root, path):
 
 @pytest.mark.parametrize("script,text", [("exec sleep 1000", "in time"), ("echo x; exec >/dev/null; exec sleep 1000", "in time"), ("exit 1", "error"),
                                          ("exec yes", "too much"), ("exec cat /dev/zero", "too much"),
-                                         ("echo 'a\nb'", "something else")])
+                                         ("echo 'a\nb'", "something other")])
 def test_joyents_program_misbehaves(cloud, root, script, text):
     program = root / "usr/sbin/mdata-get"
     program.parent.mkdir(parents=True)
