@@ -78,7 +78,8 @@ static const char *check_positions(const CommandFile *f) {
 
         if (a && a->type == ARGUMENT_LIST && i + 1 < n)
             return "of positional arguments only the last one can be a list";
-        if (!a && template_check(f->positions[i], f->arguments, f->n_arguments, true) < 0)
+        if (!a && f->positions &&
+            template_check(f->positions[i], f->arguments, f->n_arguments, true) < 0)
             return "a text in positions cannot be used";
     }
     return NULL;

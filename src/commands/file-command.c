@@ -72,7 +72,10 @@ static int fill(const CommandFile *f, const CommandContext *context, const Argum
         r = find_value(f, &f->arguments[i], context, values, &ret->owned[i], ret_error);
         if (r >= 0)
             ret->values[i] = (ArgumentValue){
-                .is_set = true, .string = ret->owned[i], .size = strlen(ret->owned[i])};
+                .is_set = true,
+                .string = ret->owned[i],
+                .size = strlen(strempty(ret->owned[i])),
+            };
     }
     return r;
 }

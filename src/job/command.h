@@ -82,6 +82,7 @@ typedef struct Command Command;
 struct Command {
     const char *name;
     CommandKind kind;
+    unsigned n_references; /* of one that can go: how many hold it */
     const char *summary;
     const Argument *arguments;
     size_t n_arguments;
@@ -96,10 +97,8 @@ struct Command {
     /* What is to be remembered of a job that has ended with 0, or of an immediate command; may be
      * NULL. */
     int (*done)(const Command *c, const ArgumentValue *values, Effect *ret);
-    const CommandFile *file; /* that defines it; NULL: it is ours */
-    /* One that can go: how many hold it, and what frees it. NULL: it stays. */
-    unsigned n_references;
-    void (*free)(Command *c);
+    const CommandFile *file;  /* that defines it; NULL: it is ours */
+    void (*free)(Command *c); /* when nobody holds it; NULL: it stays */
 };
 
 /* A command that is held stays, also when it is no longer in the list. NULL is allowed. */

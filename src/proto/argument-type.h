@@ -42,16 +42,17 @@ typedef struct Argument {
     const char *name;
     ArgumentType type;
     bool mandatory;
-    bool secret;          /* only the job may see its value */
-    bool nullable;        /* null will do where it is mandatory; the value is not set then */
+    bool secret;   /* only the job may see its value */
+    bool nullable; /* null will do where it is mandatory; the value is not set then */
+    bool has_min;
     const char *help;     /* one line, for people */
     const char *fallback; /* the value where none is given, as text; NULL: none */
-    ArgumentRule rule;    /* of a string */
     char *const *choices; /* all values that there are of a string; NULL: no such list */
-    bool has_min, has_max;
-    int64_t min, max; /* of an integer */
+    int64_t min, max;     /* of an integer */
+    const char *user;     /* name of the argument that ARGUMENT_FROM_OWNER asks for */
+    ArgumentRule rule;    /* of a string */
     ArgumentSource source;
-    const char *user; /* name of the argument that ARGUMENT_FROM_OWNER asks for */
+    bool has_max;
 } Argument;
 
 const char *argument_type_to_string(ArgumentType type) _const_;

@@ -164,7 +164,7 @@ static void bind_all(sqlite3_stmt *st, const char *types, va_list ap) {
         case 'i':
             (void)sqlite3_bind_int(st, i, va_arg(ap, int));
             break;
-        case 'u':
+        case 'u': /* NOLINT(bugprone-branch-clone): another type of argument */
             (void)sqlite3_bind_int64(st, i, va_arg(ap, unsigned));
             break;
         case 'l':
