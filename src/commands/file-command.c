@@ -170,7 +170,7 @@ static struct json_object *json_from_bytes(const ArgumentValue *v) {
 static struct json_object *json_from_list(char *const *list) {
     struct json_object *array = json_object_new_array();
 
-    for (char *const *s = list; array && *s; s++) {
+    for (char *const *s = list; array && s && *s; s++) {
         struct json_object *text = json_object_new_string(*s);
 
         if (!text || json_object_array_add(array, text) < 0) {
