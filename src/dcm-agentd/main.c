@@ -85,7 +85,7 @@ static int on_name_answer(sd_bus_message *m, void *userdata, sd_bus_error *error
     uint32_t answer = 0;
 
     if (e || sd_bus_message_read(m, "u", &answer) < 0 || answer != NAME_PRIMARY_OWNER) {
-        log_error("The bus name " AGENT_BUS_NAME " cannot be had: %s",
+        log_error("The bus name " AGENT_BUS_NAME " cannot be acquired: %s",
                   e ? strempty(e->message) : "another agent owns it");
         return sd_event_exit(d->event, EXIT_FAILURE);
     }

@@ -276,6 +276,11 @@ static int run_all(const Options *options, char **argv, ExitRecord *record, Outp
         r = run_hook(options->pre, argv, record, o);
         if (r < 0 || has_failed(record))
             return r;
+        if (was_asked_to_end) { /* it has not failed, but the script must not begin */
+            record->kind = EXIT_KIND_KILLED;
+            record->status = SIGTERM;
+            return 0;
+        }
     }
     r = run_script(argv, record, o);
     return r < 0 || !options->post || was_asked_to_end ? r : run_post(options, argv, record, o);

@@ -243,6 +243,19 @@ def test_hook_that_is_cancelled_is_the_end(manager):
     assert reply["return_code"] == -15 and reply["message"] == "" and "was cancelled" in reply["error_message"]
 
 
+def test_script_does_not_begin_after_a_cancelled_hook(manager, tmp_path):
+    """Also where the hook answers the signal by a success."""
+    add("slow", "[command]\nhelp = x\nuser = root\n", f"#!/usr/bin/touch {tmp_path}/begun\n")
+    hook("slow.pre", "#!/bin/bash\ntrap 'exit 0' TERM\nwhile :; do read -t 60 <> <(:) || :; done\n")
+    load(manager)
+    guid = order(manager, "slow")
+    wait_begun(guid)
+    manager.send(type="CANCEL", request_id=guid)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == -15 and "was cancelled" in reply["error_message"]
+    assert not (tmp_path / "begun").exists()
+
+
 def test_environment_of_a_script(manager):
     """What dcm-agent-scripts(7) promises."""
     add("env", "[command]\nhelp = x\n", "#!/bin/bash\nenv -0 | sort -z | tr '\\0' '\\n'\numask\npwd\n"
