@@ -550,8 +550,9 @@ def test_console_level(agent, manager, level):
     manager.wait_offer()
 
     def provoke(guid):
-        manager.request(guid, "heartbeat", {"unknown": 1})  # DEBUG, INFO, WARNING
+        # The ERROR first: the agent may answer the request before it reads a message that follows.
         manager.send(type="ACK", request_id="nobody", message_id="m")  # ERROR
+        manager.request(guid, "heartbeat", {"unknown": 1})  # DEBUG, INFO, WARNING
         manager.wait_message("REPLY", guid)
         return {level for level, _ in console_lines(manager)}
 
