@@ -91,10 +91,9 @@ static bool is_acknowledged(const Alerts *a, const char *request_id) {
 
 static int send_row(Alerts *a, const StoredAlert *row) {
     _cleanup_json_ struct json_object *message = NULL;
-    int r;
 
-    r = alert_to_message(&row->alert, row->request_id, row->received_ms, &message);
-    return r < 0 ? r : a->callbacks.send(message, a->userdata);
+    TRY(alert_to_message(&row->alert, row->request_id, row->received_ms, &message));
+    return a->callbacks.send(message, a->userdata);
 }
 
 /* 1: no more now */
@@ -150,11 +149,8 @@ static void arm_tidy(Alerts *a, uint64_t n) {
 static int remove_old(Alerts *a) {
     AlertTotal totals[_ALERT_STATE_MAX];
     uint64_t n, bytes, excess = 0;
-    int r;
 
-    r = store_sum_alerts(a->store, totals);
-    if (r < 0)
-        return r;
+    TRY(store_sum_alerts(a->store, totals));
     n = totals[ALERT_KEPT].n + totals[ALERT_ACKNOWLEDGED].n;
     bytes = totals[ALERT_KEPT].bytes + totals[ALERT_ACKNOWLEDGED].bytes;
     arm_tidy(a, n);
@@ -361,7 +357,6 @@ void alerts_set_on_room(Alerts *a, AlertsRoomCallback on_room, void *userdata) {
 int alerts_new(sd_event *event, Store *store, const AlertsCallbacks *callbacks, void *userdata,
                Alerts **ret) {
     _cleanup_(alerts_freep) Alerts *a = calloc(1, sizeof(*a));
-    int r;
 
     if (!a)
         return -ENOMEM;
@@ -370,15 +365,10 @@ int alerts_new(sd_event *event, Store *store, const AlertsCallbacks *callbacks, 
     a->userdata = userdata;
     a->retry_usec = NEVER;
     a->resend_usec = RETRY_USEC;
-    r = sd_event_add_defer(event, &a->soon, on_soon, a);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(a->soon, SD_EVENT_OFF);
-    if (r >= 0)
-        r = timer_new(event, 1, on_timer, a, &a->timer);
-    if (r >= 0)
-        r = timer_new(event, TIDY_SLACK_USEC, on_tidy, a, &a->tidy);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_defer(event, &a->soon, on_soon, a));
+    TRY(sd_event_source_set_enabled(a->soon, SD_EVENT_OFF));
+    TRY(timer_new(event, 1, on_timer, a, &a->timer));
+    TRY(timer_new(event, TIDY_SLACK_USEC, on_tidy, a, &a->tidy));
     arm_tidy(a, 1); /* whether there is something is seen then */
     *ret = TAKE_PTR(a);
     return 0;

@@ -78,12 +78,10 @@ int alert_changes_raise(AlertChanges *c, const AlertRule *rule, const char *row,
                                                 .level = rule->level,
                                                 .number = rule->number,
                                                 .is_raised = true};
-    int r;
 
-    r = describe(rule, row, value, names, &e.message);
-    if (r >= 0)
-        r = print(&e.subject, "%s: %s", rule->name, rule->message ?: e.message);
-    return r < 0 ? r : add(c, &e);
+    TRY(describe(rule, row, value, names, &e.message));
+    TRY(print(&e.subject, "%s: %s", rule->name, rule->message ?: e.message));
+    return add(c, &e);
 }
 
 int alert_changes_clear(AlertChanges *c, const AlertRule *rule, const char *name, const char *row,
@@ -93,12 +91,10 @@ int alert_changes_clear(AlertChanges *c, const AlertRule *rule, const char *name
                                                 .name = name,
                                                 .level = rule ? rule->level : ALERT_LEVEL_DEFAULT,
                                                 .number = rule ? rule->number : 0};
-    int r;
 
-    r = print(&e.message, "%s%s%s", row, *row ? ": " : "", why);
-    if (r >= 0)
-        r = print(&e.subject, "%s: cleared", name);
-    return r < 0 ? r : add(c, &e);
+    TRY(print(&e.message, "%s%s%s", row, *row ? ": " : "", why));
+    TRY(print(&e.subject, "%s: cleared", name));
+    return add(c, &e);
 }
 
 static int store(const AlertChanges *c, Alerts *alerts, const char *key, const char *value) {

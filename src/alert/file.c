@@ -39,15 +39,11 @@ int alert_mark_make(int fd, uint64_t offset, AlertMark *ret) {
     size_t size = (size_t)MIN(offset, (uint64_t)BLOCK);
     char block[2 * BLOCK];
     struct stat st;
-    int r;
 
     if (fstat(fd, &st) < 0)
         return -errno;
-    r = read_block(fd, 0, size, block);
-    if (r >= 0)
-        r = read_block(fd, offset - size, size, block + size);
-    if (r < 0)
-        return r;
+    TRY(read_block(fd, 0, size, block));
+    TRY(read_block(fd, offset - size, size, block + size));
     *ret = (AlertMark){.inode = st.st_ino, .offset = offset};
     /* a file is begun when all that was written before has been read; files have this clock */
     ret->time_usec = offset > 0 ? timespec_to_usec(&st.st_mtim) : now_usec(CLOCK_REALTIME_COARSE);

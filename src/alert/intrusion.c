@@ -182,14 +182,11 @@ static void take_file(Intrusion *i, int fd) {
 static int store(Intrusion *i, const LoggedAlert *list, size_t n, const AlertMark *mark) {
     char text[ALERT_MARK_TEXT_SIZE];
     Alert alerts[BATCH_MAX];
-    int r;
 
     for (size_t k = 0; k < n; k++)
         alerts[k] = list[k].alert;
     alert_mark_to_string(mark, text);
-    r = alerts_add(i->alerts, alerts, n, i->threshold, FACT, text);
-    if (r < 0)
-        return r;
+    TRY(alerts_add(i->alerts, alerts, n, i->threshold, FACT, text));
     i->mark = *mark;
     i->has_mark = true;
     return 0;
@@ -212,11 +209,9 @@ static int begin_file(Intrusion *i, int fd) {
 /* What comes after the mark, if that is not where the mark is: in what was rotated away since, or
  * at the path. */
 static int begin_next(Intrusion *i) {
-    int fd, r;
+    int fd;
 
-    r = alert_file_find_next(i->path, &i->mark, &i->done, &fd);
-    if (r < 0)
-        return r;
+    TRY(alert_file_find_next(i->path, &i->mark, &i->done, &fd));
     if (alert_mark_matches(&i->mark, fd) <= 0)
         return begin_file(i, fd);
     take_file(i, fd); /* begun already */
@@ -312,9 +307,7 @@ static int switch_file(Intrusion *i) {
         i->done.n = 0;
     if (r <= 0)
         return r;
-    r = begin_next(i);
-    if (r < 0)
-        return r;
+    TRY(begin_next(i));
     if (i->done.n < ELEMENTSOF(i->done.inodes))
         i->done.inodes[i->done.n++] = inode;
     return 1;
@@ -324,15 +317,12 @@ static int switch_file(Intrusion *i) {
 static int take_rest(Intrusion *i, const char *buf, size_t size) {
     uint64_t wait_usec;
     size_t done;
-    int r;
 
     if (!is_complete(i, buf, size, &wait_usec)) {
         look_in(i, wait_usec);
         return 0;
     }
-    r = take_alerts(i, buf, size, true, &done);
-    if (r < 0)
-        return r;
+    TRY(take_alerts(i, buf, size, true, &done));
     return done > 0 ? 1 : switch_file(i);
 }
 
@@ -472,7 +462,6 @@ int intrusion_configure(Intrusion *i, const char *path, uint64_t gap_usec, int t
 
 int intrusion_new(sd_event *event, Alerts *alerts, Intrusion **ret) {
     _cleanup_(intrusion_freep) Intrusion *i = calloc(1, sizeof(*i));
-    int r;
 
     if (!i)
         return -ENOMEM;
@@ -480,13 +469,9 @@ int intrusion_new(sd_event *event, Alerts *alerts, Intrusion **ret) {
     i->alerts = alerts;
     i->fd = -1;
     i->broken = (RateLimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 5};
-    r = file_watches_new(event, &i->watches);
-    if (r >= 0)
-        r = timer_new(event, 1, on_timer, i, &i->timer);
-    if (r >= 0)
-        r = load_mark(i);
-    if (r < 0)
-        return r;
+    TRY(file_watches_new(event, &i->watches));
+    TRY(timer_new(event, 1, on_timer, i, &i->timer));
+    TRY(load_mark(i));
     alerts_set_on_room(alerts, on_room, i);
     *ret = TAKE_PTR(i);
     return 0;

@@ -51,7 +51,6 @@ int pressure_trigger_new(sd_event *event, const char *resource, bool full, uint6
                          PressureTrigger **ret) {
     _cleanup_(pressure_trigger_freep) PressureTrigger *t = calloc(1, sizeof(*t));
     _cleanup_close_ int fd = -1;
-    int r;
 
     if (!t)
         return -ENOMEM;
@@ -60,11 +59,8 @@ int pressure_trigger_new(sd_event *event, const char *resource, bool full, uint6
     fd = open_trigger(resource, full, stall_usec, window_usec);
     if (fd < 0)
         return fd;
-    r = sd_event_add_io(event, &t->io, fd, EPOLLPRI, on_io, t);
-    if (r >= 0)
-        r = sd_event_source_set_io_fd_own(t->io, true);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_io(event, &t->io, fd, EPOLLPRI, on_io, t));
+    TRY(sd_event_source_set_io_fd_own(t->io, true));
     TAKE_FD(fd);
     *ret = TAKE_PTR(t);
     return 0;

@@ -325,14 +325,10 @@ int alert_rules_load(const char *file, const char *directory,
     static const IniCallbacks callbacks = {.on_value = on_value, .on_problem = on_problem};
     _cleanup_(reader_done) Reader reader = {.problem = problem, .userdata = userdata};
     AlertRules rules = {};
-    int r;
 
     reader.last = &reader.first;
-    r = ini_file_load(file, directory, &callbacks, &reader);
-    if (r >= 0)
-        r = take_rules(&reader, &rules);
-    if (r < 0)
-        return r;
+    TRY(ini_file_load(file, directory, &callbacks, &reader));
+    TRY(take_rules(&reader, &rules));
     *ret = rules;
     return 0;
 }

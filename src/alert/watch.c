@@ -257,9 +257,7 @@ int alert_watch_configure(AlertWatch *w, AlertRules *rules) {
     Guard *guards;
     int r;
 
-    r = alerts_get_fact(w->alerts, FACT, &raised);
-    if (r < 0)
-        return r;
+    TRY(alerts_get_fact(w->alerts, FACT, &raised));
     guards = calloc(MAX(rules->n, (size_t)1), sizeof(Guard));
     if (!guards)
         return -ENOMEM;
@@ -277,7 +275,6 @@ int alert_watch_configure(AlertWatch *w, AlertRules *rules) {
 
 int alert_watch_new(sd_event *event, Health *health, Alerts *alerts, AlertWatch **ret) {
     _cleanup_(alert_watch_freep) AlertWatch *w = calloc(1, sizeof(*w));
-    int r;
 
     if (!w)
         return -ENOMEM;
@@ -285,11 +282,8 @@ int alert_watch_new(sd_event *event, Health *health, Alerts *alerts, AlertWatch 
         (GuardHost){.event = sd_event_ref(event), .on_judged = on_judged, .userdata = w};
     w->health = health;
     w->alerts = alerts;
-    r = sd_event_add_time_relative(event, &w->retry, CLOCK_BOOTTIME, 0, 0, on_retry, w);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(w->retry, SD_EVENT_OFF);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_time_relative(event, &w->retry, CLOCK_BOOTTIME, 0, 0, on_retry, w));
+    TRY(sd_event_source_set_enabled(w->retry, SD_EVENT_OFF));
     *ret = TAKE_PTR(w);
     return 0;
 }

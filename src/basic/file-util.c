@@ -19,11 +19,8 @@ int read_fd(int fd, size_t size_max, char **ret, size_t *ret_size) {
 
     for (;;) {
         ssize_t n;
-        int r;
 
-        r = array_reserve(&buf, &allocated, size + READ_CHUNK + 1, SIZE_MAX);
-        if (r < 0)
-            return r;
+        TRY(array_reserve(&buf, &allocated, size + READ_CHUNK + 1, SIZE_MAX));
         n = read(fd, buf + size, allocated - size - 1);
         if (n < 0) {
             if (errno == EINTR)
@@ -50,13 +47,9 @@ int read_file_at(int dir_fd, const char *path, size_t size_max, char **ret, size
 }
 
 static int write_temporary(int fd, const char *data, size_t size, mode_t mode) {
-    int r;
-
     if (fchmod(fd, mode) < 0)
         return -errno;
-    r = write_full(fd, data, size);
-    if (r < 0)
-        return r;
+    TRY(write_full(fd, data, size));
     return fsync(fd) < 0 ? -errno : 0;
 }
 

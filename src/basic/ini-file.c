@@ -232,8 +232,6 @@ static int load_directory(const char *directory, const IniCallbacks *callbacks, 
 
 int ini_file_load(const char *file, const char *directory, const IniCallbacks *callbacks,
                   void *userdata) {
-    int r;
-
-    r = load_file(file, callbacks, userdata);
-    return r < 0 ? r : load_directory(directory, callbacks, userdata);
+    TRY(load_file(file, callbacks, userdata));
+    return load_directory(directory, callbacks, userdata);
 }

@@ -50,7 +50,7 @@ static int send_fds(int fd, const char *letters, const int *fds, size_t n) {
 int job_files_send(const JobFiles *f) {
     _cleanup_close_ int ours = -1, theirs = -1;
     char letters[ELEMENTSOF(places)];
-    int fds[ELEMENTSOF(places)], pair[2], r;
+    int fds[ELEMENTSOF(places)], pair[2];
     size_t n = 0;
 
     for (size_t i = 0; i < ELEMENTSOF(places); i++) {
@@ -65,8 +65,8 @@ int job_files_send(const JobFiles *f) {
         return -errno;
     ours = pair[0];
     theirs = pair[1];
-    r = send_fds(ours, letters, fds, n);
-    return r < 0 ? r : TAKE_FD(theirs);
+    TRY(send_fds(ours, letters, fds, n));
+    return TAKE_FD(theirs);
 }
 
 static const Place *find_place(char letter) {

@@ -259,13 +259,10 @@ static int add_ranges(const JobOutput *o, uint64_t limit, Text *t) {
 int job_output_read(const JobOutput *o, uint64_t limit, char **ret, size_t *ret_size) {
     _cleanup_free_ char *data = malloc(MIN(limit, o->max) + GAPS_AT_MOST * JOB_OUTPUT_GAP_SIZE + 1);
     Text t = {.data = data};
-    int r;
 
     if (!data)
         return -ENOMEM;
-    r = add_ranges(o, limit, &t);
-    if (r < 0)
-        return r;
+    TRY(add_ranges(o, limit, &t));
     data[t.size] = 0;
     *ret = TAKE_PTR(data);
     *ret_size = t.size;

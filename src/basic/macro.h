@@ -39,6 +39,14 @@
         _p;                                                                                        \
     })
 
+/* Returns the error from the calling function if the expression is a negative errno. */
+#define TRY(expression)                                                                            \
+    do {                                                                                           \
+        int _r = (expression);                                                                     \
+        if (_r < 0)                                                                                \
+            return _r;                                                                             \
+    } while (0)
+
 /* Defines foop(), the cleanup function of a `foo *` whose release is func(foo *). */
 #define DEFINE_CLEANUP(type, func)                                                                 \
     static inline _unused_ void func##p(type *p) {                                                 \

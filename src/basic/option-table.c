@@ -92,7 +92,7 @@ static int run_getopt(const Option *options, size_t n, unsigned verb, bool permu
                       char *argv[], void *ret_members, const Option **ret_asked) {
     struct option longs[OPTIONS_MAX + 1] = {};
     char shorts[2 * OPTIONS_MAX + 2] = "+";
-    int id, r;
+    int id;
 
     assert(n <= OPTIONS_MAX);
     prepare(options, n, verb, longs, shorts + 1);
@@ -105,9 +105,7 @@ static int run_getopt(const Option *options, size_t n, unsigned verb, bool permu
             *ret_asked = o;
             return 0;
         }
-        r = o->parse(optarg, (char *)ret_members + o->offset);
-        if (r < 0)
-            return r;
+        TRY(o->parse(optarg, (char *)ret_members + o->offset));
     }
     return 1;
 }

@@ -6,32 +6,25 @@
 int timer_new(sd_event *event, uint64_t accuracy_usec, sd_event_time_handler_t callback,
               void *userdata, sd_event_source **ret) {
     sd_event_source *timer;
-    int r;
 
-    r = sd_event_add_time(event, &timer, CLOCK_BOOTTIME, 0, accuracy_usec, callback, userdata);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_time(event, &timer, CLOCK_BOOTTIME, 0, accuracy_usec, callback, userdata));
     timer_disarm(timer);
     *ret = timer;
     return 0;
 }
 
 int timer_arm(sd_event_source *timer, uint64_t at_usec) {
-    int r;
-
     if (at_usec == UINT64_MAX)
         return sd_event_source_set_enabled(timer, SD_EVENT_OFF);
-    r = sd_event_source_set_time(timer, at_usec);
-    return r < 0 ? r : sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+    TRY(sd_event_source_set_time(timer, at_usec));
+    return sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
 int timer_arm_in(sd_event_source *timer, uint64_t wait_usec) {
-    int r;
-
     if (wait_usec == UINT64_MAX)
         return sd_event_source_set_enabled(timer, SD_EVENT_OFF);
-    r = sd_event_source_set_time_relative(timer, wait_usec);
-    return r < 0 ? r : sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+    TRY(sd_event_source_set_time_relative(timer, wait_usec));
+    return sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
 void timer_disarm(sd_event_source *timer) {

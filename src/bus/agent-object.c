@@ -90,15 +90,12 @@ static int property_get_counts(sd_bus *bus, const char *path, const char *interf
                                sd_bus_error *error) {
     AgentObject *o = userdata;
     unsigned counts[_REQUEST_STATE_MAX] = {};
-    int r;
 
-    r = store_count_requests(agent_get_store(o->agent), counts);
-    if (r < 0)
-        return r;
-    r = sd_bus_message_open_container(reply, 'a', "{su}");
-    for (RequestState i = REQUEST_STATE_ACKED; i < _REQUEST_STATE_MAX && r >= 0; i++)
-        r = sd_bus_message_append(reply, "{su}", request_state_to_string(i), counts[i]);
-    return r < 0 ? r : sd_bus_message_close_container(reply);
+    TRY(store_count_requests(agent_get_store(o->agent), counts));
+    TRY(sd_bus_message_open_container(reply, 'a', "{su}"));
+    for (RequestState i = REQUEST_STATE_ACKED; i < _REQUEST_STATE_MAX; i++)
+        TRY(sd_bus_message_append(reply, "{su}", request_state_to_string(i), counts[i]));
+    return sd_bus_message_close_container(reply);
 }
 
 static int append_request(const StoredRequest *r, void *userdata) {
@@ -111,20 +108,15 @@ static int method_list_requests(sd_bus_message *m, void *userdata, sd_bus_error 
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     AgentObject *o = userdata;
     uint32_t limit;
-    int r;
 
-    r = sd_bus_message_read(m, "u", &limit);
-    if (r >= 0)
-        r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = sd_bus_message_open_container(reply, 'a', "(ssstt)");
-    if (r >= 0)
-        r = store_visit_newest(agent_get_store(o->agent),
-                               MIN(limit ?: REQUESTS_LISTED_MAX, REQUESTS_LISTED_MAX),
-                               append_request, reply);
-    if (r >= 0)
-        r = sd_bus_message_close_container(reply);
-    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+    TRY(sd_bus_message_read(m, "u", &limit));
+    TRY(sd_bus_message_new_method_return(m, &reply));
+    TRY(sd_bus_message_open_container(reply, 'a', "(ssstt)"));
+    TRY(store_visit_newest(agent_get_store(o->agent),
+                           MIN(limit ?: REQUESTS_LISTED_MAX, REQUESTS_LISTED_MAX), append_request,
+                           reply));
+    TRY(sd_bus_message_close_container(reply));
+    return sd_bus_send(NULL, reply, NULL);
 }
 
 static int append_text(sd_bus_message *m, const char *key, const char *value) {
@@ -139,27 +131,17 @@ static int append_progress(sd_bus_message *m, const JobProgress *progress) {
 }
 
 static int append_details(sd_bus_message *m, const StoredRequest *q, const JobProgress *progress) {
-    int r;
-
-    r = sd_bus_message_open_container(m, 'a', "{sv}");
-    if (r >= 0)
-        r = append_text(m, "guid", q->guid);
-    if (r >= 0)
-        r = append_text(m, "command", q->command);
-    if (r >= 0)
-        r = append_text(m, "state", request_state_to_string(q->state));
-    if (r >= 0)
-        r = append_text(m, "agent_id", q->agent_id);
-    if (r >= 0)
-        r = sd_bus_message_append(m, "{sv}{sv}", "accepted_usec", "t", q->accepted_usec,
-                                  "changed_usec", "t", q->changed_usec);
-    if (r >= 0)
-        r = append_text(m, "reply", q->reply);
-    if (r >= 0)
-        r = append_text(m, "error_message", q->error_message);
-    if (r >= 0)
-        r = append_progress(m, progress);
-    return r < 0 ? r : sd_bus_message_close_container(m);
+    TRY(sd_bus_message_open_container(m, 'a', "{sv}"));
+    TRY(append_text(m, "guid", q->guid));
+    TRY(append_text(m, "command", q->command));
+    TRY(append_text(m, "state", request_state_to_string(q->state)));
+    TRY(append_text(m, "agent_id", q->agent_id));
+    TRY(sd_bus_message_append(m, "{sv}{sv}", "accepted_usec", "t", q->accepted_usec, "changed_usec",
+                              "t", q->changed_usec));
+    TRY(append_text(m, "reply", q->reply));
+    TRY(append_text(m, "error_message", q->error_message));
+    TRY(append_progress(m, progress));
+    return sd_bus_message_close_container(m);
 }
 
 static int method_get_request(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -169,9 +151,7 @@ static int method_get_request(sd_bus_message *m, void *userdata, sd_bus_error *e
     const char *guid;
     int r;
 
-    r = sd_bus_message_read(m, "s", &guid);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(m, "s", &guid));
     r = store_load_request(agent_get_store(o->agent), guid, true, &q);
     if (r == -ENOENT)
         return sd_bus_error_setf(error, ERROR_NO_SUCH_REQUEST, "There is no request %s", guid);
@@ -202,13 +182,12 @@ static int append_source(sd_bus_message *m, const Command *c) {
 static int append_broken(sd_bus_message *m) {
     const BrokenCommand *broken;
     size_t n;
-    int r;
 
     broken = command_list_broken(&n);
-    r = sd_bus_message_open_container(m, 'a', "(ss)");
-    for (size_t i = 0; i < n && r >= 0; i++)
-        r = sd_bus_message_append(m, "(ss)", broken[i].file, broken[i].problem);
-    return r < 0 ? r : sd_bus_message_close_container(m);
+    TRY(sd_bus_message_open_container(m, 'a', "(ss)"));
+    for (size_t i = 0; i < n; i++)
+        TRY(sd_bus_message_append(m, "(ss)", broken[i].file, broken[i].problem));
+    return sd_bus_message_close_container(m);
 }
 
 typedef struct JobListing {
@@ -235,16 +214,12 @@ static int append_job(const JobListEntry *e, void *userdata) {
 static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     AgentObject *o = userdata;
-    int r;
 
-    r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = sd_bus_message_open_container(reply, 'a', "(ssssustis)");
-    if (r >= 0)
-        r = job_list_visit(agent_get_flow(o->agent), append_job, &(JobListing){o->agent, reply});
-    if (r >= 0)
-        r = sd_bus_message_close_container(reply);
-    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+    TRY(sd_bus_message_new_method_return(m, &reply));
+    TRY(sd_bus_message_open_container(reply, 'a', "(ssssustis)"));
+    TRY(job_list_visit(agent_get_flow(o->agent), append_job, &(JobListing){o->agent, reply}));
+    TRY(sd_bus_message_close_container(reply));
+    return sd_bus_send(NULL, reply, NULL);
 }
 
 static int append_command(sd_bus_message *m, const Command *c) {
@@ -273,19 +248,15 @@ static int method_list_commands(sd_bus_message *m, void *userdata, sd_bus_error 
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     const Command *const *commands;
     size_t n;
-    int r;
 
     commands = command_list(&n);
-    r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = sd_bus_message_open_container(reply, 'a', "(ssssa(ssbbs))");
-    for (size_t i = 0; i < n && r >= 0; i++)
-        r = append_command(reply, commands[i]);
-    if (r >= 0)
-        r = sd_bus_message_close_container(reply);
-    if (r >= 0)
-        r = append_broken(reply);
-    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+    TRY(sd_bus_message_new_method_return(m, &reply));
+    TRY(sd_bus_message_open_container(reply, 'a', "(ssssa(ssbbs))"));
+    for (size_t i = 0; i < n; i++)
+        TRY(append_command(reply, commands[i]));
+    TRY(sd_bus_message_close_container(reply));
+    TRY(append_broken(reply));
+    return sd_bus_send(NULL, reply, NULL);
 }
 
 static int append_user(const StoredUser *user, void *userdata) {
@@ -297,16 +268,12 @@ static int append_user(const StoredUser *user, void *userdata) {
 static int method_list_users(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     AgentObject *o = userdata;
-    int r;
 
-    r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = sd_bus_message_open_container(reply, 'a', "(ssbt)");
-    if (r >= 0)
-        r = store_visit_users(agent_get_store(o->agent), append_user, reply);
-    if (r >= 0)
-        r = sd_bus_message_close_container(reply);
-    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+    TRY(sd_bus_message_new_method_return(m, &reply));
+    TRY(sd_bus_message_open_container(reply, 'a', "(ssbt)"));
+    TRY(store_visit_users(agent_get_store(o->agent), append_user, reply));
+    TRY(sd_bus_message_close_container(reply));
+    return sd_bus_send(NULL, reply, NULL);
 }
 
 /* Of a long text the beginning. The caller frees. */
@@ -333,28 +300,21 @@ static int method_list_alerts(sd_bus_message *m, void *userdata, sd_bus_error *e
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     AgentObject *o = userdata;
     uint32_t limit;
-    int r;
 
-    r = sd_bus_message_read(m, "u", &limit);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(m, "u", &limit));
     limit = limit == 0 ? ALERTS_LISTED_MAX : MIN(limit, ALERTS_LISTED_MAX);
-    r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = sd_bus_message_open_container(reply, 'a', "(sstiissss)");
-    if (r >= 0)
-        r = store_visit_alerts(agent_get_store(o->agent), limit, append_alert, reply);
-    if (r >= 0)
-        r = sd_bus_message_close_container(reply);
-    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+    TRY(sd_bus_message_new_method_return(m, &reply));
+    TRY(sd_bus_message_open_container(reply, 'a', "(sstiissss)"));
+    TRY(store_visit_alerts(agent_get_store(o->agent), limit, append_alert, reply));
+    TRY(sd_bus_message_close_container(reply));
+    return sd_bus_send(NULL, reply, NULL);
 }
 
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     AgentObject *o = userdata;
-    int r;
 
-    r = agent_reload(o->agent);
-    return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
+    TRY(agent_reload(o->agent));
+    return sd_bus_reply_method_return(m, NULL);
 }
 
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -362,9 +322,7 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
     const char *guid;
     int r;
 
-    r = sd_bus_message_read(m, "s", &guid);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(m, "s", &guid));
     r = agent_cancel(o->agent, guid);
     if (r == -ENOENT)
         return sd_bus_error_setf(error, ERROR_NO_SUCH_REQUEST, "There is no request %.*s",
@@ -377,20 +335,18 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     AgentObject *o = userdata;
-    int refuse, r;
+    int refuse;
 
-    r = sd_bus_message_read(m, "b", &refuse);
-    if (r >= 0)
-        r = agent_set_pause(o->agent, refuse ? AGENT_REFUSING : AGENT_PAUSED);
-    return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
+    TRY(sd_bus_message_read(m, "b", &refuse));
+    TRY(agent_set_pause(o->agent, refuse ? AGENT_REFUSING : AGENT_PAUSED));
+    return sd_bus_reply_method_return(m, NULL);
 }
 
 static int method_resume(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     AgentObject *o = userdata;
-    int r;
 
-    r = agent_set_pause(o->agent, AGENT_RUNS);
-    return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
+    TRY(agent_set_pause(o->agent, AGENT_RUNS));
+    return sd_bus_reply_method_return(m, NULL);
 }
 
 static int method_reconnect(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -516,21 +472,15 @@ DEFINE_CLEANUP(AgentObject *, agent_object_free)
 
 int agent_object_new(sd_bus *bus, Agent *agent, AgentObject **ret) {
     _cleanup_(agent_object_freep) AgentObject *o = calloc(1, sizeof(*o));
-    int r;
 
     if (!o)
         return -ENOMEM;
     o->bus = sd_bus_ref(bus);
     o->agent = agent;
-    r = sd_bus_add_object_vtable(bus, &o->slot, AGENT_BUS_PATH, INTERFACE, vtable, o);
-    if (r >= 0)
-        r = health_object_new(bus, AGENT_BUS_PATH, agent, &o->health);
-    if (r >= 0)
-        r = timer_new(sd_bus_get_event(bus), 0, on_counts_timer, o, &o->counts_timer);
-    if (r >= 0)
-        r = timer_new(sd_bus_get_event(bus), 0, on_jobs_timer, o, &o->jobs_timer);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_add_object_vtable(bus, &o->slot, AGENT_BUS_PATH, INTERFACE, vtable, o));
+    TRY(health_object_new(bus, AGENT_BUS_PATH, agent, &o->health));
+    TRY(timer_new(sd_bus_get_event(bus), 0, on_counts_timer, o, &o->counts_timer));
+    TRY(timer_new(sd_bus_get_event(bus), 0, on_jobs_timer, o, &o->jobs_timer));
     agent_set_observer(agent, &(const AgentObserver){.on_status = on_status,
                                                      .on_request = on_request,
                                                      .on_jobs = on_jobs,

@@ -114,12 +114,10 @@ static int append_stat(sd_bus_message *m, const Stat *stat, size_t limit) {
 static int method_get_newest(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     HealthObject *o = userdata;
-    int r;
 
-    r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = append_stat(reply, overview_get(health_of(o)), 1);
-    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+    TRY(sd_bus_message_new_method_return(m, &reply));
+    TRY(append_stat(reply, overview_get(health_of(o)), 1));
+    return sd_bus_send(NULL, reply, NULL);
 }
 
 static const char *owner_to_string(StatOwner owner) {
@@ -141,19 +139,15 @@ static int method_get_samples(sd_bus_message *m, void *userdata, sd_bus_error *e
     const char *name;
     const Stat *s;
     uint32_t limit;
-    int r;
 
-    r = sd_bus_message_read(m, "su", &name, &limit);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(m, "su", &name, &limit));
     s = find(o, name);
     if (!s)
         return sd_bus_error_setf(error, ERROR_NO_SUCH_STATISTIC, "There is no statistic %.*s",
                                  UTF8_SHORT(name, STAT_NAME_MAX));
-    r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = append_stat(reply, s, MIN(limit, HEALTH_SAMPLES_LISTED_MAX));
-    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+    TRY(sd_bus_message_new_method_return(m, &reply));
+    TRY(append_stat(reply, s, MIN(limit, HEALTH_SAMPLES_LISTED_MAX)));
+    return sd_bus_send(NULL, reply, NULL);
 }
 
 static int append_definition(const Stat *s, void *userdata) {
@@ -171,27 +165,21 @@ static int append_definition(const Stat *s, void *userdata) {
 static int method_list_statistics(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     HealthObject *o = userdata;
-    int r;
 
-    r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = sd_bus_message_open_container(reply, 'a', "(ssstuu)");
-    if (r >= 0)
-        r = health_visit(health_of(o), append_definition, reply);
-    if (r >= 0)
-        r = sd_bus_message_close_container(reply);
-    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+    TRY(sd_bus_message_new_method_return(m, &reply));
+    TRY(sd_bus_message_open_container(reply, 'a', "(ssstuu)"));
+    TRY(health_visit(health_of(o), append_definition, reply));
+    TRY(sd_bus_message_close_container(reply));
+    return sd_bus_send(NULL, reply, NULL);
 }
 
 /* types */
 
 static int append_fields(sd_bus_message *m, const StatField *fields, size_t n) {
-    int r;
-
-    r = sd_bus_message_open_container(m, 'a', "(sss)");
-    for (size_t i = 0; i < n && r >= 0; i++)
-        r = sd_bus_message_append(m, "(sss)", fields[i].key, fields[i].unit, fields[i].help);
-    return r < 0 ? r : sd_bus_message_close_container(m);
+    TRY(sd_bus_message_open_container(m, 'a', "(sss)"));
+    for (size_t i = 0; i < n; i++)
+        TRY(sd_bus_message_append(m, "(sss)", fields[i].key, fields[i].unit, fields[i].help));
+    return sd_bus_message_close_container(m);
 }
 
 static int append_type(sd_bus_message *m, const StatType *t) {
@@ -213,17 +201,14 @@ static int method_list_types(sd_bus_message *m, void *userdata, sd_bus_error *er
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     const StatType *types;
     size_t n;
-    int r;
 
     types = stat_type_table(&n);
-    r = sd_bus_message_new_method_return(m, &reply);
-    if (r >= 0)
-        r = sd_bus_message_open_container(reply, 'a', "(sa(sss)sa(sss))");
-    for (size_t i = 0; i < n && r >= 0; i++)
-        r = append_type(reply, &types[i]);
-    if (r >= 0)
-        r = sd_bus_message_close_container(reply);
-    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+    TRY(sd_bus_message_new_method_return(m, &reply));
+    TRY(sd_bus_message_open_container(reply, 'a', "(sa(sss)sa(sss))"));
+    for (size_t i = 0; i < n; i++)
+        TRY(append_type(reply, &types[i]));
+    TRY(sd_bus_message_close_container(reply));
+    return sd_bus_send(NULL, reply, NULL);
 }
 
 /* those who watch */
@@ -353,18 +338,14 @@ HealthObject *health_object_free(HealthObject *o) {
 
 int health_object_new(sd_bus *bus, const char *path, Agent *agent, HealthObject **ret) {
     _cleanup_(health_object_freep) HealthObject *o = calloc(1, sizeof(*o));
-    int r;
 
     if (!o)
         return -ENOMEM;
     o->bus = sd_bus_ref(bus);
     o->path = path;
     o->agent = agent;
-    r = sd_bus_track_new(bus, &o->watchers, on_watchers_gone, o);
-    if (r >= 0)
-        r = sd_bus_add_object_vtable(bus, &o->slot, path, INTERFACE, vtable, o);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_track_new(bus, &o->watchers, on_watchers_gone, o));
+    TRY(sd_bus_add_object_vtable(bus, &o->slot, path, INTERFACE, vtable, o));
     *ret = TAKE_PTR(o);
     return 0;
 }

@@ -13,11 +13,9 @@ static int property_set_level(sd_bus *bus, const char *path, const char *interfa
                               const char *property, sd_bus_message *value, void *userdata,
                               sd_bus_error *error) {
     const char *text;
-    int r, level;
+    int level;
 
-    r = sd_bus_message_read(value, "s", &text);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(value, "s", &text));
     level = log_level_from_string(text);
     if (level < 0)
         return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Not a log level: %s", text);

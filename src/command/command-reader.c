@@ -65,11 +65,8 @@ static int parse_choice(const char *value, const char *const *words, unsigned *r
 
 static int set_kind(CommandFile *f, const char *value) {
     unsigned kind;
-    int r;
 
-    r = parse_choice(value, WORDS("normal", "long", "immediate"), &kind);
-    if (r < 0)
-        return r;
+    TRY(parse_choice(value, WORDS("normal", "long", "immediate"), &kind));
     f->is_long = kind == 1;
     f->is_immediate = kind == 2;
     return 0;
@@ -255,11 +252,8 @@ static int set_bound(const char *value, int64_t *ret, bool *ret_is_set) {
 
 static int set_choices(Argument *a, const char *value) {
     char **choices = NULL;
-    int r;
 
-    r = keep_words(value, &choices);
-    if (r < 0)
-        return r;
+    TRY(keep_words(value, &choices));
     strv_free((char **)(uintptr_t)a->choices);
     a->choices = choices;
     return choices[0] ? 0 : -EINVAL;
@@ -283,11 +277,8 @@ static int set_from(CommandFile *f, Argument *a, const char *value) {
 
 static int set_argument(CommandFile *f, const char *argument, const char *name, const char *value) {
     Argument *a;
-    int r;
 
-    r = find_argument(f, argument, &a);
-    if (r < 0)
-        return r;
+    TRY(find_argument(f, argument, &a));
     if (streq(name, "type"))
         return set_type(a, value);
     if (streq(name, "rule"))
@@ -411,14 +402,11 @@ static void on_problem(const char *file, const char *text, void *userdata) {
 /* The argument that no file has to describe. */
 static int complete_dry_run(CommandFile *f) {
     Argument *a;
-    int r;
 
     f->dry_run = f->can_dry_run ? f->n_arguments : SIZE_MAX;
     if (!f->can_dry_run)
         return 0;
-    r = add_argument(f, COMMAND_DRY_RUN, &a);
-    if (r < 0)
-        return r;
+    TRY(add_argument(f, COMMAND_DRY_RUN, &a));
     a->type = ARGUMENT_BOOL;
     return keep(f, "say whether it could be done, and do nothing", &a->help);
 }
@@ -477,15 +465,12 @@ int command_file_load(const char *directory, const char *name, CommandFile **ret
                       char **ret_error) {
     _cleanup_free_ char *path = NULL, *text = NULL;
     size_t size;
-    int r;
 
     if (!command_name_is_valid(name))
         return -ENOENT;
     if (asprintf(&path, "%s/%s.conf", directory, name) < 0)
         return -ENOMEM;
-    r = trusted_file_read(path, CONFIG_FILE_MAX, &text, &size, ret_error);
-    if (r < 0)
-        return r;
+    TRY(trusted_file_read(path, CONFIG_FILE_MAX, &text, &size, ret_error));
     if (size == 0)
         return -ERFKILL;
     if (strlen(text) != size) {

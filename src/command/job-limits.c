@@ -41,7 +41,6 @@ struct JobLimit {
 
 static int parse_number(const Key *k, const char *value, uint64_t *ret) {
     const bool is_size = k->type == KEY_SIZE || k->type == KEY_BYTES;
-    int r;
 
     if (k->type == KEY_BYTES && streq(value, "none")) {
         *ret = UINT64_MAX;
@@ -49,9 +48,7 @@ static int parse_number(const Key *k, const char *value, uint64_t *ret) {
     }
     if (!is_size && value[strspn(value, "0123456789")])
         return -EINVAL;
-    r = parse_size(value, ret);
-    if (r < 0)
-        return r;
+    TRY(parse_size(value, ret));
     return *ret < k->min || *ret > k->max ? -EINVAL : 0;
 }
 
@@ -61,8 +58,8 @@ static int parse_limit(JobLimit *l, const char *value) {
 
     switch (l->key->type) {
     case KEY_PATHS:
-        r = parse_words(value, &l->list);
-        return r < 0 ? r : paths_are_valid(l->list) ? 0 : -EINVAL;
+        TRY(parse_words(value, &l->list));
+        return paths_are_valid(l->list) ? 0 : -EINVAL;
     case KEY_BOOL:
         r = parse_bool(value, &flag);
         l->number = r >= 0 && flag;
@@ -86,7 +83,6 @@ JobLimit *job_limit_free(JobLimit *l) {
 
 int job_limit_new(const char *name, const char *value, JobLimit **ret) {
     _cleanup_(job_limit_freep) JobLimit *l = calloc(1, sizeof(*l));
-    int r;
 
     if (!l)
         return -ENOMEM;
@@ -97,9 +93,7 @@ int job_limit_new(const char *name, const char *value, JobLimit **ret) {
             l->key = &limit_keys[i];
     if (!l->key)
         return -EINVAL;
-    r = parse_limit(l, value);
-    if (r < 0)
-        return r;
+    TRY(parse_limit(l, value));
     *ret = TAKE_PTR(l);
     return 0;
 }

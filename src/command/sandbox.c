@@ -54,11 +54,8 @@ SandboxSetting *sandbox_free(SandboxSetting *first) {
 static int parse_one_word(const char *words, const char *value, SandboxSetting *s) {
     char **list = NULL;
     bool ok = false;
-    int r;
 
-    r = parse_words(words, &list);
-    if (r < 0)
-        return r;
+    TRY(parse_words(words, &list));
     for (char **w = list; *w; w++)
         ok = ok || streq(*w, value);
     strv_free(list);
@@ -74,12 +71,9 @@ static bool are_names(char *const *values, const char *prefix, const char *set) 
 
 static int parse_list(SandboxType type, const char *value, SandboxSetting *s) {
     bool ok;
-    int r;
 
     s->flag = !(type == SANDBOX_CALLS && *value == '~');
-    r = parse_words(value + !s->flag, &s->values);
-    if (r < 0)
-        return r;
+    TRY(parse_words(value + !s->flag, &s->values));
     if (type == SANDBOX_PATHS)
         ok = paths_are_valid(s->values);
     else if (type == SANDBOX_CALLS)

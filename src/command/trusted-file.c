@@ -53,9 +53,7 @@ int trusted_file_read(const char *path, size_t size_max, char **ret, size_t *ret
     _cleanup_close_ int fd = -1;
     int r;
 
-    r = trusted_file_open(path, &fd, ret_error);
-    if (r < 0)
-        return r;
+    TRY(trusted_file_open(path, &fd, ret_error));
     r = read_fd(fd, size_max, ret, ret_size);
     if (r == -ENOMEM)
         return r;
@@ -65,11 +63,8 @@ int trusted_file_read(const char *path, size_t size_max, char **ret, size_t *ret
 static int open_script(const char *path, int *ret_fd, char **ret_error) {
     _cleanup_close_ int fd = -1;
     struct stat st;
-    int r;
 
-    r = trusted_file_open(path, &fd, ret_error);
-    if (r < 0)
-        return r;
+    TRY(trusted_file_open(path, &fd, ret_error));
     if (fstat(fd, &st) < 0)
         return -errno;
     if (st.st_size == 0)

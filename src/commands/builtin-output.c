@@ -64,7 +64,6 @@ static ssize_t read_piece(Piece *p, char **ret_text) {
     const uint64_t asked = p->offset;
     size_t cut = 0;
     ssize_t n;
-    int r;
 
     if (!buf)
         return -ENOMEM;
@@ -76,8 +75,8 @@ static ssize_t read_piece(Piece *p, char **ret_text) {
             cut++;
     p->offset += cut;
     n = keep_whole(p, buf + cut, n - (ssize_t)cut);
-    r = utf8_replace_invalid(buf + cut, (size_t)n, ret_text);
-    return r < 0 ? r : n;
+    TRY(utf8_replace_invalid(buf + cut, (size_t)n, ret_text));
+    return n;
 }
 
 static int make_reply(const Piece *p, uint64_t length, const char *text, struct json_object **ret) {

@@ -28,11 +28,8 @@ static void agent_data_run_free(CommandRun *run) {
 int builtin_heartbeat(const CommandContext *context, const ArgumentValue *values,
                       struct json_object **ret_reply, CommandRun **ret_run) {
     _cleanup_free_ char *initialized = NULL;
-    int r;
 
-    r = store_get_meta(context->store, STORE_META_INITIALIZED, &initialized);
-    if (r < 0)
-        return r;
+    TRY(store_get_meta(context->store, STORE_META_INITIALIZED, &initialized));
     return reply_new(0, "string", json_object_new_string(initialized ? "RUNNING" : "STARTING"),
                      NULL, NULL, ret_reply);
 }
@@ -53,25 +50,20 @@ static int agent_data(const CpuTimes *before, struct json_object **ret) {
     MemoryUse memory = {};
     CpuTimes after = {};
     unsigned processes = 0;
-    int r;
 
     if (!o)
         return -ENOMEM;
-    r = cpu_times_read(&after)
-            ?: memory_use_read(&memory)
-            ?: process_count_read(&processes)
-            ?: platform_string(platform, sizeof(platform));
-    if (r < 0)
-        return r;
-    r = json_add_int(o, "cpu_count", sysconf(_SC_NPROCESSORS_ONLN))
-            ?: json_add(o, "cpu_load", json_object_new_double(cpu_load_percent(before, &after)))
-            ?: json_add_int(o, "current_ram", (int64_t)memory.used_bytes)
-            ?: json_add_int(o, "max_ram", (int64_t)memory.total_bytes)
-            ?: json_add_int(o, "processes", processes)
-            ?: json_add_string(o, "platform", platform)
-            ?: json_add_string(o, "server_state", "OK");
-    if (r < 0)
-        return r;
+    TRY(cpu_times_read(&after));
+    TRY(memory_use_read(&memory));
+    TRY(process_count_read(&processes));
+    TRY(platform_string(platform, sizeof(platform)));
+    TRY(json_add_int(o, "cpu_count", sysconf(_SC_NPROCESSORS_ONLN)));
+    TRY(json_add(o, "cpu_load", json_object_new_double(cpu_load_percent(before, &after))));
+    TRY(json_add_int(o, "current_ram", (int64_t)memory.used_bytes));
+    TRY(json_add_int(o, "max_ram", (int64_t)memory.total_bytes));
+    TRY(json_add_int(o, "processes", processes));
+    TRY(json_add_string(o, "platform", platform));
+    TRY(json_add_string(o, "server_state", "OK"));
     return reply_new(0, "agent_data", TAKE_PTR(o), NULL, NULL, ret);
 }
 

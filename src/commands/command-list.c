@@ -87,15 +87,12 @@ static int list_init(List *l) {
 static int add_broken(List *l, const char *directory, const char *file, const char *problem) {
     BrokenCommand *b = &l->broken[l->n_broken];
     _cleanup_free_ char *path = NULL;
-    int r;
 
     if (asprintf(&path, "%s/%s", directory, file) < 0) {
         path = NULL;
         return -ENOMEM;
     }
-    r = utf8_replace_invalid(path, strlen(path), &b->file);
-    if (r < 0)
-        return r;
+    TRY(utf8_replace_invalid(path, strlen(path), &b->file));
     l->n_broken++;
     return utf8_replace_invalid(problem, strlen(problem), &b->problem);
 }
@@ -105,13 +102,9 @@ static int load_definition(const char *directory, const char *name, Definition *
                            char **ret_error) {
     _cleanup_(command_file_freep) CommandFile *file = NULL;
     Definition *d;
-    int r;
 
-    r = command_file_load(directory, name, &file, ret_error);
-    if (r >= 0)
-        r = file_command_check_defaults(file, ret_error);
-    if (r < 0)
-        return r;
+    TRY(command_file_load(directory, name, &file, ret_error));
+    TRY(file_command_check_defaults(file, ret_error));
     d = calloc(1, sizeof(*d));
     if (!d)
         return -ENOMEM;

@@ -59,9 +59,7 @@ static int run_script_prepare(const Command *c, const CommandContext *context,
     uint64_t timeout_usec;
     int fd = -1, r;
 
-    r = read_timeout(&values[RUN_SCRIPT_TIMEOUT], &timeout_usec, ret_error);
-    if (r < 0)
-        return r;
+    TRY(read_timeout(&values[RUN_SCRIPT_TIMEOUT], &timeout_usec, ret_error));
     r = script_source_open(script->string, script->size, values[RUN_SCRIPT_COMPRESSION].string,
                            values[RUN_SCRIPT_CHECKSUM].string, &fd);
     if (r < 0 && script_source_strerror(r)) {

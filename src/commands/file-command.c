@@ -91,23 +91,21 @@ static int append_list(JobSpec *spec, size_t *n, char *const *list) {
 /* For a file the executor puts its path there. */
 static int append_value(JobSpec *spec, size_t *n, const Argument *a, const ArgumentValue *v) {
     char *text = NULL;
-    int r;
 
     if (a->type == ARGUMENT_LIST)
         return append_list(spec, n, v->list);
     if (argument_is_file(a))
         return strv_push(&spec->list, n, strdup(""));
-    r = argument_to_text(a, v, &text);
-    return r < 0 ? r : strv_push(&spec->list, n, text);
+    TRY(argument_to_text(a, v, &text));
+    return strv_push(&spec->list, n, text);
 }
 
 static int append_text(JobSpec *spec, size_t *n, const char *template, const CommandFile *f,
                        const ArgumentValue *values) {
     char *text = NULL;
-    int r;
 
-    r = template_expand(template, f->arguments, values, f->n_arguments, &text);
-    return r < 0 ? r : strv_push(&spec->list, n, text);
+    TRY(template_expand(template, f->arguments, values, f->n_arguments, &text));
+    return strv_push(&spec->list, n, text);
 }
 
 /* A list, which is in the last position, has all that follow. */
@@ -132,13 +130,12 @@ static int make_list(const CommandFile *f, const ArgumentValue *values, JobSpec 
 /* In its text form if that is what the type is: a boolean may be a secret too. */
 static int make_secret(const Argument *a, const ArgumentValue *v, JobSecret *ret) {
     _cleanup_free_ char *text = NULL;
-    int r;
 
     ret->name = a->name;
     if (v->string)
         return memfd_new_sealed(a->name, v->string, v->size, &ret->fd);
-    r = argument_to_text(a, v, &text);
-    return r < 0 ? r : memfd_new_sealed(a->name, text, strlen(text), &ret->fd);
+    TRY(argument_to_text(a, v, &text));
+    return memfd_new_sealed(a->name, text, strlen(text), &ret->fd);
 }
 
 static int make_secrets(const CommandFile *f, const ArgumentValue *values, JobSpec *spec) {
@@ -227,28 +224,22 @@ static int make_input(const CommandFile *f, const ArgumentValue *values, int *re
 }
 
 static int make_job(const CommandFile *f, const ArgumentValue *values, JobSpec *spec) {
-    int r;
-
     spec->command = f->name;
     spec->output = f->output;
     spec->reply_type = f->reply_type;
     spec->stream = f->stream;
     spec->dry_run = f->can_dry_run && values[f->dry_run].boolean;
-    r = f->json_input ? make_input(f, values, &spec->input_fd) : make_list(f, values, spec);
-    return r < 0 ? r : make_secrets(f, values, spec);
+    TRY(f->json_input ? make_input(f, values, &spec->input_fd) : make_list(f, values, spec));
+    return make_secrets(f, values, spec);
 }
 
 static int prepare(const Command *c, const CommandContext *context, const ArgumentValue *values,
                    JobSpec *ret, char **ret_error) {
     _cleanup_(job_spec_done) JobSpec spec = JOB_SPEC_INIT;
     _cleanup_(filled_done) Filled filled = {};
-    int r;
 
-    r = fill(c->file, context, values, &filled, ret_error);
-    if (r >= 0)
-        r = make_job(c->file, filled.values, &spec);
-    if (r < 0)
-        return r;
+    TRY(fill(c->file, context, values, &filled, ret_error));
+    TRY(make_job(c->file, filled.values, &spec));
     *ret = spec;
     spec = JOB_SPEC_INIT;
     return 0;

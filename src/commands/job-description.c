@@ -60,8 +60,7 @@ int job_describe(Store *store, int64_t job_id, struct json_object **ret_reply) {
 
 int job_describe_guid(Store *store, const char *guid, struct json_object **ret_reply) {
     _cleanup_(stored_job_done) StoredJob j = {};
-    int r;
 
-    r = store_load_job(store, 0, guid, &j);
-    return r < 0 ? r : job_description(&j, ret_reply);
+    TRY(store_load_job(store, 0, guid, &j));
+    return job_description(&j, ret_reply);
 }

@@ -47,11 +47,8 @@ static int read_addresses(const CommandContext *context, Addresses *ret) {
 
 int find_first_address(const CommandContext *context, char **ret) {
     _cleanup_(addresses_done) Addresses a = {};
-    int r;
 
-    r = read_addresses(context, &a);
-    if (r < 0)
-        return r;
+    TRY(read_addresses(context, &a));
     *ret = NULL;
     return a.ipv4[0] ? free_and_strdup(ret, a.ipv4[0]) : 0;
 }
@@ -75,11 +72,8 @@ int get_private_ip_address_run(const CommandContext *context, const ArgumentValu
                                struct json_object **ret_reply, CommandRun **ret_run) {
     _cleanup_(addresses_done) Addresses a = {};
     const char *found;
-    int r;
 
-    r = read_addresses(context, &a);
-    if (r < 0)
-        return r;
+    TRY(read_addresses(context, &a));
     found = a.ipv4[0];
     for (size_t i = 0; i < a.n_usual_ipv4; i++)
         if (is_private(a.ipv4[i])) {
@@ -131,11 +125,8 @@ static int make_upgrade_list(const CommandContext *context, const ArgumentValue 
     char *const *args = values[UPGRADE_ARGS].list;
     const char *texts[JOB_ARGUMENTS_MAX + 3];
     size_t n = 0;
-    int r;
 
-    r = write_options(context, &options);
-    if (r < 0)
-        return r;
+    TRY(write_options(context, &options));
     texts[n++] = values[UPGRADE_NEW_VERSION].string;
     texts[n++] = PROJECT_VERSION;
     texts[n++] = options;

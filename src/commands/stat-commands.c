@@ -113,8 +113,8 @@ int init_system_stat_done(const Command *c, const ArgumentValue *values, Effect 
         return r < 0 ? r : -EINVAL;
     ret->stat_hold = d.hold;
     ret->stat_interval_usec = d.interval_usec;
-    r = free_and_strdup(&ret->stat, d.name);
-    return r < 0 ? r : free_and_strdup(&ret->stat_type, d.type->name);
+    TRY(free_and_strdup(&ret->stat, d.name));
+    return free_and_strdup(&ret->stat_type, d.type->name);
 }
 
 int get_system_stat_run(const CommandContext *context, const ArgumentValue *values,
@@ -124,13 +124,10 @@ int get_system_stat_run(const CommandContext *context, const ArgumentValue *valu
     struct json_object *o = NULL;
     char text[80] = "";
     size_t left_out;
-    int r;
 
     if (!s)
         return refuse_unknown(name, ret_reply);
-    r = stat_to_json(s, STAT_REPLY_SIZE_MAX, &o, &left_out);
-    if (r < 0)
-        return r;
+    TRY(stat_to_json(s, STAT_REPLY_SIZE_MAX, &o, &left_out));
     if (left_out > 0)
         (void)snprintf(text, sizeof(text), "%zu older samples were omitted", left_out);
     return reply_new(0, stat_get_definition(s)->type->reply_type, o, text, NULL, ret_reply);

@@ -299,18 +299,12 @@ static void apply_pause(Agent *a, AgentPause pause) {
 
 /* Commits what is open first. */
 static int store_fact(Agent *a, const char *key, const char *value) {
-    int r;
-
-    r = a->flow ? request_flow_commit(a->flow) : 0;
-    return r < 0 ? r : store_set_fact(a->store, key, value);
+    TRY(a->flow ? request_flow_commit(a->flow) : 0);
+    return store_set_fact(a->store, key, value);
 }
 
 int agent_set_pause(Agent *a, AgentPause pause) {
-    int r;
-
-    r = store_fact(a, STORE_META_PAUSE, pause_names[pause]);
-    if (r < 0)
-        return r;
+    TRY(store_fact(a, STORE_META_PAUSE, pause_names[pause]));
     apply_pause(a, pause);
     (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_PAUSE_CHANGED)), "%s",
                      pause == AGENT_RUNS     ? "Resumed: new jobs start again"
@@ -381,12 +375,8 @@ static int build_requests(Agent *a) {
     };
     int r;
 
-    r = termination_new(a->event, a->store, a->paths.jobs_directory, on_leave, a, &a->termination);
-    if (r < 0)
-        return r;
-    r = identity_load_agent_id(a->store, &agent_id);
-    if (r < 0)
-        return r;
+    TRY(termination_new(a->event, a->store, a->paths.jobs_directory, on_leave, a, &a->termination));
+    TRY(identity_load_agent_id(a->store, &agent_id));
     parts.agent_id = agent_id;
     r = request_flow_new(a->event, &parts, &callbacks, a, &a->flow);
     if (r >= 0) {
@@ -476,16 +466,12 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
     r = config_load(paths->config_file, paths->config_directory, on_config_problem, a, &a->config);
     if (r < 0)
         return log_error_errno(r, "The configuration cannot be read: %m");
-    r = load_commands(a);
-    if (r >= 0)
-        r = storage_open(a->database, &a->store);
-    if (r < 0)
-        return r;
+    TRY(load_commands(a));
+    TRY(storage_open(a->database, &a->store));
     store_set_on_damaged(a->store, on_damaged, a); /* what follows reads it */
-    r = identity_new(&a->config, a->store, paths->state_directory, &a->identity)
-            ?: build(a) ?: load_pause(a);
-    if (r < 0)
-        return r;
+    TRY(identity_new(&a->config, a->store, paths->state_directory, &a->identity));
+    TRY(build(a));
+    TRY(load_pause(a));
     apply(a);
     *ret = TAKE_PTR(a);
     return 0;

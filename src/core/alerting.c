@@ -52,19 +52,14 @@ int alerting_new(sd_event *event, Store *store, Health *health, RequestFlow *flo
     static const AlertsCallbacks callbacks = {
         .commit = commit, .send = send_alert, .is_congested = is_congested};
     _cleanup_(alerting_freep) Alerting *a = calloc(1, sizeof(*a));
-    int r;
 
     if (!a)
         return -ENOMEM;
     a->flow = flow;
     a->connection = connection;
-    r = alerts_new(event, store, &callbacks, a, &a->alerts);
-    if (r >= 0)
-        r = intrusion_new(event, a->alerts, &a->intrusion);
-    if (r >= 0)
-        r = alert_watch_new(event, health, a->alerts, &a->watch);
-    if (r < 0)
-        return r;
+    TRY(alerts_new(event, store, &callbacks, a, &a->alerts));
+    TRY(intrusion_new(event, a->alerts, &a->intrusion));
+    TRY(alert_watch_new(event, health, a->alerts, &a->watch));
     *ret = TAKE_PTR(a);
     return 0;
 }

@@ -46,10 +46,9 @@ static void ask_again_later(Cloud *c) {
 
 static int take_answer(Cloud *c) {
     CloudIdentity identity = {};
-    int r;
 
-    r = cloud_identity_parse(c->answer, c->size, &identity);
-    return r < 0 ? r : (int)cloud_identity_replace(&c->identity, &identity);
+    TRY(cloud_identity_parse(c->answer, c->size, &identity));
+    return (int)cloud_identity_replace(&c->identity, &identity);
 }
 
 static void end(Cloud *c, int r) {
@@ -96,7 +95,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 int cloud_new(sd_event *event, const char *socket_path, CloudAnswer on_answer, void *userdata,
               Cloud **ret) {
     _cleanup_(cloud_freep) Cloud *c = calloc(1, sizeof(*c));
-    int r;
 
     if (!c)
         return -ENOMEM;
@@ -105,9 +103,7 @@ int cloud_new(sd_event *event, const char *socket_path, CloudAnswer on_answer, v
     c->on_answer = on_answer;
     c->userdata = userdata;
     c->again_usec = AGAIN_USEC_MIN;
-    r = timer_new(event, USEC_PER_SEC, on_timer, c, &c->timer);
-    if (r < 0)
-        return r;
+    TRY(timer_new(event, USEC_PER_SEC, on_timer, c, &c->timer));
     *ret = TAKE_PTR(c);
     return 0;
 }

@@ -162,7 +162,6 @@ static int set_path(char **field, const char *file, const char *value) {
 static int set_key(Config *c, const Key *k, const char *file, const char *value) {
     void *field = (char *)c + k->offset;
     double number;
-    int r;
 
     switch (k->type) {
     case KEY_STRING:
@@ -177,9 +176,7 @@ static int set_key(Config *c, const Key *k, const char *file, const char *value)
     case KEY_SIZE:
         return set_size(k, value, field);
     default:
-        r = parse_number(k, value, &number);
-        if (r < 0)
-            return r;
+        TRY(parse_number(k, value, &number));
         if (k->type == KEY_INT)
             *(int64_t *)field = (int64_t)number;
         else
@@ -249,12 +246,10 @@ static int append_list(Config *c, const Key *k, const char *value) {
 }
 
 static int check_guard(Config *c, const Key *k, const char *file, int error) {
-    int r;
-
     if (error != -EINVAL || !is_guard(k))
         return error;
-    r = note_unusable(c, "the value of %s in %s is not valid", k->name, file);
-    return r < 0 ? r : -EINVAL;
+    TRY(note_unusable(c, "the value of %s in %s is not valid", k->name, file));
+    return -EINVAL;
 }
 
 static int on_value(const char *file, const char *section, const char *name, const char *value,
@@ -362,14 +357,10 @@ int config_init(Config *ret) {
 int config_load(const char *file, const char *directory, ConfigProblem problem, void *userdata,
                 Config *ret) {
     _cleanup_(config_done) Config c = {};
-    int r;
 
-    r = config_init(&c);
-    if (r >= 0)
-        r = ini_file_load(file, directory, &ini_callbacks,
-                          &(Reader){.config = &c, .problem = problem, .userdata = userdata});
-    if (r < 0)
-        return r;
+    TRY(config_init(&c));
+    TRY(ini_file_load(file, directory, &ini_callbacks,
+                      &(Reader){.config = &c, .problem = problem, .userdata = userdata}));
     *ret = c;
     c = (Config){};
     return 0;

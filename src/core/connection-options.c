@@ -74,13 +74,9 @@ static int set_tls(const Config *config, const char *file, TlsOptions *ret, char
     int r;
 
     ret->allow_unknown_certs = config->allow_unknown_certs;
-    r = free_and_strdup(&ret->ca_cert, config->ca_cert);
-    if (r >= 0)
-        r = free_and_strdup(&ret->client_cert, config->client_cert);
-    if (r >= 0)
-        r = free_and_strdup(&ret->client_key, config->client_key);
-    if (r < 0)
-        return r;
+    TRY(free_and_strdup(&ret->ca_cert, config->ca_cert));
+    TRY(free_and_strdup(&ret->client_cert, config->client_cert));
+    TRY(free_and_strdup(&ret->client_key, config->client_key));
     if (config->client_key && !config->client_cert)
         return refuse(error, "client_key in %s needs client_cert, which is not set", file);
     r = config->pin ? tls_options_add_pins(ret, config->pin) : 0;

@@ -21,12 +21,11 @@ struct Identity {
 /* From the environment once, then remembered. */
 static int load_injected_id(Identity *i) {
     const char *given = getenv(ENVIRONMENT_INJECTED_ID);
-    int r;
 
     if (isempty(given))
         return store_get_meta(i->store, STORE_META_INJECTED_ID, &i->injected_id);
-    r = store_set_fact(i->store, STORE_META_INJECTED_ID, given);
-    return r < 0 ? r : free_and_strdup(&i->injected_id, given);
+    TRY(store_set_fact(i->store, STORE_META_INJECTED_ID, given));
+    return free_and_strdup(&i->injected_id, given);
 }
 
 /* An earlier version took any text for one; the manager finds the agent by its token, too. */

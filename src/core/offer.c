@@ -59,13 +59,10 @@ static struct json_object *make_features(const Config *config) {
 int offer_make(const OfferFacts *facts, char **ret, size_t *ret_size) {
     _cleanup_(addresses_done) Addresses addresses = {};
     _cleanup_json_ struct json_object *features = make_features(facts->config);
-    int r;
 
     if (!features)
         return -ENOMEM;
-    r = addresses_read(facts->local_address, &addresses);
-    if (r < 0)
-        return r;
+    TRY(addresses_read(facts->local_address, &addresses));
     return handshake_offer_encode(
         &(const HandshakeOffer){
             .ipv4 = facts->cloud->ipv4 ?: addresses.ipv4,

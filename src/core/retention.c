@@ -125,7 +125,6 @@ static int on_removed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 static int remove_directories(Retention *t) {
     _cleanup_close_ int root_fd = open_root(t);
     bool some = false;
-    int r;
 
     if (root_fd < 0 || !t->bus)
         return 0;
@@ -133,8 +132,8 @@ static int remove_directories(Retention *t) {
         some = has_directory(root_fd, t->guids[i]);
     if (!some)
         return 0;
-    r = executor_call_jobs(t->bus, "Remove", t->guids, on_removed, t, &t->slot);
-    return r < 0 ? r : 1;
+    TRY(executor_call_jobs(t->bus, "Remove", t->guids, on_removed, t, &t->slot));
+    return 1;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -163,7 +162,6 @@ void retention_set_bus(Retention *t, sd_bus *bus) {
 int retention_new(sd_event *event, Store *store, RequestFlow *flow, const char *jobs_root,
                   Retention **ret) {
     _cleanup_(retention_freep) Retention *t = calloc(1, sizeof(*t));
-    int r;
 
     if (!t)
         return -ENOMEM;
@@ -171,10 +169,8 @@ int retention_new(sd_event *event, Store *store, RequestFlow *flow, const char *
     t->flow = flow;
     t->jobs_root = jobs_root;
     t->keep_usec = UINT64_MAX;
-    r = sd_event_add_time_relative(event, &t->timer, CLOCK_BOOTTIME, FIRST_USEC, FIRST_USEC,
-                                   on_timer, t);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_time_relative(event, &t->timer, CLOCK_BOOTTIME, FIRST_USEC, FIRST_USEC,
+                                   on_timer, t));
     *ret = TAKE_PTR(t);
     return 0;
 }

@@ -75,21 +75,18 @@ static int remove_database(const char *path) {
 /* Closing it ends its journal, so that the file is the whole database. */
 static int salvage(const Paths *p) {
     _cleanup_(store_closep) Store *s = NULL;
-    int n, r;
+    int n;
 
-    r = remove_database(p->salvaging);
-    if (r >= 0)
-        r = store_open(p->salvaging, &s);
-    if (r < 0)
-        return r;
+    TRY(remove_database(p->salvaging));
+    TRY(store_open(p->salvaging, &s));
     n = store_salvage(s, p->database);
     if (n < 0)
         return n;
     s = store_close(s);
     if (rename(p->salvaging, p->salvaged) < 0)
         return -errno;
-    r = sync_directory_of(p->database);
-    return r < 0 ? r : n;
+    TRY(sync_directory_of(p->database));
+    return n;
 }
 
 static int put_in_place(const Paths *p) {

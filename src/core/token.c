@@ -21,12 +21,9 @@ static int random_byte(uint8_t *ret) {
 /* Uniform in [0, n): values of the last, incomplete round are drawn again. */
 static int random_below(unsigned n, unsigned *ret) {
     uint8_t byte;
-    int r;
 
     do {
-        r = random_byte(&byte);
-        if (r < 0)
-            return r;
+        TRY(random_byte(&byte));
     } while (byte >= 256 / n * n);
     *ret = byte % n;
     return 0;
@@ -42,9 +39,7 @@ static int generate(char ret[static TOKEN_SIZE]) {
         return r;
     length += RANDOM_MIN;
     for (unsigned i = 0; i < length; i++) {
-        r = random_below(sizeof(alphabet) - 1, &c);
-        if (r < 0)
-            return r;
+        TRY(random_below(sizeof(alphabet) - 1, &c));
         ret[i] = alphabet[c];
     }
     if (getrandom(b, sizeof(b), 0) != sizeof(b))

@@ -44,11 +44,8 @@ static int json_from_basic(sd_bus_message *m, char type, struct json_object **re
         uint64_t t;
         int b;
     } v;
-    int r;
 
-    r = sd_bus_message_read_basic(m, type, &v);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read_basic(m, type, &v));
     switch (type) {
     case 's':
         *ret = json_object_new_string(v.s);
@@ -76,10 +73,9 @@ int ctl_json_from_bus(sd_bus_message *m, struct json_object **ret) {
     if (r < 0)
         return r;
     if (type == 'v') {
-        r = sd_bus_message_enter_container(m, 'v', contents);
-        if (r >= 0)
-            r = ctl_json_from_bus(m, ret);
-        return r < 0 ? r : sd_bus_message_exit_container(m);
+        TRY(sd_bus_message_enter_container(m, 'v', contents));
+        TRY(ctl_json_from_bus(m, ret));
+        return sd_bus_message_exit_container(m);
     }
     return contents ? json_from_container(m, type, contents, ret) : json_from_basic(m, type, ret);
 }

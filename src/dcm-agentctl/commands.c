@@ -87,15 +87,10 @@ static void warn_of_broken(struct json_object *broken) {
 int verb_commands(const Context *c, int argc, char *argv[]) {
     _cleanup_json_ struct json_object *tuples = NULL, *commands = NULL, *broken = NULL;
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r;
 
-    r = ctl_call(c, "ListCommands", &m, NULL);
-    if (r >= 0)
-        r = ctl_json_from_bus(m, &tuples);
-    if (r >= 0)
-        r = ctl_json_from_bus(m, &broken);
-    if (r < 0)
-        return r;
+    TRY(ctl_call(c, "ListCommands", &m, NULL));
+    TRY(ctl_json_from_bus(m, &tuples));
+    TRY(ctl_json_from_bus(m, &broken));
     commands = name_commands(tuples, argc > 0 ? argv[0] : NULL);
     if (c->json)
         ctl_print_json(commands);

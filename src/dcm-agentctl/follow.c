@@ -172,31 +172,23 @@ static int watch_output(Follower *f) {
 
 static int watch_bus(Follower *f) {
     sd_bus *bus = f->context->bus;
-    int r;
 
-    r = sd_bus_attach_event(bus, f->event, SD_EVENT_PRIORITY_NORMAL);
-    if (r >= 0)
-        r = sd_bus_set_exit_on_disconnect(bus, true);
-    if (r >= 0)
-        r = sd_bus_match_signal(bus, NULL, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, "JobsChanged",
-                                on_changed, f);
-    return r < 0 ? r : sd_bus_add_match(bus, NULL, OWNER_MATCH, on_changed, f);
+    TRY(sd_bus_attach_event(bus, f->event, SD_EVENT_PRIORITY_NORMAL));
+    TRY(sd_bus_set_exit_on_disconnect(bus, true));
+    TRY(sd_bus_match_signal(bus, NULL, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, "JobsChanged",
+                            on_changed, f));
+    return sd_bus_add_match(bus, NULL, OWNER_MATCH, on_changed, f);
 }
 
 static int set_up(Follower *f) {
     static const int signals[] = {SIGINT, SIGTERM, 0};
-    int r;
 
-    r = sd_event_new(&f->event);
-    if (r >= 0)
-        r = sd_event_add_defer(f->event, &f->look, on_look, f);
-    if (r >= 0)
-        r = timer_new(f->event, 0, on_timer, f, &f->timer);
-    if (r >= 0)
-        r = ctl_watch_signals(f->event, signals, on_interrupt, f);
-    if (r >= 0)
-        r = watch_output(f);
-    return r < 0 ? r : watch_bus(f);
+    TRY(sd_event_new(&f->event));
+    TRY(sd_event_add_defer(f->event, &f->look, on_look, f));
+    TRY(timer_new(f->event, 0, on_timer, f, &f->timer));
+    TRY(ctl_watch_signals(f->event, signals, on_interrupt, f));
+    TRY(watch_output(f));
+    return watch_bus(f);
 }
 
 static void tear_down(Follower *f) {

@@ -61,16 +61,11 @@ static int sort(JobList *l) {
 
 int job_list_load(const Context *c, sd_bus_error *error, JobList *ret) {
     _cleanup_(job_list_done) JobList l = {};
-    int r;
 
-    r = sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, "ListJobs", error,
-                           &l.message, NULL);
-    if (r >= 0)
-        r = read_rows(&l);
-    if (r >= 0)
-        r = sort(&l);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, "ListJobs", error,
+                           &l.message, NULL));
+    TRY(read_rows(&l));
+    TRY(sort(&l));
     *ret = l;
     l = (JobList){};
     return 0;

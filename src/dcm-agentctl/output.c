@@ -101,10 +101,9 @@ static int copy_stream(int dir_fd, const char *name, FILE *to) {
 /* Of a job that runs, what there is of its beginning. */
 int verb_output(const Context *c, int argc, char *argv[]) {
     _cleanup_close_ int dir_fd = open_job(argv[0]);
-    int r;
 
     if (dir_fd < 0)
         return dir_fd;
-    r = copy_stream(dir_fd, "stdout", stdout);
-    return r < 0 ? r : copy_stream(dir_fd, "stderr", stderr);
+    TRY(copy_stream(dir_fd, "stdout", stdout));
+    return copy_stream(dir_fd, "stderr", stderr);
 }

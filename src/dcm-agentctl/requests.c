@@ -139,13 +139,9 @@ static void print_request(struct json_object *o) {
 int verb_show(const Context *c, int argc, char *argv[]) {
     _cleanup_json_ struct json_object *o = NULL;
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r;
 
-    r = ctl_call(c, "GetRequest", &m, "s", argv[0]);
-    if (r >= 0)
-        r = ctl_json_from_bus(m, &o);
-    if (r < 0)
-        return r;
+    TRY(ctl_call(c, "GetRequest", &m, "s", argv[0]));
+    TRY(ctl_json_from_bus(m, &o));
     unfold_reply(o);
     if (c->json)
         ctl_print_json(o);

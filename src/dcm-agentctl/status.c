@@ -86,11 +86,8 @@ static void print_status(struct json_object *o, bool connected) {
 int verb_status(const Context *c, int argc, char *argv[]) {
     _cleanup_json_ struct json_object *o = NULL;
     bool connected;
-    int r;
 
-    r = read_properties(c, &o);
-    if (r < 0)
-        return r;
+    TRY(read_properties(c, &o));
     connected = streq(text(o, "State"), "connected");
     if (c->json)
         ctl_print_json(o);

@@ -60,22 +60,18 @@ void top_model_take(TopModel *m, HealthSample *s) {
 static int load_status(TopModel *m, const Context *c) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-    int r;
 
     (void)json_object_put(TAKE_PTR(m->status));
-    r = sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, "org.freedesktop.DBus.Properties",
-                           "GetAll", &error, &reply, "s", AGENT_INTERFACE);
-    return r < 0 ? r : ctl_json_from_bus(reply, &m->status);
+    TRY(sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, "org.freedesktop.DBus.Properties",
+                           "GetAll", &error, &reply, "s", AGENT_INTERFACE));
+    return ctl_json_from_bus(reply, &m->status);
 }
 
 static int load_jobs(TopModel *m, const Context *c) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     JobList fresh = {};
-    int r;
 
-    r = job_list_load(c, &error, &fresh);
-    if (r < 0)
-        return r;
+    TRY(job_list_load(c, &error, &fresh));
     job_list_done(&m->jobs_before);
     m->jobs_before = m->jobs;
     m->jobs_before_usec = m->jobs_usec;

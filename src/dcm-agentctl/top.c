@@ -126,11 +126,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 static int on_sampled(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     HealthSample s;
     Top *t = userdata;
-    int r;
 
-    r = health_sample_read(m, &s);
-    if (r < 0)
-        return r;
+    TRY(health_sample_read(m, &s));
     if (streq(s.type, "system-stats") || !timer_is_armed(t->timer)) /* the first of its round */
         arm(t, ROUND_USEC);
     top_model_take(&t->model, &s);

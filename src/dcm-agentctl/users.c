@@ -38,13 +38,9 @@ int verb_users(const Context *c, int argc, char *argv[]) {
     _cleanup_json_ struct json_object *array = json_object_new_array();
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     Row row;
-    int r;
 
-    r = ctl_call(c, "ListUsers", &m, NULL);
-    if (r >= 0)
-        r = sd_bus_message_enter_container(m, 'a', "(ssbt)");
-    if (r < 0)
-        return r;
+    TRY(ctl_call(c, "ListUsers", &m, NULL));
+    TRY(sd_bus_message_enter_container(m, 'a', "(ssbt)"));
     if (!c->json)
         terminal_put_row(stdout, ELEMENTSOF(widths), widths,
                          (const char *[]){_("USER"), _("RIGHTS"), _("MADE FOR"), _("SINCE")}, "\n");

@@ -35,11 +35,8 @@ static void call_done(Call *c) {
 
 static int read_arguments(char **ret) {
     size_t size;
-    int r;
 
-    r = read_fd(STDIN_FILENO, JOB_INPUT_MAX, ret, &size);
-    if (r < 0)
-        return r;
+    TRY(read_fd(STDIN_FILENO, JOB_INPUT_MAX, ret, &size));
     return strlen(*ret) == size ? 0 : -EBADMSG;
 }
 
@@ -113,22 +110,16 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
 
 static int setup(Call *c) {
     sigset_t mask;
-    int r;
 
     (void)sigemptyset(&mask);
     (void)sigaddset(&mask, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &mask, NULL);
-    r = sd_event_default(&c->event);
-    if (r >= 0)
-        r = sd_event_add_signal(c->event, NULL, SIGTERM, on_signal, c);
-    if (r >= 0)
-        r = sd_bus_open_system(&c->bus);
-    if (r >= 0)
-        r = sd_bus_attach_event(c->bus, c->event, SD_EVENT_PRIORITY_NORMAL);
-    if (r >= 0)
-        r = sd_bus_match_signal(c->bus, NULL, c->worker, c->path, INTERFACE, "Progress",
-                                on_progress, c);
-    return r;
+    TRY(sd_event_default(&c->event));
+    TRY(sd_event_add_signal(c->event, NULL, SIGTERM, on_signal, c));
+    TRY(sd_bus_open_system(&c->bus));
+    TRY(sd_bus_attach_event(c->bus, c->event, SD_EVENT_PRIORITY_NORMAL));
+    return sd_bus_match_signal(c->bus, NULL, c->worker, c->path, INTERFACE, "Progress", on_progress,
+                               c);
 }
 
 static int call_run(Call *c) {

@@ -35,19 +35,12 @@ static int amazon_token(const char *base, const Question *q,
 int amazon_identify(const Provider *p, const Question *q, CloudIdentity *i) {
     const char *base = ask_base(p, q);
     char header[TOKEN_HEADER_SIZE] = "";
-    int r;
 
-    r = amazon_token(base, q, header);
-    if (r >= 0)
-        r = ask_id(q, &(Path){base, "/latest/meta-data/instance-id", header}, "i-",
-                   &i->instance_id);
-    if (r >= 0)
-        r = ask_optional(q, &(Path){base, "/latest/meta-data/es:dmcm-launch-id", header},
-                         &i->injected_id);
-    if (r >= 0)
-        r = ask_address(q, &(Path){base, "/latest/meta-data/local-ipv4", header}, AF_INET,
-                        &i->ipv4);
-    return r;
+    TRY(amazon_token(base, q, header));
+    TRY(ask_id(q, &(Path){base, "/latest/meta-data/instance-id", header}, "i-", &i->instance_id));
+    TRY(ask_optional(q, &(Path){base, "/latest/meta-data/es:dmcm-launch-id", header},
+                     &i->injected_id));
+    return ask_address(q, &(Path){base, "/latest/meta-data/local-ipv4", header}, AF_INET, &i->ipv4);
 }
 
 int amazon_script(const Provider *p, const Question *q, char **ret, size_t *ret_size) {

@@ -48,10 +48,9 @@ int take_line(const char *text, size_t size, char **ret) {
 static int read_value(const Question *q, const Path *path, char **ret) {
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
-    int r;
 
-    r = ask_path(q, path, CLOUD_BODY_MAX, &text, &size);
-    return r < 0 ? r : take_line(text, size, ret);
+    TRY(ask_path(q, path, CLOUD_BODY_MAX, &text, &size));
+    return take_line(text, size, ret);
 }
 
 /* What is not there stays NULL. */
@@ -103,10 +102,9 @@ int take_id(const char *text, size_t size, const char *prefix, char **ret) {
 int ask_id(const Question *q, const Path *path, const char *prefix, char **ret) {
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
-    int r;
 
-    r = ask_path(q, path, CLOUD_BODY_MAX, &text, &size);
-    return r < 0 ? r : take_id(text, size, prefix, ret);
+    TRY(ask_path(q, path, CLOUD_BODY_MAX, &text, &size));
+    return take_id(text, size, prefix, ret);
 }
 
 int ask_host_name(char *ret) {

@@ -23,9 +23,7 @@ int azure_identify(const Provider *p, const Question *q, CloudIdentity *i) {
         if (access(environment, F_OK) < 0)
             return r;
     }
-    r = ask_host_name(name);
-    if (r < 0)
-        return r;
+    TRY(ask_host_name(name));
     if (asprintf(&i->instance_id, "%s:%s:%s", name, name, name) < 0) {
         i->instance_id = NULL;
         return -ENOMEM;

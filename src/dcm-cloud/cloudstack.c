@@ -10,13 +10,10 @@
 static int cloudstack_path(const Question *q, const char *path, size_t size_max, char **ret,
                            size_t *ret_size) {
     char server[INET_ADDRSTRLEN], base[sizeof("http://") + INET_ADDRSTRLEN];
-    int r;
 
     if (q->metadata_url)
         return ask_path(q, &(Path){q->metadata_url, path}, size_max, ret, ret_size);
-    r = lease_find_server(q->root, server);
-    if (r < 0)
-        return r;
+    TRY(lease_find_server(q->root, server));
     (void)snprintf(base, sizeof(base), "http://%s", server);
     return ask_path(q, &(Path){base, path}, size_max, ret, ret_size);
 }
@@ -24,10 +21,9 @@ static int cloudstack_path(const Question *q, const char *path, size_t size_max,
 int cloudstack_identify(const Provider *p, const Question *q, CloudIdentity *i) {
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
-    int r;
 
-    r = cloudstack_path(q, "/latest/instance-id", CLOUD_BODY_MAX, &text, &size);
-    return r < 0 ? r : take_id(text, size, "", &i->instance_id);
+    TRY(cloudstack_path(q, "/latest/instance-id", CLOUD_BODY_MAX, &text, &size));
+    return take_id(text, size, "", &i->instance_id);
 }
 
 int cloudstack_script(const Provider *p, const Question *q, char **ret, size_t *ret_size) {

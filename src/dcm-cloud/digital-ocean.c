@@ -6,16 +6,12 @@
 
 int digital_ocean_identify(const Provider *p, const Question *q, CloudIdentity *i) {
     const char *base = ask_base(p, q);
-    int r;
 
-    r = ask_id(q, &(Path){base, "/metadata/v1/id"}, "", &i->instance_id);
-    if (r >= 0)
-        r = ask_address(q, &(Path){base, "/metadata/v1/interfaces/public/0/ipv4/address"}, AF_INET,
-                        &i->ipv4);
-    if (r >= 0)
-        r = ask_address(q, &(Path){base, "/metadata/v1/interfaces/public/0/ipv6/address"}, AF_INET6,
-                        &i->ipv6);
-    return r;
+    TRY(ask_id(q, &(Path){base, "/metadata/v1/id"}, "", &i->instance_id));
+    TRY(ask_address(q, &(Path){base, "/metadata/v1/interfaces/public/0/ipv4/address"}, AF_INET,
+                    &i->ipv4));
+    return ask_address(q, &(Path){base, "/metadata/v1/interfaces/public/0/ipv6/address"}, AF_INET6,
+                       &i->ipv6);
 }
 
 int digital_ocean_script(const Provider *p, const Question *q, char **ret, size_t *ret_size) {

@@ -135,19 +135,13 @@ int http_ask(const HttpRequest *q, uint64_t deadline_usec, char **ret, size_t *r
     _cleanup_(exchange_done) Exchange x = {.request = q};
     uint64_t now = now_usec(CLOCK_BOOTTIME);
     long status = 0;
-    int r;
 
     if (deadline_usec <= now + USEC_PER_MSEC)
         return -ETIMEDOUT;
-    r = prepare(&x, (long)((deadline_usec - now) / USEC_PER_MSEC));
-    if (r >= 0)
-        r = error_from_curl(&x, curl_easy_perform(x.easy));
-    if (r < 0)
-        return r;
+    TRY(prepare(&x, (long)((deadline_usec - now) / USEC_PER_MSEC)));
+    TRY(error_from_curl(&x, curl_easy_perform(x.easy)));
     (void)curl_easy_getinfo(x.easy, CURLINFO_RESPONSE_CODE, &status);
-    r = error_from_status(status);
-    if (r < 0)
-        return r;
+    TRY(error_from_status(status));
     if (q->answer_header && !x.has_header)
         return -EPROTO;
     *ret = x.body ? TAKE_PTR(x.body) : strdup("");

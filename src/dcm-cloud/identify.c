@@ -49,15 +49,11 @@ static void *probe(void *userdata) {
 static int take_first(Probe *probes, size_t n, CloudIdentity *ret) {
     for (size_t i = 0; i < n; i++) {
         Probe *p = &probes[i];
-        int r;
 
         if (!p->started || !p->identity.instance_id)
             continue;
-        r = p->error < 0 ? note_problem(p->provider, p->question, p->error, &p->identity) : 0;
-        if (r >= 0)
-            r = free_and_strdup(&p->identity.type, p->provider->type);
-        if (r < 0)
-            return r;
+        TRY(p->error < 0 ? note_problem(p->provider, p->question, p->error, &p->identity) : 0);
+        TRY(free_and_strdup(&p->identity.type, p->provider->type));
         *ret = p->identity;
         p->identity = (CloudIdentity){};
         return 0;
@@ -109,11 +105,8 @@ int identify(const char *type, const Question *q, CloudIdentity *ret) {
 int identify_script(const char *type, const Question *q, char **ret, size_t *ret_size) {
     _cleanup_(cloud_identity_done) CloudIdentity i = {};
     const Provider *p;
-    int r;
 
-    r = identify(type, q, &i);
-    if (r < 0)
-        return r;
+    TRY(identify(type, q, &i));
     p = provider_find(i.type);
     return p && p->read_script ? p->read_script(p, q, ret, ret_size) : -ENODATA;
 }

@@ -6,12 +6,10 @@
 int joyent_identify(const Provider *p, const Question *q, CloudIdentity *i) {
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
-    int r;
 
-    r = mdata_get(q, "es:dmcm-launch-id", CLOUD_VALUE_MAX, &text, &size);
-    if (r >= 0)
-        r = take_line(text, size, &i->instance_id);
-    return r < 0 ? r : free_and_strdup(&i->injected_id, i->instance_id);
+    TRY(mdata_get(q, "es:dmcm-launch-id", CLOUD_VALUE_MAX, &text, &size));
+    TRY(take_line(text, size, &i->instance_id));
+    return free_and_strdup(&i->injected_id, i->instance_id);
 }
 
 int joyent_script(const Provider *p, const Question *q, char **ret, size_t *ret_size) {

@@ -20,9 +20,7 @@ static int spawn(const char *program, const char *key, int out_fd, pid_t *ret) {
     posix_spawn_file_actions_t actions;
     int r;
 
-    r = -posix_spawn_file_actions_init(&actions);
-    if (r < 0)
-        return r;
+    TRY(-posix_spawn_file_actions_init(&actions));
     r = -posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (r >= 0)
         r = -posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
@@ -87,9 +85,7 @@ static int run(const char *program, const Question *q, const char *key, size_t s
         return -errno;
     read_fd = fds[0];
     write_fd = fds[1];
-    r = spawn(program, key, write_fd, &pid);
-    if (r < 0)
-        return r;
+    TRY(spawn(program, key, write_fd, &pid));
     write_fd = safe_close(write_fd);
     r = read_until(read_fd, q->deadline_usec, size_max, &text, &size);
     if (r >= 0)

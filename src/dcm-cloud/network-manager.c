@@ -57,10 +57,8 @@ static int ask(sd_bus *bus, char **ret) {
 
 int network_manager_dhcp_server(char **ret) {
     _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-    int r;
 
-    r = sd_bus_open_system(&bus);
-    if (r >= 0)
-        r = sd_bus_set_method_call_timeout(bus, CLOUD_CONNECT_USEC);
-    return r < 0 ? r : ask(bus, ret);
+    TRY(sd_bus_open_system(&bus));
+    TRY(sd_bus_set_method_call_timeout(bus, CLOUD_CONNECT_USEC));
+    return ask(bus, ret);
 }

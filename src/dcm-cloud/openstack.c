@@ -8,14 +8,10 @@ int openstack_identify(const Provider *p, const Question *q, CloudIdentity *i) {
     _cleanup_free_ char *text = NULL;
     const char *id;
     size_t size = 0;
-    int r;
 
-    r = ask_path(q, &(Path){ask_base(p, q), "/openstack/latest/meta_data.json"}, CLOUD_BODY_MAX,
-                 &text, &size);
-    if (r >= 0)
-        r = json_parse_small(text, size, &o);
-    if (r < 0)
-        return r;
+    TRY(ask_path(q, &(Path){ask_base(p, q), "/openstack/latest/meta_data.json"}, CLOUD_BODY_MAX,
+                 &text, &size));
+    TRY(json_parse_small(text, size, &o));
     id = json_get_string(o, "uuid");
     return id ? take_id(id, strlen(id), "", &i->instance_id) : -EBADMSG;
 }

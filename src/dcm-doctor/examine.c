@@ -283,11 +283,8 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *userdata) 
 static int read_commands(Examination *x) {
     const BrokenCommand *broken;
     size_t n;
-    int r;
 
-    r = command_list_load(COMMANDS_DIRECTORY, SHIPPED_COMMANDS_DIRECTORY);
-    if (r < 0)
-        return r;
+    TRY(command_list_load(COMMANDS_DIRECTORY, SHIPPED_COMMANDS_DIRECTORY));
     broken = command_list_broken(&n);
     for (size_t i = 0; i < n; i++)
         report_add(x->report, CHECK_CONFIGURATION, FINDING_WARNING, _("%s defines no command: %s"),
@@ -315,8 +312,8 @@ static int read_configuration(Examination *x, ConnectionOptions *ret) {
         return r;
     report_add(x->report, CHECK_CONFIGURATION, FINDING_OK, "%s", x->config.agentmanager_url);
     x->uses_tls = ret->url.tls;
-    r = free_and_strdup(&x->proxy, ret->proxy.label);
-    return r < 0 ? r : 1;
+    TRY(free_and_strdup(&x->proxy, ret->proxy.label));
+    return 1;
 }
 
 /* What the agent would say of itself: a manager takes other words for a change. Nothing is made. */
@@ -415,6 +412,6 @@ int examine(const ExamineOptions *options, const Surroundings *surroundings, Rep
     check_clock(&x);
     if (r == 0)
         return 0;
-    r = read_identity(&x);
-    return r < 0 ? r : walk(&x, &connection_options);
+    TRY(read_identity(&x));
+    return walk(&x, &connection_options);
 }

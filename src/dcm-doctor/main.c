@@ -77,17 +77,12 @@ static void report_service(const Surroundings *s, Report *report) {
 
 static int run(const Options *o, Report *report) {
     _cleanup_(surroundings_done) Surroundings s = {};
-    int r;
 
     if (access(CREDENTIALS, F_OK) == 0)
         (void)setenv("CREDENTIALS_DIRECTORY", CREDENTIALS, 0);
-    r = surroundings_read(&s);
-    if (r >= 0)
-        r = become_service_user(report);
-    if (r >= 0)
-        r = examine(&o->examine, &s, report);
-    if (r < 0)
-        return r;
+    TRY(surroundings_read(&s));
+    TRY(become_service_user(report));
+    TRY(examine(&o->examine, &s, report));
     report_not_reached(report);
     report_service(&s, report);
     return 0;

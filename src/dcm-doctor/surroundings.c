@@ -21,10 +21,8 @@ static int read_unit(sd_bus *bus, Surroundings *s) {
     _cleanup_free_ char *load_state = NULL;
     int r;
 
-    r = sd_bus_get_property_string(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Unit", "LoadState", NULL,
-                                   &load_state);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_get_property_string(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Unit", "LoadState", NULL,
+                                   &load_state));
     if (!streq(load_state, "loaded"))
         return 0;
     r = sd_bus_get_property_strv(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Service", "Environment", NULL,
@@ -35,14 +33,10 @@ static int read_unit(sd_bus *bus, Surroundings *s) {
 
 static int read_agent(sd_bus *bus, Surroundings *s) {
     _cleanup_free_ char *state = NULL;
-    int r;
 
-    r = sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "State", NULL, &state);
-    if (r >= 0)
-        r = sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "StatusText", NULL,
-                                       &s->status);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "State", NULL, &state));
+    TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "StatusText", NULL,
+                                   &s->status));
     s->is_running = true;
     s->is_connected = streq(state, "connected");
     return 0;

@@ -22,11 +22,8 @@
  * other bytes in it would not be sent at all. */
 static int refuse(const JobRequest *q, sd_bus_error *error, const char *why) {
     _cleanup_free_ char *text = NULL;
-    int r;
 
-    r = utf8_replace_invalid(why, strlen(why), &text);
-    if (r < 0)
-        return r;
+    TRY(utf8_replace_invalid(why, strlen(why), &text));
     (void)log_struct(LOG_WARNING, 0,
                      LOG_FIELDS(LOG_ID(DCM_MESSAGE_POLICY_REFUSED), LOG_REQUEST(q->guid),
                                 LOG_COMMAND(q->command.name)),
@@ -234,13 +231,10 @@ static int place_secrets(JobRequest *q, sd_bus_error *error) {
                                     "There is a secret for which the command has no argument");
     for (size_t i = 0; q->arguments && q->arguments[i]; i++) {
         const Argument *a = command_file_argument_at(f, i);
-        int r;
 
         if (!a || !command_file_is_apart(f, a) || !find_secret(q, a->name))
             continue;
-        r = put_path(q, a->name, &q->arguments[i]);
-        if (r < 0)
-            return r;
+        TRY(put_path(q, a->name, &q->arguments[i]));
     }
     return 0;
 }
@@ -283,17 +277,10 @@ static int check_user(const JobRequest *q, sd_bus_error *error) {
 }
 
 static int admit_file(JobRequest *q, sd_bus_error *error) {
-    int r;
-
-    r = check_user(q, error);
-    if (r >= 0)
-        r = open_script(q, error);
-    if (r >= 0)
-        r = open_hook(q, ".pre", JOB_SCRIPT_PRE, error);
-    if (r >= 0)
-        r = open_hook(q, ".post", JOB_SCRIPT_POST, error);
-    if (r < 0)
-        return r;
+    TRY(check_user(q, error));
+    TRY(open_script(q, error));
+    TRY(open_hook(q, ".pre", JOB_SCRIPT_PRE, error));
+    TRY(open_hook(q, ".post", JOB_SCRIPT_POST, error));
     return q->command.file->worker ? make_worker_arguments(q) : place_secrets(q, error);
 }
 
@@ -318,9 +305,7 @@ static int find_command(JobRequest *q, sd_bus_error *error) {
 int admit(JobRequest *q, sd_bus_error *error) {
     int r;
 
-    r = find_command(q, error);
-    if (r < 0)
-        return r;
+    TRY(find_command(q, error));
     r = check_options(q, error);
     if (r >= 0 && q->command.file)
         r = admit_file(q, error);
@@ -330,9 +315,7 @@ int admit(JobRequest *q, sd_bus_error *error) {
 int admit_fetch(JobRequest *q, bool network, sd_bus_error *error) {
     int r;
 
-    r = find_command(q, error);
-    if (r < 0)
-        return r;
+    TRY(find_command(q, error));
     if (!q->command.fetches)
         return sd_bus_error_set(error, ERROR_UNKNOWN_COMMAND, "No command that downloads");
     r = check_policy(q, error);

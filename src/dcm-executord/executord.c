@@ -154,7 +154,6 @@ static int set_up_bus(Executord *m) {
 
 int executord_new(uint64_t idle_usec, Executord **ret) {
     _cleanup_(executord_freep) Executord *m = NULL;
-    int r;
 
     m = malloc(sizeof(*m));
     if (!m)
@@ -162,13 +161,9 @@ int executord_new(uint64_t idle_usec, Executord **ret) {
     *m = (Executord){.idle_usec = idle_usec, .state_fd = -1};
 
     find_agent_user(m);
-    r = open_state_directory(m);
-    if (r >= 0)
-        r = set_up_event(m);
-    if (r >= 0)
-        r = set_up_bus(m);
-    if (r < 0)
-        return r;
+    TRY(open_state_directory(m));
+    TRY(set_up_event(m));
+    TRY(set_up_bus(m));
     *ret = TAKE_PTR(m);
     return 0;
 }

@@ -12,7 +12,6 @@
 
 #include "basic/bounds.h"
 #include "basic/utf8.h"
-#include "dcm-executord/append.h"
 
 #define FETCH_PROGRAM PKGLIBDIR "/dcm-fetch"
 #define FETCH_USER "dcm-fetch"

@@ -97,18 +97,13 @@ static int check_admission(const FetchRequest *q, sd_bus_error *error) {
 }
 
 static int read_request(sd_bus_message *m, FetchRequest *q, sd_bus_error *error) {
-    int r;
-
-    r = sd_bus_message_read(m, "sshhh", &q->guid, &q->command, &q->order_fd, &q->content_fd,
-                            &q->status_fd);
-    if (r >= 0)
-        r = options_read(m, read_option, q, error);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(m, "sshhh", &q->guid, &q->command, &q->order_fd, &q->content_fd,
+                            &q->status_fd));
+    TRY(options_read(m, read_option, q, error));
     if (!guid_is_valid(q->guid))
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Not a GUID");
-    r = check_descriptors(q, error);
-    return r < 0 ? r : check_admission(q, error);
+    TRY(check_descriptors(q, error));
+    return check_admission(q, error);
 }
 
 static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
@@ -134,26 +129,19 @@ static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error
 
 static int call_systemd(FetchOperation *o) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r;
 
     guid_to_fetch_unit_name(o->request.guid, o->unit);
-    r = transient_unit_new(o->manager->bus, o->unit, &m);
-    if (r >= 0)
-        r = fetch_append_properties(m, &o->request);
-    return r < 0 ? r : transient_unit_start(m, on_started, o);
+    TRY(transient_unit_new(o->manager->bus, o->unit, &m));
+    TRY(fetch_append_properties(m, &o->request));
+    return transient_unit_start(m, on_started, o);
 }
 
 int serve_fetch(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     _cleanup_(fetch_operation_freep) FetchOperation *o = NULL;
-    int r;
 
-    r = fetch_operation_new(m, message, error, &o);
-    if (r >= 0)
-        r = read_request(message, &o->request, error);
-    if (r >= 0)
-        r = call_systemd(o);
-    if (r < 0)
-        return r;
+    TRY(fetch_operation_new(m, message, error, &o));
+    TRY(read_request(message, &o->request, error));
+    TRY(call_systemd(o));
     TAKE_PTR(o); /* on_started() has it */
     return 1;
 }

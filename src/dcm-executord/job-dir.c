@@ -43,15 +43,12 @@ static int copy_script(int to_fd, int from_fd, uint64_t size) {
 
     for (uint64_t done = 0; done < size;) {
         ssize_t n = pread(from_fd, buf, MIN(size - done, sizeof(buf)), (off_t)done);
-        int r;
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return -EBADMSG;
-        r = write_full(to_fd, buf, (size_t)n);
-        if (r < 0)
-            return r;
+        TRY(write_full(to_fd, buf, (size_t)n));
         done += (uint64_t)n;
     }
     return fdatasync(to_fd) < 0 ? -errno
@@ -132,9 +129,7 @@ static int open_dir(JobDir *d) {
 static int fill(JobDir *d, const JobScripts *scripts) {
     int r;
 
-    r = open_dir(d);
-    if (r < 0)
-        return r;
+    TRY(open_dir(d));
     r = make_files(d, scripts);
     if (r < 0)
         return r;
@@ -187,7 +182,6 @@ static int find_script(const JobDir *d) {
 static int refuse_cancelled(const JobDir *d) {
     _cleanup_close_ int fd = -1;
     struct stat st;
-    int r;
 
     fd = openat(d->dir_fd, "exit", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
@@ -196,8 +190,8 @@ static int refuse_cancelled(const JobDir *d) {
         return errno == EWOULDBLOCK ? -EEXIST : -errno;
     if (fstat(fd, &st) < 0)
         return -errno;
-    r = st.st_size > 0 ? 0 : job_dir_write_start_failure(d, ECANCELED);
-    return r < 0 ? r : -EEXIST;
+    TRY(st.st_size > 0 ? 0 : job_dir_write_start_failure(d, ECANCELED));
+    return -EEXIST;
 }
 
 static int open_file(const JobDir *d, const char *name, int *ret) {
@@ -219,22 +213,14 @@ static int take_over(JobDir *d) {
 }
 
 static int complete(JobDir *d) {
-    int r;
-
-    r = open_file(d, "stdout", &d->out_fd);
-    if (r >= 0)
-        r = open_file(d, "stderr", &d->err_fd);
-    if (r >= 0)
-        r = open_file(d, "log", &d->files.log_fd);
-    if (r >= 0)
-        r = open_file(d, "exit", &d->files.record_fd);
-    if (r >= 0)
-        r = take_over(d);
-    if (r >= 0)
-        r = reserve_exit_file(d->files.record_fd);
-    if (r >= 0)
-        r = fsync_directory(d->dir_fd);
-    return r < 0 ? r : fsync_directory(d->parent_fd);
+    TRY(open_file(d, "stdout", &d->out_fd));
+    TRY(open_file(d, "stderr", &d->err_fd));
+    TRY(open_file(d, "log", &d->files.log_fd));
+    TRY(open_file(d, "exit", &d->files.record_fd));
+    TRY(take_over(d));
+    TRY(reserve_exit_file(d->files.record_fd));
+    TRY(fsync_directory(d->dir_fd));
+    return fsync_directory(d->parent_fd);
 }
 
 /* Its files were not all made, so no unit can have been started with them. */
@@ -287,13 +273,10 @@ int job_dir_open(int parent_fd, const char *guid, JobDir *ret) {
 
 int job_dir_open_named(int parent_fd, const char *name, JobDir *ret) {
     JobDir d = JOB_DIR_INIT;
-    int r;
 
     d.parent_fd = parent_fd;
     (void)snprintf(d.name, sizeof(d.name), "%s", name);
-    r = open_dir(&d);
-    if (r < 0)
-        return r;
+    TRY(open_dir(&d));
     *ret = d;
     return 0;
 }
@@ -323,20 +306,15 @@ int job_dir_write_start_failure(const JobDir *d, int error) {
     ExitRecord record = {.kind = EXIT_KIND_START_FAILED, .status = error ?: EIO};
     _cleanup_free_ char *text = NULL;
     _cleanup_close_ int fd = -1;
-    int r;
 
     record.started_usec = record.ended_usec = now_usec(CLOCK_REALTIME);
     sha256_hex("", 0, record.out.sha256);
     sha256_hex("", 0, record.err.sha256);
-    r = exit_record_render(&record, &text);
-    if (r < 0)
-        return r;
+    TRY(exit_record_render(&record, &text));
     fd = openat(d->dir_fd, "exit", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
-    r = write_full(fd, text, strlen(text));
-    if (r < 0)
-        return r;
+    TRY(write_full(fd, text, strlen(text)));
     return fsync(fd) < 0 ? -errno : 0;
 }
 

@@ -3,15 +3,14 @@
 
 #include <errno.h>
 
+#include "basic/macro.h"
 #include "dcm-executord/errors.h"
 
 static int read_option(sd_bus_message *m, OptionReader read, void *userdata, sd_bus_error *error) {
     const char *name;
     int r;
 
-    r = sd_bus_message_read(m, "s", &name);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(m, "s", &name));
     r = read(m, name, userdata, error);
     if (r == -ENOENT)
         return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Unknown option %s", name);

@@ -49,15 +49,14 @@ Policy *policy_free(Policy *p) {
 
 static int add_limit(Policy *p, const char *command, const char *name, const char *value) {
     Assignment *a;
-    int r;
 
     a = calloc(1, sizeof(*a));
     if (!a)
         return -ENOMEM;
     *p->last = a;
     p->last = &a->next;
-    r = free_and_strdup(&a->command, command);
-    return r < 0 ? r : job_limit_new(name, value, &a->limit);
+    TRY(free_and_strdup(&a->command, command));
+    return job_limit_new(name, value, &a->limit);
 }
 
 static int set_rule(Policy *p, const char *name, const char *value) {
@@ -98,28 +97,21 @@ static void on_problem(const char *file, const char *text, void *userdata) {
 }
 
 static int set_defaults(Policy *p) {
-    int r;
-
     p->last = &p->first;
     p->allow_scripts = p->allow_root_scripts = true;
-    r = parse_words("*", &p->allow_commands);
-    if (r >= 0)
-        r = parse_words("", &p->deny_commands);
-    return r < 0 ? r : parse_words("*", &p->allow_users);
+    TRY(parse_words("*", &p->allow_commands));
+    TRY(parse_words("", &p->deny_commands));
+    return parse_words("*", &p->allow_users);
 }
 
 int policy_load(const char *file, const char *directory, Policy **ret, char **ret_error) {
     static const IniCallbacks callbacks = {.on_value = on_value, .on_problem = on_problem};
     _cleanup_(policy_freep) Policy *p = calloc(1, sizeof(*p));
-    int r;
 
     if (!p)
         return -ENOMEM;
-    r = set_defaults(p);
-    if (r >= 0)
-        r = ini_file_load(file, directory, &callbacks, p);
-    if (r < 0)
-        return r;
+    TRY(set_defaults(p));
+    TRY(ini_file_load(file, directory, &callbacks, p));
     if (p->is_void && !p->error)
         return -ENOMEM;
     if (p->error) {

@@ -140,13 +140,9 @@ static int begin(Executord *m, sd_bus_message *message, bool output_only, sd_bus
     o = fresh;
     *o = (RemoveOperation){
         .manager = m, .call = sd_bus_message_ref(message), .output_only = output_only};
-    r = sd_bus_message_read_strv(message, &o->guids);
-    if (r >= 0)
-        r = check_guids(o->guids, error);
-    if (r >= 0)
-        r = call_systemd(o);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read_strv(message, &o->guids));
+    TRY(check_guids(o->guids, error));
+    TRY(call_systemd(o));
     TAKE_PTR(o); /* on_units() has it */
     return 1;
 }

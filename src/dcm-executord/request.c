@@ -120,19 +120,12 @@ static int read_option(sd_bus_message *m, const char *name, void *userdata, sd_b
 }
 
 int job_request_read(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
-    int r;
-
-    r = sd_bus_message_read(m, "ss", &q->guid, &q->command_name);
-    if (r >= 0)
-        r = sd_bus_message_read_strv(m, &q->arguments);
-    if (r >= 0)
-        r = options_read(m, read_option, q, error);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(m, "ss", &q->guid, &q->command_name));
+    TRY(sd_bus_message_read_strv(m, &q->arguments));
+    TRY(options_read(m, read_option, q, error));
     if (!guid_is_valid(q->guid))
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Not a GUID");
-    r = check_arguments(q->arguments, error);
-    if (r >= 0)
-        r = check_interpreter(q->interpreter, error);
-    return r < 0 ? r : check_files(q, error);
+    TRY(check_arguments(q->arguments, error));
+    TRY(check_interpreter(q->interpreter, error));
+    return check_files(q, error);
 }

@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-#include "dcm-executord/append.h"
-
 static int append_list(sd_bus_message *m, const char *name, char **list) {
     TRY(sd_bus_message_open_container(m, 'r', "sv"));
     TRY(sd_bus_message_append(m, "s", name));

@@ -178,13 +178,11 @@ static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error
 
 static int call_systemd(StartOperation *o) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r;
 
     guid_to_unit_name(o->request.guid, o->unit);
-    r = transient_unit_new(o->manager->bus, o->unit, &m);
-    if (r >= 0)
-        r = unit_append_properties(m, &o->request, &o->dir, o->manager->state_dir);
-    return r < 0 ? r : transient_unit_start(m, on_started, o);
+    TRY(transient_unit_new(o->manager->bus, o->unit, &m));
+    TRY(unit_append_properties(m, &o->request, &o->dir, o->manager->state_dir));
+    return transient_unit_start(m, on_started, o);
 }
 
 static int wait_for_other(StartOperation *o) {
@@ -213,18 +211,12 @@ int serve_start(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     JobRequest *q;
     int r;
 
-    r = start_operation_new(m, message, error, &o);
-    if (r < 0)
-        return r;
+    TRY(start_operation_new(m, message, error, &o));
     q = &o->request;
-    r = job_request_read(message, q, error);
-    if (r < 0)
-        return r;
+    TRY(job_request_read(message, q, error));
     if (job_is_starting(m, q->guid))
         return wait_for_other(TAKE_PTR(o));
-    r = admit(q, error);
-    if (r < 0)
-        return r;
+    TRY(admit(q, error));
     r = take_directory(o);
     if (r >= 0 && q->keep_processes)
         r = job_dir_note_keep(&o->dir);

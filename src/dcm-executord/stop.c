@@ -162,16 +162,11 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 /* The caller of Cancel has its answer here, the caller of Release when all is done. */
 static int wait_for_stop(StopOperation *o, sd_bus_message *reply) {
     const char *path;
-    int r;
 
-    r = sd_bus_message_read(reply, "o", &path);
-    if (r >= 0)
-        r = free_and_strdup(&o->systemd_job, path);
-    if (r >= 0)
-        r = sd_event_add_time_relative(o->manager->event, &o->timer, CLOCK_BOOTTIME, o->grace_usec,
-                                       TIMER_ACCURACY_USEC, on_timer, o);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(reply, "o", &path));
+    TRY(free_and_strdup(&o->systemd_job, path));
+    TRY(sd_event_add_time_relative(o->manager->event, &o->timer, CLOCK_BOOTTIME, o->grace_usec,
+                                   TIMER_ACCURACY_USEC, on_timer, o));
     if (!o->release) {
         answer(o, NULL);
         o->call = sd_bus_message_unref(o->call);
@@ -336,17 +331,12 @@ static int open_job(Executord *m, const char *guid, JobDir *ret, sd_bus_error *e
 static int stop_unit(Executord *m, sd_bus_message *message, const char *guid, bool release,
                      bool keep, uint64_t grace_usec, sd_bus_error *error) {
     _cleanup_(stop_operation_freep) StopOperation *o = NULL;
-    int r;
 
-    r = stop_operation_new(m, message, guid, error, &o);
-    if (r < 0)
-        return r;
+    TRY(stop_operation_new(m, message, guid, error, &o));
     o->release = release;
     o->keep = keep;
     o->grace_usec = grace_usec;
-    r = begin(o);
-    if (r < 0)
-        return r;
+    TRY(begin(o));
     TAKE_PTR(o); /* on_stop_queued() or on_processes() has it */
     return 1;
 }
@@ -357,11 +347,8 @@ int serve_cancel(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     const char *guid;
     int r;
 
-    r = sd_bus_message_read(message, "st", &guid, &grace_usec);
-    if (r >= 0)
-        r = open_job(m, guid, &d, error);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(message, "st", &guid, &grace_usec));
+    TRY(open_job(m, guid, &d, error));
     r = job_dir_note_cancel(&d);
     if (r < 0) /* the job must end all the same */
         log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(guid)),
@@ -372,13 +359,9 @@ int serve_cancel(Executord *m, sd_bus_message *message, sd_bus_error *error) {
 int serve_release(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     _cleanup_(job_dir_done) JobDir d = JOB_DIR_INIT;
     const char *guid;
-    int r;
 
-    r = sd_bus_message_read(message, "s", &guid);
-    if (r >= 0)
-        r = open_job(m, guid, &d, error);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_read(message, "s", &guid));
+    TRY(open_job(m, guid, &d, error));
     job_dir_drop_script(&d);
     secrets_drop(d.name);
     return stop_unit(m, message, guid, true, job_dir_keeps(&d), RELEASE_GRACE_USEC, error);

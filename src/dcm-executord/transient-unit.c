@@ -8,14 +8,10 @@
 
 int transient_unit_new(sd_bus *bus, const char *unit, sd_bus_message **ret) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r;
 
-    r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
-                                       "StartTransientUnit");
-    if (r >= 0)
-        r = sd_bus_message_append(m, "ss", unit, "fail");
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
+                                       "StartTransientUnit"));
+    TRY(sd_bus_message_append(m, "ss", unit, "fail"));
     *ret = TAKE_PTR(m);
     return 0;
 }

@@ -17,7 +17,6 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/utf8.h"
-#include "dcm-executord/append.h"
 #include "dcm-executord/sandbox-properties.h"
 #include "system/platform.h"
 

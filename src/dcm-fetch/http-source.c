@@ -44,16 +44,13 @@ static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
 static int set_certificate(Download *d) {
     const char *text = d->order->certificate;
     CURLcode code = CURLE_OK;
-    int r;
 
     if (!text)
         return 0;
     d->certificate_fd = memfd_create("certificate", MFD_CLOEXEC);
     if (d->certificate_fd < 0)
         return -errno;
-    r = write_full(d->certificate_fd, text, strlen(text));
-    if (r < 0)
-        return r;
+    TRY(write_full(d->certificate_fd, text, strlen(text)));
     (void)snprintf(d->certificate_path, sizeof(d->certificate_path), "/proc/self/fd/%d",
                    d->certificate_fd);
     code = curl_easy_setopt(d->easy, CURLOPT_CAINFO, d->certificate_path);
@@ -124,19 +121,14 @@ static int set_options(Download *d) {
 }
 
 static int prepare(Download *d) {
-    int r;
-
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return -ENOMEM;
     d->easy = curl_easy_init();
     d->multi = curl_multi_init();
     if (!d->easy || !d->multi)
         return -ENOMEM;
-    r = set_options(d);
-    if (r >= 0)
-        r = set_certificate(d);
-    if (r < 0)
-        return r;
+    TRY(set_options(d));
+    TRY(set_certificate(d));
     return curl_multi_add_handle(d->multi, d->easy) == CURLM_OK ? 0 : -ENOMEM;
 }
 

@@ -72,10 +72,9 @@ static int receive_answer(int fd, uint64_t silent_usec) {
 
 static int call_once(const SayOptions *o, const char *text, size_t size) {
     _cleanup_close_ int fd = connect_to(o->socket ?: SAY_SOCKET);
-    int r;
 
-    r = fd < 0 ? fd : send_all(fd, text, size);
-    return r < 0 ? r : receive_answer(fd, o->silent_usec);
+    TRY(fd < 0 ? fd : send_all(fd, text, size));
+    return receive_answer(fd, o->silent_usec);
 }
 
 static bool is_passing(int error) {
@@ -102,20 +101,20 @@ static int call(const SayOptions *o, const char *method, struct json_object *par
 
 int say_log(const SayOptions *o, const char *level, const char *line) {
     _cleanup_json_ struct json_object *p = json_object_new_object();
-    int r;
 
     if (!p)
         return -ENOMEM;
-    r = json_add_string(p, "level", level) ?: json_add_string(p, "line", line);
-    return r < 0 ? r : call(o, "org.dcmagent.Job.Log", TAKE_PTR(p));
+    TRY(json_add_string(p, "level", level));
+    TRY(json_add_string(p, "line", line));
+    return call(o, "org.dcmagent.Job.Log", TAKE_PTR(p));
 }
 
 int say_progress(const SayOptions *o, unsigned percent, const char *text) {
     _cleanup_json_ struct json_object *p = json_object_new_object();
-    int r;
 
     if (!p)
         return -ENOMEM;
-    r = json_add_int(p, "percent", percent) ?: json_add_string(p, "text", strempty(text));
-    return r < 0 ? r : call(o, "org.dcmagent.Job.Progress", TAKE_PTR(p));
+    TRY(json_add_int(p, "percent", percent));
+    TRY(json_add_string(p, "text", strempty(text)));
+    return call(o, "org.dcmagent.Job.Progress", TAKE_PTR(p));
 }

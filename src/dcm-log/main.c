@@ -86,11 +86,8 @@ static char *join(char **words) {
 /* As much as the console takes of a line. */
 static int send_text(const Options *o, const char *text) {
     _cleanup_free_ char *line = NULL;
-    int r;
 
-    r = utf8_replace_invalid(text, (size_t)utf8_short(text, JOB_LINE_MAX), &line);
-    if (r < 0)
-        return r;
+    TRY(utf8_replace_invalid(text, (size_t)utf8_short(text, JOB_LINE_MAX), &line));
     if (o->percent != NO_PROGRESS)
         return say_progress(&o->say, o->percent, line);
     return say_log(&o->say, o->level, line);

@@ -127,16 +127,13 @@ static int receive(ControlClient *c) {
     char buf[CHUNK];
     size_t before = c->in.size;
     ssize_t n;
-    int r;
 
     n = recv(c->fd, buf, sizeof(buf), 0);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 1 : -errno;
     if (n == 0)
         return 0;
-    r = buffer_append(&c->in, buf, (size_t)n, CONTROL_LINE_MAX);
-    if (r < 0)
-        return r;
+    TRY(buffer_append(&c->in, buf, (size_t)n, CONTROL_LINE_MAX));
     take_lines(c, before);
     return 1;
 }
@@ -179,7 +176,6 @@ static int check_peer(int fd) {
 int control_client_new(sd_event *event, int fd, const ControlClientCallbacks *callbacks,
                        void *userdata, ControlClient **ret) {
     _cleanup_(control_client_freep) ControlClient *c = calloc(1, sizeof(*c));
-    int r;
 
     if (!c) {
         safe_close(fd);
@@ -188,12 +184,8 @@ int control_client_new(sd_event *event, int fd, const ControlClientCallbacks *ca
     c->fd = fd;
     c->callbacks = *callbacks;
     c->userdata = userdata;
-    r = check_peer(fd);
-    if (r < 0)
-        return r;
-    r = sd_event_add_io(event, &c->source, fd, EPOLLIN, on_io, c);
-    if (r < 0)
-        return r;
+    TRY(check_peer(fd));
+    TRY(sd_event_add_io(event, &c->source, fd, EPOLLIN, on_io, c));
     *ret = TAKE_PTR(c);
     return 0;
 }

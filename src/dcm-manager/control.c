@@ -74,9 +74,9 @@ static int add_connection(Manager *m, struct json_object *agent) {
 
     if (manager_get_connection(m, json_get_string(agent, "id"), &since, &peer) < 0)
         return json_add_bool(agent, "connected", false) ?: json_add_null(agent, "since");
-    return json_add_bool(agent, "connected", true)
-               ?: json_add_int(agent, "since", since)
-               ?: json_add_string(agent, "peer", peer);
+    TRY(json_add_bool(agent, "connected", true));
+    TRY(json_add_int(agent, "since", since));
+    return json_add_string(agent, "peer", peer);
 }
 
 static struct json_object *result_with(const char *key, struct json_object *value) {
@@ -463,7 +463,6 @@ int control_new(sd_event *event, int fd, Manager *manager,
         .on_count = on_count,
     };
     _cleanup_(control_freep) Control *c = calloc(1, sizeof(*c));
-    int r;
 
     if (!c) {
         safe_close(fd);
@@ -473,9 +472,7 @@ int control_new(sd_event *event, int fd, Manager *manager,
     c->manager = manager;
     c->on_count = count_callback;
     c->userdata = userdata;
-    r = listener_new(event, fd, on_accept, c, &c->listener);
-    if (r < 0)
-        return r;
+    TRY(listener_new(event, fd, on_accept, c, &c->listener));
     manager_set_observer(manager, &observer, c);
     *ret = TAKE_PTR(c);
     return 0;

@@ -55,16 +55,11 @@ static void update_timer(Delivery *d) {
 static int encode_request(const char *guid, const char *payload, struct json_object **ret) {
     _cleanup_json_ struct json_object *message = NULL, *object = NULL;
     char message_id[32];
-    int r;
 
     message_id_generate(message_id, sizeof(message_id));
-    r = message_new(MESSAGE_REQUEST, message_id, guid, NULL, NULL, &message);
-    if (r >= 0)
-        r = json_parse_stored(payload, strlen(payload), &object);
-    if (r >= 0)
-        r = json_add(message, "payload", TAKE_PTR(object));
-    if (r < 0)
-        return r;
+    TRY(message_new(MESSAGE_REQUEST, message_id, guid, NULL, NULL, &message));
+    TRY(json_parse_stored(payload, strlen(payload), &object));
+    TRY(json_add(message, "payload", TAKE_PTR(object)));
     *ret = TAKE_PTR(message);
     return 0;
 }
@@ -100,10 +95,9 @@ static int send_stored(Delivery *d, const Entry *e) {
         return r == -ENOENT ? -EALREADY : r;
     if (!is_to_be_sent(e, &request))
         return -EALREADY;
-    r = encode_request(e->guid, request.payload, &message);
-    if (r >= 0)
-        r = d->callbacks.send(message, d->userdata);
-    return r < 0 ? r : note_sent(d, e->guid, request.state);
+    TRY(encode_request(e->guid, request.payload, &message));
+    TRY(d->callbacks.send(message, d->userdata));
+    return note_sent(d, e->guid, request.state);
 }
 
 /* Returns false if the entry is done with. A send queue that is full is not the agent's silence:
@@ -238,7 +232,6 @@ void delivery_remove(Delivery *d, const char *guid) {
 int delivery_new(sd_event *event, Ledger *store, const char *agent, uint64_t retransmit_usec,
                  const DeliveryCallbacks *callbacks, void *userdata, Delivery **ret) {
     _cleanup_(delivery_freep) Delivery *d = calloc(1, sizeof(*d));
-    int r;
 
     if (!d)
         return -ENOMEM;
@@ -250,9 +243,7 @@ int delivery_new(sd_event *event, Ledger *store, const char *agent, uint64_t ret
     d->agent = strdup(agent);
     if (!d->agent)
         return -ENOMEM;
-    r = timer_new(event, 0, on_timer, d, &d->timer);
-    if (r < 0)
-        return r;
+    TRY(timer_new(event, 0, on_timer, d, &d->timer));
     *ret = TAKE_PTR(d);
     return 0;
 }

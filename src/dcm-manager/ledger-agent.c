@@ -21,13 +21,11 @@ static int read_agent(sqlite3_stmt *q, LedgerAgent *ret) {
     r = ledger_step(q);
     if (r <= 0)
         return r < 0 ? r : -ENOENT;
-    r = ledger_column_dup(q, 0, &a.id)
-            ?: ledger_column_dup(q, 1, &a.claimed)
-            ?: ledger_column_dup(q, 2, &a.server_id)
-            ?: ledger_column_dup(q, 3, &a.name)
-            ?: ledger_column_dup(q, 4, &a.vm_instance);
-    if (r < 0)
-        return r;
+    TRY(ledger_column_dup(q, 0, &a.id));
+    TRY(ledger_column_dup(q, 1, &a.claimed));
+    TRY(ledger_column_dup(q, 2, &a.server_id));
+    TRY(ledger_column_dup(q, 3, &a.name));
+    TRY(ledger_column_dup(q, 4, &a.vm_instance));
     a.stale_told = sqlite3_column_int64(q, 5);
     a.is_used = sqlite3_column_int(q, 6);
     *ret = a;
@@ -37,18 +35,16 @@ static int read_agent(sqlite3_stmt *q, LedgerAgent *ret) {
 
 int ledger_find_agent_by_token(Ledger *s, const char *token_sha256, LedgerAgent *ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    int r;
 
-    r = ledger_query(s, STATEMENT_AGENT_BY_TOKEN, &q, "t", token_sha256);
-    return r < 0 ? r : read_agent(q, ret);
+    TRY(ledger_query(s, STATEMENT_AGENT_BY_TOKEN, &q, "t", token_sha256));
+    return read_agent(q, ret);
 }
 
 int ledger_find_agent_by_id(Ledger *s, const char *id, LedgerAgent *ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    int r;
 
-    r = ledger_query(s, STATEMENT_AGENT_BY_ID, &q, "t", id);
-    return r < 0 ? r : read_agent(q, ret);
+    TRY(ledger_query(s, STATEMENT_AGENT_BY_ID, &q, "t", id));
+    return read_agent(q, ret);
 }
 
 /* Rows come ordered by how good they match: two of the best kind are ambiguous. */
@@ -107,14 +103,13 @@ static int remove_agent(Ledger *s, const char *id) {
 static int make_room(Ledger *s) {
     _cleanup_free_ char *id = NULL;
     int64_t n = ledger_query_number(s, STATEMENT_AGENT_COUNT_UNUSED);
-    int r;
 
     if (n < 0)
         return (int)n;
     if (n < AGENTS_UNUSED_MAX && s->n_agents < AGENTS_MAX)
         return 0;
-    r = find_unused(s, &id);
-    return r < 0 ? r : remove_agent(s, id);
+    TRY(find_unused(s, &id));
+    return remove_agent(s, id);
 }
 
 int ledger_add_agent(Ledger *s, const char *id, const char *server_id, const Offer *o) {

@@ -172,9 +172,7 @@ int ledger_query(Ledger *s, Statement id, sqlite3_stmt **ret, const char *types,
     va_list ap;
     int r;
 
-    r = get_statement(s, id, ret);
-    if (r < 0)
-        return r;
+    TRY(get_statement(s, id, ret));
     va_start(ap, types);
     r = bind_all(*ret, types, ap);
     va_end(ap);
@@ -192,9 +190,7 @@ int ledger_execute(Ledger *s, Statement id, const char *types, ...) {
     va_list ap;
     int r;
 
-    r = get_statement(s, id, &q);
-    if (r < 0)
-        return r;
+    TRY(get_statement(s, id, &q));
     va_start(ap, types);
     r = bind_all(q, types, ap);
     va_end(ap);
@@ -254,12 +250,10 @@ static int create_private(const char *path) {
 
 int64_t ledger_query_number(Ledger *s, Statement statement) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    int r;
 
-    r = ledger_query(s, statement, &q, "");
-    if (r >= 0)
-        r = ledger_step(q);
-    return r < 0 ? r : sqlite3_column_int64(q, 0);
+    TRY(ledger_query(s, statement, &q, ""));
+    TRY(ledger_step(q));
+    return sqlite3_column_int64(q, 0);
 }
 
 /* Nobody is connected yet. */
@@ -277,20 +271,13 @@ int ledger_open(const char *path, Ledger **ret) {
 
     if (!s)
         return -ENOMEM;
-    r = create_private(path);
-    if (r < 0)
-        return r;
-    r = open_connection(path, "PRAGMA synchronous = FULL", &s->durable);
-    if (r < 0)
-        return r;
+    TRY(create_private(path));
+    TRY(open_connection(path, "PRAGMA synchronous = FULL", &s->durable));
     r = ledger_error(ledger_set_up_schema(s->durable, &newer));
     if (r < 0 || newer)
         return r < 0 ? r : -EPROTONOSUPPORT;
-    r = open_connection(path, "PRAGMA synchronous = NORMAL", &s->relaxed);
-    if (r >= 0)
-        r = begin_agents(s);
-    if (r < 0)
-        return r;
+    TRY(open_connection(path, "PRAGMA synchronous = NORMAL", &s->relaxed));
+    TRY(begin_agents(s));
     *ret = TAKE_PTR(s);
     return 0;
 }

@@ -37,12 +37,10 @@ int ledger_get_request(Ledger *s, const char *guid, LedgerRequest *ret) {
         r = ledger_step(q);
     if (r <= 0)
         return r < 0 ? r : -ENOENT;
-    r = ledger_column_dup(q, 0, &request.agent)
-            ?: ledger_column_dup(q, 1, &request.payload)
-            ?: ledger_column_dup(q, 3, &request.reply)
-            ?: ledger_column_dup(q, 4, &request.error);
-    if (r < 0)
-        return r;
+    TRY(ledger_column_dup(q, 0, &request.agent));
+    TRY(ledger_column_dup(q, 1, &request.payload));
+    TRY(ledger_column_dup(q, 3, &request.reply));
+    TRY(ledger_column_dup(q, 4, &request.error));
     request.state = order_state_from_string(strempty((const char *)sqlite3_column_text(q, 2)));
     if (request.state < 0)
         return -EUCLEAN;
@@ -78,12 +76,10 @@ int ledger_queue_request(Ledger *s, const char *guid, const char *payload) {
 
 int64_t ledger_count_open_requests(Ledger *s, const char *agent) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    int r;
 
-    r = ledger_query(s, STATEMENT_REQUEST_COUNT, &q, "t", agent);
-    if (r >= 0)
-        r = ledger_step(q);
-    return r < 0 ? r : sqlite3_column_int64(q, 0);
+    TRY(ledger_query(s, STATEMENT_REQUEST_COUNT, &q, "t", agent));
+    TRY(ledger_step(q));
+    return sqlite3_column_int64(q, 0);
 }
 
 static int append_guid(char ***list, size_t *n, sqlite3_stmt *q) {
@@ -159,11 +155,8 @@ int ledger_list_requests(Ledger *s, const char *agent, int n, struct json_object
 int ledger_add_log(Ledger *s, const char *agent, const char *level, const char *message,
                    int64_t *ret_time) {
     int64_t now = ledger_now();
-    int r;
 
-    r = ledger_execute(s, STATEMENT_LOG_ADD, "titt", agent, now, level, message);
-    if (r < 0)
-        return r;
+    TRY(ledger_execute(s, STATEMENT_LOG_ADD, "titt", agent, now, level, message));
     *ret_time = now;
     return 0;
 }
@@ -208,10 +201,10 @@ static int list_newest(Ledger *s, Statement statement, const char *agent, int n,
 }
 
 static int write_log_line(struct json_object *o, sqlite3_stmt *q) {
-    return ledger_add_text(o, "agent", q, 0)
-               ?: ledger_add_int(o, "time", q, 1)
-               ?: ledger_add_text(o, "level", q, 2)
-               ?: ledger_add_text(o, "message", q, 3);
+    TRY(ledger_add_text(o, "agent", q, 0));
+    TRY(ledger_add_int(o, "time", q, 1));
+    TRY(ledger_add_text(o, "level", q, 2));
+    return ledger_add_text(o, "message", q, 3);
 }
 
 int ledger_list_log(Ledger *s, const char *agent, int n, struct json_object **ret) {
@@ -219,9 +212,9 @@ int ledger_list_log(Ledger *s, const char *agent, int n, struct json_object **re
 }
 
 static int write_alert(struct json_object *o, sqlite3_stmt *q) {
-    return ledger_add_text(o, "agent", q, 0)
-               ?: ledger_add_int(o, "received", q, 1)
-               ?: ledger_add_parsed(o, "alert", q, 2);
+    TRY(ledger_add_text(o, "agent", q, 0));
+    TRY(ledger_add_int(o, "received", q, 1));
+    return ledger_add_parsed(o, "alert", q, 2);
 }
 
 int ledger_list_alerts(Ledger *s, const char *agent, int n, struct json_object **ret) {
@@ -260,12 +253,9 @@ static int get_kept(Ledger *s, Statement statement, int column, int64_t *ret_siz
 static int trim_greediest(Ledger *s) {
     _cleanup_free_ char *agent = NULL;
     int64_t size;
-    int r;
 
-    r = get_kept(s, STATEMENT_KEPT_MOST, 1, &size, &agent);
-    if (r >= 0)
-        r = trim_agent(s, agent, LOG_LINES_MAX, (size_t)size / 4, ALERTS_MAX, (size_t)size / 4);
-    return r;
+    TRY(get_kept(s, STATEMENT_KEPT_MOST, 1, &size, &agent));
+    return trim_agent(s, agent, LOG_LINES_MAX, (size_t)size / 4, ALERTS_MAX, (size_t)size / 4);
 }
 
 int ledger_trim(Ledger *s, const char *agent, int64_t size_max) {

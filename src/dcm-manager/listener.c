@@ -94,9 +94,7 @@ int listener_bind_unix(const char *path, int *ret_fd) {
     if (strlen(path) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
     memcpy(address.sun_path, path, strlen(path) + 1);
-    r = remove_stale(&address);
-    if (r < 0)
-        return r;
+    TRY(remove_stale(&address));
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -163,12 +161,8 @@ int listener_new(sd_event *event, int fd, ListenerCallback callback, void *userd
     r = fcntl(fd, F_SETFL, O_NONBLOCK); /* others than systemd give blocking ones */
     if (r < 0)
         return -errno;
-    r = sd_event_add_io(event, &l->source, fd, EPOLLIN, on_connection, l);
-    if (r < 0)
-        return r;
-    r = timer_new(event, 0, on_rested, l, &l->rest);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_io(event, &l->source, fd, EPOLLIN, on_connection, l));
+    TRY(timer_new(event, 0, on_rested, l, &l->rest));
     *ret = TAKE_PTR(l);
     return 0;
 }

@@ -77,12 +77,8 @@ static int take_in(Peer *p, const LedgerAgent *a) {
 
     if (older)
         take_over(p, older);
-    r = session_accept(p->session, a->id, a->server_id, a->name);
-    if (r < 0)
-        return r;
-    r = peer_adopt(p, a->id);
-    if (r < 0)
-        return r;
+    TRY(session_accept(p->session, a->id, a->server_id, a->name));
+    TRY(peer_adopt(p, a->id));
     p->since = (int64_t)now_usec(CLOCK_REALTIME);
     p->is_used = a->is_used;
     peer_enter(p, PEER_ACCEPTED);

@@ -223,9 +223,7 @@ static int admit_to_door(Manager *m, int fd) {
 
     if (!p)
         return -ENOMEM;
-    r = peer_address_ref(&m->by_address, fd, &p->address);
-    if (r < 0)
-        return r;
+    TRY(peer_address_ref(&m->by_address, fd, &p->address));
     r = sd_event_add_io(m->event, &p->knock, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_knock, p);
     if (r < 0) {
         peer_address_unref(&m->by_address, p->address);

@@ -11,10 +11,9 @@
 
 static int send_plain(Peer *p, MessageType type, const char *message_id, const char *request_id) {
     _cleanup_json_ struct json_object *message = NULL;
-    int r;
 
-    r = message_new(type, message_id, request_id, NULL, NULL, &message);
-    return r < 0 ? r : session_send(p->session, message);
+    TRY(message_new(type, message_id, request_id, NULL, NULL, &message));
+    return session_send(p->session, message);
 }
 
 /* -ENOENT: it is unknown, or another agent's */
@@ -370,11 +369,10 @@ static void on_sent(const char *guid, void *userdata) {
 int peer_start_delivery(Peer *p) {
     static const DeliveryCallbacks callbacks = {.send = send_message, .on_sent = on_sent};
     Manager *m = p->manager;
-    int r;
 
-    r = delivery_new(m->event, m->store, p->agent, m->options.retransmit_usec, &callbacks, p,
-                     &p->delivery);
-    return r < 0 ? r : delivery_start(p->delivery);
+    TRY(delivery_new(m->event, m->store, p->agent, m->options.retransmit_usec, &callbacks, p,
+                     &p->delivery));
+    return delivery_start(p->delivery);
 }
 
 int peer_ask(Peer *p, MessageType type, const char *guid) {

@@ -62,7 +62,6 @@ static void on_accept(int fd, void *userdata) {
 
 int manager_new(sd_event *event, Ledger *store, const ManagerOptions *options, Manager **ret) {
     _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(*m));
-    int r;
 
     if (!m) {
         ledger_free(store);
@@ -74,9 +73,7 @@ int manager_new(sd_event *event, Ledger *store, const ManagerOptions *options, M
     m->session_callbacks = &session_callbacks;
     m->budget.left = RECEIVE_SIZE_MAX;
     m->options.session.budget = &m->budget;
-    r = door_set_up(m);
-    if (r < 0)
-        return r;
+    TRY(door_set_up(m));
     *ret = TAKE_PTR(m);
     return 0;
 }
@@ -115,15 +112,12 @@ void manager_set_tls(Manager *m, TlsServer *tls) {
 
 int manager_listen(Manager *m, int fd, char *ret, size_t size) {
     Listener *l;
-    int r;
 
     if (m->n_listeners == LISTENERS_MAX) {
         safe_close(fd);
         return -E2BIG;
     }
-    r = listener_new(m->event, fd, on_accept, m, &l);
-    if (r < 0)
-        return r;
+    TRY(listener_new(m->event, fd, on_accept, m, &l));
     m->listeners[m->n_listeners++] = l;
     if (ret)
         listener_describe(l, ret, size);
@@ -173,11 +167,8 @@ const char *manager_any_connected(Manager *m) {
 static int resubmit(Manager *m, const char *agent, const char *guid, const char *payload) {
     _cleanup_(ledger_request_done) LedgerRequest request = {};
     OrderState next;
-    int r;
 
-    r = ledger_get_request(m->store, guid, &request);
-    if (r < 0)
-        return r;
+    TRY(ledger_get_request(m->store, guid, &request));
     if (!streq(request.agent, agent) || !ledger_request_is(&request, payload))
         return -EEXIST;
     next = order_next(request.state, ORDER_EVENT_SUBMIT);
@@ -208,11 +199,7 @@ int manager_submit(Manager *m, const char *agent, const char *guid, const char *
 
 /* Should it have been sent after all, its reply will still count. */
 static int cancel_queued(Manager *m, const char *guid, Peer *p) {
-    int r;
-
-    r = ledger_set_request(m->store, guid, ORDER_NACKED, NULL, "cancelled before it was sent");
-    if (r < 0)
-        return r;
+    TRY(ledger_set_request(m->store, guid, ORDER_NACKED, NULL, "cancelled before it was sent"));
     if (p && p->delivery)
         delivery_remove(p->delivery, guid);
     request_changed(m, guid, ORDER_NACKED);
@@ -222,11 +209,8 @@ static int cancel_queued(Manager *m, const char *guid, Peer *p) {
 int manager_ask(Manager *m, MessageType type, const char *guid) {
     _cleanup_(ledger_request_done) LedgerRequest request = {};
     Peer *p;
-    int r;
 
-    r = ledger_get_request(m->store, guid, &request);
-    if (r < 0)
-        return r;
+    TRY(ledger_get_request(m->store, guid, &request));
     p = peer_find(m, request.agent);
     if (request.state == ORDER_QUEUED)
         return type == MESSAGE_CANCEL ? cancel_queued(m, guid, p) : -EAGAIN;

@@ -137,9 +137,7 @@ int offer_parse(const char *text, size_t size, Offer *ret, const char **ret_erro
     *ret_error = check(o.json, &o);
     if (*ret_error)
         return -EINVAL;
-    r = drop_others(&o, true);
-    if (r < 0)
-        return r;
+    TRY(drop_others(&o, true));
     *ret = o;
     o = (Offer){};
     return 0;
@@ -226,26 +224,24 @@ int answer_encode_accepted(const char *agent_id, const char *server_id, const ch
                            char **ret, size_t *ret_size) {
     _cleanup_json_ struct json_object *j = json_object_new_object();
     struct json_object *h;
-    int r;
 
     if (!j)
         return -ENOMEM;
-    r = json_add_int(j, "return_code", 200) ?: json_add(j, "handshake", json_object_new_object());
-    if (r < 0)
-        return r;
+    TRY(json_add_int(j, "return_code", 200));
+    TRY(json_add(j, "handshake", json_object_new_object()));
     h = json_get(j, "handshake");
-    r = json_add_string(h, "version", "1")
-            ?: json_add_string(h, "agentID", agent_id)
-            ?: json_add_string(h, "customerId", "1")
-            ?: json_add_string(h, "cloudId", "1")
-            ?: json_add_string(h, "regionId", "1")
-            ?: json_add_string(h, "zoneId", "1")
-            ?: json_add_string(h, "serverId", server_id)
-            ?: json_add_string(h, "serverName", server_name)
-            ?: json_add_string(h, "mountPoint", "/mnt/dcmdata")
-            ?: json_add_null(h, "pk")
-            ?: json_add_null(h, "cloudDelegate");
-    return r < 0 ? r : json_encode(j, ret, ret_size);
+    TRY(json_add_string(h, "version", "1"));
+    TRY(json_add_string(h, "agentID", agent_id));
+    TRY(json_add_string(h, "customerId", "1"));
+    TRY(json_add_string(h, "cloudId", "1"));
+    TRY(json_add_string(h, "regionId", "1"));
+    TRY(json_add_string(h, "zoneId", "1"));
+    TRY(json_add_string(h, "serverId", server_id));
+    TRY(json_add_string(h, "serverName", server_name));
+    TRY(json_add_string(h, "mountPoint", "/mnt/dcmdata"));
+    TRY(json_add_null(h, "pk"));
+    TRY(json_add_null(h, "cloudDelegate"));
+    return json_encode(j, ret, ret_size);
 }
 
 int answer_encode_refused(int code, const char *text, unsigned force_backoff_sec, char **ret,

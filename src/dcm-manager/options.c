@@ -208,9 +208,7 @@ int options_parse(int argc, char *argv[], Options *ret) {
         return r;
     if (optind >= argc)
         return complain(_("a verb is missing"));
-    r = find_verb(argv[optind], &o.verb);
-    if (r < 0)
-        return r;
+    TRY(find_verb(argv[optind], &o.verb));
     argc -= optind;
     argv += optind;
     r = parse_options(argc, argv, &o, &o.verb);

@@ -208,9 +208,7 @@ static int bind_agents(Server *s) {
         r = listener_bind_tcp(list[i], &fd);
         if (r < 0)
             return log_error_errno(r, "Cannot listen on %s: %m", list[i]);
-        r = listen_here(s, fd);
-        if (r < 0)
-            return r;
+        TRY(listen_here(s, fd));
     }
     return 0;
 }
@@ -277,9 +275,7 @@ static int set_up_manager(Server *s) {
     Ledger *store = NULL;
     int r;
 
-    r = open_store(o, &store);
-    if (r < 0)
-        return r;
+    TRY(open_store(o, &store));
     r = manager_new(s->event, store, &options, &s->manager);
     return r < 0 ? log_error_errno(r, "The manager cannot be set up: %m") : 0;
 }
@@ -290,17 +286,11 @@ int serve(const Options *o) {
 
     if (o->debug)
         log_set_level(LOG_DEBUG);
-    r = check_files(&s);
-    if (r >= 0)
-        r = set_up_loop(&s);
-    if (r >= 0)
-        r = set_up_manager(&s);
-    if (r >= 0)
-        r = load_certificate(&s);
-    if (r >= 0)
-        r = set_up_sockets(&s);
-    if (r < 0)
-        return r;
+    TRY(check_files(&s));
+    TRY(set_up_loop(&s));
+    TRY(set_up_manager(&s));
+    TRY(load_certificate(&s));
+    TRY(set_up_sockets(&s));
     (void)sd_notify(false, "READY=1\nSTATUS=Waiting for agents");
     r = sd_event_loop(s.event);
     return r < 0 ? log_error_errno(r, "The event loop failed: %m") : 0;

@@ -136,14 +136,10 @@ static int on_linger(sd_event_source *source, int fd, uint32_t revents, void *us
 
 /* The stream goes first, with TLS's own good-bye. */
 static int linger(Session *s, const char *why) {
-    int r;
-
     s->linger_fd = fcntl(transport_get_fd(stream_get_transport(s->stream)), F_DUPFD_CLOEXEC, 3);
     if (s->linger_fd < 0)
         return -errno;
-    r = sd_event_add_io(s->event, &s->linger_source, s->linger_fd, EPOLLIN, on_linger, s);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_io(s->event, &s->linger_source, s->linger_fd, EPOLLIN, on_linger, s));
     s->received_usec = stream_last_alive_usec(s->stream);
     s->stream = stream_free(s->stream);
     (void)shutdown(s->linger_fd, SHUT_WR);
@@ -339,9 +335,7 @@ static int start(Session *s, int fd) {
     if (r < 0)
         return r;
     if (s->tls) {
-        r = tls_server_start(s->tls, transport);
-        if (r < 0)
-            return r;
+        TRY(tls_server_start(s->tls, transport));
     }
     r = stream_new(s->event, TAKE_PTR(transport), false, &callbacks, s, &s->stream);
     if (r >= 0)
@@ -352,7 +346,6 @@ static int start(Session *s, int fd) {
 int session_new(sd_event *event, int fd, TlsServer *tls, const SessionOptions *options,
                 const SessionCallbacks *callbacks, void *userdata, Session **ret) {
     _cleanup_(session_freep) Session *s = calloc(1, sizeof(*s));
-    int r;
 
     if (!s) {
         safe_close(fd);
@@ -364,12 +357,9 @@ int session_new(sd_event *event, int fd, TlsServer *tls, const SessionOptions *o
     s->options = *options;
     s->callbacks = *callbacks;
     s->userdata = userdata;
-    r = start(s, fd);
-    if (r >= 0)
-        r = sd_event_add_time(event, &s->timer, CLOCK_BOOTTIME,
-                              now_usec(CLOCK_BOOTTIME) + options->handshake_usec, 0, on_timer, s);
-    if (r < 0)
-        return r;
+    TRY(start(s, fd));
+    TRY(sd_event_add_time(event, &s->timer, CLOCK_BOOTTIME,
+                          now_usec(CLOCK_BOOTTIME) + options->handshake_usec, 0, on_timer, s));
     *ret = TAKE_PTR(s);
     return 0;
 }
@@ -399,15 +389,11 @@ int session_accept(Session *s, const char *agent_id, const char *server_id, cons
     _cleanup_free_ char *text = NULL;
     uint64_t now = now_usec(CLOCK_BOOTTIME);
     size_t size;
-    int r;
 
     if (s->state != SESSION_HELD)
         return -ENOTCONN;
-    r = answer_encode_accepted(agent_id, server_id, name, &text, &size);
-    if (r >= 0)
-        r = stream_send_text(s->stream, text, size);
-    if (r < 0)
-        return r;
+    TRY(answer_encode_accepted(agent_id, server_id, name, &text, &size));
+    TRY(stream_send_text(s->stream, text, size));
     enter(s, SESSION_OPEN);
     stream_trust(s->stream);
     s->ping_due_usec = now + s->options.ping_usec;

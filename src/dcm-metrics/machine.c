@@ -278,11 +278,8 @@ int machine_expose(Exposition *x, const char *root) {
     _cleanup_(snapshot_done) Snapshot s = {};
     const Snapshot none = {};
     _cleanup_(sources_freep) Sources *sources = NULL;
-    int r;
 
-    r = sources_new(root, &sources);
-    if (r < 0)
-        return r;
+    TRY(sources_new(root, &sources));
     sources_read(sources, ALL_SOURCES, &none, &s);
     for (size_t i = 0; i < ELEMENTSOF(all); i++)
         if (has(&s, all[i].source))

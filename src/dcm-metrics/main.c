@@ -118,13 +118,8 @@ static int answer_error(int status, bool head_only) {
 }
 
 static int make_text(const Options *o, Exposition *x) {
-    int r;
-
-    r = exposition_init(x);
-    if (r >= 0)
-        r = machine_expose(x, o->root);
-    if (r < 0)
-        return r;
+    TRY(exposition_init(x));
+    TRY(machine_expose(x, o->root));
     agent_expose(x);
     return exposition_end(x);
 }
@@ -152,11 +147,8 @@ static int serve(const Options *o) {
 
 static int print(const Options *o) {
     _cleanup_(exposition_done) Exposition x = {};
-    int r;
 
-    r = make_text(o, &x);
-    if (r < 0)
-        return r;
+    TRY(make_text(o, &x));
     terminal_pass(stdout, x.text, x.size);
     return fflush(stdout) == 0 ? 0 : -errno;
 }

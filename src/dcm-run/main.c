@@ -120,16 +120,13 @@ static char **parse_arguments(int argc, char **argv, Options *ret) {
 static int claim(int fd, uint64_t output_max) {
     char text[EXIT_RECORD_CLAIM_SIZE];
     struct stat st;
-    int r;
 
     if (flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
         return -errno;
     if (st.st_size > 0)
         return -EALREADY;
     exit_record_claim(output_max, text);
-    r = write_full(fd, text, strlen(text));
-    if (r < 0)
-        return r;
+    TRY(write_full(fd, text, strlen(text)));
     return fsync(fd) < 0 || flock(fd, LOCK_UN) < 0 ? -errno : 0;
 }
 
@@ -137,16 +134,11 @@ static int claim(int fd, uint64_t output_max) {
  * full disk does not lose the record. The end marker makes a partial one harmless. */
 static int write_record(int fd, const ExitRecord *record) {
     _cleanup_free_ char *text = NULL;
-    int r;
 
-    r = exit_record_render(record, &text);
-    if (r < 0)
-        return r;
+    TRY(exit_record_render(record, &text));
     if (lseek(fd, 0, SEEK_SET) < 0)
         return -errno;
-    r = write_full(fd, text, strlen(text));
-    if (r < 0)
-        return r;
+    TRY(write_full(fd, text, strlen(text)));
     if (ftruncate(fd, (off_t)strlen(text)) < 0 || fsync(fd) < 0)
         return -errno;
     return 0;

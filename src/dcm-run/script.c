@@ -63,17 +63,13 @@ static int prepare_files(posix_spawn_file_actions_t *a, int out_fd, int err_fd) 
 static int spawn(char *const argv[], int out_fd, int err_fd, pid_t *ret) {
     _cleanup_(posix_spawn_file_actions_destroy) posix_spawn_file_actions_t files = {};
     _cleanup_(posix_spawnattr_destroy) posix_spawnattr_t attributes = {};
-    int r;
 
     if (posix_spawn_file_actions_init(&files) != 0)
         return -ENOMEM;
     if (posix_spawnattr_init(&attributes) != 0)
         return -ENOMEM;
-    r = prepare_attributes(&attributes);
-    if (r >= 0)
-        r = prepare_files(&files, out_fd, err_fd);
-    if (r < 0)
-        return r;
+    TRY(prepare_attributes(&attributes));
+    TRY(prepare_files(&files, out_fd, err_fd));
     return -posix_spawnp(ret, argv[0], &files, &attributes, argv, environ);
 }
 

@@ -59,11 +59,8 @@ int footprint_read(FootprintFiles *f, int root_fd, ProcText *text, Footprint *re
     uint64_t pages;
     int r;
 
-    r = proc_file_read(&f->statm, root_fd, "proc/self/statm", text);
-    if (r >= 0)
-        r = resident_pages_parse(text->text, &pages);
-    if (r < 0)
-        return r;
+    TRY(proc_file_read(&f->statm, root_fd, "proc/self/statm", text));
+    TRY(resident_pages_parse(text->text, &pages));
     p.resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
     if (proc_file_read(&f->rollup, root_fd, "proc/self/smaps_rollup", text) < 0 ||
         proportional_parse(text->text, &p.proportional_bytes) < 0)

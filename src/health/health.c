@@ -143,10 +143,8 @@ static void sample_group(Group *g) {
 /* groups */
 
 static int arm(Group *g) {
-    int r;
-
-    r = sd_event_source_set_time(g->timer, g->next_usec);
-    return r < 0 ? r : sd_event_source_set_enabled(g->timer, SD_EVENT_ONESHOT);
+    TRY(sd_event_source_set_time(g->timer, g->next_usec));
+    return sd_event_source_set_enabled(g->timer, SD_EVENT_ONESHOT);
 }
 
 /* What was missed (a stopped process, a machine that slept) is not made up for. */
@@ -259,7 +257,6 @@ static int add_series(Stat *s, Health *h) {
 int health_add(Health *h, const StatDefinition *d, Stat **ret) {
     _cleanup_(stat_freep) Stat *s = NULL;
     Group *g;
-    int r;
 
     assert(d->hold > 0 && d->hold <= STAT_HOLD_MAX && d->interval_usec >= STAT_INTERVAL_USEC_MIN);
     if (health_find(h, d->owner, d->name))
@@ -274,11 +271,8 @@ int health_add(Health *h, const StatDefinition *d, Stat **ret) {
         return -ENOMEM;
     s->definition = *d;
     s->definition.name = s->name;
-    r = add_series(s, h);
-    if (r >= 0)
-        r = get_group(h, d, &g);
-    if (r < 0)
-        return r;
+    TRY(add_series(s, h));
+    TRY(get_group(h, d, &g));
     join_group(s, g);
     TAILQ_INSERT_TAIL(&h->stats, s, stats);
     h->n_stats[d->owner]++;
@@ -428,7 +422,6 @@ void health_set_bus(Health *h, sd_bus *bus) {
 
 int health_new(sd_event *event, const char *root, Health **ret) {
     _cleanup_(health_freep) Health *h = calloc(1, sizeof(*h));
-    int r;
 
     if (!h)
         return -ENOMEM;
@@ -436,11 +429,8 @@ int health_new(sd_event *event, const char *root, Health **ret) {
     h->event = sd_event_ref(event);
     for (StatOwner owner = 0; owner < _STAT_OWNER_MAX; owner++)
         h->budgets[owner].max = STAT_SAMPLES_SIZE_MAX;
-    r = sources_new(root, &h->sources);
-    if (r >= 0)
-        r = failed_units_new(on_units, h, &h->units);
-    if (r < 0)
-        return r;
+    TRY(sources_new(root, &h->sources));
+    TRY(failed_units_new(on_units, h, &h->units));
     *ret = TAKE_PTR(h);
     return 0;
 }

@@ -8,11 +8,7 @@
 
 /* The bounds of the sources hold for their rows too. */
 static int add_row(Measure *m, const char *name, double **ret_values) {
-    int r;
-
-    r = array_reserve(&m->rows, &m->allocated, m->n_rows + 1, SIZE_MAX);
-    if (r < 0)
-        return r;
+    TRY(array_reserve(&m->rows, &m->allocated, m->n_rows + 1, SIZE_MAX));
     m->rows[m->n_rows].name = name;
     *ret_values = m->rows[m->n_rows++].values;
     return 0;
@@ -42,7 +38,6 @@ static void measure_disk(const Disk *b, const Disk *d, double elapsed, double *v
 
 int measure_disks(const Snapshot *before, const Snapshot *now, Measure *ret) {
     double elapsed = snapshot_elapsed(before, now, SOURCE_DISKS), *values;
-    int r;
 
     if (elapsed <= 0)
         return 0;
@@ -51,9 +46,7 @@ int measure_disks(const Snapshot *before, const Snapshot *now, Measure *ret) {
 
         if (!d->is_whole || !b)
             continue;
-        r = add_row(ret, d->name, &values);
-        if (r < 0)
-            return r;
+        TRY(add_row(ret, d->name, &values));
         measure_disk(b, d, elapsed, values);
     }
     return 1;
@@ -61,7 +54,6 @@ int measure_disks(const Snapshot *before, const Snapshot *now, Measure *ret) {
 
 int measure_interfaces(const Snapshot *before, const Snapshot *now, Measure *ret) {
     double elapsed = snapshot_elapsed(before, now, SOURCE_INTERFACES), *values;
-    int r;
 
     if (elapsed <= 0)
         return 0;
@@ -71,9 +63,7 @@ int measure_interfaces(const Snapshot *before, const Snapshot *now, Measure *ret
 
         if (!b)
             continue;
-        r = add_row(ret, d->name, &values);
-        if (r < 0)
-            return r;
+        TRY(add_row(ret, d->name, &values));
         values[0] = (double)counter_delta(b->bytes_in, d->bytes_in) / elapsed;
         values[1] = (double)counter_delta(b->bytes_out, d->bytes_out) / elapsed;
         values[2] = (double)counter_delta(b->packets_in, d->packets_in) / elapsed;
@@ -92,7 +82,6 @@ static double share(double part, double all) {
 
 int measure_file_systems(const Snapshot *before, const Snapshot *now, Measure *ret) {
     double *values;
-    int r;
 
     if (!(now->have & SOURCE_MASK(SOURCE_FILE_SYSTEMS)))
         return 0;
@@ -101,9 +90,7 @@ int measure_file_systems(const Snapshot *before, const Snapshot *now, Measure *r
 
         if (!s->is_known)
             continue;
-        r = add_row(ret, s->mount_point, &values);
-        if (r < 0)
-            return r;
+        TRY(add_row(ret, s->mount_point, &values));
         values[0] = (double)s->size;
         values[1] = (double)s->used;
         values[2] = (double)s->available;
@@ -129,7 +116,6 @@ int measure_pressure(const Snapshot *before, const Snapshot *now, Measure *ret) 
         [PRESSURE_IO] = "io",
     };
     double *values;
-    int r;
 
     if (!(now->have & SOURCE_MASK(SOURCE_PRESSURE)))
         return 0;
@@ -138,9 +124,7 @@ int measure_pressure(const Snapshot *before, const Snapshot *now, Measure *ret) 
 
         if (!p->some.is_known && !p->full.is_known)
             continue;
-        r = add_row(ret, names[i], &values);
-        if (r < 0)
-            return r;
+        TRY(add_row(ret, names[i], &values));
         measure_pressure_line(&p->some, values);
         measure_pressure_line(&p->full, values + 4);
     }
@@ -149,16 +133,13 @@ int measure_pressure(const Snapshot *before, const Snapshot *now, Measure *ret) 
 
 int measure_temperature(const Snapshot *before, const Snapshot *now, Measure *ret) {
     double *values;
-    int r;
 
     if (!(now->have & SOURCE_MASK(SOURCE_TEMPERATURE)))
         return 0;
     for (size_t i = 0; i < now->sensors->n; i++) {
         if (!now->sensors->sensors[i].is_known)
             continue;
-        r = add_row(ret, now->sensors->sensors[i].name, &values);
-        if (r < 0)
-            return r;
+        TRY(add_row(ret, now->sensors->sensors[i].name, &values));
         values[0] = now->sensors->sensors[i].celsius;
     }
     return 1;
@@ -166,15 +147,12 @@ int measure_temperature(const Snapshot *before, const Snapshot *now, Measure *re
 
 int measure_units(const Snapshot *before, const Snapshot *now, Measure *ret) {
     double *values;
-    int r;
 
     if (!(now->have & SOURCE_MASK(SOURCE_UNITS)) || now->n_failed_units < 0)
         return 0;
     ret->values[0] = now->n_failed_units;
     for (size_t i = 0; i < now->n_failed_units_named; i++) {
-        r = add_row(ret, now->failed_units[i], &values);
-        if (r < 0)
-            return r;
+        TRY(add_row(ret, now->failed_units[i], &values));
     }
     return 1;
 }

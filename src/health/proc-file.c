@@ -12,14 +12,10 @@
 
 /* The kernel makes the text at the first read, and hands it out by pages. */
 static int read_all(int fd, ProcText *t) {
-    int r;
-
     for (t->size = 0;;) {
         ssize_t n;
 
-        r = array_reserve(&t->text, &t->allocated, t->size + CHUNK + 1, SIZE_MAX);
-        if (r < 0)
-            return r;
+        TRY(array_reserve(&t->text, &t->allocated, t->size + CHUNK + 1, SIZE_MAX));
         n = pread(fd, t->text + t->size, t->allocated - t->size - 1, (off_t)t->size);
         if (n < 0 && errno == EINTR)
             continue;

@@ -100,14 +100,10 @@ static struct json_object *json_from_double(double value, int digits) {
 
 static int add_fields(struct json_object *o, const StatField *fields, size_t n,
                       const double *values) {
-    int r;
-
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(values[i]))
             continue;
-        r = json_add(o, fields[i].key, json_from_double(values[i], fields[i].digits));
-        if (r < 0)
-            return r;
+        TRY(json_add(o, fields[i].key, json_from_double(values[i], fields[i].digits)));
     }
     return 0;
 }

@@ -68,7 +68,8 @@ static int read_text(Sources *s, int file) {
 }
 
 static int read_cpu(Sources *s, const Snapshot *before, Snapshot *ret) {
-    return read_text(s, FILE_STAT) ?: cpu_times_parse(s->text.text, &ret->cpu);
+    TRY(read_text(s, FILE_STAT));
+    return cpu_times_parse(s->text.text, &ret->cpu);
 }
 
 static bool is_whole(const char *name, void *userdata) {
@@ -78,20 +79,23 @@ static bool is_whole(const char *name, void *userdata) {
 }
 
 static int read_disks(Sources *s, const Snapshot *before, Snapshot *ret) {
-    return read_text(s, FILE_DISKSTATS)
-               ?: disk_table_parse(&ret->disks, s->text.text, &before->disks, is_whole, s);
+    TRY(read_text(s, FILE_DISKSTATS));
+    return disk_table_parse(&ret->disks, s->text.text, &before->disks, is_whole, s);
 }
 
 static int read_interfaces(Sources *s, const Snapshot *before, Snapshot *ret) {
-    return read_text(s, FILE_NET_DEV) ?: interface_table_parse(&ret->interfaces, s->text.text);
+    TRY(read_text(s, FILE_NET_DEV));
+    return interface_table_parse(&ret->interfaces, s->text.text);
 }
 
 static int read_memory(Sources *s, const Snapshot *before, Snapshot *ret) {
-    return read_text(s, FILE_MEMINFO) ?: memory_parse(s->text.text, &ret->memory);
+    TRY(read_text(s, FILE_MEMINFO));
+    return memory_parse(s->text.text, &ret->memory);
 }
 
 static int read_load(Sources *s, const Snapshot *before, Snapshot *ret) {
-    return read_text(s, FILE_LOADAVG) ?: load_parse(s->text.text, &ret->load);
+    TRY(read_text(s, FILE_LOADAVG));
+    return load_parse(s->text.text, &ret->load);
 }
 
 /* Kernels without PSI, or with psi=0, have none of them; before 5.13 cpu has no "full". */

@@ -69,13 +69,10 @@ static void set_name(const SensorTable *t, const char *name, const char *label, 
 
 static int add(SensorTable *t, const char *name, const char *label, const char *path) {
     Sensor s = {.file = PROC_FILE_INIT};
-    int r;
 
     if (strlen(path) >= sizeof(s.path))
         return 0;
-    r = array_reserve(&t->sensors, &t->allocated, t->n + 1, HEALTH_SENSORS_MAX);
-    if (r < 0)
-        return r;
+    TRY(array_reserve(&t->sensors, &t->allocated, t->n + 1, HEALTH_SENSORS_MAX));
     set_name(t, name, label, &s);
     (void)snprintf(s.path, sizeof(s.path), "%s", path);
     t->sensors[t->n++] = s;
@@ -160,9 +157,7 @@ int sensor_table_read(SensorTable *t, int root_fd, ProcText *text) {
     int r;
 
     if (t->n_readings++ % READINGS_PER_LOOK == 0) {
-        r = look(t, root_fd);
-        if (r < 0)
-            return r;
+        TRY(look(t, root_fd));
     }
     for (size_t i = 0; i < t->n; i++) {
         Sensor *s = &t->sensors[i];

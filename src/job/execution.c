@@ -193,11 +193,8 @@ static int parse_payload(const Task *t, const char *text, ArgumentValue **ret, c
 
 static int load_arguments(Execution *x, char **ret_error) {
     _cleanup_free_ char *payload = NULL;
-    int r;
 
-    r = x->task->callbacks->load_payload(&payload, x->task->userdata);
-    if (r < 0)
-        return r;
+    TRY(x->task->callbacks->load_payload(&payload, x->task->userdata));
     return parse_payload(x->task, payload, &x->values, ret_error);
 }
 

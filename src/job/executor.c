@@ -8,13 +8,11 @@
 int executor_call_jobs(sd_bus *bus, const char *method, char **guids,
                        sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r;
 
-    r = sd_bus_message_new_method_call(bus, &m, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
-                                       method);
-    if (r >= 0)
-        r = sd_bus_message_append_strv(m, guids);
-    return r < 0 ? r : sd_bus_call_async(bus, ret, m, callback, userdata, JOBS_TIMEOUT_USEC);
+    TRY(sd_bus_message_new_method_call(bus, &m, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
+                                       method));
+    TRY(sd_bus_message_append_strv(m, guids));
+    return sd_bus_call_async(bus, ret, m, callback, userdata, JOBS_TIMEOUT_USEC);
 }
 
 bool executor_error_is_final(const sd_bus_error *e) {

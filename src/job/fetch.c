@@ -160,9 +160,7 @@ static int make_order(const FetchSource *source, int *ret_fd) {
     char *text = NULL;
     int r;
 
-    r = fetch_order_render(&order, &text);
-    if (r < 0)
-        return r;
+    TRY(fetch_order_render(&order, &text));
     r = memfd_new_sealed("order", text, strlen(text), ret_fd);
     explicit_bzero(text, strlen(text));
     free(text);
@@ -171,24 +169,20 @@ static int make_order(const FetchSource *source, int *ret_fd) {
 
 static int call_executor(Fetch *f, int order_fd, int write_fd) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r;
 
-    r = sd_bus_message_new_method_call(f->bus, &m, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
-                                       "Fetch");
-    if (r >= 0)
-        r = sd_bus_message_append(m, "sshhha{sv}", f->guid, f->spec->command, order_fd,
-                                  f->content_fd, write_fd, 2, "as-root", "b", f->spec->as_root,
-                                  "network", "b", fetch_url_is_remote(f->spec->source.url));
-    return r < 0 ? r : sd_bus_call_async(f->bus, &f->slot, m, on_answer, f, START_TIMEOUT_USEC);
+    TRY(sd_bus_message_new_method_call(f->bus, &m, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
+                                       "Fetch"));
+    TRY(sd_bus_message_append(m, "sshhha{sv}", f->guid, f->spec->command, order_fd, f->content_fd,
+                              write_fd, 2, "as-root", "b", f->spec->as_root, "network", "b",
+                              fetch_url_is_remote(f->spec->source.url)));
+    return sd_bus_call_async(f->bus, &f->slot, m, on_answer, f, START_TIMEOUT_USEC);
 }
 
 static int try_attempt(Fetch *f) {
     _cleanup_close_ int order_fd = -1, write_fd = -1;
     int fds[2], r;
 
-    r = memfd_new("script", &f->content_fd);
-    if (r < 0)
-        return r;
+    TRY(memfd_new("script", &f->content_fd));
     if (pipe2(fds, O_CLOEXEC) < 0)
         return -errno;
     f->status_fd = fds[0];
@@ -218,7 +212,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 int fetch_new(sd_bus *bus, const char *guid, const JobSpec *spec, FetchDone done, void *userdata,
               Fetch **ret) {
     _cleanup_(fetch_freep) Fetch *f = calloc(1, sizeof(*f));
-    int r;
 
     if (!f)
         return -ENOMEM;
@@ -231,10 +224,8 @@ int fetch_new(sd_bus *bus, const char *guid, const JobSpec *spec, FetchDone done
     if (!f->guid)
         return -ENOMEM;
     /* the first attempt, too, is made by the loop */
-    r = sd_event_add_time_relative(sd_bus_get_event(bus), &f->timer, CLOCK_BOOTTIME, 0, 0, on_timer,
-                                   f);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_time_relative(sd_bus_get_event(bus), &f->timer, CLOCK_BOOTTIME, 0, 0, on_timer,
+                                   f));
     *ret = TAKE_PTR(f);
     return 0;
 }

@@ -51,10 +51,9 @@ void job_reply_set_output_max(uint64_t bytes) {
 static int read_text(const JobOutput *o, uint64_t limit, char **ret) {
     _cleanup_free_ char *bytes = NULL;
     size_t size = 0;
-    int r;
 
-    r = job_output_read(o, limit, &bytes, &size);
-    return r < 0 ? r : utf8_replace_invalid(bytes, size, ret);
+    TRY(job_output_read(o, limit, &bytes, &size));
+    return utf8_replace_invalid(bytes, size, ret);
 }
 
 /* It was kept, and is no more: the directory has outlived what was known of the job. */
@@ -111,14 +110,11 @@ static int append_note(char **text, const char *note) {
 static int build(int dir_fd, int return_code, const ExitRecord *record, const char *note,
                  struct json_object **ret) {
     _cleanup_free_ char *message = NULL, *error_message = NULL;
-    int r;
 
-    r = read_stream(dir_fd, "stdout", record, &message);
-    if (r >= 0)
-        r = read_stream(dir_fd, "stderr", record, &error_message);
-    if (r >= 0)
-        r = append_note(&error_message, note);
-    return r < 0 ? r : reply_new(return_code, "void", NULL, message, error_message, ret);
+    TRY(read_stream(dir_fd, "stdout", record, &message));
+    TRY(read_stream(dir_fd, "stderr", record, &error_message));
+    TRY(append_note(&error_message, note));
+    return reply_new(return_code, "void", NULL, message, error_message, ret);
 }
 
 /* How it ended, where that is not said by an exit status. */
@@ -225,13 +221,9 @@ int job_reply_cancelled(int dir_fd, struct json_object **ret) {
 int job_reply_lost(struct json_object **ret) {
     static const char text[] = "The job was executed but the state of the execution was lost.";
     _cleanup_json_ struct json_object *o = NULL;
-    int r;
 
-    r = reply_new(1, "void", NULL, NULL, text, &o);
-    if (r >= 0)
-        r = json_add_string(o, "Exception", text);
-    if (r < 0)
-        return r;
+    TRY(reply_new(1, "void", NULL, NULL, text, &o));
+    TRY(json_add_string(o, "Exception", text));
     *ret = TAKE_PTR(o);
     return 0;
 }

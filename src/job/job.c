@@ -418,20 +418,15 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
 }
 
 static int append_secrets(sd_bus_message *m, const JobSpec *spec) {
-    int r;
-
-    r = sd_bus_message_open_container(m, 'e', "sv");
-    if (r >= 0)
-        r = sd_bus_message_append(m, "s", "secrets");
-    if (r >= 0)
-        r = sd_bus_message_open_container(m, 'v', "a{sh}");
-    if (r >= 0)
-        r = sd_bus_message_open_container(m, 'a', "{sh}");
-    for (size_t i = 0; i < spec->n_secrets && r >= 0; i++)
-        r = sd_bus_message_append(m, "{sh}", spec->secrets[i].name, spec->secrets[i].fd);
-    for (size_t i = 0; i < 3 && r >= 0; i++)
-        r = sd_bus_message_close_container(m);
-    return r;
+    TRY(sd_bus_message_open_container(m, 'e', "sv"));
+    TRY(sd_bus_message_append(m, "s", "secrets"));
+    TRY(sd_bus_message_open_container(m, 'v', "a{sh}"));
+    TRY(sd_bus_message_open_container(m, 'a', "{sh}"));
+    for (size_t i = 0; i < spec->n_secrets; i++)
+        TRY(sd_bus_message_append(m, "{sh}", spec->secrets[i].name, spec->secrets[i].fd));
+    for (size_t i = 0; i < 3; i++)
+        TRY(sd_bus_message_close_container(m));
+    return 0;
 }
 
 static int append_options(sd_bus_message *m, const JobSpec *spec) {
@@ -460,19 +455,13 @@ static int append_options(sd_bus_message *m, const JobSpec *spec) {
 static int call_start(Job *j) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     char *const none[] = {NULL};
-    int r;
 
-    r = sd_bus_message_new_method_call(j->bus, &m, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
-                                       "Start");
-    if (r >= 0)
-        r = sd_bus_message_append(m, "ss", j->guid, j->spec.command);
-    if (r >= 0)
-        r = sd_bus_message_append_strv(
-            m, (char **)(uintptr_t)(j->spec.arguments ? j->spec.arguments : none));
-    if (r >= 0)
-        r = append_options(m, &j->spec);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_message_new_method_call(j->bus, &m, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
+                                       "Start"));
+    TRY(sd_bus_message_append(m, "ss", j->guid, j->spec.command));
+    TRY(sd_bus_message_append_strv(
+        m, (char **)(uintptr_t)(j->spec.arguments ? j->spec.arguments : none)));
+    TRY(append_options(m, &j->spec));
     return sd_bus_call_async(j->bus, &j->start_slot, m, on_start_answer, j, START_TIMEOUT_USEC);
 }
 
@@ -526,7 +515,6 @@ int job_new(sd_bus *bus, const char *root, const char *guid, JobSpec *spec, JobD
             void *userdata, Job **ret) {
     _cleanup_(job_freep) Job *j = calloc(1, sizeof(*j));
     char unit[JOB_UNIT_SIZE];
-    int r;
 
     if (!j) {
         job_spec_done(spec);
@@ -542,13 +530,9 @@ int job_new(sd_bus *bus, const char *root, const char *guid, JobSpec *spec, JobD
     j->guid = strdup(guid);
     if (!j->guid)
         return -ENOMEM;
-    r = timer_new(sd_bus_get_event(bus), 0, on_retry, j, &j->retry_timer);
-    if (r < 0)
-        return r;
+    TRY(timer_new(sd_bus_get_event(bus), 0, on_retry, j, &j->retry_timer));
     guid_to_unit_name(guid, unit);
-    r = unit_watch_new(bus, unit, on_watch_installed, on_unit_changed, j, &j->watch);
-    if (r < 0)
-        return r;
+    TRY(unit_watch_new(bus, unit, on_watch_installed, on_unit_changed, j, &j->watch));
     *ret = TAKE_PTR(j);
     return 0;
 }

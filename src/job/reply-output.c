@@ -79,15 +79,12 @@ int reply_take_output(CommandOutput output, const char *reply_type, struct json_
     const char *text = strempty(json_get_string(*reply, "message"));
     bool failed = json_object_get_int(json_get(*reply, "return_code")) != 0;
     struct json_object *made;
-    int r;
 
     if (output == OUTPUT_TEXT || (failed && output != OUTPUT_REPLY))
         return 0;
-    r = output == OUTPUT_REPLY    ? take_reply(reply_type, *reply, text, &made)
+    TRY(output == OUTPUT_REPLY    ? take_reply(reply_type, *reply, text, &made)
         : output == OUTPUT_STRING ? take_string(reply_type, *reply, text, &made)
-                                  : take_json(reply_type, *reply, text, &made);
-    if (r < 0)
-        return r;
+                                  : take_json(reply_type, *reply, text, &made));
     (void)json_object_put(*reply);
     *reply = made;
     return 0;

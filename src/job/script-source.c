@@ -29,7 +29,7 @@ static int sink_write(Sink *s, const void *data, size_t size) {
 
 static int inflate_all(z_stream *z, Sink *sink) {
     uint8_t chunk[CHUNK];
-    int code, r;
+    int code;
 
     do {
         z->next_out = chunk;
@@ -39,9 +39,7 @@ static int inflate_all(z_stream *z, Sink *sink) {
             return -ENOMEM;
         if (code != Z_OK && code != Z_STREAM_END) /* Z_BUF_ERROR: the stream is cut off */
             return -EBADMSG;
-        r = sink_write(sink, chunk, sizeof(chunk) - z->avail_out);
-        if (r < 0)
-            return r;
+        TRY(sink_write(sink, chunk, sizeof(chunk) - z->avail_out));
     } while (code != Z_STREAM_END);
     return z->avail_in > 0 ? -EBADMSG : 0;
 }
@@ -62,26 +60,19 @@ int script_source_open(const void *data, size_t size, const char *compression, c
     _cleanup_close_ int fd = -1;
     char hash[SHA256_HEX_SIZE];
     Sink sink = {};
-    int r;
 
     if (size > UINT32_MAX)
         return -EFBIG;
     if (!isempty(compression) && strcasecmp(compression, "gzip") != 0)
         return -EOPNOTSUPP;
-    r = memfd_new("script", &fd);
-    if (r < 0)
-        return r;
+    TRY(memfd_new("script", &fd));
     sink.fd = fd;
     sha256_init(&sink.hash);
-    r = isempty(compression) ? sink_write(&sink, data, size) : decompress(data, size, &sink);
-    if (r < 0)
-        return r;
+    TRY(isempty(compression) ? sink_write(&sink, data, size) : decompress(data, size, &sink));
     sha256_final_hex(&sink.hash, hash);
     if (strcasecmp(hash, checksum) != 0)
         return -EKEYREJECTED;
-    r = memfd_seal(fd);
-    if (r < 0)
-        return r;
+    TRY(memfd_seal(fd));
     *ret_fd = TAKE_FD(fd);
     return 0;
 }
@@ -106,20 +97,15 @@ static int hash_file(int fd, char ret[static SHA256_HEX_SIZE]) {
 int script_source_verify(int fd, const char *checksum) {
     char hash[SHA256_HEX_SIZE];
     struct stat st;
-    int r;
 
-    r = memfd_seal(fd);
-    if (r < 0)
-        return r;
+    TRY(memfd_seal(fd));
     if (fstat(fd, &st) < 0)
         return -errno;
     if ((uint64_t)st.st_size > SCRIPT_SIZE_MAX)
         return -EFBIG;
     if (isempty(checksum))
         return 0;
-    r = hash_file(fd, hash);
-    if (r < 0)
-        return r;
+    TRY(hash_file(fd, hash));
     return strcasecmp(hash, checksum) == 0 ? 0 : -EKEYREJECTED;
 }
 

@@ -166,9 +166,7 @@ int unit_query_new_properties(sd_bus *bus, const char *unit, UnitCallback callba
     UnitQuery *q;
     int r;
 
-    r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path));
     q = query_new(callback, userdata);
     if (!q)
         return -ENOMEM;
@@ -209,9 +207,7 @@ int unit_watch_new(sd_bus *bus, const char *unit, UnitInstalled installed,
     UnitWatch *w;
     int r;
 
-    r = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
-    if (r < 0)
-        return r;
+    TRY(sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path));
     w = calloc(1, sizeof(*w));
     if (!w)
         return -ENOMEM;

@@ -211,7 +211,6 @@ static void follow(Voice *x, int dir_fd, bool stream) {
 
 static int add(Voices *v, const char *guid, const char *command, Voice **ret) {
     _cleanup_(voice_freep) Voice *x = calloc(1, sizeof(*x));
-    int r;
 
     if (!x)
         return -ENOMEM;
@@ -222,11 +221,8 @@ static int add(Voices *v, const char *guid, const char *command, Voice **ret) {
     if (!x->guid || !x->command)
         return -ENOMEM;
     guid_to_unit_name(guid, x->unit);
-    r = sd_event_add_time(v->event, &x->timer, CLOCK_BOOTTIME, 0, 0, on_timer, x);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(x->timer, SD_EVENT_OFF);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_time(v->event, &x->timer, CLOCK_BOOTTIME, 0, 0, on_timer, x));
+    TRY(sd_event_source_set_enabled(x->timer, SD_EVENT_OFF));
     LIST_INSERT_HEAD(&v->list, x, entries);
     *ret = TAKE_PTR(x);
     return 0;
@@ -298,7 +294,6 @@ int voices_log(Voices *v, const char *unit, int level, const char *text, uint64_
     uint64_t now = now_usec(CLOCK_BOOTTIME);
     _cleanup_free_ char *line = NULL;
     Voice *x = find_unit(v, unit);
-    int r;
 
     if (!x)
         return -ENOENT;
@@ -307,9 +302,7 @@ int voices_log(Voices *v, const char *unit, int level, const char *text, uint64_
         *ret_wait_usec = x->interval_end_usec - now;
         return -EAGAIN;
     }
-    r = copy_line(text, &line);
-    if (r < 0)
-        return r;
+    TRY(copy_line(text, &line));
     x->n_calls_left--;
     say(x, level, line);
     return 0;

@@ -328,9 +328,7 @@ static int on_head(const char *head, size_t size, void *userdata) {
     }
     progress(c, "101");
     set_state(c, CONNECTION_HANDSHAKING);
-    r = c->callbacks.make_offer(&offer, &offer_size, c->userdata);
-    if (r < 0)
-        return r;
+    TRY(c->callbacks.make_offer(&offer, &offer_size, c->userdata));
     r = stream_send_text(c->stream, offer, offer_size);
     explicit_bzero(offer, offer_size); /* the token */
     return r;
@@ -472,16 +470,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 int connection_new(sd_event *event, const ConnectionCallbacks *callbacks, void *userdata,
                    Connection **ret) {
     _cleanup_(connection_freep) Connection *c = calloc(1, sizeof(*c));
-    int r;
 
     if (!c)
         return -ENOMEM;
     c->event = event;
     c->callbacks = *callbacks;
     c->userdata = userdata;
-    r = timer_new(event, 0, on_timer, c, &c->timer);
-    if (r < 0)
-        return r;
+    TRY(timer_new(event, 0, on_timer, c, &c->timer));
     *ret = TAKE_PTR(c);
     return 0;
 }

@@ -191,7 +191,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 int connector_new(sd_event *event, struct addrinfo *list, uint64_t user_timeout_usec,
                   const ConnectorCallbacks *callbacks, void *userdata, Connector **ret) {
     _cleanup_(connector_freep) Connector *c = calloc(1, sizeof(*c));
-    int r;
 
     if (!c) {
         freeaddrinfo(list);
@@ -203,9 +202,7 @@ int connector_new(sd_event *event, struct addrinfo *list, uint64_t user_timeout_
     c->userdata = userdata;
     c->user_timeout_usec = user_timeout_usec;
     order(c);
-    r = sd_event_add_time(event, &c->timer, CLOCK_BOOTTIME, 0, 1, on_timer, c);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_time(event, &c->timer, CLOCK_BOOTTIME, 0, 1, on_timer, c));
     *ret = TAKE_PTR(c);
     return 0;
 }

@@ -169,7 +169,6 @@ static void on_resolved(int error, struct addrinfo *list, void *userdata) {
 int dialer_new(sd_event *event, const DialerOptions *options, const DialerCallbacks *callbacks,
                void *userdata, Dialer **ret) {
     _cleanup_(dialer_freep) Dialer *d = calloc(1, sizeof(*d));
-    int r;
 
     if (!d)
         return -ENOMEM;
@@ -177,10 +176,8 @@ int dialer_new(sd_event *event, const DialerOptions *options, const DialerCallba
     d->options = *options;
     d->callbacks = *callbacks;
     d->userdata = userdata;
-    r = resolver_new(event, host(d), has_proxy(d) ? options->proxy->port : options->url->port,
-                     on_resolved, d, &d->resolver);
-    if (r < 0)
-        return r;
+    TRY(resolver_new(event, host(d), has_proxy(d) ? options->proxy->port : options->url->port,
+                     on_resolved, d, &d->resolver));
     *ret = TAKE_PTR(d);
     return 0;
 }

@@ -185,9 +185,7 @@ static int take_head(Stream *s, const char *data, size_t size) {
     ssize_t head_size;
     int r;
 
-    r = append_head(s, data, size);
-    if (r < 0)
-        return r;
+    TRY(append_head(s, data, size));
     head_size = http_head_size(s->head, s->head_size);
     if (head_size == -EAGAIN)
         return 0;
@@ -339,7 +337,6 @@ int stream_new(sd_event *event, Transport *transport, bool client, const StreamC
         .on_excess = callbacks->on_excess ? on_excess : NULL,
     };
     _cleanup_(stream_freep) Stream *s = calloc(1, sizeof(*s));
-    int r;
 
     if (!s) {
         transport_free(transport);
@@ -350,19 +347,13 @@ int stream_new(sd_event *event, Transport *transport, bool client, const StreamC
     s->userdata = userdata;
     s->client = client;
     s->alive_usec = now_usec(CLOCK_BOOTTIME);
-    r = websocket_new(client, &frame_callbacks, s, &s->websocket);
-    if (r < 0)
-        return r;
+    TRY(websocket_new(client, &frame_callbacks, s, &s->websocket));
     websocket_set_message_max(s->websocket, HANDSHAKE_SIZE_MAX);
     /* the client speaks first, the server waits to be spoken to */
-    r = sd_event_add_io(event, &s->source, transport_get_fd(transport), client ? EPOLLOUT : EPOLLIN,
-                        on_io, s);
-    if (r >= 0)
-        r = sd_event_add_defer(event, &s->output, on_output, s);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(s->output, SD_EVENT_OFF);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_io(event, &s->source, transport_get_fd(transport), client ? EPOLLOUT : EPOLLIN,
+                        on_io, s));
+    TRY(sd_event_add_defer(event, &s->output, on_output, s));
+    TRY(sd_event_source_set_enabled(s->output, SD_EVENT_OFF));
     *ret = TAKE_PTR(s);
     return 0;
 }

@@ -129,17 +129,13 @@ static int setup_session(TlsClient *c, gnutls_session_t session,
                          gnutls_certificate_credentials_t credentials) {
     int r;
 
-    r = gnutls_set_default_priority_append(session, "-VERS-TLS1.0:-VERS-TLS1.1", NULL, 0);
-    if (r < 0)
-        return r;
+    TRY(gnutls_set_default_priority_append(session, "-VERS-TLS1.0:-VERS-TLS1.1", NULL, 0));
     r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
     if (r < 0)
         return r;
     /* RFC 6066, section 3: addresses are not permitted in SNI */
     if (!is_address(c->host)) {
-        r = gnutls_server_name_set(session, GNUTLS_NAME_DNS, c->host, strlen(c->host));
-        if (r < 0)
-            return r;
+        TRY(gnutls_server_name_set(session, GNUTLS_NAME_DNS, c->host, strlen(c->host)));
     }
     gnutls_session_set_ptr(session, c);
     gnutls_session_set_verify_function(session, on_verify);

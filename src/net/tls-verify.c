@@ -225,9 +225,7 @@ static int key_pin(gnutls_x509_crt_t cert, uint8_t ret[static PIN_SIZE]) {
     gnutls_datum_t der = {};
     int r;
 
-    r = gnutls_pubkey_init(&key);
-    if (r < 0)
-        return r;
+    TRY(gnutls_pubkey_init(&key));
     r = gnutls_pubkey_import_x509(key, cert, 0);
     if (r >= 0)
         r = gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER, &der);

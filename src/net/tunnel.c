@@ -68,9 +68,7 @@ static int shake_hands(Tunnel *t) {
     int r;
 
     if (!transport_get_session(t->transport)) {
-        r = tls_client_start(t->tls, t->transport, t->error, sizeof(t->error));
-        if (r < 0)
-            return r;
+        TRY(tls_client_start(t->tls, t->transport, t->error, sizeof(t->error)));
     }
     r = transport_handshake(t->transport);
     if (r == -EAGAIN) {
@@ -168,7 +166,6 @@ int tunnel_new(sd_event *event, int fd, const Proxy *proxy, TlsClient *tls, cons
                Tunnel **ret) {
     _cleanup_close_ int owned = fd;
     _cleanup_(tunnel_freep) Tunnel *t = calloc(1, sizeof(*t));
-    int r;
 
     if (!t)
         return -ENOMEM;
@@ -176,15 +173,10 @@ int tunnel_new(sd_event *event, int fd, const Proxy *proxy, TlsClient *tls, cons
     t->userdata = userdata;
     t->tls = tls;
     t->phase = tls ? PHASE_TLS : PHASE_REQUEST;
-    r = proxy_connect_request(proxy, url, user_agent, &t->request);
-    if (r < 0)
-        return r;
+    TRY(proxy_connect_request(proxy, url, user_agent, &t->request));
     t->request_size = strlen(t->request);
-    r = transport_new(TAKE_FD(owned), &t->transport);
-    if (r >= 0)
-        r = sd_event_add_io(event, &t->source, fd, EPOLLOUT, on_io, t);
-    if (r < 0)
-        return r;
+    TRY(transport_new(TAKE_FD(owned), &t->transport));
+    TRY(sd_event_add_io(event, &t->source, fd, EPOLLOUT, on_io, t));
     *ret = TAKE_PTR(t);
     return 0;
 }

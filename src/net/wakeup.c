@@ -130,14 +130,10 @@ static int open_netlink(Wakeup *w) {
 }
 
 static int open_clock(Wakeup *w) {
-    int r;
-
     w->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     if (w->clock_fd < 0)
         return -errno;
-    r = arm_clock(w->clock_fd);
-    if (r < 0)
-        return r;
+    TRY(arm_clock(w->clock_fd));
     return sd_event_add_io(w->event, &w->clock_source, w->clock_fd, EPOLLIN, on_clock, w);
 }
 
@@ -183,7 +179,6 @@ Wakeup *wakeup_free(Wakeup *w) {
 
 int wakeup_new(sd_event *event, const WakeupCallbacks *callbacks, void *userdata, Wakeup **ret) {
     _cleanup_(wakeup_freep) Wakeup *w = calloc(1, sizeof(*w));
-    int r;
 
     if (!w)
         return -ENOMEM;
@@ -192,9 +187,7 @@ int wakeup_new(sd_event *event, const WakeupCallbacks *callbacks, void *userdata
     w->userdata = userdata;
     w->netlink_fd = w->clock_fd = -1;
     w->limit = (RateLimit){.interval_usec = INTERVAL_USEC, .burst = BURST};
-    r = timer_new(event, 1, on_settled, w, &w->settle_timer);
-    if (r < 0)
-        return r;
+    TRY(timer_new(event, 1, on_settled, w, &w->settle_timer));
     *ret = TAKE_PTR(w);
     return 0;
 }

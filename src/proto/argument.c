@@ -216,11 +216,8 @@ static bool is_path(const char *s) {
 
 static int make_host_name(ArgumentValue *v) {
     _cleanup_free_ char *name = NULL;
-    int r;
 
-    r = host_name_make(v->string, &name);
-    if (r < 0)
-        return r;
+    TRY(host_name_make(v->string, &name));
     v->size = strlen(name);
     free(v->string);
     v->string = TAKE_PTR(name);
@@ -267,12 +264,10 @@ static int check_range(const Argument *a, const ArgumentValue *v) {
 }
 
 static int check_value(const Argument *a, ArgumentValue *v) {
-    int r;
-
     if (!v->is_set)
         return 0;
-    r = check_range(a, v);
-    return r < 0 ? r : check_rule(a, v);
+    TRY(check_range(a, v));
+    return check_rule(a, v);
 }
 
 static int explain_rule(const Argument *a, char **ret) {

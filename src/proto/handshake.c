@@ -27,22 +27,21 @@ static struct json_object *string_array(char *const *list) {
 
 int handshake_offer_encode(const HandshakeOffer *o, char **ret, size_t *ret_size) {
     _cleanup_json_ struct json_object *j = json_object_new_object();
-    int r;
 
     if (!j)
         return -ENOMEM;
-    r = json_add(j, "ipv4", string_array(o->ipv4))
-            ?: json_add(j, "ipv6", string_array(o->ipv6))
-            ?: json_add_string(j, "agent_id", o->agent_id)
-            ?: json_add_string(j, "token", o->token)
-            ?: json_add_string(j, "vm_instance", o->vm_instance)
-            ?: json_add_string(j, "injected_id", o->injected_id)
-            ?: json_add_string(j, "version", o->version)
-            ?: json_add_int(j, "protocol_version", PROTOCOL_VERSION)
-            ?: json_add_string(j, "platform", o->platform)
-            ?: json_add_string(j, "platform_version", o->platform_version)
-            ?: json_add(j, "features", json_object_get(o->features));
-    return r < 0 ? r : json_encode(j, ret, ret_size);
+    TRY(json_add(j, "ipv4", string_array(o->ipv4)));
+    TRY(json_add(j, "ipv6", string_array(o->ipv6)));
+    TRY(json_add_string(j, "agent_id", o->agent_id));
+    TRY(json_add_string(j, "token", o->token));
+    TRY(json_add_string(j, "vm_instance", o->vm_instance));
+    TRY(json_add_string(j, "injected_id", o->injected_id));
+    TRY(json_add_string(j, "version", o->version));
+    TRY(json_add_int(j, "protocol_version", PROTOCOL_VERSION));
+    TRY(json_add_string(j, "platform", o->platform));
+    TRY(json_add_string(j, "platform_version", o->platform_version));
+    TRY(json_add(j, "features", json_object_get(o->features)));
+    return json_encode(j, ret, ret_size);
 }
 
 static uint64_t parse_force_backoff(struct json_object *j) {
@@ -67,10 +66,10 @@ static int take(char **field, struct json_object *handshake, const char *key, ch
 }
 
 static int take_identity(HandshakeAnswer *a, struct json_object *handshake, char **ret_error) {
-    return take(&a->agent_id, handshake, "agentID", ret_error)
-               ?: take(&a->customer_id, handshake, "customerId", ret_error)
-               ?: take(&a->server_id, handshake, "serverId", ret_error)
-               ?: take(&a->server_name, handshake, "serverName", ret_error);
+    TRY(take(&a->agent_id, handshake, "agentID", ret_error));
+    TRY(take(&a->customer_id, handshake, "customerId", ret_error));
+    TRY(take(&a->server_id, handshake, "serverId", ret_error));
+    return take(&a->server_name, handshake, "serverName", ret_error);
 }
 
 int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret, char **ret_error) {
@@ -87,9 +86,7 @@ int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret, 
         return -EBADMSG;
     a.return_code = (int)MAX(MIN(code, INT32_MAX), INT32_MIN);
     a.force_backoff_usec = parse_force_backoff(j);
-    r = take_identity(&a, json_get(j, "handshake"), ret_error);
-    if (r < 0)
-        return r;
+    TRY(take_identity(&a, json_get(j, "handshake"), ret_error));
     *ret = a;
     a = (HandshakeAnswer){};
     return 0;

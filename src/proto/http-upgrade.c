@@ -49,9 +49,7 @@ int http_upgrade_request(const Url *url, const char *key, const char *user_agent
     _cleanup_free_ char *host = NULL;
     int r;
 
-    r = url_host_header(url, &host);
-    if (r < 0)
-        return r;
+    TRY(url_host_header(url, &host));
     r = asprintf(ret,
                  "GET %s HTTP/1.1\r\n"
                  "Host: %s\r\n"
@@ -108,12 +106,9 @@ static int refused(HttpAnswer *ret, HttpSlice head, HttpSlice answer) {
 int http_upgrade_response_check(const char *data, size_t size, const char *key, HttpAnswer *ret) {
     char expected[WEBSOCKET_ACCEPT_SIZE];
     HttpSlice head = {data, size}, value = {};
-    int r;
 
     *ret = (HttpAnswer){};
-    r = websocket_accept_for_key(key, expected);
-    if (r < 0)
-        return r;
+    TRY(websocket_accept_for_key(key, expected));
     if (http_parse_status_line(head, &ret->status, &value) < 0)
         return fail(ret, "the server does not speak HTTP; check agentmanager_url", (HttpSlice){});
     if (ret->status != 101)
@@ -175,9 +170,7 @@ int http_upgrade_response(const HttpUpgradeRequest *request, char **ret) {
     char accept[WEBSOCKET_ACCEPT_SIZE];
     int r;
 
-    r = websocket_accept_for_key(request->key, accept);
-    if (r < 0)
-        return r;
+    TRY(websocket_accept_for_key(request->key, accept));
     r = asprintf(
         ret,
         "HTTP/1.1 101 Switching Protocols\r\n"

@@ -125,20 +125,15 @@ static int check_array(Cursor *c, unsigned depth_left) {
     if (r < 0 || take(c, ']'))
         return r;
     do {
-        r = charge(c, ELEMENT_SIZE) ?: check_value(c, depth_left - 1);
-        if (r < 0)
-            return r;
+        TRY(charge(c, ELEMENT_SIZE));
+        TRY(check_value(c, depth_left - 1));
     } while (take(c, ','));
     return take(c, ']') ? 0 : -EBADMSG;
 }
 
 static int check_member(Cursor *c, unsigned depth_left) {
-    int r;
-
     skip_blanks(c);
-    r = check_string(c, KEY_SIZE);
-    if (r < 0)
-        return r;
+    TRY(check_string(c, KEY_SIZE));
     skip_blanks(c);
     return take(c, ':') ? check_value(c, depth_left - 1) : -EBADMSG;
 }
@@ -153,9 +148,8 @@ static int check_object(Cursor *c, unsigned depth_left) {
     if (r < 0 || take(c, '}'))
         return r;
     do {
-        r = charge(c, n++ < OBJECT_MEMBERS ? 0 : MEMBER_SIZE) ?: check_member(c, depth_left);
-        if (r < 0)
-            return r;
+        TRY(charge(c, n++ < OBJECT_MEMBERS ? 0 : MEMBER_SIZE));
+        TRY(check_member(c, depth_left));
     } while (take(c, ','));
     return take(c, '}') ? 0 : -EBADMSG;
 }
@@ -202,11 +196,8 @@ static int check_value(Cursor *c, unsigned depth_left) {
 
 int json_check(const char *text, size_t size, unsigned depth_max, uint64_t memory_max) {
     Cursor c = {.p = text, .end = text + size, .memory_left = memory_max};
-    int r;
 
-    r = check_value(&c, depth_max);
-    if (r < 0)
-        return r;
+    TRY(check_value(&c, depth_max));
     if (c.p != c.end)
         return -EBADMSG;
     return utf8_is_valid(text, size) ? 0 : -EILSEQ;

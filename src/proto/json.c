@@ -36,12 +36,10 @@ static int build(const char *text, size_t size, struct json_object **ret) {
 
 static int parse(const char *text, size_t size, unsigned depth_max, uint64_t memory_max,
                  struct json_object **ret) {
-    int r;
-
     if (size > INT32_MAX)
         return -EFBIG;
-    r = json_check(text, size, depth_max, memory_max);
-    return r < 0 ? r : build(text, size, ret);
+    TRY(json_check(text, size, depth_max, memory_max));
+    return build(text, size, ret);
 }
 
 int json_parse(const char *text, size_t size, struct json_object **ret) {

@@ -98,19 +98,14 @@ int message_new(MessageType type, const char *message_id, const char *request_id
 int message_new_log(const char *level, const char *text, struct json_object **ret) {
     _cleanup_json_ struct json_object *o = json_object_new_object();
     _cleanup_free_ char *encoded = NULL;
-    int r;
 
     if (!o)
         return -ENOMEM;
-    r = percent_encode(text, LOG_MESSAGE_MAX, &encoded);
-    if (r < 0)
-        return r;
-    r = json_add_string(o, "type", message_type_to_string(MESSAGE_LOG))
-            ?: json_add_string(o, "token", "")
-            ?: json_add_string(o, "level", level)
-            ?: json_add_string(o, "message", encoded);
-    if (r < 0)
-        return r;
+    TRY(percent_encode(text, LOG_MESSAGE_MAX, &encoded));
+    TRY(json_add_string(o, "type", message_type_to_string(MESSAGE_LOG)));
+    TRY(json_add_string(o, "token", ""));
+    TRY(json_add_string(o, "level", level));
+    TRY(json_add_string(o, "message", encoded));
     *ret = TAKE_PTR(o);
     return 0;
 }
@@ -118,30 +113,21 @@ int message_new_log(const char *level, const char *text, struct json_object **re
 int reply_new(int return_code, const char *reply_type, struct json_object *reply_object,
               const char *message, const char *error_message, struct json_object **ret) {
     _cleanup_json_ struct json_object *o = json_object_new_object(), *object = reply_object;
-    int r;
 
     if (!o)
         return -ENOMEM;
-    r = json_add_int(o, "return_code", return_code) ?: json_add_string(o, "reply_type", reply_type);
-    if (r < 0)
-        return r;
-    r = object ? json_add(o, "reply_object", TAKE_PTR(object)) : json_add_null(o, "reply_object");
-    if (r < 0)
-        return r;
-    r = json_add_string(o, "message", strempty(message))
-            ?: json_add_string(o, "error_message", strempty(error_message));
-    if (r < 0)
-        return r;
+    TRY(json_add_int(o, "return_code", return_code));
+    TRY(json_add_string(o, "reply_type", reply_type));
+    TRY(object ? json_add(o, "reply_object", TAKE_PTR(object)) : json_add_null(o, "reply_object"));
+    TRY(json_add_string(o, "message", strempty(message)));
+    TRY(json_add_string(o, "error_message", strempty(error_message)));
     *ret = TAKE_PTR(o);
     return 0;
 }
 
 int reply_new_error(const char *text, struct json_object **ret) {
     _cleanup_free_ char *encoded = NULL;
-    int r;
 
-    r = percent_encode(text, ERROR_MESSAGE_MAX, &encoded);
-    if (r < 0)
-        return r;
+    TRY(percent_encode(text, ERROR_MESSAGE_MAX, &encoded));
     return reply_new(1, "void", NULL, NULL, encoded, ret);
 }

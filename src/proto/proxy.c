@@ -232,9 +232,7 @@ int proxy_connect_request(const Proxy *p, const Url *url, const char *user_agent
     _cleanup_free_ char *target = NULL;
     int r;
 
-    r = url_format_authority(url->host, url->port, &target);
-    if (r < 0)
-        return r;
+    TRY(url_format_authority(url->host, url->port, &target));
     r = asprintf(ret,
                  "CONNECT %s HTTP/1.1\r\n"
                  "Host: %s\r\n"

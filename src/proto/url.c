@@ -85,7 +85,6 @@ bool url_is_printable(const char *text) {
 int url_parse(const char *text, Url *ret, const char **ret_error) {
     _cleanup_(url_done) Url u = {};
     const char *authority, *end;
-    int r;
 
     *ret_error = NULL;
     if (strlen(text) > URL_SIZE_MAX) {
@@ -116,9 +115,7 @@ int url_parse(const char *text, Url *ret, const char **ret_error) {
         *ret_error = "user names and passwords in the URL are not supported";
         return -EINVAL;
     }
-    r = url_parse_authority(authority, (size_t)(end - authority), &u.host, &u.port, ret_error);
-    if (r < 0)
-        return r;
+    TRY(url_parse_authority(authority, (size_t)(end - authority), &u.host, &u.port, ret_error));
     if (asprintf(&u.target, "%s%s", *end == '/' ? "" : "/", end) < 0)
         return -ENOMEM;
     u.origin = strdup(text);

@@ -135,9 +135,7 @@ int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userda
                : wslay_event_context_server_init(&w->context, &hooks, w);
     if (r < 0)
         return map_error(r);
-    r = websocket_reader_new(!client, &reader_callbacks, w, &w->reader);
-    if (r < 0)
-        return r;
+    TRY(websocket_reader_new(!client, &reader_callbacks, w, &w->reader));
     *ret = TAKE_PTR(w);
     return 0;
 }

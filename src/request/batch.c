@@ -90,10 +90,9 @@ static int insert(Batch *b, Request *q, RequestState next) {
 static int set_reply(Batch *b, Request *q) {
     size_t size;
     const char *text = json_to_text(q->reply, &size);
-    int r;
 
-    r = text ? store_set_reply(b->store, q->task.guid, text) : -ENOMEM;
-    return r < 0 ? r : task_store_end(&q->task, b->store, q->agent_id);
+    TRY(text ? store_set_reply(b->store, q->task.guid, text) : -ENOMEM);
+    return task_store_end(&q->task, b->store, q->agent_id);
 }
 
 static int store_change(Batch *b, BatchEntry *e) {

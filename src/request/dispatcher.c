@@ -73,10 +73,8 @@ static int make_request(Dispatcher *d, const Message *m, const Command *c, char 
     char buf[ERROR_MESSAGE_MAX];
     int r;
 
-    r = request_new(m->request_id, command && strlen(command) <= COMMAND_NAME_MAX ? command : "?",
-                    &q);
-    if (r < 0)
-        return r;
+    TRY(request_new(m->request_id, command && strlen(command) <= COMMAND_NAME_MAX ? command : "?",
+                    &q));
     q->task.definition = command_ref(c);
     memcpy(q->payload_sha256, hash, SHA256_HEX_SIZE);
     error = check_payload(json_get(m->json, "payload"), c, buf, sizeof(buf));
@@ -88,8 +86,7 @@ static int make_request(Dispatcher *d, const Message *m, const Command *c, char 
     if (r < 0)
         return r;
     *ret = q;
-    r = request_flow_add(d->flow, &q);
-    return r;
+    return request_flow_add(d->flow, &q);
 }
 
 /* Whoever floods the agent must not flood the journal too. */

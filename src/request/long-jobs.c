@@ -62,10 +62,8 @@ static void drop(LongJobs *l, LongJob *j) {
 
 /* Whatever else is to be stored goes first. */
 static int begin_transaction(LongJobs *l) {
-    int r;
-
-    r = l->callbacks.commit(l->userdata);
-    return r < 0 ? r : store_begin(l->store);
+    TRY(l->callbacks.commit(l->userdata));
+    return store_begin(l->store);
 }
 
 static int store_end(LongJobs *l, const LongJob *j) {
@@ -76,9 +74,7 @@ static int store_end(LongJobs *l, const LongJob *j) {
 
     if (!text)
         return -ENOMEM;
-    r = begin_transaction(l);
-    if (r < 0)
-        return r;
+    TRY(begin_transaction(l));
     r = store_finish_job(l->store, j->task.guid, good ? JOB_STATUS_COMPLETE : JOB_STATUS_ERROR,
                          text);
     if (r >= 0)
@@ -314,11 +310,8 @@ static int take_up(const StoredJob *row, void *userdata) {
     _cleanup_(stored_request_done) StoredRequest request = {};
     LongJobs *l = userdata;
     LongJob *j = NULL;
-    int r;
 
-    r = add(l, row->guid, row->command, command_find(row->command), &j);
-    if (r < 0)
-        return r;
+    TRY(add(l, row->guid, row->command, command_find(row->command), &j));
     if (store_load_request(l->store, row->guid, false, &request) >= 0) /* for people alone */
         j->task.accepted_usec = request.accepted_usec;
     j->begun = true;

@@ -85,7 +85,6 @@ static void answer_at_once(Request *q, struct json_object *payload) {
 /* 0: there is nothing to do, and the request may be gone. */
 static int fire(Request *q, RequestEvent event) {
     RequestTransition t = request_transition(q->state, event);
-    int r;
 
     if (t.next == q->state && t.actions == 0) {
         (void)log_struct(LOG_DEBUG, 0, FIELDS(q), "Event %d in state %s is ignored", event,
@@ -93,8 +92,8 @@ static int fire(Request *q, RequestEvent event) {
         forget_if_final(q);
         return 0;
     }
-    r = batch_add(q->flow->batch, q, event, &t);
-    return r < 0 ? r : 1;
+    TRY(batch_add(q->flow->batch, q, event, &t));
+    return 1;
 }
 
 void request_flow_fire(Request *q, RequestEvent event) {
@@ -296,9 +295,7 @@ int request_flow_find(RequestFlow *f, const char *guid, Request **ret) {
     r = store_load_request(f->store, guid, false, &row);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
-    r = request_new_from_row(&row, &q);
-    if (r < 0)
-        return r;
+    TRY(request_new_from_row(&row, &q));
     *ret = q;
     r = request_flow_add(f, &q);
     if (r < 0)
@@ -418,10 +415,8 @@ void request_flow_configure(RequestFlow *f, const RequestFlowOptions *options) {
 }
 
 int request_flow_set_bus(RequestFlow *f, sd_bus *bus) {
-    int r;
-
-    r = runner_set_bus(f->runner, bus);
-    return r < 0 ? r : runner_set_bus(long_jobs_get_runner(f->long_jobs), bus);
+    TRY(runner_set_bus(f->runner, bus));
+    return runner_set_bus(long_jobs_get_runner(f->long_jobs), bus);
 }
 
 const char *request_flow_get_agent_id(const RequestFlow *f) {
@@ -443,9 +438,7 @@ static int take_up(const StoredRequest *row, void *userdata) {
     Request *added;
     int r;
 
-    r = request_new_from_row(row, &q);
-    if (r < 0)
-        return r;
+    TRY(request_new_from_row(row, &q));
     added = q;
     r = request_flow_add(f, &q);
     if (r < 0 || added->state != REQUEST_STATE_ACKED)
@@ -478,21 +471,13 @@ static int setup(RequestFlow *f, const RequestFlowParts *p) {
         .commit = commit_for_job,
         .on_broken = on_long_broken,
     };
-    int r;
 
-    r = request_table_new(&f->requests);
-    if (r >= 0)
-        r = sender_new(f->connection, f->store, &f->sender);
-    if (r >= 0)
-        r = batch_new(f->event, f->store, &batch_callbacks, f, &f->batch);
-    if (r >= 0)
-        r = runner_new(f->event, &p->runner, &f->runner);
-    if (r >= 0)
-        r = long_jobs_new(f->event, &p->runner, f->console, &long_callbacks, f, &f->long_jobs);
-    if (r >= 0)
-        r = free_and_strdup(&f->agent_id, p->agent_id);
-    if (r < 0)
-        return r;
+    TRY(request_table_new(&f->requests));
+    TRY(sender_new(f->connection, f->store, &f->sender));
+    TRY(batch_new(f->event, f->store, &batch_callbacks, f, &f->batch));
+    TRY(runner_new(f->event, &p->runner, &f->runner));
+    TRY(long_jobs_new(f->event, &p->runner, f->console, &long_callbacks, f, &f->long_jobs));
+    TRY(free_and_strdup(&f->agent_id, p->agent_id));
     sender_set_agent_id(f->sender, f->agent_id);
     return store_visit_open(f->store, take_up, f);
 }
@@ -500,7 +485,6 @@ static int setup(RequestFlow *f, const RequestFlowParts *p) {
 int request_flow_new(sd_event *event, const RequestFlowParts *parts,
                      const RequestFlowCallbacks *callbacks, void *userdata, RequestFlow **ret) {
     _cleanup_(request_flow_freep) RequestFlow *f = calloc(1, sizeof(*f));
-    int r;
 
     if (!f)
         return -ENOMEM;
@@ -511,9 +495,7 @@ int request_flow_new(sd_event *event, const RequestFlowParts *parts,
     f->callbacks = *callbacks;
     request_log_init(&f->log, parts->console);
     f->userdata = userdata;
-    r = setup(f, parts);
-    if (r < 0)
-        return r;
+    TRY(setup(f, parts));
     *ret = TAKE_PTR(f);
     return 0;
 }

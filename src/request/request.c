@@ -30,13 +30,10 @@ void request_enter(Request *q, RequestState state) {
 
 int request_new(const char *guid, const char *command, Request **ret) {
     _cleanup_(request_freep) Request *q = calloc(1, sizeof(*q));
-    int r;
 
     if (!q)
         return -ENOMEM;
-    r = task_init(&q->task, guid, command);
-    if (r < 0)
-        return r;
+    TRY(task_init(&q->task, guid, command));
     request_enter(q, REQUEST_STATE_REQUESTING);
     *ret = TAKE_PTR(q);
     return 0;
@@ -44,15 +41,10 @@ int request_new(const char *guid, const char *command, Request **ret) {
 
 int request_new_from_row(const StoredRequest *row, Request **ret) {
     _cleanup_(request_freep) Request *q = NULL;
-    int r;
 
-    r = request_new(row->guid, row->command, &q);
-    if (r >= 0)
-        r = free_and_strdup(&q->error_message, row->error_message);
-    if (r >= 0)
-        r = free_and_strdup(&q->agent_id, row->agent_id);
-    if (r < 0)
-        return r;
+    TRY(request_new(row->guid, row->command, &q));
+    TRY(free_and_strdup(&q->error_message, row->error_message));
+    TRY(free_and_strdup(&q->agent_id, row->agent_id));
     request_enter(q, row->state);
     q->is_stored = true;
     q->task.accepted_usec = row->accepted_usec;

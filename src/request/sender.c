@@ -50,58 +50,47 @@ static void next_message_id(Sender *s, char ret[static MESSAGE_ID_SIZE]) {
 /* The stored reply as an object; NULL where there is none. */
 static int load_reply(Sender *s, const char *guid, struct json_object **ret) {
     _cleanup_(stored_request_done) StoredRequest row = {};
-    int r;
 
     *ret = NULL;
-    r = store_load_request(s->store, guid, true, &row);
-    if (r < 0)
-        return r;
+    TRY(store_load_request(s->store, guid, true, &row));
     return row.reply ? json_parse_stored(row.reply, strlen(row.reply), ret) : 0;
 }
 
 static int send_ack(Sender *s, const Request *q) {
     _cleanup_json_ struct json_object *m = NULL;
     char id[MESSAGE_ID_SIZE];
-    int r;
 
     next_message_id(s, id);
-    r = message_new(MESSAGE_ACK, id, q->task.guid, "user_accepts", s->agent_id, &m);
-    return r < 0 ? r : connection_send(s->connection, m);
+    TRY(message_new(MESSAGE_ACK, id, q->task.guid, "user_accepts", s->agent_id, &m));
+    return connection_send(s->connection, m);
 }
 
 static int send_nack(Sender *s, const char *request_id, const char *error_message) {
     _cleanup_json_ struct json_object *m = NULL;
     char id[MESSAGE_ID_SIZE];
-    int r;
 
     next_message_id(s, id);
-    r = message_new(MESSAGE_NACK, id, request_id ?: REQUEST_ID_UNKNOWN, NULL, s->agent_id, &m);
-    if (r >= 0)
-        r = json_add_string(m, "error_message", error_message);
-    return r < 0 ? r : connection_send(s->connection, m);
+    TRY(message_new(MESSAGE_NACK, id, request_id ?: REQUEST_ID_UNKNOWN, NULL, s->agent_id, &m));
+    TRY(json_add_string(m, "error_message", error_message));
+    return connection_send(s->connection, m);
 }
 
 static int send_reply(Sender *s, Request *q, bool again) {
     _cleanup_json_ struct json_object *m = NULL, *reply = NULL;
     char id[MESSAGE_ID_SIZE];
-    int r;
 
     if (connection_get_state(s->connection) != CONNECTION_OPEN)
         return -ENOTCONN;
     if (!again || !q->reply_message_id) {
         next_message_id(s, id);
-        r = free_and_strdup(&q->reply_message_id, id);
-        if (r < 0)
-            return r;
+        TRY(free_and_strdup(&q->reply_message_id, id));
     }
     if (q->reply) /* just stored */
         reply = json_object_get(q->reply);
-    r = reply ? 0 : load_reply(s, q->task.guid, &reply);
-    if (r >= 0)
-        r = message_new(MESSAGE_REPLY, q->reply_message_id, q->task.guid, "timer", s->agent_id, &m);
-    if (r >= 0)
-        r = reply ? json_add(m, "payload", TAKE_PTR(reply)) : json_add_null(m, "payload");
-    return r < 0 ? r : connection_send(s->connection, m);
+    TRY(reply ? 0 : load_reply(s, q->task.guid, &reply));
+    TRY(message_new(MESSAGE_REPLY, q->reply_message_id, q->task.guid, "timer", s->agent_id, &m));
+    TRY(reply ? json_add(m, "payload", TAKE_PTR(reply)) : json_add_null(m, "payload"));
+    return connection_send(s->connection, m);
 }
 
 static int send_status(Sender *s, const Request *q) {
@@ -113,12 +102,10 @@ static int send_status(Sender *s, const Request *q) {
     r = load_reply(s, q->task.guid, &reply);
     if (r < 0 && r != -ENOENT) /* not stored yet: there is no reply */
         return r;
-    r = message_new(MESSAGE_STATUS, id, q->task.guid, "status", s->agent_id, &m);
-    if (r >= 0)
-        r = json_add_string(m, "state", request_state_to_string(q->state));
-    if (r >= 0)
-        r = reply ? json_add(m, "reply", TAKE_PTR(reply)) : json_add_null(m, "reply");
-    return r < 0 ? r : connection_send(s->connection, m);
+    TRY(message_new(MESSAGE_STATUS, id, q->task.guid, "status", s->agent_id, &m));
+    TRY(json_add_string(m, "state", request_state_to_string(q->state)));
+    TRY(reply ? json_add(m, "reply", TAKE_PTR(reply)) : json_add_null(m, "reply"));
+    return connection_send(s->connection, m);
 }
 
 static void log_unsent(int error, const char *request_id, const char *what) {

@@ -45,16 +45,14 @@ int store_add_alert(Store *s, const Alert *alert, AlertState state) {
     size_t size = ROW_OVERHEAD + strlen(alert->subject) + strlen(alert->message) +
                   strlen(strempty(alert->user)) + strlen(strempty(alert->source_ip));
     char id[ALERT_ID_SIZE], key[SHA256_HEX_SIZE];
-    int r;
 
     alert_key(alert, key);
-    r = make_request_id(now_ms, id);
-    if (r >= 0)
-        r = store_change(s, STATEMENT_ADD_ALERT, false, "ttilliittttll", id, key, (int)state,
-                         alert->time_ms, now_ms, alert->level, alert->rule, alert->user,
-                         alert->source_ip, alert->subject, alert->message, (uint64_t)size,
-                         store_running_usec(s));
-    return r < 0 ? r : sqlite3_changes(s->db) > 0;
+    TRY(make_request_id(now_ms, id));
+    TRY(store_change(s, STATEMENT_ADD_ALERT, false, "ttilliittttll", id, key, (int)state,
+                     alert->time_ms, now_ms, alert->level, alert->rule, alert->user,
+                     alert->source_ip, alert->subject, alert->message, (uint64_t)size,
+                     store_running_usec(s)));
+    return sqlite3_changes(s->db) > 0;
 }
 
 int store_get_alert_state(Store *s, const char *request_id) {
@@ -70,11 +68,9 @@ int store_get_alert_state(Store *s, const char *request_id) {
 }
 
 int store_acknowledge_alert(Store *s, const char *request_id) {
-    int r;
-
-    r = store_change(s, STATEMENT_ACKNOWLEDGE_ALERT, false, "tl", request_id,
-                     store_running_usec(s));
-    return r < 0 ? r : sqlite3_changes(s->db) > 0;
+    TRY(store_change(s, STATEMENT_ACKNOWLEDGE_ALERT, false, "tl", request_id,
+                     store_running_usec(s)));
+    return sqlite3_changes(s->db) > 0;
 }
 
 static int visit_rows(Store *s, sqlite3_stmt *st, StoreAlertVisitor visit, void *userdata) {
@@ -109,18 +105,16 @@ static int visit_rows(Store *s, sqlite3_stmt *st, StoreAlertVisitor visit, void 
 int store_visit_waiting_alerts(Store *s, int64_t after, unsigned limit, StoreAlertVisitor visit,
                                void *userdata) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
 
-    r = store_query(s, STATEMENT_LIST_WAITING_ALERTS, &st, "lu", after, limit);
-    return r < 0 ? r : visit_rows(s, st, visit, userdata);
+    TRY(store_query(s, STATEMENT_LIST_WAITING_ALERTS, &st, "lu", after, limit));
+    return visit_rows(s, st, visit, userdata);
 }
 
 int store_visit_alerts(Store *s, unsigned limit, StoreAlertVisitor visit, void *userdata) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
 
-    r = store_query(s, STATEMENT_LIST_ALERTS, &st, "u", limit);
-    return r < 0 ? r : visit_rows(s, st, visit, userdata);
+    TRY(store_query(s, STATEMENT_LIST_ALERTS, &st, "u", limit));
+    return visit_rows(s, st, visit, userdata);
 }
 
 int store_sum_alerts(Store *s, AlertTotal ret[static _ALERT_STATE_MAX]) {

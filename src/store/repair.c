@@ -210,9 +210,7 @@ int store_salvage(Store *to, const char *damaged) {
         (void)log_debug("SQLite: %s cannot be read: %s", damaged, sqlite3_errstr(r));
         return 0;
     }
-    r = store_begin(to);
-    if (r < 0)
-        return r;
+    TRY(store_begin(to));
     n = copy_table(to, from, &requests);
     r = n < 0 ? n : copy_table(to, from, &jobs);
     if (r >= 0)

@@ -56,7 +56,6 @@ int store_set_state(Store *s, const char *guid, RequestState from, RequestState 
 static int read_row(sqlite3_stmt *st, StoredRequest *ret) {
     _cleanup_(stored_request_done) StoredRequest row = {};
     const char *state, *hash;
-    int r;
 
     state = (const char *)sqlite3_column_text(st, 3);
     hash = (const char *)sqlite3_column_text(st, 4);
@@ -66,14 +65,12 @@ static int read_row(sqlite3_stmt *st, StoredRequest *ret) {
     (void)snprintf(row.payload_sha256, sizeof(row.payload_sha256), "%s", strempty(hash));
     row.accepted_usec = (uint64_t)sqlite3_column_int64(st, 6);
     row.changed_usec = (uint64_t)sqlite3_column_int64(st, 7);
-    r = store_take_text(st, 0, &row.guid)
-            ?: store_take_text(st, 1, &row.agent_id)
-            ?: store_take_text(st, 2, &row.command)
-            ?: store_take_text(st, 5, &row.error_message)
-            ?: store_take_text(st, 8, &row.payload)
-            ?: store_take_text(st, 9, &row.reply);
-    if (r < 0)
-        return r;
+    TRY(store_take_text(st, 0, &row.guid));
+    TRY(store_take_text(st, 1, &row.agent_id));
+    TRY(store_take_text(st, 2, &row.command));
+    TRY(store_take_text(st, 5, &row.error_message));
+    TRY(store_take_text(st, 8, &row.payload));
+    TRY(store_take_text(st, 9, &row.reply));
     if (!row.guid || !row.command)
         return -EUCLEAN;
     *ret = row;
@@ -110,18 +107,16 @@ static int visit_rows(Store *s, sqlite3_stmt *st, StoreVisitor visit, void *user
 
 int store_visit_open(Store *s, StoreVisitor visit, void *userdata) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
 
-    r = store_query(s, STATEMENT_LIST_OPEN, &st, "");
-    return r < 0 ? r : visit_rows(s, st, visit, userdata);
+    TRY(store_query(s, STATEMENT_LIST_OPEN, &st, ""));
+    return visit_rows(s, st, visit, userdata);
 }
 
 int store_visit_newest(Store *s, unsigned limit, StoreVisitor visit, void *userdata) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
 
-    r = store_query(s, STATEMENT_LIST_NEWEST, &st, "u", limit);
-    return r < 0 ? r : visit_rows(s, st, visit, userdata);
+    TRY(store_query(s, STATEMENT_LIST_NEWEST, &st, "u", limit));
+    return visit_rows(s, st, visit, userdata);
 }
 
 static int count_all(Store *s) {

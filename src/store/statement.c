@@ -177,11 +177,8 @@ static void bind_all(sqlite3_stmt *st, const char *types, va_list ap) {
 
 int store_query(Store *s, Statement which, sqlite3_stmt **ret, const char *types, ...) {
     va_list ap;
-    int r;
 
-    r = prepare(s, which, ret);
-    if (r < 0)
-        return r;
+    TRY(prepare(s, which, ret));
     va_start(ap, types);
     bind_all(*ret, types, ap);
     va_end(ap);
@@ -203,9 +200,7 @@ int store_change(Store *s, Statement which, bool must_change, const char *types,
         return -EINVAL;
     if (sqlite3_get_autocommit(s->db)) /* SQLite has ended it; this would be stored on its own */
         return -ENOSPC;
-    r = prepare(s, which, &st);
-    if (r < 0)
-        return r;
+    TRY(prepare(s, which, &st));
     va_start(ap, types);
     bind_all(st, types, ap);
     va_end(ap);

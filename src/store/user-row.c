@@ -15,10 +15,9 @@ int store_remove_user(Store *s, const char *name) {
 
 int store_has_user(Store *s, const char *name) {
     _cleanup_statement_ sqlite3_stmt *st = NULL;
-    int r;
 
-    r = store_query(s, STATEMENT_HAS_USER, &st, "t", name);
-    return r < 0 ? r : store_step(s, st);
+    TRY(store_query(s, STATEMENT_HAS_USER, &st, "t", name));
+    return store_step(s, st);
 }
 
 int store_visit_users(Store *s, int (*visit)(const StoredUser *user, void *userdata),

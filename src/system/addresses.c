@@ -162,7 +162,6 @@ static int rank_all(const struct ifaddrs *list, const Routes *routes, Candidate 
                     size_t *ret_n) {
     _cleanup_free_ Candidate *candidates = NULL;
     size_t n = 0, n_max = 1;
-    int r;
 
     for (const struct ifaddrs *i = list; i; i = i->ifa_next)
         n_max += is_wanted(i);
@@ -171,9 +170,7 @@ static int rank_all(const struct ifaddrs *list, const Routes *routes, Candidate 
         return -ENOMEM;
     for (const struct ifaddrs *i = list; i; i = i->ifa_next)
         if (is_wanted(i)) {
-            r = make_candidate(i, (unsigned)n, routes, &candidates[n]);
-            if (r < 0)
-                return r;
+            TRY(make_candidate(i, (unsigned)n, routes, &candidates[n]));
             n++;
         }
     qsort(candidates, n, sizeof(*candidates), compare);
@@ -216,16 +213,12 @@ int addresses_read(const char *connection, Addresses *ret) {
     _cleanup_free_ Candidate *candidates = NULL;
     Routes routes = {.connection = connection};
     size_t n;
-    int r;
 
     if (getifaddrs(&list) < 0)
         return -errno;
     default_routes_read(&routes.ipv4, &routes.ipv6);
-    r = rank_all(list, &routes, &candidates, &n);
-    if (r >= 0)
-        r = fill(candidates, n, &a);
-    if (r < 0)
-        return r;
+    TRY(rank_all(list, &routes, &candidates, &n));
+    TRY(fill(candidates, n, &a));
     *ret = a;
     a = (Addresses){};
     return 0;

@@ -168,21 +168,13 @@ int cloud_identity_parse(const char *text, size_t size, CloudIdentity *ret) {
     r = json_parse_small(text, size, &o);
     if (r < 0)
         return r == -ENOMEM ? r : -EBADMSG;
-    r = take_text(o, "type", &i.type);
-    if (r >= 0)
-        r = take_text(o, "instance_id", &i.instance_id);
-    if (r >= 0)
-        r = take_text(o, "injected_id", &i.injected_id);
-    if (r >= 0)
-        r = take_text(o, "vm_id", &i.vm_id);
-    if (r >= 0)
-        r = take_text(o, "problem", &i.problem);
-    if (r >= 0)
-        r = take_list(o, "ipv4", AF_INET, &i.ipv4);
-    if (r >= 0)
-        r = take_list(o, "ipv6", AF_INET6, &i.ipv6);
-    if (r < 0)
-        return r;
+    TRY(take_text(o, "type", &i.type));
+    TRY(take_text(o, "instance_id", &i.instance_id));
+    TRY(take_text(o, "injected_id", &i.injected_id));
+    TRY(take_text(o, "vm_id", &i.vm_id));
+    TRY(take_text(o, "problem", &i.problem));
+    TRY(take_list(o, "ipv4", AF_INET, &i.ipv4));
+    TRY(take_list(o, "ipv6", AF_INET6, &i.ipv6));
     if (!i.type || !cloud_type_find(i.type))
         return -EBADMSG;
     *ret = i;

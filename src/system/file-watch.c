@@ -99,13 +99,10 @@ int file_watch_new(FileWatches *s, int fd, void (*on_change)(void *userdata), vo
                    FileWatch **ret) {
     _cleanup_free_ FileWatch *w = calloc(1, sizeof(*w));
     char path[sizeof("/proc/self/fd/") + 16];
-    int r;
 
     if (!w)
         return -ENOMEM;
-    r = open_inotify(s);
-    if (r < 0)
-        return r;
+    TRY(open_inotify(s));
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     *w = (FileWatch){.set = s, .on_change = on_change, .userdata = userdata};
     w->wd = inotify_add_watch(s->fd, path, IN_MODIFY | IN_MASK_CREATE);

@@ -48,11 +48,9 @@ static int find_value(const char *text, const char *key, char **ret) {
 
 int platform_parse(const char *text, Platform *ret) {
     _cleanup_(platform_done) Platform p = {};
-    int r;
 
-    r = find_value(text, "ID", &p.name) ?: find_value(text, "VERSION_ID", &p.version);
-    if (r < 0)
-        return r;
+    TRY(find_value(text, "ID", &p.name));
+    TRY(find_value(text, "VERSION_ID", &p.version));
     *ret = p;
     p = (Platform){};
     return 0;

@@ -47,18 +47,16 @@ int memory_use_parse(const char *text, MemoryUse *ret) {
 
 int cpu_times_read(CpuTimes *ret) {
     _cleanup_free_ char *text = NULL;
-    int r;
 
-    r = read_file_at(AT_FDCWD, "/proc/stat", PROC_FILE_MAX, &text, NULL);
-    return r < 0 ? r : cpu_times_parse(text, ret);
+    TRY(read_file_at(AT_FDCWD, "/proc/stat", PROC_FILE_MAX, &text, NULL));
+    return cpu_times_parse(text, ret);
 }
 
 int memory_use_read(MemoryUse *ret) {
     _cleanup_free_ char *text = NULL;
-    int r;
 
-    r = read_file_at(AT_FDCWD, "/proc/meminfo", PROC_FILE_MAX, &text, NULL);
-    return r < 0 ? r : memory_use_parse(text, ret);
+    TRY(read_file_at(AT_FDCWD, "/proc/meminfo", PROC_FILE_MAX, &text, NULL));
+    return memory_use_parse(text, ret);
 }
 
 double cpu_load_percent(const CpuTimes *before, const CpuTimes *after) {

@@ -316,16 +316,13 @@ int agent_service_new(sd_event *event, sd_bus *bus, Agent *agent, int listen_fd,
                       AgentService **ret) {
     static const VarlinkCallbacks callbacks = {.on_call = on_call, .on_gone = on_gone};
     _cleanup_(agent_service_freep) AgentService *s = calloc(1, sizeof(*s));
-    int r;
 
     if (!s)
         return -ENOMEM;
     s->event = event;
     s->bus = sd_bus_ref(bus);
     s->agent = agent;
-    r = varlink_server_new(event, listen_fd, &callbacks, s, &s->server);
-    if (r < 0)
-        return r;
+    TRY(varlink_server_new(event, listen_fd, &callbacks, s, &s->server));
     *ret = TAKE_PTR(s);
     return 0;
 }

@@ -223,11 +223,8 @@ static int open_peer(int fd, pid_t pid) {
 
 static int watch(VarlinkConnection *c) {
     VarlinkServer *s = c->server;
-    int r;
 
-    r = sd_event_add_io(s->event, &c->io, c->fd, EPOLLIN, on_io, c);
-    if (r < 0)
-        return r;
+    TRY(sd_event_add_io(s->event, &c->io, c->fd, EPOLLIN, on_io, c));
     return sd_event_add_time_relative(s->event, &c->idle, CLOCK_BOOTTIME, IDLE_USEC, USEC_PER_SEC,
                                       on_idle, c);
 }
