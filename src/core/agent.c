@@ -200,12 +200,12 @@ static void apply(Agent *a) {
                                         .retransmission_usec = a->config.retransmission_usec,
                                         .workers = (unsigned)a->config.workers,
                                         .long_workers = (unsigned)a->config.long_workers,
-                                        .keep_processes = a->config.keep_processes,
+                                        .jobs = {.keep_processes = a->config.keep_processes,
+                                                 .reply_output_max = a->config.reply_output_max},
                                     });
     retention_configure(a->retention, a->config.db_timeout_usec, a->config.retain_job_usec);
     output_retention_configure(a->output_retention, a->config.retain_job_usec,
                                a->config.output_budget);
-    job_reply_set_output_max(a->config.reply_output_max);
     dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
     if (alerting_configure(a->alerting, &a->config) < 0)
         log_oom();

@@ -79,12 +79,21 @@ static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
     return 0;
 }
 
-int executord_begin(Executord *m, sd_bus_error *error) {
-    if (m->n_operations >= EXECUTOR_CALLS_MAX)
-        return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls at once");
+void *executord_begin(Executord *m, size_t size, sd_bus_error *error) {
+    void *operation;
+
+    if (m->n_operations >= EXECUTOR_CALLS_MAX) {
+        (void)sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many calls at once");
+        return NULL;
+    }
+    operation = calloc(1, size);
+    if (!operation) {
+        (void)sd_bus_error_set_errno(error, ENOMEM);
+        return NULL;
+    }
     m->n_operations++;
     executord_check_idle(m);
-    return 0;
+    return operation;
 }
 
 void executord_end(Executord *m) {

@@ -42,8 +42,9 @@ int executord_run(Executord *m);
 /* Something has begun or ended: wait for the next call, or leave. */
 void executord_check_idle(Executord *m);
 
-/* An operation begins or ends. -EBUSY or the like with `error` set: too many. */
-int executord_begin(Executord *m, sd_bus_error *error);
+/* An operation begins: returns its state, `size` bytes of zeros, which the caller frees after
+ * executord_end(). NULL, and `error` set: there are too many, or no memory. */
+void *executord_begin(Executord *m, size_t size, sd_bus_error *error);
 void executord_end(Executord *m);
 
 /* An operation's caller has its answer: it goes on in the background, which is no reason not to

@@ -33,24 +33,6 @@ static FetchOperation *fetch_operation_free(FetchOperation *o) {
 }
 DEFINE_CLEANUP(FetchOperation *, fetch_operation_free)
 
-static int fetch_operation_new(Executord *m, sd_bus_message *call, sd_bus_error *error,
-                               FetchOperation **ret) {
-    FetchOperation *o;
-    int r;
-
-    o = malloc(sizeof(*o));
-    if (!o)
-        return -ENOMEM;
-    r = executord_begin(m, error);
-    if (r < 0) {
-        free(o);
-        return r;
-    }
-    *o = (FetchOperation){.manager = m, .call = sd_bus_message_ref(call)};
-    *ret = o;
-    return 0;
-}
-
 static int read_option(sd_bus_message *m, const char *name, void *userdata, sd_bus_error *error) {
     FetchRequest *q = userdata;
     bool *flag = streq(name, "as-root") ? &q->as_root : streq(name, "network") ? &q->network : NULL;
@@ -118,12 +100,8 @@ static int on_started(sd_bus_message *reply, void *userdata, sd_bus_error *error
         (void)sd_bus_reply_method_return(o->call, "s", o->unit);
         return 0;
     }
-    (void)log_struct(LOG_WARNING, 0,
-                     LOG_FIELDS(LOG_REQUEST(o->request.guid), LOG_COMMAND(o->request.command),
-                                LOG_UNIT(o->unit)),
-                     "%s was not started: %s", o->unit, e->message ?: e->name);
-    (void)sd_bus_reply_method_errorf(o->call, transient_unit_error(e, ERROR_BUSY), "%s",
-                                     e->message ?: e->name);
+    transient_unit_refuse(o->call, o->unit, o->request.guid, o->request.command, e,
+                          transient_unit_error(e, ERROR_BUSY));
     return 0;
 }
 
@@ -137,9 +115,12 @@ static int call_systemd(FetchOperation *o) {
 }
 
 int serve_fetch(Executord *m, sd_bus_message *message, sd_bus_error *error) {
-    _cleanup_(fetch_operation_freep) FetchOperation *o = NULL;
+    _cleanup_(fetch_operation_freep) FetchOperation *o = executord_begin(m, sizeof(*o), error);
 
-    TRY(fetch_operation_new(m, message, error, &o));
+    if (!o)
+        return -EBUSY;
+    o->manager = m;
+    o->call = sd_bus_message_ref(message);
     TRY(read_request(message, &o->request, error));
     TRY(call_systemd(o));
     TAKE_PTR(o); /* on_started() has it */

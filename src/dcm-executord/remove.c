@@ -107,37 +107,25 @@ static int check_guids(char *const *guids, sd_bus_error *error) {
 
 static int call_systemd(RemoveOperation *o) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    int r;
 
-    r = sd_bus_message_new_method_call(o->manager->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH,
-                                       SYSTEMD_INTERFACE, "ListUnitsByNames");
-    if (r >= 0)
-        r = sd_bus_message_open_container(m, 'a', "s");
-    for (char **g = o->guids; g && *g && r >= 0; g++) {
+    TRY(sd_bus_message_new_method_call(o->manager->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH,
+                                       SYSTEMD_INTERFACE, "ListUnitsByNames"));
+    TRY(sd_bus_message_open_container(m, 'a', "s"));
+    for (char **g = o->guids; g && *g; g++) {
         char unit[JOB_UNIT_SIZE];
 
         guid_to_unit_name(*g, unit);
-        r = sd_bus_message_append(m, "s", unit);
+        TRY(sd_bus_message_append(m, "s", unit));
     }
-    if (r >= 0)
-        r = sd_bus_message_close_container(m);
-    return r < 0 ? r : sd_bus_call_async(o->manager->bus, NULL, m, on_units, o, 0);
+    TRY(sd_bus_message_close_container(m));
+    return sd_bus_call_async(o->manager->bus, NULL, m, on_units, o, 0);
 }
 
 static int begin(Executord *m, sd_bus_message *message, bool output_only, sd_bus_error *error) {
-    _cleanup_(remove_operation_freep) RemoveOperation *o = NULL;
-    RemoveOperation *fresh;
-    int r;
+    _cleanup_(remove_operation_freep) RemoveOperation *o = executord_begin(m, sizeof(*o), error);
 
-    fresh = malloc(sizeof(*fresh));
-    if (!fresh)
-        return -ENOMEM;
-    r = executord_begin(m, error);
-    if (r < 0) {
-        free(fresh);
-        return r;
-    }
-    o = fresh;
+    if (!o)
+        return -EBUSY;
     *o = (RemoveOperation){
         .manager = m, .call = sd_bus_message_ref(message), .output_only = output_only};
     TRY(sd_bus_message_read_strv(message, &o->guids));

@@ -67,17 +67,10 @@ DEFINE_CLEANUP(StartOperation *, start_operation_free);
 
 static int start_operation_new(Executord *m, sd_bus_message *call, sd_bus_error *error,
                                StartOperation **ret) {
-    StartOperation *o;
-    int r;
+    StartOperation *o = executord_begin(m, sizeof(*o), error);
 
-    o = malloc(sizeof(*o));
     if (!o)
-        return -ENOMEM;
-    r = executord_begin(m, error);
-    if (r < 0) {
-        free(o);
-        return r;
-    }
+        return -EBUSY;
     *o = (StartOperation){.manager = m,
                           .call = sd_bus_message_ref(call),
                           .request = JOB_REQUEST_INIT,
@@ -107,7 +100,6 @@ static int refuse(int r, sd_bus_error *error) {
 /* Returns the name of the error that the caller gets. */
 static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
     const char *name = transient_unit_error(e, ERROR_ALREADY_STARTED);
-    const char *text = e->message ?: e->name;
     int r;
 
     if (streq(name, ERROR_START_FAILED)) {
@@ -117,11 +109,7 @@ static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
             log_struct(LOG_ERR, r, LOG_FIELDS(LOG_REQUEST(o->request.guid)),
                        "Cannot record that %s was not started: %m", o->unit);
     }
-    log_struct(LOG_ERR, 0,
-               LOG_FIELDS(LOG_REQUEST(o->request.guid), LOG_COMMAND(o->request.command.name),
-                          LOG_UNIT(o->unit)),
-               "%s was not started: %s", o->unit, text);
-    (void)sd_bus_reply_method_errorf(o->call, name, "%s", text);
+    transient_unit_refuse(o->call, o->unit, o->request.guid, o->request.command.name, e, name);
     return name;
 }
 

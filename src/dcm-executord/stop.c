@@ -75,17 +75,10 @@ DEFINE_CLEANUP(StopOperation *, stop_operation_free);
 
 static int stop_operation_new(Executord *m, sd_bus_message *call, const char *guid,
                               sd_bus_error *error, StopOperation **ret) {
-    StopOperation *o;
-    int r;
+    StopOperation *o = executord_begin(m, sizeof(*o), error);
 
-    o = malloc(sizeof(*o));
     if (!o)
-        return -ENOMEM;
-    r = executord_begin(m, error);
-    if (r < 0) {
-        free(o);
-        return r;
-    }
+        return -EBUSY;
     *o = (StopOperation){.manager = m, .next = m->stops, .call = sd_bus_message_ref(call)};
     if (guid)
         guid_to_unit_name(guid, o->unit);
@@ -97,8 +90,7 @@ static int stop_operation_new(Executord *m, sd_bus_message *call, const char *gu
 }
 
 static int call_systemd(StopOperation *o, sd_bus_message_handler_t callback, const char *method) {
-    return sd_bus_call_method_async(o->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
-                                    SYSTEMD_INTERFACE, method, callback, o, "s", o->unit);
+    return systemd_call_async(o->manager->bus, callback, o, method, "s", o->unit);
 }
 
 /* NULL: success */
@@ -151,9 +143,8 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
     }
     log_notice("Killing the remaining processes of %s", o->unit);
-    (void)sd_bus_call_method_async(o->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
-                                   SYSTEMD_INTERFACE, "KillUnit", NULL, NULL, "ssi", o->unit, "all",
-                                   SIGKILL);
+    (void)systemd_call_async(o->manager->bus, NULL, NULL, "KillUnit", "ssi", o->unit, "all",
+                             SIGKILL);
     o->killed = true;
     (void)timer_arm_in(s, RELEASE_GRACE_USEC);
     return 0;
@@ -209,9 +200,8 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
 }
 
 static int call_stop(StopOperation *o) {
-    return sd_bus_call_method_async(o->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
-                                    SYSTEMD_INTERFACE, "StopUnit", on_stop_queued, o, "ss", o->unit,
-                                    "replace");
+    return systemd_call_async(o->manager->bus, on_stop_queued, o, "StopUnit", "ss", o->unit,
+                              "replace");
 }
 
 /* The path of the first one's control group, or NULL. */
@@ -301,9 +291,8 @@ static int on_ended_units(sd_bus_message *reply, void *userdata, sd_bus_error *e
 }
 
 static int sweep(Executord *m) {
-    return sd_bus_call_method_async(m->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_INTERFACE,
-                                    "ListUnitsByPatterns", on_ended_units, m, "asas", 2, "exited",
-                                    "failed", 1, UNIT_PREFIX "*" UNIT_SUFFIX);
+    return systemd_call_async(m->bus, on_ended_units, m, "ListUnitsByPatterns", "asas", 2, "exited",
+                              "failed", 1, UNIT_PREFIX "*" UNIT_SUFFIX);
 }
 
 int stop_sweep(Executord *m) {

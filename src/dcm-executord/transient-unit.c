@@ -2,7 +2,8 @@
 #include "dcm-executord/transient-unit.h"
 
 #include "basic/bounds.h"
-#include "basic/macro.h"
+#include "basic/log-fields.h"
+#include "basic/log.h"
 #include "dcm-executord/errors.h"
 #include "dcm-executord/systemd.h"
 
@@ -17,12 +18,9 @@ int transient_unit_new(sd_bus *bus, const char *unit, sd_bus_message **ret) {
 }
 
 int transient_unit_start(sd_bus_message *m, sd_bus_message_handler_t callback, void *userdata) {
-    int r;
-
-    r = sd_bus_message_append(m, "a(sa(sv))", 0);
-    return r < 0 ? r
-                 : sd_bus_call_async(sd_bus_message_get_bus(m), NULL, m, callback, userdata,
-                                     UNIT_START_USEC_MAX);
+    TRY(sd_bus_message_append(m, "a(sa(sv))", 0));
+    return sd_bus_call_async(sd_bus_message_get_bus(m), NULL, m, callback, userdata,
+                             UNIT_START_USEC_MAX);
 }
 
 /* Not about the unit: the call, or the answer, did not come through, or somebody on the way was
@@ -63,4 +61,14 @@ const char *transient_unit_error(const sd_bus_error *e, const char *exists) {
         if (sd_bus_error_has_name(e, names[i].name))
             return names[i].told;
     return is_about_the_moment(e) ? ERROR_UNKNOWN : ERROR_START_FAILED;
+}
+
+void transient_unit_refuse(sd_bus_message *call, const char *unit, const char *guid,
+                           const char *command, const sd_bus_error *e, const char *name) {
+    const char *text = e->message ?: e->name;
+
+    (void)log_struct(LOG_ERR, 0,
+                     LOG_FIELDS(LOG_REQUEST(guid), LOG_COMMAND(command), LOG_UNIT(unit)),
+                     "%s was not started: %s", unit, text);
+    (void)sd_bus_reply_method_errorf(call, name, "%s", text);
 }

@@ -3,8 +3,11 @@
 
 #include <stdio.h>
 
+#include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/strv.h"
+
+const JobSettings job_settings_default = {.reply_output_max = REPLY_OUTPUT_DEFAULT};
 
 void job_spec_done(JobSpec *s) {
     for (size_t i = 0; i < s->n_secrets; i++)

@@ -31,6 +31,13 @@ typedef struct FetchSource {
     bool tls_is_enough;      /* for a source without a checksum */
 } FetchSource;
 
+/* What holds for all jobs of a runner, from a reload on. */
+typedef struct JobSettings {
+    bool keep_processes;       /* processes that a script leaves behind live on */
+    uint64_t reply_output_max; /* bytes of each output stream that a reply carries */
+} JobSettings;
+extern const JobSettings job_settings_default; /* what a configuration without them has */
+
 /* What the executor needs to know to start a job. Strings belong to the argument values. */
 typedef struct JobSpec {
     const char *command;
@@ -46,12 +53,13 @@ typedef struct JobSpec {
     bool stream;            /* its lines go to the console as they come */
     bool dry_run;           /* the script is to do nothing */
     bool as_root;
-    bool keep_processes;     /* that the script leaves behind */
+    const JobSettings *settings;
     const char *interpreter; /* NULL: the script's first line decides */
     uint64_t timeout_usec;   /* 0: the executor's own limit */
 } JobSpec;
 
-#define JOB_SPEC_INIT ((JobSpec){.script_fd = -1, .input_fd = -1})
+#define JOB_SPEC_INIT                                                                              \
+    ((JobSpec){.script_fd = -1, .input_fd = -1, .settings = &job_settings_default})
 
 void job_spec_done(JobSpec *s);
 

@@ -241,7 +241,7 @@ static int launch(Execution *x) {
     int k;
 
     x->stream = x->spec.stream;
-    x->spec.keep_processes = h->keep_processes;
+    x->spec.settings = &h->settings;
     k = job_new(h->bus, h->parts.jobs_root, x->task->guid, &x->spec, on_job_done, x, &x->job);
     if (k >= 0) {
         job_set_observer(x->job, on_job_changed, x);

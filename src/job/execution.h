@@ -27,7 +27,7 @@ typedef struct ExecutionHost {
     sd_bus *bus;     /* NULL: there is none yet */
     unsigned n_jobs; /* that have a worker */
     bool paused;
-    bool keep_processes;
+    JobSettings settings;
     void (*on_jobs)(void *userdata);
     void *observer;
 } ExecutionHost;

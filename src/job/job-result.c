@@ -42,12 +42,6 @@ bool job_measure_output(const char *root, const char *guid, uint64_t *ret_bytes)
     return true;
 }
 
-static uint64_t reply_output_max = REPLY_OUTPUT_DEFAULT; /* one setting of the process */
-
-void job_reply_set_output_max(uint64_t bytes) {
-    reply_output_max = bytes;
-}
-
 static int read_text(const JobOutput *o, uint64_t limit, char **ret) {
     _cleanup_free_ char *bytes = NULL;
     size_t size = 0;
@@ -69,18 +63,19 @@ static int tell_absence(const OutputSummary *s, char **ret) {
 
 /* Control characters take six bytes each in JSON: of a stream that is full of them less is told, so
  * that the reply fits in a message. */
-static int read_stream(int dir_fd, const char *name, const ExitRecord *record, char **ret) {
+static int read_stream(const JobRemains *j, const char *name, const ExitRecord *record,
+                       char **ret) {
     _cleanup_(job_output_done) JobOutput o = JOB_OUTPUT_INIT;
     _cleanup_free_ char *text = NULL;
     int r;
 
-    r = job_output_open(dir_fd, name, record, &o);
+    r = job_output_open(j->dir_fd, name, record, &o);
     if (r == -ENOENT)
         return tell_absence(!record                 ? NULL
                             : streq(name, "stdout") ? &record->out
                                                     : &record->err,
                             ret);
-    for (uint64_t limit = reply_output_max; r >= 0; limit /= 2) {
+    for (uint64_t limit = j->output_max; r >= 0; limit /= 2) {
         free(TAKE_PTR(text));
         r = read_text(&o, limit, &text);
         if (r >= 0 && json_string_size(text) <= REPLY_STREAM_MAX)
@@ -107,12 +102,12 @@ static int append_note(char **text, const char *note) {
 }
 
 /* `record` NULL: there is none. */
-static int build(int dir_fd, int return_code, const ExitRecord *record, const char *note,
+static int build(const JobRemains *j, int return_code, const ExitRecord *record, const char *note,
                  struct json_object **ret) {
     _cleanup_free_ char *message = NULL, *error_message = NULL;
 
-    TRY(read_stream(dir_fd, "stdout", record, &message));
-    TRY(read_stream(dir_fd, "stderr", record, &error_message));
+    TRY(read_stream(j, "stdout", record, &message));
+    TRY(read_stream(j, "stderr", record, &error_message));
     TRY(append_note(&error_message, note));
     return reply_new(return_code, "void", NULL, message, error_message, ret);
 }
@@ -139,13 +134,12 @@ static int explain_end(const ExitRecord *record, bool cancelled, char *note, siz
 }
 
 /* What ends the unit ends them too. */
-static bool keeps_processes(int dir_fd, const ExitRecord *record, bool cancelled) {
-    return !cancelled && record->reason == EXIT_REASON_NONE &&
-           faccessat(dir_fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+static bool keeps_processes(const JobRemains *j, const ExitRecord *record) {
+    return !j->cancelled && record->reason == EXIT_REASON_NONE &&
+           faccessat(j->dir_fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
-int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
-                          struct json_object **ret) {
+int job_reply_from_record(const JobRemains *j, const ExitRecord *record, struct json_object **ret) {
     char note[320] = "";
     int return_code;
     size_t used;
@@ -158,16 +152,16 @@ int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
         (void)utf8_format(note, sizeof(note), "The job could not be started: %s\n",
                           strerror(record->status));
     } else
-        return_code = explain_end(record, cancelled, note, sizeof(note));
+        return_code = explain_end(record, j->cancelled, note, sizeof(note));
     used = strlen(note);
     if (record->left_behind > 0)
         (void)snprintf(note + used, sizeof(note) - used,
                        "The job left %" PRIu64 " process%s behind, %s.\n", record->left_behind,
                        record->left_behind == 1 ? "" : "es",
-                       !keeps_processes(dir_fd, record, cancelled) ? "ended with it"
-                       : record->left_behind == 1                  ? "which keeps running"
-                                                                   : "which keep running");
-    return build(dir_fd, return_code, record, note, ret);
+                       !keeps_processes(j, record) ? "ended with it"
+                       : record->left_behind == 1  ? "which keeps running"
+                                                   : "which keep running");
+    return build(j, return_code, record, note, ret);
 }
 
 void job_record_add_reason(ExitRecord *record, const UnitStatus *status) {
@@ -189,17 +183,17 @@ bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) {
             (is_refusal && status->main_status == EXIT_NO_RECORD));
 }
 
-int job_reply_from_unit(int dir_fd, const UnitStatus *status, const ExitRecord *record,
-                        bool cancelled, struct json_object **ret) {
+int job_reply_from_unit(const JobRemains *j, const UnitStatus *status, const ExitRecord *record,
+                        struct json_object **ret) {
     bool killed = status->main_code == CLD_KILLED || status->main_code == CLD_DUMPED;
     int return_code = killed ? -status->main_status : status->main_status;
-    const char *what = cancelled ? "The job was cancelled" : "The job did not end by itself";
+    const char *what = j->cancelled ? "The job was cancelled" : "The job did not end by itself";
     char note[256], claim[96] = "";
 
     if (streq(status->result, "oom-kill")) {
         return_code = JOB_RETURN_OOM;
         what = "The job exceeded its memory limit";
-    } else if (streq(status->result, "timeout") && !cancelled) {
+    } else if (streq(status->result, "timeout") && !j->cancelled) {
         return_code = JOB_RETURN_TIMEOUT;
         what = "The job exceeded its time limit and was terminated";
     }
@@ -209,12 +203,12 @@ int job_reply_from_unit(int dir_fd, const UnitStatus *status, const ExitRecord *
                           exit_kind_to_string(record->kind), record->status);
     (void)utf8_format(note, sizeof(note), "%s: systemd reports '%s'.%s\n", what, status->result,
                       claim);
-    return build(dir_fd, return_code != 0 ? return_code : 1, NULL, note, ret);
+    return build(j, return_code != 0 ? return_code : 1, NULL, note, ret);
 }
 
 /* dcm-run ignores what a cancellation sends first: the script never ran, or a reboot cut it off. */
-int job_reply_cancelled(int dir_fd, struct json_object **ret) {
-    return build(dir_fd, 1, NULL,
+int job_reply_cancelled(const JobRemains *j, struct json_object **ret) {
+    return build(j, 1, NULL,
                  "The job was cancelled; it had not started, or a reboot interrupted it.\n", ret);
 }
 

@@ -11,8 +11,12 @@
 #define JOB_RETURN_TIMEOUT (-124)
 #define JOB_RETURN_OOM (-125)
 
-/* How many bytes of each stream the replies carry from now on, as far as they fit in a message. */
-void job_reply_set_output_max(uint64_t bytes);
+/* What is known of a job that has ended, beside how. */
+typedef struct JobRemains {
+    int dir_fd; /* its directory, borrowed */
+    bool cancelled;
+    uint64_t output_max; /* bytes of each stream in the reply, as far as they fit in a message */
+} JobRemains;
 
 /* True if the job has a directory; what its output takes on the disk. */
 bool job_measure_output(const char *root, const char *guid, uint64_t *ret_bytes);
@@ -21,8 +25,7 @@ bool job_measure_output(const char *root, const char *guid, uint64_t *ret_bytes)
 int job_record_read(int dir_fd, ExitRecord *ret);
 
 /* The script's own end: exit status (a signal counts negative), standard output and error. */
-int job_reply_from_record(int dir_fd, const ExitRecord *record, bool cancelled,
-                          struct json_object **ret);
+int job_reply_from_record(const JobRemains *j, const ExitRecord *record, struct json_object **ret);
 
 /* What ended the script, where dcm-run did not see it and systemd did: on a starved machine the
  * clock of dcm-run begins later than that of the unit's time limit. */
@@ -34,11 +37,11 @@ bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) _pure
 
 /* dcm-run itself was killed, or never ran: systemd says how the unit ended. `record`: one that
  * contradicts that; NULL: there is none. Never the reply of a success. */
-int job_reply_from_unit(int dir_fd, const UnitStatus *status, const ExitRecord *record,
-                        bool cancelled, struct json_object **ret);
+int job_reply_from_unit(const JobRemains *j, const UnitStatus *status, const ExitRecord *record,
+                        struct json_object **ret);
 
 /* It was cancelled, and there is neither a record nor a unit. */
-int job_reply_cancelled(int dir_fd, struct json_object **ret);
+int job_reply_cancelled(const JobRemains *j, struct json_object **ret);
 
 /* A reboot or a power loss cut the job off. */
 int job_reply_lost(struct json_object **ret);

@@ -176,19 +176,27 @@ static bool was_cancelled(const Job *j) {
     return j->cancelled || faccessat(j->dir_fd, "cancelled", F_OK, 0) >= 0;
 }
 
+static JobRemains get_remains(const Job *j) {
+    return (JobRemains){.dir_fd = j->dir_fd,
+                        .cancelled = was_cancelled(j),
+                        .output_max = j->spec.settings->reply_output_max};
+}
+
 static void end_contradicted(Job *j, const UnitStatus *status, const ExitRecord *record) {
+    const JobRemains remains = get_remains(j);
     struct json_object *reply = NULL;
     int r;
 
     log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(j->guid)),
                "The exit record of %s and systemd contradict each other", j->guid);
-    r = job_reply_from_unit(j->dir_fd, status, record, was_cancelled(j), &reply);
+    r = job_reply_from_unit(&remains, status, record, &reply);
     end(j, JOB_END_DONE, r, reply);
 }
 
 /* `status` NULL: there is no unit any more. 1: ended; 0: there is no record; negative errno: not
  * known. */
 static int end_by_record(Job *j, const UnitStatus *status) {
+    const JobRemains remains = get_remains(j);
     struct json_object *reply = NULL;
     ExitRecord record;
     int r;
@@ -205,7 +213,7 @@ static int end_by_record(Job *j, const UnitStatus *status) {
     if (r == -EBADMSG)
         r = reply_new_error("The exit record of the job is damaged", &reply);
     else if (r >= 0)
-        r = job_reply_from_record(j->dir_fd, &record, was_cancelled(j), &reply);
+        r = job_reply_from_record(&remains, &record, &reply);
     if (r >= 0 && record.kind == EXIT_KIND_EXITED)
         r = reply_take_output(j->spec.output, j->spec.reply_type, &reply);
     if (r < 0) {
@@ -220,14 +228,15 @@ static int end_by_record(Job *j, const UnitStatus *status) {
 static void start(Job *j);
 
 static void end_without_record(Job *j, int error, const UnitStatus *status) {
+    const JobRemains remains = get_remains(j);
     struct json_object *reply = NULL;
     JobEnd how = JOB_END_DONE;
     int r;
 
     if (error == 0)
-        r = job_reply_from_unit(j->dir_fd, status, NULL, was_cancelled(j), &reply);
-    else if (was_cancelled(j)) /* systemd keeps no unit that was stopped before its start */
-        r = job_reply_cancelled(j->dir_fd, &reply);
+        r = job_reply_from_unit(&remains, status, NULL, &reply);
+    else if (remains.cancelled) /* systemd keeps no unit that was stopped before its start */
+        r = job_reply_cancelled(&remains, &reply);
     else {
         how = JOB_END_LOST;
         r = job_reply_lost(&reply);
@@ -439,7 +448,7 @@ static int append_options(sd_bus_message *m, const JobSpec *spec) {
         r = sd_bus_message_append(m, "{sv}", "as-root", "b", true);
     if (r >= 0 && spec->interpreter)
         r = sd_bus_message_append(m, "{sv}", "interpreter", "s", spec->interpreter);
-    if (r >= 0 && spec->keep_processes)
+    if (r >= 0 && spec->settings->keep_processes)
         r = sd_bus_message_append(m, "{sv}", "keep-processes", "b", true);
     if (r >= 0 && spec->dry_run)
         r = sd_bus_message_append(m, "{sv}", "dry-run", "b", true);

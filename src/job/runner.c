@@ -130,13 +130,10 @@ static void look_again(Runner *r) {
     }
 }
 
-void runner_set_workers(Runner *r, unsigned workers) {
+void runner_configure(Runner *r, unsigned workers, const JobSettings *settings) {
     r->workers = workers;
+    r->host.settings = *settings;
     execution_host_wake(&r->host);
-}
-
-void runner_set_keep_processes(Runner *r, bool keep) {
-    r->host.keep_processes = keep;
 }
 
 void runner_set_paused(Runner *r, bool paused) {

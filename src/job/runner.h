@@ -14,9 +14,7 @@ Runner *runner_free(Runner *r);
 
 /* From then on jobs can be started and followed. */
 int runner_set_bus(Runner *r, sd_bus *bus);
-void runner_set_workers(Runner *r, unsigned workers);
-/* Whether what scripts that start from now on leave behind may live on. */
-void runner_set_keep_processes(Runner *r, bool keep);
+void runner_configure(Runner *r, unsigned workers, const JobSettings *settings);
 /* While paused no job is begun; those that an earlier process began are followed. */
 void runner_set_paused(Runner *r, bool paused);
 

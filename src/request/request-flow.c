@@ -408,10 +408,8 @@ int request_flow_commit(RequestFlow *f) {
 
 void request_flow_configure(RequestFlow *f, const RequestFlowOptions *options) {
     f->options = *options;
-    runner_set_workers(f->runner, options->workers);
-    runner_set_workers(long_jobs_get_runner(f->long_jobs), options->long_workers);
-    runner_set_keep_processes(f->runner, options->keep_processes);
-    runner_set_keep_processes(long_jobs_get_runner(f->long_jobs), options->keep_processes);
+    runner_configure(f->runner, options->workers, &options->jobs);
+    runner_configure(long_jobs_get_runner(f->long_jobs), options->long_workers, &options->jobs);
 }
 
 int request_flow_set_bus(RequestFlow *f, sd_bus *bus) {

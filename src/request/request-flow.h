@@ -13,7 +13,7 @@ typedef struct RequestFlowOptions {
     uint64_t retransmission_usec;
     unsigned workers;
     unsigned long_workers;
-    bool keep_processes;
+    JobSettings jobs;
 } RequestFlowOptions;
 
 typedef struct RequestFlowCallbacks {

@@ -33,6 +33,9 @@ static void fixture_done(Fixture *f) {
     temporary_remove(&f->dir);
 }
 #define _cleanup_fixture_ _cleanup_(fixture_done)
+#define REMAINS(is_cancelled)                                                                      \
+    (&(const JobRemains){                                                                          \
+        .dir_fd = f.fd, .cancelled = (is_cancelled), .output_max = REPLY_OUTPUT_DEFAULT})
 
 static ExitRecord make_record(ExitKind kind, int status, const char *out, const char *err) {
     return (ExitRecord){.kind = kind,
@@ -81,7 +84,8 @@ static void test_records(void) {
         _cleanup_fixture_ Fixture f;
 
         fixture_init(&f, cases[i].out, cases[i].err);
-        g_assert_cmpint(job_reply_from_record(f.fd, &record, cases[i].cancelled, &f.reply), ==, 0);
+        g_assert_cmpint(job_reply_from_record(REMAINS(cases[i].cancelled), &record, &f.reply), ==,
+                        0);
         assert_reply(f.reply, cases[i].code, cases[i].out, cases[i].error_message);
     }
 }
@@ -117,7 +121,8 @@ static void test_reasons(void) {
         record.reason = cases[i].reason;
         record.left_behind = cases[i].left_behind;
         fixture_init(&f, "x", "");
-        g_assert_cmpint(job_reply_from_record(f.fd, &record, cases[i].cancelled, &f.reply), ==, 0);
+        g_assert_cmpint(job_reply_from_record(REMAINS(cases[i].cancelled), &record, &f.reply), ==,
+                        0);
         assert_reply(f.reply, cases[i].code, "x", cases[i].error_message);
     }
 }
@@ -160,7 +165,8 @@ static void test_units(void) {
 
         fixture_init(&f, "out", NULL);
         g_assert_cmpint(
-            job_reply_from_unit(f.fd, &cases[i].status, NULL, cases[i].cancelled, &f.reply), ==, 0);
+            job_reply_from_unit(REMAINS(cases[i].cancelled), &cases[i].status, NULL, &f.reply), ==,
+            0);
         assert_reply(f.reply, cases[i].code, "out", cases[i].error_message);
     }
 }
@@ -189,7 +195,8 @@ static void test_kept_processes(void) {
         temporary_write(f.dir, "keep", "", 0);
         record.left_behind = cases[i].left_behind;
         record.reason = cases[i].reason;
-        g_assert_cmpint(job_reply_from_record(f.fd, &record, cases[i].cancelled, &f.reply), ==, 0);
+        g_assert_cmpint(job_reply_from_record(REMAINS(cases[i].cancelled), &record, &f.reply), ==,
+                        0);
         g_assert_true(g_str_has_suffix(json_get_string(f.reply, "error_message"), cases[i].note));
     }
 }
@@ -235,9 +242,9 @@ static void test_contradictions(void) {
         fixture_init(&f, "", "");
         g_assert_cmpint(job_record_agrees(&record, &status), ==, cases[i].agrees);
         if (cases[i].agrees)
-            g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
+            g_assert_cmpint(job_reply_from_record(REMAINS(false), &record, &f.reply), ==, 0);
         else
-            g_assert_cmpint(job_reply_from_unit(f.fd, &status, &record, false, &f.reply), ==, 0);
+            g_assert_cmpint(job_reply_from_unit(REMAINS(false), &status, &record, &f.reply), ==, 0);
         g_assert_cmpint(json_object_get_int(json_get(f.reply, "return_code")), ==,
                         cases[i].return_code);
         g_assert_cmpint(!!strstr(json_get_string(f.reply, "error_message"), "contradicts systemd"),
@@ -267,7 +274,7 @@ static void test_reason_of_systemd(void) {
         g_strlcpy(status.result, cases[i].result, sizeof(status.result));
         fixture_init(&f, "", "");
         job_record_add_reason(&record, &status);
-        g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
+        g_assert_cmpint(job_reply_from_record(REMAINS(false), &record, &f.reply), ==, 0);
         g_assert_cmpint(json_object_get_int(json_get(f.reply, "return_code")), ==,
                         cases[i].return_code);
     }
@@ -287,7 +294,7 @@ static void test_cancelled(void) {
     _cleanup_fixture_ Fixture f;
 
     fixture_init(&f, "out", "err");
-    g_assert_cmpint(job_reply_cancelled(f.fd, &f.reply), ==, 0);
+    g_assert_cmpint(job_reply_cancelled(REMAINS(true), &f.reply), ==, 0);
     assert_reply(f.reply, 1, "out",
                  "err\nThe job was cancelled; it had not started, or a reboot interrupted it.\n");
     g_assert_null(json_get_string(f.reply, "Exception"));
@@ -300,7 +307,7 @@ static void test_invalid_utf8(void) {
     _cleanup_free_ char *text = NULL;
 
     fixture_init(&f, out, err);
-    g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
+    g_assert_cmpint(job_reply_from_record(REMAINS(false), &record, &f.reply), ==, 0);
     assert_reply(f.reply, 1, "a\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
     g_assert_cmpint(json_encode(f.reply, &text, NULL), ==, 0);
     g_assert_true(g_utf8_validate(text, -1, NULL));
@@ -313,7 +320,7 @@ static void test_missing_output(void) {
 
     fixture_init(&f, NULL, NULL);
     memset(record.out.sha256, 'f', 64);
-    g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
+    g_assert_cmpint(job_reply_from_record(REMAINS(false), &record, &f.reply), ==, 0);
     assert_reply(f.reply, 0,
                  "\n[... 4 of 4 bytes left out; SHA-256 of all: ffffffffffffffffffffffffffffffff"
                  "ffffffffffffffffffffffffffffffff ...]\n",
@@ -345,35 +352,33 @@ static void test_largest(void) {
                                                   .head_bytes = size / 2,
                                                   .tail_bytes = size / 2,
                                                   .tail_offset = 10 * size - size / 2};
-        job_reply_set_output_max(limit);
-        g_assert_cmpint(job_reply_from_record(f.fd, &record, true, &f.reply), ==, 0);
+        g_assert_cmpint(job_reply_from_record(&(JobRemains){f.fd, true, limit}, &record, &f.reply),
+                        ==, 0);
         g_assert_cmpint(json_encode(f.reply, &text, &text_size), ==, 0);
         g_assert_cmpuint(text_size, >, MIN(limit, size) / 2);
         g_assert_cmpuint(text_size, <, MESSAGE_SIZE_MAX - 65536); /* room for the message around */
         g_assert_nonnull(strstr(json_get_string(f.reply, "message"), " bytes left out; SHA-256 "));
         g_assert_true(g_str_has_suffix(json_get_string(f.reply, "error_message"), "cancelled.\n"));
     }
-    job_reply_set_output_max(REPLY_OUTPUT_DEFAULT);
 }
 
 /* Whole up to what is configured, one byte more and it is cut. */
 static void test_limit(void) {
     static const size_t sizes[] = {4096, 4097};
 
-    job_reply_set_output_max(4096);
     for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
         g_autofree char *data = g_strnfill(sizes[i], 'x');
         ExitRecord record = make_record(EXIT_KIND_EXITED, 0, data, "");
         _cleanup_fixture_ Fixture f;
 
         fixture_init(&f, data, "");
-        g_assert_cmpint(job_reply_from_record(f.fd, &record, false, &f.reply), ==, 0);
+        g_assert_cmpint(job_reply_from_record(&(JobRemains){f.fd, false, 4096}, &record, &f.reply),
+                        ==, 0);
         g_assert_cmpint(streq(json_get_string(f.reply, "message"), data), ==, sizes[i] == 4096);
         if (sizes[i] > 4096)
             g_assert_nonnull(strstr(json_get_string(f.reply, "message"),
                                     "\n[... 1 of 4097 bytes left out; SHA-256 of all: "));
     }
-    job_reply_set_output_max(REPLY_OUTPUT_DEFAULT);
 }
 
 /* dcm-run was killed: what is kept may be more than fits in a reply. */
@@ -389,7 +394,7 @@ static void test_large_without_record(void) {
     fixture_init(&f, NULL, NULL);
     temporary_write(f.dir, "stdout", data, size);
     temporary_write(f.dir, "exit", claim, strlen(claim));
-    g_assert_cmpint(job_reply_from_unit(f.fd, &status, NULL, false, &f.reply), ==, 0);
+    g_assert_cmpint(job_reply_from_unit(REMAINS(false), &status, NULL, &f.reply), ==, 0);
     g_assert_cmpint(json_encode(f.reply, &text, &text_size), ==, 0);
     g_assert_cmpuint(text_size, <, MESSAGE_SIZE_MAX - 65536);
     g_assert_true(
