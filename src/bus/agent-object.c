@@ -34,37 +34,32 @@ struct AgentObject {
 static int property_get_string(sd_bus *bus, const char *path, const char *interface,
                                const char *property, sd_bus_message *reply, void *userdata,
                                sd_bus_error *error) {
-    static const struct {
-        const char *name;
-        const char *(*get)(const Uplink *u);
-    } getters[] = {
-        {"State", uplink_get_state},
-        {"StatusText", uplink_get_status},
-        {"ManagerUrl", uplink_get_url},
-        {"Proxy", uplink_get_proxy},
-        {"PeerAddress", uplink_get_peer},
-        {"TlsSession", uplink_get_tls},
-        {"FailedStep", uplink_get_failed_step},
-    };
     AgentObject *o = userdata;
-    const char *value = PROJECT_VERSION;
+    const UplinkView u = uplink_view(agent_get_uplink(o->agent));
+    const CloudIdentity *cloud = agent_get_cloud(o->agent);
+    const struct {
+        const char *name, *value;
+    } values[] = {
+        {"Version", PROJECT_VERSION},
+        {"State", u.state},
+        {"StatusText", u.status},
+        {"ManagerUrl", u.url},
+        {"Proxy", u.proxy},
+        {"PeerAddress", u.peer},
+        {"TlsSession", u.tls},
+        {"FailedStep", u.failed_step},
+        {"AgentId", agent_get_agent_id(o->agent)},
+        {"ServerName", agent_get_server_name(o->agent)},
+        {"Pause", agent_get_pause(o->agent)},
+        {"CloudType", strempty(cloud->type)},
+        {"InstanceId", strempty(cloud->instance_id)},
+        {"CloudProblem", strempty(cloud->problem)},
+    };
 
-    if (streq(property, "AgentId"))
-        value = agent_get_agent_id(o->agent);
-    else if (streq(property, "Pause"))
-        value = agent_get_pause(o->agent);
-    else if (streq(property, "ServerName"))
-        value = agent_get_server_name(o->agent);
-    else if (streq(property, "CloudType"))
-        value = strempty(agent_get_cloud(o->agent)->type);
-    else if (streq(property, "InstanceId"))
-        value = strempty(agent_get_cloud(o->agent)->instance_id);
-    else if (streq(property, "CloudProblem"))
-        value = strempty(agent_get_cloud(o->agent)->problem);
-    for (size_t i = 0; i < ELEMENTSOF(getters); i++)
-        if (streq(property, getters[i].name))
-            value = getters[i].get(agent_get_uplink(o->agent));
-    return sd_bus_message_append(reply, "s", value);
+    for (size_t i = 0; i < ELEMENTSOF(values); i++)
+        if (streq(property, values[i].name))
+            return sd_bus_message_append(reply, "s", values[i].value);
+    return -ENOENT;
 }
 
 static int property_get_protocol_version(sd_bus *bus, const char *path, const char *interface,
@@ -77,12 +72,11 @@ static int property_get_usec(sd_bus *bus, const char *path, const char *interfac
                              const char *property, sd_bus_message *reply, void *userdata,
                              sd_bus_error *error) {
     AgentObject *o = userdata;
-    const Uplink *u = agent_get_uplink(o->agent);
+    const UplinkView u = uplink_view(agent_get_uplink(o->agent));
 
     return sd_bus_message_append(reply, "t",
-                                 streq(property, "ConnectedSinceUSec")
-                                     ? uplink_get_connected_since_usec(u)
-                                     : uplink_get_certificate_end_usec(u));
+                                 streq(property, "ConnectedSinceUSec") ? u.connected_since_usec
+                                                                       : u.certificate_end_usec);
 }
 
 static int property_get_counts(sd_bus *bus, const char *path, const char *interface,

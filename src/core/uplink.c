@@ -272,38 +272,16 @@ Connection *uplink_get_connection(const Uplink *u) {
     return u->connection;
 }
 
-const char *uplink_get_state(const Uplink *u) {
-    return connection_state_to_string(connection_get_state(u->connection));
-}
-
-const char *uplink_get_status(const Uplink *u) {
-    return u->status;
-}
-
-const char *uplink_get_url(const Uplink *u) {
-    return strempty(u->url);
-}
-
-const char *uplink_get_proxy(const Uplink *u) {
-    return strempty(u->proxy);
-}
-
-const char *uplink_get_peer(const Uplink *u) {
-    return connection_get_peer(u->connection);
-}
-
-const char *uplink_get_tls(const Uplink *u) {
-    return connection_get_tls(u->connection);
-}
-
-const char *uplink_get_failed_step(const Uplink *u) {
-    return connection_fault_to_string(u->fault);
-}
-
-uint64_t uplink_get_connected_since_usec(const Uplink *u) {
-    return u->connected_since_usec;
-}
-
-uint64_t uplink_get_certificate_end_usec(const Uplink *u) {
-    return connection_get_certificate_end_usec(u->connection);
+UplinkView uplink_view(const Uplink *u) {
+    return (UplinkView){
+        .state = connection_state_to_string(connection_get_state(u->connection)),
+        .status = u->status,
+        .url = strempty(u->url),
+        .proxy = strempty(u->proxy),
+        .peer = connection_get_peer(u->connection),
+        .tls = connection_get_tls(u->connection),
+        .failed_step = connection_fault_to_string(u->fault),
+        .connected_since_usec = u->connected_since_usec,
+        .certificate_end_usec = connection_get_certificate_end_usec(u->connection),
+    };
 }

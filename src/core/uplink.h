@@ -14,7 +14,7 @@ typedef struct UplinkCallbacks {
     void (*on_open)(const HandshakeAnswer *answer, void *userdata);
     void (*on_closed)(void *userdata);
     void (*on_message)(const char *text, size_t size, bool is_text, void *userdata);
-    /* something that the getters below tell has changed */
+    /* something in the view has changed */
     void (*on_status)(void *userdata);
 } UplinkCallbacks;
 
@@ -30,16 +30,13 @@ void uplink_reconnect(Uplink *u);
 void uplink_set_identity(Uplink *u, const char *agent_id, const char *server_name);
 
 Connection *uplink_get_connection(const Uplink *u) _pure_;
-const char *uplink_get_state(const Uplink *u);
-/* One line for people: state, reason, remedy. */
-const char *uplink_get_status(const Uplink *u) _pure_;
-/* Each is "" where there is none. */
-const char *uplink_get_url(const Uplink *u);
-const char *uplink_get_proxy(const Uplink *u);
-const char *uplink_get_peer(const Uplink *u);
-const char *uplink_get_tls(const Uplink *u);
-/* Which step failed last: "DNS", "TCP", ... */
-const char *uplink_get_failed_step(const Uplink *u);
-/* CLOCK_REALTIME; 0: not connected, not known */
-uint64_t uplink_get_connected_since_usec(const Uplink *u) _pure_;
-uint64_t uplink_get_certificate_end_usec(const Uplink *u) _pure_;
+
+/* What is known of it; a text is "" where there is none, a time 0. Valid until the next call. */
+typedef struct UplinkView {
+    const char *state;
+    const char *status; /* one line for people: state, reason, remedy */
+    const char *url, *proxy, *peer, *tls;
+    const char *failed_step; /* which step failed last: "DNS", "TCP", ... */
+    uint64_t connected_since_usec, certificate_end_usec; /* CLOCK_REALTIME */
+} UplinkView;
+UplinkView uplink_view(const Uplink *u);

@@ -89,7 +89,7 @@ static int on_name_answer(sd_bus_message *m, void *userdata, sd_bus_error *error
                   e ? strempty(e->message) : "another agent owns it");
         return sd_event_exit(d->event, EXIT_FAILURE);
     }
-    (void)sd_notifyf(false, "READY=1\nSTATUS=%s", uplink_get_status(agent_get_uplink(d->agent)));
+    (void)sd_notifyf(false, "READY=1\nSTATUS=%s", uplink_view(agent_get_uplink(d->agent)).status);
     (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STARTED)),
                      "dcm-agent " PROJECT_VERSION " has started");
     return 0;

@@ -209,54 +209,67 @@ static void method_progress(AgentService *s, VarlinkConnection *c, struct json_o
         ask_for_caller(s, c, TAKE_PTR(j));
 }
 
-static int add_counts(const Agent *a, struct json_object *o) {
+static int add_counts(Agent *a, struct json_object *o) {
     _cleanup_json_ struct json_object *counts = json_object_new_object();
     unsigned n[_REQUEST_STATE_MAX] = {};
-    int r = counts ? 0 : -ENOMEM;
 
-    if (r >= 0)
-        r = store_count_requests(agent_get_store((Agent *)(uintptr_t)a), n);
-    for (RequestState i = REQUEST_STATE_ACKED; i < _REQUEST_STATE_MAX && r >= 0; i++)
-        r = json_add_int(counts, request_state_to_string(i), n[i]);
-    return r < 0 ? r : json_add(o, "requests", TAKE_PTR(counts));
+    if (!counts)
+        return -ENOMEM;
+    TRY(store_count_requests(agent_get_store(a), n));
+    for (RequestState i = REQUEST_STATE_ACKED; i < _REQUEST_STATE_MAX; i++)
+        TRY(json_add_int(counts, request_state_to_string(i), n[i]));
+    return json_add(o, "requests", TAKE_PTR(counts));
+}
+
+static int make_status(Agent *a, struct json_object *o) {
+    const UplinkView u = uplink_view(agent_get_uplink(a));
+
+    if (!o)
+        return -ENOMEM;
+    TRY(json_add_string(o, "version", PROJECT_VERSION));
+    TRY(json_add_string(o, "state", u.state));
+    TRY(json_add_string(o, "status_text", u.status));
+    TRY(json_add_string(o, "manager_url", u.url));
+    TRY(json_add_string(o, "agent_id", agent_get_agent_id(a)));
+    TRY(json_add_string(o, "server_name", agent_get_server_name(a)));
+    TRY(json_add_string(o, "pause", agent_get_pause(a)));
+    return add_counts(a, o);
 }
 
 static void method_get_status(AgentService *s, VarlinkConnection *c,
                               struct json_object *parameters) {
-    _cleanup_json_ struct json_object *o = json_object_new_object();
-    const Uplink *u = agent_get_uplink(s->agent);
-    int r = o ? 0 : -ENOMEM;
+    struct json_object *o = json_object_new_object();
+    int r;
 
-    if (r >= 0)
-        r = json_add_string(o, "version", PROJECT_VERSION)
-                ?: json_add_string(o, "state", uplink_get_state(u))
-                ?: json_add_string(o, "status_text", uplink_get_status(u))
-                ?: json_add_string(o, "manager_url", uplink_get_url(u))
-                ?: json_add_string(o, "agent_id", agent_get_agent_id(s->agent))
-                ?: json_add_string(o, "server_name", agent_get_server_name(s->agent))
-                ?: json_add_string(o, "pause", agent_get_pause(s->agent))
-                ?: add_counts(s->agent, o);
+    r = make_status(s->agent, o);
     if (r < 0)
         log_warning_errno(r, "The state cannot be sent: %m");
-    varlink_answer(c, TAKE_PTR(o));
+    varlink_answer(c, o);
+}
+
+static int make_info(struct json_object *o) {
+    _cleanup_json_ struct json_object *list = json_object_new_array();
+
+    if (!o || !list)
+        return -ENOMEM;
+    for (size_t i = 0; i < varlink_n_descriptions; i++)
+        if (json_object_array_add(list, json_object_new_string(varlink_descriptions[i].name)) < 0)
+            return -ENOMEM;
+    TRY(json_add_string(o, "vendor", "dcm-agent"));
+    TRY(json_add_string(o, "product", "dcm-agent"));
+    TRY(json_add_string(o, "version", PROJECT_VERSION));
+    TRY(json_add_string(o, "url", "man:dcm-agentd(8)"));
+    return json_add(o, "interfaces", TAKE_PTR(list));
 }
 
 static void method_get_info(AgentService *s, VarlinkConnection *c, struct json_object *parameters) {
-    _cleanup_json_ struct json_object *o = json_object_new_object(),
-                                      *list = json_object_new_array();
-    int r = o && list ? 0 : -ENOMEM;
+    struct json_object *o = json_object_new_object();
+    int r;
 
-    for (size_t i = 0; i < varlink_n_descriptions && r >= 0; i++)
-        r = json_object_array_add(list, json_object_new_string(varlink_descriptions[i].name)) < 0
-                ? -ENOMEM
-                : 0;
-    if (r >= 0)
-        r = json_add_string(o, "vendor", "dcm-agent")
-                ?: json_add_string(o, "product", "dcm-agent")
-                ?: json_add_string(o, "version", PROJECT_VERSION)
-                ?: json_add_string(o, "url", "man:dcm-agentd(8)")
-                ?: json_add(o, "interfaces", TAKE_PTR(list));
-    varlink_answer(c, TAKE_PTR(o));
+    r = make_info(o);
+    if (r < 0)
+        log_warning_errno(r, "The description of the service cannot be sent: %m");
+    varlink_answer(c, o);
 }
 
 static void method_get_description(AgentService *s, VarlinkConnection *c,
