@@ -419,7 +419,8 @@ def test_output_piece_by_piece(manager):
     fifo.chmod(0o666)
     guid = order(manager, f"#!/bin/bash\necho begun\necho error >&2\nread -r <{fifo}\n"
                           "head -c 2000000 /dev/zero | tr '\\0' x\nprintf 'end\\377'\n")
-    wait_for(lambda: "begun" in ask_output(manager, guid)["message"], "output")
+    wait_for(lambda: ask_output(manager, guid)["message"] == "begun\n", "output")
+    wait_for(lambda: ask_output(manager, guid, stream="stderr")["message"], "errors")  # streams have no order
     running = ask_output(manager, guid, stream="stderr")
     assert running["reply_type"] == "job_output" and running["message"] == "error\n"
     assert running["reply_object"] == {"stream": "stderr", "offset": 0, "length": 6, "next_offset": 6,
