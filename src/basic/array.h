@@ -21,7 +21,7 @@ static inline int array_reserve_bytes(void **items, size_t *allocated, size_t n,
     return 0;
 }
 
-/* Makes room for n items in the array *items of *allocated. -ENOBUFS: that is more than n_max;
- * -ENOMEM; both leave the array as it was. */
+/* Grows the array *items, which has room for *allocated items, to at least n. -ENOBUFS: n is more
+ * than n_max; -ENOMEM; both leave the array unchanged. */
 #define array_reserve(items, allocated, n, n_max)                                                  \
     array_reserve_bytes((void **)(items), (allocated), (n), (n_max), sizeof(**(items)))

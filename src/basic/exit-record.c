@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One table describes the record's lines, in their order; writer and reader both follow it, so that
- * what one writes the other reads, and nothing else is read. */
+/* One table describes the lines of the record in order. Writer and reader both follow it, so they
+ * always agree. */
 #include "basic/exit-record.h"
 
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 #define OUTPUT_MAX "OUTPUT_MAX"
 #define SIGNAL_MAX 64
 #define ERRNO_MAX 4095
-/* as a shell has it */
+/* as in a shell */
 #define EXIT_CANNOT_START 126
 #define EXIT_NOT_FOUND 127
 #define EXIT_SIGNAL_BASE 128
@@ -111,7 +111,7 @@ static void render_field(FILE *f, const Field *field, const void *p) {
     }
 }
 
-/* The default is left out, so that an older version reads the record. */
+/* The default is omitted, so that older versions can read the record. */
 void exit_record_claim(uint64_t output_max, char ret[static EXIT_RECORD_CLAIM_SIZE]) {
     if (output_max == 0 || output_max == JOB_OUTPUT_DEFAULT)
         (void)snprintf(ret, EXIT_RECORD_CLAIM_SIZE, EXIT_RECORD_CLAIM);
@@ -216,7 +216,7 @@ static bool summary_is_valid(const OutputSummary *s, uint64_t output_max) {
            s->tail_bytes <= s->total_bytes - s->tail_offset;
 }
 
-/* Takes one line off *text; it has the given key. Returns its value. */
+/* Takes the line of this key off *text and returns its value. */
 static const char *take_value(char **text, const char *key) {
     char *line = *text, *end = strchr(line, '\n');
     size_t size = strlen(key);
@@ -228,7 +228,6 @@ static const char *take_value(char **text, const char *key) {
     return line + size + 1;
 }
 
-/* The line may be missing. */
 static int take_output_max(char **text, uint64_t *ret) {
     const char *value;
 

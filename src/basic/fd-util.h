@@ -13,7 +13,7 @@
         _fd;                                                                                       \
     })
 
-/* Closes fd if it is one, keeps errno, returns -1: `fd = safe_close(fd)`. */
+/* Closes fd unless it is negative, keeps errno, returns -1: `fd = safe_close(fd)`. */
 int safe_close(int fd);
 
 static inline void closep(int *fd) {

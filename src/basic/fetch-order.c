@@ -70,7 +70,7 @@ int fetch_order_render(const FetchOrder *o, char **ret) {
                : 0;
 }
 
-/* Goes behind what is expected there. */
+/* Advances *p past `expected`, if it is there. */
 static bool skip(const char **p, const char *expected) {
     size_t size = strlen(expected);
 
@@ -80,7 +80,7 @@ static bool skip(const char **p, const char *expected) {
     return true;
 }
 
-/* Digits and a newline. */
+/* Reads digits and a newline. */
 static bool read_usec(const char **p, uint64_t *ret) {
     uint64_t n = 0;
 

@@ -6,9 +6,9 @@
 #include <locale.h>
 
 #define _(text) gettext(text)
-#define N_(text) (text) /* marks a text in a table; _() when it is shown */
+#define N_(text) (text) /* marks a text in a table; the code that shows it calls _() */
 
-/* LC_NUMERIC stays "C": numbers on our command lines have a decimal point everywhere. */
+/* LC_NUMERIC stays "C": numbers in command lines have a decimal point in every locale. */
 static inline void i18n_init(void) {
     (void)setlocale(LC_CTYPE, "");
     (void)setlocale(LC_MESSAGES, "");

@@ -17,10 +17,10 @@ typedef struct Reader {
     const char *file;
     const IniCallbacks *callbacks;
     void *userdata;
-    char *section; /* NULL: none has begun */
-    char *name;    /* of the value that an indented line goes on with; NULL: there is none */
+    char *section; /* NULL before the first one */
+    char *name;    /* of the value that an indented line continues; may be NULL */
     unsigned line;
-    unsigned unclear_line; /* the first one; 0: none */
+    unsigned unclear_line; /* line number of the first one; 0: none */
 } Reader;
 
 static void reader_done(Reader *r) {
@@ -69,7 +69,7 @@ static char *strip(char *s) {
     return s;
 }
 
-/* The first of these characters, a comment behind a blank, or the end. */
+/* Finds the first of these characters, a comment after a blank, or the end. */
 static char *find_end(char *s, const char *stops) {
     bool after_blank = false;
 
@@ -132,7 +132,7 @@ static int set_value(Reader *r, char *s) {
     return k == -EINVAL || k == -ENOKEY ? report(r, k) : k;
 }
 
-/* `line` is as it stands in the file, `text` a copy without its end. */
+/* `line` is the original line, `text` a copy without its end. */
 static int parse_line(Reader *r, const char *line, char *text) {
     char *s = strip(text);
 
@@ -189,13 +189,13 @@ static int load_file(const char *path, const IniCallbacks *callbacks, void *user
     int r;
 
     r = read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &size);
-    if (r >= 0 && strlen(text) != size) /* zeros, as a power failure leaves them */
+    if (r >= 0 && strlen(text) != size) /* zeros, left by a power failure */
         r = -EBADMSG;
     if (r == -ENOENT && faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0; /* there is not even a link to nothing */
+        return 0; /* the name is absent, even as a dangling link */
     if (r == -ENOMEM)
         return r;
-    if (r < 0) { /* a file that cannot be read must not stop an agent that works */
+    if (r < 0) { /* an unreadable file must not stop an agent that works */
         tell_unreadable(path, r, callbacks, userdata);
         return 0;
     }

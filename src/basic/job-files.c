@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One message: a letter for each descriptor that comes with it. */
+/* One message, with a letter for each descriptor in it. */
 #include "basic/job-files.h"
 
 #include <sys/socket.h>
@@ -76,7 +76,7 @@ static const Place *find_place(char letter) {
     return NULL;
 }
 
-/* Every descriptor has an owner here, whatever the letters are. */
+/* Whatever the letters are, every descriptor gets an owner here. */
 static int sort_fds(const char *letters, size_t n_letters, const int *fds, size_t n, JobFiles *f) {
     int r = n_letters == n ? 0 : -EBADMSG;
 

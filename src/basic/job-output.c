@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file may be shorter than its summary says after a power loss: bytes that the file does not have
- * are bytes left out. */
+/* After a power loss a file may be shorter than its summary says: the missing bytes count as a
+ * gap. */
 #include "basic/job-output.h"
 
 #include <fcntl.h>
@@ -18,8 +18,8 @@
 
 typedef struct Text {
     char *data;
-    size_t size, begun; /* where what follows the last gap begins */
-    uint64_t reached;   /* what comes next of the stream */
+    size_t size, begun; /* where the text after the last gap begins */
+    uint64_t reached;   /* next stream offset */
 } Text;
 
 static int open_stream(int dir_fd, const char *name) {
@@ -28,7 +28,7 @@ static int open_stream(int dir_fd, const char *name) {
     return fd < 0 ? -errno : fd;
 }
 
-/* One that cannot be read is no reason not to read the output. */
+/* An unreadable record does not prevent reading the output. */
 static void read_record(int dir_fd, bool is_stdout, JobOutput *o) {
     _cleanup_free_ char *text = NULL;
     ExitRecord record;
@@ -41,9 +41,8 @@ static void read_record(int dir_fd, bool is_stdout, JobOutput *o) {
         o->summary = is_stdout ? record.out : record.err;
 }
 
-/* The record says nothing of it: what can be read is said by the line behind the ring. Of a job
- * that was started by an older version the file is what the script wrote to it: a head without end.
- */
+/* The record has no summary of the log: the line behind the ring says what can be read. If an older
+ * version started the job, the script wrote the file itself: a head without end. */
 int job_output_open_log(int dir_fd, JobOutput *ret) {
     JobOutput o = {.fd = open_stream(dir_fd, "log")};
 
@@ -76,7 +75,7 @@ void job_output_done(JobOutput *o) {
     o->fd = safe_close(o->fd);
 }
 
-/* Returns how many bytes there were. */
+/* Returns the number of bytes read. */
 static ssize_t read_at(int fd, char *buf, size_t size, uint64_t position) {
     size_t done = 0;
 
@@ -103,7 +102,7 @@ void job_output_write_extent(int fd, uint64_t max, const JobOutputExtent *e) {
     (void)!pwrite(fd, text, JOB_OUTPUT_EXTENT_SIZE, (off_t)(max / 2 * 2));
 }
 
-/* Without the line only the beginning can be read, though there may be more. */
+/* Without the line only the beginning is known to be readable. */
 static void read_extent(const JobOutput *o, JobOutputExtent *ret) {
     char text[JOB_OUTPUT_EXTENT_SIZE + 1] = "";
     struct stat st;
@@ -117,7 +116,6 @@ static void read_extent(const JobOutput *o, JobOutputExtent *ret) {
         ret->head_end = ret->tail_start = ret->tail_end = (uint64_t)st.st_size;
 }
 
-/* What can be read at this moment. */
 static void get_extent(const JobOutput *o, JobOutputExtent *ret) {
     const OutputSummary *s = &o->summary;
     const uint64_t half = o->max / 2;
@@ -162,12 +160,12 @@ ssize_t job_output_read_at(const JobOutput *o, uint64_t offset, char *buf, size_
         if (offset >= e.tail_end)
             return 0;
         position = job_output_position(o->max, offset);
-        /* the ring goes on at its beginning */
+        /* the ring continues at its beginning */
         n = read_at(o->fd, buf, MIN(size, MIN(e.tail_end - offset, 2 * half - position)), position);
         if (n <= 0 || o->has_ended)
             return n;
         get_extent(o, &after);
-        if (offset >= after.tail_start) /* else it was written over meanwhile */
+        if (offset >= after.tail_start) /* otherwise dcm-run overwrote it meanwhile */
             return n;
     }
 }
@@ -184,7 +182,8 @@ void job_output_gap(const JobOutput *o, uint64_t bytes, char ret[static JOB_OUTP
                        bytes, o->summary.total_bytes, o->summary.sha256);
 }
 
-/* Up to there, or UINT64_MAX; with what is there of a character that it cuts. */
+/* Adds a gap up to `end`, or of unknown size (UINT64_MAX), which includes a character cut at its
+ * beginning. */
 static void add_gap(const JobOutput *o, uint64_t end, Text *t) {
     size_t size = t->size - t->begun, whole = utf8_whole(t->data + t->begun, size);
     char gap[JOB_OUTPUT_GAP_SIZE];
@@ -198,8 +197,7 @@ static void add_gap(const JobOutput *o, uint64_t end, Text *t) {
     t->begun = t->size;
 }
 
-/* Where the next byte is that is kept, if that begins a character, or the next one that does. The
- * number of bytes that are there: 1 or 0. */
+/* Finds the next kept byte that does not continue a character. Returns 1, or 0 if there is none. */
 static ssize_t find_next(const JobOutput *o, uint64_t from, const Text *t, uint64_t *ret) {
     ssize_t n = 0;
 
@@ -214,13 +212,13 @@ static ssize_t find_next(const JobOutput *o, uint64_t from, const Text *t, uint6
     return n;
 }
 
-/* What was kept of stream bytes [from, to), with a line for each gap before it. */
+/* Adds the kept bytes of [from, to) of the stream, with a line for each gap before them. */
 static int add_range(const JobOutput *o, uint64_t from, uint64_t to, Text *t) {
     while (from < to) {
         uint64_t at;
         ssize_t n;
 
-        /* whether something follows the gap that would be told of */
+        /* whether anything that would be shown follows the gap */
         n = find_next(o, from, t, &at);
         if (n < 0)
             return (int)n;

@@ -11,13 +11,13 @@
 
 #define LOSS_SIZE 1024
 
-typedef uint32_t EntrySize; /* is before each entry that waits */
+typedef uint32_t EntrySize; /* precedes each queued entry */
 
 static struct {
     int fd;
     const char *journal_path;
     LogLossFormat format;
-    char *waiting; /* NULL: nothing does */
+    char *waiting; /* NULL: none */
     size_t used, sent;
     uint64_t n_lost;
     sd_event *event;
@@ -32,7 +32,7 @@ void log_sink_set(int fd, const char *journal_path, LogLossFormat format) {
     sink.format = format;
 }
 
-/* Again after each restart of journald.socket. */
+/* Called again after each restart of journald.socket. */
 static int connect_journal(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -42,8 +42,8 @@ static int connect_journal(void) {
     return connect(sink.fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 }
 
-/* A pipe or a terminal has no flag for one write; ours are shorter than PIPE_BUF, which fits where
- * there is room at all. */
+/* Pipes and terminals have no flag for a single non-blocking write; entries are shorter than
+ * PIPE_BUF, so a ready one takes all of an entry. */
 static int write_text(const char *entry, size_t size) {
     struct pollfd p = {.fd = sink.fd, .events = POLLOUT};
 
@@ -67,12 +67,12 @@ static int send_entry(const char *entry, size_t size) {
     return r;
 }
 
-/* It may be taken later. */
+/* A later attempt may succeed. */
 static bool is_temporary(int error) {
     return error == -EAGAIN || error == -ECONNREFUSED || error == -ENOTCONN || error == -ENOENT;
 }
 
-/* Only for a reader that is there: a socket without one is always ready. */
+/* Watches only a socket that has a reader: one without a reader is always ready. */
 static void await_room(int error) {
     if (!sink.event || error != -EAGAIN)
         return;
@@ -81,7 +81,7 @@ static void await_room(int error) {
     (void)sd_event_source_set_enabled(sink.room, SD_EVENT_ONESHOT);
 }
 
-/* The oldest first. 0: all that waited has been sent. */
+/* Oldest first. 0: the queue is empty. */
 static int send_waiting(void) {
     while (sink.sent < sink.used) {
         EntrySize size;
@@ -143,7 +143,7 @@ void log_sink_put(const char *entry, size_t size) {
         r = send_entry(entry, size);
     if (r >= 0)
         return;
-    /* once one is lost all are, until that is told: their order stays true */
+    /* after a loss all entries are lost until the loss is reported, which keeps their order true */
     if (sink.n_lost > 0 || !is_temporary(r) || !keep(entry, size))
         sink.n_lost++;
     await_room(r);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One process-wide level and identifier; everything else is given per entry. Entries are built in
- * bounded stack buffers, so that logging works when memory is short; basic/log-sink.c sends them.
- */
+/* One level and one identifier per process. Entries are built in bounded stack buffers, so that
+ * logging works when memory is short; basic/log-sink.c sends them. */
 #include "basic/log.h"
 
 #include <endian.h>
@@ -20,9 +19,10 @@
 
 #define FIELD_SIZE 512
 #define MESSAGE_SIZE 2048
-#define ENTRY_SIZE ((size_t)12 * 1024) /* one datagram: no socket has a smaller buffer */
+#define ENTRY_SIZE ((size_t)12 * 1024) /* one datagram; fits any socket buffer */
+* /
 
-static int max_level = LOG_INFO;
+    static int max_level = LOG_INFO;
 static const char *log_identifier = "dcm-agent";
 static const char *journal_path = "/run/systemd/journal/socket";
 
@@ -56,7 +56,8 @@ const char *log_level_to_string(int level) {
     return level >= 0 && (size_t)level < ELEMENTSOF(level_names) ? level_names[level] : NULL;
 }
 
-/* JOURNAL_STREAM, systemd.exec(5): device and inode of the socket that is our standard error */
+/* JOURNAL_STREAM, systemd.exec(5): device and inode of the socket that standard error is connected
+ * to */
 static bool stderr_is_journal(void) {
     static int cached = -1;
     unsigned long long device, inode;
@@ -76,8 +77,8 @@ typedef struct Entry {
     size_t size;
 } Entry;
 
-/* The form for values of any bytes: systemd.io/JOURNAL_NATIVE_PROTOCOL. A value that does not fit
- * is cut at a character, or journalctl takes it for binary. */
+/* Uses the binary form of systemd.io/JOURNAL_NATIVE_PROTOCOL. A too long value is cut between
+ * characters, otherwise journalctl takes it for binary. */
 static void add_field(Entry *e, const char *name, size_t size_max, const char *value) {
     size_t name_size = strlen(name), size = utf8_cut(value, strnlen(value, size_max));
     uint64_t size_le = htole64(size);
@@ -101,7 +102,7 @@ static void add_number(Entry *e, const char *name, int number) {
 
 static size_t format_loss(uint64_t n_lost, char *buf, size_t size);
 
-/* Without the datagram socket, which costs nothing but a descriptor, there is the text. */
+/* If the datagram socket cannot be made, entries go to standard error as text. */
 static bool has_journal(void) {
     static int fd = -1;
 
@@ -111,7 +112,7 @@ static bool has_journal(void) {
     return fd >= 0;
 }
 
-/* NULL: nobody looks there. */
+/* Makes the text safe if standard error is a terminal. NULL: it is none. */
 static char *show(const char *message) {
     return isatty(STDERR_FILENO)
                ? terminal_clean(message, strlen(message), terminal_flags(stderr)) ?: strdup("?")

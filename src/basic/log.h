@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Logging with typed journal fields. To the journal when our standard error is connected to it,
- * else to standard error as text; no call waits (basic/log-sink.h). All field names and message ids
- * are in basic/log-fields.h.
- *
- * Lower layers return errors and log at debug level only; whoever handles an error logs it. */
+/* Logging with typed journal fields. Writes to the journal if standard error is connected to it,
+ * otherwise text to standard error; no call blocks (basic/log-sink.h). All field names and message
+ * ids are in basic/log-fields.h.
+ * Lower layers return errors and log at debug level only; the function that handles an error logs
+ * it. */
 #pragma once
 
 #include <syslog.h>
@@ -15,20 +15,20 @@ typedef struct LogField {
     const char *value;
 } LogField;
 
-/* The fields of one entry: LOG_FIELDS(LOG_REQUEST(guid), LOG_COMMAND(command)). A field whose value
- * is NULL is left out. */
+/* The fields of one entry: LOG_FIELDS(LOG_REQUEST(guid), LOG_COMMAND(command)). Fields whose value
+ * is NULL are omitted. */
 #define LOG_FIELDS(...) ((const LogField[]){__VA_ARGS__, {}})
 
 void log_set_identifier(const char *identifier);
 void log_set_level(int level);
-/* Where journald listens; for tests. The text must live on. */
+/* Sets the path of journald's socket, for tests. Not copied. */
 void log_set_journal(const char *path);
 int log_get_level(void);
-/* "debug", "info", ... as in syslog.conf(5); -EINVAL for another text. */
+/* "debug", "info", ... as in syslog.conf(5); otherwise -EINVAL. */
 int log_level_from_string(const char *s);
 const char *log_level_to_string(int level);
 
-/* Returns -abs(error), so that `return log_full(...)` reports and fails at once. In `format`, %m is
+/* Returns -abs(error), so that `return log_full(...)` logs and fails at once. In `format`, %m is
  * the text of `error`. */
 int log_full(int level, int error, const char *file, int line, const char *func,
              const LogField *fields, const char *format, ...) _printf_(7, 8);

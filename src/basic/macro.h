@@ -19,13 +19,13 @@
 #define _pure_ __attribute__((pure))
 #define _unused_ __attribute__((unused))
 
-/* EX_DATAERR of sysexits.h: a newer version made the database. Another start changes nothing, so
- * the units have it in RestartPreventExitStatus=. */
+/* EX_DATAERR of sysexits.h: a newer version made the database. A restart does not help, so the
+ * units list it in RestartPreventExitStatus=. */
 #define EXIT_NEWER_DATABASE 65
 
 #define ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
 #define streq(a, b) (strcmp((a), (b)) == 0)
-#undef MIN /* sys/param.h and GLib (tests) have the same */
+#undef MIN /* sys/param.h and GLib (tests) define them too */
 #undef MAX
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
@@ -74,8 +74,8 @@ static inline const char *yes_no(bool b) {
     return b ? "yes" : "no";
 }
 
-/* Replaces an owned string by a copy of `value` (which may be NULL). -ENOMEM leaves it as it was.
- */
+/* Replaces an owned string by a copy of `value` (which may be NULL). -ENOMEM leaves the old
+ * string. */
 static inline int free_and_strdup(char **p, const char *value) {
     char *copy = NULL;
 

@@ -9,9 +9,9 @@
 
 #define OPTIONS_MAX 64
 #define LEFT_SIZE 64
-#define LEFT_COLUMNS 26 /* what is longer has a line of its own */
+#define LEFT_COLUMNS 26 /* a longer one gets its own line */
 
-#define ID_FIRST 256 /* behind the letters */
+#define ID_FIRST 256 /* above all letters */
 
 int option_take_text(const char *value, void *ret_member) {
     *(const char **)ret_member = value;
@@ -99,7 +99,7 @@ static int run_getopt(const Option *options, size_t n, unsigned verb, bool permu
     while ((id = getopt_long(argc, argv, permutes ? shorts + 1 : shorts, longs, NULL)) >= 0) {
         const Option *o = find(options, n, verb, id);
 
-        if (!o) /* getopt_long() has complained */
+        if (!o) /* getopt_long() has reported it */
             return -EINVAL;
         if (!o->parse) {
             *ret_asked = o;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* So many in an interval, by the clock that counts on while the machine sleeps. */
+/* At most `burst` events per interval, measured by CLOCK_BOOTTIME, which includes sleep. */
 #pragma once
 
 #include "basic/macro.h"
@@ -9,11 +9,11 @@ typedef struct RateLimit {
     uint64_t interval_usec;
     unsigned burst;
     uint64_t begin_usec;
-    unsigned n; /* since then, those above the limit included */
+    unsigned n; /* in this interval, including those above the limit */
 } RateLimit;
 
-/* Whether one more is within the limit. *ret_missed: how many were not in the interval that has
- * just ended; 0 within one. */
+/* Counts one event; true if it is within the limit. *ret_missed: number of events above the limit
+ * in the interval that has just ended; 0 within an interval. */
 static inline bool ratelimit_below(RateLimit *l, unsigned *ret_missed) {
     uint64_t now = now_usec(CLOCK_BOOTTIME);
 

@@ -14,8 +14,8 @@
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 #define MARK "?"
 
-/* Controls, what turns the direction, and what is not seen: Default_Ignorable_Code_Point,
- * Bidi_Control and separators of the Unicode Character Database. */
+/* Controls, direction changes, and invisible characters: Default_Ignorable_Code_Point, Bidi_Control
+ * and separators of the Unicode Character Database. */
 static const struct {
     uint32_t first, last;
 } hidden[] = {
@@ -32,7 +32,7 @@ static bool is_hidden(uint32_t c) {
     return false;
 }
 
-/* Columns of a character, whatever the locale is; -1: it is not known. */
+/* Columns of a character, in any locale; -1: unknown. */
 static int character_width(uint32_t c) {
     static locale_t utf8;
     locale_t before;
@@ -55,14 +55,15 @@ static int character_width(uint32_t c) {
 
 typedef struct Cleaner {
     TerminalFlags flags;
-    unsigned n_marks; /* that may still follow */
+    unsigned n_marks; /* how many may still follow */
 } Cleaner;
 
 static bool is_kept_control(uint32_t c, TerminalFlags flags) {
     return (c == '\t' && flags & TERMINAL_TABS) || (c == '\n' && flags & TERMINAL_LINES);
 }
 
-/* What stands for a character of that size; 0 is a byte that is none. */
+/* Returns the replacement of a character of `size` bytes (0: an invalid byte), or NULL to keep
+ * it. */
 static const char *judge(Cleaner *k, size_t size, uint32_t c) {
     int width;
 
@@ -81,7 +82,7 @@ static const char *judge(Cleaner *k, size_t size, uint32_t c) {
     return NULL;
 }
 
-/* A byte becomes three at most. */
+/* A byte becomes at most three. */
 char *terminal_clean(const char *text, size_t size, TerminalFlags flags) {
     char *copy = malloc(3 * size + 1), *out = copy;
     Cleaner k = {.flags = flags};
@@ -206,7 +207,8 @@ static void put_escaped(FILE *f, uint32_t c) {
         (void)fprintf(f, "\\u%04x", c);
 }
 
-/* json-c indents by blanks, and escapes C0 in strings. A mark behind a quote is upon it. */
+/* json-c indents with blanks, and escapes C0 in strings. A combining mark after a quote combines
+ * with the quote. */
 void terminal_put_json(FILE *f, const char *json) {
     Cleaner k = {.flags = TERMINAL_LINES | terminal_flags(f)};
 

@@ -9,7 +9,7 @@ static inline uint64_t timespec_to_usec(const struct timespec *ts) {
     return (uint64_t)ts->tv_sec * USEC_PER_SEC + (uint64_t)ts->tv_nsec / 1000;
 }
 
-/* Microseconds of that clock. CLOCK_BOOTTIME for anything that is compared or waited for. */
+/* Current time in microseconds. For comparisons and waits use CLOCK_BOOTTIME. */
 static inline uint64_t now_usec(clockid_t clock) {
     struct timespec ts = {};
 

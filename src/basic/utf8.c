@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-/* How many bytes a character has that begins so; 0: none does. */
+/* Size of a character by its first byte; 0: no character begins with it. */
 static size_t announced_size(unsigned char first) {
     if (first < 0x80)
         return 1;
@@ -13,7 +13,8 @@ static size_t announced_size(unsigned char first) {
                                             : 0;
 }
 
-/* Overlong forms, surrogates, beyond U+10FFFF: all of them show in the second byte. */
+/* Rejects overlong forms, surrogates, and characters beyond U+10FFFF: the second byte shows all of
+ * them. */
 static bool is_second(unsigned char first, unsigned char second) {
     return !((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
              (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f));
