@@ -20,9 +20,8 @@
 #define FIELD_SIZE 512
 #define MESSAGE_SIZE 2048
 #define ENTRY_SIZE ((size_t)12 * 1024) /* one datagram; fits any socket buffer */
-* /
 
-    static int max_level = LOG_INFO;
+static int max_level = LOG_INFO;
 static const char *log_identifier = "dcm-agent";
 static const char *journal_path = "/run/systemd/journal/socket";
 

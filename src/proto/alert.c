@@ -46,8 +46,8 @@ int alert_to_message(const Alert *a, const char *request_id, uint64_t current_ms
         return -ENOMEM;
     alert_hash(a, hash);
     TRY(json_add_string(o, "type", message_type_to_string(MESSAGE_ALERT)));
-    TRY(json_add_string(o, "request_id",
-                        request_id) /* a number with a fraction, as it always was */);
+    TRY(json_add_string(o, "request_id", request_id));
+    /* a number with a fraction, as the Python agent sent it */
     TRY(json_add(o, "current_timestamp", json_object_new_double((double)current_ms)));
     TRY(json_add_int(o, "alert_timestamp", (int64_t)a->time_ms));
     TRY(json_add_int(o, "level", a->level));

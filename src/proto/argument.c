@@ -23,8 +23,8 @@ void argument_values_done(ArgumentValue *values, size_t n) {
     }
 }
 
-/* A string or a number in its decimal form; NULL for anything else, and for text with a NUL in it.
- */
+/* Returns a string, or a number in its decimal form; NULL for other types, and for text with a
+ * NUL. */
 static const char *scalar_text(struct json_object *value) {
     const char *s;
 
@@ -71,7 +71,7 @@ static int parse_bool(struct json_object *value, ArgumentValue *ret) {
     return -EINVAL;
 }
 
-/* JSON's own, or a decimal string. */
+/* Accepts a JSON integer, or a string of decimal digits. */
 static int parse_integer(struct json_object *value, ArgumentValue *ret) {
     const char *s = scalar_text(value);
     char *end;
@@ -85,7 +85,7 @@ static int parse_integer(struct json_object *value, ArgumentValue *ret) {
     return errno != 0 || end == s || *end || strchr(" \t\n\v\f\r+", s[0]) ? -EINVAL : 0;
 }
 
-/* The same, with a fraction and an exponent if it likes. */
+/* Accepts a JSON number, or a string; fraction and exponent are allowed. */
 static int parse_number(struct json_object *value, ArgumentValue *ret) {
     const char *s = scalar_text(value);
     char *end;
@@ -198,8 +198,6 @@ static int parse_one(const Argument *a, struct json_object *arguments, ArgumentV
     return value ? parse_value(a->type, value, ret) : parse_fallback(a, ret);
 }
 
-/* rules */
-
 static bool is_word(const char *s) {
     for (const char *p = s; *p; p++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", *p) &&
@@ -224,7 +222,7 @@ static int make_host_name(ArgumentValue *v) {
     return 0;
 }
 
-/* -EDOM: it breaks the rule. */
+/* -EDOM: it violates the rule. */
 static int check_rule(const Argument *a, ArgumentValue *v) {
     bool ok = true;
     int r;
@@ -251,7 +249,7 @@ static int check_rule(const Argument *a, ArgumentValue *v) {
     return ok ? 0 : -EDOM;
 }
 
-/* -ERANGE: it is not one of the values that there are. */
+/* -ERANGE: it is not among the permitted values. */
 static int check_range(const Argument *a, const ArgumentValue *v) {
     if ((a->has_min && v->integer < a->min) || (a->has_max && v->integer > a->max))
         return -ERANGE;
@@ -306,7 +304,7 @@ static int explain_range(const Argument *a, char **ret) {
                     a->max);
 }
 
-/* Puts an error in words; returns it, or -ENOMEM. */
+/* Makes the error text; returns the error, or -ENOMEM. */
 static int fail(int error, const Argument *a, char **ret_error) {
     int n;
 

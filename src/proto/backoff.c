@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/backoff.h"
 
-#define SHORT_FREE 3   /* so many short connections in a row are taken for accidents */
+#define SHORT_FREE 3   /* so many short connections in a row count as accidents */
 #define ENDED_SPREAD 5 /* times the first wait */
 
 void backoff_init(Backoff *b, uint64_t initial_usec, uint64_t max_usec) {

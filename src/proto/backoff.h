@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Waits between connection attempts (docs/protocol, section 1). Pure: randomness is given, uniform
- * over all its values. */
+/* Waits between connection attempts (docs/protocol, section 1). Pure: the caller passes a random
+ * number, uniform over all values of its type. */
 #pragma once
 
 #include "basic/macro.h"
 
-/* What ended an attempt, or a connection that the manager had accepted. */
+/* How an attempt, or a connection that the manager had accepted, ended. */
 typedef enum BackoffCause {
-    BACKOFF_FAILED, /* it was never accepted */
-    BACKOFF_SHORT,  /* accepted, and over before it was stable */
-    BACKOFF_LOST,   /* stable, and given up by the agent */
-    BACKOFF_ENDED,  /* stable, and ended by the manager */
+    BACKOFF_FAILED, /* never accepted */
+    BACKOFF_SHORT,  /* accepted, and ended before it was stable */
+    BACKOFF_LOST,   /* stable, and closed by the agent */
+    BACKOFF_ENDED,  /* stable, and closed by the manager */
 } BackoffCause;
 
 typedef struct Backoff {
@@ -22,16 +22,16 @@ typedef struct Backoff {
 } Backoff;
 
 void backoff_init(Backoff *b, uint64_t initial_usec, uint64_t max_usec);
-/* The manager has accepted the agent, or said something. */
+/* Call it when the manager has accepted the agent or sent a message. */
 void backoff_reset(Backoff *b);
 
-/* More connections in a row than accidents explain were accepted and soon over. */
+/* Whether more short connections occurred in a row than count as accidents. */
 bool backoff_is_flapping(const Backoff *b) _pure_;
 
-/* How long to wait:
- * FAILED, LOST  uniform in [w/2, w] for a w that doubles up to the maximum;
- * SHORT         likewise, from the fourth in a row on with a w that no acceptance resets;
- * ENDED         uniform in [0, 5 w] for the first w, as all agents of a manager that is restarted
- *               see this at the same time (RFC 6455, section 7.2.3);
- * and at least uniform in [f, 1.1 f] for a pause f that the manager asked for. */
+/* Computes the wait:
+ *  FAILED, LOST  uniform in [w/2, w] for a w that doubles up to the maximum;
+ *  SHORT         likewise; from the fourth in a row on for a w that no acceptance resets;
+ *  ENDED         uniform in [0, 5 w] for the first w, because all agents of a manager lose their
+ *                connections at the same time when it restarts (RFC 6455, section 7.2.3);
+ *  and at least uniform in [f, 1.1 f] for a pause f that the manager requested. */
 uint64_t backoff_next(Backoff *b, BackoffCause cause, uint64_t forced_usec, uint32_t random);

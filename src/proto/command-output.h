@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What the standard output of a command's job is. */
+/* The part of the reply that the standard output of a command's job becomes. */
 typedef enum CommandOutput {
     OUTPUT_TEXT,   /* the message */
     OUTPUT_STRING, /* the reply object, a string */

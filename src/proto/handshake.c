@@ -48,15 +48,15 @@ static uint64_t parse_force_backoff(struct json_object *j) {
     struct json_object *value = json_get(j, "FORCE_BACKOFF");
     double seconds;
 
-    errno = 0; /* json-c sets it for a value that is no number, and then says 0 */
+    errno = 0; /* json-c sets it for a value that is not a number, and returns 0 */
     seconds = json_object_get_double(value);
     if (!value || json_object_is_type(value, json_type_boolean) || errno != 0 ||
-        !(seconds >= 0)) /* a NaN too */
+        !(seconds >= 0)) /* also false for NaN */
         seconds = FORCE_BACKOFF_DEFAULT_SEC;
     return (uint64_t)(MIN(seconds, FORCE_BACKOFF_MAX_SEC) * (double)USEC_PER_SEC);
 }
 
-/* Managers send ids as numbers or strings. */
+/* Accepts numbers too: managers send ids as numbers or strings. */
 static int take(char **field, struct json_object *handshake, const char *key, char **ret_error) {
     const char *text, *fault = peer_text_take(handshake, key, &text);
 

@@ -9,7 +9,7 @@
 #define HANDSHAKE_TOKEN_STALE 409
 #define HANDSHAKE_BUSY 503
 
-/* All strings may be NULL where the protocol allows null. Nothing is owned. */
+/* Strings may be NULL where the protocol allows null. Owns nothing. */
 typedef struct HandshakeOffer {
     char *const *ipv4; /* NULL-terminated lists */
     char *const *ipv6;
@@ -23,7 +23,7 @@ typedef struct HandshakeOffer {
     struct json_object *features; /* an object */
 } HandshakeOffer;
 
-/* The caller frees the text, which has the token in it: explicit_bzero() first. */
+/* The caller frees the text, which contains the token: explicit_bzero() first. */
 int handshake_offer_encode(const HandshakeOffer *o, char **ret, size_t *ret_size);
 
 typedef struct HandshakeAnswer {
@@ -36,7 +36,7 @@ typedef struct HandshakeAnswer {
     char *server_name;
 } HandshakeAnswer;
 
-/* -EBADMSG: not JSON, or no return_code. -EINVAL: a text that proto/peer-text.h does not let pass;
- * *ret_error (the caller frees; else NULL) names the field and says why. */
+/* -EBADMSG: not JSON, or no return_code. -EINVAL: an invalid text (proto/peer-text.h); *ret_error
+ * (the caller frees; otherwise NULL) names the field and the fault. */
 int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret, char **ret_error);
 void handshake_answer_done(HandshakeAnswer *a);

@@ -86,7 +86,7 @@ uint64_t http_retry_after_usec(HttpSlice head) {
     if (!http_find_field(head, "Retry-After", NULL, &value) || value.size == 0 || value.size > 9)
         return 0;
     for (size_t i = 0; i < value.size; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9') /* a date would trust two clocks */
+        if (value.data[i] < '0' || value.data[i] > '9') /* a date would depend on two clocks */
             return 0;
         seconds = seconds * 10 + (uint64_t)(value.data[i] - '0');
     }
@@ -96,7 +96,7 @@ uint64_t http_retry_after_usec(HttpSlice head) {
 void http_quote(HttpSlice s, char *ret, size_t size) {
     size_t n = MIN(s.size, MIN(size - 1, (size_t)HTTP_QUOTED_MAX));
 
-    if (n > 0) /* memcpy(3) takes no NULL */
+    if (n > 0) /* memcpy(3) does not allow NULL */
         memcpy(ret, s.data, n);
     for (size_t i = 0; i < n; i++)
         if (ret[i] < ' ' || ret[i] > '~')

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over the bytes. It recurses as deep as it lets a text be. What values cost is that of
- * json-c 0.14 to 0.18 and glibc's malloc on 64 bits. */
+/* One pass over the bytes; recursion is limited by the permitted depth. The sizes are those of
+ * json-c 0.14 to 0.18 with glibc's malloc on 64 bits. */
 #include "proto/json-check.h"
 
 #include "proto/text.h"
 
 #define SCALAR_SIZE 64u
-#define DOUBLE_SIZE 48u /* more, for its text */
+#define DOUBLE_SIZE 48u /* additional, for its text */
 #define ARRAY_SIZE 400u /* with room for 32 elements */
 #define ELEMENT_SIZE 24u
 #define OBJECT_SIZE 832u  /* with a table for 11 members; */
-#define OBJECT_MEMBERS 9u /* those beyond pay for the larger one, which the twelfth makes */
+#define OBJECT_MEMBERS 9u /* more are charged for a larger table, which the 12th makes */
 #define KEY_SIZE 32u
-#define MEMBER_SIZE 192u /* of a larger table, while it grows */
+#define MEMBER_SIZE 192u /* in a larger table, while it grows */
 
 typedef struct Cursor {
     const char *p, *end;
@@ -162,7 +162,7 @@ static int check_word(Cursor *c) {
     return take_word(c, "true") || take_word(c, "false") ? charge(c, SCALAR_SIZE) : -EBADMSG;
 }
 
-/* With the blanks around it. */
+/* Also skips blanks around the value. */
 static int check_value(Cursor *c, unsigned depth_left) {
     int r;
 

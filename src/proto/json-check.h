@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a text is, before anything is built of it: json-c's own strictness changes from version to
- * version, and a few bytes of text make it allocate a kilobyte. */
+/* Checks a text before json-c parses it: what json-c accepts changes from version to version, and
+ * it allocates a kilobyte for a few bytes of text. */
 #pragma once
 
 #include "basic/macro.h"
 
-/* RFC 8259, and what Python's json module writes for numbers that it has no form for: NaN,
- * Infinity, -Infinity. `depth_max` levels of values, a scalar's own counted; `memory_max`
- * bytes that json-c would take for it, estimated from above. -EBADMSG: not JSON; -ELOOP: too deep;
- * -E2BIG: too many values; -EILSEQ: not UTF-8. */
+/* Accepts RFC 8259, and the numbers NaN, Infinity and -Infinity of Python's json module.
+ * `depth_max`: levels of values, counting a scalar as one; `memory_max`: upper estimate of the
+ * bytes that json-c would allocate. -EBADMSG: not JSON; -ELOOP: too deep; -E2BIG: too many values;
+ * -EILSEQ: not UTF-8. */
 int json_check(const char *text, size_t size, unsigned depth_max, uint64_t memory_max);

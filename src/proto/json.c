@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json-c does not always say that memory was short: then a piece of a text is missing. The C
- * library does, in errno. */
+/* json-c does not always report lack of memory: then part of a text is missing. The C library
+ * reports it in errno. */
 #include "proto/json.h"
 
 #include "basic/bounds.h"
 #include "proto/json-check.h"
 
-#define INTEGER_EXACT_MAX 0x1p53       /* beyond it a double has no longer each integer */
-#define DEPTH_MAX (2 * JSON_DEPTH_MAX) /* of what was bounded when it came */
+#define INTEGER_EXACT_MAX 0x1p53       /* a double cannot represent all integers beyond this */
+#define DEPTH_MAX (2 * JSON_DEPTH_MAX) /* of text that was within the bounds when it arrived */
 
-/* Of a text that json_check() has accepted; json-c's flags stay off, as what they mean changes. */
+/* Builds objects from a text that json_check() has accepted. Uses no flags of json-c, because their
+ * meaning changes between versions. */
 static int build(const char *text, size_t size, struct json_object **ret) {
     struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX + 1);
     _cleanup_json_ struct json_object *o = NULL;
@@ -26,7 +27,7 @@ static int build(const char *text, size_t size, struct json_object **ret) {
         error = json_tokener_get_error(t);
     }
     json_tokener_free(t);
-    if (errno == ENOMEM) /* it may have ended in the middle, as if that were all */
+    if (errno == ENOMEM) /* the object may be incomplete */
         return -ENOMEM;
     if (error != json_tokener_success)
         return -EBADMSG;
@@ -87,7 +88,7 @@ int json_encode(struct json_object *o, char **ret, size_t *ret_size) {
 }
 
 size_t json_string_size(const char *text) {
-    /* bytes beyond one; a table, as a reply of megabytes is measured several times */
+    /* bytes beyond the first; a table, because a reply of megabytes is measured several times */
     static const uint8_t more[256] = {
         [1 ... 7] = 5,   ['\b' ... '\n'] = 1, [11] = 5,   ['\f' ... '\r'] = 1,
         [14 ... 31] = 5, ['"'] = 1,           ['\\'] = 1,

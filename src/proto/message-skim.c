@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Only what stands in quotes and how deep it stands is looked at: the rest need not be JSON. */
+/* Looks only at strings and at their depth: the rest need not be JSON. */
 #include "proto/message-skim.h"
 
 #include <stdio.h>
@@ -7,21 +7,21 @@
 
 #include "basic/bounds.h"
 
-#define TOKEN_SIZE_MAX (6 * GUID_SIZE_MAX + 2) /* each byte may be written as \u00XX */
+#define TOKEN_SIZE_MAX (6 * GUID_SIZE_MAX + 2) /* each byte may be encoded as \u00XX */
 
 static const char *const keys[] = {"type", "request_id", "message_id"};
 
 typedef struct Token {
-    size_t size; /* larger than there is room: it is none of ours */
+    size_t size; /* may exceed the buffer; then it matches nothing */
     char text[TOKEN_SIZE_MAX + 1];
 } Token;
 
 struct MessageSkim {
     unsigned depth;
     bool in_string, is_escaped;
-    bool at_key; /* the next string of the first level is one */
-    Token token; /* with its quotes */
-    int field;   /* whose value comes, or -1 */
+    bool at_key; /* the next string at the first level is a key */
+    Token token; /* with the quotes */
+    int field;   /* index of the key whose value comes next, or -1 */
     char *found[ELEMENTSOF(keys)];
 };
 
@@ -52,8 +52,8 @@ static void append(Token *t, char c) {
         t->size = TOKEN_SIZE_MAX + 1;
 }
 
-/* What comes next in a token; letters may be written as \u00XX. Other escapes are in none of the
- * keys, and are given as they begin. */
+/* Decodes the next character of a token; letters may be encoded as \u00XX. No key has other
+ * escapes, so those are returned undecoded. */
 static unsigned take_letter(const char **p) {
     const char *text = *p;
     char hex[5] = "";
@@ -67,7 +67,8 @@ static unsigned take_letter(const char **p) {
     return (unsigned)strtoul(hex, NULL, 16);
 }
 
-/* For json-c a key ends at a NUL. No object is made of it: there may be millions. */
+/* Compares as json-c does, for which a key ends at a NUL. Makes no object, because there may be
+ * millions of keys. */
 static bool is_key(const Token *token, const char *key) {
     const char *p = token->text + 1;
     unsigned end;
@@ -86,7 +87,7 @@ static int find_field(const Token *token) {
     return -1;
 }
 
-/* Of a key that comes twice the last value counts, as for message_parse(). */
+/* Like message_parse(), takes the last value of a repeated key. */
 static void end_key(MessageSkim *s) {
     s->field = find_field(&s->token);
     if (s->field >= 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which message one is that cannot be taken: too large, nested too deep, no JSON. Its type and ids
- * are found in its bytes as they come, and nothing else is kept. */
+/* Identifies a message that cannot be parsed because it is too large, nested too deep or not JSON.
+ * Finds type and ids in the bytes as they arrive, and keeps nothing else. */
 #pragma once
 
 #include "proto/message.h"
@@ -12,5 +12,5 @@ MessageSkim *message_skim_free(MessageSkim *s);
 DEFINE_CLEANUP(MessageSkim *, message_skim_free)
 
 void message_skim_feed(MessageSkim *s, const char *text, size_t size);
-/* As message_parse(): the message has its type and ids alone. */
+/* Fills *ret as message_parse() does, with type and ids alone. */
 int message_skim_finish(MessageSkim *s, Message *ret, const char **ret_error);

@@ -4,11 +4,11 @@
 #include <arpa/inet.h>
 
 #define USER_NAME_MAX 32
-#define HOST_TEXT_MAX 255     /* of what is given, as in the Python agent */
-#define HOST_NAME_SIZE_MAX 64 /* of Linux: HOST_NAME_MAX */
+#define HOST_TEXT_MAX 255     /* of the manager's text, as in the Python agent */
+#define HOST_NAME_SIZE_MAX 64 /* HOST_NAME_MAX of Linux */
 #define LABEL_SIZE_MAX 63
 
-/* Not isalnum(): the locale has no say in it. */
+/* Unlike isalnum(), independent of the locale. */
 static bool is_alphanumeric(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -49,7 +49,7 @@ static bool is_number(const char *s, size_t n) {
            (hex ? n - 2 : n);
 }
 
-/* What inet_aton(3) takes for an address, and what looks like one. */
+/* Matches all forms of addresses that inet_aton(3) accepts, and more. */
 static bool is_all_numbers(const char *s) {
     for (;;) {
         size_t n = strcspn(s, ".");
@@ -62,7 +62,7 @@ static bool is_all_numbers(const char *s) {
     }
 }
 
-/* With brackets, zone or prefix length, or without. */
+/* Accepts brackets, a zone, and a prefix length. */
 static bool is_ipv6_address(const char *text) {
     char address[INET6_ADDRSTRLEN];
     struct in6_addr a;
@@ -82,7 +82,7 @@ static bool ends_with(const char *s, const char *end) {
     return n >= m && strcasecmp(s + n - m, end) == 0 && (n == m || s[n - m - 1] == '.');
 }
 
-/* RFC 6761, section 6.3, and the names that distributions have in /etc/hosts for the same. */
+/* RFC 6761, section 6.3, and the similar names in /etc/hosts of distributions. */
 static bool is_localhost(const char *s) {
     static const char *const names[] = {
         "localhost",

@@ -4,7 +4,7 @@
 #include "basic/bounds.h"
 #include "proto/text.h"
 
-/* of valid UTF-8, where c2 begins U+0080 to U+00BF */
+/* Expects valid UTF-8, in which c2 begins U+0080 to U+00BF. */
 static bool has_control_characters(const char *text, size_t size) {
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -60,7 +60,7 @@ static const char *fault_in_object(struct json_object *o) {
     return fault;
 }
 
-/* As deep as JSON_DEPTH_MAX at most. */
+/* The recursion is at most JSON_DEPTH_MAX deep. */
 const char *peer_text_fault_within(struct json_object *value) {
     const char *fault = NULL;
 

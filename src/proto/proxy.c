@@ -73,7 +73,7 @@ static int take_user(Proxy *p, const char *user, size_t size, const char **ret_e
     return r;
 }
 
-/* Everything behind the scheme. */
+/* Parses the URL behind the scheme. */
 static int parse_rest(Proxy *p, const char *authority, const char **ret_error) {
     const char *end = authority + strcspn(authority, "/?#"), *host = authority;
     _cleanup_free_ char *shown = NULL;
@@ -141,7 +141,7 @@ const char *proxy_from_environment(bool tls, const char *(*get)(const char *name
     return NULL;
 }
 
-/* An IPv4 address is compared as the IPv6 address that it is mapped to. */
+/* Maps IPv4 addresses to IPv6 for the comparison. */
 static bool parse_address(const char *text, struct in6_addr *ret) {
     struct in_addr v4;
 
@@ -154,7 +154,7 @@ static bool parse_address(const char *text, struct in6_addr *ret) {
     return true;
 }
 
-/* `network` is cut at its slash. */
+/* Cuts `network` at its slash. */
 static bool is_in_network(char *network, const char *host) {
     struct in6_addr a, b;
     char *slash = strchr(network, '/'), *end;
@@ -218,7 +218,7 @@ bool proxy_is_excluded(const char *no_proxy, const char *host, uint16_t port) {
         size = strcspn(p, ", \t");
         if (size == 0)
             return false;
-        if (size < sizeof(entry)) { /* no name is longer */
+        if (size < sizeof(entry)) { /* no host name is longer */
             memcpy(entry, p, size);
             entry[size] = 0;
             if (is_covered(entry, host, port))
@@ -244,7 +244,7 @@ int proxy_connect_request(const Proxy *p, const Url *url, const char *user_agent
     return r < 0 ? -ENOMEM : 0;
 }
 
-/* "Basic" may stand in a list with others, and with parameters behind it. */
+/* "Basic" may be one of several in a list, and have parameters. */
 static bool offers_basic(HttpSlice head) {
     HttpSlice line;
 
@@ -286,7 +286,7 @@ int proxy_connect_answer_check(const char *data, size_t size, HttpAnswer *ret) {
     for (size_t i = 0; i < ELEMENTSOF(remedies); i++)
         if (ret->status == remedies[i].status)
             remedy = remedies[i].remedy;
-    if (ret->status == 401) /* tinyproxy, for a wrong password */
+    if (ret->status == 401) /* tinyproxy's status for a wrong password */
         remedy = "set or correct proxy_auth";
     if (ret->status == 407)
         remedy = offers_basic(head) ? "set or correct proxy_auth"

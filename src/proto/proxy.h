@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP proxies that are asked to CONNECT (RFC 9110, section 9.3.6), with Basic authentication (RFC
- * 7617): which one, for whom not, and what is said to it. */
+/* HTTP proxies for CONNECT (RFC 9110, section 9.3.6), with Basic authentication (RFC 7617): choice
+ * of the proxy, its exceptions, and the exchange with it. */
 #pragma once
 
 #include "proto/http-head.h"
@@ -10,28 +10,30 @@ typedef struct Proxy {
     bool tls;
     char *host; /* NULL: no proxy */
     uint16_t port;
-    char *authorization; /* base64 of user:password, a secret; NULL: none */
-    char *label;         /* the URL for people, without user and password */
+    char *authorization; /* base64 of user:password, a secret; may be NULL */
+    char *label;         /* the URL without user and password, for messages */
 } Proxy;
 
-/* http:// and https:// URLs; without a scheme it is http. -EINVAL and a reason in *ret_error
+/* Parses http:// and https:// URLs; http is the default. -EINVAL, with a reason in *ret_error
  * (static, never with the password). */
 int proxy_parse(const char *text, Proxy *ret, const char **ret_error);
-/* "user:password", with white space at its end ignored. */
+/* Takes "user:password" and ignores white space at its end. */
 int proxy_set_auth(Proxy *p, const char *user_password, const char **ret_error);
 void proxy_done(Proxy *p);
 
-/* The value and, in *ret_name, the name of the environment variable that decides; NULL: none.
- * `get` is getenv(3), or a test's. */
+/* Returns the value of the environment variable that names the proxy, and its name in *ret_name;
+ * NULL: no proxy. `get` is getenv(3), or a replacement in tests. */
 const char *proxy_from_environment(bool tls, const char *(*get)(const char *name),
                                    const char **ret_name);
 
-/* Whether the list (blanks or commas between names, .suffixes, addresses, networks in CIDR
- * notation, "*"; each but a network may have a port) has this host. */
+/* Whether the list contains this host. Its entries, separated by blanks or commas, are names,
+ * .suffixes, addresses, networks in CIDR notation, or "*"; each except a network may have a
+ * port. */
 bool proxy_is_excluded(const char *no_proxy, const char *host, uint16_t port) _pure_;
 
-/* The caller frees: explicit_bzero() first. */
+/* The caller frees the request, which may contain a password: explicit_bzero() first. */
 int proxy_connect_request(const Proxy *p, const Url *url, const char *user_agent, char **ret);
 
-/* 0: what follows comes from the manager; -EPROTO: the proxy refused, and ret->error says why. */
+/* 0: the tunnel to the manager is open; -EPROTO: the proxy refused, and ret->error gives the
+ * reason. */
 int proxy_connect_answer_check(const char *head, size_t size, HttpAnswer *ret);

@@ -6,7 +6,7 @@
 
 typedef enum RequestState {
     REQUEST_STATE_REQUESTING, /* received, not yet stored */
-    REQUEST_STATE_ACKED,      /* stored; will be done once */
+    REQUEST_STATE_ACKED,      /* stored; will be executed once */
     REQUEST_STATE_REPLY,      /* its reply is stored; the manager does not have it yet */
     REQUEST_STATE_NACKED,
     REQUEST_STATE_REPLY_NACKED,
@@ -28,13 +28,13 @@ typedef enum RequestEvent {
     _REQUEST_EVENT_MAX,
 } RequestEvent;
 
-/* What is to be done, in this order. A store comes before what it promises is sent. */
+/* Actions in the order of execution: the store precedes the message that promises it. */
 typedef enum RequestAction {
     REQUEST_ACTION_STORE = 1 << 0,
     REQUEST_ACTION_SEND_ACK = 1 << 1,
     REQUEST_ACTION_SEND_NACK = 1 << 2,
-    REQUEST_ACTION_SEND_REPLY = 1 << 3,   /* under a new message_id */
-    REQUEST_ACTION_RESEND_REPLY = 1 << 4, /* under the message_id it was sent with */
+    REQUEST_ACTION_SEND_REPLY = 1 << 3,   /* with a new message_id */
+    REQUEST_ACTION_RESEND_REPLY = 1 << 4, /* with the message_id of the first sending */
     REQUEST_ACTION_SEND_STATUS = 1 << 5,
     REQUEST_ACTION_CANCEL_JOB = 1 << 6,
     REQUEST_ACTION_START_TIMER = 1 << 7,

@@ -12,7 +12,7 @@ static size_t character_size(const unsigned char *p, size_t size) {
     return p[0] == 0 ? 0 : utf8_decode((const char *)p, size, &c);
 }
 
-/* Most text is ASCII: so many bytes of it are at the beginning. */
+/* Counts the ASCII bytes at the beginning, because most text is ASCII. */
 static size_t ascii_size(const unsigned char *p, size_t size) {
     size_t n = 0;
 

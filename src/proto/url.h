@@ -12,18 +12,19 @@ typedef struct Url {
     char *origin; /* the whole URL as given */
 } Url;
 
-/* -EINVAL and a reason in *ret_error (static) for anything else than a ws or wss URL. */
+/* -EINVAL, with a reason in *ret_error (static), for anything but a ws or wss URL. */
 int url_parse(const char *text, Url *ret, const char **ret_error);
 void url_done(Url *u);
 
-/* The Host header: with the port where it is not the default one, IPv6 addresses in brackets. */
+/* Builds the Host header: with the port unless it is the default, IPv6 addresses in brackets. */
 int url_host_header(const Url *u, char **ret);
 
-/* "host", "host:port", "[v6]", "[v6]:port": RFC 3986, section 3.2, without the user. *port stays
- * where there is none. -EINVAL and a reason in *ret_error (static). The caller frees the host. */
+/* Parses "host", "host:port", "[v6]" and "[v6]:port" (RFC 3986, section 3.2, without user). Leaves
+ * *port unchanged if the text has none. -EINVAL, with a reason in *ret_error (static). The caller
+ * frees the host. */
 int url_parse_authority(const char *text, size_t size, char **ret_host, uint16_t *port,
                         const char **ret_error);
-/* The reverse; port 0 is left out. The caller frees. */
+/* The reverse; omits port 0. The caller frees. */
 int url_format_authority(const char *host, uint16_t port, char **ret);
-/* All of it is printable ASCII without blanks. */
+/* Whether all characters are printable ASCII without blanks. */
 bool url_is_printable(const char *text) _pure_;

@@ -7,7 +7,7 @@ void varlink_call_done(VarlinkCall *c) {
     *c = (VarlinkCall){};
 }
 
-/* Absent is false; what is no boolean is an error. */
+/* An absent flag is false; a value that is not a boolean is an error. */
 static bool read_flag(struct json_object *o, const char *key, bool *ret) {
     struct json_object *flag = json_get(o, key);
 
@@ -34,7 +34,7 @@ int varlink_call_parse(const char *text, size_t size, VarlinkCall *ret) {
     return 0;
 }
 
-/* The NUL that ends the message is the one that ends the string. */
+/* The NUL of the C string also ends the message. */
 static int encode(const char *key, const char *name, struct json_object *parameters, char **ret,
                   size_t *ret_size) {
     _cleanup_json_ struct json_object *o = json_object_new_object(), *p = parameters;

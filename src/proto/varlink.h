@@ -12,18 +12,18 @@ typedef struct VarlinkCall {
     bool oneway, more;
 } VarlinkCall;
 
-/* A message without the NUL. -EBADMSG: it is no call. */
+/* Parses a message without its NUL. -EBADMSG: not a call. */
 int varlink_call_parse(const char *text, size_t size, VarlinkCall *ret);
 void varlink_call_done(VarlinkCall *c);
 
-/* Messages with the NUL, which *ret_size counts; the caller frees. Take over the parameters; NULL:
- * none. */
+/* These return messages including the NUL, which *ret_size counts; the caller frees them. They take
+ * ownership of the parameters, which may be NULL. */
 int varlink_reply_encode(struct json_object *parameters, char **ret, size_t *ret_size);
 int varlink_error_encode(const char *error, struct json_object *parameters, char **ret,
                          size_t *ret_size);
 int varlink_call_encode(const char *method, struct json_object *parameters, char **ret,
                         size_t *ret_size);
 
-/* An answer without the NUL: 0; -EREMOTEIO: an error, whose name is *ret_error (the caller frees);
- * -EBADMSG: neither. */
+/* Parses an answer without its NUL. 0: a reply; -EREMOTEIO: an error, whose name is in *ret_error
+ * (the caller frees); -EBADMSG: neither. */
 int varlink_answer_parse(const char *text, size_t size, char **ret_error);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wslay's own assembly of messages is not used: it has no close code for a frame header that is
- * broken, takes a close frame of one byte, and checks a reason only as far as it comes in one
- * piece. */
+/* Does not use wslay's assembly of messages: that has no close code for an invalid frame header,
+ * accepts a close frame of one byte, and checks a reason only if it arrives in one piece. */
 #include "proto/websocket-reader.h"
 
 #include <wslay/wslay.h>
@@ -10,7 +9,7 @@
 
 #define CODE_TRY_AGAIN_LATER 1013 /* registered since RFC 6455 */
 
-/* What may follow in the character that has begun (RFC 3629, section 4). */
+/* Permitted bytes in the rest of the current character (RFC 3629, section 4). */
 typedef struct Utf8 {
     uint8_t left; /* bytes to come */
     uint8_t min, max;
@@ -18,8 +17,8 @@ typedef struct Utf8 {
 
 typedef struct Incoming {
     uint8_t opcode; /* 0: none */
-    bool final;     /* the frame that is being received is the last one */
-    bool is_excess; /* it is handed on in pieces, and no data is kept */
+    bool final;     /* the current frame is the last one of its message */
+    bool is_excess; /* passed on in pieces; no data is kept */
     Utf8 utf8;
     char *data;
     size_t size, allocated;
@@ -31,16 +30,16 @@ struct WebSocketReader {
     void *userdata;
     bool masked;
     bool closed;
-    bool dropped; /* others needed the room */
+    bool dropped; /* the budget needed the room for others */
     size_t message_max;
     ReceiveBudget *budget; /* or NULL */
-    size_t charged;        /* to it; then it is in the budget's list */
+    size_t charged;        /* to the budget, whose list then includes this reader */
     WebSocketReader *previous, *next;
-    const uint8_t *in; /* of the call in progress */
+    const uint8_t *in; /* input of the current call */
     size_t in_size;
-    Incoming message, control; /* a control frame may come between the fragments of a message */
-    Incoming *current;         /* whose frame is being received, or NULL */
-    uint64_t frame_left;       /* payload of that frame still to come */
+    Incoming message, control; /* control frames may arrive between the fragments of a message */
+    Incoming *current;         /* the one whose frame is incomplete, or NULL */
+    uint64_t frame_left;       /* bytes of its payload still to come */
     unsigned n_fragments;
 };
 
@@ -53,7 +52,7 @@ static bool utf8_take(Utf8 *u, uint8_t byte) {
     }
     if (byte < 0x80)
         return true;
-    /* overlong forms, surrogates, beyond U+10FFFF */
+    /* rejects overlong forms, surrogates, and characters beyond U+10FFFF */
     *u = (Utf8){
         .left = byte < 0xe0   ? 1
                 : byte < 0xf0 ? 2
@@ -105,7 +104,7 @@ static void add_charge(WebSocketReader *r, size_t size) {
     r->budget->left -= size;
 }
 
-/* For `size` bytes in all. */
+/* Accounts for a message of `size` bytes in all. */
 static int charge(WebSocketReader *r, size_t size) {
     size_t more = size > RECEIVE_FREE + r->charged ? size - RECEIVE_FREE - r->charged : 0;
 
@@ -123,7 +122,7 @@ static int charge(WebSocketReader *r, size_t size) {
     return 0;
 }
 
-/* As bytes come, and not as they are announced; no more than the message will need. */
+/* Grows as bytes arrive, not by the announced size, and never beyond the size of the message. */
 static int reserve(WebSocketReader *r, Incoming *i, size_t more) {
     size_t least = i->size + more;
     size_t most = i->final ? i->size + (size_t)r->frame_left : r->message_max;
@@ -156,7 +155,7 @@ static ssize_t on_recv(uint8_t *buf, size_t size, int flags, void *userdata) {
     return (ssize_t)n;
 }
 
-/* What has come of the message is handed on, and then all the rest. */
+/* Passes the received part of the message on; the rest follows as it arrives. */
 static int begin_excess(WebSocketReader *r) {
     Incoming *i = &r->message, kept = *i;
     int code;
@@ -182,7 +181,7 @@ static int begin_frame(WebSocketReader *r, const struct wslay_frame_iocb *frame)
 
     if (frame->rsv != 0 || (frame->mask != 0) != r->masked || (frame->opcode & 7) > 2)
         return WSLAY_CODE_PROTOCOL_ERROR;
-    /* only what has begun can go on, and only what has ended can begin */
+    /* a continuation needs a message in progress, and a new message needs none */
     if ((frame->opcode == WSLAY_CONTINUATION_FRAME) != (i->opcode != 0))
         return WSLAY_CODE_PROTOCOL_ERROR;
     if (!is_control && (++r->n_fragments > FRAGMENTS_MAX ||
@@ -199,7 +198,7 @@ static int begin_frame(WebSocketReader *r, const struct wslay_frame_iocb *frame)
     return i->opcode == WSLAY_TEXT_FRAME ? begin_excess(r) : WSLAY_CODE_MESSAGE_TOO_BIG;
 }
 
-/* RFC 6455, section 7.4, and what was registered since: 1012 to 1014. */
+/* RFC 6455, section 7.4, and the later registrations 1012 to 1014. */
 static bool is_close_code(unsigned code) {
     return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
            (code >= 3000 && code <= 4999);

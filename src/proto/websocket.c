@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Incoming bytes go to websocket-reader.c. For what is sent wslay has the queue; it works with
- * callbacks for bytes, and `out` is the buffer of the call in progress. */
+/* Incoming bytes go to websocket-reader.c. wslay has the queue of outgoing messages; it returns
+ * bytes by a callback, and `out` is the buffer of the current call. */
 #include "proto/websocket.h"
 
 #include <sys/random.h>
@@ -9,21 +9,21 @@
 #include "basic/bounds.h"
 
 #define CLOSE_REASON_MAX 123 /* RFC 6455, section 5.5 */
-#define MASKS_SIZE 512       /* random bytes that are fetched at a time */
+#define MASKS_SIZE 512       /* random bytes requested at a time */
 
 struct WebSocket {
     wslay_event_context_ptr context;
     WebSocketReader *reader;
     WebSocketCallbacks callbacks;
     void *userdata;
-    bool broken;        /* nothing more is read */
-    uint16_t peer_code; /* of its close frame */
+    bool broken;        /* reading has ended */
+    uint16_t peer_code; /* of the peer's close frame */
     uint8_t *out;
     size_t out_size;
-    unsigned n_pongs;          /* queued since the queue was empty last */
-    uint8_t masks[MASKS_SIZE]; /* random, for the frames to come */
+    unsigned n_pongs;          /* queued since the queue was last empty */
+    uint8_t masks[MASKS_SIZE]; /* random, for the next frames */
     size_t masks_left;
-    /* after the messages that wait */
+    /* to be sent after the queued messages */
     bool close_wanted;
     uint16_t close_code;
     char close_reason[CLOSE_REASON_MAX + 1];
@@ -80,7 +80,7 @@ static int queue(WebSocket *w, uint8_t opcode, const void *data, size_t size) {
     return map_error(wslay_event_queue_msg(w->context, &message));
 }
 
-/* Goes out before the messages that wait, and then none of these do. */
+/* Sends the close frame before all queued messages, which are then never sent. */
 static int queue_close(WebSocket *w, uint16_t code, const char *reason, size_t size) {
     w->close_wanted = false;
     return map_error(wslay_event_queue_close(w->context, code, (const uint8_t *)reason, size));
@@ -169,7 +169,7 @@ int websocket_feed(WebSocket *w, const void *data, size_t size) {
     w->broken = true;
     if (r < 0)
         return r;
-    (void)websocket_send_close(w, (uint16_t)r, NULL); /* after what it was answered before */
+    (void)websocket_send_close(w, (uint16_t)r, NULL); /* after the answers to earlier messages */
     return -EPROTO;
 }
 
