@@ -4,7 +4,7 @@
 #include "basic/bounds.h"
 #include "command/template.h"
 
-/* What is wrong with an argument's row, or NULL. */
+/* Returns a contradiction within one argument, or NULL. */
 static const char *check_argument(const CommandFile *f, size_t i) {
     const Argument *a = &f->arguments[i];
     bool has_bounds = a->has_min || a->has_max;
@@ -85,7 +85,7 @@ static const char *check_positions(const CommandFile *f) {
     return NULL;
 }
 
-/* Each of them is a descriptor in the message that starts the job. */
+/* Each file is a descriptor in the message that starts the job. */
 static bool has_too_many_files(const CommandFile *f) {
     unsigned n = 0;
 

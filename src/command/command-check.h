@@ -3,5 +3,6 @@
 
 #include "command/command-file.h"
 
-/* What is wrong with the keys of a file together, each of which is understood; NULL: nothing. */
+/* Finds contradictions between the keys of a file, each of which is valid by itself. Returns the
+ * problem, or NULL. */
 const char *command_file_check(const CommandFile *f);

@@ -53,7 +53,7 @@ const Argument *command_file_argument_at(const CommandFile *f, size_t position) 
     return NULL;
 }
 
-/* Whether the job gets the value at all, by itself. */
+/* Whether the job receives the value at all, by itself. */
 static bool is_handed_on(const CommandFile *f, const Argument *a) {
     if (!f->positions)
         return true;
@@ -78,7 +78,7 @@ bool command_file_has_secret(const CommandFile *f) {
 
 void command_file_get_limits(const CommandFile *f, JobLimits *ret) {
     job_limits_init(ret);
-    ret->output_max = JOB_OUTPUT_MAX; /* the policy's, unless less is said here */
+    ret->output_max = JOB_OUTPUT_MAX; /* the policy's, unless the file sets less */
     for (size_t i = 0; i < f->n_limits; i++)
         job_limit_apply(f->limits[i], ret);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One mistake makes the whole file void: a command that does something else than its author meant
- * is worse than none. The first mistake is told. */
+/* One mistake makes the whole file invalid: a command that differs from its author's intention is
+ * worse than none. The first mistake is reported. */
 #include "command/command-reader.h"
 
 #include <ctype.h>
@@ -24,7 +24,7 @@ typedef struct Reader {
     bool failed;
 } Reader;
 
-/* All of them reach the bus, which takes no other text than UTF-8. */
+/* Checks for UTF-8: all strings reach the bus, which accepts nothing else. */
 static int keep(CommandFile *f, const char *text, const char **ret) {
     char **strings, *copy;
 
@@ -44,12 +44,12 @@ static int keep(CommandFile *f, const char *text, const char **ret) {
     return 0;
 }
 
-/* Their UTF-8 is looked at, too. */
+/* Checks for UTF-8 too. */
 static int keep_words(const char *value, char ***ret) {
     return utf8_is_valid(value, strlen(value)) ? parse_words(value, ret) : -EINVAL;
 }
 
-/* The index of a word; a list ends with NULL. */
+/* Returns the index of a word in a NULL-terminated list. */
 static int parse_choice(const char *value, const char *const *words, unsigned *ret) {
     for (unsigned i = 0; words[i]; i++)
         if (streq(value, words[i])) {
@@ -115,7 +115,7 @@ static int set_worker_path(CommandFile *f, const char *value) {
     return sd_bus_object_path_is_valid(value) > 0 ? keep(f, value, &f->worker_path) : -EINVAL;
 }
 
-/* Not one of the agent's own, whose files and rights would be the command's then. */
+/* Refuses the agent's own users: a command would get their files and rights. */
 static int set_user(CommandFile *f, const char *value) {
     const size_t size = strlen(value);
     bool ok = size > 0 && size <= JOB_USER_NAME_MAX && !isdigit((unsigned char)value[0]) &&
@@ -259,7 +259,7 @@ static int set_choices(Argument *a, const char *value) {
     return choices[0] ? 0 : -EINVAL;
 }
 
-/* command, address, or owner ARGUMENT */
+/* Parses "command", "address", or "owner ARGUMENT". */
 static int set_from(CommandFile *f, Argument *a, const char *value) {
     static const char owner[] = "owner ";
     unsigned source;
@@ -399,7 +399,7 @@ static void on_problem(const char *file, const char *text, void *userdata) {
     r->failed = true;
 }
 
-/* The argument that no file has to describe. */
+/* Adds the argument that files need not describe. */
 static int complete_dry_run(CommandFile *f) {
     Argument *a;
 

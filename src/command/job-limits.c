@@ -9,7 +9,7 @@
 typedef enum KeyType {
     KEY_SECONDS,
     KEY_SIZE,  /* bytes */
-    KEY_BYTES, /* the same, or none */
+    KEY_BYTES, /* the same, or "none" */
     KEY_COUNT,
     KEY_BOOL,
     KEY_PATHS,
@@ -86,7 +86,7 @@ int job_limit_new(const char *name, const char *value, JobLimit **ret) {
 
     if (!l)
         return -ENOMEM;
-    if (!utf8_is_valid(value, strlen(value))) /* the bus takes nothing else */
+    if (!utf8_is_valid(value, strlen(value))) /* the bus accepts nothing else */
         return -EINVAL;
     for (size_t i = 0; i < ELEMENTSOF(limit_keys); i++)
         if (strcasecmp(limit_keys[i].name, name) == 0)
@@ -123,7 +123,7 @@ static void tighten(uint64_t *mine, uint64_t other) {
     *mine = MIN(*mine, other);
 }
 
-/* 0 is the system's own, which a lower one may be below or not: what is said counts. */
+/* 0 is systemd's default, which is neither lower nor higher: an explicit value counts. */
 static void tighten_weight(uint64_t *mine, uint64_t other) {
     if (*mine == 0 || (other > 0 && other < *mine))
         *mine = other;

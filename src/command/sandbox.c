@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Only settings that take something away, and that systemd 252 reads back after a daemon-reload. */
+/* Only settings that restrict, and that systemd 252 can read back after a daemon-reload. */
 #include "command/sandbox.h"
 
 #include "basic/bounds.h"
@@ -10,7 +10,7 @@
 typedef struct Key {
     const char *name;
     SandboxType type;
-    const char *words; /* of SANDBOX_WORD */
+    const char *words; /* of SANDBOX_WORD, the permitted ones */
 } Key;
 
 static const Key keys[] = {
@@ -93,7 +93,7 @@ int sandbox_setting_new(const char *name, const char *value, SandboxSetting **re
 
     if (!s)
         return -ENOMEM;
-    if (!utf8_is_valid(value, strlen(value))) /* the bus takes nothing else */
+    if (!utf8_is_valid(value, strlen(value))) /* the bus accepts nothing else */
         return -EINVAL;
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
         if (streq(keys[i].name, name))

@@ -5,11 +5,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Literal text, or the text of a value. */
+/* Literal text, or a reference to a value. */
 typedef struct Piece {
-    const char *text; /* of `size` bytes; NULL: that of the value */
+    const char *text; /* of `size` bytes; NULL for a reference */
     size_t size;
-    size_t argument; /* its index, where `is_reference` */
+    size_t argument; /* its index, for a reference */
     bool is_reference;
     int width;
 } Piece;
@@ -21,7 +21,7 @@ static size_t find(const Argument *arguments, size_t n, const char *name, size_t
     return n;
 }
 
-/* What stands between braces, up to `end`. */
+/* Parses the text between braces, up to `end`. */
 static int parse_reference(const char *s, const char *end, const Argument *arguments, size_t n,
                            Piece *ret) {
     const char *more = s + strcspn(s, ":?}");
@@ -32,7 +32,7 @@ static int parse_reference(const char *s, const char *end, const Argument *argum
     if (ret->argument == n)
         return -EINVAL;
     a = &arguments[ret->argument];
-    if (*more == ':') { /* one digit behind the 0 */
+    if (*more == ':') { /* one digit after the 0 */
         ret->width = more[1] == '0' && isdigit((unsigned char)more[2]) ? more[2] - '0' : 0;
         return a->type == ARGUMENT_INTEGER && ret->width > 0 && more + 3 == end ? 1 : -EINVAL;
     }
@@ -44,7 +44,7 @@ static int parse_reference(const char *s, const char *end, const Argument *argum
     return 1;
 }
 
-/* 1: there was one; 0: the end; -EINVAL: a mistake */
+/* 1: a piece; 0: the end; -EINVAL: a mistake */
 static int next_piece(const char **p, const Argument *arguments, size_t n, Piece *ret) {
     const char *s = *p, *end;
 

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts of a command's file that have values of its arguments in them:
- *
- *     {NAME}       the value as text, of a boolean `true` or `false`; nothing if it is not set
- *     {NAME:03}    of an integer, with zeros in front up to three digits
- *     {NAME?TEXT}  TEXT if the boolean is true, else nothing
- *
- * Braces stand for nothing else. Lists, bytes and secrets have no text. */
+/* Texts of a command's file that contain values of its arguments:
+ *     {NAME}       the value as text; `true` or `false` for a boolean; empty if it is not set
+ *     {NAME:03}    an integer with leading zeros, here up to three digits
+ *     {NAME?TEXT}  TEXT if the boolean is true, otherwise empty
+ * Braces have no other meaning. Lists, bytes and secrets have no text. */
 #pragma once
 
 #include "proto/argument.h"
 
-/* -EINVAL: it is none. `filled`: values that do not come from the manager can be in it, too. */
+/* -EINVAL: invalid. `filled`: the text may also contain values that do not come from the
+ * manager. */
 int template_check(const char *text, const Argument *arguments, size_t n, bool filled);
 
-/* Of one that was checked. The caller frees. */
+/* Expands a text that template_check() has accepted. The caller frees the result. */
 int template_expand(const char *text, const Argument *arguments, const ArgumentValue *values,
                     size_t n, char **ret);
 
-/* The argument that the text is, and nothing else; NULL: it has other text too. */
+/* The argument, if the text is a reference to it and nothing else; otherwise NULL. */
 const Argument *template_is_argument(const char *text, const Argument *arguments, size_t n) _pure_;
 
-/* One value; empty if it is not set. The caller frees. */
+/* Converts one value to text, which is empty if the value is not set. The caller frees it. */
 int argument_to_text(const Argument *a, const ArgumentValue *v, char **ret);

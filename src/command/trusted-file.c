@@ -13,7 +13,7 @@
 
 const char *const script_directories[] = {CONFDIR "/scripts", PKGLIBDIR "/scripts", NULL};
 
-/* Puts in words why a file does not count. */
+/* Returns the reason as error text. */
 static int refuse(char **ret_error, const char *why) {
     *ret_error = strdup(why);
     return *ret_error ? -EINVAL : -ENOMEM;

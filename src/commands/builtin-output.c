@@ -32,7 +32,7 @@ static int open_directory(const char *root, const char *guid) {
     return fd < 0 ? -errno : fd;
 }
 
-/* An error text for the reply, or NULL. */
+/* Returns an error text for the reply, or NULL. */
 static const char *read_arguments(const ArgumentValue *values, Piece *ret) {
     const ArgumentValue *length = &values[GET_JOB_OUTPUT_LENGTH];
 
@@ -49,8 +49,8 @@ static const char *read_arguments(const ArgumentValue *values, Piece *ret) {
     return NULL;
 }
 
-/* Without the character that the end of the piece cuts: the next one begins with it. Unless nothing
- * follows, or nothing would be left. */
+/* Leaves out a character that the end of the piece cuts, as the next piece begins with it; but not
+ * at the end of the stream, or if nothing would remain. */
 static ssize_t keep_whole(const Piece *p, const char *buf, ssize_t n) {
     size_t whole = utf8_whole(buf, (size_t)n);
     bool is_last = p->output.has_ended && p->offset + (uint64_t)n >= p->output.summary.total_bytes;
@@ -58,7 +58,7 @@ static ssize_t keep_whole(const Piece *p, const char *buf, ssize_t n) {
     return whole > 0 && !is_last ? (ssize_t)whole : n;
 }
 
-/* The number of bytes that were read. */
+/* Returns the number of bytes read. */
 static ssize_t read_piece(Piece *p, char **ret_text) {
     _cleanup_free_ char *buf = malloc(p->size + 1);
     const uint64_t asked = p->offset;
@@ -70,7 +70,7 @@ static ssize_t read_piece(Piece *p, char **ret_text) {
     n = job_output_read_at(&p->output, p->offset, buf, p->size, &p->offset);
     if (n < 0)
         return n;
-    if (p->offset > asked) /* what was not kept ends anywhere */
+    if (p->offset > asked) /* a gap may end within a character */
         while (cut < 3 && cut + 1 < (size_t)n && utf8_is_continuation((unsigned char)buf[cut]))
             cut++;
     p->offset += cut;
@@ -96,7 +96,7 @@ static int make_reply(const Piece *p, uint64_t length, const char *text, struct 
     return r < 0 ? r : reply_new(0, "job_output", TAKE_PTR(o), text, NULL, ret);
 }
 
-/* A job that has an exit record had files. One without has not begun, or was refused. */
+/* A job with an exit record had output files. A job without one has not started, or was refused. */
 static const char *explain_absence(int dir_fd) {
     ExitRecord record;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Command get_job_output: what the executor's directory has of a job's output. */
+/* The command get_job_output reads a job's output from the executor's directory. */
 #pragma once
 
 #include "job/command.h"

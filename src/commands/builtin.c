@@ -12,7 +12,7 @@
 #define LOAD_INTERVAL_USEC (100 * USEC_PER_MSEC)
 
 typedef struct AgentDataRun {
-    CommandRun run; /* must be the first */
+    CommandRun run; /* must come first */
     CommandContext context;
     sd_event_source *timer;
     CpuTimes before;
@@ -34,7 +34,7 @@ int builtin_heartbeat(const CommandContext *context, const ArgumentValue *values
                      NULL, NULL, ret_reply);
 }
 
-/* "Linux-6.1.0-18-amd64-x86_64": the form that Python's platform module has */
+/* "Linux-6.1.0-18-amd64-x86_64": the form of Python's platform module */
 static int platform_string(char *ret, size_t size) {
     struct utsname u;
 

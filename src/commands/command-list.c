@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list is made whole before it takes the place of the former one. A definition is counted: the
- * list holds one reference, each task another. */
+/* A complete new list replaces the former one. Definitions are reference-counted: the list holds
+ * one reference, each task another. */
 #include "commands/command-list.h"
 
 #include <dirent.h>
@@ -15,12 +15,12 @@
 #include "proto/text.h"
 
 typedef struct Definition {
-    Command command; /* must be the first */
+    Command command; /* must come first */
     CommandFile *file;
 } Definition;
 
 typedef struct List {
-    const Command **commands; /* NULL: never loaded */
+    const Command **commands; /* NULL before the first load */
     size_t n;
     BrokenCommand *broken;
     size_t n_broken;
@@ -58,7 +58,7 @@ static const Command *find(const List *l, const char *name) {
     return found ? *found : NULL;
 }
 
-/* A command's own name comes before what others would answer to. */
+/* The name of a command takes precedence over the patterns of others. */
 static const Command *find_by_any_name(const List *l, const char *name) {
     const Command *c = find(l, name);
 
@@ -68,7 +68,7 @@ static const Command *find_by_any_name(const List *l, const char *name) {
     return c;
 }
 
-/* Room for all that can be added. */
+/* Allocates room for all commands that can follow. */
 static int list_init(List *l) {
     const Command *own;
     size_t n;
@@ -83,7 +83,7 @@ static int list_init(List *l) {
     return 0;
 }
 
-/* Names and problems have words of a file in them, and go to the bus, which takes UTF-8 alone. */
+/* Names and problems contain text of a file, and go to the bus, which accepts UTF-8 alone. */
 static int add_broken(List *l, const char *directory, const char *file, const char *problem) {
     BrokenCommand *b = &l->broken[l->n_broken];
     _cleanup_free_ char *path = NULL;
@@ -97,7 +97,7 @@ static int add_broken(List *l, const char *directory, const char *file, const ch
     return utf8_replace_invalid(problem, strlen(problem), &b->problem);
 }
 
-/* -EINVAL: the file is broken, with a text that the caller frees. */
+/* -EINVAL: the file is broken; *ret_error belongs to the caller. */
 static int load_definition(const char *directory, const char *name, Definition **ret,
                            char **ret_error) {
     _cleanup_(command_file_freep) CommandFile *file = NULL;
@@ -116,7 +116,7 @@ static int load_definition(const char *directory, const char *name, Definition *
     return 0;
 }
 
-/* Whatever became of the file of that name in the other directory counts. */
+/* A file in the shadowing directory counts even if it is broken or masked. */
 static bool is_shadowed(const char *shadow, const char *file) {
     _cleanup_free_ char *path = NULL;
 
@@ -124,7 +124,7 @@ static bool is_shadowed(const char *shadow, const char *file) {
            faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
-/* `shadow` is the directory that comes before this one. */
+/* `shadow` is the directory that precedes this one. */
 static int add(List *l, size_t n_own, const char *directory, const char *shadow, const char *file) {
     const List own = {.commands = l->commands, .n = n_own};
     _cleanup_free_ char *name = strndup(file, strlen(file) - strlen(".conf")), *error = NULL;
@@ -143,7 +143,7 @@ static int add(List *l, size_t n_own, const char *directory, const char *shadow,
     if (problem)
         return add_broken(l, directory, file, problem);
     r = load_definition(directory, name, &d, &error);
-    if (r == -ENOENT || r == -ERFKILL) /* gone since, or masked */
+    if (r == -ENOENT || r == -ERFKILL) /* removed meanwhile, or masked */
         return 0;
     if (r == -EINVAL)
         return add_broken(l, directory, file, error);
@@ -179,7 +179,7 @@ static int add_directory(List *l, size_t n_own, const char *directory, const cha
     return r;
 }
 
-/* What the manager is told of a command. */
+/* Compares the data of a command that the manager sees. */
 static bool looks_same(const Command *a, const Command *b) {
     const CommandFile *f = a->file, *g = b->file;
     bool same = streq(a->name, b->name) && !f == !g;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All commands of this agent: its own, and those of commands.d. There is one list. */
+/* All commands of this agent: the built-in ones, and those of commands.d. There is one list per
+ * process. */
 #pragma once
 
 #include "job/command.h"
 
-/* NULL: unknown */
+/* Returns NULL for an unknown command. */
 const Command *command_find(const char *name);
 /* In alphabetical order; valid until the next command_list_load(). */
 const Command *const *command_list(size_t *ret_n);
 
-/* A file that defines no command, and why. */
+/* A file without a valid command, and the reason. */
 typedef struct BrokenCommand {
     char *file;
     char *problem;
@@ -17,9 +18,9 @@ typedef struct BrokenCommand {
 
 const BrokenCommand *command_list_broken(size_t *ret_n);
 
-/* Reads the directories anew, the shipped one last; a file of an earlier one shadows one of the
- * same name. 1: there are other commands than before; 0: the same ones. A broken file is no error.
- */
+/* Reads the directories again; a file of `directory` shadows one of the same name in the shipped
+ * directory. 1: the set of commands has changed; 0: it is the same. A broken file is not an
+ * error. */
 int command_list_load(const char *directory, const char *shipped_directory);
-/* Of the directory nothing is left. */
+/* Frees the list. */
 void command_list_clear(void);

@@ -41,7 +41,7 @@ static const Argument run_script_arguments[] = {
                            .help = "send lines of its output to the console as they come"},
 };
 
-/* 0 and values that no clock reaches: no limit of the request's own. */
+/* Takes 0, and values beyond the range of the clock, for no limit by the request. */
 static int read_timeout(const ArgumentValue *value, uint64_t *ret_usec, char **ret_error) {
     if (value->integer < 0) {
         *ret_error = strdup("The argument 'timeout' is not a number of seconds");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of the agent's own commands. Argument checking, `plugins` in the handshake, the D-Bus
- * listing and the manual page come from it. */
+/* The table of the built-in commands. Argument checking, `plugins` in the handshake, the D-Bus
+ * listing and the manual page derive from it. */
 #pragma once
 
 #include "job/command.h"

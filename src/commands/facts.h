@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What commands may want to know about the agent. */
+/* Data of the agent that commands may use. */
 #pragma once
 
 #include "health/health.h"
@@ -7,10 +7,10 @@
 #include "net/connection.h"
 
 struct CommandFacts {
-    const char *runtime_directory; /* kept over restarts; NULL: there is none */
+    const char *runtime_directory; /* kept over restarts; may be NULL */
     Health *health;
     const Connection *connection; /* to the manager */
-    /* The configuration that is in force, as a file without secrets. The caller frees. */
+    /* Renders the effective configuration as a file without secrets. The caller frees it. */
     int (*render_config)(char **ret, void *userdata);
     void *userdata;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is secret leaves in a sealed memfd; in its position among the arguments is an empty string,
- * for which the executor puts the path of the file that the job will have. */
+/* A secret leaves in a sealed memfd; its position among the arguments has an empty string, which
+ * the executor replaces with the path of the job's file. */
 #include "commands/file-command.h"
 
 #include <gnutls/gnutls.h>
@@ -15,10 +15,10 @@
 #include "proto/message.h"
 #include "store/user-row.h"
 
-/* The values, with those that do not come from the manager. */
+/* The values, including those from other sources than the manager. */
 typedef struct Filled {
     ArgumentValue *values;
-    char **owned; /* the texts that were filled in; one for each argument */
+    char **owned; /* texts from other sources, one for each argument */
     size_t n;
 } Filled;
 
@@ -88,7 +88,7 @@ static int append_list(JobSpec *spec, size_t *n, char *const *list) {
     return r;
 }
 
-/* For a file the executor puts its path there. */
+/* For a file the executor sets its path here. */
 static int append_value(JobSpec *spec, size_t *n, const Argument *a, const ArgumentValue *v) {
     char *text = NULL;
 
@@ -108,7 +108,7 @@ static int append_text(JobSpec *spec, size_t *n, const char *template, const Com
     return strv_push(&spec->list, n, text);
 }
 
-/* A list, which is in the last position, has all that follow. */
+/* A list, which must be the last argument, fills all remaining positions. */
 static int make_list(const CommandFile *f, const ArgumentValue *values, JobSpec *spec) {
     size_t n = 0;
     int r = 0;
@@ -127,7 +127,7 @@ static int make_list(const CommandFile *f, const ArgumentValue *values, JobSpec 
     return r;
 }
 
-/* In its text form if that is what the type is: a boolean may be a secret too. */
+/* Uses the text form for types that have one: a boolean may be a secret too. */
 static int make_secret(const Argument *a, const ArgumentValue *v, JobSecret *ret) {
     _cleanup_free_ char *text = NULL;
 
@@ -179,7 +179,7 @@ static struct json_object *json_from_list(char *const *list) {
     return array;
 }
 
-/* As it was given, so that it loses no digit; but "00.5" and "1." are no numbers of JSON. */
+/* Keeps the manager's text, so that no digit is lost; but "00.5" and "1." are not valid in JSON. */
 static struct json_object *json_from_number(const ArgumentValue *v) {
     return json_check(v->string, v->size, 1, UINT64_MAX) >= 0
                ? json_object_new_double_s(v->number, v->string)
@@ -207,7 +207,7 @@ static struct json_object *json_from_value(const Argument *a, const ArgumentValu
     }
 }
 
-/* Values that are not given and have no default are not in it. */
+/* Leaves out values that are absent and have no default. */
 static int make_input(const CommandFile *f, const ArgumentValue *values, int *ret_fd) {
     _cleanup_json_ struct json_object *o = json_object_new_object();
     const char *text;
@@ -245,7 +245,7 @@ static int prepare(const Command *c, const CommandContext *context, const Argume
     return 0;
 }
 
-/* Its script runs later (core/termination.h). */
+/* The script runs later (core/termination.h). */
 static int answer_at_once(const CommandContext *context, const ArgumentValue *values,
                           struct json_object **ret_reply, CommandRun **ret_run) {
     return reply_new(0, "void", NULL, context->command->file->message, NULL, ret_reply);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A command of commands.d: from the values of its arguments to what its job is given. */
+/* Commands of commands.d: converts the values of arguments into the input of the job. */
 #pragma once
 
 #include "command/command-file.h"
 #include "job/command.h"
 
-/* Fills a row; its strings are the file's. */
+/* Fills a row, whose strings belong to the file. */
 void file_command_init(Command *c, const CommandFile *file);
 
-/* Whether the defaults of the file's arguments are values of their types. *ret_error (the caller
- * frees) says which is not. */
+/* Checks that the defaults of the file's arguments are valid for their types. *ret_error (the
+ * caller frees) names an invalid one. */
 int file_command_check_defaults(const CommandFile *file, char **ret_error);

@@ -17,7 +17,7 @@ int job_description(const StoredJob *j, struct json_object **ret) {
         r = json_parse_stored(j->reply, strlen(j->reply), &reply);
     if (r < 0)
         return r;
-    /* F24: what failed with an error_message alone had no message */
+    /* the Python agent had no message if a job failed with an error_message alone */
     message = json_get_string(reply, "error_message");
     if (isempty(message))
         message = json_get_string(reply, "message");
@@ -54,7 +54,7 @@ int job_describe(Store *store, int64_t job_id, struct json_object **ret_reply) {
         return r < 0 ? r : job_description(&j, ret_reply);
     (void)snprintf(text, sizeof(text), "There is no job with the number %lld", (long long)job_id);
     r = percent_encode(text, strlen(text), &encoded);
-    /* the Python agent said it in `message`, and so it is read there */
+    /* the Python agent sent it in `message`, so managers read it there */
     return r < 0 ? r : reply_new(1, "void", NULL, text, encoded, ret_reply);
 }
 

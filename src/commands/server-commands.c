@@ -14,7 +14,7 @@
 
 #define UPGRADE_PATIENCE_USEC (30 * USEC_PER_SEC)
 
-/* Takes a copy of each text; NULL is an empty one. */
+/* Copies each text; NULL becomes an empty string. */
 static int make_list(const char *const *texts, size_t n, JobSpec *ret) {
     ret->list = calloc(n + 1, sizeof(char *));
     ret->arguments = ret->list;
@@ -26,7 +26,7 @@ static int make_list(const char *const *texts, size_t n, JobSpec *ret) {
     return ret->list ? 0 : -ENOMEM;
 }
 
-/* On an error the specification is freed. */
+/* Frees the specification on an error. */
 static int finish(int r, JobSpec *spec, const Command *c, JobSpec *ret) {
     if (r < 0) {
         job_spec_done(spec);
@@ -85,7 +85,7 @@ int get_private_ip_address_run(const CommandContext *context, const ArgumentValu
     return reply_new(0, "string", json_object_new_string(found), NULL, NULL, ret_reply);
 }
 
-/* another version */
+/* to another version of the agent */
 
 enum { UPGRADE_NEW_VERSION, UPGRADE_URL, UPGRADE_ARGS, UPGRADE_CHECKSUM, UPGRADE_SSL_CERT };
 
@@ -100,7 +100,8 @@ const Argument upgrade_arguments[ELEMENTSOF(upgrade_arguments)] = {
                           .help = "PEM: the only certificates that are trusted"},
 };
 
-/* For root's eyes: the job's. It is made anew for each attempt, and goes with the next boot. */
+/* For the job alone, which runs as root. The file is written again for each attempt, and disappears
+ * with the next boot. */
 static int write_options(const CommandContext *context, char **ret_path) {
     _cleanup_free_ char *text = NULL, *path = NULL;
     char name[JOB_NAME_SIZE];

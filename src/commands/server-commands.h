@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands about the server itself that no file in commands.d can define. */
+/* Built-in commands about the server that no file in commands.d can define. */
 #pragma once
 
 #include "job/command.h"
@@ -11,6 +11,6 @@ int upgrade_prepare(const Command *c, const CommandContext *context, const Argum
 int get_private_ip_address_run(const CommandContext *context, const ArgumentValue *values,
                                struct json_object **ret_reply, CommandRun **ret_run);
 
-/* The first IPv4 address of this server, as of get_private_ip_address, private or not. The caller
- * frees; NULL: there is none. */
+/* The first IPv4 address of this server, in the order of get_private_ip_address, private or not.
+ * The caller frees it; *ret is NULL if there is none. */
 int find_first_address(const CommandContext *context, char **ret);

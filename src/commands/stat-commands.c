@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* These are no immediate commands, so that they take effect in the order in which they came and
- * after their requests are stored. Agents before this one forgot their definitions when they were
- * stopped, and managers define them again: a definition that was taken over from an earlier process
- * may be made once more. */
+/* These commands are not immediate, so that they take effect in order of arrival, after their
+ * requests are stored. The Python agent lost its definitions at a restart, and managers define them
+ * again: a definition restored from an earlier process may be defined once more. */
 #include "commands/stat-commands.h"
 
 #include <inttypes.h>
@@ -26,12 +25,12 @@ static int refuse(struct json_object **ret_reply, const char *format, ...) {
     return reply_new_error(text, ret_reply);
 }
 
-/* A name is repeated no further than it could be one. */
+/* Quotes a name up to the length of a valid one. */
 static int refuse_unknown(const char *name, struct json_object **ret_reply) {
     return refuse(ret_reply, "There is no statistic '%.*s'", UTF8_SHORT(name, STAT_NAME_MAX));
 }
 
-/* 1: *ret is good; 0: *ret_reply says why not. */
+/* 1: *ret is valid; 0: *ret_reply has the reason. */
 static int read_definition(const ArgumentValue *values, StatDefinition *ret,
                            struct json_object **ret_reply) {
     const ArgumentValue *name = &values[INIT_SYSTEM_STAT_NAME];
@@ -109,7 +108,7 @@ int init_system_stat_done(const Command *c, const ArgumentValue *values, Effect 
     int r;
 
     r = read_definition(values, &d, &none);
-    if (r <= 0) /* it was good */
+    if (r <= 0) /* the arguments were valid */
         return r < 0 ? r : -EINVAL;
     ret->stat_hold = d.hold;
     ret->stat_interval_usec = d.interval_usec;

@@ -9,7 +9,7 @@
 
 #define ADDRESS_SIZE (INET6_ADDRSTRLEN + 16)
 
-/* "192.0.2.1"; what is no address of IP stays as it is. */
+/* "192.0.2.1". Leaves `ret` unchanged for other address families. */
 static inline void address_get_text(const struct sockaddr *address,
                                     char ret[static INET6_ADDRSTRLEN]) {
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;

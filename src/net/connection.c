@@ -27,7 +27,7 @@
 #define ERROR_SIZE 640
 #define PEER_SIZE 96
 #define STABLE_USEC (30 * USEC_PER_SEC) /* docs/protocol, section 1 */
-#define HANGING_USEC USEC_PER_SEC       /* an attempt that is begun anew when woken */
+#define HANGING_USEC USEC_PER_SEC       /* a wake-up restarts an attempt that hangs longer */
 #define CLOSE_GOING_AWAY 1001
 
 struct Connection {
@@ -44,11 +44,11 @@ struct Connection {
     char key[WEBSOCKET_KEY_SIZE];
     uint64_t begun_usec; /* of the attempt */
     uint64_t open_since_usec, ping_due_usec;
-    uint64_t forced_usec; /* a pause that the manager asked for */
-    bool is_forced;       /* WAITING is that pause */
+    uint64_t forced_usec; /* a pause that the manager requested */
+    bool is_forced;       /* the current WAITING is that pause */
     unsigned n_failures;  /* in a row */
     ConnectionFault fault;
-    char error[ERROR_SIZE]; /* of the attempt in progress, more precise than an errno */
+    char error[ERROR_SIZE]; /* of the current attempt; more precise than an errno */
     char peer[PEER_SIZE], tls_text[PEER_SIZE];
     uint64_t certificate_end_usec;
 };
@@ -57,10 +57,10 @@ struct Connection {
 
 static const struct {
     const char *name;
-    uint64_t timeout_usec; /* 0: none of its own */
-    const char *late;      /* NULL: the dialer knows */
-    ConnectionFault fault; /* if it fails in this state */
-    unsigned next;         /* states that may follow, besides IDLE and WAITING */
+    uint64_t timeout_usec; /* 0: no limit */
+    const char *late;      /* why the time limit expired; NULL: the dialer explains */
+    ConnectionFault fault; /* the fault of a failure in this state */
+    unsigned next;         /* bits of permitted next states, besides IDLE and WAITING */
 } states[_CONNECTION_STATE_MAX] = {
     [CONNECTION_IDLE] = {"idle", .next = TO(RESOLVING)},
     [CONNECTION_WAITING] = {"waiting", .next = TO(RESOLVING)},
@@ -108,19 +108,18 @@ void connection_options_done(ConnectionOptions *o) {
 static uint32_t random_u32(void) {
     uint32_t value = 0;
 
-    /* early at boot there may be none yet: then there is no jitter, which is no reason to wait */
+    /* early at boot there may be none; then there is no jitter */
     return getrandom(&value, sizeof(value), GRND_NONBLOCK) == sizeof(value) ? value : 0;
 }
 
-/* The pauses before attempts are as long as they are said to be; all else may be put together with
- * other wake-ups. */
+/* The waits before attempts are exact; other timers may share wake-ups. */
 static void set_timer(Connection *c, uint64_t at_usec) {
     (void)sd_event_source_set_time_accuracy(c->timer,
                                             c->state == CONNECTION_WAITING ? USEC_PER_MSEC : 0);
     (void)timer_arm(c->timer, at_usec);
 }
 
-/* The one place that writes the state. */
+/* Only this function writes the state. */
 static void set_state(Connection *c, ConnectionState state) {
     assert(state <= CONNECTION_WAITING || states[c->state].next & 1u << state);
 
@@ -153,7 +152,7 @@ static BackoffCause cause_of(const Connection *c, bool by_peer, uint64_t now) {
     return by_peer ? BACKOFF_ENDED : BACKOFF_LOST;
 }
 
-/* Ends the attempt or the connection, and says when the next one begins. */
+/* Ends the attempt or the connection, and schedules the next one. */
 static void fail(Connection *c, ConnectionFault fault, bool by_peer, const char *format, ...)
     _printf_(4, 5);
 static void fail(Connection *c, ConnectionFault fault, bool by_peer, const char *format, ...) {
@@ -334,7 +333,7 @@ static int on_head(const char *head, size_t size, void *userdata) {
     return r;
 }
 
-/* An alert about our certificate comes after TLS 1.3's handshake. */
+/* With TLS 1.3 an alert about the client certificate arrives after the handshake. */
 static ConnectionFault explain_closed(Connection *c, int error) {
     uint16_t code = stream_close_code(c->stream);
     ConnectionFault fault = states[c->state].fault;
@@ -342,7 +341,7 @@ static ConnectionFault explain_closed(Connection *c, int error) {
     if (c->error[0])
         return fault;
     switch (error) {
-    case -ECONNABORTED: /* TLS's, or the kernel's */
+    case -ECONNABORTED: /* from TLS or from the kernel */
         if (!transport_get_session(stream_get_transport(c->stream))) {
             (void)utf8_format(c->error, sizeof(c->error), "%s", strerror(-error));
             return fault;
@@ -546,7 +545,8 @@ void connection_wake(Connection *c, ConnectionWake why) {
     if (!is_hanging &&
         (c->state != CONNECTION_WAITING || c->is_forced || backoff_is_flapping(&c->backoff)))
         return;
-    /* where the network or the clock was at fault, what follows is a new start */
+    /* a change of network or clock may have removed the cause of these failures, so the backoff is
+     * reset */
     if (c->fault == CONNECTION_FAULT_NAME || c->fault == CONNECTION_FAULT_ROUTE ||
         c->fault == CONNECTION_FAULT_LINK ||
         (c->fault == CONNECTION_FAULT_TLS && why == CONNECTION_WAKE_CLOCK))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One timer: the next start, or the end of the oldest attempt, whichever is earlier. */
+/* One timer: the next start, or the time limit of the oldest attempt, whichever is earlier. */
 #include "net/connector.h"
 
 #include <netinet/in.h>
@@ -15,13 +15,13 @@
 #include "net/address.h"
 
 #define DELAY_USEC (250 * USEC_PER_MSEC)
-#define TIMEOUT_USEC (10 * USEC_PER_SEC) /* of one address */
+#define TIMEOUT_USEC (10 * USEC_PER_SEC) /* for one address */
 #define ERROR_SIZE 320
 
 typedef struct Attempt {
     Connector *connector;
     const struct addrinfo *address;
-    int fd; /* -1: not begun, or over */
+    int fd; /* -1 before and after the attempt */
     sd_event_source *source;
     uint64_t give_up_usec;
 } Attempt;
@@ -60,8 +60,8 @@ Connector *connector_free(Connector *c) {
     return NULL;
 }
 
-/* RFC 8305, section 4: families in turn, each in the order of the list (RFC 6724), beginning with
- * that of its first address. */
+/* RFC 8305, section 4: families alternate, each in the order of the list (RFC 6724), beginning with
+ * the family of the first address. */
 static void order(Connector *c) {
     const struct addrinfo *next[2] = {c->list, c->list};
     int first = c->list ? c->list->ai_family : AF_UNSPEC;
@@ -121,7 +121,7 @@ static void attempt_failed(Attempt *a, int error) {
 
     attempt_end(a);
     note_error(c, a->address, error);
-    c->next_usec = 0; /* at once; or, after the last one, the end */
+    c->next_usec = 0; /* at once; after the last address this means failure */
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {

@@ -51,7 +51,7 @@ static void set_step(Dialer *d, DialerStep step, const char *found) {
     d->callbacks.on_step(step, found, d->userdata);
 }
 
-/* With a proxy every fault on the way to it is the proxy's. */
+/* With a proxy every fault on the way to it counts as DIALER_PROXY. */
 static void fail(Dialer *d, DialerFault fault, uint64_t retry_after_usec, const char *format, ...)
     _printf_(4, 5);
 static void fail(Dialer *d, DialerFault fault, uint64_t retry_after_usec, const char *format, ...) {
@@ -138,7 +138,7 @@ static void format_list(const struct addrinfo *list, char *ret, size_t size) {
         char address[ADDRESS_SIZE];
 
         address_format(list->ai_addr, address);
-        *strchr(address, ' ') = 0; /* without the port */
+        *strchr(address, ' ') = 0; /* removes the port */
         used += (size_t)utf8_format(ret + used, size - used, "%s%s", used > 0 ? ", " : "", address);
     }
 }

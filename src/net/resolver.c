@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loop and thread share one reference-counted Question. The thread writes its answer, then wakes
- * the loop by its eventfd; the loop reads it only after that. All else belongs to the loop.
+ * the loop by its eventfd; the loop reads the answer only after that. All other data belong to the
+ * loop.
  *
- * A thread cannot be ended from outside, and lasts as long as the name servers let it. So whoever
- * asks for a name that is being asked for waits for that answer, and threads are counted. */
+ * A thread cannot be cancelled, and lasts as long as the name servers let it. So a second resolver
+ * for the same name waits for the answer to the first, and the number of threads is limited. */
 #include "net/resolver.h"
 
 #include <netinet/in.h>
@@ -37,16 +38,16 @@ struct Resolver {
     uint16_t port;
     ResolverCallback callback;
     void *userdata;
-    bool is_late;            /* the question was there before */
-    sd_event_source *source; /* when it is answered without a thread, by */
+    bool is_late;            /* the question is older than this resolver */
+    sd_event_source *source; /* for an answer without a thread */
     int error;
     struct addrinfo *list;
     Resolver *next;
 };
 
-static Question *questions; /* under way */
+static Question *questions; /* in progress */
 static unsigned n_questions;
-static Resolver *waiting; /* the oldest first */
+static Resolver *waiting; /* oldest first */
 
 static Question *question_unref(Question *q) {
     if (!q || atomic_fetch_sub(&q->n_refs, 1) > 1)
@@ -77,7 +78,7 @@ static int question_new(sd_event *event, const char *host, Question **ret) {
     return 0;
 }
 
-/* 0, or what the callback is told */
+/* Returns 0, or the error for the callback. */
 static int look_up(const char *host, int flags, struct addrinfo **ret) {
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC,
@@ -89,8 +90,8 @@ static int look_up(const char *host, int flags, struct addrinfo **ret) {
     return error == EAI_SYSTEM ? errno : error;
 }
 
-/* resolv.conf(5) may ask for minutes: with glibc's defaults three servers that are silent take 28
- * seconds. resolver(3): _res is the thread's own. */
+/* resolv.conf(5) may demand minutes; with glibc's defaults three silent servers take 28 seconds.
+ * _res belongs to the calling thread, resolver(3). */
 static void limit_time(void) {
     if (res_init() < 0)
         return;
@@ -109,7 +110,7 @@ static void *resolver_thread(void *userdata) {
     return NULL;
 }
 
-/* No signal may be delivered to the thread: sd-event reads them by signalfd in the main one. */
+/* Blocks all signals in the thread: sd-event reads them by signalfd in the main one. */
 static int start_thread(Question *q) {
     pthread_attr_t attributes;
     sigset_t all, before;
@@ -174,7 +175,7 @@ static void remove_question(Question *q) {
 }
 
 static void answer(Resolver *r, int error, struct addrinfo *list) {
-    for (struct addrinfo *a = list; a; a = a->ai_next) /* sin6_port is at the same place */
+    for (struct addrinfo *a = list; a; a = a->ai_next) /* sin6_port has the same offset */
         ((struct sockaddr_in *)(void *)a->ai_addr)->sin_port = htons(r->port);
     r->callback(error, list, r->userdata);
 }
@@ -186,7 +187,7 @@ static int on_answer(sd_event_source *source, void *userdata) {
     return 0;
 }
 
-/* From the loop, never from inside of a call of the owner's. */
+/* Answers from the loop, never from within a call of the owner. */
 static int answer_soon(Resolver *r, int error) {
     r->error = error;
     return sd_event_add_defer(r->event, &r->source, on_answer, r);
@@ -215,7 +216,7 @@ static int begin_question(const Resolver *r) {
     return 0;
 }
 
-/* Those that have no question under way have one begun, as long as there may be more threads. */
+/* Starts questions for waiting resolvers, up to the limit of threads. */
 static void begin_questions(void) {
     Resolver *next;
 
@@ -228,7 +229,8 @@ static void begin_questions(void) {
     }
 }
 
-/* What was asked before it came may have failed for a reason that is over: it asks again then. */
+/* A question that is older than a resolver may have failed for a temporary reason, so that resolver
+ * asks again. */
 static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
     Question *q = userdata;
     struct addrinfo *list = TAKE_PTR(q->list);
@@ -246,7 +248,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *user
     remove_question(q);
     begin_questions();
     if (r)
-        answer(r, error, list); /* which may free it */
+        answer(r, error, list); /* may free r */
     return 0;
 }
 

@@ -2,13 +2,12 @@
 /*
  *  PHASE_TLS ── handshake ──▶ PHASE_HEAD ── peer's head ──▶ PHASE_FRAMES
  *
- * A client that has much to send reads nothing until most of that is gone: whoever floods it must
- * also read. Should both sides wait like that for the other, it reads on at a ping: what it cannot
- * queue then is dropped.
+ * A client whose send queue is long reads nothing until the queue has shrunk: a peer that floods it
+ * must also read. If both sides wait for each other, the client resumes reading at a ping, and
+ * discards messages that it cannot queue.
  *
- * Owners may not free the stream while it is on the stack, except in on_closed(); stream_fail()
- * notes the end instead, and the io handler delivers it.
- */
+ * Owners may not free the stream while one of its functions is on the stack, except in on_closed();
+ * stream_fail() notes the error instead, and the io handler delivers it. */
 #include "net/stream.h"
 
 #include <linux/sockios.h>
@@ -26,29 +25,29 @@
 
 #define CHUNK ((size_t)16 * 1024)
 #define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)
-#define READS_PER_WAKEUP 64 /* other sources want their turn */
+#define READS_PER_WAKEUP 64 /* then other event sources take their turn */
 
 typedef enum Phase { PHASE_TLS, PHASE_HEAD, PHASE_FRAMES } Phase;
 
 struct Stream {
     Transport *transport;
     sd_event_source *source;
-    sd_event_source *output; /* writes what was queued in this turn of the loop, all at once */
+    sd_event_source *output; /* writes all that was queued in this iteration of the loop, at once */
     StreamCallbacks callbacks;
     void *userdata;
     Phase phase;
     WebSocket *websocket;
-    char *head; /* of the peer, as far as it came */
+    char *head; /* received part of the peer's head */
     size_t head_size;
-    char out[CHUNK]; /* being written: kept whole for TLS, which wants the same bytes again */
+    char out[CHUNK]; /* being written; TLS needs the same bytes for a retry */
     size_t out_size, out_offset;
     uint64_t alive_usec;
-    uint64_t acked_bytes; /* by the peer's kernel, when it was looked last */
+    uint64_t acked_bytes; /* by the peer's kernel, at the last check */
     bool client;
-    bool congested;         /* nothing is read, */
+    bool congested;         /* reading is suspended, */
     bool relieved;          /* except if the peer does not read either */
     bool progressed;        /* something was written since the last ping */
-    bool had_large_message; /* since memory was given back last */
+    bool had_large_message; /* since memory was last returned to the system */
     bool failed;
     int error;
 };
@@ -153,7 +152,7 @@ static int flush(Stream *s) {
     }
 }
 
-/* After a flush: what is left waits for the socket. */
+/* Call after a flush: remaining bytes wait for the socket. */
 static void update_events(Stream *s) {
     uint32_t events;
 
@@ -179,7 +178,7 @@ static int append_head(Stream *s, const char *data, size_t size) {
     return 0;
 }
 
-/* What follows the head in the same segment is frames already. */
+/* Bytes after the head in the same segment are frames already. */
 static int take_head(Stream *s, const char *data, size_t size) {
     _cleanup_free_ char *head = NULL;
     ssize_t head_size;
@@ -202,7 +201,7 @@ static int take_head(Stream *s, const char *data, size_t size) {
                : 0;
 }
 
-/* Freed memory stays with the process, and many small values keep the heap as large as it was. */
+/* Returns freed memory to the system: many small values would leave the heap as large as it was. */
 static void give_back(Stream *s) {
     if (s->had_large_message)
         (void)malloc_trim(0);
@@ -243,7 +242,7 @@ static int receive(Stream *s) {
     return 0;
 }
 
-/* What waits may be in TLS's buffer, of which poll() does not tell. */
+/* Reads at once: bytes may be in TLS's buffer, which poll() does not report. */
 static int resume_reading(Stream *s) {
     return s->phase == PHASE_FRAMES && !s->failed && !update_congested(s) ? receive(s) : 0;
 }
@@ -259,7 +258,7 @@ static int shake_hands(Stream *s) {
     return 0;
 }
 
-/* True: that was the end, and the owner may have freed the stream. */
+/* True: the stream has ended, and the owner may have freed it. */
 static bool end_if_failed(Stream *s, int r) {
     if (r < 0)
         stream_fail(s, r);
@@ -269,14 +268,14 @@ static bool end_if_failed(Stream *s, int r) {
         return false;
 
     if (s->phase != PHASE_TLS)
-        (void)flush(s); /* the close frame, or the refusal, that says why */
+        (void)flush(s); /* the close frame, or the refusal, with the reason */
     (void)sd_event_source_set_enabled(s->source, SD_EVENT_OFF);
     (void)sd_event_source_set_enabled(s->output, SD_EVENT_OFF);
     s->callbacks.on_closed(s->error, s->userdata);
     return true;
 }
 
-/* Writes, and goes on reading if that had to wait for it. */
+/* Writes, and resumes reading that was suspended for it. */
 static int flush_and_resume(Stream *s) {
     bool was_congested = s->congested;
     int r;
@@ -300,7 +299,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 
     if (s->phase == PHASE_TLS)
         r = shake_hands(s);
-    /* a broken connection says so to whoever reads, or else poll() would for ever */
+    /* only reading reveals a broken connection; without it poll() would report the condition for
+     * ever */
     if (s->congested && !s->relieved && !(revents & (EPOLLERR | EPOLLHUP)))
         revents &= EPOLLOUT;
     if (r >= 0 && s->phase != PHASE_TLS && !s->failed && (revents & ~(uint32_t)EPOLLOUT))
@@ -311,7 +311,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         return 0;
     if (was_tls || (revents & EPOLLOUT))
         update_events(s);
-    else if (has_output(s)) /* a pong, for instance, that nobody of ours queued */
+    else if (has_output(s)) /* a pong, for instance, which no call queued */
         flush_soon(s);
     return 0;
 }
@@ -349,7 +349,7 @@ int stream_new(sd_event *event, Transport *transport, bool client, const StreamC
     s->alive_usec = now_usec(CLOCK_BOOTTIME);
     TRY(websocket_new(client, &frame_callbacks, s, &s->websocket));
     websocket_set_message_max(s->websocket, HANDSHAKE_SIZE_MAX);
-    /* the client speaks first, the server waits to be spoken to */
+    /* the client sends the first bytes, the server waits for them */
     TRY(sd_event_add_io(event, &s->source, transport_get_fd(transport), client ? EPOLLOUT : EPOLLIN,
                         on_io, s));
     TRY(sd_event_add_defer(event, &s->output, on_output, s));

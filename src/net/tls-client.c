@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The system-wide crypto policy decides about algorithms (gnutls_set_default_priority); we only
- * take TLS 1.0 and 1.1 away. The trust store is loaded for each handshake and freed after it. */
+/* The system-wide crypto policy selects algorithms (gnutls_set_default_priority); this code only
+ * disables TLS 1.0 and 1.1. It loads the trust store for each handshake and frees it afterwards. */
 #include "net/tls-client.h"
 
 #include <arpa/inet.h>
@@ -18,9 +18,9 @@
 struct TlsClient {
     const TlsOptions *options;
     char *host;
-    char error[ERROR_SIZE]; /* of the verification in progress */
+    char error[ERROR_SIZE]; /* of the current verification */
     gnutls_datum_t ticket;
-    uint64_t verified_usec; /* when the certificate was checked last */
+    uint64_t verified_usec; /* time of the last check of the certificate */
 };
 
 static void forget(TlsClient *c) {
@@ -48,7 +48,7 @@ int tls_client_new(const TlsOptions *options, const char *host, TlsClient **ret)
     c->host = strdup(host);
     if (!c->host)
         return -ENOMEM;
-    /* RFC 6066, section 3, and RFC 9525: without the dot at the end of an absolute name */
+    /* RFC 6066, section 3, and RFC 9525: without the final dot of an absolute name */
     if (c->host[0] && c->host[strlen(c->host) - 1] == '.')
         c->host[strlen(c->host) - 1] = 0;
     *ret = TAKE_PTR(c);
@@ -61,7 +61,8 @@ static bool is_address(const char *host) {
     return inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1;
 }
 
-/* Of a file that GnuTLS could not use; it does not say why it could not be read. */
+/* Explains why GnuTLS could not use a file; GnuTLS itself does not say why it could not read
+ * one. */
 static const char *file_error(const char *path, int code) {
     if (code != GNUTLS_E_FILE_ERROR)
         return gnutls_strerror(code);
@@ -106,7 +107,7 @@ static int load_own(const TlsOptions *o, gnutls_certificate_credentials_t creden
                                               NULL, 0);
     if (r >= 0)
         return 0;
-    /* a PKCS#11 URI may have the PIN in it */
+    /* a PKCS#11 URI may contain the PIN */
     (void)utf8_format(
         error, error_size, "client_cert%s%s with client_key%s%s cannot be used: %s",
         strchr(o->client_cert, ':') ? "" : " ", strchr(o->client_cert, ':') ? "" : o->client_cert,
@@ -141,7 +142,7 @@ static int setup_session(TlsClient *c, gnutls_session_t session,
     gnutls_session_set_verify_function(session, on_verify);
     if (c->ticket.data && now_usec(CLOCK_BOOTTIME) - c->verified_usec < TICKET_USEC_MAX)
         (void)gnutls_session_set_data(session, c->ticket.data, c->ticket.size);
-    forget(c); /* RFC 8446, appendix C.4: once */
+    forget(c); /* RFC 8446, appendix C.4: tickets are used once */
     return 0;
 }
 
@@ -183,7 +184,7 @@ static const char *alert_remedy(const TlsOptions *o, gnutls_alert_description_t 
         "it does not accept this server's certificate; check client_cert and client_key";
 
     switch (alert) {
-    case GNUTLS_A_CERTIFICATE_REQUIRED: /* with one: of no authority that it asked for */
+    case GNUTLS_A_CERTIFICATE_REQUIRED: /* or the certificate is of no authority that it named */
         return o->client_cert
                    ? not_accepted
                    : "it wants a certificate of this server; set client_cert and client_key";
@@ -286,7 +287,7 @@ void tls_client_remember(TlsClient *c, Transport *t) {
     gnutls_session_t session = transport_get_session(t);
 
     forget(c);
-    /* TLS 1.3: without a ticket that has come, GnuTLS would wait for one */
+    /* TLS 1.3: without a received ticket GnuTLS would wait for one */
     if (gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3 &&
         !(gnutls_session_get_flags(session) & GNUTLS_SFLAGS_SESSION_TICKET))
         return;

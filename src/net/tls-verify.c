@@ -11,13 +11,13 @@
 #include "basic/utf8.h"
 
 #define NAME_SIZE 128
-#define CHAIN_MAX 16 /* GnuTLS verifies no longer one */
+#define CHAIN_MAX 16 /* GnuTLS verifies no longer chain */
 
 typedef struct Chain {
     gnutls_x509_crt_t certs[CHAIN_MAX];
     unsigned n;
     char subject[CHAIN_MAX][NAME_SIZE];
-    char issuer[NAME_SIZE]; /* of the last one */
+    char issuer[NAME_SIZE]; /* of the last certificate */
 } Chain;
 
 typedef struct Context {
@@ -33,7 +33,8 @@ static void chain_done(Chain *c) {
         gnutls_x509_crt_deinit(c->certs[i]);
 }
 
-/* The common name, or else the whole name; what cannot be printed is a peer's, and becomes '?'. */
+/* The common name, or else the whole name; '?' replaces unprintable characters, which the peer
+ * chose. */
 static void copy_name(gnutls_x509_crt_t cert, bool of_issuer, char ret[static NAME_SIZE]) {
     size_t size = NAME_SIZE;
     int r;
@@ -80,7 +81,7 @@ static const char *format_time(time_t t, char buf[static 32]) {
     return buf;
 }
 
-/* Of whom: the manager's own certificate, or one above it. */
+/* Names the certificate: the manager's own one, or an authority above it. */
 static const char *whose(const Context *c, unsigned i, char buf[static NAME_SIZE + 64]) {
     if (i == 0)
         (void)utf8_format(buf, NAME_SIZE + 64, "the certificate of %s", c->host);
@@ -122,7 +123,7 @@ static void explain_dates(const Context *c) {
         c->chain->issuer, clock, c->options->ca_cert ?: "the system's trust store");
 }
 
-/* A name or an address of the certificate for people; -ENODATA: there are no more. */
+/* A name or an address in the certificate, for people; -ENODATA: no more. */
 static int get_alternative(gnutls_x509_crt_t cert, unsigned i, char ret[static NAME_SIZE]) {
     size_t size = NAME_SIZE - 1;
     uint8_t address[16];

@@ -7,22 +7,22 @@
 #include "basic/fd-util.h"
 #include "net/address.h"
 
-/* Room for the largest TLS record: GnuTLS asks for a header of five bytes and then for the rest,
- * and a peer that sends many small records would cost two calls for each. */
+/* Room for the largest TLS record: GnuTLS reads a header of five bytes and then the rest, so many
+ * small records would cost two calls each. */
 #define PULL_SIZE ((size_t)17 * 1024)
 
 struct Transport {
     int fd;
     Transport *lower;         /* or NULL */
     gnutls_session_t session; /* NULL: no TLS */
-    char *pulled;             /* received and not yet asked for by GnuTLS */
+    char *pulled;             /* received, and not yet read by GnuTLS */
     size_t pulled_size, pulled_offset;
-    bool drained; /* the last receive left nothing: do not ask again before poll() told */
+    bool drained; /* the last receive emptied the socket: wait for poll() before the next one */
     gnutls_certificate_credentials_t credentials;
     bool is_up;
     int tls_error;
-    bool at_end;  /* the peer has ended it */
-    int io_error; /* errno of the socket's last failure, which GnuTLS does not tell */
+    bool at_end;  /* the peer has closed the connection */
+    int io_error; /* errno of the socket's last failure, which GnuTLS does not report */
 };
 
 int transport_new(int fd, Transport **ret) {
@@ -51,7 +51,7 @@ int transport_new_inside(Transport *lower, Transport **ret) {
     return 0;
 }
 
-/* A session keeps pointers to its credentials; the trust store in them is large. */
+/* A session points to its credentials; the trust store in them is large. */
 static void drop_credentials(Transport *t) {
     if (!t->credentials)
         return;
@@ -89,7 +89,7 @@ void transport_get_local_address(const Transport *t, char ret[static INET6_ADDRS
         address_get_text((const struct sockaddr *)&address, ret);
 }
 
-/* As recv(2) and send(2), for GnuTLS too, which looks at errno. */
+/* As recv(2) and send(2), also for GnuTLS, which reads errno. */
 static ssize_t raw_receive(Transport *t, void *buf, size_t size) {
     ssize_t n;
 
@@ -138,7 +138,7 @@ static ssize_t on_pull(gnutls_transport_ptr_t userdata, void *buf, size_t size) 
     if (t->pulled_offset == t->pulled_size) {
         n = raw_receive(t, t->pulled, PULL_SIZE);
         if (n <= 0)
-            return n; /* GnuTLS looks at errno */
+            return n; /* GnuTLS reads errno */
         t->pulled_size = (size_t)n;
         t->pulled_offset = 0;
         t->drained = (size_t)n < PULL_SIZE && !(t->lower && transport_has_pending(t->lower));
@@ -153,7 +153,7 @@ static ssize_t on_push(gnutls_transport_ptr_t userdata, const void *buf, size_t 
     return raw_send(userdata, buf, size);
 }
 
-/* Nothing is waited for inside GnuTLS: the socket does not block. */
+/* GnuTLS never has to wait: the socket does not block. */
 static int on_pull_timeout(gnutls_transport_ptr_t userdata, unsigned msec) {
     return 1;
 }
@@ -179,7 +179,7 @@ int transport_tls_error(const Transport *t) {
 static int map_tls_error(Transport *t, ssize_t error) {
     if (error == GNUTLS_E_AGAIN || error == GNUTLS_E_INTERRUPTED)
         return -EAGAIN;
-    if (t->at_end && error == GNUTLS_E_UNEXPECTED_PACKET_LENGTH) /* in the middle of a record */
+    if (t->at_end && error == GNUTLS_E_UNEXPECTED_PACKET_LENGTH) /* within a record */
         error = GNUTLS_E_PREMATURE_TERMINATION;
     t->tls_error = (int)error;
     if ((error == GNUTLS_E_PULL_ERROR || error == GNUTLS_E_PUSH_ERROR) && t->io_error > 0)
@@ -202,7 +202,7 @@ int transport_handshake(Transport *t) {
     return 0;
 }
 
-/* Bytes that GnuTLS has not asked for yet. */
+/* Whether there are bytes that GnuTLS has not read. */
 static bool has_pulled(const Transport *t) {
     return t->pulled_offset < t->pulled_size || (t->lower && transport_has_pending(t->lower));
 }
@@ -214,12 +214,12 @@ ssize_t transport_read(Transport *t, void *buf, size_t size) {
         n = raw_receive(t, buf, size);
         return n < 0 ? -errno : n;
     }
-    /* after a session ticket it asks to be called again, also when there is more in our buffer, of
-     * which poll() does not tell */
+    /* after a session ticket GnuTLS wants another call, even if the buffer has more bytes, which
+     * poll() does not report */
     do
         n = gnutls_record_recv(t->session, buf, size);
     while (n < 0 && !gnutls_error_is_fatal((int)n) && (n != GNUTLS_E_AGAIN || has_pulled(t)));
-    /* framing says where messages end, not TLS */
+    /* frames mark the end of messages, so TLS need not */
     if (n == GNUTLS_E_PREMATURE_TERMINATION ||
         (n == GNUTLS_E_UNEXPECTED_PACKET_LENGTH && t->at_end))
         return 0;

@@ -22,7 +22,7 @@ struct Tunnel {
     TlsClient *tls;
     sd_event_source *source;
     Phase phase;
-    char *request; /* may have a password in it */
+    char *request; /* may contain a password */
     size_t request_size, written;
     char head[HTTP_HEAD_MAX];
     size_t head_size;
@@ -62,7 +62,7 @@ static void fail_errno(Tunnel *t, int error) {
     fail(t, t->error, 0);
 }
 
-/* All three: 1: the phase is over; 0: it waits for the socket; negative errno. */
+/* These return 1: the phase is complete; 0: it waits for the socket; or a negative errno. */
 
 static int shake_hands(Tunnel *t) {
     int r;
@@ -124,7 +124,7 @@ static void take_answer(Tunnel *t) {
         fail(t, answer.error, answer.retry_after_usec);
         return;
     }
-    /* whoever is behind it waits for us to speak first */
+    /* a manager waits for the client's first bytes */
     if ((size_t)size < t->head_size) {
         fail(t, "it sent data of its own behind its answer; is it an HTTP proxy?", 0);
         return;

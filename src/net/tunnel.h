@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a socket that is connected to an HTTP proxy to a transport that leads through it: TLS to the
- * proxy if it wants that, then CONNECT (RFC 9110, section 9.3.6). */
+/* Makes a transport through an HTTP proxy from a socket connected to it: TLS to the proxy if
+ * configured, then CONNECT (RFC 9110, section 9.3.6). */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -10,15 +10,15 @@
 
 typedef struct Tunnel Tunnel;
 
-/* Either is the last call, and may free the tunnel. */
+/* Exactly one of them is called, last, and may free the tunnel. */
 typedef struct TunnelCallbacks {
-    /* the transport is the callee's */
+    /* the callee owns the transport */
     void (*on_open)(Transport *t, void *userdata);
     void (*on_failed)(const char *error, uint64_t retry_after_usec, void *userdata);
 } TunnelCallbacks;
 
-/* Takes over the socket. `tls` is for a proxy with TLS, else NULL. The callback never comes from
- * inside of this call. */
+/* Takes ownership of the socket. `tls` is for a proxy with TLS, otherwise NULL. Never calls back
+ * from within this call. */
 int tunnel_new(sd_event *event, int fd, const Proxy *proxy, TlsClient *tls, const Url *url,
                const char *user_agent, const TunnelCallbacks *callbacks, void *userdata,
                Tunnel **ret);

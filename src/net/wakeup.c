@@ -25,8 +25,8 @@ struct Wakeup {
     void *userdata;
     int netlink_fd, clock_fd;
     sd_event_source *netlink_source, *clock_source;
-    sd_event_source *settle_timer; /* on while changes come together */
-    bool clock_changed;            /* among them */
+    sd_event_source *settle_timer; /* armed while changes are collected */
+    bool clock_changed;            /* among the collected changes */
     RateLimit limit;
 };
 
@@ -39,7 +39,7 @@ static bool is_worth_while(const struct nlmsghdr *h) {
     case RTM_NEWLINK:
         return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*link)) && (link->ifi_flags & IFF_RUNNING) &&
                !(link->ifi_flags & IFF_LOOPBACK);
-    case RTM_NEWADDR: /* IPv6: it comes again when duplicates are ruled out */
+    case RTM_NEWADDR: /* for IPv6 another one follows after duplicate address detection */
         return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*address)) &&
                !(address->ifa_flags & IFA_F_TENTATIVE);
     case RTM_NEWROUTE:
@@ -66,7 +66,7 @@ static int on_netlink(sd_event_source *source, int fd, uint32_t revents, void *u
         ssize_t n = recv(fd, &buf, sizeof(buf), MSG_DONTWAIT);
         const struct nlmsghdr *h = &buf.header;
 
-        if (n < 0 && errno == ENOBUFS) { /* some were lost */
+        if (n < 0 && errno == ENOBUFS) { /* the kernel dropped some */
             settle(w);
             continue;
         }
@@ -94,7 +94,7 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-/* The timer never elapses; it is cancelled when the clock is set. */
+/* The timer never expires; a step of the clock cancels it. */
 static int arm_clock(int fd) {
     const struct itimerspec never = {.it_value.tv_sec = FAR_FUTURE_SEC};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tells when something has changed that makes an early attempt to connect worth while: a link, an
- * address or a route has come (rtnetlink(7)), or the wall clock was set, which includes the return
- * from sleep (TFD_TIMER_CANCEL_ON_SET, timerfd_create(2)). */
+/* Reports changes after which an early attempt to connect is promising: a new link, address or
+ * route (rtnetlink(7)), or a step of the wall clock, which includes a resume from sleep
+ * (TFD_TIMER_CANCEL_ON_SET, timerfd_create(2)). */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -10,8 +10,8 @@
 
 typedef struct Wakeup Wakeup;
 
-/* One of them is called 0.2 s after the first of the changes that come together, at most 5 times in
- * a minute: on_clock() if the clock was among them. Neither may free the wakeup; both may disable
+/* Calls one callback 0.2 s after the first of several changes, at most 5 times per minute:
+ * on_clock() if the clock was among the changes. Neither may free the wakeup; both may disable
  * it. */
 typedef struct WakeupCallbacks {
     void (*on_network)(void *userdata);
@@ -22,9 +22,9 @@ int wakeup_new(sd_event *event, const WakeupCallbacks *callbacks, void *userdata
 Wakeup *wakeup_free(Wakeup *w);
 DEFINE_CLEANUP(Wakeup *, wakeup_free)
 
-/* While disabled, as it begins, it costs nothing, nor does the process wake up for it. Failures are
- * logged at debug level: the regular attempts go on. */
+/* A wakeup is disabled at first, and then causes no wake-ups of the process. Failures are logged at
+ * debug level, because the regular attempts continue. */
 void wakeup_enable(Wakeup *w);
 void wakeup_disable(Wakeup *w);
-/* The limit begins anew: a connection has succeeded since. */
+/* Resets the limit, after a connection has succeeded. */
 void wakeup_reset(Wakeup *w);
