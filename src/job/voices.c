@@ -1,339 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Of a job's files JOB_LINES_MAX lines are told in a second; then they are read on when it is over.
- * So many may come over the socket too, and then have to wait: neither way stops the other. Of what
- * is behind more than JOB_LINES_BEHIND_MAX bytes by then the older part is left out, which is told:
- * so a job that writes without end costs no more than one that writes a little. */
 #include "job/voices.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <sys/queue.h>
 #include <sys/stat.h>
-#include <syslog.h>
-#include <unistd.h>
 
+#include "basic/array.h"
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
-#include "basic/guid.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "basic/time-util.h"
-#include "job/follower.h"
-#include "proto/text.h"
-
-#define INTERVAL_USEC USEC_PER_SEC
-/* What came last is told whatever came before: of each file so much, and so many lines together. */
-#define BYTES_AT_END_MAX ((uint64_t)8192)
-#define LINES_AT_END_MAX 1000u
-#define N_FOLLOWERS (FOLLOWER_STDERR + 1)
-
-typedef struct Voice {
-    Voices *voices;
-    char *guid, *command;
-    char unit[JOB_UNIT_SIZE];
-    ino_t directory; /* that is followed */
-    Follower *followers[N_FOLLOWERS];
-    sd_event_source *timer; /* the interval's end, while lines wait for it */
-    uint64_t interval_end_usec;
-    unsigned n_left, n_calls_left; /* lines in this interval, of the files and of calls */
-    int offsets_fd;
-    JobProgress progress;
-    uint64_t progress_told_usec;
-    unsigned progress_told; /* percent */
-    LIST_ENTRY(Voice) entries;
-} Voice;
 
 struct Voices {
-    sd_event *event;
-    FileWatches *watches;
-    Console *console;
-    int directory_fd;
+    VoicePlace place;
+    Voice **of;
+    size_t n, allocated;
     void (*on_progress)(void *userdata);
     void *observer;
-    LIST_HEAD(, Voice) list;
 };
 
-static Voice *find(const Voices *v, const char *guid) {
-    Voice *x;
-
-    LIST_FOREACH(x, &v->list, entries)
-    if (streq(x->guid, guid))
-        return x;
+static Voice *find(const Voices *v, const char *(*get)(const Voice *x), const char *name,
+                   size_t *ret_index) {
+    for (size_t i = 0; i < v->n; i++)
+        if (streq(get(v->of[i]), name)) {
+            if (ret_index)
+                *ret_index = i;
+            return v->of[i];
+        }
     return NULL;
-}
-
-static Voice *find_unit(const Voices *v, const char *unit) {
-    Voice *x;
-
-    LIST_FOREACH(x, &v->list, entries)
-    if (streq(x->unit, unit))
-        return x;
-    return NULL;
-}
-
-/* --- where an agent that is restarted goes on
- * ----------------------------------------------------- */
-
-static void open_offsets(Voice *x, uint64_t offsets[static N_FOLLOWERS]) {
-    char name[JOB_NAME_SIZE], text[128] = "";
-
-    if (x->voices->directory_fd < 0)
-        return;
-    guid_to_job_name(x->guid, name);
-    x->offsets_fd =
-        openat(x->voices->directory_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (x->offsets_fd >= 0 && pread(x->offsets_fd, text, sizeof(text) - 1, 0) > 0)
-        (void)sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &offsets[0], &offsets[1],
-                     &offsets[2]);
-}
-
-static void note_offsets(const Voice *x) {
-    uint64_t o[N_FOLLOWERS] = {};
-    char text[128];
-    int size;
-
-    for (size_t i = 0; i < N_FOLLOWERS; i++)
-        o[i] = x->followers[i] ? follower_get_offset(x->followers[i]) : 0;
-    size = snprintf(text, sizeof(text), "%20" PRIu64 " %20" PRIu64 " %20" PRIu64 "\n", o[0], o[1],
-                    o[2]);
-    if (x->offsets_fd >= 0 && pwrite(x->offsets_fd, text, (size_t)size, 0) < 0)
-        (void)log_debug_errno(errno, "The read position of %s cannot be saved: %m", x->unit);
-}
-
-/* --- lines
- * ------------------------------------------------------------------------------------------ */
-
-static void say(const Voice *x, int level, const char *text) {
-    console_log_job(x->voices->console, level, x->command, x->guid, text);
-}
-
-static const int levels[N_FOLLOWERS] = {
-    [FOLLOWER_LOG] = LOG_DEBUG,
-    [FOLLOWER_STDOUT] = LOG_INFO,
-    [FOLLOWER_STDERR] = LOG_WARNING,
-};
-
-static void on_line(FollowerKind kind, const char *line, void *userdata) {
-    say(userdata, levels[kind], line);
-}
-
-static void begin_interval(Voice *x, uint64_t now) {
-    if (now < x->interval_end_usec)
-        return;
-    x->interval_end_usec = now + INTERVAL_USEC;
-    x->n_left = x->n_calls_left = JOB_LINES_MAX;
-}
-
-static void wait_for_interval(Voice *x) {
-    (void)sd_event_source_set_time(x->timer, x->interval_end_usec);
-    (void)sd_event_source_set_enabled(x->timer, SD_EVENT_ONESHOT);
-}
-
-static void read_lines(Voice *x, Follower *f) {
-    begin_interval(x, now_usec(CLOCK_BOOTTIME));
-    if (follower_read(f, &x->n_left) > 0)
-        wait_for_interval(x);
-    note_offsets(x);
-}
-
-static void on_ready(Follower *f, void *userdata) {
-    Voice *x = userdata;
-    int enabled = SD_EVENT_OFF;
-
-    (void)sd_event_source_get_enabled(x->timer, &enabled);
-    if (enabled == SD_EVENT_OFF)
-        read_lines(x, f);
-}
-
-static void tell_skipped(const Voice *x, uint64_t bytes) {
-    char text[96];
-
-    if (bytes == 0)
-        return;
-    (void)snprintf(text, sizeof(text), "%" PRIu64 " bytes arrived too fast and were omitted here.",
-                   bytes);
-    say(x, LOG_WARNING, text);
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-    Voice *x = userdata;
-    uint64_t skipped = 0;
-
-    for (size_t i = 0; i < N_FOLLOWERS; i++)
-        if (x->followers[i])
-            skipped += follower_skip(x->followers[i], JOB_LINES_BEHIND_MAX);
-    tell_skipped(x, skipped);
-    for (size_t i = 0; i < N_FOLLOWERS; i++)
-        if (x->followers[i])
-            read_lines(x, x->followers[i]);
-    return 0;
-}
-
-/* --- jobs
- * ------------------------------------------------------------------------------------------- */
-
-static Voice *voice_free(Voice *x) {
-    if (!x)
-        return NULL;
-    for (size_t i = 0; i < N_FOLLOWERS; i++)
-        follower_free(x->followers[i]);
-    sd_event_source_disable_unref(x->timer);
-    safe_close(x->offsets_fd);
-    free(x->guid);
-    free(x->command);
-    free(x);
-    return NULL;
-}
-DEFINE_CLEANUP(Voice *, voice_free)
-
-/* Not where nobody would hear it. A file that cannot be followed is no reason not to follow the
- * others. */
-static void follow(Voice *x, int dir_fd, bool stream) {
-    static const FollowerCallbacks callbacks = {.on_line = on_line, .on_ready = on_ready};
-    uint64_t offsets[N_FOLLOWERS] = {};
-    int r;
-
-    for (FollowerKind k = 0; k < N_FOLLOWERS; k++) {
-        if ((k != FOLLOWER_LOG && !stream) || !console_takes(x->voices->console, levels[k]))
-            continue;
-        if (x->offsets_fd < 0)
-            open_offsets(x, offsets);
-        r = follower_new(x->voices->watches, dir_fd, k, offsets[k], &callbacks, x,
-                         &x->followers[k]);
-        if (r < 0)
-            (void)log_struct(LOG_DEBUG, r, LOG_FIELDS(LOG_REQUEST(x->guid)),
-                             "An output file of %s cannot be followed: %m", x->unit);
-        else
-            read_lines(x, x->followers[k]);
-    }
 }
 
 static int add(Voices *v, const char *guid, const char *command, Voice **ret) {
-    _cleanup_(voice_freep) Voice *x = calloc(1, sizeof(*x));
-
-    if (!x)
-        return -ENOMEM;
-    x->voices = v;
-    x->offsets_fd = -1;
-    x->guid = strdup(guid);
-    x->command = strdup(command);
-    if (!x->guid || !x->command)
-        return -ENOMEM;
-    guid_to_unit_name(guid, x->unit);
-    TRY(sd_event_add_time(v->event, &x->timer, CLOCK_BOOTTIME, 0, 0, on_timer, x));
-    TRY(sd_event_source_set_enabled(x->timer, SD_EVENT_OFF));
-    LIST_INSERT_HEAD(&v->list, x, entries);
-    *ret = TAKE_PTR(x);
+    TRY(array_reserve(&v->of, &v->allocated, v->n + 1, JOBS_LISTED_MAX));
+    TRY(voice_new(&v->place, guid, command, ret));
+    v->of[v->n++] = *ret;
     return 0;
 }
 
 void voices_add(Voices *v, const char *guid, const char *command, int dir_fd, bool stream) {
-    Voice *x = find(v, guid);
-    struct stat st = {};
-    int r = 0;
+    Voice *x = find(v, voice_get_guid, guid, NULL);
+    int r;
 
-    (void)fstat(dir_fd, &st);
-    if (x && x->directory == st.st_ino)
-        return;
-    if (!x)
-        r = add(v, guid, command, &x);
-    if (r < 0) {
+    r = x ? 0 : add(v, guid, command, &x);
+    if (r >= 0)
+        voice_follow(x, dir_fd, stream);
+    else
         (void)log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(guid)),
                          "The output of %s cannot be followed: %m", guid);
-        return;
-    }
-    for (size_t i = 0; i < N_FOLLOWERS; i++) /* of a directory that is gone */
-        x->followers[i] = follower_free(x->followers[i]);
-    x->directory = st.st_ino;
-    follow(x, dir_fd, stream);
 }
 
 void voices_remove(Voices *v, const char *guid) {
-    unsigned n = LINES_AT_END_MAX;
-    char name[JOB_NAME_SIZE];
-    Voice *x = find(v, guid);
-    uint64_t skipped = 0;
+    size_t i;
+    Voice *x = find(v, voice_get_guid, guid, &i);
 
     if (!x)
         return;
-    for (size_t i = 0; i < N_FOLLOWERS; i++) {
-        Follower *f = x->followers[i];
-
-        if (!f)
-            continue;
-        follower_end(f);
-        skipped += follower_skip(f, BYTES_AT_END_MAX);
-    }
-    tell_skipped(x, skipped);
-    for (size_t i = 0; i < N_FOLLOWERS; i++)
-        if (x->followers[i]) {
-            (void)follower_read(x->followers[i], &n);
-            follower_drain(x->followers[i], &n);
-        }
-    if (x->offsets_fd >= 0) {
-        guid_to_job_name(guid, name);
-        (void)unlinkat(v->directory_fd, name, 0);
-    }
-    LIST_REMOVE(x, entries);
+    voice_end(x);
     voice_free(x);
-}
-
-/* --- over the socket
- * -------------------------------------------------------------------------------- */
-
-static int copy_line(const char *text, char **ret) {
-    size_t size = strnlen(text, JOB_LINE_MAX + 1);
-
-    if (size > JOB_LINE_MAX)
-        size = utf8_cut(text, JOB_LINE_MAX);
-    return utf8_replace_invalid(text, size, ret);
+    v->of[i] = v->of[--v->n];
 }
 
 int voices_log(Voices *v, const char *unit, int level, const char *text, uint64_t *ret_wait_usec) {
-    uint64_t now = now_usec(CLOCK_BOOTTIME);
-    _cleanup_free_ char *line = NULL;
-    Voice *x = find_unit(v, unit);
+    Voice *x = find(v, voice_get_unit, unit, NULL);
 
-    if (!x)
-        return -ENOENT;
-    begin_interval(x, now);
-    if (x->n_calls_left == 0) {
-        *ret_wait_usec = x->interval_end_usec - now;
-        return -EAGAIN;
-    }
-    TRY(copy_line(text, &line));
-    x->n_calls_left--;
-    say(x, level, line);
-    return 0;
+    return x ? voice_log(x, level, text, ret_wait_usec) : -ENOENT;
 }
 
-/* Once in a second, and of the end at once. */
-static bool is_progress_due(const Voice *x, uint64_t now) {
-    return now - x->progress_told_usec >= INTERVAL_USEC ||
-           (x->progress.percent == 100 && x->progress_told < 100);
-}
-
-/* What the console is not told sees who looks. */
 int voices_progress(Voices *v, const char *unit, unsigned percent, const char *text) {
-    uint64_t now = now_usec(CLOCK_BOOTTIME);
-    char line[JOB_PROGRESS_SIZE + 32];
-    Voice *x = find_unit(v, unit);
+    Voice *x = find(v, voice_get_unit, unit, NULL);
 
     if (!x)
         return -ENOENT;
-    x->progress.is_known = true;
-    x->progress.percent = percent;
-    (void)utf8_format(x->progress.text, sizeof(x->progress.text), "%s", text);
+    voice_progress(x, percent, text);
     if (v->on_progress)
         v->on_progress(v->observer);
-    if (!is_progress_due(x, now))
-        return 0;
-    x->progress_told_usec = now;
-    x->progress_told = percent;
-    (void)utf8_format(line, sizeof(line), "%u %%%s%s", percent, *text ? ": " : "",
-                      x->progress.text);
-    say(x, LOG_INFO, line);
     return 0;
 }
 
@@ -343,43 +82,32 @@ void voices_set_observer(Voices *v, void (*on_progress)(void *userdata), void *u
 }
 
 const JobProgress *voices_get_progress(const Voices *v, const char *guid) {
-    const Voice *x = find(v, guid);
+    const Voice *x = find(v, voice_get_guid, guid, NULL);
 
-    return x ? &x->progress : NULL;
+    return x ? voice_get_progress(x) : NULL;
 }
 
 int voices_new(sd_event *event, Console *console, const char *directory, Voices **ret) {
-    Voices *v = calloc(1, sizeof(*v));
-    int r;
+    _cleanup_(voices_freep) Voices *v = calloc(1, sizeof(*v));
 
     if (!v)
         return -ENOMEM;
-    r = file_watches_new(event, &v->watches);
-    if (r < 0) {
-        free(v);
-        return r;
-    }
-    v->event = event;
-    v->console = console;
-    v->directory_fd = -1;
-    LIST_INIT(&v->list);
+    v->place = (VoicePlace){.event = event, .console = console, .directory_fd = -1};
+    TRY(file_watches_new(event, &v->place.watches));
     if (directory && (mkdir(directory, 0700) >= 0 || errno == EEXIST))
-        v->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    *ret = v;
+        v->place.directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *ret = TAKE_PTR(v);
     return 0;
 }
 
 Voices *voices_free(Voices *v) {
-    Voice *x;
-
     if (!v)
         return NULL;
-    while ((x = LIST_FIRST(&v->list))) {
-        LIST_REMOVE(x, entries);
-        voice_free(x);
-    }
-    file_watches_free(v->watches);
-    safe_close(v->directory_fd);
+    for (size_t i = 0; i < v->n; i++)
+        voice_free(v->of[i]);
+    free(v->of);
+    file_watches_free(v->place.watches);
+    safe_close(v->place.directory_fd);
     free(v);
     return NULL;
 }
