@@ -15,7 +15,6 @@
 #include "alert/intrusion.h"
 
 #include <stdio.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +28,7 @@
 #include "basic/time-util.h"
 #include "basic/timer.h"
 #include "system/file-watch.h"
+#include "system/name-watch.h"
 
 #define FACT "alert_file"
 #define SILENCE_USEC USEC_PER_SEC                   /* after which an alert is complete ... */
@@ -36,8 +36,6 @@
 #define RETRY_USEC (5 * USEC_PER_SEC)
 #define NEVER UINT64_MAX
 #define BATCH_MAX 256u /* alerts of one commit */
-#define DIRECTORY_EVENTS                                                                           \
-    (IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 struct Intrusion {
     sd_event *event;
@@ -46,9 +44,8 @@ struct Intrusion {
     uint64_t gap_usec;
     int threshold;
     FileWatches *watches;
-    FileWatch *watch;           /* of the open file; there is none while a look is due */
-    sd_event_source *directory; /* or of the nearest one above that can be watched */
-    char *awaited;              /* what must appear in it */
+    FileWatch *watch; /* of the open file; there is none while a look is due */
+    NameWatch *name;
     sd_event_source *timer;
     int fd;                    /* -1: there is none */
     bool all_read;             /* at the last look there was nothing behind `mark` */
@@ -135,38 +132,15 @@ static void say_broken(Intrusion *i, uint64_t offset) {
                      (unsigned long long)offset);
 }
 
-static int on_directory(sd_event_source *source, const struct inotify_event *event,
-                        void *userdata) {
+static void on_name(void *userdata) {
     Intrusion *i = userdata;
 
-    if (event->len > 0 && !streq(event->name, strempty(i->awaited)))
-        return 0;
-    i->directory = sd_event_source_disable_unref(i->directory); /* there may be a nearer one */
+    i->name = name_watch_free(i->name); /* there may be a nearer directory */
     look_in(i, 0);
-    return 0;
 }
 
-/* Where the file, or the first missing directory on the way to it, will appear. */
-static int watch_directory(Intrusion *i) {
-    _cleanup_free_ char *directory = strdup(i->path);
-    int r = -ENOENT;
-
-    if (i->directory)
-        return 0;
-    if (!directory)
-        return -ENOMEM;
-    for (char *slash; (slash = strrchr(directory, '/'));) {
-        int k = free_and_strdup(&i->awaited, slash + 1);
-
-        if (k < 0)
-            return k;
-        *slash = 0;
-        r = sd_event_add_inotify(i->event, &i->directory, slash == directory ? "/" : directory,
-                                 DIRECTORY_EVENTS, on_directory, i);
-        if (r >= 0 || (r != -ENOENT && r != -EACCES && r != -ENOTDIR))
-            break;
-    }
-    return r;
+static int watch_name(Intrusion *i) {
+    return i->name ? 0 : name_watch_new(i->event, i->path, on_name, i, &i->name);
 }
 
 static void take_file(Intrusion *i, int fd) {
@@ -373,7 +347,7 @@ static int watch_file(Intrusion *i) {
 static int look(Intrusion *i) {
     int r;
 
-    r = say_unwatched(i, watch_directory(i));
+    r = say_unwatched(i, watch_name(i));
     if (r >= 0 && i->fd >= 0 && (r = alert_mark_matches(&i->mark, i->fd)) == 0)
         close_file(i); /* it was cut */
     if (r >= 0 && i->fd >= 0 && i->mark.offset == 0 && i->size == 0)
@@ -450,7 +424,7 @@ int intrusion_configure(Intrusion *i, const char *path, uint64_t gap_usec, int t
     if (streq_ptr(i->path, path))
         return 0;
     close_file(i);
-    i->directory = sd_event_source_disable_unref(i->directory);
+    i->name = name_watch_free(i->name);
     i->problem = 0;
     i->told_absent = false;
     i->done.n = 0;
@@ -483,10 +457,9 @@ Intrusion *intrusion_free(Intrusion *i) {
     alerts_set_on_room(i->alerts, NULL, NULL);
     close_file(i);
     file_watches_free(i->watches);
-    sd_event_source_disable_unref(i->directory);
+    name_watch_free(i->name);
     sd_event_source_disable_unref(i->timer);
     free(i->path);
-    free(i->awaited);
     free(i);
     return NULL;
 }

@@ -6,26 +6,9 @@
 
 #include <systemd/sd-bus.h>
 
-#include "health/series.h"
+#include "health/stat.h"
 
 typedef struct Health Health;
-typedef struct Stat Stat;
-
-/* Each has names of its own. */
-typedef enum StatOwner {
-    STAT_OWNER_MANAGER, /* by commands; kept over restarts by the caller */
-    STAT_OWNER_AGENT,   /* by ourselves, for alerts and views */
-    _STAT_OWNER_MAX,
-} StatOwner;
-
-typedef struct StatDefinition {
-    const char *name;
-    const StatType *type;
-    size_t hold;            /* 1 to STAT_HOLD_MAX */
-    uint64_t interval_usec; /* STAT_INTERVAL_USEC_MIN to STAT_INTERVAL_USEC_MAX */
-    StatOwner owner;
-    bool is_inherited; /* from an earlier process, and not asked for in this one */
-} StatDefinition;
 
 /* proc and sys are those below `root`. */
 int health_new(sd_event *event, const char *root, Health **ret);
@@ -49,16 +32,6 @@ Stat *health_find(const Health *h, StatOwner owner, const char *name) _pure_;
 void health_remove(Health *h, Stat *stat);
 /* A result of `visit` that is not 0 ends it, and is returned. */
 int health_visit(const Health *h, int (*visit)(const Stat *stat, void *userdata), void *userdata);
-
-const StatDefinition *stat_get_definition(const Stat *s) _const_;
-/* It was inherited, and is not any more. */
-bool stat_take_over(Stat *s);
-/* One for each type that it consists of. */
-size_t stat_get_n_series(const Stat *s) _pure_;
-const Series *stat_get_series(const Stat *s, size_t i) _pure_;
-/* {"status": [...]}, oldest first, about size_max bytes at most; how many older samples are left
- * out. */
-int stat_to_json(const Stat *s, size_t size_max, struct json_object **ret, size_t *ret_left_out);
 
 /* As if that interval's timer had ended: for benches and tests. */
 void health_sample(Health *h, uint64_t interval_usec);
