@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "basic/sha256.h"
+#include "basic/utf8.h"
 
 static bool is_plain(const char *guid) {
     static const char allowed[] =
@@ -19,9 +20,13 @@ bool guid_is_valid(const char *guid) {
 
     if (size == 0 || size > GUID_SIZE_MAX)
         return false;
-    for (const unsigned char *p = (const unsigned char *)guid; *p; p++)
-        if (*p < 0x20 || *p == 0x7f)
+    for (size_t n; size > 0; guid += n, size -= n) {
+        uint32_t c;
+
+        n = utf8_decode(guid, size, &c);
+        if (n == 0 || c < 0x20 || c == 0x7f || utf8_is_noncharacter(c))
             return false;
+    }
     return true;
 }
 

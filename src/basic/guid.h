@@ -11,7 +11,8 @@
 #define JOB_UNIT_SIZE (sizeof("dcm-job-.service") + GUID_PLAIN_MAX)
 #define FETCH_UNIT_SIZE (sizeof("dcm-fetch-.service") + GUID_PLAIN_MAX)
 
-/* Non-empty, at most GUID_SIZE_MAX bytes, no control characters. */
+/* Valid UTF-8 of 1 to GUID_SIZE_MAX bytes without control characters and noncharacters
+ * (basic/utf8.h). */
 bool guid_is_valid(const char *guid);
 
 /* The name of a GUID's directory: the GUID itself if it matches [A-Za-z0-9._-]{1,128} and does not

@@ -37,6 +37,10 @@ size_t utf8_decode(const char *text, size_t size, uint32_t *ret) {
     return n;
 }
 
+bool utf8_is_noncharacter(uint32_t c) {
+    return (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef);
+}
+
 size_t utf8_whole(const char *text, size_t size) {
     for (size_t back = 1; back <= 3 && back <= size; back++) {
         unsigned char c = (unsigned char)text[size - back];

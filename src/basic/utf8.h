@@ -15,6 +15,10 @@ static inline bool utf8_is_continuation(unsigned char c) {
  * begin with a valid character. NUL is valid. `size` must not be 0. */
 size_t utf8_decode(const char *p, size_t size, uint32_t *ret);
 
+/* Unicode's noncharacters, U+FFFF for instance: valid UTF-8, but libsystemd neither sends nor
+ * accepts a D-Bus message with one. */
+bool utf8_is_noncharacter(uint32_t c) _const_;
+
 /* For a text that continues elsewhere: `size` without the bytes of an incomplete last character, at
  * most three. */
 size_t utf8_whole(const char *text, size_t size) _pure_;

@@ -31,6 +31,15 @@ struct AgentObject {
     sd_event_source *counts_timer, *jobs_timer;
 };
 
+/* For text of managers, jobs and logs: with one character that D-Bus does not accept the whole
+ * answer could not be sent. */
+static int append_string(sd_bus_message *m, const char *text) {
+    _cleanup_free_ char *clean = NULL;
+
+    TRY(bus_text_new(strempty(text), &clean));
+    return sd_bus_message_append(m, "s", clean);
+}
+
 static int property_get_string(sd_bus *bus, const char *path, const char *interface,
                                const char *property, sd_bus_message *reply, void *userdata,
                                sd_bus_error *error) {
@@ -58,7 +67,7 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
 
     for (size_t i = 0; i < ELEMENTSOF(values); i++)
         if (streq(property, values[i].name))
-            return sd_bus_message_append(reply, "s", values[i].value);
+            return append_string(reply, values[i].value);
     return -ENOENT;
 }
 
@@ -93,9 +102,14 @@ static int property_get_counts(sd_bus *bus, const char *path, const char *interf
 }
 
 static int append_request(const StoredRequest *r, void *userdata) {
-    return sd_bus_message_append(userdata, "(ssstt)", r->guid, r->command,
-                                 request_state_to_string(r->state), r->accepted_usec,
-                                 r->changed_usec);
+    sd_bus_message *m = userdata;
+
+    TRY(sd_bus_message_open_container(m, 'r', "ssstt"));
+    TRY(append_string(m, r->guid));
+    TRY(append_string(m, r->command));
+    TRY(sd_bus_message_append(m, "stt", request_state_to_string(r->state), r->accepted_usec,
+                              r->changed_usec));
+    return sd_bus_message_close_container(m);
 }
 
 static int method_list_requests(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -114,14 +128,19 @@ static int method_list_requests(sd_bus_message *m, void *userdata, sd_bus_error 
 }
 
 static int append_text(sd_bus_message *m, const char *key, const char *value) {
-    return value ? sd_bus_message_append(m, "{sv}", key, "s", value) : 0;
+    _cleanup_free_ char *clean = NULL;
+
+    if (!value)
+        return 0;
+    TRY(bus_text_new(value, &clean));
+    return sd_bus_message_append(m, "{sv}", key, "s", clean);
 }
 
 static int append_progress(sd_bus_message *m, const JobProgress *progress) {
     if (!progress || !progress->is_known)
         return 0;
-    return sd_bus_message_append(m, "{sv}{sv}", "progress_percent", "u", progress->percent,
-                                 "progress_text", "s", progress->text);
+    TRY(sd_bus_message_append(m, "{sv}", "progress_percent", "u", progress->percent));
+    return append_text(m, "progress_text", progress->text);
 }
 
 static int append_details(sd_bus_message *m, const StoredRequest *q, const JobProgress *progress) {
@@ -198,11 +217,14 @@ static int append_job(const JobListEntry *e, void *userdata) {
 
     if (e->info.phase != JOB_WAITING)
         guid_to_unit_name(t->guid, unit);
-    return MIN(sd_bus_message_append(l->reply, "(ssssustis)", t->guid, t->command, e->kind,
-                                     job_phase_to_string(e->info.phase), e->info.position, unit,
-                                     t->accepted_usec, is_known ? (int)progress->percent : -1,
-                                     is_known ? progress->text : ""),
-               0);
+    TRY(sd_bus_message_open_container(l->reply, 'r', "ssssustis"));
+    TRY(append_string(l->reply, t->guid));
+    TRY(append_string(l->reply, t->command));
+    TRY(sd_bus_message_append(l->reply, "ssusti", e->kind, job_phase_to_string(e->info.phase),
+                              e->info.position, unit, t->accepted_usec,
+                              is_known ? (int)progress->percent : -1));
+    TRY(append_string(l->reply, is_known ? progress->text : ""));
+    return MIN(sd_bus_message_close_container(l->reply), 0);
 }
 
 static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -254,9 +276,13 @@ static int method_list_commands(sd_bus_message *m, void *userdata, sd_bus_error 
 }
 
 static int append_user(const StoredUser *user, void *userdata) {
-    return MIN(sd_bus_message_append(userdata, "(ssbt)", user->name, strempty(user->agent_id),
-                                     user->is_administrator, user->created_usec),
-               0);
+    sd_bus_message *m = userdata;
+
+    TRY(sd_bus_message_open_container(m, 'r', "ssbt"));
+    TRY(append_string(m, user->name));
+    TRY(append_string(m, user->agent_id));
+    TRY(sd_bus_message_append(m, "bt", user->is_administrator, user->created_usec));
+    return MIN(sd_bus_message_close_container(m), 0);
 }
 
 static int method_list_users(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -270,9 +296,12 @@ static int method_list_users(sd_bus_message *m, void *userdata, sd_bus_error *er
     return sd_bus_send(NULL, reply, NULL);
 }
 
-/* Of a long text the beginning. The caller frees. */
+/* Copies the beginning of a long text, for D-Bus. The caller frees. */
 static char *cut(const char *text, size_t size) {
-    return strndup(strempty(text), (size_t)utf8_short(text, size));
+    _cleanup_free_ char *beginning = strndup(strempty(text), (size_t)utf8_short(text, size));
+    char *clean = NULL;
+
+    return beginning && bus_text_new(beginning, &clean) >= 0 ? clean : NULL;
 }
 
 static int append_alert(const StoredAlert *row, void *userdata) {
@@ -436,11 +465,13 @@ static void on_jobs(void *userdata) {
 }
 
 static void on_request(const Request *q, RequestState state, void *userdata) {
+    _cleanup_free_ char *guid = NULL, *command = NULL;
     AgentObject *o = userdata;
 
-    if (!q->quiet)
-        (void)sd_bus_emit_signal(o->bus, AGENT_BUS_PATH, INTERFACE, "RequestChanged", "sss",
-                                 q->task.guid, q->task.command, request_state_to_string(state));
+    if (!q->quiet && bus_text_new(q->task.guid, &guid) >= 0 &&
+        bus_text_new(q->task.command, &command) >= 0)
+        (void)sd_bus_emit_signal(o->bus, AGENT_BUS_PATH, INTERFACE, "RequestChanged", "sss", guid,
+                                 command, request_state_to_string(state));
     arm(o->counts_timer);
 }
 

@@ -34,13 +34,13 @@ static int append_value(sd_bus_message *m, const char *row, const char *key, dou
     return isnan(value) ? 0 : sd_bus_message_append(m, "(ssd)", row, key, value);
 }
 
-/* D-Bus takes valid UTF-8 alone, and a mount point may be anything. */
+/* A mount point may be anything. */
 static int append_row(sd_bus_message *m, const Sample *s, const StatType *t, size_t row,
                       const char *raw) {
     _cleanup_free_ char *name = NULL;
     int r;
 
-    r = utf8_replace_invalid(raw, strlen(raw), &name);
+    r = bus_text_new(raw, &name);
     for (size_t i = 0; i < t->n_row_fields && r >= 0; i++)
         r = append_value(m, name, t->row_fields[i].key, sample_get_in_row(s, row, i));
     if (r >= 0 && t->n_row_fields == 0) /* it is a list of names */
@@ -152,11 +152,13 @@ static int method_get_samples(sd_bus_message *m, void *userdata, sd_bus_error *e
 
 static int append_definition(const Stat *s, void *userdata) {
     const StatDefinition *d = stat_get_definition(s);
+    _cleanup_free_ char *name = NULL;
     size_t n = 0;
 
     for (size_t i = 0; i < stat_get_n_series(s); i++)
         n = MAX(n, series_get_n(stat_get_series(s, i)));
-    return MIN(sd_bus_message_append(userdata, "(ssstuu)", d->name, d->type->name,
+    TRY(bus_text_new(d->name, &name));
+    return MIN(sd_bus_message_append(userdata, "(ssstuu)", name, d->type->name,
                                      owner_to_string(d->owner), d->interval_usec, (uint32_t)d->hold,
                                      (uint32_t)n),
                0);

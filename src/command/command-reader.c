@@ -24,11 +24,11 @@ typedef struct Reader {
     bool failed;
 } Reader;
 
-/* Checks for UTF-8: all strings reach the bus, which accepts nothing else. */
+/* Checks for text that D-Bus does not accept: all strings reach the bus. */
 static int keep(CommandFile *f, const char *text, const char **ret) {
     char **strings, *copy;
 
-    if (!utf8_is_valid(text, strlen(text)))
+    if (!bus_text_is_valid(text))
         return -EINVAL;
     strings = reallocarray(f->strings, f->n_strings + 2, sizeof(char *));
     copy = strdup(text);
@@ -44,9 +44,9 @@ static int keep(CommandFile *f, const char *text, const char **ret) {
     return 0;
 }
 
-/* Checks for UTF-8 too. */
+/* Checks for that too. */
 static int keep_words(const char *value, char ***ret) {
-    return utf8_is_valid(value, strlen(value)) ? parse_words(value, ret) : -EINVAL;
+    return bus_text_is_valid(value) ? parse_words(value, ret) : -EINVAL;
 }
 
 /* Returns the index of a word in a NULL-terminated list. */

@@ -86,7 +86,7 @@ int job_limit_new(const char *name, const char *value, JobLimit **ret) {
 
     if (!l)
         return -ENOMEM;
-    if (!utf8_is_valid(value, strlen(value))) /* the bus accepts nothing else */
+    if (!bus_text_is_valid(value))
         return -EINVAL;
     for (size_t i = 0; i < ELEMENTSOF(limit_keys); i++)
         if (strcasecmp(limit_keys[i].name, name) == 0)

@@ -93,7 +93,7 @@ int sandbox_setting_new(const char *name, const char *value, SandboxSetting **re
 
     if (!s)
         return -ENOMEM;
-    if (!utf8_is_valid(value, strlen(value))) /* the bus accepts nothing else */
+    if (!bus_text_is_valid(value))
         return -EINVAL;
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
         if (streq(keys[i].name, name))

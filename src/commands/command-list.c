@@ -83,7 +83,7 @@ static int list_init(List *l) {
     return 0;
 }
 
-/* Names and problems contain text of a file, and go to the bus, which accepts UTF-8 alone. */
+/* Names and problems contain text of a file, and go to the bus. */
 static int add_broken(List *l, const char *directory, const char *file, const char *problem) {
     BrokenCommand *b = &l->broken[l->n_broken];
     _cleanup_free_ char *path = NULL;
@@ -92,9 +92,9 @@ static int add_broken(List *l, const char *directory, const char *file, const ch
         path = NULL;
         return -ENOMEM;
     }
-    TRY(utf8_replace_invalid(path, strlen(path), &b->file));
+    TRY(bus_text_new(path, &b->file));
     l->n_broken++;
-    return utf8_replace_invalid(problem, strlen(problem), &b->problem);
+    return bus_text_new(problem, &b->problem);
 }
 
 /* -EINVAL: the file is broken; *ret_error belongs to the caller. */

@@ -201,7 +201,7 @@ static struct json_object *json_from_value(const Argument *a, const ArgumentValu
     case ARGUMENT_LIST:
         return json_from_list(v->list);
     case ARGUMENT_OBJECT:
-        return json_parse_part(v->string, v->size, &o) < 0 ? NULL : o;
+        return json_parse_stored(v->string, v->size, &o) < 0 ? NULL : o;
     default:
         return json_object_new_string(v->string);
     }

@@ -18,12 +18,12 @@
 #define WORKER_PROGRAM PKGLIBDIR "/dcm-call-worker"
 #define CREDENTIALS_DIRECTORY "/run/credentials"
 
-/* A file's mistakes are told in its own words, and the bus takes nothing but UTF-8: an error with
- * other bytes in it would not be sent at all. */
+/* A file's mistakes are told in its own words: an error with text that the bus does not take would
+ * not be sent at all. */
 static int refuse(const JobRequest *q, sd_bus_error *error, const char *why) {
     _cleanup_free_ char *text = NULL;
 
-    TRY(utf8_replace_invalid(why, strlen(why), &text));
+    TRY(bus_text_new(why, &text));
     (void)log_struct(LOG_WARNING, 0,
                      LOG_FIELDS(LOG_ID(DCM_MESSAGE_POLICY_REFUSED), LOG_REQUEST(q->guid),
                                 LOG_COMMAND(q->command.name)),

@@ -37,9 +37,9 @@ int execution_new(ExecutionHost *host, Task *t, Execution **ret) {
     x->spec = JOB_SPEC_INIT;
     x->task = t;
     x->command = t->definition;
-    /* a command that is gone may have left a job */
+    /* a command that is gone or has changed may have left a job */
     x->is_job =
-        x->command ? x->command->prepare != NULL : job_has_begun(host->parts.jobs_root, t->guid);
+        (x->command && x->command->prepare) || job_has_begun(host->parts.jobs_root, t->guid);
     t->execution = x;
     *ret = x;
     return 0;
@@ -272,15 +272,31 @@ static void on_fetched(int fd, const char *problem, void *userdata) {
     finish_with_error(x, problem);
 }
 
+/* Follows a job that has begun, whatever its command's file says now. With an empty name of the
+ * command the executor starts nothing; it answers when no earlier start is pending any more. */
+static int follow(Execution *x) {
+    free_values(x->command, TAKE_PTR(x->values));
+    x->spec.command = "";
+    return launch(x);
+}
+
+static int follow_changed(Execution *x, const char *problem) {
+    (void)log_struct(LOG_WARNING, 0,
+                     LOG_FIELDS(LOG_REQUEST(x->task->guid), LOG_COMMAND(x->task->command)),
+                     "The file of %s has changed since %s was started: %s; its end is reported as "
+                     "text",
+                     x->task->command, x->task->guid, problem);
+    return follow(x);
+}
+
 static int start_job(Execution *x, char **ret_error) {
     ExecutionHost *h = x->host;
     const CommandContext context = make_context(h, x->task);
-    int k = 0;
+    int k;
 
-    if (x->command)
-        k = x->command->prepare(x->command, &context, x->values, &x->spec, ret_error);
-    else
-        x->spec.command = x->task->command;
+    if (!x->command || !x->command->prepare)
+        return follow(x);
+    k = x->command->prepare(x->command, &context, x->values, &x->spec, ret_error);
     if (k < 0)
         return k;
     if (x->spec.source.url && !x->cancelled && job_needs_script(h->parts.jobs_root, x->task->guid))
@@ -307,6 +323,10 @@ void execution_start(Execution *x) {
     }
     if (r >= 0)
         r = x->is_job ? start_job(x, &error) : start_inside(x, &error);
+    if (r < 0 && error && x->is_job && job_has_begun(x->host->parts.jobs_root, x->task->guid)) {
+        r = follow_changed(x, error);
+        free(TAKE_PTR(error));
+    }
     if (r < 0 && !error) {
         put_off(x, r);
         return;

@@ -461,7 +461,8 @@ static int append_options(sd_bus_message *m, const JobSpec *spec) {
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int call_start(Job *j) {
+/* -EINVAL: D-Bus does not accept the arguments. */
+static int make_start(const Job *j, sd_bus_message **ret) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     char *const none[] = {NULL};
 
@@ -471,13 +472,28 @@ static int call_start(Job *j) {
     TRY(sd_bus_message_append_strv(
         m, (char **)(uintptr_t)(j->spec.arguments ? j->spec.arguments : none)));
     TRY(append_options(m, &j->spec));
-    return sd_bus_call_async(j->bus, &j->start_slot, m, on_start_answer, j, START_TIMEOUT_USEC);
+    *ret = TAKE_PTR(m);
+    return 0;
 }
 
 static void start(Job *j) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     int r;
 
-    r = call_start(j);
+    r = make_start(j, &m);
+    if (r == -EINVAL && j->dir_fd >= 0) { /* an earlier start had other arguments */
+        j->start_settled = true;
+        settle(j);
+        return;
+    }
+    if (r == -EINVAL) {
+        end_refused(j,
+                    "An argument has a character that D-Bus does not accept, for instance U+FFFF; "
+                    "the job was not started");
+        return;
+    }
+    if (r >= 0)
+        r = sd_bus_call_async(j->bus, &j->start_slot, m, on_start_answer, j, START_TIMEOUT_USEC);
     if (r < 0)
         retry(j, r, "The executor cannot be called");
 }

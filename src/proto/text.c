@@ -12,6 +12,16 @@ static size_t character_size(const unsigned char *p, size_t size) {
     return p[0] == 0 ? 0 : utf8_decode((const char *)p, size, &c);
 }
 
+/* The same of a character that D-Bus accepts. */
+static size_t bus_character_size(const unsigned char *p, size_t size) {
+    uint32_t c = 0;
+    size_t n = utf8_decode((const char *)p, size, &c);
+
+    return c == 0 || utf8_is_noncharacter(c) ? 0 : n;
+}
+
+typedef size_t (*CharacterSize)(const unsigned char *p, size_t size);
+
 /* Counts the ASCII bytes at the beginning, because most text is ASCII. */
 static size_t ascii_size(const unsigned char *p, size_t size) {
     size_t n = 0;
@@ -21,11 +31,11 @@ static size_t ascii_size(const unsigned char *p, size_t size) {
     return n;
 }
 
-static size_t copy_valid(const unsigned char *p, size_t size, char *out) {
+static size_t copy_valid(CharacterSize get_size, const unsigned char *p, size_t size, char *out) {
     size_t used = 0;
 
     while (size > 0) {
-        size_t n = ascii_size(p, size) ?: character_size(p, size);
+        size_t n = ascii_size(p, size) ?: get_size(p, size);
         const void *from = n > 0 ? (const void *)p : replacement;
         size_t length = n > 0 ? n : sizeof(replacement) - 1;
 
@@ -38,28 +48,44 @@ static size_t copy_valid(const unsigned char *p, size_t size, char *out) {
     return used;
 }
 
-int utf8_replace_invalid(const char *text, size_t size, char **ret) {
-    size_t needed = copy_valid((const unsigned char *)text, size, NULL);
+static int replace_invalid(CharacterSize get_size, const char *text, size_t size, char **ret) {
+    size_t needed = copy_valid(get_size, (const unsigned char *)text, size, NULL);
     char *copy = malloc(needed + 1);
 
     if (!copy)
         return -ENOMEM;
-    (void)copy_valid((const unsigned char *)text, size, copy);
+    (void)copy_valid(get_size, (const unsigned char *)text, size, copy);
     copy[needed] = 0;
     *ret = copy;
     return 0;
 }
 
-bool utf8_is_valid(const char *text, size_t size) {
+int utf8_replace_invalid(const char *text, size_t size, char **ret) {
+    return replace_invalid(character_size, text, size, ret);
+}
+
+int bus_text_new(const char *text, char **ret) {
+    return replace_invalid(bus_character_size, text, strlen(text), ret);
+}
+
+static bool is_valid(CharacterSize get_size, const char *text, size_t size) {
     const unsigned char *p = (const unsigned char *)text;
     size_t n;
 
     for (; size > 0; p += n, size -= n) {
-        n = character_size(p, size);
+        n = get_size(p, size);
         if (n == 0)
             return false;
     }
     return true;
+}
+
+bool utf8_is_valid(const char *text, size_t size) {
+    return is_valid(character_size, text, size);
+}
+
+bool bus_text_is_valid(const char *text) {
+    return is_valid(bus_character_size, text, strlen(text));
 }
 
 static bool is_unreserved(unsigned char c) {

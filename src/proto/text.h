@@ -12,6 +12,12 @@ int utf8_replace_invalid(const char *text, size_t size, char **ret);
 /* Whether the text is UTF-8 (RFC 3629) without NUL. */
 bool utf8_is_valid(const char *text, size_t size) _pure_;
 
+/* Whether D-Bus accepts the text: libsystemd refuses the whole message for invalid UTF-8 or a
+ * noncharacter (basic/utf8.h). */
+bool bus_text_is_valid(const char *text) _pure_;
+/* Copies a text with U+FFFD for each byte of these. The caller frees. */
+int bus_text_new(const char *text, char **ret);
+
 /* Encodes a text (RFC 3986, section 2.1): all bytes except letters, digits and "_.-~/" become %XX.
  * Reads at most size_max bytes of it. The caller frees. */
 int percent_encode(const char *text, size_t size_max, char **ret);

@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+#include "basic/bounds.h"
 #include "basic/file-util.h"
 #include "command/command-reader.h"
 #include "commands/command-list.h"
@@ -156,6 +157,24 @@ static void test_json_numbers(void) {
     }
 }
 
+/* A message that is as large as one may be has room for it; so has what is handed on. */
+static void test_large_object(void) {
+    _cleanup_(prepared_done) Prepared p = {.spec = JOB_SPEC_INIT};
+    const size_t n = (JSON_MEMORY_MAX - 16384) / 24; /* what json_check() counts for each */
+    GString *arguments = g_string_new("{\"o\": {\"a\": [null");
+    struct json_object *o = NULL;
+
+    for (size_t i = 1; i < n; i++)
+        g_string_append(arguments, ",null");
+    g_string_append(arguments, "]}}");
+    g_assert_cmpint(json_parse(arguments->str, arguments->len, &o), ==, 0);
+    json_object_put(o);
+    g_assert_cmpint(json_parse_part(arguments->str, arguments->len, &o), ==, -E2BIG);
+    prepare("[command]\nhelp = x\ninput = json\n[argument o]\ntype = object\n", arguments->str, &p);
+    g_assert_cmpint(lseek(p.spec.input_fd, 0, SEEK_END), ==, arguments->len - 2);
+    g_string_free(arguments, TRUE);
+}
+
 static void write_file(const char *dir, const char *name, const char *text) {
     g_autofree char *path = g_build_filename(dir, name, NULL);
 
@@ -298,6 +317,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/file-command/positions-of-the-file", test_positions_of_the_file);
     g_test_add_func("/file-command/object-output", test_object_output);
     g_test_add_func("/file-command/json-numbers", test_json_numbers);
+    g_test_add_func("/file-command/large-object", test_large_object);
     g_test_add_func("/file-command/pattern-in-the-list", test_pattern_in_the_list);
     g_test_add_func("/file-command/list", test_list);
     g_test_add_func("/file-command/reply-output", test_reply_output);

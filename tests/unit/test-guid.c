@@ -64,6 +64,9 @@ static void test_valid(void) {
     g_assert_false(guid_is_valid("a\nb"));
     g_assert_false(guid_is_valid("\x7f"));
     g_assert_false(guid_is_valid("a\x01"));
+    g_assert_false(guid_is_valid("\xc3")); /* no UTF-8, or no text for D-Bus */
+    g_assert_false(guid_is_valid("a\xef\xbf\xbf"));
+    g_assert_false(guid_is_valid("\xef\xb7\x90"));
 }
 
 int main(int argc, char **argv) {

@@ -150,6 +150,29 @@ static void test_round_trip(void) {
     }
 }
 
+/* Noncharacters are text, but libsystemd sends no message that has one. */
+static void test_what_the_bus_takes(void) {
+    static const struct {
+        const char *text, *clean;
+    } cases[] = {
+        {"", ""},
+        {"a\303\244\360\237\230\200\357\277\275", "a\303\244\360\237\230\200\357\277\275"},
+        {"a\357\277\277b", "a\357\277\275\357\277\275\357\277\275b"},
+        {"\357\267\220", "\357\277\275\357\277\275\357\277\275"},
+        {"\364\217\277\276", "\357\277\275\357\277\275\357\277\275\357\277\275"},
+        {"\377", "\357\277\275"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_free_ char *clean = NULL;
+
+        g_assert_cmpint(bus_text_new(cases[i].text, &clean), ==, 0);
+        g_assert_cmpstr(clean, ==, cases[i].clean);
+        g_assert_true(bus_text_is_valid(clean));
+        g_assert_cmpint(bus_text_is_valid(cases[i].text), ==, streq(cases[i].text, clean));
+    }
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/text/replace", test_replace);
@@ -159,5 +182,6 @@ int main(int argc, char **argv) {
     g_test_add_func("/text/percent-decode", test_percent_decode);
     g_test_add_func("/text/error-text", test_error_text);
     g_test_add_func("/text/round-trip", test_round_trip);
+    g_test_add_func("/text/bus", test_what_the_bus_takes);
     return g_test_run();
 }
