@@ -5,9 +5,10 @@
  *                     └── commit ◀─────┘ └───── ALERT_ACK ──────┘
  *
  * The window has the rows that were sent on this connection and are not acknowledged; their texts
- * are in the store alone. `last_row` is the last one that was sent on it: behind that the store is
- * read on. An acknowledgement leaves the window at once and is stored with the others of the same
- * wake-up; until then its row counts as waiting, and is known not to. */
+ * are in the store alone. `last_row` is the last row sent on it; reading the store continues behind
+ * it. An acknowledged row leaves the window at once, and its acknowledgement is stored together
+ * with the others of the same wake-up; until then the row still has the state WAITING in the
+ * store. */
 #include "alert/alerts.h"
 
 #include <stdio.h>
@@ -19,14 +20,14 @@
 #include "basic/timer.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)   /* after an error of the store */
-#define CONGESTED_USEC USEC_PER_SEC     /* until there may be room to send */
-#define TIDY_USEC (3600 * USEC_PER_SEC) /* between two looks for what is too old */
+#define CONGESTED_USEC USEC_PER_SEC     /* then there may be room to send */
+#define TIDY_USEC (3600 * USEC_PER_SEC) /* between two removals of old alerts */
 #define TIDY_SLACK_USEC (600 * USEC_PER_SEC)
 #define NEVER UINT64_MAX
 
 typedef struct Sent {
     int64_t row;
-    uint64_t due_usec; /* to be sent again; CLOCK_BOOTTIME */
+    uint64_t due_usec; /* time of the resend; CLOCK_BOOTTIME */
     char request_id[ALERT_ID_SIZE];
 } Sent;
 
@@ -36,8 +37,8 @@ struct Alerts {
     void *userdata;
     AlertsRoomCallback on_room;
     void *room_userdata;
-    sd_event_source *soon;  /* after the events that are pending: store(), fill() */
-    sd_event_source *timer; /* sends again, or tries again */
+    sd_event_source *soon;  /* after all pending events: store(), fill() */
+    sd_event_source *timer; /* for resends and retries */
     sd_event_source *tidy;
     uint64_t resend_usec;
     uint64_t retry_usec; /* CLOCK_BOOTTIME; NEVER */
@@ -45,7 +46,7 @@ struct Alerts {
     int64_t last_row, resending;
     Sent window[ALERTS_IN_FLIGHT_MAX];
     size_t n;
-    char acknowledged[ALERTS_IN_FLIGHT_MAX][ALERT_ID_SIZE]; /* and not stored as such */
+    char acknowledged[ALERTS_IN_FLIGHT_MAX][ALERT_ID_SIZE]; /* not stored yet */
     size_t n_acknowledged;
 };
 
@@ -65,7 +66,7 @@ static void retry_in(Alerts *a, uint64_t usec) {
     a->retry_usec = MIN(a->retry_usec, now_usec(CLOCK_BOOTTIME) + usec);
 }
 
-/* Each has a line of its own: a small change may find room where a large one does not. */
+/* Logs each kind of failure separately: a small change may succeed while a large one fails. */
 static void note(bool *failing, int r, const char *what) {
     if (r < 0 && !*failing)
         (void)log_struct(LOG_ERR, r, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
@@ -96,7 +97,7 @@ static int send_row(Alerts *a, const StoredAlert *row) {
     return a->callbacks.send(message, a->userdata);
 }
 
-/* 1: no more now */
+/* 1: stop, no more can be sent now */
 static int send_new(const StoredAlert *row, void *userdata) {
     Alerts *a = userdata;
     Sent *sent = &a->window[a->n];
@@ -111,11 +112,11 @@ static int send_new(const StoredAlert *row, void *userdata) {
     *sent = (Sent){.row = row->row, .due_usec = now_usec(CLOCK_BOOTTIME) + a->resend_usec};
     (void)snprintf(sent->request_id, sizeof(sent->request_id), "%s", row->request_id);
     a->n++;
-    (void)send_row(a, row); /* what is lost is sent again */
+    (void)send_row(a, row); /* a failed send is repeated by the timer */
     return 0;
 }
 
-/* The row after it, if this one does not wait any more. */
+/* Visits the row after it, if this one does not wait any more. */
 static int send_again(const StoredAlert *row, void *userdata) {
     Alerts *a = userdata;
 
@@ -124,7 +125,7 @@ static int send_again(const StoredAlert *row, void *userdata) {
     return 1;
 }
 
-/* Each acknowledgement that waits for its commit keeps a place, so that there is one for it. */
+/* Each acknowledgement that waits for its commit keeps its place in the window. */
 static void fill(Alerts *a) {
     size_t room = ALERTS_IN_FLIGHT_MAX - a->n - a->n_acknowledged;
     int r;
@@ -139,13 +140,13 @@ static void fill(Alerts *a) {
         a->is_read_failing = false;
 }
 
-/* Only where there is something that will be too old. */
+/* Arms the timer only while there are alerts that can expire. */
 static void arm_tidy(Alerts *a, uint64_t n) {
     if (n > 0 && !timer_is_armed(a->tidy))
         (void)timer_arm_in(a->tidy, TIDY_USEC);
 }
 
-/* Those that wait are never removed. */
+/* Never removes waiting alerts. */
 static int remove_old(Alerts *a) {
     AlertTotal totals[_ALERT_STATE_MAX];
     uint64_t n, bytes, excess = 0;
@@ -156,13 +157,13 @@ static int remove_old(Alerts *a) {
     arm_tidy(a, n);
     if (n > ALERTS_KEPT_MAX)
         excess = n - ALERTS_KEPT_MAX;
-    if (bytes > ALERTS_KEPT_SIZE_MAX) /* about; the next commit goes on */
+    if (bytes > ALERTS_KEPT_SIZE_MAX) /* approximate; the next commit continues */
         excess = MAX(excess, n / 16 + 1);
     return store_remove_alerts(a->store, excess, ALERTS_KEPT_USEC_MAX);
 }
 
 static int begin(Alerts *a) {
-    (void)a->callbacks.commit(a->userdata); /* whoever has opened it is told */
+    (void)a->callbacks.commit(a->userdata); /* reports errors to the transaction's owner */
     return store_begin(a->store);
 }
 
@@ -332,7 +333,7 @@ void alerts_acknowledge(Alerts *a, const char *request_id) {
     if (is_acknowledged(a, request_id))
         return;
     r = leave_window(a, request_id);
-    if (r < 0) /* sent on an earlier one, or acknowledged twice */
+    if (r < 0) /* sent on an earlier connection, or acknowledged twice */
         r = store_get_alert_state(a->store, request_id);
     if (r < 0) {
         (void)log_struct(LOG_DEBUG, 0, LOG_FIELDS(LOG_REQUEST(request_id)),
@@ -369,12 +370,12 @@ int alerts_new(sd_event *event, Store *store, const AlertsCallbacks *callbacks, 
     TRY(sd_event_source_set_enabled(a->soon, SD_EVENT_OFF));
     TRY(timer_new(event, 1, on_timer, a, &a->timer));
     TRY(timer_new(event, TIDY_SLACK_USEC, on_tidy, a, &a->tidy));
-    arm_tidy(a, 1); /* whether there is something is seen then */
+    arm_tidy(a, 1); /* its first expiry checks whether there are old alerts */
     *ret = TAKE_PTR(a);
     return 0;
 }
 
-/* What was acknowledged and is not stored is sent once more by the next process. */
+/* The next process sends alerts again whose acknowledgement is not stored. */
 Alerts *alerts_free(Alerts *a) {
     if (!a)
         return NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Alerts of whatever source: stored before they are sent, sent until the manager has acknowledged
- * them, and never again after that. */
+/* Alerts of all sources: stores them before it sends them, and resends them until the manager has
+ * acknowledged them. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -10,15 +10,15 @@
 typedef struct Alerts Alerts;
 
 typedef struct AlertsCallbacks {
-    /* ends the transaction that is open, so that another can begin */
+    /* ends the open transaction, so that another can begin */
     int (*commit)(void *userdata);
-    /* -ENOTCONN and others: it is tried again later */
+    /* on errors such as -ENOTCONN the alert is sent again later */
     int (*send)(struct json_object *message, void *userdata);
-    /* what can wait should */
+    /* whether messages that can wait should */
     bool (*is_congested)(void *userdata);
 } AlertsCallbacks;
 
-/* Is told when alerts are taken again after -EDQUOT. */
+/* Called when alerts are accepted again after -EDQUOT. */
 typedef void (*AlertsRoomCallback)(void *userdata);
 
 int alerts_new(sd_event *event, Store *store, const AlertsCallbacks *callbacks, void *userdata,
@@ -26,22 +26,22 @@ int alerts_new(sd_event *event, Store *store, const AlertsCallbacks *callbacks, 
 Alerts *alerts_free(Alerts *a);
 DEFINE_CLEANUP(Alerts *, alerts_free)
 
-/* How long an acknowledgement is waited for. */
+/* Sets how long to wait for an acknowledgement. */
 void alerts_configure(Alerts *a, uint64_t resend_usec);
 void alerts_set_on_room(Alerts *a, AlertsRoomCallback on_room, void *userdata);
 
-/* Stores alerts in one commit: for the manager those whose level is not below `threshold`, the
- * others to be listed only. How many were new, as one with the same hash is not taken twice; or a
- * negative errno, and none was stored. -EDQUOT: too many wait for the manager. `key` (may be NULL):
- * a fact of the same commit, for instance how far their source was read. */
+/* Stores alerts in one commit: those with a level of at least `threshold` for the manager, the
+ * others only for listing. Returns the number of new alerts, as one with a known hash is skipped;
+ * or a negative errno, and nothing is stored. -EDQUOT: too many wait for the manager. `key` (may be
+ * NULL): a fact to set in the same commit, for instance the position in the source. */
 int alerts_add(Alerts *a, const Alert *list, size_t n, int threshold, const char *key,
                const char *value);
-/* The fact; NULL: there is none. The caller frees. */
+/* Reads the fact; *ret is NULL if it is not set. The caller frees it. */
 int alerts_get_fact(Alerts *a, const char *key, char **ret);
 
 void alerts_opened(Alerts *a);
 void alerts_closed(Alerts *a);
-/* An ALERT_ACK. An id that is not known is ignored. */
+/* Handles an ALERT_ACK. Ignores unknown ids. */
 void alerts_acknowledge(Alerts *a, const char *request_id);
-/* Whether that is the id of an alert; an error of the store counts as no. */
+/* Whether an alert has this id; false on errors of the store. */
 bool alerts_has(Alerts *a, const char *request_id);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Thresholds that were crossed, as alerts that are told together: one commit, however many they
- * are. */
+/* A list of crossed thresholds, which become alerts in one commit. */
 #pragma once
 
 #include "alert/alerts.h"
@@ -13,15 +12,16 @@ typedef struct AlertChanges {
     size_t n, allocated;
 } AlertChanges;
 
-/* What is borrowed must outlive the list: rule names, and `state`, which has the new state already.
- * `before` comes back into it if it cannot be told. */
+/* The list borrows rule names and `state`, which must outlive it. `state` has the new state
+ * already; if the commit fails, `before` is restored to it. */
 
-/* `value` may be NAN: the kernel tells that it is so, not how much. `names`: which ones, or "". */
+/* `value` may be NAN: a kernel trigger reports no value. `names`: the things counted by the value,
+ * or "". */
 int alert_changes_raise(AlertChanges *c, const AlertRule *rule, const char *row, double value,
                         const char *names, AlertWatchState *state, AlertWatchState before);
-/* `rule` may be NULL: there is none of that name any more. `state` may be NULL. */
+/* `rule` may be NULL if it does not exist any more. `state` may be NULL. */
 int alert_changes_clear(AlertChanges *c, const AlertRule *rule, const char *name, const char *row,
                         const char *why, AlertWatchState *state, AlertWatchState before);
-/* With a fact of the same commit; the list is empty then, whatever the result is. */
+/* Stores the alerts together with a fact. Empties the list, whatever the result. */
 int alert_changes_tell(AlertChanges *c, Alerts *alerts, const char *key, const char *value);
 void alert_changes_done(AlertChanges *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file is known by its content: an inode is used again, a copy has another one. Alerts have their
- * time and the place in the file in their first line, so that no two files begin alike. */
+/* Files are recognised by their content, because inodes are reused and a copy has another inode.
+ * The first line of an alert has its time and its place in the file, so no two files begin with the
+ * same bytes. */
 #include "alert/file.h"
 
 #include <dirent.h>
@@ -17,7 +18,7 @@
 
 #define BLOCK 256u
 #define DEPTH_MAX 2u /* YYYY/MON */
-#define HEAD 4096u   /* bytes of a file; an alert begins in them, if it has any */
+#define HEAD 4096u   /* bytes of a file in which the first alert, if any, begins */
 #define NULS_MAX ((off_t)64 * 1024 * 1024)
 
 static int read_block(int fd, uint64_t offset, size_t size, char *buf) {
@@ -45,7 +46,7 @@ int alert_mark_make(int fd, uint64_t offset, AlertMark *ret) {
     TRY(read_block(fd, 0, size, block));
     TRY(read_block(fd, offset - size, size, block + size));
     *ret = (AlertMark){.inode = st.st_ino, .offset = offset};
-    /* a file is begun when all that was written before has been read; files have this clock */
+    /* a file is begun when all earlier files have been read; file times have this clock */
     ret->time_usec = offset > 0 ? timespec_to_usec(&st.st_mtim) : now_usec(CLOCK_REALTIME_COARSE);
     ret->in_line = size > 0 && !alert_log_ends_line(block[2 * size - 1]);
     sha256_hex(block, 2 * size, ret->hash);
@@ -106,7 +107,7 @@ static void close_directory(DIR **d) {
         (void)closedir(*d);
 }
 
-/* The file that is kept is the last one that was accepted. */
+/* Keeps the last file that was accepted. */
 typedef struct Search {
     const AlertMark *mark;
     bool (*accepts)(struct Search *s, int fd, const struct stat *st);
@@ -117,8 +118,8 @@ typedef struct Search {
     int fd;
 } Search;
 
-/* What was written last before the mark was made has neither what is behind it, nor what followed.
- */
+/* The content behind the mark, and files that followed, are not in a file last written before the
+ * mark was made. */
 static void search_file(Search *s, int dir_fd, const char *name, const struct stat *st) {
     _cleanup_close_ int fd = -1;
 
@@ -160,7 +161,7 @@ static void search_below(Search *s, int dir_fd, unsigned depth) {
     }
 }
 
-/* -ENOENT: none was accepted. */
+/* -ENOENT: no file was accepted. */
 static int search_near(Search *s, const char *path, int *ret_fd) {
     _cleanup_free_ char *directory = NULL;
     const char *slash = strrchr(path, '/');
@@ -207,7 +208,7 @@ static bool is_empty(const char *p, ssize_t n) {
     return n > 0 && !p[0] && memcmp(p, p + 1, (size_t)n - 1) == 0;
 }
 
-/* After a power loss NULs may come first. */
+/* NULs of a power loss may precede the alerts. */
 static bool has_alerts(int fd) {
     char head[2 * HEAD];
     off_t offset = 0;

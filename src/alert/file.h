@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How far an alert file was read, such that the place is found again after the file was rotated,
- * copied or cut. */
+/* A position in an alert file that can be found again after the file was rotated, copied or
+ * truncated. */
 #pragma once
 
 #include "basic/bounds.h"
@@ -12,31 +12,32 @@
 typedef struct AlertMark {
     uint64_t inode;
     uint64_t offset;
-    char hash[SHA256_HEX_SIZE]; /* of bytes at the beginning, and of those before the offset */
-    bool in_line;               /* the byte before the offset ends no line */
-    uint64_t time_usec;         /* other files that were written later have not been read yet */
+    char hash[SHA256_HEX_SIZE]; /* over bytes at the beginning, and those before the offset */
+    bool in_line;               /* the byte before the offset does not end a line */
+    uint64_t time_usec;         /* other files that were written later are still unread */
 } AlertMark;
 
 int alert_mark_make(int fd, uint64_t offset, AlertMark *ret);
-/* Whether the file has what was read; at offset 0 the same inode decides. Negative: not known. */
+/* Whether the content of the file matches the mark; at offset 0 the inode decides. Negative:
+ * unknown. */
 int alert_mark_matches(const AlertMark *m, int fd);
 
 void alert_mark_to_string(const AlertMark *m, char ret[static ALERT_MARK_TEXT_SIZE]);
 int alert_mark_from_string(const char *text, AlertMark *ret);
 
-/* A regular file, never waited for. */
+/* Opens a regular file without blocking. */
 int alert_file_open(const char *path, int *ret_fd);
-/* The file that the mark belongs to, somewhere near `path`: beside it, or where OSSEC keeps those
- * of other days, in YYYY/MON below that. -ENOENT: it is not there. */
+/* Finds the file of the mark near `path`: in the same directory, or where OSSEC keeps older files,
+ * in YYYY/MON below it. -ENOENT: not found. */
 int alert_file_find(const char *path, const AlertMark *m, int *ret_fd);
 
-/* Files of alerts, by their inodes. */
+/* A set of alert files, by inode. */
 typedef struct AlertFiles {
     size_t n;
     uint64_t inodes[ALERT_FILES_BETWEEN_MAX];
 } AlertFiles;
 
-/* The alert file near `path` that is to be read after what is before the mark: of those that were
- * written later, are no copies of that, and are not among `done`, the earliest; if there is none,
- * or `done` is full, the one at `path`. */
+/* Finds the alert file near `path` to be read after that of the mark: the earliest of those written
+ * later that are neither copies of it nor among `done`. If there is none, or `done` is full, opens
+ * the one at `path`. */
 int alert_file_find_next(const char *path, const AlertMark *m, const AlertFiles *done, int *ret_fd);

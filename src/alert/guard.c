@@ -12,8 +12,8 @@
 
 #define VALUE_SIZE 32
 #define WHY_SIZE 128
-#define MISSED_MAX 2                       /* samples without a row: it is gone */
-#define QUIET_USEC_MIN (10 * USEC_PER_SEC) /* without a stall: then it is over */
+#define MISSED_MAX 2                       /* samples without a row, after which the row is gone */
+#define QUIET_USEC_MIN (10 * USEC_PER_SEC) /* the stall ends after so long without a trigger */
 
 static int clear_watched(Guard *g, Watched *v, AlertWatchState before, const char *why) {
     return alert_changes_clear(&g->host->changes, g->rule, g->rule->name, v->row, why, &v->state,
@@ -31,7 +31,7 @@ static void forget(Guard *g, size_t i) {
     g->host->n_values--;
 }
 
-/* Rows come in the same order, mostly. */
+/* Uses `hint`, because rows usually come in the same order. */
 static Watched *find(Guard *g, const char *row, size_t hint) {
     if (hint < g->n && streq(g->watched[hint].row, row))
         return &g->watched[hint];
@@ -87,7 +87,7 @@ static void judge(Guard *g, Watched *v, double value) {
         v->state = before;
 }
 
-/* Of rows that share a name the worst counts. Where the next one is, likely. */
+/* If rows share a name, the worst value counts. Returns the likely index of the next row. */
 static size_t see(Guard *g, const char *row, size_t hint, double value) {
     Watched *v = find(g, row, hint);
     int r;
@@ -116,7 +116,8 @@ static size_t see_row(Guard *g, const char *raw, size_t hint, double value) {
     return utf8_replace_invalid(raw, strlen(raw), &valid) < 0 ? hint : see(g, valid, hint, value);
 }
 
-/* A disk that was taken away, for instance; one sample without it may be a reading that failed. */
+/* The row's device was removed, for instance; a single sample without it may be a failed
+ * reading. */
 static void judge_missing(Guard *g, Watched *v) {
     const AlertWatchState before = v->state;
 
@@ -134,7 +135,7 @@ void guard_forget_missing(Guard *g) {
             forget(g, i - 1);
 }
 
-/* Failed units, for instance: as many as there is room for. */
+/* Lists failed units, for instance, as far as there is room. */
 static void note_names(Guard *g, const Sample *sample) {
     const char *row = sample_get_row_name(sample, 0);
     size_t size = 0;
@@ -154,7 +155,7 @@ static void note_names(Guard *g, const Sample *sample) {
     }
 }
 
-/* All rows first: changes point to what is watched. */
+/* Collects all rows first, because changes point into the array. */
 void guard_judge_sample(Guard *g, const Sample *sample) {
     const AlertRule *rule = g->rule;
     const char *row = sample_get_row_name(sample, 0);
@@ -205,7 +206,7 @@ static void on_stall(void *userdata) {
     (void)judge_pressure(g, INFINITY);
 }
 
-/* There is no next sample: what could not be stored is tried again. */
+/* No sample follows, so a change that was not stored is retried here. */
 static int on_quiet(sd_event_source *source, uint64_t usec, void *userdata) {
     const Watched *v = judge_pressure(userdata, -INFINITY);
 
@@ -228,7 +229,7 @@ int guard_add_trigger(Guard *g) {
                  rule->name, strerror(-r));
         return 0;
     }
-    /* what was raised before may be over */
+    /* a restored alert may be over */
     r = sd_event_add_time_relative(g->host->event, &g->quiet, CLOCK_BOOTTIME, get_quiet_usec(g),
                                    USEC_PER_SEC, on_quiet, g);
     log_debug("Alert %s uses a pressure trigger of the kernel", rule->name);

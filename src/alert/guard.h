@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One rule at work: each thing that it watches is judged, by samples or when the kernel tells of a
+/* The evaluation of one rule: judges each watched value by samples, or when the kernel reports a
  * stall. */
 #pragma once
 
@@ -12,23 +12,23 @@
 
 #define GUARD_NAMES_SIZE 256
 
-/* What the guards of all rules have in common. */
+/* Shared by the guards of all rules. */
 typedef struct GuardHost {
     sd_event *event;
-    AlertChanges changes; /* of one sample */
-    size_t n_values;      /* that are watched */
+    AlertChanges changes; /* by one sample */
+    size_t n_values;      /* watched by all guards */
     bool was_full;
-    /* There may be changes to be told, without a sample of which more follow. */
+    /* called for changes outside a sample, which must be stored at once */
     void (*on_judged)(void *userdata);
     void *userdata;
 } GuardHost;
 
 typedef struct Watched {
-    char *row; /* "" for the machine; UTF-8, as in what is stored */
+    char *row; /* "" for the machine; UTF-8, as stored */
     AlertWatchState state;
-    double value; /* of the sample that is judged */
+    double value; /* in the current sample */
     bool seen;
-    unsigned n_missed; /* samples, up to now, that did not have it */
+    unsigned n_missed; /* consecutive samples without it */
 } Watched;
 
 typedef struct Guard {
@@ -37,18 +37,18 @@ typedef struct Guard {
     Watched *watched;
     size_t n, allocated;
     bool is_watched;
-    char names[GUARD_NAMES_SIZE]; /* of what the value counts, if that has names */
-    PressureTrigger *trigger;     /* NULL: it is sampled */
+    char names[GUARD_NAMES_SIZE]; /* of the things that the value counts, if they have names */
+    PressureTrigger *trigger;     /* NULL: the rule is sampled */
     sd_event_source *quiet;
 } Guard;
 
-/* Has the kernel tell, where it can; else there is no trigger afterwards. */
+/* Makes a trigger, if the kernel permits; otherwise g->trigger stays NULL. */
 int guard_add_trigger(Guard *g);
 void guard_done(Guard *g);
 
-/* That was raised by an earlier guard. */
+/* Restores a row that an earlier guard has raised. */
 int guard_restore(Guard *g, const char *row);
-/* Collects the changes. */
+/* Adds changes to the host's list. */
 void guard_judge_sample(Guard *g, const Sample *sample);
-/* When they are told: what is gone is watched no more. */
+/* Call it when the changes are stored: stops watching rows that are gone. */
 void guard_forget_missing(Guard *g);

@@ -2,16 +2,16 @@
 /*
  *   inotify ─▶ timer ─▶ look(): one piece of the file ─▶ alerts and mark behind them: one commit
  *                ▲        │
- *                └────────┘ at once: there is more; a moment later: is the last alert all there?
+ *                └────────┘ at once: more to read; a moment later: is the last alert complete?
  *
- * The mark says up to where the alerts are stored. What follows it is read again each time, so that
- * nothing is in memory alone. A file that was rotated away is read to its end first: it is held
- * open, or found by the mark; then those that were rotated away after it, the earliest first. A
- * file that was cut is begun anew, and what was not read of it is looked for in a copy beside it.
+ * The mark is the position up to which alerts are stored. Each look reads again from the mark on,
+ * so that no state is in memory alone. A rotated file is first read to its end: it is still open,
+ * or is found by the mark; then the files rotated after it, the earliest first. A truncated file is
+ * read from its beginning, and its unread part is searched in a copy beside it.
  *
- * Nobody tells when the last alert of the file is complete. It ends with an empty line, but so may
- * some of its lines; so it counts when the file has not grown for a moment, and without an empty
- * line for a longer one. */
+ * Nothing marks the end of the file's last alert. It ends with an empty line, but so may some of
+ * its lines; so it counts as complete when the file has not grown for a moment, and without an
+ * empty line for a longer one. */
 #include "alert/intrusion.h"
 
 #include <stdio.h>
@@ -31,8 +31,8 @@
 #include "system/name-watch.h"
 
 #define FACT "alert_file"
-#define SILENCE_USEC USEC_PER_SEC                   /* after which an alert is complete ... */
-#define SILENCE_UNFINISHED_USEC (10 * USEC_PER_SEC) /* ... also without an empty line */
+#define SILENCE_USEC USEC_PER_SEC                   /* after it an alert is complete ... */
+#define SILENCE_UNFINISHED_USEC (10 * USEC_PER_SEC) /* ... without an empty line */
 #define RETRY_USEC (5 * USEC_PER_SEC)
 #define NEVER UINT64_MAX
 #define BATCH_MAX 256u /* alerts of one commit */
@@ -47,16 +47,16 @@ struct Intrusion {
     FileWatch *watch; /* of the open file; there is none while a look is due */
     NameWatch *name;
     sd_event_source *timer;
-    int fd;                    /* -1: there is none */
-    bool all_read;             /* at the last look there was nothing behind `mark` */
-    bool has_mark;             /* `mark` is stored, of this or an earlier process */
-    AlertMark mark;            /* in `fd`, if that is open */
-    uint64_t read_usec;        /* when the last read began; CLOCK_BOOTTIME, like all here */
-    uint64_t size, grown_usec; /* how long the file was, since when */
-    AlertFiles done;           /* those rotated away that were read on the way to the present one */
-    int problem;               /* that was told */
+    int fd;                    /* -1: no open file */
+    bool all_read;             /* nothing followed `mark` at the last look */
+    bool has_mark;             /* `mark` is stored, by this or an earlier process */
+    AlertMark mark;            /* in `fd`, or before it is open, in the file to find */
+    uint64_t read_usec;        /* start of the last read; CLOCK_BOOTTIME, like all here */
+    uint64_t size, grown_usec; /* size of the file, and since when */
+    AlertFiles done;           /* rotated files that were read on the way to the current one */
+    int problem;               /* last one logged */
     bool told_absent;
-    RateLimit broken; /* alerts that are told not to be understood */
+    RateLimit broken; /* limits log entries about invalid alerts */
 };
 
 static void on_change(void *userdata);
@@ -70,7 +70,7 @@ static void look_in(Intrusion *i, uint64_t usec) {
     look_at(i, now_usec(CLOCK_BOOTTIME) + usec);
 }
 
-/* Something may be new: not oftener than that. */
+/* Schedules a look, not before the gap has passed. */
 static void look_again(Intrusion *i) {
     look_at(i, MAX(now_usec(CLOCK_BOOTTIME), i->read_usec + i->gap_usec));
 }
@@ -95,7 +95,7 @@ static void say_problem(Intrusion *i, int error) {
                          "The alert file %s cannot be read: %m", i->path);
 }
 
-/* As many watches as a user may have, for instance. */
+/* The user's limit of watches may be reached, for instance. */
 static int say_unwatched(Intrusion *i, int error) {
     if (error >= 0 || error == i->problem)
         return error;
@@ -152,7 +152,7 @@ static void take_file(Intrusion *i, int fd) {
     i->all_read = false;
 }
 
-/* The new mark is stored, with alerts if there are some. */
+/* Stores the new mark, and alerts if any. */
 static int store(Intrusion *i, const LoggedAlert *list, size_t n, const AlertMark *mark) {
     char text[ALERT_MARK_TEXT_SIZE];
     Alert alerts[BATCH_MAX];
@@ -166,7 +166,7 @@ static int store(Intrusion *i, const LoggedAlert *list, size_t n, const AlertMar
     return 0;
 }
 
-/* The file that has the name, from its beginning. */
+/* Begins the file at the path, from its start. */
 static int begin_file(Intrusion *i, int fd) {
     AlertMark mark = {};
     int r;
@@ -180,8 +180,7 @@ static int begin_file(Intrusion *i, int fd) {
     return r;
 }
 
-/* What comes after the mark, if that is not where the mark is: in what was rotated away since, or
- * at the path. */
+/* Begins the next file after that of the mark: one rotated since, or the one at the path. */
 static int begin_next(Intrusion *i) {
     int fd;
 
@@ -192,7 +191,7 @@ static int begin_next(Intrusion *i) {
     return 0;
 }
 
-/* Goes on where the mark is; in a file that was rotated away, if that is where it is. */
+/* Resumes at the mark, even if its file has been rotated. */
 static int open_file(Intrusion *i) {
     _cleanup_close_ int fd = -1, former = -1;
     int r;
@@ -205,7 +204,7 @@ static int open_file(Intrusion *i) {
     r = fd < 0 ? 0 : alert_mark_matches(&i->mark, fd);
     if (r < 0)
         return r;
-    if (r > 0 && i->mark.offset == 0) /* perhaps a copy has what was in it */
+    if (r > 0 && i->mark.offset == 0) /* perhaps a copy has its former content */
         return begin_next(i);
     if (r > 0) {
         take_file(i, TAKE_FD(fd));
@@ -221,7 +220,7 @@ static int open_file(Intrusion *i) {
     return begin_next(i);
 }
 
-/* 1: the name belongs to another file by now */
+/* 1: another file has the name now */
 static int was_rotated(const Intrusion *i) {
     struct stat named, st;
 
@@ -232,7 +231,7 @@ static int was_rotated(const Intrusion *i) {
     return named.st_ino != st.st_ino || named.st_dev != st.st_dev;
 }
 
-/* What comes after the last alert of the buffer is left for the next look. */
+/* Leaves the bytes after the last complete alert for the next look. */
 static int take_alerts(Intrusion *i, const char *buf, size_t size, bool is_last, size_t *ret_size) {
     LoggedAlert list[BATCH_MAX] = {};
     bool in_line = i->mark.in_line;
@@ -270,8 +269,8 @@ static bool is_complete(const Intrusion *i, const char *buf, size_t size, uint64
     return silent >= needed;
 }
 
-/* What is named in the directory may have changed since the file was begun, so it is looked at anew
- * each time; files of the same moment would follow each other for ever. */
+/* Searches the directory each time, because its files may have changed since this one was begun.
+ * Remembers the files that were read: files with the same time would alternate for ever. */
 static int switch_file(Intrusion *i) {
     const uint64_t inode = i->mark.inode;
     int r;
@@ -287,7 +286,8 @@ static int switch_file(Intrusion *i) {
     return 1;
 }
 
-/* What is behind the last whole alert. What may be the beginning of another one stays. */
+/* Handles the bytes after the last complete alert, and keeps a possible beginning of another
+ * one. */
 static int take_rest(Intrusion *i, const char *buf, size_t size) {
     uint64_t wait_usec;
     size_t done;
@@ -300,7 +300,7 @@ static int take_rest(Intrusion *i, const char *buf, size_t size) {
     return done > 0 ? 1 : switch_file(i);
 }
 
-/* A file that was not seen before may have been silent for long. */
+/* A file seen for the first time may have been silent for long. */
 static void note_size(Intrusion *i, const struct stat *st) {
     uint64_t now = now_usec(CLOCK_BOOTTIME), today = now_usec(CLOCK_REALTIME),
              written = timespec_to_usec(&st->st_mtim), age = 0;
@@ -313,7 +313,7 @@ static void note_size(Intrusion *i, const struct stat *st) {
     i->grown_usec = now - MIN(now, age);
 }
 
-/* One piece. 1: there may be more. */
+/* Reads one piece. 1: there may be more. */
 static int read_piece(Intrusion *i) {
     _cleanup_free_ char *buf = malloc(ALERT_PIECE_MAX);
     struct stat st;
@@ -339,7 +339,7 @@ static int read_piece(Intrusion *i) {
     return switch_file(i);
 }
 
-/* Watched before it is read: what comes after the read is told. */
+/* Sets the watch before reading, so that no later write is missed. */
 static int watch_file(Intrusion *i) {
     return i->watch ? 0 : file_watch_new(i->watches, i->fd, on_change, i, &i->watch);
 }
@@ -349,9 +349,9 @@ static int look(Intrusion *i) {
 
     r = say_unwatched(i, watch_name(i));
     if (r >= 0 && i->fd >= 0 && (r = alert_mark_matches(&i->mark, i->fd)) == 0)
-        close_file(i); /* it was cut */
+        close_file(i); /* truncated */
     if (r >= 0 && i->fd >= 0 && i->mark.offset == 0 && i->size == 0)
-        close_file(i); /* perhaps it was cut before anything of it was seen */
+        close_file(i); /* perhaps truncated before its first look */
     if (r >= 0 && i->fd < 0)
         r = open_file(i);
     if (r >= 0)
@@ -359,7 +359,7 @@ static int look(Intrusion *i) {
     return r < 0 ? r : read_piece(i);
 }
 
-/* Of what is rotated where a link leads to, the directory of the link tells nothing. */
+/* If a link leads to the file, the watched directory shows no rotation. */
 static bool is_link(const char *path) {
     struct stat st;
 
@@ -375,13 +375,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     i->read_usec = now_usec(CLOCK_BOOTTIME);
     r = look(i);
     if (r > 0)
-        look_in(i, 0); /* others have their turn in between */
+        look_in(i, 0); /* lets other event sources take their turn */
     else if (r == -ENOENT)
         say_absent(i);
     else if (r == -EACCES || r == -EPERM || r == -EINVAL)
         say_problem(i, r);
     else if (r < 0) {
-        if (r != -EDQUOT) /* on_room() goes on */
+        if (r != -EDQUOT) /* on_room() continues */
             look_in(i, RETRY_USEC);
         (void)log_debug_errno(r, "Reading the alert file failed: %m; retrying later");
     }
@@ -390,8 +390,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-/* Not told of again before the next look: a file that grows all the time would wake us each time.
- */
+/* Stops watching until the next look: otherwise a file that grows all the time would cause a
+ * wake-up for each write. */
 static void on_change(void *userdata) {
     Intrusion *i = userdata;
 

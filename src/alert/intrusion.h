@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Follows the alert file of OSSEC or Wazuh, and gives out each alert once. */
+/* Follows the alert file of OSSEC or Wazuh, and passes on each alert once. */
 #pragma once
 
 #include "alert/alerts.h"
@@ -10,6 +10,6 @@ int intrusion_new(sd_event *event, Alerts *alerts, Intrusion **ret);
 Intrusion *intrusion_free(Intrusion *i);
 DEFINE_CLEANUP(Intrusion *, intrusion_free)
 
-/* `path` NULL: nothing is followed. `gap_usec`: at least between two reads, unless there was more
- * to read than is read at once. Alerts below `threshold` are stored only. */
+/* `path` NULL: follows nothing. `gap_usec`: minimum time between two reads, unless one read could
+ * not take everything. Alerts below `threshold` are only stored. */
 int intrusion_configure(Intrusion *i, const char *path, uint64_t gap_usec, int threshold);

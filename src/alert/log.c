@@ -3,14 +3,14 @@
  *   ** Alert 1795365577.100: - syslog,sshd,          time, in seconds; groups
  *   2026 Nov 22 00:00:00 host->/var/log/auth.log
  *   Rule: 5716 (level 12) -> 'SSHD authentication failed.'
- *   Src IP: 192.0.2.7                                perhaps
- *   User: root                                       perhaps
+ *   Src IP: 192.0.2.7                                optional
+ *   User: root                                       optional
  *   the lines of the log                             and an empty line
  *
- * An alert goes to the next line of the first kind, or to the end of the file, without NULs there,
- * which a power loss leaves; of a longer one the first ALERT_TEXT_MAX bytes count. Which those are
- * does not depend on how much is there already, so that the same alert has the same hash whenever
- * it is read. The message is all but the first line and the rule, as the Python agent had it. */
+ * An alert ends before the next line of the first kind, or at the end of the file, without the NULs
+ * that a power loss leaves there; at most ALERT_TEXT_MAX bytes of it count. Which bytes those are
+ * does not depend on how much the file has already, so that the same alert always has the same
+ * hash. The message is everything but the first line and the rule, as in the Python agent. */
 #include "alert/log.h"
 
 #include "basic/bounds.h"
@@ -22,9 +22,9 @@
 #define SECONDS_DIGITS_MAX 12u
 #define FRACTION_DIGITS_MAX 20u
 #define NUMBER_MAX 1000000000u
-/* an alert, and what tells whether another begins behind it */
+/* an alert, and the bytes that show whether another begins after it */
 #define ENOUGH (ALERT_TEXT_MAX + 64)
-#define BEGIN_LINE_MAX ((size_t)512) /* where one begins inside of a line */
+#define BEGIN_LINE_MAX ((size_t)512) /* of one that begins within a line */
 
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
@@ -38,7 +38,7 @@ typedef struct Begin {
     uint64_t time_ms, place;
 } Begin;
 
-/* An alert that begins here. 1: one does; 0: none; -EAGAIN: the bytes end too early. */
+/* Parses the first line of an alert. 1: valid; 0: not one; -EAGAIN: the bytes end too early. */
 static int parse_begin(const char *p, const char *end, Begin *ret) {
     size_t size = (size_t)(end - p), n = 0, n_fraction = 0;
     Begin b = {};
@@ -65,15 +65,14 @@ static int parse_begin(const char *p, const char *end, Begin *ret) {
     return 1;
 }
 
-/* Where the next line begins; NULL: not in these bytes. */
+/* Start of the next line; NULL: not in these bytes. */
 static const char *next_line(const char *p, const char *end) {
     const char *newline = memchr(p, '\n', (size_t)(end - p));
 
     return newline ? newline + 1 : NULL;
 }
 
-/* The line that follows this one is the second one of an alert. -EAGAIN: the bytes end too early.
- */
+/* Whether the next line is the second line of an alert. -EAGAIN: the bytes end too early. */
 static int has_date(const char *p, const char *end) {
     static const char pattern[] = "0000 Aaa 00 00:00:00 ";
     const char *line = next_line(p, p + MIN((size_t)(end - p), BEGIN_LINE_MAX));
@@ -91,8 +90,8 @@ static int has_date(const char *p, const char *end) {
     return 1;
 }
 
-/* Behind a line that a power loss has cut off, an alert begins inside of that line. What is logged
- * can have the same text in it, but not its own line behind that. 1, 0, or -EAGAIN: it may. */
+/* After a line that a power loss has cut off, an alert begins within that line. Logged text may
+ * look like a first line, but the second line does not follow it. 1, 0, or -EAGAIN: undecided. */
 static int begins(const char *p, const char *end, bool in_line, bool is_last) {
     Begin b;
     int r;
@@ -103,7 +102,7 @@ static int begins(const char *p, const char *end, bool in_line, bool is_last) {
     return r < 0 && in_line && is_last ? 0 : r;
 }
 
-/* The first place where an alert begins, or may when more of it is there; NULL: none. */
+/* The first place where an alert begins, or may begin when more bytes follow; NULL: none. */
 static const char *find_begin(const char *p, const char *end, bool in_line, bool is_last,
                               int *ret_kind) {
     *ret_kind = 0;
@@ -117,7 +116,7 @@ static const char *find_begin(const char *p, const char *end, bool in_line, bool
     return NULL;
 }
 
-/* Bytes before that. */
+/* Number of bytes before that place. */
 static size_t skip(const char *buf, const char *end, bool in_line, bool is_last) {
     int kind;
 
@@ -147,7 +146,7 @@ static const char *parse_number(const char *p, const char *end, int *ret) {
     return p;
 }
 
-/* Rule: 5716 (level 12) -> 'text'. The text may have quotes in it. */
+/* Rule: 5716 (level 12) -> 'text'. The text may contain quotes. */
 static bool parse_rule(const char *p, const char *end, Alert *a, const char **ret_subject,
                        size_t *ret_size) {
     const char *quote;
@@ -173,7 +172,7 @@ static int take_value(const char *line, const char *end, const char *key, char *
     return utf8_replace_invalid(value, (size_t)(end - value), field) < 0 ? -ENOMEM : 1;
 }
 
-/* The lines with a name that follow the rule. */
+/* Parses the named lines after the rule. */
 static int take_facts(const char *p, const char *end, LoggedAlert *a) {
     static const char *const others[] = {"Src Port: ", "Src Location: ", "Dst IP: ", "Dst Port: "};
 

@@ -19,7 +19,7 @@ struct PressureTrigger {
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
     PressureTrigger *t = userdata;
 
-    if (events & EPOLLERR) { /* the kernel has let go of it */
+    if (events & EPOLLERR) { /* the kernel has removed the trigger */
         log_warning("The kernel stopped reporting pressure; to subscribe again: systemctl reload "
                     "dcm-agent");
         return sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -41,7 +41,7 @@ static int open_trigger(const char *resource, bool full, uint64_t stall_usec,
         return -errno;
     size = snprintf(text, sizeof(text), "%s %" PRIu64 " %" PRIu64, full ? "full" : "some",
                     stall_usec, window_usec);
-    if (write(fd, text, (size_t)size + 1) < 0) /* its NUL, too */
+    if (write(fd, text, (size_t)size + 1) < 0) /* including its NUL */
         return -errno;
     return TAKE_FD(fd);
 }

@@ -8,17 +8,17 @@
 #include "proto/text.h"
 
 #define ALL_ROWS "*"
-#define WINDOW_USEC_MIN (2 * USEC_PER_SEC) /* what the kernel lets users without privilege have */
+#define WINDOW_USEC_MIN (2 * USEC_PER_SEC) /* minimum for users without privilege */
 #define WINDOW_USEC_MAX (10 * USEC_PER_SEC)
 
-/* As it stands in the files: whether it is whole is known at their end. */
+/* A rule as the files have it; complete() checks it at the end of all files. */
 typedef struct Draft Draft;
 struct Draft {
     Draft *next;
     AlertRule *rule;
-    char *file;      /* where it was begun */
+    char *file;      /* where it begins */
     char *value;     /* key of the field */
-    char *threshold; /* texts, whose unit is known later */
+    char *threshold; /* texts, because the unit is known later */
     char *clear;
     bool is_off;
 };
@@ -95,7 +95,7 @@ static int parse_integer(const char *text, long min, long max, int *ret) {
     return 0;
 }
 
-/* "90 %" of a share, "10G" of bytes; else the number in the field's own unit. */
+/* "90 %" for a share, "10G" for bytes; otherwise a number in the field's unit. */
 static int parse_threshold(const char *text, const char *unit, double *ret) {
     static const char prefixes[] = "KMGT";
     const char *prefix;
@@ -117,7 +117,7 @@ static int parse_threshold(const char *text, const char *unit, double *ret) {
             n *= 1024;
         end++;
     }
-    if (*end || !isfinite(n)) /* the unit may have been too much */
+    if (*end || !isfinite(n)) /* the multiplication may overflow */
         return -EINVAL;
     *ret = n;
     return 0;
@@ -221,7 +221,7 @@ static void on_problem(const char *file, const char *text, void *userdata) {
     reader->problem(file, text, reader->userdata);
 }
 
-/* is it whole? */
+/* completeness */
 
 static bool find_field(AlertRule *rule, const StatField *fields, size_t n, const char *key) {
     for (size_t i = 0; i < n; i++)
@@ -233,7 +233,7 @@ static bool find_field(AlertRule *rule, const StatField *fields, size_t n, const
     return false;
 }
 
-/* The kernel is asked for 2 s and multiples of it, which need no privilege. */
+/* Windows are multiples of 2 s, which need no privilege. */
 static const char *check_trigger(const Draft *d) {
     static const char *const resources[] = {"cpu", "memory", "io"};
     const AlertRule *rule = d->rule;
@@ -269,7 +269,7 @@ static const char *check_thresholds(Draft *d) {
     return NULL;
 }
 
-/* Why not, or NULL. */
+/* Returns the problem, or NULL. */
 static const char *complete(Draft *d) {
     AlertRule *rule = d->rule;
     const StatType *t = rule->type;
@@ -285,7 +285,8 @@ static const char *complete(Draft *d) {
     if (rule->stall_usec > 0 && rule->window_usec == 0)
         rule->window_usec = WINDOW_USEC_MIN;
     why = check_trigger(d);
-    if (!why && rule->stall_usec > 0 && !d->threshold) { /* what the averages would have to be */
+    /* the threshold for the averages, if there is no trigger */
+    if (!why && rule->stall_usec > 0 && !d->threshold) {
         rule->above = true;
         rule->threshold = 100 * (double)rule->stall_usec / (double)rule->window_usec;
         rule->clear = rule->threshold / 2;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* alerts.conf(5): rules over sampled values; and what becomes of one value of one rule. */
+/* alerts.conf(5): rules over sampled values, and their evaluation for one value. */
 #pragma once
 
 #include "basic/ini-file.h"
@@ -10,14 +10,14 @@ typedef struct AlertRule {
     const StatType *type;
     const StatField *field;
     size_t field_index;
-    bool of_rows; /* the field is one of each row */
-    char *rows;   /* which of them: fnmatch(3) */
-    bool above;   /* else below */
+    bool of_rows; /* the field belongs to rows */
+    char *rows;   /* pattern of row names: fnmatch(3) */
+    bool above;   /* otherwise below */
     double threshold, clear;
     uint64_t for_usec, interval_usec;
-    uint64_t stall_usec, window_usec; /* a kernel trigger; 0: none */
+    uint64_t stall_usec, window_usec; /* of a kernel trigger; 0: none */
     int level, number;
-    char *message; /* or NULL */
+    char *message; /* may be NULL */
 } AlertRule;
 
 typedef struct AlertRules {
@@ -25,23 +25,23 @@ typedef struct AlertRules {
     size_t n;
 } AlertRules;
 
-/* Reads the file, then the drop-ins; a rule that is not whole is told as a problem and left out, as
- * is one of a name that comes again: the later values count. */
+/* Reads the file, then the drop-ins. Reports an incomplete rule as a problem and leaves it out. If
+ * a rule of the same name follows, its values replace the earlier ones. */
 int alert_rules_load(const char *file, const char *directory,
                      void (*problem)(const char *file, const char *text, void *userdata),
                      void *userdata, AlertRules *ret);
 void alert_rules_done(AlertRules *r);
 
-/* One value, of a row or of the machine. */
+/* The state of one value, of a row or of the machine. */
 typedef struct AlertWatchState {
     bool is_raised;
-    uint64_t since_usec; /* it has been beyond the threshold, CLOCK_BOOTTIME; 0: it is not */
+    uint64_t since_usec; /* when it crossed the threshold, CLOCK_BOOTTIME; 0: it has not */
 } AlertWatchState;
 
 typedef enum AlertChange { ALERT_UNCHANGED, ALERT_RAISED, ALERT_CLEARED } AlertChange;
 
-/* NAN: nothing is known, and nothing changes. */
+/* NAN: the value is unknown, so the state stays. */
 AlertChange alert_rule_judge(const AlertRule *rule, double value, uint64_t now_usec,
                              AlertWatchState *state);
-/* "93.1 %", with the field's unit: for people. */
+/* Formats a value for people: "93.1 %", with the field's unit. */
 void alert_rule_format(const AlertRule *rule, double value, char *buf, size_t size);

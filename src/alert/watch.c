@@ -12,7 +12,7 @@
 #define STAT_NAME_SIZE 96
 #define RETRY_USEC (5 * USEC_PER_SEC)
 
-/* Raised, and watched by no rule any more: to be cleared. */
+/* A raised row without a rule, to be cleared. */
 typedef struct Leftover {
     char *rule, *row;
 } Leftover;
@@ -22,7 +22,7 @@ struct AlertWatch {
     Health *health;
     Alerts *alerts;
     AlertRules rules;
-    Guard *guards; /* one of each rule */
+    Guard *guards; /* one for each rule */
     Leftover *leftovers;
     size_t n_leftovers;
     sd_event_source *retry; /* while leftovers cannot be cleared */
@@ -49,7 +49,7 @@ static int add_raised(struct json_object *array, const char *rule, const char *r
     return -ENOMEM;
 }
 
-/* All that is raised now, as the fact has it. */
+/* Encodes everything that is raised now as the fact. */
 static int encode_raised(const AlertWatch *w, bool leftovers, char **ret) {
     _cleanup_json_ struct json_object *array = json_object_new_array();
     int r = array ? 0 : -ENOMEM;
@@ -63,12 +63,12 @@ static int encode_raised(const AlertWatch *w, bool leftovers, char **ret) {
     return r < 0 ? r : json_encode(array, ret, NULL);
 }
 
-/* What cannot be stored is as it was, and judged again with the next sample. */
+/* If the commit fails, the states are restored, and judged again with the next sample. */
 static int tell(AlertWatch *w, bool leftovers) {
     _cleanup_free_ char *raised = NULL;
 
     if (w->guard_host.changes.n > 0)
-        (void)encode_raised(w, leftovers, &raised); /* without it nothing is told */
+        (void)encode_raised(w, leftovers, &raised); /* without it nothing is stored */
     return alert_changes_tell(&w->guard_host.changes, w->alerts, FACT, raised);
 }
 
@@ -119,7 +119,7 @@ static void remove_stats(AlertWatch *w) {
                       health_find(w->health, STAT_OWNER_AGENT, stat_get_definition(found)->name));
 }
 
-/* Several rules share one. */
+/* Several rules may share one definition. */
 static int add_stat(AlertWatch *w, const AlertRule *rule) {
     char name[STAT_NAME_SIZE];
 
@@ -201,7 +201,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-/* Who goes on with it, if anybody. */
+/* Returns the guard that continues it, or NULL. */
 static Guard *find_guard(AlertWatch *w, const char *name, const char *row) {
     for (size_t i = 0; i < w->rules.n; i++) {
         Guard *g = &w->guards[i];
@@ -212,7 +212,7 @@ static Guard *find_guard(AlertWatch *w, const char *name, const char *row) {
     return NULL;
 }
 
-/* What was raised, by the rules as they are now. */
+/* Restores a raised row under the current rules. */
 static int restore_one(AlertWatch *w, const char *rule, const char *row) {
     Guard *g = find_guard(w, rule, row);
 
@@ -227,7 +227,7 @@ static int restore(AlertWatch *w, const char *text) {
         return 0;
     r = json_parse_stored(text, strlen(text), &array);
     if (r < 0 || !json_object_is_type(array, json_type_array))
-        return r == -ENOMEM ? r : 0; /* nobody else writes it */
+        return r == -ENOMEM ? r : 0; /* only this module writes the fact */
     for (size_t i = 0; i < json_object_array_length(array) && r >= 0; i++) {
         struct json_object *pair = json_object_array_get_idx(array, i);
         const char *rule, *row;

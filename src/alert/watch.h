@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rules of alerts.conf(5) at work: what they need is sampled, or told by the kernel, and each
- * crossing of a threshold is one alert, its end another. What is raised is stored with its alert,
- * so that an agent that is started again does not raise it a second time. */
+/* Evaluates the rules of alerts.conf(5): samples their statistics or sets kernel triggers, and
+ * makes one alert when a threshold is crossed and another at the end. The set of raised rules is
+ * stored with the alert, so that a restarted agent does not raise it again. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -12,13 +12,13 @@
 
 typedef struct AlertWatch AlertWatch;
 
-/* What it is given is borrowed and must outlive it. */
+/* Borrows its arguments, which must outlive it. */
 int alert_watch_new(sd_event *event, Health *health, Alerts *alerts, AlertWatch **ret);
 AlertWatch *alert_watch_free(AlertWatch *w);
 DEFINE_CLEANUP(AlertWatch *, alert_watch_free)
 
-/* Takes over the rules. What a former rule of the same name has raised stays raised; what nobody
- * watches any more is cleared. */
+/* Takes ownership of the rules. Rows that a former rule of the same name has raised stay raised;
+ * those without a rule are cleared. */
 int alert_watch_configure(AlertWatch *w, AlertRules *rules);
-/* A new sample, of whatever statistic. */
+/* Handles a new sample of any statistic. */
 void alert_watch_sampled(AlertWatch *w, const Stat *stat, const Series *series);

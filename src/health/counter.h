@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counters that only grow, until they wrap or their device is made anew. */
+/* Counters that only grow, until they wrap or their device is replaced. */
 #pragma once
 
 #include "basic/macro.h"
 
-/* What was counted between two readings. One that has gone back has wrapped if it was near the end
- * of 32 or 64 bits and is near the beginning now; else it is a new device's, of which nothing is
- * known: 0. */
+/* The difference between two readings. A counter that decreased has wrapped if it was near the end
+ * of 32 or 64 bits before and is near the beginning now; otherwise it belongs to a new device, and
+ * the result is 0. */
 static inline uint64_t counter_delta(uint64_t before, uint64_t now) {
     const uint64_t quarter = UINT64_C(1) << 30;
 

@@ -5,12 +5,12 @@
 #include "basic/macro.h"
 
 #define DISK_NAME_SIZE 32
-#define DISK_SECTOR_SIZE 512u /* of that file, whatever the disk has */
+#define DISK_SECTOR_SIZE 512u /* of that file, whatever the disk's sector size */
 
 typedef struct Disk {
     char name[DISK_NAME_SIZE];
     uint64_t major, minor;
-    bool is_whole; /* else it is a part of one, or lies on others: it is not counted */
+    bool is_whole; /* false: a part of a disk, or a device on top; excluded from sums */
     uint64_t reads, sectors_read, read_msec, writes, sectors_written, write_msec, n_in_flight,
         busy_msec;
 } Disk;
@@ -20,18 +20,18 @@ typedef struct DiskTable {
     size_t n, allocated;
 } DiskTable;
 
-/* Whether a device is a disk of its own. */
+/* Whether a device is a whole disk. */
 typedef bool (*DiskIsWhole)(const char *name, void *userdata);
 
-/* Fills the table anew. `is_whole` is asked for those that `before` has not; lines that are none
- * are skipped. */
+/* Replaces the content of the table. Calls `is_whole` for devices that are not in `before`; skips
+ * invalid lines. */
 int disk_table_parse(DiskTable *t, const char *text, const DiskTable *before, DiskIsWhole is_whole,
                      void *userdata);
 void disk_table_done(DiskTable *t);
-/* The same device, in another reading; NULL: it was not there. `hint`: its place in this one. */
+/* Finds the same device in another reading; NULL: it was absent. `hint`: its index in this one. */
 const Disk *disk_table_find(const DiskTable *t, const Disk *d, size_t hint) _pure_;
 
-/* By /sys: it has a device below it, or is one of the network. Partitions are no entries of
- * /sys/block; dm, md, loop, zram, ram and bcache have no device; hidden ones are paths to another.
- */
+/* Decides by /sys: a whole disk has a device entry, or is a network disk. Partitions have no entry
+ * in /sys/block; dm, md, loop, zram, ram and bcache have no device; hidden ones are paths to
+ * another disk. */
 bool disk_is_whole(int root_fd, const char *name);

@@ -13,7 +13,7 @@ struct FailedUnits {
     sd_bus_slot *question;
     void (*on_answer)(void *userdata);
     void *userdata;
-    int n; /* -1: not known */
+    int n; /* -1: unknown */
     char *names[HEALTH_FAILED_UNITS_MAX];
     size_t n_names;
 };

@@ -14,14 +14,14 @@
 #include "basic/bounds.h"
 #include "health/scan.h"
 
-/* Whose figures are in memory. Images that are read alone (squashfs, iso9660) are always full, and
- * are left out. */
+/* Types whose figures the kernel has in memory. Read-only images (squashfs, iso9660) are always
+ * full, and are left out. */
 static const char *const disk_types[] = {
     "ext2", "ext3",  "ext4",  "xfs",   "btrfs", "f2fs",    "jfs", "reiserfs", "zfs",   "bcachefs",
     "vfat", "msdos", "exfat", "ntfs3", "hfs",   "hfsplus", "ufs", "nilfs2",   "ubifs", "jffs2",
 };
 static const char *const subvolume_types[] = {"btrfs", "bcachefs", "zfs"};
-/* Where a way may lead through. */
+/* Types that the path to a mount point may cross. */
 static const char *const local_types[] = {
     "tmpfs",    "ramfs", "devtmpfs", "overlay", "squashfs", "iso9660",     "erofs",
     "rootfs",   "proc",  "sysfs",    "autofs",  "cgroup2",  "efivarfs",    "securityfs",
@@ -30,7 +30,7 @@ static const char *const local_types[] = {
 
 #define DEPTH_MAX 64
 
-/* A line of mountinfo; the texts are as long as their sizes say. */
+/* A line of mountinfo; the texts have the given sizes and no NUL. */
 typedef struct Mount {
     uint64_t id, parent, major, minor;
     const char *root, *point, *type;
@@ -54,7 +54,7 @@ static bool is_in(const char *word, size_t size, const char *const *list, size_t
 }
 
 static bool is_on_disk(const Mount *m) {
-    /* of a container: its root is all it knows of the disk below */
+    /* of a container: only its root directory stands for the disk below */
     if (m->type_size == strlen("overlay") && strncmp(m->type, "overlay", m->type_size) == 0)
         return m->point_size == 1;
     return is_in(m->type, m->type_size, disk_types, ELEMENTSOF(disk_types));
@@ -114,13 +114,13 @@ static bool is_local(const Mount *m) {
     return is_on_disk(m) || is_in(m->type, m->type_size, local_types, ELEMENTSOF(local_types));
 }
 
-/* The way to a mount leads through all that it is mounted on. */
+/* The path to a mount point crosses all mounts above it. */
 static bool is_reached_locally(const MountTable *t, const Mount *m) {
     for (unsigned depth = 0; depth < DEPTH_MAX; depth++) {
         if (m->point_size == 1)
             return true;
         m = find_mount(t, m->parent);
-        if (!m) /* it is not to be seen from this root */
+        if (!m) /* invisible from this root */
             return true;
         if (!is_local(m))
             return false;
@@ -152,7 +152,7 @@ static FileSystem *find_system(const FileSystemTable *t, const Mount *m) {
     return NULL;
 }
 
-/* A mount of all of it rather than of a directory in it, then the shorter one. */
+/* Prefers a mount of the whole file system, then the shorter path. */
 static bool is_better(const Mount *m, const FileSystem *than) {
     bool is_part = m->root_size != 1;
 
@@ -222,7 +222,7 @@ int file_system_table_parse(FileSystemTable *t, const char *text) {
     return r == -ENOBUFS ? 0 : r;
 }
 
-/* Something else may be mounted over it. Each subvolume has a number of its own. */
+/* Whether another mount hides it. Each subvolume has its own device number. */
 static bool is_seen(const FileSystem *s, const char *path) {
     struct stat st;
 
@@ -246,7 +246,7 @@ static void measure(FileSystem *s, const char *root) {
     s->n_inodes_used = v.f_files - MIN(v.f_ffree, v.f_files);
 }
 
-/* A file that is not the kernel's cannot tell. */
+/* Ordinary files, in tests, cannot report changes. */
 static bool has_changed(int fd) {
     struct pollfd p = {.fd = fd, .events = POLLPRI};
     struct statfs s;

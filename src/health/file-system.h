@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* File systems on disks of this machine, from /proc/self/mountinfo. Those of the network, and those
- * that a process serves, are never touched: their server may be gone, and a question would block.
- * No thread is needed for the others. */
+/* File systems on disks of this machine, from /proc/self/mountinfo. Network file systems and those
+ * of user-space servers are never touched: their server may be gone, and the call would block. The
+ * others need no thread. */
 #pragma once
 
 #include "basic/macro.h"
@@ -9,11 +9,11 @@
 
 typedef struct FileSystem {
     char *mount_point;
-    size_t mount_point_size; /* as the kernel writes it */
-    bool is_part;            /* only a directory of it is mounted there */
+    size_t mount_point_size; /* in the kernel's notation */
+    bool is_part;            /* the mount shows only a directory of the file system */
     uint64_t major, minor;
     bool has_subvolumes;
-    bool is_known; /* the figures are there */
+    bool is_known; /* the figures below are valid */
     uint64_t size, used, available, n_inodes, n_inodes_used;
 } FileSystem;
 
@@ -22,12 +22,12 @@ typedef struct FileSystemTable {
     size_t n, allocated;
 } FileSystemTable;
 
-/* Fills the table anew: each file system once, at the shortest of its mount points that show all of
- * it and lead through local ones alone. */
+/* Replaces the content of the table: each file system once, at the shortest mount point that shows
+ * all of it and has only local file systems on its path. */
 int file_system_table_parse(FileSystemTable *t, const char *text);
 void file_system_table_done(FileSystemTable *t);
 
-/* The mounts of a root directory, parsed again only after the kernel has said that they changed. */
+/* The mounts of a root directory; parsed again only when the kernel reports a change. */
 typedef struct MountList {
     ProcFile file;
     FileSystemTable table;

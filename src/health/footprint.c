@@ -35,7 +35,7 @@ static void closedirp(DIR **d) {
         (void)closedir(*d);
 }
 
-/* Without the one that is needed to count. */
+/* Excludes the descriptor used for counting. */
 static int count_files(int root_fd, unsigned *ret) {
     _cleanup_close_ int fd =
         openat(root_fd, "proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);

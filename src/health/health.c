@@ -11,7 +11,8 @@
 #include "health/failed-units.h"
 
 #define UNITS_MASK SOURCE_MASK(SOURCE_UNITS)
-/* How much later a timer may end, so that several end together: a tenth, but at most this. */
+/* How late a timer may expire, so that several share a wake-up: a tenth of its interval, and at
+ * most this. */
 #define ACCURACY_USEC_MAX (250 * USEC_PER_MSEC)
 
 typedef struct Group {
@@ -20,7 +21,7 @@ typedef struct Group {
     sd_event_source *timer;
     unsigned mask; /* sources that its definitions need */
     Snapshot snapshots[2];
-    unsigned current; /* which of them is the last */
+    unsigned current; /* index of the latest snapshot */
     bool waits;       /* for systemd's answer */
     TAILQ_HEAD(, Stat) stats;
     LIST_ENTRY(Group) groups;
@@ -30,7 +31,7 @@ struct Health {
     sd_event *event;
     Sources *sources;
     FailedUnits *units;
-    SeriesBudget budgets[_STAT_OWNER_MAX]; /* the manager's samples leave ours their room */
+    SeriesBudget budgets[_STAT_OWNER_MAX]; /* separate for each owner's samples */
     Measure measure;                       /* reused */
     unsigned n_stats[_STAT_OWNER_MAX];
     bool budget_was_short;
@@ -73,7 +74,7 @@ static void keep(Health *h, const Stat *s, Series *series, const Group *g) {
         h->on_sample(s, series, h->userdata);
 }
 
-/* Of the types that need systemd's answer, or of the others. */
+/* Processes the types that need systemd's answer, or the others. */
 static void keep_all(Group *g, bool of_units) {
     Stat *s;
 
@@ -125,7 +126,7 @@ static int arm(Group *g) {
     return sd_event_source_set_enabled(g->timer, SD_EVENT_ONESHOT);
 }
 
-/* What was missed (a stopped process, a machine that slept) is not made up for. */
+/* Skips missed ticks (a stopped process, a machine that slept). */
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     uint64_t now = now_usec(CLOCK_BOOTTIME);
     Group *g = userdata;
@@ -175,7 +176,7 @@ static bool has_owner(const Group *g, StatOwner owner) {
     return false;
 }
 
-/* Our own are few, and must not be in the manager's way, nor it in ours. */
+/* The agent's groups are few, and do not count against the manager's limit. */
 static int get_group(Health *h, const StatDefinition *d, Group **ret) {
     Group *g, *found = NULL;
     unsigned n = 0;
@@ -206,7 +207,7 @@ static void leave_group(Stat *s) {
         group_free(g);
 }
 
-/* A source that is new to the group is read now, so that the next time there is a rate. */
+/* Reads a source that is new to the group now, so that the next reading has a rate. */
 static void join_group(Stat *s, Group *g) {
     unsigned missing = s->definition.type->sources & ~g->mask;
     Snapshot *now = &g->snapshots[g->current];

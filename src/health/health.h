@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Statistics that are sampled at an interval. One timer wakes up for all definitions of the same
- * interval, and reads each source once; without definitions nothing is open and nothing wakes up.
- */
+/* Statistics, sampled at intervals. One timer wakes up for all definitions with the same interval,
+ * and reads each source once; without definitions no file is open and no timer armed. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -10,27 +9,27 @@
 
 typedef struct Health Health;
 
-/* proc and sys are those below `root`. */
+/* Reads proc and sys below `root`. */
 int health_new(sd_event *event, const char *root, Health **ret);
 Health *health_free(Health *h);
 DEFINE_CLEANUP(Health *, health_free)
-/* NULL: it is gone. Failed units are known while there is one. */
+/* NULL: disconnected. Failed units are unknown without a bus. */
 void health_set_bus(Health *h, sd_bus *bus);
-/* Told of each new sample, from the loop, never from inside of a call. It must not add or remove
- * definitions. */
+/* `on_sample` is called for each new sample, from the loop, never from within a call. It must not
+ * add or remove definitions. */
 void health_set_observer(Health *h,
                          void (*on_sample)(const Stat *stat, const Series *series, void *userdata),
                          void *userdata);
 
-/* -EEXIST: the name is in use; -ENOSPC: the owner has STATS_MAX; -EMLINK: the
- * manager has STAT_INTERVALS_MAX other intervals; -ENOBUFS: there is no memory for so many samples.
- * The first reading is made at once, the first sample comes an interval later. *ret may be NULL. */
+/* -EEXIST: the name is in use; -ENOSPC: the owner has STATS_MAX; -EMLINK: the manager has
+ * STAT_INTERVALS_MAX other intervals; -ENOBUFS: so many samples exceed the memory limit. Takes the
+ * first reading at once, and the first sample one interval later. `ret` may be NULL. */
 int health_add(Health *h, const StatDefinition *d, Stat **ret);
-/* NULL: there is none. */
+/* NULL: no such definition. */
 Stat *health_find(const Health *h, StatOwner owner, const char *name) _pure_;
-/* With its samples. */
+/* Also removes the samples. */
 void health_remove(Health *h, Stat *stat);
-/* A result of `visit` that is not 0 ends it, and is returned. */
+/* A result of `visit` other than 0 ends the visit and is returned. */
 int health_visit(const Health *h, int (*visit)(const Stat *stat, void *userdata), void *userdata);
 
 /* As if that interval's timer had ended: for benches and tests. */

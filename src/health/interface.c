@@ -21,7 +21,7 @@ const Interface *interface_table_find(const InterfaceTable *t, const char *name,
     return NULL;
 }
 
-/* "  eth0: 1 2 3 ...": the name of an alias has a colon of its own. */
+/* "  eth0: 1 2 3 ...": the name of an alias contains a colon. */
 static bool parse_line(const char *line, Interface *ret) {
     size_t length = strcspn(line, "\n"), size;
     const char *colon = memrchr(line, ':', length);

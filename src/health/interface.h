@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Network interfaces, from /proc/net/dev: all there are, the loopback one too. */
+/* All network interfaces in /proc/net/dev, including the loopback one. */
 #pragma once
 
 #include "basic/macro.h"
@@ -17,9 +17,10 @@ typedef struct InterfaceTable {
     size_t n, allocated;
 } InterfaceTable;
 
-/* Fills the table anew; lines that are none are skipped. */
+/* Replaces the content of the table; skips invalid lines. */
 int interface_table_parse(InterfaceTable *t, const char *text);
 void interface_table_done(InterfaceTable *t);
-/* The same one in another reading; NULL: it was not there. `hint`: its place in this one. */
+/* Finds the same interface in another reading; NULL: it was absent. `hint`: its index in this
+ * one. */
 const Interface *interface_table_find(const InterfaceTable *t, const char *name,
                                       size_t hint) _pure_;

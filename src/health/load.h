@@ -11,7 +11,7 @@ typedef struct Load {
 
 typedef struct PressureLine {
     bool is_known;
-    double averages[3]; /* percent of the time, of 10 s, 60 s and 300 s */
+    double averages[3]; /* percent of the time, over 10 s, 60 s and 300 s */
     uint64_t total_usec;
 } PressureLine;
 
@@ -19,6 +19,6 @@ typedef struct Pressure {
     PressureLine some, full;
 } Pressure;
 
-/* Both: -EBADMSG if the text is not of that file. */
+/* -EBADMSG: not the text of that file. */
 int load_parse(const char *text, Load *ret);
 int pressure_parse(const char *text, Pressure *ret);

@@ -6,7 +6,7 @@
 #include "basic/array.h"
 #include "health/counter.h"
 
-/* The bounds of the sources hold for their rows too. */
+/* The bounds of the sources also limit the rows. */
 static int add_row(Measure *m, const char *name, double **ret_values) {
     TRY(array_reserve(&m->rows, &m->allocated, m->n_rows + 1, SIZE_MAX));
     m->rows[m->n_rows].name = name;
@@ -94,7 +94,7 @@ int measure_file_systems(const Snapshot *before, const Snapshot *now, Measure *r
         values[0] = (double)s->size;
         values[1] = (double)s->used;
         values[2] = (double)s->available;
-        /* some make inodes as they are needed, and have no number of them */
+        /* some file systems allocate inodes on demand, and report no number */
         values[3] = s->n_inodes > 0 ? (double)s->n_inodes : NAN;
         values[4] = s->n_inodes > 0 ? (double)s->n_inodes_used : NAN;
         values[5] = share(values[1], values[1] + values[2]);

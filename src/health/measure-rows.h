@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The types that have rows. */
+/* Computations of the types with rows. */
 #pragma once
 
 #include "health/measure.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sums are made of the differences of each device, so that one that comes or goes makes no rate:
- * what a device has counted before it was seen first is not of this interval. */
+/* Sums add the differences of each device, so that a device that appears or disappears causes no
+ * rate: its earlier counts do not belong to this interval. */
 #include "health/measure.h"
 
 #include <math.h>
@@ -17,8 +17,8 @@ static double subtract(uint64_t now, uint64_t before) {
     return now > before ? (double)(now - before) : 0;
 }
 
-/* Waiting for a disk is idle. Either may go back a little, when a processor is taken offline. NAN:
- * no time has gone by. */
+/* Waiting for a disk counts as idle. Either value may decrease a little when a processor goes
+ * offline. NAN: no time has passed. */
 static double cpu_load(const Snapshot *before, const Snapshot *now) {
     double busy, idle;
 
@@ -38,7 +38,7 @@ typedef struct DiskSum {
     uint64_t reads, writes, sectors_read, sectors_written;
 } DiskSum;
 
-/* NULL: all that was ever counted. */
+/* `before` NULL: sums the absolute counters. */
 static DiskSum sum_disks(const Snapshot *before, const Snapshot *now) {
     static const Disk none;
     DiskSum sum = {};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the types make of two readings (stat_type.measure). Pure. */
+/* The computations of samples from two readings (stat_type.measure). Pure. */
 #pragma once
 
 #include "health/snapshot.h"

@@ -48,7 +48,7 @@ int memory_parse(const char *text, Memory *ret) {
     ret->cache += MIN(ret->total - ret->free - ret->cache, v[CACHED]);
     ret->cache += MIN(ret->total - ret->free - ret->cache, v[RECLAIMABLE]);
     ret->used = ret->total - ret->free - ret->cache;
-    /* kernels before 3.14 do not guess */
+    /* kernels before 3.14 have no estimate */
     ret->available =
         found & (1u << AVAILABLE) ? MIN(v[AVAILABLE], ret->total) : ret->free + ret->cache;
     return 0;

@@ -10,7 +10,7 @@
 
 #define CHUNK ((size_t)4096)
 
-/* The kernel makes the text at the first read, and hands it out by pages. */
+/* The kernel generates the text at the first read, and returns it by pages. */
 static int read_all(int fd, ProcText *t) {
     for (t->size = 0;;) {
         ssize_t n;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file of proc(5) or sysfs(5) that is read again and again: it stays open, and its text is put
- * into a buffer that all files share. */
+/* A file of proc(5) or sysfs(5) that is read repeatedly: it stays open, and all files share one
+ * buffer for the text. */
 #pragma once
 
 #include "basic/macro.h"
@@ -16,8 +16,9 @@ typedef struct ProcText {
     size_t size, allocated;
 } ProcText;
 
-/* Opens `path` below the directory if it is not open; -EFBIG: it has more than PROC_FILE_MAX. After
- * an error it is opened anew the next time. The text is valid until that of the next file. */
+/* Opens `path` below the directory if it is not open, and reads it; -EFBIG: longer than
+ * PROC_FILE_MAX. After an error the next call opens the file again. The text is valid until the
+ * next file is read. */
 int proc_file_read(ProcFile *f, int root_fd, const char *path, ProcText *text);
 void proc_file_close(ProcFile *f);
 void proc_text_done(ProcText *text);

@@ -87,7 +87,7 @@ double sample_get_in_row(const Sample *s, size_t row, size_t field) {
     return s->values[s->n_values + row * s->n_row_values + field];
 }
 
-/* As many digits as are worth something; json-c's own form has seventeen. */
+/* Prints only significant digits; json-c would print seventeen. */
 static struct json_object *json_from_double(double value, int digits) {
     char text[64];
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers and lines of files of proc(5). These are read each second, and so not by sscanf(3). */
+/* Parsing of proc(5) files without sscanf(3), because they are read each second. */
 #pragma once
 
 #include <ctype.h>
 
 #include "basic/macro.h"
 
-/* Moves on past blanks and a decimal number that fits; false: there is none. */
+/* Skips blanks and takes a decimal number off *p; false: none, or too large. */
 static inline bool scan_u64(const char **p, uint64_t *ret) {
     const char *s = *p;
     uint64_t n = 0;
@@ -23,7 +23,7 @@ static inline bool scan_u64(const char **p, uint64_t *ret) {
     return true;
 }
 
-/* So many numbers in a row. */
+/* Takes n numbers. */
 static inline bool scan_list(const char **p, uint64_t *ret, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (!scan_u64(p, &ret[i]))
@@ -51,14 +51,14 @@ static inline bool scan_decimal(const char **p, double *ret) {
     return true;
 }
 
-/* The line after this one; NULL: that was the last. */
+/* The next line; NULL after the last one. */
 static inline const char *scan_next_line(const char *line) {
     const char *end = strchr(line, '\n');
 
     return end && end[1] ? end + 1 : NULL;
 }
 
-/* The word that begins here, blanks before it skipped; it ends at a blank or with the line. */
+/* Skips blanks and returns the size of the word at *p, which ends at a blank or with the line. */
 static inline size_t scan_word(const char **p) {
     *p += strspn(*p, " \t");
     return strcspn(*p, " \t\n");

@@ -84,7 +84,7 @@ const Sample *series_get_newest(const Series *s) {
     return s->n > 0 ? series_get(s, s->n - 1) : NULL;
 }
 
-/* Bytes of a sample's text, at most about. */
+/* Upper estimate of the size of a sample's text in bytes. */
 static size_t estimate(const Sample *s, const StatType *t) {
     size_t row = sizeof("{'name':'',},"), size = sizeof("{'timestamp':1700000000.000000},");
 
@@ -92,11 +92,11 @@ static size_t estimate(const Sample *s, const StatType *t) {
         size += strlen(t->fields[i].key) + 20;
     for (size_t i = 0; i < t->n_row_fields; i++)
         row += strlen(t->row_fields[i].key) + 20;
-    /* the block has the names */
+    /* the block contains the names */
     return size + row * sample_get_n_rows(s) + sample_get_size(s);
 }
 
-/* Bytes that it takes as an object of its receiver (proto/json-check.c), at most about. */
+/* Upper estimate of the receiver's memory for it in bytes (proto/json-check.c). */
 static size_t estimate_memory(const Sample *s, const StatType *t) {
     size_t n_objects = 1 + sample_get_n_rows(s);
     size_t n_values = 1 + t->n_fields + sample_get_n_rows(s) * (1 + t->n_row_fields);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Time: a rate is per second of CLOCK_MONOTONIC, in which the machine was awake. The counters stand
- * still while it sleeps, but what happens around that (links that come up, caches that are filled)
- * belongs to no interval that was asked for, so such an interval has no rate. */
+/* Rates are per second of CLOCK_MONOTONIC, in which the machine was awake. Counters stand still
+ * during sleep, but the work around it (links come up, caches fill) belongs to no requested
+ * interval, so such an interval has no rate. */
 #include "health/snapshot.h"
 
 #include <fcntl.h>
@@ -33,7 +33,7 @@ static const char *const paths[_FILE_MAX] = {
 };
 
 struct Sources {
-    char *root; /* without a slash at its end */
+    char *root; /* without a trailing slash */
     int root_fd;
     ProcText text;
     ProcFile files[_FILE_MAX];
@@ -98,7 +98,7 @@ static int read_load(Sources *s, const Snapshot *before, Snapshot *ret) {
     return load_parse(s->text.text, &ret->load);
 }
 
-/* Kernels without PSI, or with psi=0, have none of them; before 5.13 cpu has no "full". */
+/* Kernels without PSI, or with psi=0, have none of the files; before 5.13 cpu has no "full". */
 static int read_pressure(Sources *s, const Snapshot *before, Snapshot *ret) {
     int r = -ENOENT;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One reading of all that is wanted, and the files that it is read from. A rate needs two of them.
- */
+/* One reading of all requested sources, and the open files of the sources. A rate needs two
+ * readings. */
 #pragma once
 
 #include "health/disk.h"
@@ -22,7 +22,7 @@ typedef enum Source {
     SOURCE_FILE_SYSTEMS,
     SOURCE_TEMPERATURE,
     SOURCE_FOOTPRINT,
-    SOURCE_UNITS, /* systemd is asked: health/failed-units.h */
+    SOURCE_UNITS, /* from systemd: health/failed-units.h */
     _SOURCE_MAX,
 } Source;
 
@@ -31,14 +31,14 @@ typedef enum Source {
 enum { PRESSURE_CPU, PRESSURE_MEMORY, PRESSURE_IO, _PRESSURE_MAX };
 
 typedef struct SourceTime {
-    uint64_t monotonic_usec; /* stands still while the machine sleeps */
+    uint64_t monotonic_usec; /* does not count sleep */
     uint64_t boottime_usec;
 } SourceTime;
 
 typedef struct Snapshot {
-    unsigned have; /* sources that were read */
+    unsigned have; /* mask of sources that could be read */
     uint64_t realtime_usec;
-    uint64_t interval_usec; /* at which it is taken */
+    uint64_t interval_usec; /* nominal interval between readings */
     SourceTime times[_SOURCE_MAX];
     CpuTimes cpu;
     DiskTable disks;
@@ -47,7 +47,7 @@ typedef struct Snapshot {
     Load load;
     Pressure pressure[_PRESSURE_MAX];
     Footprint footprint;
-    /* these do not need an earlier reading, and belong to the sources */
+    /* these need no earlier reading, and belong to the sources */
     const FileSystemTable *file_systems;
     const SensorTable *sensors;
     int n_failed_units; /* as of failed_units_get() */
@@ -57,20 +57,19 @@ typedef struct Snapshot {
 
 void snapshot_done(Snapshot *s);
 
-/* Seconds of CLOCK_MONOTONIC between two readings of a source. 0: there is no rate, because one of
- * them is missing, because they are closer than half of the interval, or because the machine has
- * slept in between. */
+/* Seconds of CLOCK_MONOTONIC between two readings of a source. 0: no rate, because a reading is
+ * missing, the two are closer than half of the interval, or the machine slept in between. */
 double snapshot_elapsed(const Snapshot *before, const Snapshot *now, Source source);
 
 typedef struct Sources Sources;
 
-/* Reads proc and sys below that directory. */
+/* Reads proc and sys below `root`. */
 int sources_new(const char *root, Sources **ret);
 Sources *sources_free(Sources *s);
 DEFINE_CLEANUP(Sources *, sources_free)
-/* Closes its files, until something is read again. */
+/* Closes all files until the next reading. */
 void sources_rest(Sources *s);
 
-/* Reads the sources of the mask into *ret; what `before` has is not read again where it need not
- * be. A source that cannot be read is not in ret->have. SOURCE_UNITS is left to the caller. */
+/* Reads the sources of the mask into *ret, and reuses constant data of `before`. A source that
+ * cannot be read is missing in ret->have. The caller handles SOURCE_UNITS. */
 void sources_read(Sources *s, unsigned mask, const Snapshot *before, Snapshot *ret);

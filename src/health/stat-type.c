@@ -46,7 +46,7 @@ static const StatField net_bytes_out_fields[] = {
     {"net-bytes-out", "bytes/s", 3, "sent by all interfaces"},
 };
 
-/* ours */
+/* new types */
 
 static const StatField memory_fields[] = {
     {"total", "bytes", -1, "that the kernel can use"},
@@ -255,7 +255,7 @@ static const StatType types[] = {
     },
 };
 
-/* What the others do not have already. */
+/* The components of the overview. */
 static const char *const overview[] = {
     "system-stats", "memory",     "load",        "filesystems", "pressure",
     "disks",        "interfaces", "temperature", "units",       "agent",

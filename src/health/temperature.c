@@ -38,7 +38,7 @@ void sensor_table_done(SensorTable *t) {
     *t = (SensorTable){};
 }
 
-/* One line of a file; "" where there is none. */
+/* Reads one line of a file; "" if there is none. */
 static void read_label(int fd, const char *path, char *ret, size_t size) {
     _cleanup_free_ char *text = NULL;
 
@@ -56,7 +56,7 @@ static bool has_name(const SensorTable *t, const char *name) {
     return false;
 }
 
-/* Two processors, for instance, have sensors of the same names. */
+/* Makes the name unique: two processors, for instance, have sensors of the same names. */
 static void set_name(const SensorTable *t, const char *name, const char *label, Sensor *s) {
     char text[SENSOR_NAME_SIZE];
 
@@ -85,7 +85,7 @@ static int compare(const struct dirent **a, const struct dirent **b) {
     return strverscmp((*a)->d_name, (*b)->d_name);
 }
 
-/* In the order of their numbers. */
+/* Visits entries in numerical order. */
 static int visit_directory(SensorTable *t, int root_fd, const char *directory, Visitor visit) {
     struct dirent **entries = NULL;
     int n, r = 0;
@@ -102,7 +102,7 @@ static int visit_directory(SensorTable *t, int root_fd, const char *directory, V
     return r;
 }
 
-/* "temp1_input" of a chip; its name is "temp1_label" or its number. */
+/* Handles "temp1_input" of a chip; the sensor's name is "temp1_label" or its number. */
 static int on_chip_file(SensorTable *t, int root_fd, const char *directory, const char *entry) {
     char path[128], chip[32], label[32];
     size_t size = strlen(entry);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Both keys begin with a time, so that new rows come to the end of their indexes: with random ones
- * each would write a page of its own. The same alert has the same time, and the request id is a
- * UUID of version 7. Totals are kept by triggers: no start counts a million rows. */
+/* Both keys begin with a time, so that new rows go to the end of their indexes: with random keys
+ * each row would write a page of its own. The same alert has the same time, and the request id is a
+ * UUID of version 7. Triggers maintain the totals, so that a start need not count a million
+ * rows. */
 #include "store/alert-row.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include "basic/time-util.h"
 #include "store/statement.h"
 
-#define ROW_OVERHEAD 400u /* about what a row takes beside its texts, indexes included */
+#define ROW_OVERHEAD 400u /* approximate size of a row without its texts, indexes included */
 #define USEC_PER_MS 1000u
 
 static const char *const state_names[_ALERT_STATE_MAX] = {

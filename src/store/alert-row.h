@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Alerts: those that wait for the manager, and those that are kept so that they are not told again.
- */
+/* The rows of alerts: those that wait for the manager, and those kept to recognise repetitions. */
 #pragma once
 
 #include "proto/alert.h"
@@ -10,13 +9,13 @@
 
 typedef enum AlertState {
     ALERT_KEPT,    /* not for the manager */
-    ALERT_WAITING, /* the manager does not have it, or has not said so */
+    ALERT_WAITING, /* without the manager's acknowledgement */
     ALERT_ACKNOWLEDGED,
     _ALERT_STATE_MAX,
 } AlertState;
 
 typedef struct StoredAlert {
-    int64_t row; /* they are told in this order */
+    int64_t row; /* alerts are sent in this order */
     const char *request_id;
     AlertState state;
     uint64_t received_ms; /* CLOCK_REALTIME */
@@ -27,24 +26,25 @@ typedef struct AlertTotal {
     uint64_t n, bytes;
 } AlertTotal;
 
-/* A result that is not 0 ends a visit; a negative one is returned. The row is valid until then. */
+/* A result other than 0 ends the visit; a negative one is returned. The row is valid during the
+ * call. */
 typedef int (*StoreAlertVisitor)(const StoredAlert *alert, void *userdata);
 
 const char *alert_state_to_string(AlertState state) _const_;
 
-/* Gives it a request id. 1: it was added; 0: the same one is there. */
+/* Adds an alert and gives it a request id. 1: added; 0: it exists already. */
 int store_add_alert(Store *s, const Alert *alert, AlertState state);
-/* Its state; -ENOENT: there is none. */
+/* Returns its state; -ENOENT: no such alert. */
 int store_get_alert_state(Store *s, const char *request_id);
-/* 1: it waited; 0: it did not, or there is none. */
+/* 1: it waited; 0: it did not, or does not exist. */
 int store_acknowledge_alert(Store *s, const char *request_id);
-/* Those that wait, behind row `after`, oldest first. */
+/* Visits waiting alerts after row `after`, oldest first. */
 int store_visit_waiting_alerts(Store *s, int64_t after, unsigned limit, StoreAlertVisitor visit,
                                void *userdata);
-/* The newest of all, oldest first. */
+/* Visits the newest alerts in any state, oldest first. */
 int store_visit_alerts(Store *s, unsigned limit, StoreAlertVisitor visit, void *userdata);
-/* By state; no row is read. */
+/* Totals by state; reads no rows. */
 int store_sum_alerts(Store *s, AlertTotal ret[static _ALERT_STATE_MAX]);
-/* Forgets the oldest that do not wait: at most `n` of any age, and those that have been so for
- * longer than that. */
+/* Removes the oldest alerts that do not wait: at most `n` whatever their age, and those whose last
+ * change is older than keep_usec. */
 int store_remove_alerts(Store *s, uint64_t n, uint64_t keep_usec);

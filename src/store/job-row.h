@@ -19,27 +19,27 @@ typedef struct StoredJob {
     char *command;
     char *customer_id; /* may be NULL */
     JobStatus status;
-    char *payload;                 /* JSON, until the end */
-    char *reply;                   /* JSON, from the end on */
+    char *payload;                 /* JSON, until the job's end */
+    char *reply;                   /* JSON, from the job's end on */
     uint64_t start_usec, end_usec; /* CLOCK_REALTIME; 0: not yet */
 } StoredJob;
 
 void stored_job_done(StoredJob *j);
 const char *job_status_to_string(JobStatus status) _const_;
 
-/* Gives it the next number. */
+/* Inserts a job with the next number. */
 int store_insert_job(Store *s, const StoredJob *j, int64_t *ret_id);
-/* From WAITING to RUNNING; nothing if it was RUNNING already. */
+/* From WAITING to RUNNING; does nothing if it is RUNNING already. */
 int store_start_job(Store *s, const char *guid);
 /* To COMPLETE or ERROR. -ENOENT: it has ended already. */
 int store_finish_job(Store *s, const char *guid, JobStatus status, const char *reply);
 
-/* By its number (0: none), or by its request (NULL: none). -ENOENT. The payload is left out. */
+/* Loads a job without payload, by its number (0: none) or by its request (NULL: none). -ENOENT. */
 int store_load_job(Store *s, int64_t job_id, const char *guid, StoredJob *ret);
-/* -ENOENT: there is no such job, or it has ended. */
+/* -ENOENT: no such job, or it has ended. */
 int store_load_job_payload(Store *s, const char *guid, char **ret);
-/* Those that have not ended, by number, without bodies. */
+/* Visits jobs that have not ended, by number, without payload and reply. */
 int store_visit_unfinished_jobs(Store *s, int (*visit)(const StoredJob *j, void *userdata),
                                 void *userdata);
-/* Those that ended that much running time ago. */
+/* Removes jobs that ended before that much running time. */
 int store_remove_jobs(Store *s, uint64_t older_than_usec);

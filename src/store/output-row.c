@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sum is kept up with each row that is added; a rollback or a removal makes the next question
- * sum up anew. */
+/* Each added row updates the sum; after a rollback or a removal the next query sums up again. */
 #include "store/output-row.h"
 
 #include "store/statement.h"

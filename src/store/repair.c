@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A table is read by row number, upward until a damaged page ends it, then downward from its end:
- * one damaged place loses what is on it, not what lies behind it. */
+/* Reads a table by row number, upward until a damaged page ends it, then downward from its end: so
+ * a damaged place loses only its own rows, not those behind it. */
 #include "store/repair.h"
 
 #include <fcntl.h>
@@ -30,8 +30,9 @@
 #define N_STAT_COLUMNS 4
 #define N_OUTPUT_COLUMNS 3
 
-/* A table to be carried over. Column 0 of a select is the row's number; where rows have none, it is
- * 0 upward and 1 downward, so that each is read, and one that is there already is ignored. */
+/* A table to copy. Column 0 of a select is the row number. For tables without row numbers it is 0
+ * upward and 1 downward, so that both directions read all rows; rows that exist already are
+ * ignored. */
 typedef struct Salvage {
     const char *select_up, *select_down, *insert;
     int n_columns;
@@ -41,7 +42,7 @@ static const Salvage requests = {
     .select_up = "SELECT rowid, " REQUEST_COLUMNS " FROM requests NOT INDEXED ORDER BY rowid",
     .select_down =
         "SELECT rowid, " REQUEST_COLUMNS " FROM requests NOT INDEXED ORDER BY rowid DESC",
-    /* what cannot be a request is left where it is */
+    /* leaves invalid requests out */
     .insert = "INSERT OR IGNORE INTO requests (" REQUEST_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6,"
               " ?7, ?8, ?9, ?10, ?11 WHERE ?4 IN " STATES,
     .n_columns = N_REQUEST_COLUMNS,
@@ -117,7 +118,7 @@ int store_check(Store *s) {
     return streq(strempty((const char *)sqlite3_column_text(st, 0)), "ok") ? 0 : -EUCLEAN;
 }
 
-/* The journal first: left behind, SQLite would apply it to the database that comes next. */
+/* The journal first: SQLite would apply a remaining one to the next database. */
 int store_set_aside(const char *path, char **ret_name) {
     static const char *const suffixes[] = {"-shm", "-wal", ""};
     _cleanup_free_ char *name = NULL;
@@ -138,7 +139,7 @@ int store_set_aside(const char *path, char **ret_name) {
     return 0;
 }
 
-/* Its journal is read and left as it is. */
+/* Reads the journal and does not change it. */
 static int open_damaged(const char *path, sqlite3 **ret) {
     int r;
 
@@ -150,8 +151,8 @@ static int open_damaged(const char *path, sqlite3 **ret) {
     return r;
 }
 
-/* Copies until `select` ends or cannot be read further, or meets the row `until`. *ret_last is the
- * number of the row that was read last. An error is one of the database that is written. */
+/* Copies until `select` ends, fails, or reaches the row `until`. *ret_last is the number of the
+ * last row read. Returns only errors of the target. */
 static int copy_rows(Store *to, sqlite3 *from, const Salvage *what, bool down, int64_t until,
                      int64_t *ret_last, bool *ret_complete) {
     _cleanup_finalize_ sqlite3_stmt *select = NULL, *insert = NULL;
@@ -194,7 +195,7 @@ static int copy_table(Store *to, sqlite3 *from, const Salvage *what) {
     return m < 0 ? m : n + m;
 }
 
-/* Closing would do that, too, but not say when the disk has no room for it. */
+/* Closing would checkpoint too, but not report that the disk is full. */
 static int end_journal(Store *s) {
     int r = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is done about a damaged database: it is kept, and what can be read is carried over. */
+/* Repair of a damaged database: keeps the file, and copies the readable rows to a new one. */
 #pragma once
 
 #include "store/store.h"
 
-/* SQLite's quick_check: reads all of it. -EUCLEAN: damaged. */
+/* Runs SQLite's quick_check, which reads the whole database. -EUCLEAN: damaged. */
 int store_check(Store *s);
 
-/* Gives a database another name, with its journal, so that nothing is deleted. The caller frees
- * *ret_name. */
+/* Renames a database and its journal, so that nothing is deleted. The caller frees *ret_name. */
 int store_set_aside(const char *path, char **ret_name);
 
-/* Copies the rows that can be read from a damaged database, which is not changed and not open, into
- * an empty one. The number of requests copied; a negative errno when `to` cannot be written. */
+/* Copies the readable rows of a damaged database, which must not be open and is not changed, into
+ * an empty one. Returns the number of copied requests, or a negative errno if `to` cannot be
+ * written. */
 int store_salvage(Store *to, const char *damaged);

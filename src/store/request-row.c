@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The counts by state are kept up with each change; a rollback, or a change of many rows, makes the
- * next question count anew. */
+/* Each change updates the counts by state; after a rollback, or a change of many rows, the next
+ * query counts again. */
 #include "store/request-row.h"
 
 #include <stdio.h>

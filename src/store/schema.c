@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One migration per version; PRAGMA user_version says which have been applied. Each is applied in a
- * transaction of its own, together with its version. Never edit one that was released: add another.
- */
+/* One migration per version; PRAGMA user_version says which have been applied. Each runs in a
+ * transaction of its own, together with its version. Never edit a released migration: add another
+ * one. */
 #include "store/schema.h"
 
 #include <errno.h>
@@ -43,11 +43,11 @@ static const char *const migrations[] = {
     /* 3 */
     "CREATE TABLE outputs ("
     " guid TEXT PRIMARY KEY NOT NULL,"
-    " bytes INTEGER NOT NULL,"  /* on the disk */
+    " bytes INTEGER NOT NULL,"  /* on disk */
     " updated INTEGER NOT NULL" /* running time in us, for retention */
     ");"
     "CREATE INDEX outputs_by_age ON outputs (updated);"
-    /* what was kept before goes by its age alone */
+    /* older outputs expire by age alone */
     "INSERT INTO outputs (guid, bytes, updated) SELECT guid, 0, updated FROM requests"
     " WHERE state IN ('REPLY', 'REPLY_ACKED', 'REPLY_NACKED') AND command NOT IN"
     " ('heartbeat', 'get_agent_data', 'get_job_description', 'get_job_output')"
@@ -69,19 +69,19 @@ static const char *const migrations[] = {
     ") WITHOUT ROWID;",
     /* 6 */
     "CREATE TABLE alerts ("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT," /* the order in which they are told */
+    " id INTEGER PRIMARY KEY AUTOINCREMENT," /* the order of sending */
     " guid TEXT NOT NULL UNIQUE,"
     " hash TEXT NOT NULL,"        /* alert_key() */
     " state INTEGER NOT NULL,"    /* AlertState */
     " time INTEGER NOT NULL,"     /* of the alert, in ms since the epoch */
-    " received INTEGER NOT NULL," /* the same, by us */
+    " received INTEGER NOT NULL," /* the same, of its arrival */
     " level INTEGER NOT NULL,"
     " rule INTEGER NOT NULL,"
     " user TEXT,"
     " source_ip TEXT,"
     " subject TEXT NOT NULL,"
     " message TEXT NOT NULL,"
-    " bytes INTEGER NOT NULL,"  /* about what the row takes */
+    " bytes INTEGER NOT NULL,"  /* approximate size of the row */
     " updated INTEGER NOT NULL" /* running time in us, for retention */
     ");"
     "CREATE UNIQUE INDEX alerts_by_hash ON alerts (time, hash);"
@@ -102,8 +102,8 @@ static const char *const migrations[] = {
     " UPDATE alert_totals SET n = n + 1, bytes = bytes + new.bytes WHERE state = new.state; END;",
 };
 
-/* Exclusive: two agents must never work on one database; and no shared-memory file is needed. A
- * small cache is enough for rows that are read by key. */
+/* Exclusive: two agents must never work on one database; this also avoids the shared-memory file. A
+ * small cache suffices, because rows are read by key. */
 static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
                                "PRAGMA journal_mode = WAL;"
                                "PRAGMA synchronous = FULL;"
@@ -111,7 +111,7 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
                                "PRAGMA secure_delete = FAST;"
                                "PRAGMA cache_size = -512;";
 
-/* by the index, as there may be a million rows */
+/* by the index, because there may be a million rows */
 static const char newest_change[] =
     "WITH states (name) AS (VALUES ('ACKED'), ('REPLY'), ('NACKED'), ('REPLY_NACKED'),"
     " ('REPLY_ACKED')) SELECT max((SELECT max(updated) FROM requests WHERE state = name))"
@@ -141,7 +141,7 @@ static int migrate(sqlite3 *db, size_t version) {
     r = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     if (r == SQLITE_OK)
         r = sqlite3_exec(db, migrations[version], NULL, NULL, NULL);
-    if (r == SQLITE_ERROR) /* there is what should not be there yet */
+    if (r == SQLITE_ERROR) /* an object exists that this migration makes */
         r = SQLITE_CORRUPT;
     if (r == SQLITE_OK)
         r = sqlite3_exec(db, set_version, NULL, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Statistics that the manager has defined; their samples are not stored. */
+/* Definitions of statistics by the manager; their samples are not stored. */
 #pragma once
 
 #include "store/store.h"
@@ -11,9 +11,9 @@ typedef struct StoredStat {
     uint64_t interval_usec;
 } StoredStat;
 
-/* In place of one of that name. */
+/* Replaces a definition of the same name. */
 int store_set_stat(Store *s, const StoredStat *stat);
 int store_remove_stat(Store *s, const char *name);
-/* By name. A result that is not 0 ends it; a negative one is returned. */
+/* Visits by name. A result other than 0 ends the visit; a negative one is returned. */
 int store_visit_stats(Store *s, int (*visit)(const StoredStat *stat, void *userdata),
                       void *userdata);

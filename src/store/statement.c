@@ -25,7 +25,7 @@ static const char *const sql[_STATEMENT_MAX] = {
                             " WHERE guid = ?1 AND state = ?2",
     [STATEMENT_LOAD] = "SELECT " COLUMNS ", iif(?2, payload, NULL), iif(?2, reply, NULL)"
                        " FROM requests WHERE guid = ?1",
-    /* by the index on state: the others may be a million */
+    /* by the index on state: there may be a million rows in other states */
     [STATEMENT_LIST_OPEN] = "SELECT " COLUMNS ", NULL, NULL FROM requests"
                             " WHERE state IN " OPEN_STATES " ORDER BY rowid",
     [STATEMENT_LIST_NEWEST] = "SELECT * FROM (SELECT " COLUMNS ", NULL, NULL, rowid FROM requests"
@@ -34,7 +34,7 @@ static const char *const sql[_STATEMENT_MAX] = {
     [STATEMENT_DROP_FOREIGN] =
         "UPDATE requests SET state = 'REPLY_NACKED', changed = ?2, updated = ?3"
         " WHERE agent_id IS NOT ?1 AND state IN " OPEN_STATES,
-    /* a long job keeps its GUID as long as it is remembered */
+    /* the row of a long runner protects its GUID */
     [STATEMENT_LIST_EXPIRED] =
         "SELECT guid FROM requests WHERE updated < ?1 AND state IN " FINAL_STATES
         " AND guid NOT IN (SELECT guid FROM jobs)"
@@ -112,7 +112,7 @@ static int map_error(int code) {
         return -EBUSY;
     case SQLITE_CONSTRAINT:
         return -EEXIST;
-    default: /* never -ENOENT, which says that a row is not there */
+    default: /* never -ENOENT, which means that a row is missing */
         return -EIO;
     }
 }
@@ -120,7 +120,7 @@ static int map_error(int code) {
 int store_sqlite_error(Store *s, int code) {
     int r = map_error(code), cause;
 
-    if (r == -EIO) { /* for people: what is to be done about it */
+    if (r == -EIO) { /* tells people the remedy */
         cause = sqlite3_system_errno(s->db);
         r = cause == EROFS || cause == EDQUOT ? -cause : -EIO;
     }
@@ -198,7 +198,8 @@ int store_change(Store *s, Statement which, bool must_change, const char *types,
 
     if (!s->in_transaction)
         return -EINVAL;
-    if (sqlite3_get_autocommit(s->db)) /* SQLite has ended it; this would be stored on its own */
+    /* SQLite has rolled back; without this check the change would be committed alone */
+    if (sqlite3_get_autocommit(s->db))
         return -ENOSPC;
     TRY(prepare(s, which, &st));
     va_start(ap, types);

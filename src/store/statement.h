@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The statements and the connection that the files of this folder share. */
+/* The prepared statements and the connection, shared by the files of this folder. */
 #pragma once
 
 #include <sqlite3.h>
@@ -53,33 +53,34 @@ struct Store {
     sqlite3 *db;
     sqlite3_stmt *statements[_STATEMENT_MAX];
     bool in_transaction;
-    uint64_t running_base_usec; /* add CLOCK_BOOTTIME */
+    uint64_t running_base_usec; /* plus CLOCK_BOOTTIME is the running time */
     unsigned counts[_REQUEST_STATE_MAX];
-    bool counted; /* `counts` is right: else the next question counts */
+    bool counted; /* `counts` is valid; otherwise the next query counts */
     uint64_t output_bytes;
-    bool outputs_summed; /* `output_bytes` is right */
+    bool outputs_summed; /* `output_bytes` is valid */
     void (*on_output)(void *userdata);
     void *output_userdata;
     void (*on_damaged)(void *userdata);
     void *userdata;
 };
 
-/* SQLite's code as a negative errno; the message is logged at level debug. */
+/* Converts SQLite's code to a negative errno and logs the message at level debug. */
 int store_sqlite_error(Store *s, int code);
 
-/* CLOCK_BOOTTIME added up over boots. */
+/* The running time: CLOCK_BOOTTIME summed over boots. */
 uint64_t store_running_usec(const Store *s);
 
-/* Binds `types`: 't' const char * (NULL is allowed), which outlives the steps; 'i' int; 'u'
- * unsigned; 'l' 64 bits. Prepared at first use; the caller resets it: _cleanup_statement_. */
+/* Prepares the statement at first use, and binds values by `types`: 't' const char * (may be NULL),
+ * which must outlive the steps; 'i' int; 'u' unsigned; 'l' 64 bits. The caller resets it:
+ * _cleanup_statement_. */
 int store_query(Store *s, Statement which, sqlite3_stmt **ret, const char *types, ...);
 void store_statement_reset(sqlite3_stmt **p);
 #define _cleanup_statement_ _cleanup_(store_statement_reset)
 
 /* 1: a row; 0: no more. */
 int store_step(Store *s, sqlite3_stmt *st);
-/* 0 where the column is NULL. */
+/* Copies a text column; 0 with *ret unchanged if it is NULL. */
 int store_take_text(sqlite3_stmt *st, int column, char **ret);
 
-/* Runs a change, in a transaction; -ENOENT if it was to change a row and there was none. */
+/* Executes a change in the open transaction; -ENOENT if `must_change` and no row matches. */
 int store_change(Store *s, Statement which, bool must_change, const char *types, ...);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `updated` counts running time: CLOCK_BOOTTIME added up over boots, so that no jump of the wall
- * clock can remove a row. The sum so far is kept in meta, and is at least the largest `updated`. */
+/* `updated` counts running time: CLOCK_BOOTTIME summed over boots, so that no step of the wall
+ * clock removes a row. meta has the sum so far, which is at least the largest `updated`. */
 #include "store/store.h"
 
 #include <fcntl.h>
@@ -28,7 +28,7 @@ int store_begin(Store *s) {
 }
 
 void store_rollback(Store *s) {
-    /* SQLite may have rolled back by itself, after a full disk for instance */
+    /* SQLite may have rolled back by itself, for instance because the disk is full */
     if (s->in_transaction && !sqlite3_get_autocommit(s->db))
         (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     if (s->in_transaction)
@@ -115,7 +115,7 @@ int store_open(const char *path, Store **ret) {
 
     if (!s)
         return -ENOMEM;
-    /* SQLite would create it with the umask's mode */
+    /* SQLite would create the file with the umask's mode */
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must survive: requests with their replies (store/request-row.h), and a few facts about
- * ourselves. SQLite in WAL mode, synchronous=FULL: a commit that returned 0 is on the disk.
- *
- * Errors: -ENOSPC, -EIO, -EROFS, -ENOMEM as from the file system; -EUCLEAN the database is damaged.
- */
+/* The durable state: requests with their replies (store/request-row.h), other rows, and a few facts
+ * about the agent. SQLite in WAL mode with synchronous=FULL: when a commit returns 0, the changes
+ * are on disk. Errors: -ENOSPC, -EIO, -EROFS, -ENOMEM as from the file system; -EUCLEAN: the
+ * database is damaged. */
 #pragma once
 
 #include "basic/macro.h"
@@ -16,15 +15,15 @@ int store_open(const char *path, Store **ret);
 Store *store_close(Store *s);
 DEFINE_CLEANUP(Store *, store_close)
 
-/* Called when SQLite says that the database is damaged, from inside of any call. */
+/* Called from within any store function when SQLite reports that the database is damaged. */
 void store_set_on_damaged(Store *s, void (*on_damaged)(void *userdata), void *userdata);
 
-/* One transaction at a time. Changes outside of one are refused (-EINVAL). A failed commit has
+/* One transaction at a time. Changes outside a transaction fail with -EINVAL. A failed commit has
  * rolled back. */
 int store_begin(Store *s);
 int store_commit(Store *s);
 void store_rollback(Store *s);
-/* Commits, or rolls back where r < 0; returns r, or how the commit failed. */
+/* Commits, or rolls back if r < 0; returns r, or the error of the commit. */
 int store_finish(Store *s, int r);
 bool store_in_transaction(const Store *s) _pure_;
 
@@ -34,10 +33,10 @@ bool store_in_transaction(const Store *s) _pure_;
 #define STORE_META_INITIALIZED "initialized"
 #define STORE_META_TERMINATING "terminating"
 
-/* Small facts. *ret is NULL if there is none; the caller frees. */
+/* Small facts. *ret is NULL if the fact is not set; the caller frees it. */
 int store_get_meta(Store *s, const char *key, char **ret);
 int store_set_meta(Store *s, const char *key, const char *value);
-/* In a transaction of its own. */
+/* Sets a fact in its own transaction. */
 int store_set_fact(Store *s, const char *key, const char *value);
-/* Notes how long this server has been running, by which retention counts. */
+/* Stores the running time so far, on which retention depends. */
 int store_note_running(Store *s);

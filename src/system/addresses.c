@@ -20,9 +20,9 @@
 typedef enum Rank {
     RANK_CONNECTION,
     RANK_DEFAULT_ROUTE,
-    RANK_DEFAULT_INTERFACE, /* another one of the same interface */
+    RANK_DEFAULT_INTERFACE, /* another address of the same interface */
     RANK_OTHER,
-    RANK_BRIDGE, /* from here on: nobody reaches the server by it */
+    RANK_BRIDGE, /* from this rank on nobody reaches the server by the address */
     RANK_NO_CARRIER,
     RANK_LOOPBACK,
     RANK_LINK_LOCAL,
@@ -59,7 +59,7 @@ static const struct in6_addr *ipv6_of(const struct sockaddr *a) {
     return &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
 }
 
-/* Of a network that the interface is in; the other way round 127/8. */
+/* Expects network and mask in host order. */
 static bool is_in(struct in_addr a, uint32_t network, uint32_t mask) {
     return (ntohl(a.s_addr) & mask) == network;
 }
@@ -78,7 +78,7 @@ static bool is_link_local(const struct sockaddr *a) {
     return a->sa_family == AF_INET && is_in(*ipv4_of(a), 0xa9fe0000, 0xffff0000);
 }
 
-/* A network card, or something on top of one. */
+/* A network card, or an interface on top of one. */
 static bool is_backed(const char *name) {
     char path[SYS_PATH_SIZE];
     bool found = false;
@@ -94,7 +94,7 @@ static bool is_backed(const char *name) {
     return found;
 }
 
-/* A bridge that connects no network card, but containers or virtual machines with each other. */
+/* A bridge without network card, for containers or virtual machines. */
 static bool is_bridge_of_containers(const char *name) {
     char path[SYS_PATH_SIZE];
     bool backed = false;
@@ -110,7 +110,7 @@ static bool is_bridge_of_containers(const char *name) {
     return !backed;
 }
 
-/* Without a gateway, or where that is not known, each address of the interface is as good. */
+/* If the gateway is missing or unknown, every address of the interface qualifies. */
 static bool has_gateway(const struct ifaddrs *i, const DefaultRoute *route) {
     uint32_t mask;
 

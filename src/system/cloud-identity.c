@@ -8,7 +8,7 @@
 #include "proto/json.h"
 #include "proto/peer-text.h"
 
-/* those of the Python agent */
+/* the types of the Python agent */
 static const char *const types[] = {
     "Amazon", "Azure",  "CloudStack", "CloudStack3", "DigitalOcean", "Google",
     "Joyent", "Konami", "OpenStack",  "Other",       "UNKNOWN",
@@ -48,7 +48,7 @@ bool cloud_identity_equal(const CloudIdentity *a, const CloudIdentity *b) {
            streq_ptr(a->problem, b->problem);
 }
 
-/* Whether it is another one than before. */
+/* Returns whether the text changes. */
 static bool replace_text(char **text, char **fresh, bool keeps) {
     if (streq_ptr(*text, *fresh) || (keeps && !*fresh))
         return false;
@@ -65,7 +65,7 @@ static bool replace_list(char ***list, char ***fresh, bool keeps) {
     return true;
 }
 
-/* A cloud that was found by asking does not turn into none: it does not answer. */
+/* A detected cloud that does not answer keeps its type. */
 static void note_silence(const CloudIdentity *i, CloudIdentity *fresh) {
     if (!i->instance_id || !fresh->type || !streq(fresh->type, "UNKNOWN"))
         return;

@@ -23,7 +23,7 @@ static bool parse_ipv4_line(const char *line, DefaultRoute *ret) {
     if (sscanf(line, "%15s %8" SCNx32 " %8" SCNx32 " %4" SCNx32 " %*d %*d %" SCNu32 " %8" SCNx32,
                ret->interface, &destination, &gateway, &flags, &ret->metric, &mask) != 6)
         return false;
-    ret->gateway.s_addr = gateway; /* it is printed as the number that it is in memory */
+    ret->gateway.s_addr = gateway; /* the file has the number in memory order */
     return destination == 0 && mask == 0 && is_usable(flags);
 }
 

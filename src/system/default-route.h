@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where packets to the rest of the world leave this machine, from /proc/net. */
+/* The default routes of this machine, from /proc/net. */
 #pragma once
 
 #include <net/if.h>
@@ -9,15 +9,15 @@
 #include "basic/macro.h"
 
 typedef struct DefaultRoute {
-    char interface[IF_NAMESIZE]; /* "": there is no such route */
-    struct in_addr gateway;      /* of IPv4; INADDR_ANY: none, or not known */
+    char interface[IF_NAMESIZE]; /* "": no default route */
+    struct in_addr gateway;      /* of IPv4; INADDR_ANY: none or unknown */
     uint32_t metric;
 } DefaultRoute;
 
-/* The one with the smallest metric. The files have the form of /proc/net/route and of
- * /proc/net/ipv6_route; lines that have not are passed over. */
+/* Find the route with the smallest metric. The files have the form of /proc/net/route and of
+ * /proc/net/ipv6_route; invalid lines are skipped. */
 void default_route_parse_ipv4(FILE *f, DefaultRoute *ret);
 void default_route_parse_ipv6(FILE *f, DefaultRoute *ret);
 
-/* A file that cannot be read has no route. */
+/* An unreadable file counts as empty. */
 void default_routes_read(DefaultRoute *ret_ipv4, DefaultRoute *ret_ipv6);

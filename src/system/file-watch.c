@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One inotify for all files. sd_event_add_inotify() wakes the loop for each change, also where its
- * source is off: a job that writes byte by byte would cost as much here as there. A source of our
- * own can wait. What comes meanwhile the kernel keeps: equal events one after the other are one,
- * and where they are too many it says so, and every file may have changed. */
+/* One inotify for all files. sd_event_add_inotify() wakes the loop for each change, even while its
+ * source is off: a job that writes byte by byte would cost the agent as much as itself. This
+ * descriptor can wait instead. The kernel queues events meanwhile and merges equal consecutive
+ * ones; if it drops events it says so, and then every file counts as changed. */
 #include "system/file-watch.h"
 
 #include <stdio.h>
@@ -26,12 +26,12 @@ struct FileWatch {
 
 struct FileWatches {
     sd_event *event;
-    int fd; /* -1 until there is something to watch */
+    int fd; /* -1 before the first watch */
     sd_event_source *io;
     LIST_HEAD(, FileWatch) list;
 };
 
-/* wd -1: the kernel has dropped events. */
+/* wd -1: the kernel has dropped events, so all files count. */
 static void note_change(FileWatches *s, int wd) {
     FileWatch *w;
 
@@ -72,7 +72,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
     FileWatch *w;
 
     note_changes(s);
-    while ((w = take_changed(s))) /* a call may end watches */
+    while ((w = take_changed(s))) /* the callback may free watches */
         w->on_change(w->userdata);
     return 0;
 }

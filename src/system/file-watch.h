@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tells of changes of files, as often as is bearable. */
+/* Reports changes of files at a limited rate. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -9,12 +9,12 @@
 typedef struct FileWatches FileWatches;
 typedef struct FileWatch FileWatch;
 
-/* The set of them; it must outlive what is watched. */
+/* The set must outlive its watches. */
 int file_watches_new(sd_event *event, FileWatches **ret);
 FileWatches *file_watches_free(FileWatches *s);
 
-/* `on_change` is called some time after the file behind `fd` was written to or cut; several changes
- * may be one call. The same file can be watched once. */
+/* Calls `on_change` some time after the file behind `fd` was written to or truncated; several
+ * changes may cause one call. A file can have one watch. */
 int file_watch_new(FileWatches *s, int fd, void (*on_change)(void *userdata), void *userdata,
                    FileWatch **ret);
 FileWatch *file_watch_free(FileWatch *w);

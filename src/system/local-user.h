@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users of this machine itself. */
+/* Local users of this machine. */
 #pragma once
 
 #include <sys/types.h>
 
-/* The user of that name in /etc/passwd; no directory service is asked, whatever nsswitch.conf says.
- * -ENOENT: there is none. */
+/* Finds a user in /etc/passwd; never asks a directory service, whatever nsswitch.conf says.
+ * -ENOENT: no such user. */
 int local_user_find(const char *name, uid_t *ret);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel maps the pages around each one that is touched, so that after start-up nearly all of
+/* The kernel maps the pages around each page that is touched, so that after start-up nearly all of
  * every library is mapped, while pings and pongs need a few pages. Text is never written (the
- * service runs with MemoryDenyWriteExecute=), so nothing is lost by unmapping it; writable and
- * relocated segments are left alone. */
+ * service runs with MemoryDenyWriteExecute=), so unmapping loses nothing. Writable and relocated
+ * segments stay. */
 #include "system/memory.h"
 
 #include <link.h>

@@ -15,7 +15,8 @@ void platform_done(Platform *p) {
     *p = (Platform){};
 }
 
-/* The value of KEY=, without its quotes, lower case; values of these two keys have no escapes. */
+/* Returns the value of KEY= in lower case without quotes; the values of these two keys have no
+ * escapes. */
 static int find_value(const char *text, const char *key, char **ret) {
     size_t key_size = strlen(key);
 
@@ -33,7 +34,7 @@ static int find_value(const char *text, const char *key, char **ret) {
             size -= 2;
         }
         if (size == 0 || !utf8_is_valid(line, size))
-            break; /* it goes onto the wire as it is */
+            break; /* the value goes onto the wire unchanged */
         value = strndup(line, size);
         if (!value)
             return -ENOMEM;

@@ -8,7 +8,7 @@ typedef struct Platform {
     char *version; /* "12" */
 } Platform;
 
-/* From /etc/os-release, else /usr/lib/os-release; "unknown" where it says nothing. */
+/* From /etc/os-release, else /usr/lib/os-release; "unknown" for a missing value. */
 int platform_read(Platform *ret);
 /* The same from the text of an os-release file. */
 int platform_parse(const char *text, Platform *ret);

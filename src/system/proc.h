@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Figures of the whole machine, from proc(5). The parsers take the file's text, for tests. */
+/* Figures of the whole machine, from proc(5). The parsers take the file's text, so that tests can
+ * call them. */
 #pragma once
 
 #include "basic/macro.h"
@@ -11,16 +12,16 @@ typedef struct CpuTimes {
 
 typedef struct MemoryUse {
     uint64_t total_bytes;
-    uint64_t used_bytes; /* as the old agent counted: the page cache is used memory */
+    uint64_t used_bytes; /* includes the page cache, as in the Python agent */
 } MemoryUse;
 
-/* -EBADMSG: the text is not of that file. */
+/* -EBADMSG: not the text of that file. */
 int cpu_times_parse(const char *text, CpuTimes *ret);
 int memory_use_parse(const char *text, MemoryUse *ret);
 
 int cpu_times_read(CpuTimes *ret);   /* /proc/stat */
 int memory_use_read(MemoryUse *ret); /* /proc/meminfo */
-/* Percent, 0 to 100, that the processors were busy between the two. */
+/* Share of processor time that was busy between the two readings, 0 to 100 percent. */
 double cpu_load_percent(const CpuTimes *before, const CpuTimes *after) _pure_;
-/* Number of processes that are to be seen in /proc. */
+/* Number of processes that /proc shows. */
 int process_count_read(unsigned *ret);
