@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Methods without SD_BUS_VTABLE_UNPRIVILEGED are refused by sd-bus to all but root and our own
- * user. A signal for the counts is sent at most once per SIGNAL_INTERVAL_USEC, however fast they
+/* sd-bus permits methods without SD_BUS_VTABLE_UNPRIVILEGED only to root and the agent's own user.
+ * A change of the counts is signalled at most once per SIGNAL_INTERVAL_USEC, however fast they
  * change. */
 #include "bus/agent-object.h"
 
@@ -175,7 +175,7 @@ static int method_get_request(sd_bus_message *m, void *userdata, sd_bus_error *e
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-/* What runs: a script's path, or why there is none, or a worker's bus name. */
+/* The script's path, or why there is none, or a worker's bus name. */
 static int append_source(sd_bus_message *m, const Command *c) {
     _cleanup_free_ char *path = NULL, *problem = NULL;
     _cleanup_close_ int fd = -1;
@@ -452,7 +452,7 @@ static int on_jobs_timer(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-/* Runs out once, however often it is asked for before. */
+/* Several calls before the timer expires cause one expiry. */
 static void arm(sd_event_source *timer) {
     if (!timer_is_armed(timer))
         (void)timer_arm_in(timer, SIGNAL_INTERVAL_USEC);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* org.dcmagent.Agent1.Manager, as dbus/org.dcmagent.Agent1.xml describes it. */
+/* org.dcmagent.Agent1.Manager, according to dbus/org.dcmagent.Agent1.xml. */
 #pragma once
 
 #include <systemd/sd-bus.h>

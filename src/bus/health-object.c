@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values are told as (row, key, value): row is "" for those of the machine as a whole. What is not
- * known is left out. Signals are sent only while somebody has subscribed, and the machine is looked
- * at each second only as long. */
+/* Values are sent as (row, key, value): row is "" for values of the whole machine. Unknown values
+ * are left out. While a program has subscribed, signals are sent and the machine is sampled each
+ * second. */
 #include "bus/health-object.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@
 #define INTERFACE "org.dcmagent.Agent1.Health"
 #define ERROR_NO_SUCH_STATISTIC "org.dcmagent.Error.NoSuchStatistic"
 #define VALUES "a(ssd)"
-#define VALUE_SIZE ((size_t)48) /* but for the name of its row */
+#define VALUE_SIZE ((size_t)48) /* without the name of its row */
 #define SAMPLE "st" VALUES      /* type, time, values */
 
 struct HealthObject {
@@ -43,7 +43,7 @@ static int append_row(sd_bus_message *m, const Sample *s, const StatType *t, siz
     r = bus_text_new(raw, &name);
     for (size_t i = 0; i < t->n_row_fields && r >= 0; i++)
         r = append_value(m, name, t->row_fields[i].key, sample_get_in_row(s, row, i));
-    if (r >= 0 && t->n_row_fields == 0) /* it is a list of names */
+    if (r >= 0 && t->n_row_fields == 0) /* a list of names */
         r = append_value(m, name, "", 1);
     return r;
 }
@@ -73,7 +73,7 @@ static int append_sample_entry(sd_bus_message *m, const StatType *t, const Sampl
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* About what one takes in a message: two texts, a number, and what aligns them. */
+/* Approximate size of a sample in a message: two texts, a number and padding for each value. */
 static size_t size_of(const StatType *t, const Sample *s) {
     size_t n_rows = sample_get_n_rows(s), size = (t->n_fields + 2) * VALUE_SIZE;
 
@@ -82,7 +82,7 @@ static size_t size_of(const StatType *t, const Sample *s) {
     return size;
 }
 
-/* The first of the newest for which there is room; the newest one is told in any case. */
+/* The first of the newest samples that fit; the newest one is always sent. */
 static size_t find_first(const Series *series, size_t limit, size_t size_max) {
     size_t n = series_get_n(series), i = n, size = 0;
 
@@ -94,8 +94,8 @@ static size_t find_first(const Series *series, size_t limit, size_t size_max) {
     return i;
 }
 
-/* The newest `limit` of each series, oldest first; or less, since dbus-daemon ends the connection
- * of whoever sends a message that it finds too large. */
+/* Appends the newest `limit` samples of each series, oldest first; fewer if they are too large,
+ * because dbus-daemon disconnects the sender of an oversized message. */
 static int append_stat(sd_bus_message *m, const Stat *stat, size_t limit) {
     size_t size_max = stat ? HEALTH_ANSWER_SIZE_MAX / MAX(stat_get_n_series(stat), (size_t)1) : 0;
     int r;
@@ -124,7 +124,7 @@ static const char *owner_to_string(StatOwner owner) {
     return owner == STAT_OWNER_MANAGER ? "manager" : "agent";
 }
 
-/* The manager's before our own, where both have the name. */
+/* If both owners have the name, the manager's definition counts. */
 static const Stat *find(const HealthObject *o, const char *name) {
     const Stat *s = NULL;
 
@@ -213,13 +213,13 @@ static int method_list_types(sd_bus_message *m, void *userdata, sd_bus_error *er
     return sd_bus_send(NULL, reply, NULL);
 }
 
-/* those who watch */
+/* subscribers */
 
 static int on_watchers_gone(sd_bus_track *track, void *userdata) {
     HealthObject *o = userdata;
 
     (void)overview_set_live(health_of(o), false);
-    return 1; /* after 0 it is called again and again */
+    return 1; /* after a result of 0 sd-bus would repeat the call */
 }
 
 static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -254,7 +254,7 @@ void health_object_sampled(HealthObject *o, const Stat *stat, const Series *seri
         (void)sd_bus_send(NULL, m, NULL);
 }
 
-/* properties: the few values that are asked for most */
+/* properties: the most common values */
 
 static const Sample *newest(const HealthObject *o, const char *type) {
     const Stat *s = overview_get(health_of(o));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* org.dcmagent.Agent1.Health, as dbus/org.dcmagent.Agent1.xml describes it. */
+/* org.dcmagent.Agent1.Health, according to dbus/org.dcmagent.Agent1.xml. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -8,10 +8,10 @@
 
 typedef struct HealthObject HealthObject;
 
-/* Publishes what is sampled, at `path`, which must outlive it. */
+/* Publishes the samples at `path`, which must outlive the object. */
 int health_object_new(sd_bus *bus, const char *path, Agent *agent, HealthObject **ret);
 HealthObject *health_object_free(HealthObject *o);
 DEFINE_CLEANUP(HealthObject *, health_object_free)
 
-/* A new sample. */
+/* Handles a new sample. */
 void health_object_sampled(HealthObject *o, const Stat *stat, const Series *series);

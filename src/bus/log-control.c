@@ -23,7 +23,7 @@ static int property_set_level(sd_bus *bus, const char *path, const char *interfa
     return 0;
 }
 
-/* Where it goes is decided by what our standard error is. */
+/* The kind of standard error determines the target. */
 static int property_get_target(sd_bus *bus, const char *path, const char *interface,
                                const char *property, sd_bus_message *reply, void *userdata,
                                sd_bus_error *error) {
@@ -42,7 +42,7 @@ static int property_get_identifier(sd_bus *bus, const char *path, const char *in
     return sd_bus_message_append(reply, "s", (const char *)userdata);
 }
 
-/* Without SD_BUS_VTABLE_UNPRIVILEGED only root and our own user may write. */
+/* Without SD_BUS_VTABLE_UNPRIVILEGED only root and the agent's own user may write. */
 static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_WRITABLE_PROPERTY("LogLevel", "s", property_get_level, property_set_level, 0, 0),

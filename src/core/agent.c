@@ -50,7 +50,7 @@ struct Agent {
     char *server_name;
     bool was_connected;
     AgentPause pause;
-    bool stopping; /* by HEMLOCK, or broken: nothing is taken any more */
+    bool stopping; /* by HEMLOCK, or broken: further messages are ignored */
 };
 
 static int make_offer(char **ret, size_t *ret_size, void *userdata) {
@@ -100,8 +100,8 @@ static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-/* Freed memory stays with the process; after a large message that is worth giving back, once it and
- * what followed from it are gone. */
+/* Freed memory stays with the process. After a large message, trims the heap once the message and
+ * its consequences are gone. */
 static void trim_later(Agent *a) {
     (void)timer_arm_in(a->trim_timer, TRIM_DELAY_USEC);
 }
@@ -121,15 +121,14 @@ static int on_hemlock_timer(sd_event_source *source, uint64_t usec, void *userda
     return sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
 }
 
-/* The executor checks who asks, so this process must still be there when it is asked to stop jobs.
- */
+/* The executor checks its caller, so this process must still exist when it asks to stop jobs. */
 static void on_hemlock(void *userdata) {
     Agent *a = userdata;
 
     (void)log_struct(LOG_CRIT, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_HEMLOCK)),
                      "The manager ordered this agent to stop; its jobs are stopped too");
     a->stopping = true;
-    request_flow_set_paused(a->flow, true); /* what waits stays for a later start */
+    request_flow_set_paused(a->flow, true); /* waiting jobs stay for a later start */
     job_list_cancel_all(a->flow);
     if (sd_event_add_time_relative(a->event, NULL, CLOCK_BOOTTIME, HEMLOCK_USEC, 1,
                                    on_hemlock_timer, a) < 0)
@@ -151,7 +150,7 @@ static void on_jobs_changed(void *userdata) {
         a->observer.on_jobs(a->observer.userdata);
 }
 
-/* What is open is in the store and in systemd: a new process takes it up. */
+/* All open work is in the store and in systemd: a new process resumes it. */
 static void on_broken(int error, void *userdata) {
     Agent *a = userdata;
 
@@ -221,7 +220,7 @@ static void apply(Agent *a) {
     apply_log_level(a);
 }
 
-/* 1: there are others than before. */
+/* 1: the set of commands has changed. */
 static int load_commands(Agent *a) {
     const BrokenCommand *broken;
     size_t n;
@@ -241,7 +240,7 @@ static int connect_as_configured(Agent *a) {
     return uplink_configure(a->uplink, &a->config, a->paths.config_file);
 }
 
-/* The first handshake waits for the cloud's answer. One that comes later is told by a new one. */
+/* The first handshake waits for the cloud's answer. A later answer needs another handshake. */
 static void on_cloud(int answer, void *userdata) {
     Agent *a = userdata;
 
@@ -297,7 +296,7 @@ static void apply_pause(Agent *a, AgentPause pause) {
     dispatcher_set_refusing(a->dispatcher, pause == AGENT_REFUSING);
 }
 
-/* Commits what is open first. */
+/* Commits the open transaction first. */
 static int store_fact(Agent *a, const char *key, const char *value) {
     TRY(a->flow ? request_flow_commit(a->flow) : 0);
     return store_set_fact(a->store, key, value);
@@ -332,7 +331,8 @@ int agent_cancel(Agent *a, const char *guid) {
     Request *q = NULL;
     int r;
 
-    (void)request_flow_commit(a->flow); /* to start a long job does, which may free the request */
+    /* starting a long job commits too, which may free the request */
+    (void)request_flow_commit(a->flow);
     r = request_flow_find(a->flow, guid, &q);
     if (r < 0)
         return r;
@@ -345,7 +345,7 @@ int agent_cancel(Agent *a, const char *guid) {
     if (r >= 0)
         (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(guid), LOG_COMMAND(q->task.command)),
                          "Cancelling %s, as ordered on this machine", guid);
-    request_flow_fire(q, REQUEST_EVENT_CANCEL); /* it may go: it was read from the store */
+    request_flow_fire(q, REQUEST_EVENT_CANCEL); /* may free q, which was read from the store */
     return r;
 }
 
@@ -468,7 +468,7 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
         return log_error_errno(r, "The configuration cannot be read: %m");
     TRY(load_commands(a));
     TRY(storage_open(a->database, &a->store));
-    store_set_on_damaged(a->store, on_damaged, a); /* what follows reads it */
+    store_set_on_damaged(a->store, on_damaged, a); /* the next step reads it */
     TRY(identity_new(&a->config, a->store, paths->state_directory, &a->identity));
     TRY(build(a));
     TRY(load_pause(a));

@@ -15,14 +15,14 @@
 
 #define AGAIN_USEC_MIN (30 * USEC_PER_SEC)
 #define AGAIN_USEC_MAX (3600 * USEC_PER_SEC)
-#define ANSWER_OLD_USEC (600 * USEC_PER_SEC) /* the network may have changed */
+#define ANSWER_OLD_USEC (600 * USEC_PER_SEC) /* the network may have changed since */
 
 struct Cloud {
     sd_event *event;
     const char *socket_path;
     CloudAnswer on_answer;
     void *userdata;
-    sd_event_source *io, *timer; /* the timer: the end of our patience, or the next question */
+    sd_event_source *io, *timer; /* the timer: timeout of a query, or the next query */
     bool asking, settled;
     uint64_t again_usec;
     uint64_t answered_usec; /* CLOCK_BOOTTIME */
@@ -38,7 +38,8 @@ static void hang_up(Cloud *c) {
     c->size = 0;
 }
 
-/* Metadata may come up late, as networks do. Where there is no cloud, nothing will. */
+/* The metadata service may become available late, as networks do. On a server without cloud it
+ * never will. */
 static void ask_again_later(Cloud *c) {
     if (timer_arm_in(c->timer, c->again_usec) >= 0)
         c->again_usec = MIN(c->again_usec * 2, AGAIN_USEC_MAX);
@@ -146,7 +147,7 @@ int cloud_ask(Cloud *c) {
     r = dial(c);
     if (r >= 0)
         return timer_arm_in(c->timer, CLOUD_WAIT_USEC);
-    end(c, r == -ECONNREFUSED ? -ENOENT : r); /* a socket that was left behind */
+    end(c, r == -ECONNREFUSED ? -ENOENT : r); /* a stale socket file */
     return 0;
 }
 

@@ -12,13 +12,13 @@
 
 typedef enum KeyType {
     KEY_STRING, /* empty: not set */
-    KEY_LIST,   /* words; may go on in the next lines */
+    KEY_LIST,   /* words; may continue on the next lines */
     KEY_PATH,
     KEY_BOOL,
     KEY_INT,
-    KEY_SIZE,    /* bytes, perhaps with K, M, G or T */
+    KEY_SIZE,    /* bytes, optionally with K, M, G or T */
     KEY_MSEC,    /* whole milliseconds, kept as microseconds */
-    KEY_SECONDS, /* may have a fraction, kept as microseconds */
+    KEY_SECONDS, /* a fraction is allowed; kept as microseconds */
 } KeyType;
 
 typedef struct Key {
@@ -107,7 +107,7 @@ void config_done(Config *c) {
         if (is_text(keys[i].type)) {
             char *text = *(char **)((char *)c + keys[i].offset);
 
-            if (text) /* a proxy's URL may have a password in it */
+            if (text) /* a proxy's URL may contain a password */
                 explicit_bzero(text, strlen(text));
             free(text);
         }
@@ -138,8 +138,8 @@ static int parse_number(const Key *k, const char *value, double *ret) {
     return 0;
 }
 
-/* Without a directory of credentials the name stays, so that whoever opens it fails: to take the
- * default instead could mean less security. */
+/* Without a credentials directory the name stays, so that opening it fails: falling back to the
+ * default could be less secure. */
 static int set_path(char **field, const char *file, const char *value) {
     static const char credential[] = "credential:";
     const char *slash = strrchr(file, '/'), *directory = getenv("CREDENTIALS_DIRECTORY");
@@ -158,7 +158,7 @@ static int set_path(char **field, const char *file, const char *value) {
     return 0;
 }
 
-/* -EINVAL leaves the field as it was. */
+/* -EINVAL leaves the field unchanged. */
 static int set_key(Config *c, const Key *k, const char *file, const char *value) {
     void *field = (char *)c + k->offset;
     double number;
@@ -166,7 +166,7 @@ static int set_key(Config *c, const Key *k, const char *file, const char *value)
     switch (k->type) {
     case KEY_STRING:
     case KEY_LIST:
-        if (!utf8_is_valid(value, strlen(value))) /* these go on the wire */
+        if (!utf8_is_valid(value, strlen(value))) /* features go onto the wire */
             return -EINVAL;
         return free_and_strdup(field, isempty(value) ? NULL : value);
     case KEY_PATH:
@@ -205,7 +205,7 @@ static int add_feature(struct json_object *features, const char *name, const cha
     return -ENOMEM;
 }
 
-/* Without these the agent would connect with less security, or elsewhere. */
+/* Without these keys the agent would connect with less security, or elsewhere. */
 static bool is_guard(const Key *k) {
     static const char *const names[] = {"agentmanager_url", "ca_cert",       "client_cert",
                                         "client_key",       "pin",           "proxy",
@@ -217,7 +217,7 @@ static bool is_guard(const Key *k) {
     return false;
 }
 
-/* The first reason counts. */
+/* Keeps the first reason. */
 static int note_unusable(Config *c, const char *format, ...) _printf_(2, 3);
 static int note_unusable(Config *c, const char *format, ...) {
     va_list ap;
@@ -265,7 +265,7 @@ static int on_value(const char *file, const char *section, const char *name, con
     return 0;
 }
 
-/* A section whose keys are indented would be one long value. */
+/* Detects a section whose keys are indented, which would become one long value. */
 static bool begins_with_key(const char *section, const char *value) {
     _cleanup_free_ char *name = strndup(value, strcspn(value, " \t=:"));
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* agent.conf(5): one table of keys, with their types, limits and defaults. Sections and keys are
- * those of the Python agent, so that its file can be taken over; keys that are not ours are
- * ignored. */
+/* agent.conf(5): one table of keys, with types, limits and defaults. Sections and keys are those of
+ * the Python agent, so that its file remains usable; unknown keys are ignored. */
 #pragma once
 
 #include <json-c/json.h>
@@ -27,42 +26,42 @@ typedef struct Config {
     uint64_t workers;
     uint64_t long_workers;
     uint64_t retain_job_usec;  /* 0: for ever */
-    bool keep_processes;       /* that scripts leave behind */
+    bool keep_processes;       /* do not kill processes that scripts leave behind */
     uint64_t output_budget;    /* bytes; 0: no limit */
     uint64_t reply_output_max; /* bytes of each stream */
     uint64_t db_timeout_usec;
-    char
-        *cloud_type; /* NULL: to be found out, by dcm-cloud, which reads this and the next itself */
+    char *cloud_type; /* NULL: dcm-cloud detects it; dcm-cloud reads this and the next key itself */
     char *metadata_url;
     bool ossec;                   /* whether alert_file is followed */
-    char *alert_file;             /* NULL only where it was set to nothing */
-    int64_t alert_threshold;      /* the least level that the manager is told */
-    uint64_t alert_interval_usec; /* at least, between two reads */
+    char *alert_file;             /* NULL only if set to an empty value */
+    int64_t alert_threshold;      /* lowest level that is sent to the manager */
+    uint64_t alert_interval_usec; /* minimum between two reads */
     char *platform_name;          /* NULL: from os-release */
     char *platform_version;
-    uint64_t health_interval_usec; /* 0: nothing is sampled of our own accord */
+    uint64_t health_interval_usec; /* 0: no samples by the agent itself */
     uint64_t health_history;
     char *log_level;              /* syslog names */
     char *console_level;          /* names of the LOG message */
     struct json_object *features; /* every key of [features], as strings */
-    char *unusable; /* why the agent must not connect: a value is lost that may mean security */
+    /* why the agent must not connect: an invalid value may have been about security */
+    char *unusable;
 } Config;
 
-/* A key of the file, in the words of agent.conf(5). */
+/* A key of the file, for comparison with agent.conf(5). */
 typedef struct ConfigKey {
     const char *section, *name, *type;
-    const char *initial; /* empty: not set */
+    const char *initial; /* default; empty: not set */
     double min, max;     /* both 0: no bounds */
 } ConfigKey;
 
-/* False behind the last one. */
+/* False after the last key. */
 bool config_key(size_t i, ConfigKey *ret);
 
-/* Told of each value that cannot be used; the default stays. */
+/* Called for each invalid value, whose key keeps its default. */
 typedef void (*ConfigProblem)(const char *file, const char *text, void *userdata);
 
-/* Reads the file, then each .conf file of the directory in the order of their names; absent ones
- * are no error. */
+/* Reads the file, then each .conf file of the directory in order of their names; absent files are
+ * no error. */
 int config_load(const char *file, const char *directory, ConfigProblem problem, void *userdata,
                 Config *ret);
 int config_init(Config *ret);
@@ -70,6 +69,6 @@ int config_init(Config *ret);
 int config_parse(Config *c, const char *file, const char *text, ConfigProblem problem,
                  void *userdata);
 void config_done(Config *c);
-/* What is in force, as a file: "None" for what is not set. No secrets: of a proxy's address user
- * and password are left out. The caller frees. */
+/* Renders the effective configuration as a file, with "None" for unset keys. Leaves out secrets:
+ * user and password of a proxy's URL. The caller frees the text. */
 int config_render(const Config *c, char **ret);

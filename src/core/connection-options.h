@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the section [connection] and the environment to the options of a connection. */
+/* Makes the options of a connection from the section [connection] and the environment. */
 #pragma once
 
 #include "basic/sha256.h"
@@ -8,13 +8,13 @@
 
 #define OPTIONS_ERROR_SIZE 512
 
-/* -ENODATA: there is no URL; -EINVAL: a value cannot be used, which must not be ignored since it
- * would mean less security; both with a text that says what to do. `get` is getenv(3), or
+/* -ENODATA: there is no URL; -EINVAL: a value is invalid that must not be ignored because the
+ * default would be less secure; both with a text that includes the remedy. `get` is getenv(3), or
  * another environment. */
 int connection_options_make(const Config *config, const char *config_file,
                             const char *(*get)(const char *name), ConnectionOptions *ret,
                             char error[static OPTIONS_ERROR_SIZE]);
 
 /* A hash over all settings of the connection and the content of the files that they name: while it
- * is the same, a reload has nothing to do. */
+ * stays the same, a reload need not reconnect. */
 void connection_fingerprint(const Config *config, char ret[static SHA256_HEX_SIZE]);

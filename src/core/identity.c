@@ -18,7 +18,7 @@ struct Identity {
     char *injected_id;
 };
 
-/* From the environment once, then remembered. */
+/* Takes the id from the environment once, and stores it. */
 static int load_injected_id(Identity *i) {
     const char *given = getenv(ENVIRONMENT_INJECTED_ID);
 
@@ -28,7 +28,8 @@ static int load_injected_id(Identity *i) {
     return free_and_strdup(&i->injected_id, given);
 }
 
-/* An earlier version took any text for one; the manager finds the agent by its token, too. */
+/* An earlier version stored any text, so an invalid one counts as none; the manager also finds the
+ * agent by its token. */
 int identity_load_agent_id(Store *store, char **ret) {
     const char *fault;
     int r;

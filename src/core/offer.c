@@ -15,7 +15,7 @@ static int add_plugin(struct json_object *plugins, const char *text) {
     return -ENOMEM;
 }
 
-/* A pattern is told as it is, as the Python agent did. */
+/* Sends a pattern unchanged, as the Python agent did. */
 static int add_names(struct json_object *plugins, const Command *c) {
     const char *names = c->file ? c->file->names : NULL;
     int r = 0;
@@ -25,7 +25,7 @@ static int add_names(struct json_object *plugins, const Command *c) {
     return r >= 0 && names ? add_plugin(plugins, names) : r;
 }
 
-/* What the configuration says counts. */
+/* The configuration takes precedence. */
 static int add_features(struct json_object *features, const CommandFile *f) {
     int r = 0;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this agent says of itself in the handshake (docs/protocol, section 2). */
+/* The agent's message in the handshake (docs/protocol, section 2). */
 #pragma once
 
 #include "core/config.h"
 #include "system/cloud-identity.h"
 #include "system/platform.h"
 
-/* an id that the manager gave to this server beforehand */
+/* an id that was assigned to this server in advance */
 #define ENVIRONMENT_INJECTED_ID "DCM_AGENT_INJECTED_ID"
 
 typedef struct OfferFacts {
@@ -14,11 +14,11 @@ typedef struct OfferFacts {
     const Platform *platform;
     const char *token;
     const char *agent_id;    /* NULL: none assigned yet */
-    const char *injected_id; /* that is remembered; or NULL */
+    const char *injected_id; /* the stored one; may be NULL */
     const CloudIdentity *cloud;
-    const char *local_address; /* of this connection; "" where it is not known */
+    const char *local_address; /* of this connection; "" while unknown */
 } OfferFacts;
 
-/* Built anew for each connection, as addresses change. The caller frees the text, which has the
- * token in it: explicit_bzero() first. */
+/* Made again for each connection, because addresses change. The caller frees the text, which
+ * contains the token: explicit_bzero() first. */
 int offer_make(const OfferFacts *facts, char **ret, size_t *ret_size);

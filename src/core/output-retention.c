@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   timer ─▶ the oldest rows, SLICE at a time, that are too old or too much
+ *   timer ─▶ the oldest rows, SLICE at a time, that are too old or exceed the budget
  *     ▲         └─▶ the executor empties directories ─▶ rows whose output is gone go ─┐
  *     └── when the oldest will be too old; at once after a full slice, or when a ─────┘
- *         row is added and all are too much
+ *         row is added and the sum exceeds the budget
  *
- * A row is added with the reply of its job, so that of a job whose reply is not stored nothing is
- * touched. It goes after the output: what is repeated after a crash finds nothing to do. */
+ * A row is added together with the reply of its job, so that output whose reply is not stored is
+ * never touched. It is removed after the output: a repetition after a crash finds nothing to do. */
 #include "core/output-retention.h"
 
 #include <fcntl.h>
@@ -21,9 +21,9 @@
 #include "job/executor.h"
 #include "store/output-row.h"
 
-#define SOON_USEC (20 * USEC_PER_MSEC)       /* other sources want their turn */
-#define RETRY_MIN_USEC (5 * USEC_PER_SEC)    /* a unit that is not released yet ... */
-#define RETRY_MAX_USEC (3600 * USEC_PER_SEC) /* ... or a file system that is read-only */
+#define SOON_USEC (20 * USEC_PER_MSEC)       /* other event sources take their turn */
+#define RETRY_MIN_USEC (5 * USEC_PER_SEC)    /* a unit is not released yet ... */
+#define RETRY_MAX_USEC (3600 * USEC_PER_SEC) /* ... or the file system is read-only */
 #define SLICE 64u
 
 struct OutputRetention {
@@ -33,14 +33,14 @@ struct OutputRetention {
     uint64_t keep_usec;
     uint64_t budget;
     sd_bus *bus;
-    sd_bus_slot *slot; /* of the call that is under way */
+    sd_bus_slot *slot; /* of the pending call */
     sd_event_source *timer;
-    char *guids[SLICE + 1]; /* whose output is being dropped; ends with NULL */
+    char *guids[SLICE + 1]; /* outputs of the pending call; ends with NULL */
     unsigned n;
     unsigned n_stay;    /* found in this pass and not dropped */
-    uint64_t remaining; /* bytes of all outputs, without those that are being dropped */
+    uint64_t remaining; /* bytes of all outputs, without those of the pending call */
     uint64_t retry_usec;
-    uint64_t next_usec; /* until the oldest of the others will be too old; UINT64_MAX: never */
+    uint64_t next_usec; /* when the oldest of the others will be too old; UINT64_MAX: never */
 };
 
 static void forget_slice(OutputRetention *t) {
@@ -49,7 +49,7 @@ static void forget_slice(OutputRetention *t) {
     t->n = 0;
 }
 
-/* UINT64_MAX: not before something is added. */
+/* UINT64_MAX: not before a row is added. */
 static void schedule(OutputRetention *t, uint64_t usec) {
     (void)timer_arm_in(t->timer, usec);
 }
@@ -60,7 +60,7 @@ static bool is_too_much(const OutputRetention *t) {
     return t->budget > 0 && store_sum_outputs(t->store, &bytes) >= 0 && bytes > t->budget;
 }
 
-/* What stayed is tried again, less and less often. */
+/* Retries remaining outputs after a growing delay. */
 static void end_pass(OutputRetention *t, int r) {
     if (r < 0 || t->n_stay > 0) {
         t->retry_usec = MIN(MAX(t->retry_usec * 2, RETRY_MIN_USEC), RETRY_MAX_USEC);
@@ -90,7 +90,7 @@ static int take_output(const char *guid, uint64_t bytes, uint64_t age_usec, void
     return 0;
 }
 
-/* True also when that is not known. */
+/* Also true if that is unknown. */
 static bool is_kept(int root_fd, const char *guid) {
     _cleanup_close_ int fd = -1;
     char name[JOB_NAME_SIZE];
@@ -99,7 +99,7 @@ static bool is_kept(int root_fd, const char *guid) {
     fd = openat(root_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno != ENOENT;
-    /* the executor removes it as the last one */
+    /* the executor removes it last */
     return faccessat(fd, "stdout", F_OK, AT_SYMLINK_NOFOLLOW) >= 0 || errno != ENOENT;
 }
 
@@ -164,7 +164,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     OutputRetention *t = userdata;
     int r;
 
-    if (t->slot || !t->bus) /* on_dropped() and set_bus() go on */
+    if (t->slot || !t->bus) /* on_dropped() and set_bus() continue */
         return 0;
     t->next_usec = UINT64_MAX;
     r = store_sum_outputs(t->store, &t->remaining);
@@ -181,22 +181,22 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-/* UINT64_MAX: it does not run. */
+/* UINT64_MAX: the timer is not armed. */
 static uint64_t get_time_left(const OutputRetention *t) {
     uint64_t at = timer_get_time(t->timer), now = now_usec(CLOCK_BOOTTIME);
 
     return at == UINT64_MAX ? at : at > now ? at - now : 0;
 }
 
-/* It is the youngest: unless all are too much, a timer that runs is right. */
+/* The new output is the youngest, so an armed timer is right unless the budget is exceeded. */
 static void on_output(void *userdata) {
     OutputRetention *t = userdata;
     uint64_t left;
 
-    if (t->slot || t->n_stay > 0) /* end_pass() looks */
+    if (t->slot || t->n_stay > 0) /* end_pass() continues */
         return;
     left = get_time_left(t);
-    if (left > SOON_USEC && is_too_much(t)) /* not put off again and again */
+    if (left > SOON_USEC && is_too_much(t)) /* do not postpone it repeatedly */
         schedule(t, SOON_USEC);
     else if (left == UINT64_MAX && t->keep_usec > 0)
         schedule(t, t->keep_usec);

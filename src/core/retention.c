@@ -4,7 +4,7 @@
  *     ▲         └─▶ the executor removes directories ─▶ rows without a directory go ─┐
  *     └── an hour later; at once after a full slice ─────────────────────────────────┘
  *
- * A row whose directory cannot be removed stays, and with it the guard. */
+ * A row stays while its directory cannot be removed, and with it the guard. */
 #include "core/retention.h"
 
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 #define FIRST_USEC (5 * USEC_PER_SEC)
 #define INTERVAL_USEC (3600 * USEC_PER_SEC)
-#define NEXT_SLICE_USEC (20 * USEC_PER_MSEC) /* other sources want their turn */
+#define NEXT_SLICE_USEC (20 * USEC_PER_MSEC) /* other event sources take their turn */
 #define SLICE 256u
 
 struct Retention {
@@ -34,7 +34,7 @@ struct Retention {
     sd_bus *bus;
     sd_bus_slot *slot;
     sd_event_source *timer;
-    char *guids[SLICE + 1]; /* being removed; ends with NULL */
+    char *guids[SLICE + 1]; /* of the pending call; ends with NULL */
     unsigned n;
     unsigned n_stay; /* found in this pass and not removed */
 };
@@ -56,7 +56,7 @@ static int take_guid(const char *guid, void *userdata) {
     return t->guids[t->n] ? (int)t->n++ : -ENOMEM;
 }
 
-/* True also when that is not known. */
+/* Also true if that is unknown. */
 static bool has_directory(int root_fd, const char *guid) {
     char name[JOB_NAME_SIZE];
 
@@ -70,13 +70,13 @@ static int open_root(const Retention *t) {
     return fd < 0 ? -errno : fd;
 }
 
-/* Rows whose job has a directory stay. */
+/* Keeps rows whose job has a directory. */
 static int remove_rows(Retention *t, unsigned *ret_removed) {
     _cleanup_close_ int root_fd = open_root(t);
     unsigned n = 0;
     int r;
 
-    if (root_fd < 0 && root_fd != -ENOENT) /* before the first job there is none */
+    if (root_fd < 0 && root_fd != -ENOENT) /* it does not exist before the first job */
         return root_fd;
     r = request_flow_commit(t->flow);
     if (r >= 0)
@@ -121,7 +121,7 @@ static int on_removed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return 0;
 }
 
-/* 1: the executor was called; 0: there is nothing to call it for. */
+/* 1: the executor was called; 0: nothing to remove. */
 static int remove_directories(Retention *t) {
     _cleanup_close_ int root_fd = open_root(t);
     bool some = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Forgets old requests: the directory of the job first, then the row, so that one of the two guards
- * a GUID for as long as it may not run again. */
+/* Deletes old requests: the job's directory first, then the row, so that one of the two guards a
+ * GUID for as long as it must not run again. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -9,13 +9,13 @@
 
 typedef struct Retention Retention;
 
-/* Begins soon after that, then once per hour. */
+/* Runs soon after this call, then once per hour. */
 int retention_new(sd_event *event, Store *store, RequestFlow *flow, const char *jobs_root,
                   Retention **ret);
 Retention *retention_free(Retention *t);
 DEFINE_CLEANUP(Retention *, retention_free)
 
-/* Running time after the last change of a request in a final state. */
+/* `keep_usec`: running time after the last change of a request in a final state. */
 void retention_configure(Retention *t, uint64_t keep_usec, uint64_t keep_jobs_usec);
-/* Without a bus no job directory is removed, and no row of a job that has one. */
+/* Without a bus, job directories stay, and so do the rows of jobs that have one. */
 void retention_set_bus(Retention *t, sd_bus *bus);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A repair may be cut off at any point:
+/* A repair may be interrupted at any point:
  *
  *   PATH is damaged ─▶ PATH.salvaging, row by row ─▶ PATH.salvaged, complete
  *                   ─▶ PATH set aside ─▶ PATH.salvaged becomes PATH
  *
- * A next start begins again at the first step, or, where PATH.salvaged is there, at the third. */
+ * The next start begins again at the first step, or at the third if PATH.salvaged exists. */
 #include "core/storage.h"
 
 #include <fcntl.h>
@@ -72,7 +72,7 @@ static int remove_database(const char *path) {
     return 0;
 }
 
-/* Closing it ends its journal, so that the file is the whole database. */
+/* Closing the database ends its journal, so that the file is complete. */
 static int salvage(const Paths *p) {
     _cleanup_(store_closep) Store *s = NULL;
     int n;
@@ -129,7 +129,7 @@ static int read_boot_id(char **ret) {
     return r;
 }
 
-/* Power may have been lost since, and not every disk keeps its promises. */
+/* Power may have been lost since then, and some disks lose data that they reported as written. */
 static int check(const Paths *p, Store *s) {
     _cleanup_free_ char *now = NULL, *checked = NULL;
     bool noted = access(p->check, F_OK) >= 0;
@@ -147,7 +147,7 @@ static int check(const Paths *p, Store *s) {
     if (r >= 0 && noted && unlink(p->check) < 0)
         r = -errno;
     if (r >= 0 &&
-        store_set_fact(s, META_BOOT_ID, now) < 0) /* a full disk: the next start checks again */
+        store_set_fact(s, META_BOOT_ID, now) < 0) /* on a full disk the next start checks again */
         log_debug("The check of the database could not be recorded");
     return r;
 }

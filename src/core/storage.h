@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opens the agent's database, and repairs it when it is damaged. */
+/* Opens the agent's database, and repairs it if it is damaged. */
 #pragma once
 
 #include "store/store.h"
 
-/* Checks the database where that is due: after a change of the boot id, or after damage was noted.
- * A damaged one is kept under another name, and a new one made of what can be read. Logs its
- * errors. May take minutes, of which the service manager is told. -EPROTONOSUPPORT: a newer version
- * made it, and it is as it was. */
+/* Checks the database if a check is due: after a change of the boot id, or after
+ * storage_note_damage(). Keeps a damaged one under another name, and makes a new one from the
+ * readable rows. Logs its errors. May take minutes, and then extends the start timeout of the
+ * service manager. -EPROTONOSUPPORT: a newer version made the database, which is left unchanged. */
 int storage_open(const char *path, Store **ret);
 
-/* The next storage_open() checks. */
+/* Makes the next storage_open() check. */
 void storage_note_damage(const char *path);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   ordered, stored ── acknowledged, or 30 s ──▶ job "terminate-GUID" ─┬─ 0: systemd stops us
- *      ▲                                             │                 ├─ strict: we stay
- *      └── an agent that is started meanwhile looks ─┘                 └─ ignoring: we exit
+ *   ordered, stored ── acknowledged, or 30 s ──▶ job "terminate-GUID" ─┬─ 0: systemd stops it
+ *      ▲                                             │                 ├─ strict: the agent stays
+ *      └── an agent restarted meanwhile looks ───────┘                 └─ ignoring: it exits
  *
- * The job runs at most once, as each does. An agent that finds that it has begun was started by
- * somebody afterwards, and forgets the order. */
+ * The job runs at most once, like every job. If it has run already, somebody has started the agent
+ * again since, and the agent drops the order. */
 #include "core/termination.h"
 
 #include <stdio.h>
@@ -27,7 +27,7 @@ struct Termination {
     sd_event_source *timer;
     void (*leave)(void *userdata);
     void *userdata;
-    char *order; /* as in the store; NULL: none */
+    char *order; /* as stored; NULL: none */
     Job *job;
 };
 
@@ -39,7 +39,7 @@ static bool is_ignoring(const Termination *t) {
     return strncmp(t->order, "ignoring ", strlen("ignoring ")) == 0;
 }
 
-/* Its own: the request itself has no job. */
+/* Derives a GUID for the job, because the request itself has none. */
 static int make_job_guid(const Termination *t, char **ret) {
     const char *guid = get_guid(t);
     size_t size = strlen(guid), room = GUID_SIZE_MAX - sizeof(COMMAND);
@@ -49,7 +49,7 @@ static int make_job_guid(const Termination *t, char **ret) {
     return asprintf(ret, COMMAND "-%.*s", (int)size, guid) < 0 ? -ENOMEM : 0;
 }
 
-/* What cannot be forgotten now is by the next agent. */
+/* If this fails, the next process drops the order. */
 static void forget(Termination *t) {
     bool own = !store_in_transaction(t->store);
     int r = own ? store_set_fact(t->store, STORE_META_TERMINATING, "")

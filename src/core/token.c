@@ -18,7 +18,7 @@ static int random_byte(uint8_t *ret) {
     return getrandom(ret, 1, 0) == 1 ? 0 : -EIO;
 }
 
-/* Uniform in [0, n): values of the last, incomplete round are drawn again. */
+/* Uniform in [0, n): rejects values of the last, incomplete round. */
 static int random_below(unsigned n, unsigned *ret) {
     uint8_t byte;
 

@@ -21,17 +21,18 @@ struct Uplink {
     void *userdata;
     Connection *connection;
     Wakeup *wakeup;
-    char fingerprint[SHA256_HEX_SIZE]; /* of the settings it was made from */
+    char fingerprint[SHA256_HEX_SIZE]; /* of the settings in use */
     char *url, *proxy;
-    bool checks_nothing; /* allow_unknown_certs, and no pin */
+    bool checks_nothing; /* allow_unknown_certs without a pin */
     char status[STATUS_SIZE];
     ConnectionFault fault;
     unsigned n_failures, n_short; /* in a row */
     uint64_t connected_since_usec;
 };
 
-/* It may have words of a peer or of a file in it. A line break would end STATUS= and begin another
- * assignment (sd_notify(3)), systemctl prints it as it is, and the bus takes nothing but UTF-8. */
+/* Makes the text safe, which may quote a peer or a file: a line break would end STATUS= and begin
+ * another assignment (sd_notify(3)), systemctl prints the text unchanged, and the bus accepts only
+ * UTF-8. */
 static void set_status(Uplink *u, const char *format, ...) _printf_(2, 3);
 static void set_status(Uplink *u, const char *format, ...) {
     _cleanup_free_ char *clean = NULL;
@@ -47,7 +48,7 @@ static void set_status(Uplink *u, const char *format, ...) {
     u->callbacks.on_status(u->userdata);
 }
 
-/* Of what goes on and on, the first and each doubling of their number are worth a line. */
+/* For repeated failures: the first one and each doubling of their number get a line. */
 static int level_of(unsigned n, int level) {
     return (n & (n - 1)) == 0 ? level : LOG_DEBUG;
 }
@@ -134,7 +135,7 @@ static void on_state(ConnectionState state, void *userdata) {
     if (state == CONNECTION_RESOLVING && u->n_failures == 0)
         set_status(u, "Connecting to %s%s%s", u->url, u->proxy ? " through " : "",
                    strempty(u->proxy));
-    else if (state != CONNECTION_WAITING) /* then on_failure() says it, with the reason */
+    else if (state != CONNECTION_WAITING) /* then on_failure() reports it, with the reason */
         u->callbacks.on_status(u->userdata);
 }
 
@@ -237,7 +238,7 @@ int uplink_configure(Uplink *u, const Config *config, const char *config_file) {
                 ?: free_and_strdup(&u->url, config->agentmanager_url);
     else if (r == -EINVAL || r == -ENODATA) {
         memcpy(u->fingerprint, fingerprint, sizeof(fingerprint));
-        /* everybody may read it, and one that is refused may have a password in it */
+        /* everybody may read it, and a refused URL may contain a password */
         r = free_and_strdup(&u->url, strchr(strempty(config->agentmanager_url), '@')
                                          ? NULL
                                          : config->agentmanager_url);

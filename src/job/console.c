@@ -81,7 +81,7 @@ static void keep(Console *c, struct json_object *line) {
     c->lines[(c->first + c->n++) % CONSOLE_LINES_MAX] = line;
 }
 
-/* What was kept goes before anything newer, also where a full send queue was the reason. */
+/* Kept lines precede newer ones, even if a full send queue was the reason to keep them. */
 static int send_kept(Console *c) {
     unsigned n_dropped;
 

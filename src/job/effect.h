@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the agent has to remember of a command that has done its work. It is stored with the reply,
- * in one transaction. */
+/* The state that a successful command changes in the agent. Stored together with the reply, in one
+ * transaction. */
 #pragma once
 
 #include "store/store.h"
 
 typedef struct Effect {
-    bool initialized; /* the server is, from now on */
-    bool terminating; /* the agent is to go when the manager has the reply ... */
-    bool ignoring;    /* ... whatever fails then */
-    char *user;       /* NULL: none was added, changed or removed */
+    bool initialized; /* the server is initialized from now on */
+    bool terminating; /* the agent will be removed once the manager has the reply ... */
+    bool ignoring;    /* ... even if the script fails */
+    char *user;       /* NULL: no user was added, changed or removed */
     bool user_is_there;
     bool is_administrator;
     char *stat;      /* NULL: no statistic was defined or removed */
-    char *stat_type; /* NULL: it was removed */
+    char *stat_type; /* NULL: the statistic was removed */
     uint64_t stat_hold;
     uint64_t stat_interval_usec;
 } Effect;
 
 void effect_done(Effect *e);
-/* Of that request. `agent_id` owns a user that is new; it may be NULL. */
+/* `guid` is that of the request. `agent_id` becomes the owner of a new user; it may be NULL. */
 int effect_store(const Effect *e, Store *s, const char *guid, const char *agent_id);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The payload of a task that waits is in the store alone. What keeps one from being taken up
- * and is not its own fault (no memory, an I/O error) is no answer to it, as its job may be running
- * already: it is taken up again later. */
+/* The payload of a waiting task is in the store alone. If a task cannot be taken up for reasons
+ * that are not its own (memory, I/O errors), it gets no error reply, because its job may already be
+ * running; it is retried later. */
 #include "job/execution.h"
 
 #include "basic/bounds.h"
@@ -62,7 +62,7 @@ Execution *execution_free(Execution *x) {
     return NULL;
 }
 
-/* -ENOMEM: it must be told again, later. */
+/* -ENOMEM: retry later. */
 static int take_effect(const Execution *x, const struct json_object *reply) {
     struct json_object *r = (struct json_object *)(uintptr_t)reply;
 
@@ -99,14 +99,14 @@ void execution_deliver(Execution *x) {
     deliver(x, x->end, TAKE_PTR(x->reply));
 }
 
-/* The reply is handed on by the pump. */
+/* Lets the pump deliver the reply. */
 static void finish_later(Execution *x, JobEnd end, struct json_object *reply) {
     x->end = end;
     x->reply = reply;
     execution_host_wake(x->host);
 }
 
-/* Back to where it was before start(). */
+/* Returns to the state before execution_start(). */
 static void put_off(Execution *x, int error) {
     ExecutionHost *h = x->host;
 
@@ -154,7 +154,7 @@ static void warn_of_unknown(const Task *t, struct json_object *arguments) {
         t->callbacks->on_unknown_argument(name, t->userdata);
 }
 
-/* -EINVAL with an error text for the reply; another error passes. */
+/* -EINVAL, with an error text for the reply; other errors are temporary. */
 static int parse_arguments(const Task *t, struct json_object *payload, ArgumentValue **ret,
                            char **ret_error) {
     const Command *c = t->definition;
@@ -176,7 +176,7 @@ static int parse_arguments(const Task *t, struct json_object *payload, ArgumentV
     return 0;
 }
 
-/* Likewise. */
+/* The same for a stored payload. */
 static int parse_payload(const Task *t, const char *text, ArgumentValue **ret, char **ret_error) {
     _cleanup_json_ struct json_object *payload = NULL;
     int k;
@@ -184,7 +184,7 @@ static int parse_payload(const Task *t, const char *text, ArgumentValue **ret, c
     k = json_parse_stored(strempty(text), strlen(strempty(text)), &payload);
     if (k == -ENOMEM)
         return k;
-    if (k < 0) { /* it was JSON when it was stored */
+    if (k < 0) { /* it was valid JSON when it was stored */
         *ret_error = strdup("The stored request is damaged");
         return *ret_error ? -EINVAL : -ENOMEM;
     }
@@ -218,7 +218,7 @@ static int start_inside(Execution *x, char **ret_error) {
     context.done = on_run_done;
     context.userdata = x;
     r = x->command->run(&context, x->values, &reply, &x->run);
-    if (r < 0 && r != -ENOMEM) { /* what it wanted to read cannot be read */
+    if (r < 0 && r != -ENOMEM) { /* the command could not read its data */
         *ret_error = strdup(strerror(-r));
         return *ret_error ? -EINVAL : -ENOMEM;
     }
@@ -250,7 +250,7 @@ static int launch(Execution *x) {
     return k >= 0 && x->cancelled ? job_cancel(x->job) : k;
 }
 
-/* With what was downloaded, or with nothing: then what is there decides. */
+/* Starts the job with the downloaded script; or without one, if the executor has a copy. */
 static void go_on(Execution *x) {
     int r;
 
@@ -317,7 +317,7 @@ void execution_start(Execution *x) {
         return;
     }
     r = x->command ? load_arguments(x, &error) : 0;
-    if (r == -ENOENT) { /* the manager gave it up, and it was forgotten while it waited */
+    if (r == -ENOENT) { /* the manager gave the request up, and it expired while it waited */
         finish_with_error(x, "The request is no longer stored");
         return;
     }
@@ -355,7 +355,7 @@ int execution_run_now(ExecutionHost *h, Task *t, struct json_object *payload,
     free_values(c, values);
     if (k < 0 && error)
         k = reply_new_error(error, ret_reply);
-    return k < 0 ? 0 : 1; /* what failed is tried again from the store */
+    return k < 0 ? 0 : 1; /* a failed one is retried from the store */
 }
 
 void execution_cancel(Execution *x) {
@@ -370,7 +370,7 @@ void execution_cancel(Execution *x) {
     else if (x->fetch)
         go_on(x);
     else if (x->is_job && x->phase == EXECUTION_WAITING && h->bus)
-        /* A start by an earlier process of ours may have got through: the job settles that. */
+        /* an earlier process may have started the job already; the job determines that */
         execution_start(x);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One task that is worked on: its arguments are read, the command is run inside or as a
- * job, and what comes of it is handed on. When, and how many at a time, is the runner's to say. */
+/* The execution of one task: reads its arguments, runs the command inside the agent or as a job,
+ * and delivers the result. The runner decides when, and how many at a time. */
 #pragma once
 
 #include <sys/queue.h>
@@ -10,7 +10,7 @@
 #include "job/task.h"
 #include "job/voices.h"
 
-/* What it works with; borrowed. */
+/* What a runner uses, borrowed. */
 typedef struct RunnerParts {
     Store *store;
     Voices *voices;
@@ -18,28 +18,28 @@ typedef struct RunnerParts {
     const CommandFacts *facts;
 } RunnerParts;
 
-/* What the executions of one runner have in common. */
+/* Shared by all executions of one runner. */
 typedef struct ExecutionHost {
     sd_event *event;
-    sd_event_source *pump;  /* starts and delivers from the loop, never from inside a call */
+    sd_event_source *pump;  /* starts and delivers from the loop, never from within a call */
     sd_event_source *timer; /* ends all pauses */
     RunnerParts parts;
-    sd_bus *bus;     /* NULL: there is none yet */
-    unsigned n_jobs; /* that have a worker */
+    sd_bus *bus;     /* NULL before there is one */
+    unsigned n_jobs; /* that occupy a worker */
     bool paused;
     JobSettings settings;
     void (*on_jobs)(void *userdata);
     void *observer;
 } ExecutionHost;
 
-/* Has the pump run. */
+/* Schedules the pump. */
 void execution_host_wake(const ExecutionHost *h);
-/* What the jobs are has changed. */
+/* Notifies the observer that the list of jobs has changed. */
 void execution_host_tell(const ExecutionHost *h);
 
 typedef enum ExecutionPhase {
     EXECUTION_WAITING,
-    EXECUTION_PAUSED, /* waiting, when the timer ends */
+    EXECUTION_PAUSED, /* waiting until the timer expires */
     EXECUTION_RUNNING,
     EXECUTION_FINISHED,
 } ExecutionPhase;
@@ -52,25 +52,26 @@ struct Execution {
     bool is_job;
     bool cancelled;
     bool stream;
-    ArgumentValue *values; /* the job's strings live here */
-    JobSpec spec;          /* while its script is downloaded */
+    ArgumentValue *values; /* own the strings of the job */
+    JobSpec spec;          /* until the script is downloaded */
     Fetch *fetch;
     Job *job;
     CommandRun *run;
-    JobEnd end; /* when finished inside a call, until the loop delivers it */
+    JobEnd end; /* result of a call, until the loop delivers it */
     struct json_object *reply;
-    TAILQ_ENTRY(Execution) entries; /* the runner's */
+    TAILQ_ENTRY(Execution) entries; /* in the runner's list */
 };
 
 int execution_new(ExecutionHost *host, Task *t, Execution **ret);
 Execution *execution_free(Execution *x);
 
-/* Both from the loop: it begins; what waits in `reply` is handed on, which may free it. */
+/* Call these from the loop. Deliver passes on the result in `reply`; the receiver may free the
+ * execution. */
 void execution_start(Execution *x);
 void execution_deliver(Execution *x);
 void execution_cancel(Execution *x);
 JobPhase execution_get_phase(const Execution *x);
 
-/* runner_run_now() */
+/* implements runner_run_now() */
 int execution_run_now(ExecutionHost *h, Task *t, struct json_object *payload,
                       struct json_object **ret_reply);

@@ -22,7 +22,7 @@ bool executor_error_is_final(const sd_bus_error *e) {
         EXECUTOR_ERROR "StartFailed",
         EXECUTOR_ERROR "Refused",
         SD_BUS_ERROR_ACCESS_DENIED,
-        /* an executor that has another interface */
+        /* the executor has another version of the interface */
         SD_BUS_ERROR_INVALID_ARGS,
         SD_BUS_ERROR_UNKNOWN_METHOD,
         SD_BUS_ERROR_UNKNOWN_INTERFACE,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the agent knows of the executor: dbus/org.dcmagent.Executor1.xml. */
+/* The interface of the executor: dbus/org.dcmagent.Executor1.xml. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -9,11 +9,11 @@
 #define EXECUTOR_NAME "org.dcmagent.Executor1"
 #define EXECUTOR_PATH "/org/dcmagent/Executor1"
 #define EXECUTOR_INTERFACE EXECUTOR_NAME
-#define EXECUTOR_ERROR "org.dcmagent.Error." /* its own errors begin with that */
+#define EXECUTOR_ERROR "org.dcmagent.Error." /* prefix of its own errors */
 
-/* A call about jobs, of a list that ends with NULL. */
+/* Calls a method about jobs with a NULL-terminated list of GUIDs. */
 int executor_call_jobs(sd_bus *bus, const char *method, char **guids,
                        sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret);
 
-/* Whether the same call would be refused again: it has started nothing. */
+/* Whether the executor would refuse the same call again; it has started nothing. */
 bool executor_error_is_final(const sd_bus_error *e);

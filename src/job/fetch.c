@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *   attempt() ── Fetch() of the executor ──▶ a line in the pipe ──▶ size, seal, checksum ──▶ done
- *      ▲                │ what passes             │ none
- *      └── after 0.1 to 60 s                      └──▶ done: it was cut off
+ *      ▲                │ temporary failure       │ none
+ *      └── after 0.1 to 60 s                       └──▶ done: the download was killed
  *
- * Each attempt has an order, a content and a pipe of its own. To give up an attempt is to close the
- * pipe: that ends dcm-fetch, wherever it is, also when this process has ended. The content is
- * looked at when nobody can change it any more.
- */
+ * Each attempt has its own order, content and pipe. Closing the pipe cancels the attempt: dcm-fetch
+ * exits at any stage, and also when this process has died. The content is checked after it has been
+ * sealed. */
 #include "job/fetch.h"
 
 #include <fcntl.h>
@@ -27,7 +26,7 @@
 #include "job/executor.h"
 #include "job/script-source.h"
 
-/* longer than the executor waits for systemd */
+/* longer than the executor's timeout for systemd */
 #define START_TIMEOUT_USEC (UNIT_START_USEC_MAX + 10 * USEC_PER_SEC)
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (60 * USEC_PER_SEC)
@@ -39,7 +38,7 @@ struct Fetch {
     FetchDone done;
     void *userdata;
     int content_fd;
-    int status_fd; /* our end of the pipe */
+    int status_fd; /* read end of the pipe */
     sd_event_source *status_source, *timer;
     sd_bus_slot *slot;
     uint64_t retry_usec;
@@ -67,7 +66,7 @@ Fetch *fetch_free(Fetch *f) {
 }
 DEFINE_CLEANUP(Fetch *, fetch_free)
 
-/* The last thing that is done: the callback may free it. */
+/* Must be the last action: the callback may free f. */
 static void fail(Fetch *f, const char *problem) {
     give_up_attempt(f);
     f->done(-1, problem, f->userdata);
@@ -80,7 +79,7 @@ static void fail_download(Fetch *f, const char *why) {
     fail(f, text);
 }
 
-/* What passes: again, less and less often. */
+/* Retries after a temporary failure, with growing delay. */
 static void retry(Fetch *f, const char *why) {
     uint64_t wait = MAX(f->retry_usec, (uint64_t)RETRY_MIN_USEC);
 
@@ -113,7 +112,7 @@ static void fail_cut_off(Fetch *f) {
     fail_download(f, text);
 }
 
-/* The line is there, or will not come. */
+/* Handles the line, or its absence. */
 static void on_line(Fetch *f, bool whole) {
     f->line[f->line_size] = 0;
     if (!whole || strlen(f->line) != f->line_size)
@@ -191,7 +190,8 @@ static int try_attempt(Fetch *f) {
         return -errno;
     r = sd_event_add_io(sd_bus_get_event(f->bus), &f->status_source, f->status_fd, EPOLLIN,
                         on_status, f);
-    /* nobody has the other end, either, while the executor has not taken it or has refused */
+    /* before the executor takes the write end, and after it refuses, the pipe has no writer
+     * either */
     if (r >= 0)
         r = sd_event_source_set_enabled(f->status_source, SD_EVENT_OFF);
     if (r >= 0)
@@ -223,7 +223,7 @@ int fetch_new(sd_bus *bus, const char *guid, const JobSpec *spec, FetchDone done
     f->guid = strdup(guid);
     if (!f->guid)
         return -ENOMEM;
-    /* the first attempt, too, is made by the loop */
+    /* the loop also makes the first attempt */
     TRY(sd_event_add_time_relative(sd_bus_get_event(bus), &f->timer, CLOCK_BOOTTIME, 0, 0, on_timer,
                                    f));
     *ret = TAKE_PTR(f);

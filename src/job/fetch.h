@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One download: by dcm-fetch, in a unit that the executor starts. It only reads, so it may be
- * abandoned and repeated at any time; nothing of it is remembered over a restart. */
+/* One download by dcm-fetch, in a unit that the executor starts. It only reads, so it may be
+ * cancelled and repeated at any time; it keeps no state over a restart. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -9,17 +9,17 @@
 
 typedef struct Fetch Fetch;
 
-/* Called once: a sealed memfd with the verified content, which it takes over; or -1 and what went
- * wrong, for people. fetch_free() is allowed in it. */
+/* Called once: with a sealed memfd of the verified content, which the callee owns; or with -1 and
+ * the problem, for people. It may call fetch_free(). */
 typedef void (*FetchDone)(int fd, const char *problem, void *userdata);
 
-/* What can be downloaded: -EINVAL and an error text (the caller frees) that names the argument and
+/* Checks the source. -EINVAL, with an error text (the caller frees) that names the argument and
  * never its value. */
 int fetch_source_check(const FetchSource *source, char **ret_error);
 
-/* `spec` is a command's that downloads; it and its strings must live as long as the download. What
- * passes (the bus, the executor) is tried again until it has. */
+/* `spec` is that of a command with a source; it and its strings must outlive the download. Retries
+ * temporary failures (of the bus, of the executor). */
 int fetch_new(sd_bus *bus, const char *guid, const JobSpec *spec, FetchDone done, void *userdata,
               Fetch **ret);
-/* Ends it. */
+/* Also cancels the download. */
 Fetch *fetch_free(Fetch *f);

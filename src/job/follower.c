@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The offset is that of the first line that was not given out: a line that has no end yet is read
- * again with the next change. Nothing is kept in memory. */
+/* The offset is that of the first line that was not passed on: an incomplete line is read again
+ * with the next change. Nothing is kept in memory. */
 #include "job/follower.h"
 
 #include <fcntl.h>
@@ -15,10 +15,10 @@
 struct Follower {
     FollowerKind kind;
     JobOutput output;
-    int pipe_fd; /* from which dcm-run copies the lines of FOLLOWER_LOG; -1: none */
+    int pipe_fd; /* the source of FOLLOWER_LOG, from which dcm-run copies; -1: none */
     FileWatch *changes;
     uint64_t offset;
-    bool skipping; /* up to the end of a line of which not all is told */
+    bool skipping; /* up to the end of a line whose rest is not sent */
     bool ended;
     int dir_fd;
     FollowerCallbacks callbacks;
@@ -30,7 +30,8 @@ static const char *const names[] = {
     [FOLLOWER_STDERR] = "stderr",
 };
 
-/* Held so that what was written when dcm-run was killed is not lost with its last reader. */
+/* Holds the FIFO open: otherwise lines that a killed dcm-run had not read would vanish with the
+ * last reader. */
 static void hold_pipe(Follower *f) {
     if (f->kind == FOLLOWER_LOG)
         f->pipe_fd = openat(f->dir_fd, "log-pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
@@ -50,8 +51,7 @@ static void tell(Follower *f, const char *line, size_t size) {
         f->callbacks.on_line(f->kind, text, f->userdata);
 }
 
-/* How many bytes of the buffer are a line, or of one what is told or left out; 0: not all of it is
- * there. */
+/* Number of bytes of the next line, or of its sent or skipped part; 0: the line is incomplete. */
 static size_t take_line(Follower *f, const char *buf, size_t size, bool is_last) {
     const char *end = memchr(buf, '\n', size);
     size_t length = end ? (size_t)(end - buf) : size;
@@ -69,7 +69,7 @@ static size_t take_line(Follower *f, const char *buf, size_t size, bool is_last)
     return length + (end && !f->skipping ? 1 : 0);
 }
 
-/* Gives out what is in the buffer. Returns how much of it that is. */
+/* Passes on lines of the buffer. Returns their size. */
 static size_t take_lines(Follower *f, const char *buf, size_t size, bool is_last, unsigned *n) {
     size_t done = 0, k;
 
@@ -83,7 +83,7 @@ static size_t take_lines(Follower *f, const char *buf, size_t size, bool is_last
     return done;
 }
 
-/* What was written over meanwhile is left out, up to the next line. */
+/* Skips bytes that were overwritten meanwhile, up to the next line. */
 static ssize_t read_next(Follower *f, char *buf, size_t size) {
     uint64_t offset = f->offset;
     ssize_t n;
@@ -100,7 +100,7 @@ int follower_read(Follower *f, unsigned *n) {
     char buf[2 * JOB_LINE_MAX];
 
     if (f->kind == FOLLOWER_LOG && job_output_get_end(&f->output) < f->offset)
-        f->offset = 0; /* a job that an older version has started can empty it */
+        f->offset = 0; /* a job that an older version started can truncate the file */
     for (uint64_t read = 0; read < JOB_READ_MAX;) {
         ssize_t size = read_next(f, buf, sizeof(buf));
         size_t done;
@@ -127,7 +127,7 @@ void follower_drain(Follower *f, unsigned *n) {
         (void)take_lines(f, buf, (size_t)size, true, n);
 }
 
-/* The output files are different then: the exit record says what is in them. */
+/* From now on the exit record determines how to read the output files. */
 void follower_end(Follower *f) {
     f->ended = true;
     f->changes = file_watch_free(f->changes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Follows one file of a running job and gives out its lines: what the job appends to its log, or
- * what it writes to standard output or error. */
+/* Follows one file of a running job and passes on its lines: its log, standard output or standard
+ * error. */
 #pragma once
 
 #include "system/file-watch.h"
@@ -10,25 +10,24 @@ typedef enum FollowerKind { FOLLOWER_LOG, FOLLOWER_STDOUT, FOLLOWER_STDERR } Fol
 typedef struct Follower Follower;
 
 typedef struct FollowerCallbacks {
-    /* A line, in UTF-8, without its end; not an empty one. */
+    /* A non-empty line, in UTF-8, without its end. */
     void (*on_line)(FollowerKind kind, const char *line, void *userdata);
-    /* There may be something to read: call follower_read(). */
+    /* Bytes may be available: call follower_read(). */
     void (*on_ready)(Follower *f, void *userdata);
 } FollowerCallbacks;
 
-/* `dir_fd` is the job's directory; `offset` is where an earlier follower stopped. */
+/* `dir_fd` is the job's directory; `offset` is the position of an earlier follower. */
 int follower_new(FileWatches *watches, int dir_fd, FollowerKind kind, uint64_t offset,
                  const FollowerCallbacks *callbacks, void *userdata, Follower **ret);
 Follower *follower_free(Follower *f);
 
-/* Gives out at most *n whole lines, empty ones counted, of about JOB_READ_MAX bytes, and takes them
- * from *n. 1: there may be more; 0: there are not. */
+/* Passes on at most *n complete lines, counting empty ones, of about JOB_READ_MAX bytes, and
+ * decrements *n. 1: there may be more; 0: there are not. */
 int follower_read(Follower *f, unsigned *n);
-/* The job has ended: its last line is one, also without an end. */
+/* The job has ended: from now on an unterminated last line counts as complete. */
 void follower_end(Follower *f);
-/* Gives out, after the end, what dcm-run did not come to copy because it was killed; *n as above.
- */
+/* After the end, passes on lines that dcm-run did not copy because it was killed; *n as above. */
 void follower_drain(Follower *f, unsigned *n);
-/* Leaves out all but the last `keep` bytes: returns how many were left out. */
+/* Skips all but the last `keep` bytes; returns the number of skipped bytes. */
 uint64_t follower_skip(Follower *f, uint64_t keep);
 uint64_t follower_get_offset(const Follower *f) _pure_;

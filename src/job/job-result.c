@@ -23,7 +23,7 @@ int job_record_read(int dir_fd, ExitRecord *ret) {
     r = read_file_at(dir_fd, "exit", EXIT_RECORD_MAX, &text, &size);
     if (r == -ENOENT)
         return -ENODATA;
-    if (r == -EFBIG) /* the job wrote it full */
+    if (r == -EFBIG) /* the job filled the record's file */
         return -EBADMSG;
     return r < 0 ? r : exit_record_parse(text, size, ret);
 }
@@ -50,7 +50,7 @@ static int read_text(const JobOutput *o, uint64_t limit, char **ret) {
     return utf8_replace_invalid(bytes, size, ret);
 }
 
-/* It was kept, and is no more: the directory has outlived what was known of the job. */
+/* The gap for a stream that is not kept any more: the directory has outlived the output. */
 static int tell_absence(const OutputSummary *s, char **ret) {
     const JobOutput o = {.summary = s ? *s : (OutputSummary){}};
     char gap[JOB_OUTPUT_GAP_SIZE] = "";
@@ -61,7 +61,7 @@ static int tell_absence(const OutputSummary *s, char **ret) {
     return *ret ? 0 : -ENOMEM;
 }
 
-/* Control characters take six bytes each in JSON: of a stream that is full of them less is told, so
+/* Control characters take six bytes each in JSON: a stream full of them is shortened further, so
  * that the reply fits in a message. */
 static int read_stream(const JobRemains *j, const char *name, const ExitRecord *record,
                        char **ret) {
@@ -86,7 +86,7 @@ static int read_stream(const JobRemains *j, const char *name, const ExitRecord *
     return r;
 }
 
-/* Adds a line of ours to standard error, after what the script wrote. */
+/* Adds a line of the agent to standard error, after the script's text. */
 static int append_note(char **text, const char *note) {
     size_t size = strlen(*text);
     char *joined;
@@ -101,7 +101,7 @@ static int append_note(char **text, const char *note) {
     return 0;
 }
 
-/* `record` NULL: there is none. */
+/* `record` may be NULL. */
 static int build(const JobRemains *j, int return_code, const ExitRecord *record, const char *note,
                  struct json_object **ret) {
     _cleanup_free_ char *message = NULL, *error_message = NULL;
@@ -112,7 +112,7 @@ static int build(const JobRemains *j, int return_code, const ExitRecord *record,
     return reply_new(return_code, "void", NULL, message, error_message, ret);
 }
 
-/* How it ended, where that is not said by an exit status. */
+/* Explains an end that the exit status does not show. */
 static int explain_end(const ExitRecord *record, bool cancelled, char *note, size_t size) {
     if (record->reason == EXIT_REASON_OOM) {
         (void)snprintf(note, size, "The job exceeded its memory limit.\n");
@@ -133,7 +133,7 @@ static int explain_end(const ExitRecord *record, bool cancelled, char *note, siz
     return record->status;
 }
 
-/* What ends the unit ends them too. */
+/* Otherwise the stop of the unit kills them too. */
 static bool keeps_processes(const JobRemains *j, const ExitRecord *record) {
     return !j->cancelled && record->reason == EXIT_REASON_NONE &&
            faccessat(j->dir_fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
@@ -176,7 +176,7 @@ void job_record_add_reason(ExitRecord *record, const UnitStatus *status) {
 bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) {
     const bool is_refusal = record->kind == EXIT_KIND_START_FAILED;
 
-    if (status->main_code == 0) /* systemd knows of no process, but perhaps why there was none */
+    if (status->main_code == 0) /* systemd knows no process, but perhaps why */
         return is_refusal || isempty(status->result) || streq(status->result, "success");
     return status->main_code == CLD_EXITED &&
            (status->main_status == exit_record_get_exit_status(record) ||
@@ -206,7 +206,8 @@ int job_reply_from_unit(const JobRemains *j, const UnitStatus *status, const Exi
     return build(j, return_code != 0 ? return_code : 1, NULL, note, ret);
 }
 
-/* dcm-run ignores what a cancellation sends first: the script never ran, or a reboot cut it off. */
+/* dcm-run ignores the first signal of a cancellation, so without a record the script never ran, or
+ * a reboot interrupted it. */
 int job_reply_cancelled(const JobRemains *j, struct json_object **ret) {
     return build(j, 1, NULL,
                  "The job was cancelled; it had not started, or a reboot interrupted it.\n", ret);

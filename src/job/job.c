@@ -37,10 +37,11 @@
 #include "job/unit.h"
 #include "proto/message.h"
 
-/* longer than the executor waits for systemd */
+/* longer than the executor's timeout for systemd */
 #define START_TIMEOUT_USEC (UNIT_START_USEC_MAX + 10 * USEC_PER_SEC)
 #define CANCEL_GRACE_USEC (10 * USEC_PER_SEC)
-#define RELEASE_TRIES 3 /* the executor may end with the call; then a new one is activated */
+/* the executor may exit during the call; the next call activates a new one */
+#define RELEASE_TRIES 3
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (60 * USEC_PER_SEC)
 
@@ -59,16 +60,16 @@ struct Job {
     sd_bus_slot *start_slot, *cancel_slot;
     sd_event_source *retry_timer;
     uint64_t retry_usec;
-    bool changed;       /* while a query was under way */
-    bool has_record;    /* so that nothing depends on whether there is a unit */
-    bool start_settled; /* the executor has refused a start: it has run, and none is on its way */
-    bool unwatched;     /* no signal will come: look by the clock */
+    bool changed;       /* during a query */
+    bool has_record;    /* the result does not depend on the unit */
+    bool start_settled; /* the executor has refused a start: the job ran, and no start is pending */
+    bool unwatched;     /* no signals will arrive: poll */
     bool paused;
     bool cancelled;
     bool cancel_sent;
     bool ended;
     bool released;
-    JobEnd how; /* it ended */
+    JobEnd how; /* the kind of its end */
 };
 
 typedef struct Release {
@@ -99,7 +100,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-/* What is not known now is looked at again, less and less often. */
+/* Checks again after a growing delay, because the state is unknown. */
 static void retry(Job *j, int error, const char *what) {
     uint64_t wait = MAX(j->retry_usec, (uint64_t)RETRY_MIN_USEC);
 
@@ -124,7 +125,7 @@ static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return 1;
 }
 
-/* It outlives the job. What fails for good is found by the executor's next sweep. */
+/* The call outlives the job. After a final failure the executor's next sweep finds the unit. */
 static void call_release(sd_bus *bus, const char *guid, unsigned tries) {
     Release *r = malloc(sizeof(*r) + strlen(guid) + 1);
     sd_bus_slot *slot = NULL;
@@ -145,7 +146,8 @@ static void call_release(sd_bus *bus, const char *guid, unsigned tries) {
     sd_bus_slot_unref(slot);
 }
 
-/* Kills what the job left running, and lets systemd forget the unit. Not waited for. */
+/* Kills processes that the job left behind, and has systemd unload the unit. Does not wait for the
+ * result. */
 static void release(Job *j) {
     j->released = true;
     call_release(j->bus, j->guid, RELEASE_TRIES);
@@ -170,8 +172,8 @@ static void end_refused(Job *j, const char *text) {
     end(j, JOB_END_REFUSED, r, reply);
 }
 
-/* The executor has noted it durably: true also when it was ordered through an earlier process of
- * ours. */
+/* The executor stores a cancellation durably, so this also finds one ordered by an earlier
+ * process. */
 static bool was_cancelled(const Job *j) {
     return j->cancelled || faccessat(j->dir_fd, "cancelled", F_OK, 0) >= 0;
 }
@@ -193,8 +195,7 @@ static void end_contradicted(Job *j, const UnitStatus *status, const ExitRecord 
     end(j, JOB_END_DONE, r, reply);
 }
 
-/* `status` NULL: there is no unit any more. 1: ended; 0: there is no record; negative errno: not
- * known. */
+/* `status` NULL: the unit is absent. 1: ended; 0: no record; negative errno: unknown. */
 static int end_by_record(Job *j, const UnitStatus *status) {
     const JobRemains remains = get_remains(j);
     struct json_object *reply = NULL;
@@ -220,7 +221,7 @@ static int end_by_record(Job *j, const UnitStatus *status) {
         (void)json_object_put(reply);
         return r;
     }
-    release(j); /* the record is durable: nothing depends on the unit any more */
+    release(j); /* the record is durable, so the unit is not needed any more */
     end(j, JOB_END_DONE, 0, reply);
     return 1;
 }
@@ -235,7 +236,7 @@ static void end_without_record(Job *j, int error, const UnitStatus *status) {
 
     if (error == 0)
         r = job_reply_from_unit(&remains, status, NULL, &reply);
-    else if (remains.cancelled) /* systemd keeps no unit that was stopped before its start */
+    else if (remains.cancelled) /* systemd keeps no unit that it stopped before its start */
         r = job_reply_cancelled(&remains, &reply);
     else {
         how = JOB_END_LOST;
@@ -259,7 +260,7 @@ static void on_unit_status(int error, const UnitStatus *status, void *userdata) 
         if (j->changed)
             settle(j);
         else if (!status->started || j->unwatched)
-            retry(j, 0, NULL); /* no signal is sure to come: not yet started, or not subscribed */
+            retry(j, 0, NULL); /* signals are uncertain: unit not started, or no subscription */
         return;
     }
     r = end_by_record(j, error == 0 ? status : NULL);
@@ -290,7 +291,7 @@ static void query_unit(Job *j) {
         retry(j, r, "systemd cannot be queried");
 }
 
-/* -ENOENT: there is provably no directory. */
+/* -ENOENT: the directory provably does not exist. */
 static int open_directory(Job *j) {
     char name[JOB_NAME_SIZE];
     _cleanup_close_ int root_fd = -1;
@@ -409,8 +410,8 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
     bool had_directory = j->dir_fd >= 0;
 
     j->start_slot = sd_bus_slot_unref(j->start_slot);
-    j->dir_fd = safe_close(j->dir_fd); /* it may have been made anew, whatever the answer is */
-    /* a refusal says that this call started nothing, but not that no earlier one did */
+    j->dir_fd = safe_close(j->dir_fd); /* it may have been replaced, whatever the answer is */
+    /* a refusal means that this call started nothing, but an earlier one may have */
     if (!e || sd_bus_error_has_name(e, EXECUTOR_ERROR "AlreadyStarted") ||
         (executor_error_is_final(e) && had_directory)) {
         j->start_settled = e;
@@ -532,7 +533,7 @@ static void on_unit_changed(void *userdata) {
 int job_cancel(Job *j) {
     j->cancelled = true;
     if (j->ended || j->start_slot || j->dir_fd < 0)
-        return 0; /* settle() does it when it is known whether there is anything to stop */
+        return 0; /* settle() cancels once the state is known */
     return call_cancel(j);
 }
 

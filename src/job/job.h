@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One job: started at most once by the executor, followed through systemd, whoever started it and
- * however often this process was restarted in between. */
+/* One job: starts it at most once through the executor, and follows it through systemd, over any
+ * number of restarts of this process. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -9,23 +9,23 @@
 
 /* How a job ended. */
 typedef enum JobEnd {
-    JOB_END_DONE,    /* it ran; the reply is true */
+    JOB_END_DONE,    /* it ran; the reply is its true result */
     JOB_END_REFUSED, /* it never started and never will */
-    JOB_END_LOST,    /* it was cut off by a reboot or a power loss */
+    JOB_END_LOST,    /* a reboot or a power loss interrupted it */
 } JobEnd;
 
-/* Whether the executor was asked to start it before: it has a directory, or that is not known. */
+/* Whether an earlier call may have started it: it has a directory, or that cannot be determined. */
 bool job_has_begun(const char *root, const char *guid);
 
-/* Whether a start needs the script: else the executor has a copy, in a directory that has all its
- * files. */
+/* Whether a start must pass the script: false if the executor has a copy, in a complete
+ * directory. */
 bool job_needs_script(const char *root, const char *guid);
 
 typedef enum JobPhase {
     JOB_WAITING,  /* for a worker */
-    JOB_STARTING, /* the executor has not made its directory */
+    JOB_STARTING, /* the executor has not made its directory yet */
     JOB_RUNNING,
-    JOB_CANCELLING, /* it was told to end */
+    JOB_CANCELLING, /* a cancellation was ordered */
     JOB_STORING,    /* it has ended, and its reply is not stored yet */
     _JOB_PHASE_MAX,
 } JobPhase;
@@ -34,32 +34,35 @@ const char *job_phase_to_string(JobPhase phase) _const_;
 
 typedef struct Job Job;
 
-/* Called once; takes over the reply. The job stays until job_free(), which is allowed in it. */
+/* Called once; the callee owns the reply. The job exists until job_free(), which the callback may
+ * call. */
 typedef void (*JobDone)(JobEnd end, struct json_object *reply, void *userdata);
 
-/* Looks what became of the GUID, and starts it if it provably never started. `spec` is taken over;
- * its strings must live as long as the job. `root` is the executor's state directory. */
+/* Determines the state of the GUID, and starts the job if it provably never started. Takes
+ * ownership of `spec`, whose strings must outlive the job. `root` is the executor's state
+ * directory. */
 int job_new(sd_bus *bus, const char *root, const char *guid, JobSpec *spec, JobDone done,
             void *userdata, Job **ret);
-/* Stops following. The unit goes on. */
+/* Stops following; the unit keeps running. */
 Job *job_free(Job *j);
 DEFINE_CLEANUP(Job *, job_free)
 
-/* From JOB_STARTING on, and whom to tell when that changes by itself. */
+/* The phase, from JOB_STARTING on, and a callback for its changes. */
 JobPhase job_get_phase(const Job *j);
 void job_set_observer(Job *j, void (*on_changed)(void *userdata), void *userdata);
 
-/* The job's directory, which is the job's own; -1: it has none yet. */
+/* The job's directory, which stays owned by the job; -1: none yet. */
 int job_get_directory(const Job *j) _pure_;
 
-/* Orders the executor to stop it. The end is reported by JobDone. */
+/* Has the executor stop the job. JobDone reports the end. */
 int job_cancel(Job *j);
 
-/* The reply is durable: the unit, which may have been the only witness of the job's end, can go. */
+/* Call it when the reply is durable: releases the unit, which may have been the only witness of the
+ * result. */
 void job_stored(Job *j);
 
-/* While it is paused it is followed, but not started. */
+/* A paused job is followed, but not started. */
 void job_set_paused(Job *j, bool paused);
 
-/* Something about systemd has changed (it was restarted): look again. */
+/* Call it after a restart of systemd: checks the state again. */
 void job_look_again(Job *j);

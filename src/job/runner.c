@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A job keeps its worker until its reply is stored, so that what waits for a full disk is
- * bounded. */
+/* A job keeps its worker until its reply is stored; this bounds the number of replies that wait for
+ * a full disk. */
 #include "job/runner.h"
 
 #include "basic/log.h"
@@ -119,7 +119,7 @@ void runner_set_observer(Runner *r, void (*on_jobs)(void *userdata), void *userd
     r->host.observer = userdata;
 }
 
-/* systemd was restarted. */
+/* For a restart of systemd. */
 static void look_again(Runner *r) {
     Execution *x, *next;
 
@@ -151,14 +151,14 @@ void runner_set_paused(Runner *r, bool paused) {
 static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
 
-    /* the other runner may have been first */
+    /* the other runner may have subscribed first */
     if (e && !sd_bus_error_has_name(e, "org.freedesktop.systemd1.AlreadySubscribed"))
         log_warning("systemd's signals cannot be subscribed to: %s", strempty(e->message));
     look_again(userdata);
     return 1;
 }
 
-/* Without a subscriber systemd sends no signals. */
+/* systemd sends no signals without a subscriber. */
 static int subscribe(Runner *r) {
     r->subscribe_slot = sd_bus_slot_unref(r->subscribe_slot);
     return sd_bus_call_method_async(r->host.bus, &r->subscribe_slot, "org.freedesktop.systemd1",

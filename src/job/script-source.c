@@ -11,7 +11,7 @@
 #include "basic/sha256.h"
 
 #define CHUNK ((size_t)32 * 1024)
-#define WINDOW_ANY_HEADER (15 + 32) /* zlib.h: detects zlib and gzip headers */
+#define WINDOW_ANY_HEADER (15 + 32) /* zlib.h: accepts zlib and gzip headers */
 
 typedef struct Sink {
     int fd;
@@ -37,7 +37,7 @@ static int inflate_all(z_stream *z, Sink *sink) {
         code = inflate(z, Z_NO_FLUSH);
         if (code == Z_MEM_ERROR)
             return -ENOMEM;
-        if (code != Z_OK && code != Z_STREAM_END) /* Z_BUF_ERROR: the stream is cut off */
+        if (code != Z_OK && code != Z_STREAM_END) /* Z_BUF_ERROR: the stream is truncated */
             return -EBADMSG;
         TRY(sink_write(sink, chunk, sizeof(chunk) - z->avail_out));
     } while (code != Z_STREAM_END);

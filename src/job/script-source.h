@@ -4,17 +4,16 @@
 
 #include "basic/macro.h"
 
-/* `compression` is "gzip" (a zlib or a gzip stream, both are in use) or NULL. The checksum is the
- * SHA-256 of the decompressed bytes in hex. *ret is a memfd that nobody can write any more.
- *
- * -EOPNOTSUPP: unknown compression; -EBADMSG: not such a stream; -EFBIG: larger than
- * SCRIPT_SIZE_MAX; -EKEYREJECTED: another checksum. */
+/* `compression` is "gzip" (for zlib and gzip streams, as managers send both) or NULL. The checksum
+ * is the SHA-256 of the decompressed bytes in hex. *ret is an immutable memfd. -EOPNOTSUPP: unknown
+ * compression; -EBADMSG: invalid stream; -EFBIG: larger than SCRIPT_SIZE_MAX; -EKEYREJECTED: the
+ * checksum differs. */
 int script_source_open(const void *data, size_t size, const char *compression, const char *checksum,
                        int *ret_fd);
 
-/* Of a memfd that somebody else has filled: nobody can write it any more then. A checksum of NULL
- * is none. -EFBIG, -EKEYREJECTED as above. */
+/* Seals and checks a memfd that another process has filled. `checksum` may be NULL. -EFBIG,
+ * -EKEYREJECTED as above. */
 int script_source_verify(int fd, const char *checksum);
 
-/* What is wrong, for people; names no content. */
+/* The error text for people; contains no content of the script. */
 const char *script_source_strerror(int error) _const_;

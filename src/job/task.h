@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is to be done: one command with its arguments. Whoever has it done, a manager's request or a
- * long runner, embeds it and is told of what becomes of it. */
+/* One command with its arguments, to be executed. Its owner, a manager's request or a long runner,
+ * embeds it and receives its callbacks. */
 #pragma once
 
 #include "job/command.h"
@@ -10,34 +10,36 @@
 typedef struct Execution Execution; /* job/execution.h */
 
 typedef struct TaskCallbacks {
-    /* It is done; takes over the reply. It is still the runner's until runner_forget(). */
+    /* The task has ended; the callee owns the reply. The runner holds the task until
+     * runner_forget(). */
     void (*on_finished)(JobEnd end, struct json_object *reply, void *userdata);
-    /* It begins. */
+    /* The execution begins. */
     void (*on_started)(void *userdata);
-    /* An argument that the command does not know. */
+    /* The command ignores an unknown argument. */
     void (*on_unknown_argument)(const char *name, void *userdata);
-    /* Its payload, as stored. The caller frees. */
+    /* Loads the stored payload. The caller frees it. */
     int (*load_payload)(char **ret, void *userdata);
 } TaskCallbacks;
 
 typedef struct Task {
     char *guid;
     char *command;
-    const Command *definition; /* of the command, held; NULL: this agent does not know it */
+    const Command *definition; /* a reference; NULL: an unknown command */
     uint64_t accepted_usec;    /* CLOCK_REALTIME */
-    Execution *execution;      /* NULL: no runner has it */
+    Execution *execution;      /* NULL: in no runner */
     Effect effect;             /* to be stored with the reply */
-    bool has_output;           /* its job has a directory ... */
-    uint64_t output_bytes;     /* ... where that is kept */
+    bool has_output;           /* the job has a directory ... */
+    uint64_t output_bytes;     /* ... with so much output */
     const TaskCallbacks *callbacks;
-    void *userdata; /* of these */
+    void *userdata; /* for the callbacks */
 } Task;
 
-/* Accepted now. The callbacks are whoever embeds it to set, before a runner has it. */
+/* Sets the acceptance time to now. The owner must set the callbacks before it adds the task to a
+ * runner. */
 int task_init(Task *t, const char *guid, const char *command);
-/* No runner has it any more. */
+/* No runner may hold the task. */
 void task_done(Task *t);
 
-/* What is stored with the reply, in the transaction that is open. `agent_id` owns what is new; it
- * may be NULL. */
+/* Stores the effect and the output row, in the open transaction that stores the reply. `agent_id`
+ * becomes the owner of a new user; it may be NULL. */
 int task_store_end(const Task *t, Store *s, const char *agent_id);

@@ -93,8 +93,8 @@ static int read_properties(sd_bus_message *m, UnitStatus *ret) {
     }
     if (r < 0)
         return r;
-    /* "inactive" is signalled before the start too, and a result like "timeout" when systemd begins
-     * to stop the unit, while the job may take its time: only both together are an end */
+    /* "inactive" also precedes the start, and a result like "timeout" is set when systemd begins to
+     * stop the unit, while the job may still run: only both together are an end */
     status.ended = exit_usec > 0 || (is_down && !streq(status.result, "success"));
     *ret = status;
     return 0;
@@ -105,7 +105,8 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
     int r;
 
     r = reply_error(m);
-    /* NoSuchUnit here: it went away between the two calls; the caller is to ask again */
+    /* NoSuchUnit here means that the unit was unloaded between the two calls; the caller must query
+     * again */
     if (r == -ENOENT)
         r = -EAGAIN;
     if (r >= 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What systemd says about a job's unit. */
+/* systemd's view of a job's unit. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -14,23 +14,23 @@ typedef struct UnitStatus {
     int main_status;
 } UnitStatus;
 
-/* `error`: 0; -ENOENT when systemd said NoSuchUnit, and only then; any other negative errno means
- * that nothing is known. */
+/* `error`: 0; -ENOENT only if systemd answered NoSuchUnit; any other negative errno means that
+ * nothing is known. */
 typedef void (*UnitCallback)(int error, const UnitStatus *status, void *userdata);
 
 typedef struct UnitQuery UnitQuery;
 
-/* Asks for the unit and all of its properties: GetUnit, then GetAll. */
+/* Queries the unit and all its properties: GetUnit, then GetAll. */
 int unit_query_new(sd_bus *bus, const char *unit, UnitCallback callback, void *userdata,
                    UnitQuery **ret);
-/* Asks for the properties alone, for who needs no NoSuchUnit: a unit that is not there has not
- * started. */
+/* Queries the properties alone, for callers that need no NoSuchUnit: an absent unit looks as if it
+ * has not started. */
 int unit_query_new_properties(sd_bus *bus, const char *unit, UnitCallback callback, void *userdata,
                               UnitQuery **ret);
 UnitQuery *unit_query_free(UnitQuery *q);
 
-/* Calls `callback` on each change of the unit; a change is a reason to look, never a fact.
- * `installed` is called when no change can be missed any more, or with an error. */
+/* Calls `changed` on each signal about the unit; a signal is a reason to look, never a fact. Calls
+ * `installed` when no change can be missed any more, or with an error. */
 typedef void (*UnitInstalled)(int error, void *userdata);
 typedef struct UnitWatch UnitWatch;
 int unit_watch_new(sd_bus *bus, const char *unit, UnitInstalled installed,

@@ -12,16 +12,16 @@ int voices_new(sd_event *event, Console *console, const char *directory, Voices 
 Voices *voices_free(Voices *v);
 DEFINE_CLEANUP(Voices *, voices_free)
 
-/* The job has a directory: it is followed from now on. Does nothing if that one is. */
+/* Follows a job that has a directory from now on. Does nothing if it is followed already. */
 void voices_add(Voices *v, const char *guid, const char *command, int dir_fd, bool stream);
-/* It has ended: what is left to say is said. */
+/* The job has ended: sends its remaining lines. */
 void voices_remove(Voices *v, const char *guid);
 
 /* voice_log() and voice_progress() of the job with that unit. -ENOENT: no such job runs. */
 int voices_log(Voices *v, const char *unit, int level, const char *text, uint64_t *ret_wait_usec);
 int voices_progress(Voices *v, const char *unit, unsigned percent, const char *text);
 
-/* Told of progress. */
+/* `on_progress` is called when a job reports progress. */
 void voices_set_observer(Voices *v, void (*on_progress)(void *userdata), void *userdata);
-/* NULL: it does not run. */
+/* NULL: the job does not run. */
 const JobProgress *voices_get_progress(const Voices *v, const char *guid);

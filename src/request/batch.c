@@ -8,13 +8,13 @@
 
 struct Batch {
     Store *store;
-    sd_event_source *source; /* commits after the events that are pending */
-    sd_event_source *lazy;   /* commits when nothing else did */
+    sd_event_source *source; /* commits after all pending events */
+    sd_event_source *lazy;   /* commits if nothing else did */
     BatchCallbacks callbacks;
     void *userdata;
     BatchEntry *entries;
     size_t n, allocated;
-    bool failing; /* said once, until a commit succeeds */
+    bool failing; /* logged once, until a commit succeeds */
 };
 
 static void log_failure(Batch *b, int error) {
@@ -31,8 +31,8 @@ static void log_success(Batch *b) {
     b->failing = false;
 }
 
-/* The entries move out first: callbacks may add new ones. n_pending falls with each entry, so that
- * a request with several of them is not freed before its last one. */
+/* Moves the entries out first, because callbacks may add new ones. n_pending decreases with each
+ * entry, so that a request with several entries is not freed before the last one. */
 static void end(Batch *b, int error) {
     _cleanup_free_ BatchEntry *entries = TAKE_PTR(b->entries);
     size_t n = b->n;
@@ -43,7 +43,7 @@ static void end(Batch *b, int error) {
             entries[i].request->n_pending--;
             b->callbacks.perform(&entries[i], b->userdata);
         }
-    else /* backwards: a request that changed twice ends in its first state */
+    else /* backwards: a request that changed twice returns to its first state */
         for (size_t i = n; i-- > 0;) {
             entries[i].request->n_pending--;
             request_enter(entries[i].request, entries[i].from);
@@ -53,7 +53,7 @@ static void end(Batch *b, int error) {
         }
 }
 
-/* What was given up by the manager, or is known to it, is not promised to anybody. */
+/* ACK and NACK of the manager promise nothing to anybody. */
 static bool is_promise(RequestEvent event) {
     return event != REQUEST_EVENT_ACK && event != REQUEST_EVENT_NACK;
 }
@@ -112,7 +112,7 @@ static int store_change(Batch *b, BatchEntry *e) {
     return store_set_state(b->store, q->task.guid, e->from, e->next);
 }
 
-/* One change that fails takes the whole transaction with it. */
+/* One failed change undoes the whole transaction. */
 void batch_fail(Batch *b, int error) {
     log_failure(b, error);
     store_rollback(b->store);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Group commit: changes of one wake-up in one transaction, and what follows from them after its
- * commit. A change that promises nothing waits for one that does, at most BATCH_LAZY_USEC. */
+/* Group commit: stores the changes of one wake-up in one transaction, and performs their actions
+ * after the commit. A change that promises nothing waits for one that does, at most
+ * BATCH_LAZY_USEC. */
 #pragma once
 
 #include "basic/bounds.h"
@@ -13,13 +14,13 @@ typedef struct BatchEntry {
     RequestState from, next;
     RequestEvent event;
     unsigned actions;
-    bool inserted; /* the row is new */
+    bool inserted; /* a new row */
 } BatchEntry;
 
 typedef struct BatchCallbacks {
-    /* what the transition asks for, except the store */
+    /* performs the actions of the transition, except the store */
     void (*perform)(const BatchEntry *e, void *userdata);
-    /* the change could not be stored; the request is in its former state again */
+    /* the change could not be stored; the request has its previous state again */
     void (*undo)(const BatchEntry *e, int error, void *userdata);
 } BatchCallbacks;
 
@@ -29,11 +30,11 @@ int batch_new(sd_event *event, Store *store, const BatchCallbacks *callbacks, vo
               Batch **ret);
 Batch *batch_free(Batch *b);
 
-/* Makes the transition. What needs no store is performed at once, unless the same request has a
- * change that waits for its commit. Negative: it could not be stored and was undone; the request
- * may be gone. */
+/* Makes the transition. Performs an action without store at once, unless the same request has a
+ * change that waits for its commit. Negative: the change could not be stored and was undone; the
+ * request may be freed. */
 int batch_add(Batch *b, Request *q, RequestEvent event, const RequestTransition *t);
-/* Something that belongs to the transaction cannot be stored: all of it is undone. */
+/* A part of the transaction cannot be stored: undoes all of it. */
 void batch_fail(Batch *b, int error);
-/* Ends the transaction now, if there is one: 0, or why it failed. */
+/* Commits now, if there is a transaction: 0, or the error. */
 int batch_commit(Batch *b);

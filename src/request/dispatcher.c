@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nothing that a manager sends ends the connection or the agent. A REQUEST is refused for good by
- * the event REJECT, which is stored; for a reason that may pass by a NACK alone, so that the same
- * GUID may be sent again. */
+/* No message of a manager closes the connection or stops the agent. A permanent refusal is the
+ * event REJECT, which is stored; a temporary one is a NACK alone, so that the manager may send the
+ * same GUID again. */
 #include "request/dispatcher.h"
 
 #include <inttypes.h>
@@ -24,12 +24,12 @@ struct Dispatcher {
     Alerts *alerts;
     int64_t max_at_once;
     bool refusing;
-    RateLimit refusals; /* that are told */
+    RateLimit refusals; /* limits log entries */
     void (*on_hemlock)(void *userdata);
     void *userdata;
 };
 
-/* A reason that may pass; it is not stored. */
+/* Makes the reason of a temporary refusal, which is not stored. */
 static bool is_overloaded(Dispatcher *d, const Command *c, char *text, size_t size) {
     if (d->refusing && c && c->prepare) {
         (void)snprintf(text, size, "The owner of this server has paused it");
@@ -47,7 +47,7 @@ static bool is_overloaded(Dispatcher *d, const Command *c, char *text, size_t si
     return true;
 }
 
-/* What is wrong with the request itself; NULL: nothing. */
+/* Returns the fault of the request itself, or NULL. */
 static const char *check_payload(struct json_object *payload, const Command *c, char *buf,
                                  size_t size) {
     struct json_object *arguments = json_get(payload, "arguments");
@@ -89,7 +89,7 @@ static int make_request(Dispatcher *d, const Message *m, const Command *c, char 
     return request_flow_add(d->flow, &q);
 }
 
-/* Whoever floods the agent must not flood the journal too. */
+/* Limits entries: a flood of messages must not flood the journal. */
 static bool is_worth_a_line(Dispatcher *d) {
     unsigned missed;
 
@@ -144,7 +144,7 @@ static void on_request(Dispatcher *d, const Message *m) {
     r = json_encode(json_get(m->json, "payload"), &payload, &size);
     if (r >= 0)
         r = request_flow_find(d->flow, m->request_id, &q);
-    if (r < 0) { /* whether it was done before is not known, so it must not be accepted */
+    if (r < 0) { /* whether the GUID was executed before is unknown, so it must not be accepted */
         request_flow_nack(d->flow, m->request_id, strerror(-r));
         return;
     }
@@ -166,7 +166,7 @@ static void on_other(Dispatcher *d, const Message *m, RequestEvent event) {
     Request *q = NULL;
     int r;
 
-    /* to start a long job commits what is pending, which may free the request */
+    /* the start of a long job commits pending changes, which may free the request */
     if (event == REQUEST_EVENT_CANCEL)
         (void)request_flow_commit(d->flow);
     r = request_flow_find(d->flow, m->request_id, &q);
@@ -197,7 +197,7 @@ static void refuse_message(Dispatcher *d, const char *request_id, const char *te
     request_flow_nack(d->flow, request_id, text);
 }
 
-/* A manager that does not take an alert is told of it again, as if it had not answered. */
+/* A refused alert is sent again, as if there was no answer. */
 static void on_nack(Dispatcher *d, const Message *m) {
     if (alerts_has(d->alerts, m->request_id))
         (void)log_struct(LOG_DEBUG, 0, LOG_FIELDS(LOG_REQUEST(m->request_id)),

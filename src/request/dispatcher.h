@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the manager's messages to events of requests. */
+/* Turns the manager's messages into events of requests. */
 #pragma once
 
 #include "alert/alerts.h"
@@ -12,10 +12,10 @@ int dispatcher_new(RequestFlow *flow, Alerts *alerts, Console *console,
                    void (*on_hemlock)(void *userdata), void *userdata, Dispatcher **ret);
 Dispatcher *dispatcher_free(Dispatcher *d);
 
-/* The owner has paused this server: new jobs are refused for the time being. */
+/* While the owner has paused this server with --refuse, new jobs are refused temporarily. */
 void dispatcher_set_refusing(Dispatcher *d, bool refusing);
-/* How many requests may be at work at once; -1: no limit. */
+/* Limit of requests in progress; -1: none. */
 void dispatcher_set_max_at_once(Dispatcher *d, int64_t max_at_once);
 
-/* One message of the manager; never fails: what is wrong with it is answered by a NACK. */
+/* Handles one message of the manager; never fails: answers an invalid message with a NACK. */
 void dispatcher_message(Dispatcher *d, const char *text, size_t size, bool is_text);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A job is a Task of its own, which a second Runner works on; the manager's
- * request is answered and forgotten meanwhile. Its row becomes RUNNING and ends in transactions of
- * their own. What keeps an end from being stored is tried again: the job keeps its worker until
- * then. */
+/* A job is a separate Task in a second Runner; the manager's request is answered, and leaves memory
+ * meanwhile. Its row becomes RUNNING, and later ends, in separate transactions. If the end cannot
+ * be stored, the agent retries; the job keeps its worker until then. */
 #include "request/long-jobs.h"
 
 #include <stdio.h>
@@ -23,9 +22,9 @@
 typedef struct LongJob {
     Task task;
     LongJobs *owner;
-    struct json_object *reply; /* that waits to be stored */
+    struct json_object *reply; /* not stored yet */
     bool begun;                /* its row is committed */
-    bool cancelled;            /* before that */
+    bool cancelled;            /* before its row was committed */
     TAILQ_ENTRY(LongJob) entries;
 } LongJob;
 
@@ -60,7 +59,7 @@ static void drop(LongJobs *l, LongJob *j) {
     free(j);
 }
 
-/* Whatever else is to be stored goes first. */
+/* Commits all pending changes first. */
 static int begin_transaction(LongJobs *l) {
     TRY(l->callbacks.commit(l->userdata));
     return store_begin(l->store);
@@ -114,7 +113,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
     LongJobs *l = userdata;
     LongJob *j, *next;
 
-    /* what is pending may fail below, and frees the jobs that come with it */
+    /* pending changes may fail here, which frees their jobs */
     (void)l->callbacks.commit(l->userdata);
     for (j = TAILQ_FIRST(&l->jobs); j; j = next) {
         next = TAILQ_NEXT(j, entries);
@@ -137,7 +136,7 @@ static void on_finished(JobEnd end, struct json_object *reply, void *userdata) {
     finish(j->owner, j);
 }
 
-/* Not promised to anybody: a row that stays WAITING is no more than late. */
+/* A failure is harmless: the row only stays WAITING for longer. */
 static void on_started(void *userdata) {
     const LongJob *j = userdata;
     LongJobs *l = j->owner;
@@ -207,7 +206,7 @@ bool long_jobs_wants(const Request *q, struct json_object *payload) {
     return wish ? json_object_get_boolean(wish) : c->kind == COMMAND_LONG;
 }
 
-/* As the runner will do it; what is wrong is told now, where the manager looks. */
+/* Checks as the runner will, so that the first reply reports invalid arguments. */
 static int check_arguments(LongJobs *l, const Request *q, struct json_object *payload,
                            char **ret_error) {
     const Command *c = q->task.definition;
@@ -312,7 +311,7 @@ static int take_up(const StoredJob *row, void *userdata) {
     LongJob *j = NULL;
 
     TRY(add(l, row->guid, row->command, command_find(row->command), &j));
-    if (store_load_request(l->store, row->guid, false, &request) >= 0) /* for people alone */
+    if (store_load_request(l->store, row->guid, false, &request) >= 0) /* only for people */
         j->task.accepted_usec = request.accepted_usec;
     j->begun = true;
     return runner_add(l->runner, &j->task);

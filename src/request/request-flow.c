@@ -6,8 +6,7 @@
  *
  * Invariants: an ACK or a REPLY leaves only after the commit that it promises; a job starts only
  * after its ACK's commit; a request whose reply could not be stored stays ACKED, keeps the reply in
- * memory and tries again.
- */
+ * memory and retries. */
 #include "request/request-flow.h"
 
 #include <stdio.h>
@@ -56,13 +55,14 @@ static void changed(RequestFlow *f, const Request *q, RequestState state) {
     f->callbacks.on_changed(q, state, f->userdata);
 }
 
-/* Requests in a final state live in the store alone. */
+/* Requests in a final state exist in the store alone. */
 static void forget_if_final(Request *q) {
     if (is_final(q->state) && q->n_pending == 0 && !q->task.execution)
         request_table_remove(q->flow->requests, q);
 }
 
-/* The row and its reply are one commit. What cannot be answered now is begun after it. */
+/* Stores the row and its reply in one commit. A task that cannot be answered now starts after
+ * it. */
 static void answer_at_once(Request *q, struct json_object *payload) {
     RequestFlow *f = q->flow;
     int r;
@@ -82,7 +82,7 @@ static void answer_at_once(Request *q, struct json_object *payload) {
     request_flow_fire(q, REQUEST_EVENT_FINISHED);
 }
 
-/* 0: there is nothing to do, and the request may be gone. */
+/* 0: nothing remains to be done, and the request may be freed. */
 static int fire(Request *q, RequestEvent event) {
     RequestTransition t = request_transition(q->state, event);
 
@@ -97,7 +97,7 @@ static int fire(Request *q, RequestEvent event) {
 }
 
 void request_flow_fire(Request *q, RequestEvent event) {
-    (void)fire(q, event); /* what is not stored is told by the batch */
+    (void)fire(q, event); /* the batch reports failures */
 }
 
 void request_flow_accept(Request *q, struct json_object *payload) {
@@ -130,13 +130,14 @@ static void stop_timer(Request *q) {
     q->timer = sd_event_source_disable_unref(q->timer);
 }
 
-/* Does not run while there is no connection; opening it sends everything once. */
+/* Not armed while there is no connection; opening one sends everything once. */
 static void start_resend_timer(Request *q, bool is_resend) {
     RequestFlow *f = q->flow;
 
     if (connection_get_state(f->connection) != CONNECTION_OPEN)
         return;
-    /* what waits to be sent keeps the manager's ACKs from being read: that is no failure of it */
+    /* while the send queue is congested the agent reads no ACKs: that is not the manager's
+     * failure */
     if (connection_is_congested(f->connection))
         q->resend_usec = MAX(q->resend_usec, f->options.retransmission_usec);
     else
@@ -164,7 +165,7 @@ static void perform_finished(RequestFlow *f, Request *q) {
     int return_code = json_object_get_int(json_get(q->reply, "return_code"));
 
     request_log_replied(q, return_code);
-    if (!long_jobs_has(f->long_jobs, q->task.guid)) /* else it has a number, and goes on */
+    if (!long_jobs_has(f->long_jobs, q->task.guid)) /* otherwise it has a number, and continues */
         request_log_result(&f->log, q, return_code);
     stop_timer(q);
     runner_forget(f->runner, &q->task);
@@ -207,7 +208,7 @@ static void perform(const BatchEntry *e, void *userdata) {
     if (e->from != e->next)
         changed(f, q, e->next);
     if (e->event == REQUEST_EVENT_FINISHED && q->state == REQUEST_STATE_REPLY_NACKED)
-        runner_forget(f->runner, &q->task); /* nobody wants the reply */
+        runner_forget(f->runner, &q->task); /* the manager gave the reply up */
     if (e->event == REQUEST_EVENT_FINISHED)
         (void)json_object_put(TAKE_PTR(q->reply)); /* from now on the store has it */
     forget_if_final(q);
@@ -223,10 +224,11 @@ static void undo(const BatchEntry *e, int error, void *userdata) {
     if (e->event == REQUEST_EVENT_FINISHED && q->is_stored)
         arm_timer(q, STORE_RETRY_USEC);
     else if (q->state == REQUEST_STATE_REPLY && !timer_is_armed(q->timer))
-        start_resend_timer(q, false); /* the manager has the reply, but we may forget that */
+        /* the manager has the reply, but this change may still be lost */
+        start_resend_timer(q, false);
     else if (!q->is_stored && q->n_pending == 0 &&
              (e->event == REQUEST_EVENT_ACCEPT || e->event == REQUEST_EVENT_REJECT)) {
-        /* a passing reason: the same GUID may be sent again */
+        /* temporary: the manager may send the same GUID again */
         (void)utf8_format(text, sizeof(text), "The agent cannot store the request: %s",
                           strerror(-error));
         sender_nack(f->sender, q->task.guid, text);
@@ -283,7 +285,7 @@ int request_flow_add(RequestFlow *f, Request **q) {
     return r;
 }
 
-/* 0 and NULL: the GUID was never seen. */
+/* 0 and NULL: the GUID is unknown. */
 int request_flow_find(RequestFlow *f, const char *guid, Request **ret) {
     _cleanup_(stored_request_done) StoredRequest row = {};
     _cleanup_(request_freep) Request *q = NULL;
@@ -336,7 +338,8 @@ static void send_reply_once(Request *q, void *userdata) {
     start_resend_timer(q, false);
 }
 
-/* Other servers' replies are not sent to this manager; what they executed stays known. */
+/* Does not send replies of requests under other agent ids to this manager; their GUIDs stay
+ * known. */
 static void drop_foreign(Request *q, void *userdata) {
     RequestFlow *f = userdata;
 
@@ -344,7 +347,7 @@ static void drop_foreign(Request *q, void *userdata) {
         return;
     if (q->state == REQUEST_STATE_REPLY || q->state == REQUEST_STATE_ACKED) { /* stored already */
         request_enter(q, request_transition(q->state, REQUEST_EVENT_NACK).next);
-        if (!q->reply) /* else the timer is what tries again to store it */
+        if (!q->reply) /* otherwise the timer retries to store it */
             stop_timer(q);
         changed(f, q, q->state);
         forget_if_final(q);
@@ -442,7 +445,7 @@ static int take_up(const StoredRequest *row, void *userdata) {
     if (r < 0 || added->state != REQUEST_STATE_ACKED)
         return r;
     added->task.definition = command_ref(command_find(added->task.command));
-    /* a long runner whose first reply could not be stored with it */
+    /* a long runner whose first reply was not stored together with it */
     r = job_describe_guid(f->store, added->task.guid, &added->reply);
     if (r == -ENOENT)
         return runner_add(f->runner, &added->task);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of requests at work: events become transitions, transitions become what is stored, sent,
- * started and timed. What comes in by one wake-up of the loop is stored in one
- * transaction; what it promises is sent after that. */
+/* The requests in progress: turns events into transitions, and these into rows, messages, jobs and
+ * timers. The changes of one wake-up of the loop are one transaction; messages that promise them
+ * are sent after the commit. */
 #pragma once
 
 #include "job/console.h"
@@ -17,58 +17,57 @@ typedef struct RequestFlowOptions {
 } RequestFlowOptions;
 
 typedef struct RequestFlowCallbacks {
-    /* a request has entered that state */
+    /* a request has entered this state */
     void (*on_changed)(const Request *q, RequestState state, void *userdata);
-    /* the agent cannot go on as it is, and must be started anew from what is stored */
+    /* the agent must be restarted from what is stored */
     void (*on_broken)(int error, void *userdata);
 } RequestFlowCallbacks;
 
-/* What it works with; borrowed. */
+/* What it uses, borrowed. */
 typedef struct RequestFlowParts {
     Connection *connection;
     Console *console;
     RunnerParts runner;
-    const char *agent_id; /* the last one that a manager gave; NULL: none */
+    const char *agent_id; /* assigned last; may be NULL */
 } RequestFlowParts;
 
-/* Takes up what the store has open; its jobs are found again when there is a bus. */
+/* Takes up the open requests of the store; finds their jobs once there is a bus. */
 int request_flow_new(sd_event *event, const RequestFlowParts *parts,
                      const RequestFlowCallbacks *callbacks, void *userdata, RequestFlow **ret);
-/* Commits what is open. Jobs run on. */
+/* Commits the open transaction. Jobs keep running. */
 RequestFlow *request_flow_free(RequestFlow *f);
 DEFINE_CLEANUP(RequestFlow *, request_flow_free)
 
 void request_flow_configure(RequestFlow *f, const RequestFlowOptions *options);
 int request_flow_set_bus(RequestFlow *f, sd_bus *bus);
 
-/* In memory or in the store. 0 and NULL: the GUID was never seen. */
+/* Looks in memory, then in the store. 0 and NULL: the GUID is unknown. */
 int request_flow_find(RequestFlow *f, const char *guid, Request **ret);
-/* Takes over a new request; *q is NULL then. */
+/* Takes ownership of a new request; sets *q to NULL. */
 int request_flow_add(RequestFlow *f, Request **q);
-/* May free the request, when nothing is left to do for it. */
+/* May free the request if nothing is left to do for it. */
 void request_flow_fire(Request *q, RequestEvent event);
 /* Fires ACCEPT, with the payload of the message. */
 void request_flow_accept(Request *q, struct json_object *payload);
-/* Cancels the job of a long runner, whose request has its reply: true if there is one. */
+/* Cancels the job of a long runner, whose request has its reply; false if there is none. */
 bool request_flow_cancel_long(RequestFlow *f, const char *guid);
-/* While paused no new job is begun. */
+/* While paused no new job starts. */
 void request_flow_set_paused(RequestFlow *f, bool paused);
-/* `request_id` NULL: not known. */
+/* `request_id` may be NULL: unknown. */
 void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message);
 
-/* Ends the transaction that is open, so that another can begin. */
+/* Ends the open transaction, so that another can begin. */
 int request_flow_commit(RequestFlow *f);
 
-/* The handshake was accepted under that agent id, for that customer; NULL: the manager named none.
- */
+/* The manager has accepted the handshake under that agent id, for that customer (NULL: none). */
 void request_flow_opened(RequestFlow *f, const char *agent_id, const char *customer_id);
 void request_flow_closed(RequestFlow *f);
-/* NULL: none was assigned yet */
+/* NULL: none assigned yet */
 const char *request_flow_get_agent_id(const RequestFlow *f) _pure_;
 
-/* Of normal jobs, and of long ones. */
+/* The runners of normal and of long jobs. */
 void request_flow_get_runners(const RequestFlow *f, Runner *ret[static 2]);
 
-/* Requests in memory; of those, the ones that have no reply yet. */
+/* Requests in memory; and the number of those without a reply. */
 const RequestTable *request_flow_get_requests(const RequestFlow *f) _pure_;
 unsigned request_flow_count_working(const RequestFlow *f);

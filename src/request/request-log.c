@@ -9,7 +9,7 @@
 #include "basic/utf8.h"
 #include "proto/message.h"
 
-/* requests that are answered at once and have journal lines and a signal of their own */
+/* limit of requests answered at once that get journal lines and signals */
 #define NOISE_INTERVAL_USEC (10 * USEC_PER_SEC)
 #define NOISE_BURST 200
 
@@ -97,7 +97,7 @@ void request_log_result(const RequestLog *l, const Request *q, int return_code) 
 void request_log_unknown_argument(RequestLog *l, const Request *q, const char *name) {
     unsigned missed;
 
-    if (!ratelimit_below(&l->unknown, &missed)) /* a flood must not be one of warnings */
+    if (!ratelimit_below(&l->unknown, &missed)) /* limits these warnings in a flood */
         return;
     if (missed > 0)
         log_warning("%u more unknown arguments are not logged", missed);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table is json-c's linked hash: keys are the requests' own GUIDs. */
+/* The table is json-c's linked hash: the keys are the GUIDs in the requests. */
 #include "request/request.h"
 
 #include <json-c/linkhash.h>

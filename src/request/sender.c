@@ -15,7 +15,7 @@ struct Sender {
     Connection *connection;
     Store *store;
     const char *agent_id;
-    uint32_t prefix; /* random, of this process */
+    uint32_t prefix; /* random, for this process */
     uint64_t counter;
 };
 
@@ -47,7 +47,7 @@ static void next_message_id(Sender *s, char ret[static MESSAGE_ID_SIZE]) {
     (void)snprintf(ret, MESSAGE_ID_SIZE, "%08" PRIx32 "%" PRIu64, s->prefix, ++s->counter);
 }
 
-/* The stored reply as an object; NULL where there is none. */
+/* Loads the stored reply as an object; NULL if there is none. */
 static int load_reply(Sender *s, const char *guid, struct json_object **ret) {
     _cleanup_(stored_request_done) StoredRequest row = {};
 
@@ -100,7 +100,7 @@ static int send_status(Sender *s, const Request *q) {
 
     next_message_id(s, id);
     r = load_reply(s, q->task.guid, &reply);
-    if (r < 0 && r != -ENOENT) /* not stored yet: there is no reply */
+    if (r < 0 && r != -ENOENT) /* not stored yet: no reply */
         return r;
     TRY(message_new(MESSAGE_STATUS, id, q->task.guid, "status", s->agent_id, &m));
     TRY(json_add_string(m, "state", request_state_to_string(q->state)));

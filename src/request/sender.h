@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages of the agent. Nothing is queued while there is no connection: what is lost is sent again
- * by the retransmission of either side. */
+/* Sends the agent's messages. Queues nothing while there is no connection: the retransmission of
+ * either side repeats lost messages. */
 #pragma once
 
 #include "net/connection.h"
@@ -16,6 +16,6 @@ void sender_set_agent_id(Sender *s, const char *agent_id);
 /* Failures are logged at debug level. */
 void sender_ack(Sender *s, const Request *q);
 void sender_nack(Sender *s, const char *request_id, const char *error_message);
-/* With the stored reply. `again`: under the message_id it was sent with before. */
+/* Sends the stored reply. `again`: with the message_id of the previous sending. */
 void sender_reply(Sender *s, Request *q, bool again);
 void sender_status(Sender *s, const Request *q);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who speaks for a job is not asked but found out: the unit of the process that waits for the
- * answer. */
+/* Callers do not name their job: the unit of the process that waits for the answer identifies
+ * it. */
 #include "varlink/agent-service.h"
 
 #include <syslog.h>
@@ -18,7 +18,7 @@
 #define ERROR_NOT_NOW "org.dcmagent.Job.NotNow"
 #define UNIT_PREFIX "dcm-job-" /* guid_to_unit_name() */
 
-/* A job may speak before the agent knows that it runs. */
+/* a job may call before the agent knows that it runs */
 #define UNKNOWN_USEC (5 * USEC_PER_SEC)
 #define UNKNOWN_AGAIN_USEC (50 * USEC_PER_MSEC)
 
@@ -29,7 +29,7 @@ struct AgentService {
     VarlinkServer *server;
 };
 
-/* A call of a job that waits: for systemd to say whose it is, or for its turn. */
+/* A waiting call of a job: until systemd has named its unit, or until the next second. */
 typedef struct JobCall {
     AgentService *service;
     VarlinkConnection *connection;
@@ -81,7 +81,7 @@ static bool is_no_job(int error) {
     return error == -ENOENT || error == -ENXIO || error == -ESRCH;
 }
 
-/* Ends the call, after which there is none. */
+/* Ends and frees the call. */
 static void end_job_call(JobCall *call, int error) {
     _cleanup_(job_call_freep) JobCall *j = call;
     VarlinkConnection *c = j->connection;
@@ -303,7 +303,7 @@ static const struct {
     {"org.dcmagent.Agent.GetStatus", method_get_status},
 };
 
-/* Which of the two is not there: the interface, or the method of it. */
+/* Distinguishes an unknown interface from an unknown method. */
 static void fail_unknown(VarlinkConnection *c, const char *method) {
     size_t size = (size_t)(strrchr(method, '.') - method);
     _cleanup_free_ char *interface = strndup(method, size);

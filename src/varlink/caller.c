@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process number alone can be somebody else's by the time systemd answers: a descriptor of the
- * process says whether it is still there then. */
+/* The process number alone may be reused by the time systemd answers: a descriptor of the process
+ * shows whether it still exists then. */
 #include "varlink/caller.h"
 
 #include <poll.h>

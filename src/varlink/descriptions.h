@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The interfaces as GetInterfaceDescription() tells them; made of the files dbus/NAME.varlink. */
+/* The interface descriptions for GetInterfaceDescription(), generated from dbus/NAME.varlink. */
 #pragma once
 
 #include "basic/macro.h"

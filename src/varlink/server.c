@@ -3,9 +3,9 @@
  *    reading ──(a whole call)──▶ answering ──(varlink_answer, _fail)──▶ writing ──▶ reading
  *       └──────── too long, too slow, no call, the peer is gone: the connection ends ───┘
  *
- * One call of a connection at a time. A connection that does not get on for IDLE_USEC ends, unless
- * it is we who owe an answer; one user cannot have more than a part of all connections, so that
- * another one always gets in. When descriptors or memory run out, accepting rests for a second. */
+ * One call of a connection at a time. A connection without progress for IDLE_USEC ends, unless the
+ * server owes an answer. One user has at most a part of all connections, so that others always get
+ * in. When descriptors or memory run out, the server stops accepting for a second. */
 #include "varlink/server.h"
 
 #include <sys/queue.h>
@@ -77,8 +77,8 @@ static void end(VarlinkConnection *c) {
     free(c);
 }
 
-/* While we owe an answer nothing is waited for but the end of the connection, which epoll reports
- * whatever is asked for. That the peer has closed its sending side is no end: it still reads. */
+/* While an answer is owed, waits only for the end of the connection, which epoll always reports. A
+ * peer that has shut down its sending side still reads. */
 static void wait_for(VarlinkConnection *c) {
     uint32_t events = c->out ? EPOLLOUT : c->answering ? 0 : EPOLLIN;
 
@@ -96,7 +96,7 @@ static void queue_answer(VarlinkConnection *c, int r, char *text, size_t size) {
         c->out_sent = 0;
     }
     wait_for(c);
-    if (r < 0) /* not from inside a call */
+    if (r < 0) /* not from within a call */
         (void)timer_arm_in(c->idle, 0);
 }
 
@@ -118,7 +118,7 @@ void varlink_fail(VarlinkConnection *c, const char *error, struct json_object *p
     queue_answer(c, r, text, size);
 }
 
-/* -EBADMSG: this peer does not speak Varlink. */
+/* -EBADMSG: not Varlink. */
 static int take_call(VarlinkConnection *c, size_t size) {
     _cleanup_(varlink_call_done) VarlinkCall call = {};
     int r;
@@ -185,8 +185,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 
     if (c->out)
         r = events & (EPOLLERR | EPOLLHUP) ? -ECONNRESET : transmit(c);
-    else if (c->answering) /* whoever does not wait for the answer cannot be told from another */
-        r = -ECONNRESET;
+    else if (c->answering)
+        r = -ECONNRESET; /* without the waiting peer its unit is uncertain */
     else
         r = receive(c);
     if (r < 0)
@@ -208,7 +208,7 @@ static unsigned count_of(const VarlinkServer *s, uid_t uid) {
     return n;
 }
 
-/* At once, before its number can become another's. */
+/* Opens the process at once, before its number can be reused. */
 static int open_peer(int fd, pid_t pid) {
     socklen_t size = sizeof(int);
     int peer_fd;
@@ -256,7 +256,7 @@ static int add(VarlinkServer *s, int fd) {
         return r;
     }
     LIST_INSERT_HEAD(&s->connections, c, entries);
-    if (++s->n_connections >= VARLINK_CONNECTIONS_MAX) /* the others wait in the backlog */
+    if (++s->n_connections >= VARLINK_CONNECTIONS_MAX) /* further ones wait in the backlog */
         (void)sd_event_source_set_enabled(s->io, SD_EVENT_OFF);
     return 0;
 }
@@ -269,8 +269,8 @@ static int on_rested(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-/* The connection stays in the backlog, and would wake us up again at once. The end of another one
- * ends the rest too: then there is a descriptor. */
+/* The connection stays in the backlog, and would wake the loop up again at once. Ends the pause
+ * early when another connection closes, because that frees a descriptor. */
 static void take_a_rest(VarlinkServer *s, int error) {
     (void)log_warning_errno(error, "Connections on the Varlink socket cannot be accepted now: %m");
     (void)sd_event_source_set_enabled(s->io, SD_EVENT_OFF);
