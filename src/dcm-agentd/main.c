@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentd: sets the loop up and ends it. READY=1 is said when the bus name is ours and the store
- * is open; a manager that is down must not fail the boot. */
+/* dcm-agentd: sets up the loop and runs it. It sends READY=1 when it owns the bus name and the
+ * store is open; a manager that is down must not fail the boot. */
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ typedef struct Daemon {
     sd_bus *bus;
     Agent *agent;
     AgentObject *object;
-    AgentService *service; /* NULL: there is no socket */
+    AgentService *service; /* NULL: no socket */
 } Daemon;
 
 static void daemon_done(Daemon *d) {
@@ -95,7 +95,7 @@ static int on_name_answer(sd_bus_message *m, void *userdata, sd_bus_error *error
     return 0;
 }
 
-/* The service manager restarts us; jobs are adopted then. */
+/* The service manager restarts the agent; the next process adopts the jobs. */
 static int on_bus_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     Daemon *d = userdata;
 
@@ -142,7 +142,7 @@ static int setup_bus(Daemon *d) {
     return r < 0 ? log_error_errno(r, "The system bus cannot be used: %m") : 0;
 }
 
-/* Where systemd has given us no socket, jobs have nobody to talk to, and all else works. */
+/* Without a socket from systemd only the Varlink interface is missing. */
 static int setup_service(Daemon *d) {
     int n = sd_listen_fds(true);
 
@@ -192,7 +192,7 @@ int main(int argc, char *argv[]) {
     _cleanup_free_ char *voices = NULL;
     int r;
 
-    /* one arena: the resolver's threads are the only other ones, and live for one question */
+    /* one arena: the only other threads are the resolver's, each for one lookup */
     (void)mallopt(M_ARENA_MAX, 1);
     log_set_identifier(IDENTIFIER);
     r = option_table_parse(&option_table, argc, argv, &paths);

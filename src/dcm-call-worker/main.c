@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-call-worker - the "script" of a command that a D-Bus worker does: hands the request to it and
- * waits. So the worker's work has all that a job has: it is called at most once, has a time limit,
- * can be cancelled, and outlives the agent.
+/* dcm-call-worker - the "script" of a command that a D-Bus worker executes: passes the request to
+ * the worker and waits. So the worker's task has all properties of a job: it is called at most
+ * once, has a time limit, can be cancelled, and outlives the agent.
  *
  *     dcm-call-worker BUS-NAME OBJECT-PATH REQUEST-ID COMMAND <arguments.json >reply.json */
 #include <signal.h>
@@ -60,7 +60,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
     return call_run(userdata);
 }
 
-/* The daemon's own words: as many calls as it bears wait for their replies, and this one did not
+/* dbus-daemon's error: the number of its pending replies is at the limit, and this call did not
  * reach the worker. */
 static bool was_held_back(sd_bus_message *m, const sd_bus_error *e) {
     return sd_bus_error_has_name(e, SD_BUS_ERROR_LIMITS_EXCEEDED) &&
@@ -86,7 +86,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return sd_event_exit(c->event, EXIT_SUCCESS);
 }
 
-/* That nobody hears it is no reason to stop. */
+/* Ignores errors: progress is not essential. */
 static int on_progress(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     static const SayOptions options = {.silent_usec = USEC_PER_SEC};
     const char *request_id, *text;
@@ -99,7 +99,7 @@ static int on_progress(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return 0;
 }
 
-/* Goes on to wait: the worker's answer tells what was done. */
+/* Continues to wait: the worker's answer says what was done. */
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
     Call *c = userdata;
 
@@ -129,7 +129,7 @@ static int call_run(Call *c) {
     r = sd_bus_message_new_method_call(c->bus, &m, c->worker, c->path, INTERFACE, "Run");
     if (r >= 0)
         r = sd_bus_message_append(m, "sss", c->request_id, c->command, c->arguments);
-    if (r >= 0) /* the unit's time limit is the only one */
+    if (r >= 0) /* only the unit's time limit applies */
         r = sd_bus_call_async(c->bus, NULL, m, on_answer, c, UINT64_MAX);
     return r;
 }

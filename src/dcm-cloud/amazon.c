@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Amazon: IMDSv2, else v1. */
+/* Amazon: IMDSv2, or else v1. */
 #include <arpa/inet.h>
 #include <stdio.h>
 
@@ -10,7 +10,7 @@
 #define TOKEN_HEADER "X-aws-ec2-metadata-token: "
 #define TOKEN_HEADER_SIZE (sizeof(TOKEN_HEADER) + CLOUD_VALUE_MAX)
 
-/* Leaves `header` empty where there is no such token. */
+/* Leaves `header` empty if the service has no tokens. */
 static int amazon_token(const char *base, const Question *q,
                         char header[static TOKEN_HEADER_SIZE]) {
     _cleanup_free_ char *url = NULL, *token = NULL;
@@ -28,7 +28,7 @@ static int amazon_token(const char *base, const Question *q,
         q->deadline_usec, &token, NULL);
     if (r >= 0 && cloud_value_is_valid(token))
         (void)snprintf(header, TOKEN_HEADER_SIZE, TOKEN_HEADER "%s", token);
-    /* where nobody can be reached, the version makes no difference */
+    /* if the service is unreachable, v1 would fail too */
     return r == -ENOMEM || r == -ECONNREFUSED || r == -EHOSTUNREACH ? r : 0;
 }
 

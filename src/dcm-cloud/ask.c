@@ -28,7 +28,6 @@ int ask_path(const Question *q, const Path *path, size_t size_max, char **ret, s
         q->deadline_usec, ret, ret_size);
 }
 
-/* A copy of a text that is one line. */
 int take_line(const char *text, size_t size, char **ret) {
     _cleanup_free_ char *line = NULL;
 
@@ -53,7 +52,6 @@ static int read_value(const Question *q, const Path *path, char **ret) {
     return take_line(text, size, ret);
 }
 
-/* What is not there stays NULL. */
 int ask_optional(const Question *q, const Path *path, char **ret) {
     int r = read_value(q, path, ret);
 
@@ -77,7 +75,7 @@ int ask_address(const Question *q, const Path *path, int family, char ***ret) {
     return 0;
 }
 
-/* Letters, digits and what else there is in ids of any cloud: a web page is none. */
+/* Allows letters, digits and the other characters of cloud ids, which a web page does not pass. */
 static int check_id(const char *id, const char *prefix) {
     if (strncmp(id, prefix, strlen(prefix)) != 0)
         return -EBADMSG;

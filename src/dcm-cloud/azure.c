@@ -7,8 +7,8 @@
 
 #define QUERY "?api-version=2021-02-01&format=text"
 
-/* The id that managers know is made of the host name; the metadata service has a better one, which
- * is told beside it. */
+/* Managers know the id derived from the host name; the metadata service's own id is reported in
+ * addition. */
 int azure_identify(const Provider *p, const Question *q, CloudIdentity *i) {
     _cleanup_free_ char *environment = NULL;
     char name[HOST_NAME_SIZE];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is to be said of a cloud, and each cloud's own file. */
+/* The interface of a cloud, and the functions of each. */
 #pragma once
 
 #include "dcm-cloud/question.h"
@@ -7,10 +7,11 @@
 
 typedef struct Provider {
     const char *type; /* of cloud_type_find() */
-    const char *base; /* of the metadata service; NULL: there is no fixed one */
-    /* 0: that cloud it is. Another error: it is not, or does not answer. Called in a thread. */
+    const char *base; /* of the metadata service; NULL: no fixed address */
+    /* 0: the server is in this cloud. Errors: it is not, or the service does not answer. Called in
+     * a thread. */
     int (*identify)(const struct Provider *p, const Question *q, CloudIdentity *ret);
-    /* What the server was given to do at its first start. The caller frees. */
+    /* The script for the first start of the server. The caller frees it. */
     int (*read_script)(const struct Provider *p, const Question *q, char **ret, size_t *ret_size);
 } Provider;
 

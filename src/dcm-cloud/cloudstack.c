@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CloudStack: at the DHCP server. */
+/* CloudStack: its metadata service is on the DHCP server. */
 #include <arpa/inet.h>
 #include <stdio.h>
 

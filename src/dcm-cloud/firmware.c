@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Only files that everybody may read. */
+/* Only world-readable files. */
 #include "dcm-cloud/firmware.h"
 
 #include <fcntl.h>
@@ -20,7 +20,7 @@ static const struct Mark {
     {"bios_vendor", "Amazon EC2", "Amazon"},
     {"product_name", "Google", "Google"},
     {"sys_vendor", "DigitalOcean", "DigitalOcean"},
-    /* Microsoft's, on each machine of Azure and on no other Hyper-V */
+    /* Microsoft's tag, on each machine of Azure and on no other Hyper-V */
     {"chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77", "Azure"},
 };
 

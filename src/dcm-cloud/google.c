@@ -4,7 +4,7 @@
 #include "basic/bounds.h"
 #include "dcm-cloud/ask.h"
 
-#define GOOGLE_MARK "Metadata-Flavor: Google" /* asked with, and answered with */
+#define GOOGLE_MARK "Metadata-Flavor: Google" /* in the request and in the response */
 
 int google_identify(const Provider *p, const Question *q, CloudIdentity *i) {
     const char *base = ask_base(p, q);

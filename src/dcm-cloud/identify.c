@@ -28,7 +28,7 @@ static int note_problem(const Provider *p, const Question *q, int error, CloudId
     return -ENOMEM;
 }
 
-/* What is known of a cloud that it is for sure. */
+/* Queries a cloud that is known to be the right one. */
 static int identify_by(const Provider *p, const Question *q, CloudIdentity *i) {
     int r;
 
@@ -45,7 +45,7 @@ static void *probe(void *userdata) {
     return NULL;
 }
 
-/* The first that has an id is taken, though something else of it may be missing. */
+/* Takes the first cloud that returned an id, even if other values are missing. */
 static int take_first(Probe *probes, size_t n, CloudIdentity *ret) {
     for (size_t i = 0; i < n; i++) {
         Probe *p = &probes[i];
@@ -61,7 +61,7 @@ static int take_first(Probe *probes, size_t n, CloudIdentity *ret) {
     return free_and_strdup(&ret->type, "UNKNOWN");
 }
 
-/* At the same time, since each may need all the time there is. */
+/* Queries in parallel, because each query may use the whole time limit. */
 static int probe_all(const Question *q, CloudIdentity *ret) {
     Probe probes[PROBES_MAX] = {};
     const Provider *all;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Konami: from the environment. */
+/* Konami: reads the environment. */
 #include <arpa/inet.h>
 
 #include "basic/strv.h"
@@ -33,12 +33,12 @@ int konami_identify(const Provider *p, const Question *q, CloudIdentity *i) {
             r = -EBADMSG;
         if (r >= 0)
             n += !!i->ipv4[n];
-        else { /* the agent takes no answer with such a thing in it */
+        else { /* the agent would reject an answer with such a value */
             free(i->ipv4[n]);
             i->ipv4[n] = NULL;
         }
     }
-    if (n == 0) { /* those of the interfaces */
+    if (n == 0) { /* the agent then reports those of the interfaces */
         strv_free(i->ipv4);
         i->ipv4 = NULL;
     }

@@ -12,7 +12,7 @@
 
 typedef int (*LeaseParser)(const char *text, char ret[static INET_ADDRSTRLEN]);
 
-/* An address that ends at one of `ends`, in the one form that inet_ntop(3) gives. */
+/* Copies an address that ends at one of `ends`, in the canonical form of inet_ntop(3). */
 static int take_address(const char *text, const char *ends, char ret[static INET_ADDRSTRLEN]) {
     size_t size = strcspn(text, ends);
     char copy[INET_ADDRSTRLEN];
@@ -26,7 +26,7 @@ static int take_address(const char *text, const char *ends, char ret[static INET
     return inet_ntop(AF_INET, &address, ret, INET_ADDRSTRLEN) ? 0 : -ENODATA;
 }
 
-/* Behind the last line that begins with `key`, blanks before it aside. */
+/* The text after `key` in the last line that begins with it, ignoring blanks before it. */
 static const char *find_last(const char *text, const char *key) {
     const char *found = NULL;
 
@@ -52,7 +52,7 @@ int lease_parse_dhclient(const char *text, char ret[static INET_ADDRSTRLEN]) {
     return value ? take_address(value + strspn(value, " \t"), "; \t\r\n", ret) : -ENODATA;
 }
 
-/* Of files that the pattern names, the first with an address. */
+/* Takes the first address in the files that the pattern matches. */
 static int find_in_files(const char *root, const char *pattern, LeaseParser parse,
                          char ret[static INET_ADDRSTRLEN]) {
     _cleanup_free_ char *below = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-cloud: asks the cloud who this server is, and prints the answer. The agent connects to the
- * socket of dcm-cloud@.service for it, so that what parses metadata is neither the agent nor holds
- * anything of it. */
+/* dcm-cloud: queries the cloud for the identity of this server, and prints the result. The agent
+ * connects to the socket of dcm-cloud@.service for it, so that the code that parses metadata is
+ * isolated from the agent and its data. */
 #include <curl/curl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 typedef struct Options {
     const char *config_file, *config_directory, *root;
     bool script;
-    const char *type; /* NULL: to be found out */
+    const char *type; /* NULL: to be detected */
     char *metadata_url;
 } Options;
 
@@ -42,8 +42,8 @@ static const OptionTable option_table = {
     .n_options = ELEMENTSOF(options),
 };
 
-/* Of the address scheme, host and port are taken: what comes behind is known, and installers of the
- * Python agent wrote it too. */
+/* Takes scheme, host and port of the address: the rest is known, and installers of the Python agent
+ * wrote it too. */
 static int set_url(Options *o, const char *value) {
     static const char scheme[] = "http://";
     size_t size;
@@ -77,7 +77,7 @@ static int on_value(const char *file, const char *section, const char *name, con
     return 0;
 }
 
-/* The agent tells it where an administrator looks. */
+/* The agent logs these problems at a higher level. */
 static void on_problem(const char *file, const char *text, void *userdata) {
     log_debug("%s: %s", file, text);
 }
@@ -100,7 +100,7 @@ static int answer(const Options *o, const Question *q) {
         return log_error_errno(r, "The metadata of the cloud cannot be read: %m");
     if (i.problem)
         log_warning("%s", i.problem);
-    text[size++] = '\n'; /* in the place of the NUL */
+    text[size++] = '\n'; /* replaces the NUL */
     return write_answer(text, size);
 }
 

@@ -30,7 +30,7 @@ static int spawn(const char *program, const char *key, int out_fd, pid_t *ret) {
     return r;
 }
 
-/* The end of the file is the end of the value. */
+/* Reads up to the end of the pipe. */
 static int read_until(int fd, uint64_t deadline_usec, size_t size_max, char **ret,
                       size_t *ret_size) {
     _cleanup_free_ char *text = malloc(size_max + 1);
@@ -60,7 +60,7 @@ static int read_until(int fd, uint64_t deadline_usec, size_t size_max, char **re
     return 0;
 }
 
-/* It may have closed its output and live on. */
+/* The program may have closed its output without exiting. */
 static int await_end(pid_t pid, uint64_t deadline_usec) {
     _cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct pollfd p = {.fd = fd, .events = POLLIN};

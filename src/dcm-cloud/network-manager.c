@@ -10,7 +10,7 @@
 #define INTERFACE_ACTIVE "org.freedesktop.NetworkManager.Connection.Active"
 #define INTERFACE_DHCP4 "org.freedesktop.NetworkManager.DHCP4Config"
 
-/* Options of a DHCP4Config, a dictionary of variants. */
+/* Reads the options of a DHCP4Config, a dictionary of variants. */
 static int read_server(sd_bus *bus, const char *path, char **ret) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     const char *key, *value;
@@ -46,7 +46,7 @@ static int ask(sd_bus *bus, char **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
         const char *dhcp;
 
-        /* a connection may end meanwhile */
+        /* a connection may disappear meanwhile */
         if (sd_bus_get_property(bus, NAME, connection, INTERFACE_ACTIVE, "Dhcp4Config", NULL,
                                 &answer, "o") >= 0 &&
             sd_bus_message_read(answer, "o", &dhcp) >= 0 && read_server(bus, dhcp, ret) >= 0)

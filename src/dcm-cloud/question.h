@@ -4,7 +4,7 @@
 #include "basic/macro.h"
 
 typedef struct Question {
-    const char *metadata_url; /* scheme, host, port; NULL: where the cloud has it */
-    const char *root;         /* files are looked for below it; "" as a rule */
+    const char *metadata_url; /* scheme, host, port; NULL: the cloud's own address */
+    const char *root;         /* prefix of file names; usually "" */
     uint64_t deadline_usec;   /* CLOCK_BOOTTIME */
 } Question;

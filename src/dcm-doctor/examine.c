@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Connection does the work; its progress is the report. There is no handshake beside a running
- * agent: a second one under its token could end its connection, and it tries itself. */
+/* A Connection does the work; its progress is the report. While the agent runs there is no
+ * handshake: a second one with its token could end its connection, and the agent itself retries. */
 #include "dcm-doctor/examine.h"
 
 #include <arpa/inet.h>
@@ -22,7 +22,7 @@
 #include "core/token.h"
 #include "store/store.h"
 
-#define RELEASE_TIME 1764547200 /* 2025-12-01: no clock is right that says less */
+#define RELEASE_TIME 1764547200 /* 2025-12-01: a clock before the release is wrong */
 #define CERTIFICATE_WARNING_USEC (14 * 24 * 3600 * USEC_PER_SEC)
 #define PATIENCE_USEC (90 * USEC_PER_SEC)
 
@@ -37,14 +37,14 @@ typedef struct Examination {
     ConnectionOptions *connection_options;
     Connection *connection;
     bool uses_tls;
-    char *proxy; /* for people; NULL: none */
+    char *proxy; /* for people; may be NULL */
     char token[TOKEN_SIZE];
-    char *agent_id, *injected_id; /* as the agent has stored them */
+    char *agent_id, *injected_id; /* as stored by the agent */
     int identity_error;
     bool over;
 } Examination;
 
-/* connection_options_make() asks without userdata */
+/* connection_options_make() calls it without userdata */
 static const Surroundings *asked;
 
 static const char *get_environment(const char *name) {
@@ -121,7 +121,7 @@ static int find_source(const char *address, char ret[static INET6_ADDRSTRLEN]) {
                : -errno;
 }
 
-/* Of a list with commas. Where there is none the connection says so, too. */
+/* For a list with commas. The connection also reports a missing route. */
 static void check_route(Examination *x, const char *addresses) {
     char text[512] = "", source[INET6_ADDRSTRLEN];
     size_t used = 0;
@@ -262,7 +262,7 @@ static void on_failure(const ConnectionFailure *f, void *userdata) {
         [CONNECTION_FAULT_LINK] = CHECK_HANDSHAKE,
     };
     Examination *x = userdata;
-    const char *text = strchr(f->text, ' '); /* the step is in the line already */
+    const char *text = strchr(f->text, ' '); /* the line names the step already */
 
     if (x->over)
         return;
@@ -279,7 +279,7 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *userdata) 
     return 0;
 }
 
-/* The manager is told their names. */
+/* The handshake contains their names. */
 static int read_commands(Examination *x) {
     const BrokenCommand *broken;
     size_t n;
@@ -292,7 +292,7 @@ static int read_commands(Examination *x) {
     return 0;
 }
 
-/* False: there is nothing to go on with. */
+/* False: the test cannot continue. */
 static int read_configuration(Examination *x, ConnectionOptions *ret) {
     char error[OPTIONS_ERROR_SIZE];
     int r;
@@ -316,7 +316,8 @@ static int read_configuration(Examination *x, ConnectionOptions *ret) {
     return 1;
 }
 
-/* What the agent would say of itself: a manager takes other words for a change. Nothing is made. */
+/* Uses the stored identity, because the manager would take another one for a change. Creates
+ * nothing. */
 static int read_stored(Examination *x, const char *database) {
     _cleanup_(store_closep) Store *store = NULL;
     const char *given = surroundings_get(x->surroundings, ENVIRONMENT_INJECTED_ID);
@@ -361,7 +362,7 @@ static void report_cloud(Examination *x) {
         report_add(x->report, CHECK_CLOUD, FINDING_OK, "%s %s", i->type, strempty(i->instance_id));
 }
 
-/* The handshake has the answer in it: the first one, though more come where that was a problem. */
+/* The handshake contains the answer: the first one, even if more follow because of a problem. */
 static void on_cloud(int answer, void *userdata) {
     Examination *x = userdata;
     ConnectionOptions *options = TAKE_PTR(x->connection_options);

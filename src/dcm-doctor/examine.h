@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goes the way to the manager once, as the agent does, and reports each step. */
+/* Tests the connection to the manager once, with the agent's code, and reports each step. */
 #pragma once
 
 #include "dcm-doctor/report.h"
@@ -12,6 +12,6 @@ typedef struct ExamineOptions {
     const char *cloud_socket;
 } ExamineOptions;
 
-/* What is wrong with the way is in the report; a negative errno is for what keeps us from looking.
- */
+/* Faults of the connection are in the report; a negative errno means that the test itself
+ * failed. */
 int examine(const ExamineOptions *options, const Surroundings *surroundings, Report *report);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-doctor: looks at the way to the manager as the service does, as its user and with its
- * environment. dcm-agentctl doctor runs it. */
+/* dcm-doctor: tests the connection to the manager as the service's user and with its environment.
+ * dcm-agentctl doctor runs it. */
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -45,7 +45,8 @@ static const OptionTable option_table = {
     .notes = N_("Exit status: 0 nothing failed, 1 something did, 2 wrong usage."),
 };
 
-/* So that a file which only root can read is found, and nobody's answer is parsed as root. */
+/* Drops root, so that a file that only root can read is detected, and no response is parsed as
+ * root. */
 static int become_service_user(Report *report) {
     const struct passwd *user;
 

@@ -12,7 +12,7 @@
 #define TEXT_SIZE 1024
 #define NAME_WIDTH 14
 
-/* names in JSON; shown to people in their language */
+/* names in JSON; translated when shown */
 static const char *const checks[_CHECK_MAX] = {
     [CHECK_CONFIGURATION] = N_("configuration"),
     [CHECK_CLOCK] = N_("clock"),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was found, one line a check: printed as it comes, or as JSON at the end. */
+/* The findings, one line for each check: printed at once, or as JSON at the end. */
 #pragma once
 
 #include "proto/json.h"
@@ -34,13 +34,13 @@ typedef struct Report {
     struct json_object *checks;
 } Report;
 
-/* Standard output is written to; colours if it is a terminal. */
+/* Writes to standard output, with colours if that is a terminal. */
 int report_init(Report *r, bool json);
 void report_done(Report *r);
 
 /* A check may have several lines; the text is for people. */
 void report_add(Report *r, Check check, Finding finding, const char *format, ...) _printf_(4, 5);
-/* The steps to the manager that have no line are skipped. */
+/* Marks the steps to the manager that have no line as skipped. */
 void report_not_reached(Report *r);
 /* Ends the output. Returns an exit status: 0, or 1 if a check has failed or standard output cannot
  * be written. */

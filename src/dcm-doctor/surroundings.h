@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What systemd and the running agent say, so that the service's own proxy settings are looked at
- * and not those of whoever asks. */
+/* Data from systemd and the running agent, so that the proxy settings of the service are tested,
+ * not those of the caller. */
 #pragma once
 
 #include "basic/macro.h"
@@ -13,9 +13,9 @@ typedef struct Surroundings {
     char **environment; /* of the unit, "NAME=VALUE"; NULL: empty */
 } Surroundings;
 
-/* Without a bus everything stays unknown. -ENOMEM alone is an error. */
+/* Without a bus everything stays unknown. The only error is -ENOMEM. */
 int surroundings_read(Surroundings *ret);
 void surroundings_done(Surroundings *s);
 
-/* A variable of the unit, or, where that is not known, of our own environment. */
+/* A variable of the unit, or of this process if the unit's environment is unknown. */
 const char *surroundings_get(const Surroundings *s, const char *name);

@@ -18,8 +18,7 @@
 #define WORKER_PROGRAM PKGLIBDIR "/dcm-call-worker"
 #define CREDENTIALS_DIRECTORY "/run/credentials"
 
-/* A file's mistakes are told in its own words: an error with text that the bus does not take would
- * not be sent at all. */
+/* Replaces invalid UTF-8, as the text may quote a file: the bus would not send the error at all. */
 static int refuse(const JobRequest *q, sd_bus_error *error, const char *why) {
     _cleanup_free_ char *text = NULL;
 
@@ -46,7 +45,7 @@ static int check_order(JobRequest *q, const PolicyOrder *order, sd_bus_error *er
 
 static int check_includes(JobRequest *q, const CommandFile *f, unsigned depth, sd_bus_error *error);
 
-/* What is forbidden by itself, or was taken away, is no part of another command either. */
+/* A command that is forbidden or masked is also forbidden as a part of another command. */
 static int check_included(JobRequest *q, const char *name, unsigned depth, sd_bus_error *error) {
     _cleanup_free_ char *problem = NULL;
     char why[ERROR_MESSAGE_MAX];
@@ -87,7 +86,7 @@ static int check_includes(JobRequest *q, const CommandFile *f, unsigned depth,
     return r;
 }
 
-/* Read anew for each job, so that a change holds at once. */
+/* Read for each job, so that a change applies at once. */
 static int check_policy(JobRequest *q, sd_bus_error *error) {
     const PolicyOrder order = {
         .command = q->command.name,
@@ -122,13 +121,13 @@ static int check_policy(JobRequest *q, sd_bus_error *error) {
     return 0;
 }
 
-/* The one that is given to a command of the table is not for a command that brings its own. */
+/* Refuses options that this kind of command does not take. */
 static int check_options(const JobRequest *q, sd_bus_error *error) {
     const bool has_script = q->scripts.of[JOB_SCRIPT_ITSELF].fd >= 0;
     const CommandFile *f = q->command.file;
     const char *wrong = NULL;
 
-    /* what was downloaded may be in the directory already */
+    /* the directory may have the downloaded script already */
     if (q->command.brings_script && !q->command.fetches && !has_script)
         return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Option script is missing");
     if (!q->command.brings_script && (has_script || q->interpreter || q->as_root))
@@ -144,7 +143,8 @@ static int check_options(const JobRequest *q, sd_bus_error *error) {
                  : 0;
 }
 
-/* Takes over the descriptor. An empty file is none: for a script that was looked at before. */
+/* Takes ownership of the descriptor. An empty file counts as none. For scripts that were checked
+ * before. */
 static int take_script(JobRequest *q, JobScriptKind kind, int fd, sd_bus_error *error) {
     struct stat st;
 
@@ -158,7 +158,7 @@ static int take_script(JobRequest *q, JobScriptKind kind, int fd, sd_bus_error *
     return 0;
 }
 
-/* As it is now: what systemd runs is a copy. */
+/* Opens the current script; the unit runs a copy of it. */
 static int open_script(JobRequest *q, sd_bus_error *error) {
     const CommandFile *f = q->command.file;
     _cleanup_free_ char *problem = NULL;
@@ -175,7 +175,7 @@ static int open_script(JobRequest *q, sd_bus_error *error) {
     return r < 0 ? r : take_script(q, JOB_SCRIPT_ITSELF, fd, error);
 }
 
-/* What the site has to be run before or after a script of that name. */
+/* Opens the site's script to run before or after a script of that name. */
 static int open_hook(JobRequest *q, const char *suffix, JobScriptKind kind, sd_bus_error *error) {
     const CommandFile *f = q->command.file;
     _cleanup_free_ char *path = NULL, *problem = NULL;
@@ -203,7 +203,7 @@ static const Secret *find_secret(const JobRequest *q, const char *name) {
     return NULL;
 }
 
-/* Where the job finds it. */
+/* Sets the path at which the job finds the file. */
 static int put_path(const JobRequest *q, const char *name, char **position) {
     char unit[JOB_UNIT_SIZE], *path;
 
@@ -239,7 +239,7 @@ static int place_secrets(JobRequest *q, sd_bus_error *error) {
     return 0;
 }
 
-/* The program that calls the worker has positions of its own. */
+/* Prepends the arguments of the program that calls the worker. */
 static int make_worker_arguments(JobRequest *q) {
     const CommandFile *f = q->command.file;
     const char *const texts[] = {f->worker, f->worker_path, q->guid, f->name};
@@ -255,8 +255,8 @@ static int make_worker_arguments(JobRequest *q) {
     return list ? 0 : -ENOMEM;
 }
 
-/* What systemd would refuse is refused in words. Only /etc/passwd is asked: a directory service
- * could keep the executor waiting, and knows no system users. */
+/* Checks in advance what systemd would refuse, to explain it. Reads only /etc/passwd: a directory
+ * service could block the executor, and has no system users. */
 static int check_user(const JobRequest *q, sd_bus_error *error) {
     char why[ERROR_MESSAGE_MAX];
     uid_t uid;

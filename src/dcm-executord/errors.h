@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names of the errors of org.dcmagent.Executor1; its XML says what they mean. */
+/* The names of the errors of org.dcmagent.Executor1, which its XML explains. */
 #pragma once
 
 #define ERROR_ALREADY_STARTED "org.dcmagent.Error.AlreadyStarted"

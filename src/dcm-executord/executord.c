@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the bus connection and counts what is going on. Leaving loses no call: first the name is
- * given back, and the answer to that comes behind every call that was sent to us; those are served;
- * the calls after it wait in the bus daemon for the next executor, which systemd starts when this
- * one has ended.
+/* Owns the bus connection and counts operations. Leaving loses no call: first the name is released,
+ * and the reply to that follows every call that was already sent here; those are served; later
+ * calls wait in the bus daemon for the next executor, which systemd starts after the exit of this
+ * one.
  *
- *      serving --(idle, or SIGTERM)--> leaving --(name released, all calls answered)--> gone
- */
+ *      serving --(idle, or SIGTERM)--> leaving --(name released, all calls answered)--> gone */
 #include "dcm-executord/executord.h"
 
 #include <fcntl.h>

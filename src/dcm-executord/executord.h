@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The executor's process-wide state: bus, state directory, and when to leave. */
+/* The executor's process-wide state: bus, state directory, and idle exit. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -21,33 +21,35 @@ typedef struct Executord {
     uid_t agent_uid;
     int state_fd;
     const char *state_dir;
-    unsigned n_operations;  /* they keep the executor from idling */
-    unsigned n_background;  /* of those, the ones whose caller has its answer */
-    StartOperation *starts; /* that wait for systemd's answer, or for another start of their GUID */
-    StopOperation *stops;   /* units that are being stopped */
-    Kept *kept;             /* units that are not, as processes live in them */
+    unsigned n_operations; /* while there are any the executor is not idle */
+    unsigned n_background; /* of those, the ones whose caller has been answered */
+    /* waiting for systemd's answer, or for another start of the same GUID */
+    StartOperation *starts;
+    StopOperation *stops; /* units being stopped */
+    Kept *kept;           /* ended units that stay because processes live in them */
     unsigned n_kept;
-    int (*sweep)(struct Executord *m); /* when idle, if jobs were started since */
+    /* called when idle, if jobs were started since the last call */
+    int (*sweep)(struct Executord *m);
     bool sweep_due;
     bool leaving, name_released;
 } Executord;
 
-/* Opens all but offers nothing yet. */
+/* Opens bus and directory, and does not take the bus name yet. */
 int executord_new(uint64_t idle_usec, Executord **ret);
 Executord *executord_free(Executord *m);
 DEFINE_CLEANUP(Executord *, executord_free);
 
 int executord_run(Executord *m);
 
-/* Something has begun or ended: wait for the next call, or leave. */
+/* Call it after a change: starts the idle timer, or leaves. */
 void executord_check_idle(Executord *m);
 
-/* An operation begins: returns its state, `size` bytes of zeros, which the caller frees after
- * executord_end(). NULL, and `error` set: there are too many, or no memory. */
+/* Begins an operation: returns its state, `size` zero bytes, which the caller frees after
+ * executord_end(). NULL, with `error` set: too many operations, or no memory. */
 void *executord_begin(Executord *m, size_t size, sd_bus_error *error);
 void executord_end(Executord *m);
 
-/* An operation's caller has its answer: it goes on in the background, which is no reason not to
- * leave when systemd says so. */
+/* Call it when an operation's caller has been answered: a background operation does not delay the
+ * exit that systemd requests. */
 void executord_to_background(Executord *m);
 void executord_end_background(Executord *m);

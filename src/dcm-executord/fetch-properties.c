@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-fetch parses what strangers send, so its unit can do nothing but that: a user that owns
- * nothing, no capability, a file system to read from, and either the network or the machine's
- * files: a download from the network sees neither /tmp nor homes, one of a file no network.
+/* dcm-fetch parses data from strangers, so its unit can do nothing else: a user that owns nothing,
+ * no capability, a read-only file system, and either the network or the machine's files: a download
+ * from the network sees neither /tmp nor homes, one of a file has no network.
  *
- * Everybody can read these properties: the URL is not in them. */
+ * Everybody can read these properties, so they do not contain the URL. */
 #include "dcm-executord/fetch-properties.h"
 
 #include <sched.h>
@@ -15,7 +15,7 @@
 
 #define FETCH_PROGRAM PKGLIBDIR "/dcm-fetch"
 #define FETCH_USER "dcm-fetch"
-#define UNIT_EXTRA_USEC (30 * USEC_PER_SEC) /* dcm-fetch ends before, and says why */
+#define UNIT_EXTRA_USEC (30 * USEC_PER_SEC) /* dcm-fetch ends earlier, and gives the reason */
 #define TIMEOUT_STOP_USEC (5 * USEC_PER_SEC)
 
 static const struct {
@@ -50,7 +50,7 @@ static const struct {
 } numbers[] = {
     {"CapabilityBoundingSet", 0},
     {"AmbientCapabilities", 0},
-    /* Not 0, none at all: on daemon-reload systemd 252 reads what it writes for that as all.
+    /* Not 0 (none at all): on daemon-reload systemd 252 reads its own notation for that as all.
      * Without a capability and without user namespaces none of these can be made either. */
     {"RestrictNamespaces", CLONE_NEWUTS},
     {"RuntimeMaxUSec", FETCH_TIME_USEC_MAX + UNIT_EXTRA_USEC},
@@ -59,7 +59,7 @@ static const struct {
     {"MemorySwapMax", 0},
     {"TasksMax", FETCH_TASKS_MAX},
     {"LimitFSIZE", SCRIPT_SIZE_MAX},
-    {"LimitCORE", 0}, /* the URL would be in it */
+    {"LimitCORE", 0}, /* a core dump would contain the URL */
 };
 
 static int append_tables(sd_bus_message *m) {
@@ -97,7 +97,8 @@ static int append_texts(sd_bus_message *m, const FetchRequest *q) {
 
     (void)utf8_format(text, sizeof(text), "dcm-agent: download for %s %s", q->command, q->guid);
     TRY(sd_bus_message_append(m, "(sv)", "Description", "s", text));
-    /* at shutdown the agent ends first: it does not take the end of the download for a failure */
+    /* at shutdown the agent stops first, and does not mistake the end of the download for a
+     * failure */
     TRY(sd_bus_message_append(m, "(sv)", "Before", "as", 1, "dcm-agent.service"));
     return sd_bus_message_append(m, "(sv)", "ExecStart", "a(sasb)", 1, FETCH_PROGRAM, 1,
                                  "dcm-fetch", false);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Method Fetch: check ─▶ StartTransientUnit ─▶ answer. Nothing durable is made and nothing is
- * remembered: the unit ends by itself, when it is done, when nobody reads its status any more, or
- * when its time is up. While there is one of that GUID, no second one begins. */
+/* Method Fetch: check ─▶ StartTransientUnit ─▶ answer. It makes nothing durable and keeps no state:
+ * the unit ends when the download is complete, when its status pipe has no reader any more, or when
+ * its time limit expires. While a unit of the GUID exists, a second one is refused. */
 #include "dcm-executord/fetch.h"
 
 #include <fcntl.h>
@@ -46,7 +46,8 @@ static int read_option(sd_bus_message *m, const char *name, void *userdata, sd_b
     return r;
 }
 
-/* Whoever has the agent's rights must not have another program, or a device, read or written. */
+/* A caller with the agent's rights must not be able to have other files, such as a program or a
+ * device, read or written. */
 static int check_descriptors(const FetchRequest *q, sd_bus_error *error) {
     const struct {
         int fd, access;
@@ -123,6 +124,6 @@ int serve_fetch(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     o->call = sd_bus_message_ref(message);
     TRY(read_request(message, &o->request, error));
     TRY(call_systemd(o));
-    TAKE_PTR(o); /* on_started() has it */
+    TAKE_PTR(o); /* on_started() owns it */
     return 1;
 }

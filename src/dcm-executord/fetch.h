@@ -3,5 +3,5 @@
 
 #include "dcm-executord/executord.h"
 
-/* Method Fetch */
+/* Implements the method Fetch. */
 int serve_fetch(Executord *m, sd_bus_message *message, sd_bus_error *error);

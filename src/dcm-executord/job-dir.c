@@ -14,7 +14,7 @@
 #define DIR_MODE 0750
 #define SCRIPT_MODE 0755
 #define OUTPUT_MODE 0640 /* dcm-agent only reads */
-#define PIPE_MODE 0642   /* the job's user is one of the others, and only writes */
+#define PIPE_MODE 0642   /* the job's user counts as others, and only writes */
 #define NOTE_MODE 0640
 #define COPY_SIZE ((size_t)64 * 1024)
 
@@ -31,7 +31,7 @@ void job_dir_done(JobDir *d) {
     job_files_done(&d->files);
 }
 
-/* The process has no umask (main.c), so there is no moment at which a file has another mode. */
+/* The umask of the process is 0 (main.c), so a file has its final mode from the beginning. */
 static int make_file(int dir_fd, const char *name, mode_t mode) {
     int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 
@@ -52,10 +52,10 @@ static int copy_script(int to_fd, int from_fd, uint64_t size) {
         done += (uint64_t)n;
     }
     return fdatasync(to_fd) < 0 ? -errno
-                                : 0; /* whole, if the start is resumed after a power loss */
+                                : 0; /* complete, if the start is resumed after a power loss */
 }
 
-/* The blocks are reserved now, so that the record can be written even when the disk is full. */
+/* Reserves blocks now, so that the record can be written even when the disk is full. */
 static int reserve_exit_file(int fd) {
     if (fd < 0)
         return fd;
@@ -64,7 +64,7 @@ static int reserve_exit_file(int fd) {
     return 0;
 }
 
-/* dcm-run has it open for both directions: so no writer waits for a reader, and it never ends. */
+/* dcm-run opens the FIFO for both directions: so no writer blocks, and the FIFO has no end. */
 static int open_pipe(int dir_fd) {
     int fd = openat(dir_fd, "log-pipe", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 
@@ -107,7 +107,7 @@ static int make_files(JobDir *d, const JobScripts *scripts) {
         r = make_output(d);
     if (r < 0)
         return r;
-    /* the last one: where it is, everything is there */
+    /* the last file: if it exists, all others do */
     d->files.record_fd = make_file(d->dir_fd, "exit", OUTPUT_MODE);
     return reserve_exit_file(d->files.record_fd);
 }
@@ -133,7 +133,8 @@ static int fill(JobDir *d, const JobScripts *scripts) {
     r = make_files(d, scripts);
     if (r < 0)
         return r;
-    r = fsync_directory(d->dir_fd); /* else the record could be durable in a file that is not */
+    /* otherwise a durable record could be in a directory entry that is not */
+    r = fsync_directory(d->dir_fd);
     if (r < 0)
         return r;
     return fsync_directory(d->parent_fd);
@@ -155,7 +156,8 @@ int job_dir_make(int parent_fd, const char *guid, const JobScripts *scripts, Job
     return 0;
 }
 
-/* -EEXIST: another one, and the first counts; or none, as the job is over (job_dir_drop_script). */
+/* -EEXIST: the directory has a different script; or none, because the job has ended
+ * (job_dir_drop_script). */
 static int compare_script(const JobDir *d, int script_fd, uint64_t size) {
     _cleanup_free_ char *ours = NULL, *theirs = malloc(size + 1);
     size_t n;
@@ -171,14 +173,14 @@ static int compare_script(const JobDir *d, int script_fd, uint64_t size) {
     return n == size && memcmp(ours, theirs, size) == 0 ? 0 : -EEXIST;
 }
 
-/* -EEXIST: none, as the job is over. */
+/* -EEXIST: none, because the job has ended. */
 static int find_script(const JobDir *d) {
     if (faccessat(d->dir_fd, "script", F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
         return 0;
     return errno == ENOENT ? -EEXIST : -errno;
 }
 
-/* Not if dcm-run has the file: then it has run. */
+/* Does nothing if dcm-run has locked the file: then the script has run. */
 static int refuse_cancelled(const JobDir *d) {
     _cleanup_close_ int fd = -1;
     struct stat st;
@@ -199,8 +201,7 @@ static int open_file(const JobDir *d, const char *name, int *ret) {
     return *ret < 0 ? -errno : 0;
 }
 
-/* A directory that an executor of an older version made has no FIFO, and two files that the job
- * could have written to. */
+/* A directory by an older version has no FIFO, and two files that the job could have written to. */
 static int take_over(JobDir *d) {
     d->files.pipe_fd = make_pipe(d->dir_fd);
     if (d->files.pipe_fd == -EEXIST)
@@ -223,7 +224,7 @@ static int complete(JobDir *d) {
     return fsync_directory(d->parent_fd);
 }
 
-/* Its files were not all made, so no unit can have been started with them. */
+/* No unit can have been started with an incomplete directory. */
 static int make_again(JobDir *d, const char *guid, const JobScripts *scripts, bool cancelled) {
     int parent_fd = d->parent_fd, r;
 

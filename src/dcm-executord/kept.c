@@ -40,7 +40,7 @@ static void unlink_kept(Kept *k) {
         }
 }
 
-/* A group that is gone has no processes. */
+/* A group that does not exist has no processes. */
 static bool is_empty(const Kept *k) {
     _cleanup_free_ char *text = NULL;
 
@@ -60,7 +60,7 @@ static int on_change(sd_event_source *source, const struct inotify_event *event,
     return 0;
 }
 
-/* Processes may have made groups below that of the unit. */
+/* Cuts the path at the unit, because processes may have made groups below it. */
 static int make_path(const char *unit, const char *cgroup, char **ret) {
     const char *at = strstr(cgroup, unit);
 
@@ -98,7 +98,7 @@ int kept_watch(Executord *m, const char *unit, const char *cgroup,
     if (r >= 0)
         r = sd_event_add_inotify(m->event, &k->source, k->events, IN_MODIFY | IN_DELETE_SELF,
                                  on_change, k);
-    if (r >= 0 && is_empty(k)) /* meanwhile: no change is to come */
+    if (r >= 0 && is_empty(k)) /* emptied meanwhile: no event will follow */
         r = -ESRCH;
     if (r < 0)
         return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-executord - starts jobs as transient units for the agent. Root's user id without a single
- * capability, no network; activated by its bus name, leaves when idle. */
+/* dcm-executord - starts jobs as transient units for the agent. Root's user id without any
+ * capability, no network; activated by its bus name, exits when idle. */
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -14,8 +14,8 @@
 #define IDLE_USEC_DEFAULT (30 * USEC_PER_SEC)
 #define IDLE_SEC_MAX 86400ul
 
-/* At least one second: an executor that leaves before systemd has noticed that it is there leaves
- * the next activation waiting for nothing. */
+/* At least one second: if an executor exits before systemd has noticed its start, the next
+ * activation waits in vain. */
 static int parse_idle(const char *s, void *ret_usec) {
     char *end = NULL;
     unsigned long n;
@@ -41,7 +41,8 @@ static const OptionTable option_table = {
     .n_options = ELEMENTSOF(options),
 };
 
-/* Then jobs of one user can take each other's results; without a warning nobody would know. */
+/* A readable dcm-run lets jobs of one user forge each other's results, so its mode deserves a
+ * warning. */
 static void check_run_program(void) {
     static const char program[] = PKGLIBDIR "/dcm-run";
     struct stat st;
@@ -58,7 +59,7 @@ int main(int argc, char **argv) {
     int r;
 
     log_set_identifier("dcm-executord");
-    (void)umask(0); /* each file is made with the mode it has to have */
+    (void)umask(0); /* each file is made with its final mode */
     r = option_table_parse(&option_table, argc, argv, &idle_usec);
     if (r <= 0)
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options of a call: an a{sv}, in which what is not known is a mistake. */
+/* Parser of the options of a call, an a{sv}; an unknown option is an error. */
 #pragma once
 
 #include <systemd/sd-bus.h>
 
-/* Reads the value of one option, a variant. -ENOENT: there is no such option. -ENXIO: it has
- * another type. Another error may be set in `error`. */
+/* Reads the value of one option, a variant. -ENOENT: unknown option. -ENXIO: wrong type. Other
+ * errors may be set in `error`. */
 typedef int (*OptionReader)(sd_bus_message *m, const char *name, void *userdata,
                             sd_bus_error *error);
 

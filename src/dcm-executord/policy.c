@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Limits are kept as assignments, in the order in which they were read; those for all commands come
- * before those for one. */
+/* Limits are kept as assignments in the order of reading; those for all commands precede those for
+ * one. */
 #include "dcm-executord/policy.h"
 
 #include <fnmatch.h>
@@ -16,8 +16,8 @@
 typedef struct Assignment Assignment;
 struct Assignment {
     Assignment *next;
-    char *command;   /* NULL: all */
-    JobLimit *limit; /* NULL: it was wrong */
+    char *command;   /* NULL: for all commands */
+    JobLimit *limit; /* NULL: invalid */
 };
 
 struct Policy {
@@ -77,7 +77,7 @@ static int on_value(const char *file, const char *section, const char *name, con
                     void *userdata) {
     const size_t size = strlen(LIMITS_SECTION);
 
-    if (strchr(section, '[')) /* the name ends at the first ] */
+    if (strchr(section, '[')) /* the name would end at the first ] */
         return -EINVAL;
     if (streq(section, "policy"))
         return set_rule(userdata, name, value);

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* policy.conf(5): what the owner of this machine lets anybody order, whoever asks. Read for each
- * job, so that a change holds from the next one on. A policy that cannot be understood allows
- * nothing. */
+/* policy.conf(5): the orders that the owner of this machine allows, for all managers alike. Read
+ * for each job, so that a change applies to the next one. An invalid policy allows nothing. */
 #pragma once
 
 #include "command/job-limits.h"
 
 typedef struct Policy Policy;
 
-/* What an order wants. */
+/* The parts of an order that rules refer to. */
 typedef struct PolicyOrder {
     const char *command;
     const char *user;
-    bool brings_script; /* what is run came with the order */
+    bool brings_script; /* the script came with the order */
 } PolicyOrder;
 
-/* -EINVAL: *ret_error (the caller frees) says what is wrong with which file. Files that are absent
- * are no error. */
+/* -EINVAL: *ret_error (the caller frees) says what is invalid in which file. Absent files are no
+ * error. */
 int policy_load(const char *file, const char *directory, Policy **ret, char **ret_error);
 Policy *policy_free(Policy *p);
 DEFINE_CLEANUP(Policy *, policy_free)
 
-/* True, or *ret_rule (static) names the rule that forbids it. */
+/* True, or *ret_rule (static) names the rule that forbids the order. */
 bool policy_allows(const Policy *p, const PolicyOrder *order, const char **ret_rule);
-/* Of that command; the strings are the policy's. */
+/* The limits of a command; their strings belong to the policy. */
 void policy_get_limits(const Policy *p, const char *command, JobLimits *ret);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Methods Remove and DropOutput: ListUnitsByNames ─▶ for each GUID
  *
- *     unit is not loaded, no start on its way ─▶ the directory goes, or the output in it
- *     unit has ended, nobody released it      ─▶ it is released; the next call does the rest
- *     anything else                           ─▶ nothing
+ *     unit not loaded, no start pending ─▶ remove the directory, or the output in it
+ *     unit ended, not released          ─▶ release it; the next call does the rest
+ *     anything else                     ─▶ nothing
  *
- * Without its directory a GUID could run again: that it may be forgotten is for the caller to say.
- * So is whether the output is still wanted.
- */
+ * Without its directory a GUID could run again: the caller decides whether the request has expired,
+ * and whether the output is still wanted. */
 #include "dcm-executord/remove.h"
 
 #include "basic/bounds.h"
@@ -131,7 +130,7 @@ static int begin(Executord *m, sd_bus_message *message, bool output_only, sd_bus
     TRY(sd_bus_message_read_strv(message, &o->guids));
     TRY(check_guids(o->guids, error));
     TRY(call_systemd(o));
-    TAKE_PTR(o); /* on_units() has it */
+    TAKE_PTR(o); /* on_units() owns it */
     return 1;
 }
 

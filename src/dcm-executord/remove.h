@@ -3,6 +3,6 @@
 
 #include "dcm-executord/executord.h"
 
-/* Methods Remove and DropOutput */
+/* Implement the methods Remove and DropOutput. */
 int serve_remove(Executord *m, sd_bus_message *message, sd_bus_error *error);
 int serve_drop_output(Executord *m, sd_bus_message *message, sd_bus_error *error);

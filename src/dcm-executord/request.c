@@ -29,7 +29,7 @@ static int check_arguments(char **arguments, sd_bus_error *error) {
     return 0;
 }
 
-/* Pipes and the like could keep us waiting. */
+/* Refuses pipes and other files that could block. */
 static int check_file(int fd, const char *name, uint64_t size_max, uint64_t *ret_size,
                       sd_bus_error *error) {
     struct stat st;
@@ -60,7 +60,8 @@ static int check_files(JobRequest *q, sd_bus_error *error) {
     return r;
 }
 
-/* A program's name or path, nothing that dcm-run or execvp() could take for something else. */
+/* Allows a program's name or path, and nothing that dcm-run or execvp() could interpret in another
+ * way. */
 static int check_interpreter(const char *s, sd_bus_error *error) {
     size_t size = s ? strlen(s) : 1;
     bool ok = size > 0 && size <= INTERPRETER_SIZE_MAX;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a caller of Start asked for, and, once it is admitted, what it gets. */
+/* The arguments of Start and, after admission, the settings of the job. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -13,18 +13,18 @@ typedef struct JobRequest {
     const char *guid, *command_name;
     ExecutorCommand command;
     char **arguments;             /* ends with NULL */
-    const char *interpreter;      /* or NULL */
-    JobScripts scripts;           /* what runs */
-    int own_fds[_JOB_SCRIPT_MAX]; /* the same, where the executor opened it */
-    int input_fd;                 /* standard input; -1: none */
+    const char *interpreter;      /* may be NULL */
+    JobScripts scripts;           /* the scripts to run */
+    int own_fds[_JOB_SCRIPT_MAX]; /* those of them that the executor opened itself */
+    int input_fd;                 /* standard input, or -1 */
     Secret secrets[COMMAND_SECRETS_MAX];
     size_t n_secrets;
-    bool dry_run;          /* the script is told to do nothing */
-    bool keep_processes;   /* that the script leaves behind */
-    bool as_root;          /* as it was asked for */
-    const char *user;      /* of the job, which owns its processes */
-    uint64_t timeout_usec; /* 0: the policy's */
-    Policy *policy;        /* owns what the limits point to, as does the command */
+    bool dry_run;          /* the script must change nothing */
+    bool keep_processes;   /* do not kill processes that the script leaves behind */
+    bool as_root;          /* as ordered */
+    const char *user;      /* under which the job runs */
+    uint64_t timeout_usec; /* 0: the policy's limit */
+    Policy *policy;        /* owns, like the command, strings of the limits */
     JobLimits limits;
 } JobRequest;
 
@@ -33,7 +33,7 @@ typedef struct JobRequest {
                   .own_fds = {-1, -1, -1},                                                         \
                   .input_fd = -1})
 
-/* Reads the call and checks its form. An error is set in `error`, or is our own trouble. The
- * strings and descriptors are the message's. */
+/* Reads the call and checks its form. Errors of the caller are set in `error`. Strings and
+ * descriptors belong to the message. */
 int job_request_read(sd_bus_message *m, JobRequest *q, sd_bus_error *error);
 void job_request_done(JobRequest *q);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Of two settings of one name systemd takes the later: the policy's come last. Lists of paths add
- * up, so that a command's are left out where the policy names some. */
+/* Of two settings with the same name systemd takes the later, so the policy's come last. Lists of
+ * paths add up, so the command's list is left out if the policy has one. */
 #include "dcm-executord/sandbox-properties.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@ static int append_list(sd_bus_message *m, const char *name, char **list) {
     return sd_bus_message_close_container(m);
 }
 
-/* Whether it names what is allowed, or what is not. */
+/* True for an allow list, false for a deny list. */
 static int append_filter(sd_bus_message *m, const SandboxSetting *s) {
     TRY(sd_bus_message_open_container(m, 'r', "sv"));
     TRY(sd_bus_message_append(m, "s", s->name));
@@ -54,7 +54,7 @@ static int append_command_settings(sd_bus_message *m, const JobRequest *q) {
     return 0;
 }
 
-/* Whether one of the paths is it, or is above it. */
+/* Whether the list contains the path or a directory above it. */
 static bool covers(char *const *list, const char *path) {
     for (char *const *p = list; *p; p++) {
         const char *q = *p + (**p == '-');
@@ -66,8 +66,8 @@ static bool covers(char *const *list, const char *path) {
     return false;
 }
 
-/* Memory and homes, which ProtectSystem= leaves writable, unless the owner names them.
- * ProtectHome= would win over ReadWritePaths=/home. */
+/* Closes memory and homes, which ProtectSystem= leaves writable, unless the owner lists them.
+ * ProtectHome= would override ReadWritePaths=/home. */
 static int append_closed(sd_bus_message *m, char *const *writable) {
     static const char *const paths[] = {"/dev/shm", "/dev/mqueue", "/dev/hugepages",
                                         "/home",    "/root",       "/run/user"};
@@ -84,7 +84,7 @@ static int append_closed(sd_bus_message *m, char *const *writable) {
     return append_list(m, "ReadOnlyPaths", closed);
 }
 
-/* None of the policy's implies NoNewPrivileges=, so that sudo goes on to work. */
+/* None of the policy's settings implies NoNewPrivileges=, so that sudo continues to work. */
 int sandbox_append(sd_bus_message *m, const JobRequest *q) {
     TRY(append_command_settings(m, q));
     if (!q->limits.network)

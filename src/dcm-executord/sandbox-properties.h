@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sandbox of a job's unit: the policy's, and that of the command. */
+/* The sandbox of a job's unit, from the policy and from the command's file. */
 #pragma once
 
 #include "dcm-executord/request.h"

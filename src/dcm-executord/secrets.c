@@ -55,7 +55,8 @@ static int write_all(int root_fd, const JobDir *d, const Secret *secrets, size_t
     _cleanup_close_ int dir_fd = -1;
     int r = 0;
 
-    if (mkdirat(root_fd, d->name, DIRECTORY_MODE) < 0) /* not -EEXIST, which says more */
+    /* not -EEXIST, which has another meaning for callers */
+    if (mkdirat(root_fd, d->name, DIRECTORY_MODE) < 0)
         return errno == EEXIST ? -EBUSY : -errno;
     dir_fd = openat(root_fd, d->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (dir_fd < 0)
@@ -74,7 +75,7 @@ int secrets_write(const JobDir *d, const Secret *secrets, size_t n) {
     root_fd = open_root();
     if (root_fd < 0)
         return root_fd;
-    secrets_drop(d->name); /* of an earlier start that did not get to its end */
+    secrets_drop(d->name); /* left by an earlier start that was interrupted */
     r = write_all(root_fd, d, secrets, n);
     if (r < 0)
         secrets_drop(d->name);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values that only one job may see. They wait in memory, below the runtime directory, where systemd
- * takes them from as the unit's credentials (systemd.exec(5), LoadCredential=), until the job is
- * over. */
+/* Secrets of jobs. They are in memory, below the runtime directory, from where systemd loads them
+ * as the unit's credentials (systemd.exec(5), LoadCredential=), until the job has ended. */
 #pragma once
 
 #include "dcm-executord/job-dir.h"
@@ -12,9 +11,9 @@ typedef struct Secret {
     uint64_t size;
 } Secret;
 
-/* The directory is $RUNTIME_DIRECTORY. Nothing is left after an error. */
+/* Writes below $RUNTIME_DIRECTORY. Leaves nothing after an error. */
 int secrets_write(const JobDir *d, const Secret *secrets, size_t n);
-/* Where systemd finds one. The caller frees. */
+/* The file that systemd loads. The caller frees the path. */
 int secret_get_path(const JobDir *d, const char *name, char **ret);
-/* Nothing to drop is no error. */
+/* Removes a job's secrets, if any. */
 void secrets_drop(const char *job_name);

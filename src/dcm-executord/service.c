@@ -9,8 +9,8 @@
 
 #define BUS_PATH "/org/dcmagent/Executor1"
 
-/* The bus policy says the same; this holds when somebody has replaced it. The question goes to the
- * bus daemon and back, as in systemd's own services. */
+/* Repeats the check of the bus policy, in case somebody has replaced that. Makes a round trip to
+ * the bus daemon, as systemd's own services do. */
 static int check_sender(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
     uid_t uid;
@@ -19,7 +19,7 @@ static int check_sender(Executord *m, sd_bus_message *message, sd_bus_error *err
     r = sd_bus_query_sender_creds(message, SD_BUS_CREDS_EUID, &creds);
     if (r >= 0)
         r = sd_bus_creds_get_euid(creds, &uid);
-    if (r < 0) /* not known, which is no refusal for good */
+    if (r < 0) /* unknown, which is not a final refusal */
         return r;
     if (uid == 0 || uid == m->agent_uid)
         return 0;
@@ -63,7 +63,7 @@ static int method_drop_output(sd_bus_message *message, void *userdata, sd_bus_er
     return r < 0 ? r : serve_drop_output(userdata, message, error);
 }
 
-/* "unprivileged" turns sd-bus's own check off: check_sender() decides */
+/* "unprivileged" disables sd-bus's own check: check_sender() decides */
 static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Start",

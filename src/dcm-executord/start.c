@@ -79,7 +79,7 @@ static int start_operation_new(Executord *m, sd_bus_message *call, sd_bus_error 
     return 0;
 }
 
-/* What the caller is told when the directory could not be made (or was taken back). */
+/* The error for a directory that could not be made (or was removed again). */
 static int refuse(int r, sd_bus_error *error) {
     switch (r) {
     case -EEXIST:
@@ -97,7 +97,7 @@ static int refuse(int r, sd_bus_error *error) {
     }
 }
 
-/* Returns the name of the error that the caller gets. */
+/* Returns the name of the error for the caller. */
 static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
     const char *name = transient_unit_error(e, ERROR_ALREADY_STARTED);
     int r;
@@ -113,9 +113,9 @@ static const char *answer_failure(StartOperation *o, const sd_bus_error *e) {
     return name;
 }
 
-/* Whoever is told "already started" may take a unit that is not there for one that is gone. That is
- * true only when no start of the GUID is on its way to systemd any more, and if that start, which
- * ended with `failure` or NULL, is settled. */
+/* A caller that receives AlreadyStarted may take an absent unit for one that is gone. That is
+ * correct only once no start of the GUID is pending in systemd, and that start, which ended with
+ * `failure` or NULL, has a final result. */
 static void answer_waiting(Executord *m, const char *guid, const char *failure) {
     bool settled = !streq_ptr(failure, ERROR_UNKNOWN) && !streq_ptr(failure, ERROR_SHUTTING_DOWN);
     StartOperation *next;
@@ -179,7 +179,7 @@ static int wait_for_other(StartOperation *o) {
     return 1;
 }
 
-/* -ENOKEY: there is no directory with a script in it, and none to make one with. */
+/* -ENOKEY: no directory with a script exists, and no script is given. */
 static int take_directory(StartOperation *o) {
     const JobRequest *q = &o->request;
     const bool has_script = q->scripts.of[JOB_SCRIPT_ITSELF].fd >= 0;
@@ -208,14 +208,14 @@ int serve_start(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     r = take_directory(o);
     if (r >= 0 && q->keep_processes)
         r = job_dir_note_keep(&o->dir);
-    if (r >= 0) /* after an error the directory stays, and the next call goes on */
+    if (r >= 0) /* after an error the directory stays, and the next call resumes */
         r = secrets_write(&o->dir, q->secrets, q->n_secrets);
     if (r < 0)
         return refuse(r, error);
     r = call_systemd(o);
-    if (r < 0) /* the directory stays: an earlier start of it may have got through */
+    if (r < 0) /* the directory stays, because an earlier start may have succeeded */
         return refuse(r, error);
-    link_operation(TAKE_PTR(o)); /* on_started() has it */
+    link_operation(TAKE_PTR(o)); /* on_started() owns it */
     m->sweep_due = true;
     return 1;
 }

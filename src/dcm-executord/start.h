@@ -3,8 +3,8 @@
 
 #include "dcm-executord/executord.h"
 
-/* systemd has not answered a start of that GUID yet. */
+/* Whether a start of that GUID waits for systemd's answer. */
 bool job_is_starting(const Executord *m, const char *guid);
 
-/* Method Start */
+/* Implements the method Start. */
 int serve_start(Executord *m, sd_bus_message *message, sd_bus_error *error);

@@ -3,17 +3,17 @@
  *
  *   Cancel:  note ─▶ StopUnit ─▶ answer ─▶ until the stop is complete, or at the end of the grace
  *                                          time: SIGKILL to all
- *   Release: perhaps GetUnitProcesses: none ─▶ StopUnit ─▶ until the stop is complete;
- *            SIGKILL after 5 s, no more patience after 10 s ─▶ ResetFailedUnit ─▶ answer
+ *   Release: for job_dir_keeps() GetUnitProcesses: none ─▶ StopUnit ─▶ until the stop is complete;
+ *            SIGKILL after 5 s, give up after 10 s ─▶ ResetFailedUnit ─▶ answer
  *
  * A job that may leave processes (job_dir_keeps()) is released when there are none; a caller of
  * Release does not wait for that.
  *
- * Sweep: Release for each ended unit whose job has an exit record. The Release that was meant for
- * it may have been lost with its caller, or with an earlier executor.
+ * Sweep: Release for each ended unit whose job has an exit record. The intended Release may have
+ * been lost with its caller, or with an earlier executor.
  *
- * A unit that is not loaded has nothing to stop or forget: success. If the executor ends while a
- * cancelled job has its grace time, the unit's own TimeoutStopUSec= kills it. */
+ * If a unit is not loaded, there is nothing to stop or release: success. If the executor exits
+ * during the grace time of a cancelled job, the unit's own TimeoutStopUSec= kills the job. */
 #include "dcm-executord/stop.h"
 
 #include <signal.h>
@@ -39,13 +39,13 @@
 struct StopOperation {
     Executord *manager;
     StopOperation *next;
-    sd_bus_message *call; /* NULL: answered */
+    sd_bus_message *call; /* NULL: already answered */
     sd_event_source *timer;
     char *systemd_job; /* object path of the stop */
     char unit[JOB_UNIT_SIZE];
     uint64_t grace_usec;
     bool release;
-    bool keep; /* not while there are processes in it */
+    bool keep; /* not while it has processes */
     bool killed;
 };
 
@@ -93,7 +93,7 @@ static int call_systemd(StopOperation *o, sd_bus_message_handler_t callback, con
     return systemd_call_async(o->manager->bus, callback, o, method, "s", o->unit);
 }
 
-/* NULL: success */
+/* `e` NULL: success. */
 static void answer(StopOperation *o, const sd_bus_error *e) {
     if (!o->call)
         return;
@@ -117,7 +117,7 @@ static int on_forgotten(sd_bus_message *reply, void *userdata, sd_bus_error *err
     return 0;
 }
 
-/* The unit is stopped, or does not stop. */
+/* The unit has stopped, or cannot be stopped. */
 static void finish(StopOperation *operation) {
     _cleanup_(stop_operation_freep) StopOperation *o = operation;
 
@@ -132,7 +132,7 @@ static void finish(StopOperation *operation) {
         answer(o, &e);
         return;
     }
-    TAKE_PTR(o); /* on_forgotten() has it */
+    TAKE_PTR(o); /* on_forgotten() owns it */
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -150,7 +150,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
     return 0;
 }
 
-/* The caller of Cancel has its answer here, the caller of Release when all is done. */
+/* Answers the caller of Cancel here; the caller of Release is answered at the end. */
 static int wait_for_stop(StopOperation *o, sd_bus_message *reply) {
     const char *path;
 
@@ -180,7 +180,7 @@ static int on_stop_queued(sd_bus_message *reply, void *userdata, sd_bus_error *e
             (void)sd_bus_reply_method_errno(o->call, r, NULL);
         return 0;
     }
-    TAKE_PTR(o); /* the manager's list has it */
+    TAKE_PTR(o); /* the manager's list owns it */
     return 0;
 }
 
@@ -204,7 +204,7 @@ static int call_stop(StopOperation *o) {
                               "replace");
 }
 
-/* The path of the first one's control group, or NULL. */
+/* The path of the first process's control group, or NULL. */
 static const char *find_process(sd_bus_message *reply) {
     const char *cgroup;
 
@@ -231,7 +231,7 @@ static int on_processes(sd_bus_message *reply, void *userdata, sd_bus_error *err
     r = cgroup ? kept_watch(o->manager, o->unit, cgroup, on_empty) : -ESRCH;
     if (r == -ESRCH) {
         if (call_stop(o) >= 0)
-            TAKE_PTR(o); /* on_stop_queued() has it */
+            TAKE_PTR(o); /* on_stop_queued() owns it */
         return 0;
     }
     if (r < 0)
@@ -266,7 +266,7 @@ void stop_release(Executord *m, const char *unit) {
     o->keep = open_job_of_unit(m, unit, &d) >= 0 && job_dir_keeps(&d);
     o->grace_usec = RELEASE_GRACE_USEC;
     if (begin(o) >= 0)
-        TAKE_PTR(o); /* on_stop_queued() or on_processes() has it */
+        TAKE_PTR(o); /* on_stop_queued() or on_processes() owns it */
 }
 
 static void release_if_ended(Executord *m, const char *unit) {
@@ -326,7 +326,7 @@ static int stop_unit(Executord *m, sd_bus_message *message, const char *guid, bo
     o->keep = keep;
     o->grace_usec = grace_usec;
     TRY(begin(o));
-    TAKE_PTR(o); /* on_stop_queued() or on_processes() has it */
+    TAKE_PTR(o); /* on_stop_queued() or on_processes() owns it */
     return 1;
 }
 
@@ -339,7 +339,7 @@ int serve_cancel(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     TRY(sd_bus_message_read(message, "st", &guid, &grace_usec));
     TRY(open_job(m, guid, &d, error));
     r = job_dir_note_cancel(&d);
-    if (r < 0) /* the job must end all the same */
+    if (r < 0) /* the job must end in any case */
         log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(guid)),
                    "Cannot record that %s was cancelled: %m", d.name);
     return stop_unit(m, message, guid, false, false, MIN(grace_usec, CANCEL_GRACE_USEC_MAX), error);

@@ -3,18 +3,18 @@
 
 #include "dcm-executord/executord.h"
 
-/* Follows the ends of systemd's own jobs, by which a stop is known to be complete. */
+/* Subscribes to the ends of systemd's own jobs, which mark the end of a stop. */
 int stop_watch_jobs(Executord *m);
 
-/* Releases what earlier executors and agents left, now and when idle. */
+/* Releases units that earlier executors and agents left; call it at the start and when idle. */
 int stop_sweep(Executord *m);
 
-/* Releases an ended unit in the background; not while processes live in it that may. */
+/* Releases an ended unit in the background, once no process lives in it that may stay. */
 void stop_release(Executord *m, const char *unit);
 
-/* Methods Cancel and Release */
+/* Implement the methods Cancel and Release. */
 int serve_cancel(Executord *m, sd_bus_message *message, sd_bus_error *error);
 int serve_release(Executord *m, sd_bus_message *message, sd_bus_error *error);
 
-/* Forgets what was going on; the bus must not be used after. */
+/* Frees pending operations; the bus must not be used afterwards. */
 void stop_abandon(Executord *m);

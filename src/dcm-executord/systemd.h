@@ -8,7 +8,7 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
 
-/* Calls a method of systemd's manager. Its answer goes to the callback; NULL: nobody waits for one.
- */
+/* Calls a method of systemd's manager. `callback` receives the answer; NULL: no answer is
+ * wanted. */
 int systemd_call_async(sd_bus *bus, sd_bus_message_handler_t callback, void *userdata,
                        const char *method, const char *types, ...);

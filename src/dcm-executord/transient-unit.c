@@ -23,12 +23,12 @@ int transient_unit_start(sd_bus_message *m, sd_bus_message_handler_t callback, v
                              UNIT_START_USEC_MAX);
 }
 
-/* Not about the unit: the call, or the answer, did not come through, or somebody on the way was
- * short of something. sd_bus_error_get_errno() knows D-Bus' names, and "System.Error.EMFILE" and
- * the like. */
+/* Whether the error is temporary and not about the unit: call or answer were lost, or a resource
+ * was exhausted on the way. sd_bus_error_get_errno() maps the names of D-Bus, and
+ * "System.Error.EMFILE" and the like. */
 static bool is_about_the_moment(const sd_bus_error *e) {
     switch (sd_bus_error_get_errno(e)) {
-    case ENOBUFS: /* LimitsExceeded: dbus-daemon's bound of pending replies, for instance */
+    case ENOBUFS: /* LimitsExceeded: dbus-daemon's limit of pending replies, for instance */
     case ENOMEM:
     case EAGAIN:
     case EINTR:
@@ -36,10 +36,10 @@ static bool is_about_the_moment(const sd_bus_error *e) {
     case ENFILE:
     case ETIMEDOUT:    /* NoReply, Timeout */
     case ECONNRESET:   /* Disconnected */
-    case ENOTCONN:     /* the same, here */
+    case ENOTCONN:     /* the same on this side */
     case EHOSTDOWN:    /* NoServer */
     case EHOSTUNREACH: /* ServiceUnknown */
-    case ENXIO:        /* NameHasNoOwner: systemd is not on the bus again yet */
+    case ENXIO:        /* NameHasNoOwner: systemd has not returned to the bus yet */
         return true;
     default:
         return false;
@@ -51,7 +51,7 @@ const char *transient_unit_error(const sd_bus_error *e, const char *exists) {
         const char *name, *told;
     } names[] = {
         {SYSTEMD_NAME ".UnitExists", exists},
-        /* every start contradicts the stop jobs of a shutdown; after the boot it will not */
+        /* every start conflicts with the stop jobs of a shutdown; after the boot it will not */
         {SYSTEMD_NAME ".TransactionIsDestructive", ERROR_SHUTTING_DOWN},
         {SYSTEMD_NAME ".ShuttingDown", ERROR_SHUTTING_DOWN},
         {"org.freedesktop.DBus.Error.TimedOut", ERROR_UNKNOWN},

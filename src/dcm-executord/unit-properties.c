@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Everybody can read a unit's properties, so nothing secret is in them.
+/* Everybody can read a unit's properties, so they contain no secrets.
  *
- * run_script may do whatever its author may do on this machine, so its unit has limits and no
- * sandbox. Settings that systemd makes of seccomp filters (LockPersonality=, RestrictRealtime=,
- * SystemCallFilter=, ...) look harmless, but together with User= they imply NoNewPrivileges=, and a
- * script that calls sudo would fail. PrivateTmp= stays off because scripts hand files on through
- * /tmp. */
+ * run_script may do anything that its author may do on this machine, so its unit has limits and no
+ * sandbox. Settings that systemd implements by seccomp filters (LockPersonality=,
+ * RestrictRealtime=, SystemCallFilter=, ...) look harmless, but together with User= they imply
+ * NoNewPrivileges=, and a script that calls sudo would fail. PrivateTmp= stays off because scripts
+ * exchange files through /tmp. */
 #include "dcm-executord/unit-properties.h"
 
 #include <inttypes.h>
@@ -33,13 +33,13 @@ typedef struct StringProperty {
 static const StringProperty string_properties[] = {
     {"Slice", "dcm-jobs.slice"},
     {"Type", "exec"},
-    {"CollectMode", "inactive"}, /* a failed unit stays until its result was read */
+    {"CollectMode", "inactive"}, /* a failed unit stays until its result has been read */
     {"KillMode", "control-group"},
-    {"WorkingDirectory", "-~"}, /* the user's home if there is one, else / */
+    {"WorkingDirectory", "-~"}, /* the user's home, or / if it does not exist */
     {"SyslogIdentifier", "dcm-job"},
 };
 
-/* HOME, USER, LOGNAME and SHELL are set by systemd. */
+/* systemd sets HOME, USER, LOGNAME and SHELL. */
 static const char *const environment[] = {
     "DCM_USER=" JOB_USER,
     "DCM_BASEDIR=" PKGLIBDIR,
@@ -69,7 +69,7 @@ static int append_variable(sd_bus_message *m, const char *name, const char *valu
                                                      : sd_bus_message_append(m, "s", text);
 }
 
-/* Another job of its user must not get at what it has: append_guard(). */
+/* Whether to protect the job's secrets from other jobs of its user: append_guard(). */
 static bool needs_guard(const JobRequest *q) {
     return q->command.file && command_file_has_secret(q->command.file) && !streq(q->user, "root");
 }
@@ -87,7 +87,7 @@ static int append_environment(sd_bus_message *m, const JobRequest *q, const JobD
     TRY(append_variable(m, "DCM_COMMAND", q->command.name));
     if (q->dry_run)
         TRY(append_variable(m, "DCM_DRY_RUN", "yes"));
-    if (needs_guard(q)) /* Python would run at its start what another job left in the home */
+    if (needs_guard(q)) /* Python would run code at its start that another job left in the home */
         TRY(append_variable(m, "PYTHONNOUSERSITE", "1"));
     if (platform_read(&platform) >= 0) {
         TRY(append_variable(m, "DCM_AGENT_PLATFORM_NAME", platform.name));
@@ -111,11 +111,11 @@ static int append_limits(sd_bus_message *m, const JobLimits *l) {
         TRY(sd_bus_message_append(m, "(sv)", "CPUWeight", "t", l->cpu_weight));
     if (l->io_weight > 0)
         TRY(sd_bus_message_append(m, "(sv)", "IOWeight", "t", l->io_weight));
-    /* at shutdown the jobs end before the agent, which then still sees how */
+    /* at shutdown the jobs end first, while the agent can still read their results */
     return sd_bus_message_append(m, "(sv)", "After", "as", 1, "dcm-agent.service");
 }
 
-/* The path that the job has it by. */
+/* The paths inside the job's mount namespace. */
 static const char *const job_scripts[_JOB_SCRIPT_MAX] = {
     [JOB_SCRIPT_ITSELF] = RUN_DIRECTORY "/script",
     [JOB_SCRIPT_PRE] = RUN_DIRECTORY "/pre",
@@ -134,9 +134,9 @@ static int append_script_path(sd_bus_message *m, const JobDir *d, const char *st
     return sd_bus_message_append(m, "(sv)", "ExecPaths", "as", 1, target);
 }
 
-/* No directory above the scripts is open to the job's user, and /var may be mounted noexec: bind
- * mounts reach the files themselves. What is not for the job has no path there (basic/job-files.h).
- */
+/* The job's user cannot traverse the directories above the scripts, and /var may be mounted noexec:
+ * bind mounts reach the files themselves. Files that the job must not access have no path
+ * (basic/job-files.h). */
 static int append_files(sd_bus_message *m, const JobDir *d, const char *state_dir) {
     _cleanup_free_ char *lines = NULL;
     const uint64_t no_flags = 0;
@@ -168,20 +168,20 @@ static int append_credentials(sd_bus_message *m, const JobRequest *q, const JobD
     return sd_bus_message_close_container(m);
 }
 
-/* Processes that lack a capability of another one may neither trace it nor look into its mount
- * namespace, where its credentials are, nor take its standard input. This one allows nearly
- * nothing. systemd leaves it out in silence where it has it not: dcm-run looks.
+/* A process that lacks a capability of another one can neither trace it, nor look into its mount
+ * namespace, where its credentials are, nor take its standard input. This capability permits almost
+ * nothing. systemd omits it silently if it does not have it itself: dcm-run checks that.
  *
- * They may send it a signal, and raise its limit of core dumps up to the hard one: 1 is none, for
- * files and for programs (core(5)) alike. */
+ * Signals remain possible, and so is raising the limit of core dumps up to the hard limit: 1 allows
+ * none, for files and for programs (core(5)) alike. */
 static int append_guard(sd_bus_message *m) {
     TRY(sd_bus_message_append(m, "(sv)", "LimitCORE", "t", (uint64_t)1));
     return sd_bus_message_append(m, "(sv)", "AmbientCapabilities", "t",
                                  (uint64_t)1 << CAP_IPC_LOCK);
 }
 
-/* A unit that has failed is ended with all its processes: where they may live on no status of the
- * script is a failure to systemd. */
+/* systemd kills all processes of a failed unit: if they may stay, it must not take any exit status
+ * for a failure. */
 static int append_success(sd_bus_message *m) {
     int statuses[EXIT_STATUS_MAX];
 
@@ -211,9 +211,9 @@ static int append_input(sd_bus_message *m, const JobRequest *q, const JobDir *d)
     return sd_bus_message_append(m, "(sv)", "StandardInputFileDescriptor", "h", socket_fd);
 }
 
-/* In ExecStart= systemd replaces $NAME and makes $ of $$. (ExecStartEx= could switch that off, but
- * systemd 252 cannot read again, on daemon-reload, what it writes for it. It complains about some
- * characters in ExecStart= too, but then keeps the unit.) */
+/* In ExecStart= systemd expands $NAME and turns $$ into $. (ExecStartEx= could disable that, but
+ * systemd 252 cannot read its own notation for it on daemon-reload. Some characters in ExecStart=
+ * cause warnings there too, but the unit stays.) */
 static int append_argument(sd_bus_message *m, const char *prefix, const char *argument) {
     _cleanup_free_ char *escaped = NULL;
     char *p;
@@ -275,8 +275,8 @@ static int append_log_field(sd_bus_message *m, LogField field) {
     return sd_bus_message_append_array(m, 'y', text, strlen(text));
 }
 
-/* What the job itself writes to the journal carries these. The directory's name is the GUID, unless
- * that has characters that systemd 252 does not read back as it wrote them. */
+/* Journal entries by the job itself carry these fields. The directory's name is the GUID, unless
+ * the GUID has characters that systemd 252 does not read back correctly. */
 static int append_log_fields(sd_bus_message *m, const JobRequest *q, const JobDir *d) {
     TRY(sd_bus_message_open_container(m, 'r', "sv"));
     TRY(sd_bus_message_append(m, "s", "LogExtraFields"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a job's unit is made of: the properties that StartTransientUnit() is given. */
+/* The properties of a job's unit, for StartTransientUnit(). */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -9,6 +9,6 @@
 
 #define STATE_DIRECTORY "/var/lib/dcm-jobs"
 
-/* Appends the a(sv). state_dir is the path below which PID 1 finds the job's directory. */
+/* Appends them as a(sv). PID 1 finds the job's directory below state_dir. */
 int unit_append_properties(sd_bus_message *m, const JobRequest *q, const JobDir *dir,
                            const char *state_dir);

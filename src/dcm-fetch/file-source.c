@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libcurl is not asked, because it would wait for the other end of a FIFO. */
+/* libcurl is not used for files, because it would block on a FIFO. */
 #include "dcm-fetch/file-source.h"
 
 #include <curl/curl.h>

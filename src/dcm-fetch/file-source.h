@@ -4,5 +4,5 @@
 #include "dcm-fetch/problem.h"
 #include "dcm-fetch/sink.h"
 
-/* Copies the file that a file URL names: a regular one. -EIO with the problem. */
+/* Copies the regular file that a file URL names. -EIO with the problem. */
 int file_source_fetch(const char *url, Sink *sink, Problem *ret_problem);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libcurl, with all that a download does not need switched off: other protocols, proxies, .netrc,
- * cookies, compression. What was asked for over https is never fetched without TLS. Texts of
- * libcurl are repeated only about TLS; the others may have the URL in them. */
+/* libcurl without all that a download does not need: other protocols, proxies, .netrc, cookies,
+ * compression. A download over https never falls back to a connection without TLS. Only error texts
+ * of libcurl about TLS are quoted; the others may contain the URL. */
 #include "dcm-fetch/http-source.h"
 
 #include <curl/curl.h>
@@ -13,7 +13,7 @@
 #include "basic/fd-util.h"
 #include "basic/utf8.h"
 
-#define PATIENCE_BYTES 100 /* per second: whoever sends less sends nothing */
+#define PATIENCE_BYTES 100 /* per second: a slower source counts as silent */
 #define LOOK_MSEC 1000
 #define CERTIFICATE_PATH_SIZE 32
 
@@ -40,7 +40,7 @@ static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
     return sink_write(userdata, data, size) < 0 ? 0 : size;
 }
 
-/* GnuTLS can take trusted certificates from a file alone. */
+/* GnuTLS reads trusted certificates only from a file. */
 static int set_certificate(Download *d) {
     const char *text = d->order->certificate;
     CURLcode code = CURLE_OK;
@@ -59,8 +59,8 @@ static int set_certificate(Download *d) {
     return code == CURLE_OK ? 0 : -ENOMEM;
 }
 
-/* RHEL 9 has libcurl 7.76, which knows no names of protocols; newer ones call the numbers
- * deprecated. */
+/* RHEL 9 has libcurl 7.76, which does not know protocol names; newer versions deprecate the
+ * numbers. */
 static CURLcode set_protocols(CURL *easy, bool tls) {
     CURLcode code;
 
@@ -132,7 +132,7 @@ static int prepare(Download *d) {
     return curl_multi_add_handle(d->multi, d->easy) == CURLM_OK ? 0 : -ENOMEM;
 }
 
-/* Poll says that about a pipe's write end when there is no read end any more. */
+/* poll() reports that for the write end of a pipe without a read end. */
 static bool reader_is_gone(int fd) {
     struct pollfd p = {.fd = fd};
 
@@ -165,7 +165,7 @@ static int transfer(Download *d, CURLcode *ret) {
     }
 }
 
-/* Host, and the port where the URL has one, of what was asked last. */
+/* Host, and port if the URL has one, of the last request. */
 static void describe_peer(CURL *easy, const char *url, char *ret, size_t size) {
     char *host = NULL, *port = NULL;
     const char *effective = NULL;
@@ -212,7 +212,7 @@ static int explain_status(const Download *d, const char *peer, Problem *ret) {
     return problem_set(ret, "%s answered with the HTTP status %ld", peer, status);
 }
 
-/* libcurl says the same of an answer that is none. */
+/* libcurl reports the same for a response that is not HTTP. */
 static int explain_protocol(const Download *d, const char *peer, Problem *ret) {
     long status = 0;
 

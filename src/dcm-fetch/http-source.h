@@ -5,6 +5,6 @@
 #include "dcm-fetch/problem.h"
 #include "dcm-fetch/sink.h"
 
-/* Downloads an http or https URL. Gives up when nobody reads from the pipe reader_fd any more. -EIO
+/* Downloads an http or https URL. Gives up when the pipe reader_fd has no reader any more. -EIO
  * with the problem. */
 int http_source_fetch(const FetchOrder *order, int reader_fd, Sink *sink, Problem *ret_problem);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-fetch - downloads one script. Not for people: main process of a unit that has no privilege.
- * Standard input is the order (basic/fetch-order.h), a file; standard output takes the content;
- * standard error, a pipe, gets one line at the end: "ok", or what went wrong. Without that line the
- * content does not count. When nobody reads from the pipe any more the download is not wanted. */
+/* dcm-fetch - downloads one script. Not for interactive use: the main process of a unit without
+ * privileges. Standard input is the order (basic/fetch-order.h), a file; standard output receives
+ * the content; standard error, a pipe, receives one line at the end: "ok", or the problem. Without
+ * that line the content does not count. If the pipe has no reader any more, the download is
+ * cancelled. */
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -15,9 +16,9 @@
 
 #define STATUS_OK "ok"
 
-/* From its beginning, wherever the one who wrote it has left the position. */
+/* Reads from the beginning, whatever position the writer left. */
 static int read_order(FetchOrder *ret) {
-    char text[FETCH_ORDER_MAX + 2]; /* one byte too much, and a NUL */
+    char text[FETCH_ORDER_MAX + 2]; /* one byte more than allowed, and a NUL */
     size_t size = 0;
     ssize_t n;
     int r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why a download failed, for people: names what was tried and the reason; never a URL, since that
- * may hold a password. */
+/* The reason of a failed download, for people; never contains the URL, which may have a
+ * password. */
 #pragma once
 
 #include "basic/bounds.h"
@@ -10,5 +10,5 @@ typedef struct Problem {
     char text[ERROR_MESSAGE_MAX];
 } Problem;
 
-/* Returns -EIO. Everything that is not printable ASCII becomes a question mark. */
+/* Returns -EIO. A question mark replaces everything that is not printable ASCII. */
 int problem_set(Problem *p, const char *format, ...) _printf_(2, 3);

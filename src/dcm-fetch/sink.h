@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the content goes: standard output, which must not grow beyond SCRIPT_SIZE_MAX. */
+/* The destination of the content: standard output, up to SCRIPT_SIZE_MAX. */
 #pragma once
 
 #include "basic/bounds.h"
@@ -8,9 +8,9 @@
 typedef struct Sink {
     int fd;
     size_t size;
-    int error; /* the first one, a negative errno; -EFBIG: too much */
+    int error; /* the first one, a negative errno; -EFBIG: too large */
 } Sink;
 
 int sink_write(Sink *s, const void *data, size_t size);
-/* What is wrong with it, behind the source's name. */
+/* The error as a text that follows the source's name. */
 const char *sink_strerror(const Sink *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nothing that is said is lost while the agent restarts. While its socket is there the call waits
- * in it; what was sent and not answered, because the agent ended, is sent again; for the moment in
- * which there is no socket it is tried again. */
+/* No line is lost while the agent restarts. While its socket exists the call waits in it; a line
+ * without answer, because the agent exited, is sent again; while there is no socket the connection
+ * is retried. */
 #include "dcm-log/client.h"
 
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A job's side of org.dcmagent.Job. */
+/* The client of org.dcmagent.Job. */
 #pragma once
 
 #include "basic/macro.h"
@@ -8,12 +8,13 @@
 
 typedef struct SayOptions {
     const char *socket;   /* NULL: SAY_SOCKET */
-    uint64_t silent_usec; /* how long to wait for an answer */
-    uint64_t absent_usec; /* and for an agent where there is none: it may be between two lives */
+    uint64_t silent_usec; /* time limit for an answer */
+    uint64_t absent_usec; /* time limit for an agent to appear: it may be restarting */
 } SayOptions;
 
-/* Call the agent and wait for its answer: 0. -EREMOTEIO: it refuses, as we are no job of it;
- * -EAGAIN: it does not know; another negative errno: there is no agent, or it does not answer. */
+/* Call the agent and wait for its answer: 0. -EREMOTEIO: the agent refuses, because the caller is
+ * not a job; -EAGAIN: the agent cannot determine that; another negative errno: no agent, or no
+ * answer. */
 int say_log(const SayOptions *o, const char *level, const char *line);
 /* `text` may be NULL. */
 int say_progress(const SayOptions *o, unsigned percent, const char *text);

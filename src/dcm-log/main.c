@@ -83,7 +83,7 @@ static char *join(char **words) {
     return text;
 }
 
-/* As much as the console takes of a line. */
+/* Sends as much of a line as the console accepts. */
 static int send_text(const Options *o, const char *text) {
     _cleanup_free_ char *line = NULL;
 
@@ -93,8 +93,8 @@ static int send_text(const Options *o, const char *text) {
     return say_log(&o->say, o->level, line);
 }
 
-/* Of a longer line the rest is left out, but for the byte that tells whether a character was cut.
- * false: there is none. */
+/* Skips the rest of a longer line, except for the byte that shows whether a character was cut.
+ * False: no line. */
 static bool read_line(char line[static JOB_LINE_MAX + 2]) {
     size_t size = 0;
     int c;

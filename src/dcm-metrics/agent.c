@@ -14,7 +14,7 @@
 #define AGENT_UNIT_PATH SYSTEMD_PATH "/unit/dcm_2dagent_2eservice"
 #define PHASES_MAX 8
 
-/* NAN: it is not known, or systemd says so by the greatest number. */
+/* NAN: unknown; systemd also uses the greatest number for that. */
 static double ask_u64(sd_bus *bus, const char *name, const char *path, const char *interface,
                       const char *property) {
     uint64_t value;
@@ -47,7 +47,7 @@ static void expose_requests(Exposition *x, sd_bus *bus) {
         exposition_add(x, (const char *const[]){"state", state, NULL}, n);
 }
 
-/* Counts what ListJobs lists, by phase. */
+/* Counts the entries of ListJobs by phase. */
 static void expose_jobs(Exposition *x, sd_bus *bus) {
     static const MetricFamily family = {"dcm_agent_jobs", METRIC_GAUGE, NULL,
                                         "Jobs that wait or run, by state."};

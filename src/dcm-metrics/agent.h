@@ -3,6 +3,6 @@
 
 #include "dcm-metrics/exposition.h"
 
-/* What the agent and systemd say over D-Bus; whoever does not answer is left out, and that the
- * agent is not there is a value, too. */
+/* Values from the agent and systemd over D-Bus. Leaves out those that do not answer; the absence of
+ * the agent is a value too. */
 void agent_expose(Exposition *x);

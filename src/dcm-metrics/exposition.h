@@ -14,9 +14,9 @@ typedef enum MetricType {
 } MetricType;
 
 typedef struct MetricFamily {
-    const char *name; /* ends with the unit, if there is one */
+    const char *name; /* ends with the unit, if any */
     MetricType type;
-    const char *unit; /* or NULL */
+    const char *unit; /* may be NULL */
     const char *help;
 } MetricFamily;
 
@@ -24,16 +24,17 @@ typedef struct Exposition {
     FILE *f;
     char *text;
     size_t size;
-    const MetricFamily *family; /* the one that was begun */
+    const MetricFamily *family; /* the current one */
 } Exposition;
 
 int exposition_init(Exposition *x);
 void exposition_done(Exposition *x);
-/* Each family is begun once; its samples follow. The family must outlive them. */
+/* Begin each family once, before its samples. The family must outlive them. */
 void exposition_begin(Exposition *x, const MetricFamily *family);
-/* Labels: names and values in turn, NULL at the end; a value may be any text. NAN: no sample. */
+/* Labels: alternating names and values, NULL at the end; a value may be any text. NAN: no
+ * sample. */
 void exposition_add(Exposition *x, const char *const *labels, double value);
-/* A sample without labels, of a family of its own. */
+/* Adds a family with one sample without labels. */
 void exposition_add_single(Exposition *x, const MetricFamily *family, double value);
 /* Ends the text, which belongs to the exposition. -ENOMEM. */
 int exposition_end(Exposition *x);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counters are told as they are, since whoever collects them makes the rates. */
+/* Counters are exposed unchanged, because collectors compute the rates. */
 #include "dcm-metrics/machine.h"
 
 #include <math.h>
@@ -75,7 +75,7 @@ static void expose_memory(Exposition *x, const Snapshot *s) {
 
 typedef struct Column {
     MetricFamily family;
-    size_t offset; /* of a uint64_t in the thing */
+    size_t offset; /* of a uint64_t in the item */
     double scale;
 } Column;
 
@@ -83,7 +83,7 @@ typedef struct Things {
     const void *first;
     size_t n, size;
     const char *label;
-    /* NULL: that one is left out */
+    /* a result of NULL leaves the item out */
     const char *(*name)(const void *thing);
 } Things;
 

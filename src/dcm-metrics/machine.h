@@ -3,5 +3,5 @@
 
 #include "dcm-metrics/exposition.h"
 
-/* What the kernel counts, read now, below `root`. What it does not tell is left out. */
+/* Current counters of the kernel, read below `root`. Leaves out missing ones. */
 int machine_expose(Exposition *x, const char *root);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-metrics: one HTTP request on standard input, and the answer on standard output, which are a
- * connection of dcm-metrics.socket. Without a request (--print) the text alone. */
+/* dcm-metrics: reads one HTTP request on standard input and writes the response to standard output;
+ * both are a connection of dcm-metrics.socket. With --print it only prints the text. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ static const OptionTable option_table = {
     .n_options = ELEMENTSOF(options),
 };
 
-/* Size of the head; -ENODATA: the peer has left, or is too slow; -E2BIG. */
+/* Size of the head; -ENODATA: the peer has disconnected, or is too slow; -E2BIG. */
 static ssize_t read_head(char *buf, size_t size_max) {
     uint64_t deadline = now_usec(CLOCK_BOOTTIME) + METRICS_REQUEST_USEC, now;
     size_t size = 0;
@@ -93,8 +93,8 @@ static int answer(int status, bool head_only, const char *type, const char *text
     return r < 0 || head_only ? r : write_full(STDOUT_FILENO, text, size);
 }
 
-/* Reads on for a moment: closed with something unread, the connection would be reset, and the peer
- * might never see the answer. */
+/* Reads on for a moment: closing with unread bytes would reset the connection, and the peer might
+ * lose the response. */
 static void drain(void) {
     uint64_t deadline = now_usec(CLOCK_BOOTTIME) + DRAIN_USEC, now;
     struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -163,7 +163,7 @@ int main(int argc, char *argv[]) {
         return r < 0 ? 2 : EXIT_SUCCESS;
     (void)signal(SIGPIPE, SIG_IGN);
     r = o.print ? print(&o) : serve(&o);
-    /* one who has left is no fault of ours */
+    /* a disconnected peer is not an error of this program */
     if (r < 0 && r != -EPIPE && r != -ECONNRESET)
         (void)log_error_errno(r, "The metrics cannot be sent: %m");
     return r < 0 && r != -EPIPE && r != -ECONNRESET ? EXIT_FAILURE : EXIT_SUCCESS;

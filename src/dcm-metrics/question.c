@@ -3,7 +3,7 @@
 
 #include "proto/http-head.h"
 
-/* The next word of a request line, which has one blank between two. */
+/* The next word of a request line, whose words are separated by one blank. */
 static HttpSlice next_word(HttpSlice *line) {
     const char *end = memchr(line->data, ' ', line->size);
     HttpSlice word = {line->data, end ? (size_t)(end - line->data) : line->size};

@@ -11,7 +11,7 @@
 
 #define CGROUP_FILE_MAX ((size_t)1024 * 1024)
 
-/* "0::/dcm.slice/…": the line of version 2, which has no controllers */
+/* "0::/dcm.slice/…": the line of version 2, which names no controllers */
 static const char *find_path(char *text) {
     char *line = strstr(text, "0::");
 

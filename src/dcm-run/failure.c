@@ -7,10 +7,10 @@
 
 #include "basic/fd-util.h"
 
-#define LINE_MAX_READ 255 /* what the kernel looks at, execve(2) */
+#define LINE_MAX_READ 255 /* the part that the kernel reads, execve(2) */
 #define QUOTED_SIZE (4 * LINE_MAX_READ + 1)
 
-/* Control characters are seen, not obeyed. */
+/* Makes control characters visible. */
 static void quote(const char *text, char ret[static QUOTED_SIZE]) {
     char *p = ret;
 
@@ -27,7 +27,7 @@ static void quote(const char *text, char ret[static QUOTED_SIZE]) {
     *p = 0;
 }
 
-/* As the kernel takes it from "#! NAME ARGUMENT". False: there is no such line. */
+/* Parses "#! NAME ARGUMENT" as the kernel does. False: no such line. */
 static bool read_interpreter(const char *program, char ret[static LINE_MAX_READ + 1]) {
     char line[LINE_MAX_READ + 1] = "";
     _cleanup_close_ int fd = -1;
@@ -42,8 +42,8 @@ static bool read_interpreter(const char *program, char ret[static LINE_MAX_READ 
     return true;
 }
 
-/* Other errors are those of the interpreter too, but a program that cannot be found or is not one
- * has none that could be named. */
+/* An existing script fails because of its interpreter; a program that is missing, or is not a
+ * script, has none. */
 size_t failure_explain(char *const argv[], int error, char text[static FAILURE_TEXT_MAX]) {
     char interpreter[LINE_MAX_READ + 1], name[QUOTED_SIZE];
     const bool has_line = strchr(argv[0], '/') && read_interpreter(argv[0], interpreter);

@@ -9,7 +9,7 @@
 
 #define OLD_RECORD "/run/dcm-job/exit"
 
-/* An executor of an older version, which is still running after an update, has bound the record
+/* For an executor of an older version, which still runs after an update: it has bound the record
  * into the job's mount namespace; standard input is the script's already. */
 static int open_record(JobFiles *ret) {
     const char *path = getenv("DCM_EXIT_RECORD") ?: OLD_RECORD;

@@ -3,6 +3,6 @@
 
 #include "basic/job-files.h"
 
-/* Takes the files that the executor passed, and gives the script its standard input. An error has
- * been told on standard error. */
+/* Receives the files that the executor passed, and sets the script's standard input. Prints errors
+ * on standard error. */
 int files_take(JobFiles *ret);

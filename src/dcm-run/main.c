@@ -1,32 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-run - main process of each job's unit. Not for people:
+/* dcm-run - main process of each job's unit. Not for interactive use:
  *
  *     dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] [--require-capability]
  *             [--pre=SCRIPT] [--post=SCRIPT] -- SCRIPT [ARGUMENT...]
  *
- * Standard output and error are the two files that keep the script's output (basic/job-output.h),
- * --output-max bytes of each at most; standard input is a socket with the other ones
- * (basic/job-files.h).
- * The script gets pipes, and what it writes to DCM_LOG_FILE comes through a third. As soon as its
- * main process has ended, whoever else holds the pipes, the exit record is written (in place) and
- * dcm-run ends with the script's status, 128 plus the signal that killed it, or 126/127 if it could
- * not be started.
+ * Standard output and error are the two files for the script's output (basic/job-output.h), with at
+ * most --output-max bytes of each stream; standard input is a socket with the other files
+ * (basic/job-files.h). The script gets pipes, and writes to DCM_LOG_FILE through a third. As soon
+ * as its main process has ended, whatever other processes hold the pipes, dcm-run writes the exit
+ * record (in place) and exits with the script's status, 128 plus the signal that killed it, or
+ * 126/127 if it could not be started.
  *
- * The script of --pre runs before it, with the same arguments and standard input; if it fails that
- * is the end. That of --post runs after it, with the status in DCM_STATUS, unless the job was asked
- * to end; if it fails and the script did not, the job has failed. All three are one job: one
- * output, one record.
+ * The script of --pre runs first, with the same arguments and standard input; if it fails, the job
+ * ends. That of --post runs last, with the status in DCM_STATUS, unless the job was asked to end;
+ * if it fails and the script did not, the job has failed. All three are one job: one output, one
+ * record.
  *
- * Other processes of the job's user may be enemies of this one. It is installed so that they cannot
- * read the program: the kernel then lets none of them trace it, take its descriptors or look into
- * its mount namespace, from execve() on. What protects the script of a job with secrets is a
- * capability that others do not have (--require-capability says that it must be there).
+ * Other processes of the job's user may be hostile. dcm-run is installed so that they cannot read
+ * the program: from execve() on the kernel then lets none of them trace it, take its descriptors or
+ * look into its mount namespace. The script of a job with secrets is protected by a capability that
+ * other processes do not have (--require-capability: it must be present).
  *
- * Signals that ask to end are ignored here: systemd sends them to all processes of the unit, so the
- * script has its own. They are not forwarded; `kill` with the process id of dcm-run does nothing. A
- * SIGTERM that comes when the time of the unit is up (--timeout-usec, which systemd enforces) tells
- * why the script ended.
- */
+ * dcm-run ignores signals that ask it to end: systemd sends them to all processes of the unit, so
+ * the script receives its own. They are not forwarded; `kill` with the process id of dcm-run has no
+ * effect. A SIGTERM at the end of the unit's time limit (--timeout-usec, which systemd enforces)
+ * explains the script's end. */
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
@@ -50,7 +48,7 @@
 #define N_FDS 4 /* three pipes and the script's process */
 #define PAUSE_MSEC 10
 #define EXIT_NOT_STARTED 126
-#define TIMER_SLACK_USEC (100 * USEC_PER_MSEC) /* systemd began to count before we did */
+#define TIMER_SLACK_USEC (100 * USEC_PER_MSEC) /* systemd's timer started before this one */
 
 static volatile sig_atomic_t was_asked_to_end;
 
@@ -71,11 +69,11 @@ typedef struct Options {
     uint64_t timeout_usec;
     uint64_t output_max;
     char *interpreter;
-    char *pre, *post; /* NULL: none */
+    char *pre, *post; /* may be NULL */
     bool require_capability;
 } Options;
 
-/* The value of `--NAME=VALUE`, or NULL. */
+/* Returns the value of `--NAME=VALUE`, or NULL. */
 static char *value_of(char *argument, const char *name) {
     size_t size = strlen(name);
 
@@ -100,7 +98,8 @@ static bool read_option(char *argument, Options *ret) {
     return value && ret->output_max >= JOB_OUTPUT_MIN && ret->output_max <= JOB_OUTPUT_MAX;
 }
 
-/* Makes the script's argument vector of our own by overwriting what stands before it. */
+/* Reuses this process's argument vector for the script by overwriting the entries before its
+ * arguments. */
 static char **parse_arguments(int argc, char **argv, Options *ret) {
     int i = 1;
 
@@ -115,8 +114,8 @@ static char **parse_arguments(int argc, char **argv, Options *ret) {
     return argv + i;
 }
 
-/* -EALREADY: an earlier dcm-run had the file, or the executor refuses the job. From the claim on
- * the script counts as run, after a power loss too. */
+/* -EALREADY: an earlier dcm-run has claimed the record, or the executor refuses the job. From the
+ * claim on the script counts as run, even after a power loss. */
 static int claim(int fd, uint64_t output_max) {
     char text[EXIT_RECORD_CLAIM_SIZE];
     struct stat st;
@@ -130,8 +129,8 @@ static int claim(int fd, uint64_t output_max) {
     return fsync(fd) < 0 || flock(fd, LOCK_UN) < 0 ? -errno : 0;
 }
 
-/* The executor has reserved the file's blocks, and truncating comes last to keep them: so that a
- * full disk does not lose the record. The end marker makes a partial one harmless. */
+/* The executor has reserved the file's blocks, and the truncation comes last to keep them, so that
+ * a full disk does not lose the record. The end marker makes a partial record harmless. */
 static int write_record(int fd, const ExitRecord *record) {
     _cleanup_free_ char *text = NULL;
 
@@ -161,8 +160,8 @@ static void outputs_done(Outputs *o) {
     output_done(&o->log);
 }
 
-/* poll() compares its number of descriptors with the limit of the process, which any other process
- * of the user can take away by prlimit(2). The pipes do not block. */
+/* poll() fails if its number of descriptors exceeds the limit of the process, which any other
+ * process of the user can lower by prlimit(2). The pipes do not block. */
 static void look_without_poll(const Script *script, struct pollfd fds[static N_FDS]) {
     (void)poll(NULL, 0, PAUSE_MSEC);
     for (size_t i = 0; i < N_FDS; i++)
@@ -171,7 +170,7 @@ static void look_without_poll(const Script *script, struct pollfd fds[static N_F
         fds[N_FDS - 1].revents = POLLIN;
 }
 
-/* Returns when the script's main process has ended; the pipes may be open still. */
+/* Returns when the script's main process has ended; the pipes may still be open. */
 static void copy_until_end(const Script *script, Outputs *o) {
     for (;;) {
         struct pollfd fds[N_FDS] = {
@@ -210,7 +209,7 @@ static int run_script(char **argv, ExitRecord *record, Outputs *o) {
     }
     o->out.pipe_fd = TAKE_FD(script.out_fd);
     o->err.pipe_fd = TAKE_FD(script.err_fd);
-    if (was_asked_to_end) /* perhaps before there was a script that could be told */
+    if (was_asked_to_end) /* possibly before a script could receive the signal */
         (void)kill(script.pid, SIGTERM);
 
     copy_until_end(&script, o);
@@ -221,7 +220,7 @@ static int run_script(char **argv, ExitRecord *record, Outputs *o) {
     output_drain(&o->out);
     output_drain(&o->err);
     output_drain(&o->log);
-    /* somebody whom it has left behind may hold them still */
+    /* processes that the script left behind may still hold them */
     o->out.pipe_fd = safe_close(o->out.pipe_fd);
     o->err.pipe_fd = safe_close(o->err.pipe_fd);
     record->kind = signal_number ? EXIT_KIND_KILLED : EXIT_KIND_EXITED;
@@ -278,7 +277,7 @@ static int run_all(const Options *options, char **argv, ExitRecord *record, Outp
     return r < 0 || !options->post || was_asked_to_end ? r : run_post(options, argv, record, o);
 }
 
-/* Whether it ended by itself, as far as this process can see. */
+/* The reason of the end, as far as this process can tell. */
 static ExitReason find_reason(uint64_t elapsed_usec, uint64_t timeout_usec, int cgroup_fd) {
     if (cgroup_count_oom_kills(cgroup_fd) > 0)
         return EXIT_REASON_OOM;
@@ -287,7 +286,7 @@ static ExitReason find_reason(uint64_t elapsed_usec, uint64_t timeout_usec, int 
     return EXIT_REASON_NONE;
 }
 
-/* The capability that guards the job's secrets must be ambient, so that the script has it too. */
+/* The capability that protects the job's secrets must be ambient, so that the script has it too. */
 static int check_capability(const Options *options, Output *err) {
     static const char missing[] =
         "dcm-run: the capability CAP_IPC_LOCK is missing, which keeps other jobs of this user away "
@@ -302,7 +301,7 @@ static int check_capability(const Options *options, Output *err) {
     return -EPERM;
 }
 
-/* From the claim on the script is run, or it is noted why not. Returns the exit status. */
+/* After the claim the script either runs, or the record says why not. Returns the exit status. */
 static int run(int record_fd, const Options *options, char **script, Outputs *outputs) {
     ExitRecord record = {.started_usec = now_usec(CLOCK_REALTIME),
                          .output_max = options->output_max};
@@ -330,7 +329,7 @@ static int run(int record_fd, const Options *options, char **script, Outputs *ou
     output_summarize(&outputs->out, &record.out);
     output_summarize(&outputs->err, &record.err);
     record.ended_usec = now_usec(CLOCK_REALTIME);
-    (void)write_record(record_fd, &record); /* without one, the unit's result is the answer */
+    (void)write_record(record_fd, &record); /* without a record the unit's result counts */
     return exit_record_get_exit_status(&record);
 }
 

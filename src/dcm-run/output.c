@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counting and hashing go on whatever becomes of the file: a full disk loses bytes, never the job
- * nor the truth about how many there were. The head is the stream's beginning without a gap, the
- * ring its latest run of bytes without a gap; a write that fails ends a run, and bytes that can be
- * written later begin a new one. */
+/* Counting and hashing continue whatever happens to the file: a full disk loses bytes, never the
+ * job nor the true number of bytes. The head is the beginning of the stream without a gap, the ring
+ * its latest run of bytes without a gap; a failed write ends a run, and later bytes that can be
+ * written begin a new one. */
 #include "dcm-run/output.h"
 
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 #include "basic/fd-util.h"
 #include "basic/job-output.h"
 
-/* Half of what a pipe holds; readers of a running job know that so much may be new, and the
- * smallest ring has room for more. */
+/* Half of a pipe's capacity; readers of a running job allow for so many new bytes, and the smallest
+ * ring is larger. */
 #define COPY_SIZE JOB_OUTPUT_SLACK
 
 _Static_assert(COPY_SIZE < JOB_OUTPUT_MIN / 2, "one copy may lap the ring");
@@ -28,7 +28,7 @@ void output_done(Output *o) {
     o->pipe_fd = safe_close(o->pipe_fd);
 }
 
-/* Returns how many bytes were written before an error. */
+/* Returns the number of bytes written before an error. */
 static size_t write_at(int fd, const char *buf, size_t size, uint64_t position) {
     size_t done = 0;
 
@@ -59,7 +59,7 @@ static void keep_tail(Output *o, const char *buf, size_t size) {
     o->tail_end = o->total + written;
 }
 
-/* Pieces end where the head ends and where the ring begins again. */
+/* Splits the bytes at the end of the head and at the end of the ring. */
 static void keep(Output *o, const char *buf, size_t size) {
     sha256_update(&o->sha256, buf, size);
     while (size > 0) {
@@ -78,7 +78,7 @@ static void keep(Output *o, const char *buf, size_t size) {
     }
 }
 
-/* For who reads while the job runs. */
+/* For readers while the job runs. */
 static void publish(const Output *o) {
     const JobOutputExtent e = {o->head_end, o->tail_start, o->tail_end};
 
@@ -128,7 +128,7 @@ void output_summarize(Output *o, OutputSummary *ret) {
 
     unpublish(o);
     if (o->total > 0)
-        (void)fdatasync(o->file_fd); /* an error here is one more way to lose kept bytes */
+        (void)fdatasync(o->file_fd); /* an error here only loses kept bytes */
     *ret = (OutputSummary){.total_bytes = o->total,
                            .head_bytes = o->head_end,
                            .tail_bytes = kept,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The script starts as if systemd had started it: default signal dispositions, nothing blocked, no
- * descriptor above standard error, and a process group of its own, so that a `kill 0` in it does
+/* The script starts as systemd would start it: default signal dispositions, no blocked signals, no
+ * descriptor above standard error, and its own process group, so that `kill 0` in the script does
  * not reach dcm-run. */
 #include "dcm-run/script.h"
 
@@ -86,7 +86,7 @@ int script_start(char *const argv[], Script *ret) {
     if (r < 0)
         return r;
 
-    /* the child is not reaped before script_reap(), so its number is still its own */
+    /* the child is not reaped before script_reap(), so its number is not reused */
     pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pid_fd < 0) {
         r = -errno;
