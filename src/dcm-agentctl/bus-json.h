@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the bus to JSON. */
+/* Converts values of the bus to JSON. */
 #pragma once
 
 #include <systemd/sd-bus.h>
 
 #include "proto/json.h"
 
-/* A whole value, of any type that the agent uses. */
+/* Converts a complete value of any type that the agent uses. */
 int ctl_json_from_bus(sd_bus_message *m, struct json_object **ret);

@@ -15,7 +15,7 @@ static struct json_object *named(struct json_object *tuple, const char *const ke
     return o;
 }
 
-/* From tuples, as on the bus, to objects with keys; only the wanted one, if it is not NULL. */
+/* Converts tuples of the bus to objects with keys; only the entry `wanted`, if it is not NULL. */
 static struct json_object *name_commands(struct json_object *tuples, const char *wanted) {
     static const char *const argument_keys[] = {"name", "type", "mandatory", "secret", "help"};
     static const char *const keys[] = {"name", "kind", "summary", "source"};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl doctor: a program of its own, so that this one needs neither TLS nor the agent's
+/* dcm-agentctl doctor: a separate program, so that this one needs neither TLS nor the agent's
  * code. */
 #include <stdio.h>
 #include <unistd.h>

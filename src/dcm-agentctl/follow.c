@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl jobs --follow. On a terminal the list is drawn anew with each change, and every
- * REFRESH_USEC while there is one, since what a job uses changes without a signal. Elsewhere a line
- * is printed for each job that is new, is in another state, or is gone. An agent that is restarted
- * is waited for. */
+/* dcm-agentctl jobs --follow. On a terminal the list is redrawn with each change, and every
+ * REFRESH_USEC while there are jobs, because their usage changes without a signal. Otherwise a line
+ * is printed for each job that appears, changes its state, or disappears. A restart of the agent
+ * does not end it. */
 #include "dcm-agentctl/follow.h"
 
 #include <signal.h>
@@ -28,8 +28,8 @@
 typedef struct Follower {
     const Context *context;
     sd_event *event;
-    sd_event_source *look;  /* at the next turn of the loop */
-    sd_event_source *timer; /* again */
+    sd_event_source *look;  /* in the next iteration of the loop */
+    sd_event_source *timer; /* for the next redraw */
     JobList list;
     bool has_looked;
     bool on_terminal;
@@ -47,7 +47,7 @@ static unsigned count_screen_lines(void) {
                : 24;
 }
 
-/* As many as there is room for. */
+/* Draws as many as fit. */
 static void draw(Follower *f, bool is_running) {
     const JobList *l = &f->list;
     size_t room = count_screen_lines() - HEADER_LINES, shown = MIN(l->n, room);
@@ -108,8 +108,7 @@ static bool is_absence(const sd_bus_error *e) {
            sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY);
 }
 
-/* An agent that is away is no end of the jobs: what was there is compared with what is there when
- * it is back. */
+/* Jobs outlive the agent: after its return the new list is compared with the last one. */
 static int look(Follower *f) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_(job_list_done) JobList fresh = {};
@@ -137,7 +136,7 @@ static int on_look(sd_event_source *source, void *userdata) {
     r = look(f);
     if (r < 0)
         return sd_event_exit(f->event, EXIT_FAILURE);
-    if (fflush(stdout) != 0 || ferror(stdout)) /* nobody reads any more */
+    if (fflush(stdout) != 0 || ferror(stdout)) /* no reader any more */
         return sd_event_exit(f->event, EXIT_SUCCESS);
     if (f->on_terminal && f->list.n > 0)
         (void)timer_arm_in(f->timer, REFRESH_USEC);
@@ -163,7 +162,7 @@ static int on_closed(sd_event_source *source, int fd, uint32_t revents, void *us
     return sd_event_exit(sd_event_source_get_event(source), EXIT_SUCCESS);
 }
 
-/* A pipe tells when its reader has gone; what cannot be waited for is a file. */
+/* A pipe reports when its reader has gone; a file cannot be watched. */
 static int watch_output(Follower *f) {
     int r = sd_event_add_io(f->event, NULL, STDOUT_FILENO, 0, on_closed, f);
 

@@ -4,5 +4,6 @@
 
 #include "dcm-agentctl/ctl.h"
 
-/* Lists them, and goes on with each change until it is interrupted or nobody reads any more. */
+/* Lists the jobs and each change, until it is interrupted or standard output has no reader any
+ * more. */
 int jobs_follow(const Context *c);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The jobs that wait or run, as the agent lists them, with what systemd knows of their units. */
+/* The waiting and running jobs from the agent, with the usage of their units from systemd. */
 #pragma once
 
 #include "dcm-agentctl/ctl.h"
 
 typedef struct JobRow {
-    const char *guid, *command, *kind, *state, *unit; /* the list's */
+    const char *guid, *command, *kind, *state, *unit; /* belong to the list */
     uint32_t position;
     uint64_t accepted_usec;
-    int32_t percent; /* of its progress; -1: not known */
+    int32_t percent; /* of its progress; -1: unknown */
     const char *progress;
-    uint64_t cpu_nsec, memory; /* UINT64_MAX: not known */
+    uint64_t cpu_nsec, memory; /* UINT64_MAX: unknown */
 } JobRow;
 
 typedef struct JobList {
@@ -20,15 +20,15 @@ typedef struct JobList {
     size_t n;
 } JobList;
 
-/* Errors are not reported. */
+/* Does not print errors. */
 int job_list_load(const Context *c, sd_bus_error *error, JobList *ret);
 void job_list_done(JobList *l);
 const JobRow *job_list_find(const JobList *l, const char *guid);
 
-/* Asks systemd what the unit uses now. */
+/* Queries systemd for the unit's current usage. */
 void job_row_measure(const Context *c, JobRow *row);
 
-/* For people, a line; `state` NULL: the row's own. */
+/* Print a line for people; `state` NULL: the row's own. */
 void job_row_print_titles(const char *line_end);
 void job_row_print(const JobRow *row, const char *state, const char *line_end);
 struct json_object *job_row_to_json(const JobRow *row, const char *state);

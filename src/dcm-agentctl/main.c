@@ -87,7 +87,7 @@ static const Verb *find_verb(const char *name) {
     return NULL;
 }
 
-/* 1: go on; 0: done; -EINVAL: wrong usage */
+/* 1: continue; 0: done; -EINVAL: invalid usage */
 static int parse_options(int argc, char *argv[], Context *c) {
     const Option *asked = NULL;
     int r;
@@ -120,7 +120,7 @@ int main(int argc, char *argv[]) {
     int n, r;
 
     i18n_init();
-    if (argc > 1 && streq(argv[1], "doctor")) /* its options are its own */
+    if (argc > 1 && streq(argv[1], "doctor")) /* it parses its own options */
         return doctor_exec(argv + 1);
     r = parse_options(argc, argv, &c);
     if (r <= 0) {
@@ -131,7 +131,7 @@ int main(int argc, char *argv[]) {
     verb = find_verb(optind < argc ? argv[optind] : "status");
     n = MAX(argc - optind - 1, 0);
     if (!verb || n > verb->n_arguments ||
-        (verb->arguments[0] != '[' && n < verb->n_arguments)) { /* "[NAME]" may be missing */
+        (verb->arguments[0] != '[' && n < verb->n_arguments)) { /* "[NAME]" is optional */
         (void)fprintf(stderr, verb ? _("Wrong number of arguments. Try dcm-agentctl --help\n")
                                    : _("Unknown verb. Try dcm-agentctl --help\n"));
         return 2;

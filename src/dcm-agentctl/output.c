@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl output: from the executor's directory, so that it works without the agent. What a
- * piece of it has of its last character, if that is not whole, waits for the next piece. */
+/* dcm-agentctl output: reads the executor's directory, so that it works without the agent. An
+ * incomplete character at the end of a piece is printed with the next piece. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -52,7 +52,7 @@ static void put_gap(const JobOutput *o, uint64_t bytes, FILE *to) {
     terminal_pass(to, gap, strlen(gap));
 }
 
-/* In pieces: it may be large. */
+/* Copies in pieces, because the stream may be large. */
 static int write_stream(const JobOutput *o, FILE *to) {
     static char buf[PIECE_SIZE];
     uint64_t reached = 0, at;
@@ -98,7 +98,7 @@ static int copy_stream(int dir_fd, const char *name, FILE *to) {
     return r;
 }
 
-/* Of a job that runs, what there is of its beginning. */
+/* For a running job prints what exists so far. */
 int verb_output(const Context *c, int argc, char *argv[]) {
     _cleanup_close_ int dir_fd = open_job(argv[0]);
 

@@ -67,7 +67,7 @@ int verb_requests(const Context *c, int argc, char *argv[]) {
     return r;
 }
 
-/* The reply comes as JSON text and is shown as an object. */
+/* Replaces the JSON text of the reply by an object. */
 static void unfold_reply(struct json_object *o) {
     struct json_object *reply = json_object_object_get(o, "reply");
     const char *text = reply ? json_object_get_string(reply) : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Samples and types as the agent tells them (org.dcmagent.Agent1.Health). */
+/* Samples and types from the agent (org.dcmagent.Agent1.Health). */
 #pragma once
 
 #include "dcm-agentctl/ctl.h"
@@ -12,7 +12,7 @@ typedef struct SampleValue {
 } SampleValue;
 
 typedef struct HealthSample {
-    sd_bus_message *message; /* the texts are in it */
+    sd_bus_message *message; /* owns the texts */
     const char *type;
     uint64_t time_usec;
     SampleValue *values;
@@ -27,18 +27,18 @@ typedef struct HealthSamples {
 void health_sample_done(HealthSample *s);
 void health_samples_done(HealthSamples *s);
 
-/* "sta(ssd)", which is what a Sampled signal has, too. */
+/* Reads "sta(ssd)", the form of a sample in lists and in the signal Sampled. */
 int health_sample_read(sd_bus_message *m, HealthSample *ret);
-/* The newest `limit` of each type of a statistic; NULL: the newest overview. Errors are not
- * reported. */
+/* Loads the newest `limit` samples of each type of a statistic; NULL: the newest overview. Does not
+ * print errors. */
 int health_samples_load(const Context *c, const char *name, uint32_t limit, sd_bus_error *error,
                         HealthSamples *ret);
-/* Has the agent sample each second, until we leave the bus; `on_sampled` may be NULL. */
+/* Has the agent sample each second, until this process leaves the bus; `on_sampled` may be NULL. */
 int health_subscribe(const Context *c, sd_bus_message_handler_t on_sampled, void *userdata,
                      sd_bus_error *error);
-/* NULL: there is none of that type. The last one, where there are several. */
+/* The last sample of that type, or NULL. */
 const HealthSample *health_samples_find(const HealthSamples *s, const char *type);
-/* NAN: it is not known. */
+/* NAN: unknown. */
 double health_sample_get(const HealthSample *s, const char *row, const char *key);
 
 typedef struct SampleUnit {
@@ -46,7 +46,7 @@ typedef struct SampleUnit {
     bool of_rows;
 } SampleUnit;
 
-/* What the values are measured in. */
+/* The units of the values. */
 typedef struct SampleUnits {
     sd_bus_message *message;
     SampleUnit *units;
@@ -55,11 +55,11 @@ typedef struct SampleUnits {
 
 int sample_units_load(const Context *c, sd_bus_error *error, SampleUnits *ret);
 void sample_units_done(SampleUnits *u);
-/* "" where it is not known. */
+/* "" if unknown. */
 const char *sample_units_find(const SampleUnits *u, const char *type, const char *key,
                               bool of_rows);
 
 #define VALUE_SIZE 32
 
-/* "1.5G", "12.3 %", "3.2M/s": for people. */
+/* Formats a value for people: "1.5G", "12.3 %", "3.2M/s". */
 void sample_format(double value, const char *unit, char buf[static VALUE_SIZE]);

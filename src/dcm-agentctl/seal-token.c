@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl seal-token: the work is done by a script. */
+/* dcm-agentctl seal-token: executes a script. */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl stats: the newest overview, or what is kept of one statistic; for people, as JSON,
- * or as CSV (RFC 4180). */
+/* dcm-agentctl stats: the newest overview, or the kept samples of one statistic; for people, as
+ * JSON, or as CSV (RFC 4180). */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static void print_plain(const HealthSample *s, const SampleUnits *units) {
         }
 }
 
-/* The keys of the rows, in the order in which they come. */
+/* The keys of the rows in order of appearance. */
 static size_t find_columns(const HealthSample *s, const char *ret[static COLUMNS_MAX]) {
     size_t n = 0, k;
 
@@ -92,7 +92,7 @@ static void print_samples(const HealthSamples *list, const SampleUnits *units) {
     for (size_t i = 0; i < list->n; i++) {
         const HealthSample *s = &list->samples[i];
 
-        if (s->n == 0) /* this machine has no such thing */
+        if (s->n == 0) /* this machine has none of these */
             continue;
         (void)fputs(i > 0 ? "\n" : "", stdout);
         terminal_printf(stdout, "%s  %s\n", s->type,
@@ -193,8 +193,8 @@ static bool is_whole(const HealthSamples *list) {
     return health_samples_find(list, "system-stats") && health_samples_find(list, "memory");
 }
 
-/* The agent does not sample of its own accord, or has just begun: it is asked to, for as long as it
- * takes. The subscription ends with our connection. */
+/* If the agent does not sample by itself, or has just started, subscribes until the samples arrive.
+ * The subscription ends with the connection. */
 static int load_newest(const Context *c, sd_bus_error *error, HealthSamples *ret) {
     uint64_t deadline = now_usec(CLOCK_BOOTTIME) + PATIENCE_USEC, now;
     bool subscribed = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl top: one line of the screen, put together and cut at its edge. */
+/* dcm-agentctl top: one line of the screen, cut at its edge. */
 #pragma once
 
 #include "basic/macro.h"
@@ -14,12 +14,12 @@
 #define PLAIN "\033[0m"
 
 typedef struct TopScreen {
-    int columns, lines; /* lines 0: no end */
+    int columns, lines; /* lines 0: unlimited */
     bool colour, utf8;
     const char *line_end;
 } TopScreen;
 
-/* One line that is put together, and its width without colours. */
+/* A line under construction, and its width without colours. */
 typedef struct Line {
     const TopScreen *screen;
     char text[LINE_SIZE];
@@ -29,19 +29,19 @@ typedef struct Line {
 
 typedef struct Painter {
     const TopScreen *screen;
-    int lines; /* that were printed */
+    int lines; /* printed so far */
 } Painter;
 
 Line line_begin(const Painter *p);
-/* Cuts it at the edge of the screen; the terminal must not wrap. */
+/* Cuts the text at the edge of the screen; the terminal must not wrap. */
 void line_put(Line *l, const char *text);
 void line_putf(Line *l, const char *format, ...) _printf_(2, 3);
 void line_put_padded(Line *l, const char *text, int width);
 void line_put_right(Line *l, const char *text, int width);
-/* From here on in that colour, if there are colours. */
+/* Sets the colour of the following text, if colours are on. */
 void line_paint(Line *l, const char *code);
 void line_put_painted(Line *l, const char *code, const char *text);
-/* Prints it, while the screen has room. */
+/* Prints the line, if the screen has room. */
 void line_end(Painter *p, Line *l);
-/* There is room for one line at most. */
+/* Whether at most one more line has room. */
 bool painter_is_full(const Painter *p);

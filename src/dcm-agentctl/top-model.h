@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-agentctl top: what is known, and drawn. */
+/* dcm-agentctl top: the data to draw. */
 #pragma once
 
 #include "dcm-agentctl/job-list.h"
@@ -16,19 +16,19 @@ typedef struct History {
 
 typedef struct TopModel {
     HealthSample samples[TYPES_MAX];
-    HealthSamples newest;  /* one of each type, in these */
+    HealthSamples newest;  /* one sample of each type, in the array above */
     History cpu, memory;   /* shares */
     History disk, network; /* bytes/s */
     JobList jobs, jobs_before;
-    uint64_t jobs_usec, jobs_before_usec; /* when they were measured, CLOCK_BOOTTIME */
-    struct json_object *status;           /* properties of the agent; NULL: it is not running */
+    uint64_t jobs_usec, jobs_before_usec; /* time of the measurement, CLOCK_BOOTTIME */
+    struct json_object *status;           /* properties of the agent; NULL: it does not run */
     SampleUnits units;
 } TopModel;
 
-/* The units. */
+/* Loads the units. */
 int top_model_load(TopModel *m, const Context *c, sd_bus_error *error);
 void top_model_done(TopModel *m);
-/* Takes over the sample, in the place of the one before of that type. */
+/* Takes ownership of the sample, which replaces the previous one of its type. */
 void top_model_take(TopModel *m, HealthSample *s);
-/* Asks the agent for its status and its jobs, and systemd what these use. */
+/* Queries the agent for status and jobs, and systemd for their usage. */
 void top_model_refresh(TopModel *m, const Context *c);

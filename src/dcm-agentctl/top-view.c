@@ -22,7 +22,7 @@ static const char *colour_of(double share) {
     return share >= DANGER_SHARE ? RED : share >= WARNING_SHARE ? YELLOW : GREEN;
 }
 
-/* The newest values to the right, each as high as its part of `max`. */
+/* The newest values on the right, each as high as its share of `max`. */
 static void put_sparkline(Line *l, const History *h, double max) {
     static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     static const char *const letters[] = {"_", ".", "-", "=", "+", "*", "%", "#"};
@@ -105,7 +105,7 @@ static void draw_memory(Painter *p, const TopModel *m) {
     line_end(p, &l);
 }
 
-/* A rate has no end: the greatest one in view is the height. */
+/* Rates have no maximum: the greatest visible one sets the scale. */
 static void draw_rate(Painter *p, const char *label, const History *h, Line *l) {
     char text[VALUE_SIZE];
 
@@ -119,7 +119,7 @@ static void draw_rate(Painter *p, const char *label, const History *h, Line *l) 
     line_put(l, "   ");
 }
 
-/* Of all rows but the loopback interface. */
+/* Sums all rows except the loopback interface. */
 static double sum(const TopModel *m, const char *type, const char *key) {
     const HealthSample *s = health_samples_find(&m->newest, type);
     double total = s ? 0 : NAN;
@@ -158,7 +158,7 @@ static void draw_pressure(Painter *p, const TopModel *m) {
     const HealthSample *s = health_samples_find(&m->newest, "pressure");
     Line l = line_begin(p);
 
-    if (!s || s->n == 0) /* the kernel does not tell */
+    if (!s || s->n == 0) /* the kernel does not report it */
         return;
     put_label(&l, _("Pressure"));
     for (size_t i = 0; i < ELEMENTSOF(resources); i++) {
@@ -261,7 +261,7 @@ typedef struct TableColumn {
     const char *title, *key;
 } TableColumn;
 
-/* Rows in which nothing happens are worth a line only if there is room. */
+/* Shows idle rows only if there is room. */
 static void draw_table(Painter *p, const TopModel *m, const char *type, const char *first,
                        const TableColumn *columns, size_t n_columns) {
     const HealthSample *s = health_samples_find(&m->newest, type);
@@ -291,7 +291,7 @@ static void draw_table(Painter *p, const TopModel *m, const char *type, const ch
     }
 }
 
-/* Of the time since they were measured before, in processors. */
+/* Since the previous measurement, in processors. */
 static double cpu_share(const TopModel *m, const JobRow *row) {
     const JobRow *before = job_list_find(&m->jobs_before, row->guid);
     double elapsed = (double)(m->jobs_usec - m->jobs_before_usec) * 1000;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The agent is asked to sample each second for as long as we are there; each round of samples draws
- * the screen anew. Without a terminal one picture is printed, and that is all. */
+/* While top runs the agent samples each second, and each round of samples redraws the screen.
+ * Without a terminal top prints one picture and exits. */
 #include <langinfo.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,11 +16,11 @@
 #include "dcm-agentctl/top-view.h"
 #include "dcm-agentctl/verbs.h"
 
-/* The samples of one second come one after the other; this long after the first they are there. */
+/* the samples of one second arrive one after the other, within this time */
 #define ROUND_USEC (50 * USEC_PER_MSEC)
 #define ABSENCE_USEC (2 * USEC_PER_SEC)
 
-#define ENTER "\033[?1049h\033[?25l\033[?7l" /* another screen, no cursor, no wrapping */
+#define ENTER "\033[?1049h\033[?25l\033[?7l" /* alternate screen, no cursor, no wrapping */
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
 #define HOME "\033[H"
 #define CLEAR_LINE "\033[K\r\n"
@@ -81,7 +81,7 @@ static void restore(Top *t) {
     (void)fflush(stdout);
 }
 
-/* Keys come one at a time and are not shown. */
+/* Reads single keys without echo. */
 static void take_terminal(Top *t) {
     struct termios raw;
 
@@ -107,8 +107,7 @@ static int subscribe(Top *t, sd_bus_error *error) {
                               "Subscribe", error, NULL, NULL);
 }
 
-/* After a round of samples; or after a while without any, when the agent may have been restarted.
- */
+/* After a round of samples; or after a time without any, when the agent may have been restarted. */
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     Top *t = userdata;
@@ -144,7 +143,7 @@ static int on_key(sd_event_source *source, int fd, uint32_t events, void *userda
     return draw(t);
 }
 
-/* Ctrl-Z. The shell does not put back more than the settings of the terminal. */
+/* For Ctrl-Z: the shell restores only the settings of the terminal. */
 static void stop(Top *t) {
     restore(t);
     (void)raise(SIGSTOP);
@@ -211,7 +210,7 @@ int verb_top(const Context *c, int argc, char *argv[]) {
         return ctl_report(&error, r);
     if (t.on_terminal)
         take_terminal(&t);
-    if (t.on_terminal) { /* what is known already, until the first round is there */
+    if (t.on_terminal) { /* draw what is known before the first round */
         top_model_refresh(&t.model, c);
         (void)draw(&t);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The verbs of dcm-agentctl. Each returns an exit status, or a negative errno that has been
- * reported already. */
+/* The verbs of dcm-agentctl. Each returns an exit status, or a negative errno that it has already
+ * reported. */
 #pragma once
 
 #include "dcm-agentctl/ctl.h"
@@ -23,5 +23,5 @@ int verb_output(const Context *c, int argc, char *argv[]);
 int verb_reload(const Context *c, int argc, char *argv[]);
 int verb_reconnect(const Context *c, int argc, char *argv[]);
 
-/* Becomes dcm-doctor; comes back only if that fails, with an exit status. */
+/* Executes dcm-doctor; returns an exit status only on failure. */
 int doctor_exec(char *argv[]);

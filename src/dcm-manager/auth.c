@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The token is the proof, the id only a name. First one wins: whoever offers a token first owns it.
+/* The token is the proof, the id only a name. The first one wins: whoever offers a token first owns
+ * it.
  *
  *  token    offered id                         then
- *  unknown  null, or nobody's                  NEW (a manager that lost its database included)
- *  unknown  an agent's, 409 told for it        NEW: a copy that made the token it was asked for
+ *  unknown  null, or nobody's                  NEW (also after the manager lost its database)
+ *  unknown  an agent's, 409 sent for it        NEW: a copy that made a new token as requested
  *  unknown  an agent's                         UNAUTHORIZED
  *  known    another agent's                    UNAUTHORIZED, unless the owner registered with it
  *  known    null, the owner's, or nobody's     by the instance:
  *             both cloud instance ids known and different               STALE
  *             the owner is not connected                                KNOWN
  *             its connection was taken over several times in a minute:
- *             copies that push each other out, or bad luck              PROBE
+ *             copies that replace each other, or bad luck               PROBE
  *             the same instance id, a common address, or nothing to
- *             compare: the older connection is half-open and replaced   KNOWN
- *             no address in common, of those that tell machines apart: a
- *             copy, or moved while the older connection hangs           PROBE
- */
+ *             compare: replaces the older, half-open connection         KNOWN
+ *             no common address that distinguishes machines: a copy,
+ *             or moved while the older connection hangs                 PROBE */
 #include "dcm-manager/auth.h"
 
 static AuthVerdict authenticate_unknown(const AuthFacts *f) {
@@ -34,7 +33,7 @@ AuthVerdict authenticate(const AuthFacts *f) {
 
     if (!f->owner_id)
         return authenticate_unknown(f);
-    /* an answer that was lost makes a new agent come again under the name it had before */
+    /* after a lost answer a new agent returns with the id that it offered first */
     if (o->agent_id && f->id_exists && !streq(o->agent_id, f->owner_id) &&
         !streq_ptr(o->agent_id, f->owner_claimed))
         return AUTH_UNAUTHORIZED;

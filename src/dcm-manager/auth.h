@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who an agent is: the rule, without I/O. dcm-manager(8) tells it to administrators. */
+/* The rule that identifies agents, without I/O. dcm-manager(8) explains it to administrators. */
 #pragma once
 
 #include "dcm-manager/offer.h"
 
 typedef enum AuthVerdict {
-    AUTH_KNOWN,        /* 200: the agent that the token belongs to */
+    AUTH_KNOWN,        /* 200: the agent that owns the token */
     AUTH_NEW,          /* 200: registered under a new id */
-    AUTH_PROBE,        /* ask the older connection whether it lives: then STALE, else KNOWN */
+    AUTH_PROBE,        /* ping the older connection: STALE if it answers, otherwise KNOWN */
     AUTH_UNAUTHORIZED, /* 401 */
-    AUTH_STALE,        /* 409: the token was burnt into an image, the agent makes a new one */
+    AUTH_STALE,        /* 409: the token is part of an image; the agent must make a new one */
     _AUTH_MAX,
 } AuthVerdict;
 
-/* Everything but the offer may be NULL. */
+/* Everything except the offer may be NULL. */
 typedef struct AuthFacts {
     const Offer *offer;
-    const char *owner_id;       /* the agent that the offered token belongs to ... */
+    const char *owner_id;       /* the agent that owns the offered token ... */
     const char *owner_claimed;  /* ... the id it offered when it registered ... */
-    const char *owner_instance; /* ... and the instance it was last seen on */
-    bool id_exists;             /* there is an agent with the offered id */
-    bool id_may_renew;          /* a 409 was told for that agent's token and not followed up yet */
-    const Offer *connected;     /* what the owner's present connection offered */
-    bool is_contested;          /* that one has taken the place of several in a short time */
+    const char *owner_instance; /* ... and the instance on which it was last seen */
+    bool id_exists;             /* an agent with the offered id exists */
+    /* a 409 was sent for that agent's token, and no agent with a new token has followed yet */
+    bool id_may_renew;
+    const Offer *connected; /* the offer of the owner's present connection */
+    /* that connection has replaced several others within a short time */
+    bool is_contested;
 } AuthFacts;
 
 AuthVerdict authenticate(const AuthFacts *f);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `dcm-manager log`: the lines that agents wrote for the console. */
+/* `dcm-manager log`: the console lines of agents. */
 #include <stdio.h>
 
 #include "basic/i18n.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The verbs that ask one question and print the answer. */
+/* The verbs with one query and one answer. */
 #include <stdio.h>
 
 #include "basic/i18n.h"
@@ -12,7 +12,7 @@
 
 #define TIME_SIZE 32
 
-/* Keys with a NULL value are left out. */
+/* Omits keys with a NULL value. */
 static int ask(const Options *o, const char *method, const char *key, const char *value,
                struct json_object **ret) {
     _cleanup_(client_freep) Client *client = NULL;
@@ -40,7 +40,7 @@ static void time_of(struct json_object *o, const char *key, char *ret) {
     format_time(json_object_get_int64(json_get(o, key)), ret, TIME_SIZE);
 }
 
-/* As the agent says it. */
+/* The time in the agent's message. */
 static void time_of_alert(struct json_object *alert, char *ret) {
     int64_t ms = json_object_get_int64(json_get(alert, "alert_timestamp"));
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `dcm-manager run`: builds the payload, and stands in for the command with --wait. */
+/* `dcm-manager run`: makes the payload, and with --wait exits with the command's return code. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 #include "dcm-manager/payload.h"
 #include "proto/text.h"
 
-#define RETURN_CODE_MAX 125 /* what stands for itself as an exit status */
+#define RETURN_CODE_MAX 125 /* larger return codes are mapped */
 
 static int complain(const char *what, const char *text) {
     terminal_printf(stderr, "dcm-manager: %s: %s\n", what, text);
@@ -102,7 +102,7 @@ static int print_refusal(const char *error) {
     return EXIT_REFUSED;
 }
 
-/* Its return code is 1 then. */
+/* The return code counts as 1 then. */
 static void print_no_reply(struct json_object *reply) {
     if (reply)
         terminal_printf(stderr, _("dcm-manager: the agent's answer is not a reply object: %s\n"),
@@ -140,8 +140,8 @@ static int call_wait(Client *client, const char *guid, struct json_object **ret)
     return client_call(client, request, ret);
 }
 
-/* The request outlives a restart of the manager, and so does waiting for it where systemd keeps
- * the socket. */
+/* The request outlives a restart of the manager, and so does this wait if systemd keeps the
+ * socket. */
 static int wait_for_reply(const Options *o, Client **client, const char *guid) {
     _cleanup_json_ struct json_object *answer = NULL;
     int r;

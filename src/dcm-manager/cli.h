@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The verbs that talk to the running manager. Each returns the exit status. */
+/* The verbs that call the running manager. Each returns the exit status. */
 #pragma once
 
 #include "dcm-manager/options.h"

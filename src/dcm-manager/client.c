@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocking: the command line has nothing else to do. */
+/* Uses blocking I/O: the command line has nothing else to do. */
 #include "dcm-manager/client.h"
 
 #include <poll.h>
@@ -139,7 +139,7 @@ static int receive_more(Client *c) {
     return 0;
 }
 
-/* What agents said stands deeper here than in their messages. */
+/* Data of agents are nested deeper here than in their messages. */
 static struct json_object *parse_line(const char *line, size_t size) {
     struct json_object *o = NULL;
 

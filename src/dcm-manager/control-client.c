@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers may be given at any time, from other sources' callbacks too: they only fill a buffer, and
- * the socket's own handler writes it and notices the end. */
+/* Answers may be given at any time, even from callbacks of other sources: they only fill a buffer,
+ * and the handler of the socket writes it and detects the end. */
 #include "dcm-manager/control-client.h"
 
 #include <stdarg.h>
@@ -122,7 +122,7 @@ static void take_lines(ControlClient *c, size_t from) {
     }
 }
 
-/* 0: the peer has closed */
+/* 0: the peer has closed the connection */
 static int receive(ControlClient *c) {
     char buf[CHUNK];
     size_t before = c->in.size;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One client on the control socket, seen from the server: lines in, lines out, and what it waits
+/* One client of the control socket, on the server's side: its lines, and the event that it waits
  * for. */
 #pragma once
 
@@ -19,21 +19,21 @@ typedef enum ControlWait {
 
 typedef struct ControlClientCallbacks {
     void (*on_line)(ControlClient *client, struct json_object *request, void *userdata);
-    /* the last call; the owner frees the client in it */
+    /* called last; the owner frees the client in it */
     void (*on_gone)(ControlClient *client, void *userdata);
 } ControlClientCallbacks;
 
-/* Takes over the connection. -EPERM: the peer may not speak to us. */
+/* Takes ownership of the connection. -EPERM: the peer is not permitted. */
 int control_client_new(sd_event *event, int fd, const ControlClientCallbacks *callbacks,
                        void *userdata, ControlClient **ret);
 ControlClient *control_client_free(ControlClient *c);
 DEFINE_CLEANUP(ControlClient *, control_client_free)
 
-/* Takes over `result` (may be NULL), also when it fails; adds "ok". */
+/* Takes ownership of `result` (may be NULL), also on failure; adds "ok". */
 void control_client_reply(ControlClient *c, struct json_object *result);
 void control_client_fail(ControlClient *c, const char *error, const char *format, ...)
     _printf_(3, 4);
 
 int control_client_wait(ControlClient *c, ControlWait wait, const char *key);
-/* Whether it waits for that; a key that is NULL matches every one. */
+/* Whether the client waits for that event; a key that is NULL matches every one. */
 bool control_client_waits(const ControlClient *c, ControlWait wait, const char *key);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Methods, and the clients that wait for something. A wait is answered by the manager's observer
- * calls, never by looking again. */
+/* Methods, and clients that wait for an event. The manager's observer calls answer a wait; nothing
+ * polls. */
 #include "dcm-manager/control.h"
 
 #include <stdio.h>
@@ -53,7 +53,7 @@ static void fail_errno(ControlClient *client, int error) {
     }
 }
 
-/* NULL: the client was told why */
+/* NULL: the client has been answered with an error */
 static char *match_agent(Control *c, ControlClient *client, const char *text) {
     char *id = NULL;
     int r;
@@ -168,7 +168,7 @@ static int get_count(struct json_object *request, int fallback) {
     return (int)MIN(MAX(value, 0), CONTROL_LOG_LINES_MAX);
 }
 
-/* An agent is optional. false: the client was told why not. */
+/* For an optional agent. False: the client has been answered with an error. */
 static bool optional_agent(Control *c, ControlClient *client, struct json_object *request,
                            char **ret) {
     const char *text = json_get_string(request, "agent");

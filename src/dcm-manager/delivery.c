@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Payloads stay in the store and are read for each sending, so that ten thousand waiting requests
- * cost ten thousand GUIDs. Acknowledgements come in the order of sending: the list is short to
- * search. */
+ * cost only ten thousand GUIDs. Acknowledgements arrive in the order of sending, so a search in the
+ * list is short. */
 #include "dcm-manager/delivery.h"
 
 #include <inttypes.h>
@@ -21,7 +21,7 @@ struct Entry {
     Entry *next;
     uint64_t due_usec;
     uint64_t wait_usec;
-    bool once; /* it is acknowledged already */
+    bool once; /* resent once after its acknowledgement */
     char guid[];
 };
 
@@ -71,20 +71,20 @@ static int note_sent(Delivery *d, const char *guid, OrderState state) {
     if (next == state)
         return 0;
     r = ledger_set_request(d->store, guid, next, NULL, NULL);
-    if (r < 0) /* it is out all the same */
+    if (r < 0) /* the message is queued in any case */
         (void)log_warning_errno(r, "That request %s was sent cannot be stored: %m", guid);
     d->callbacks.on_sent(guid, d->userdata);
     return 0;
 }
 
-/* What was acknowledged after a refusal has lost its arguments. */
+/* A request that was acknowledged after a refusal has lost its arguments. */
 static bool is_to_be_sent(const Entry *e, const LedgerRequest *request) {
     if (e->once)
         return request->state == ORDER_ACKED && ledger_request_is(request, request->payload);
     return order_is_open(request->state);
 }
 
-/* -EALREADY: it is not to be sent any more */
+/* -EALREADY: it must not be sent any more */
 static int send_stored(Delivery *d, const Entry *e) {
     _cleanup_(ledger_request_done) LedgerRequest request = {};
     _cleanup_json_ struct json_object *message = NULL;
@@ -100,8 +100,8 @@ static int send_stored(Delivery *d, const Entry *e) {
     return note_sent(d, e->guid, request.state);
 }
 
-/* Returns false if the entry is done with. A send queue that is full is not the agent's silence:
- * the wait does not grow. */
+/* Returns false if the entry is finished. A full send queue does not lengthen the wait, because it
+ * is no silence of the agent. */
 static bool attempt(Delivery *d, Entry *e) {
     uint64_t now = now_usec(CLOCK_BOOTTIME);
     int r;
@@ -176,8 +176,8 @@ static int append_open(Delivery *d, const char *guid) {
     return 0;
 }
 
-/* Most agents have it and send its reply now; one that has lost the reply tells what became of it
- * when it is asked again. */
+/* Most agents still have the request and send its reply by themselves; one that has lost the reply
+ * reports that when it receives the request again. */
 static int append_acked(Delivery *d, const char *guid) {
     Entry *e = entry_new(d, guid);
 

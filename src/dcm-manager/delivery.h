@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests on their way to one connected agent: sent, and sent again until acknowledged. It lives
- * as long as the connection; what it works on is in the store. */
+/* Delivers requests to one connected agent: sends and resends them until they are acknowledged. It
+ * lives as long as the connection; its requests are in the store. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -11,7 +11,7 @@
 typedef struct Delivery Delivery;
 
 typedef struct DeliveryCallbacks {
-    /* 0, or as session_send() */
+    /* returns 0, or an error of session_send() */
     int (*send)(struct json_object *message, void *userdata);
     void (*on_sent)(const char *guid, void *userdata);
 } DeliveryCallbacks;
@@ -21,13 +21,13 @@ int delivery_new(sd_event *event, Ledger *store, const char *agent, uint64_t ret
 Delivery *delivery_free(Delivery *d);
 DEFINE_CLEANUP(Delivery *, delivery_free)
 
-/* Sends every open request of the agent, and after a while, once, those that it acknowledged on an
- * earlier connection and has not replied to. */
+/* Sends all open requests of the agent. After a while it also sends, once, those that the agent
+ * acknowledged on an earlier connection and has not replied to. */
 int delivery_start(Delivery *d);
-/* A request that has just been stored. */
+/* Call it for a request that has just been stored. */
 int delivery_add(Delivery *d, const char *guid);
-/* It was acknowledged, or answered. */
+/* Call it for a request that was acknowledged or answered. */
 void delivery_remove(Delivery *d, const char *guid);
 
-/* A message id of ours, unique for ever. */
+/* A unique message id. */
 void message_id_generate(char *ret, size_t size);

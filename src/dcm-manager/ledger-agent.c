@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Agents. Of a token only its SHA-256 is here. */
+/* Agents. The database has only the SHA-256 of a token. */
 #include "dcm-manager/ledger-agent.h"
 
 #include "dcm-manager/ledger-database.h"
@@ -47,7 +47,7 @@ int ledger_find_agent_by_id(Ledger *s, const char *id, LedgerAgent *ret) {
     return read_agent(q, ret);
 }
 
-/* Rows come ordered by how good they match: two of the best kind are ambiguous. */
+/* Rows are ordered by quality of the match: two of the best kind are ambiguous. */
 int ledger_match_agent(Ledger *s, const char *text, char **ret_id) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     _cleanup_free_ char *id = NULL;
@@ -82,7 +82,7 @@ static int find_unused(Ledger *s, char **ret) {
     return ledger_column_dup(q, 0, ret);
 }
 
-/* With what was kept of it. */
+/* Also removes its console lines and alerts. */
 static int remove_agent(Ledger *s, const char *id) {
     int r;
 
@@ -98,8 +98,8 @@ static int remove_agent(Ledger *s, const char *id) {
     return MIN(r, 0);
 }
 
-/* Whoever reaches the port can register: those that nobody has use for make room for each other,
- * and never take that of one that an operator has named or given an order. */
+/* Anybody who reaches the port can register: unused agents displace each other, and never one that
+ * an operator has named or given an order. */
 static int make_room(Ledger *s) {
     _cleanup_free_ char *id = NULL;
     int64_t n = ledger_query_number(s, STATEMENT_AGENT_COUNT_UNUSED);

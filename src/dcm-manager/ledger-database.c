@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two connections to one database in WAL mode, used by one thread, so that neither ever waits for
- * the other: they differ only in what a commit waits for. */
+/* Two connections to one database in WAL mode, used by one thread, so that neither waits for the
+ * other: they differ only in the durability of a commit. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -23,7 +23,7 @@ static const struct {
 } statements[_STATEMENT_MAX] = {
     [STATEMENT_AGENT_BY_TOKEN] = {false, AGENT_COLUMNS "FROM agents WHERE token = ?"},
     [STATEMENT_AGENT_BY_ID] = {false, AGENT_COLUMNS "FROM agents WHERE id = ?"},
-    /* what begins with ?1 is between it and it with the last character there is */
+    /* texts that begin with ?1 sort between ?1 and ?1 followed by the last character */
     [STATEMENT_AGENT_MATCH] =
         {false, "SELECT id, 0 AS how FROM agents WHERE id = ?1 UNION ALL"
                 " SELECT id, 1 FROM agents WHERE name = ?1 UNION ALL"
@@ -67,7 +67,7 @@ static const struct {
                 " WHERE guid = ?"},
     [STATEMENT_REQUEST_NOTE] = {true, "UPDATE requests SET state = ?2, error = NULL,"
                                       " updated = ?3 WHERE guid = ?1"},
-    /* the arguments go, since some may be secrets */
+    /* deletes the arguments, because some may be secrets */
     [STATEMENT_REQUEST_END] =
         {false, "UPDATE requests SET state = ?2, reply = ?3, error = ?4, updated = ?5,"
                 " payload = json_object('command', json_extract(payload, '$.command'))"
@@ -218,7 +218,7 @@ int ledger_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, i
     const char *text = (const char *)sqlite3_column_text(q, column);
 
     if (text)
-        (void)json_parse_stored(text, strlen(text), &value); /* we wrote it */
+        (void)json_parse_stored(text, strlen(text), &value); /* written by this program */
     return value ? json_add(o, key, TAKE_PTR(value)) : json_add_null(o, key);
 }
 
@@ -229,7 +229,7 @@ static int open_connection(const char *path, const char *synchronous, sqlite3 **
     if (r != SQLITE_OK)
         return ledger_error(r);
     sqlite3_extended_result_codes(*ret, 1);
-    (void)sqlite3_busy_timeout(*ret, 2000); /* somebody with the sqlite3 program */
+    (void)sqlite3_busy_timeout(*ret, 2000); /* an operator may use the sqlite3 program */
     r = sqlite3_exec(*ret,
                      "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216;"
                      " PRAGMA secure_delete = ON",
@@ -239,7 +239,7 @@ static int open_connection(const char *path, const char *synchronous, sqlite3 **
     return ledger_error(r);
 }
 
-/* SQLite would make it readable for all, and its journals take the mode of the database */
+/* SQLite would make it world-readable, and its journals take the mode of the database */
 static int create_private(const char *path) {
     _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
@@ -256,7 +256,7 @@ int64_t ledger_query_number(Ledger *s, Statement statement) {
     return sqlite3_column_int64(q, 0);
 }
 
-/* Nobody is connected yet. */
+/* No agent is connected yet. */
 static int begin_agents(Ledger *s) {
     s->n_agents = ledger_query_number(s, STATEMENT_AGENT_COUNT);
     if (s->n_agents < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SQLite for the store-*.c files: statements by number, prepared once, and errors as errno. */
+/* SQLite for the ledger-*.c files: prepared statements by number, and errors as errno. */
 #pragma once
 
 #include <sqlite3.h>
@@ -45,18 +45,18 @@ typedef enum Statement {
 } Statement;
 
 struct Ledger {
-    sqlite3 *durable; /* synchronous=FULL: what is promised to somebody */
-    sqlite3 *relaxed; /* synchronous=NORMAL: what may be lost in a power failure */
+    sqlite3 *durable; /* synchronous=FULL: for promised data */
+    sqlite3 *relaxed; /* synchronous=NORMAL: for data that a power failure may lose */
     sqlite3_stmt *statements[_STATEMENT_MAX];
     int64_t n_agents;
 };
 
-/* Binds `types`: 't' const char * (may be NULL), 'i' int64_t. The statement is to be reset with
+/* Binds `types`: 't' const char * (may be NULL), 'i' int64_t. The caller resets the statement with
  * _cleanup_(statement_resetp). */
 int ledger_query(Ledger *s, Statement id, sqlite3_stmt **ret, const char *types, ...);
 /* 1: a row; 0: no more. */
 int ledger_step(sqlite3_stmt *q);
-/* Runs it to its end; returns the number of rows that changed. */
+/* Executes the statement completely; returns the number of changed rows. */
 int ledger_execute(Ledger *s, Statement id, const char *types, ...);
 
 static inline void statement_resetp(sqlite3_stmt **q) {
@@ -66,12 +66,12 @@ static inline void statement_resetp(sqlite3_stmt **q) {
     }
 }
 
-/* The number that the statement asks for; a negative errno. */
+/* The number that the statement selects, or a negative errno. */
 int64_t ledger_query_number(Ledger *s, Statement id);
 
-/* A copy of a text column; NULL stays NULL. */
+/* Copies a text column; NULL stays NULL. */
 int ledger_column_dup(sqlite3_stmt *q, int column, char **ret);
-/* Each adds one key; a column that is NULL gives null. */
+/* Each adds one key; a NULL column becomes null. */
 int ledger_add_text(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
 int ledger_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
 int ledger_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column);

@@ -161,7 +161,7 @@ int ledger_add_log(Ledger *s, const char *agent, const char *level, const char *
     return 0;
 }
 
-/* rows come newest first and are wanted the other way */
+/* selects newest rows first; callers want them last */
 static int reverse(struct json_object *list, struct json_object **ret) {
     struct json_object *reversed = json_object_new_array();
 
@@ -179,7 +179,7 @@ static int reverse(struct json_object *list, struct json_object **ret) {
 
 typedef int (*RowWriter)(struct json_object *o, sqlite3_stmt *q);
 
-/* The newest `n`, oldest first, until their texts in that column are too much for an answer. */
+/* The newest `n` rows, oldest first, as far as their texts in that column fit in an answer. */
 static int list_newest(Ledger *s, Statement statement, const char *agent, int n, int text_column,
                        RowWriter write, struct json_object **ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
@@ -249,7 +249,7 @@ static int get_kept(Ledger *s, Statement statement, int column, int64_t *ret_siz
     return ret ? ledger_column_dup(q, 0, ret) : 0;
 }
 
-/* Whoever fills the store pays for it, and those that have little keep it. */
+/* Removes data of the agent with the most, so that agents with little data keep theirs. */
 static int trim_greediest(Ledger *s) {
     _cleanup_free_ char *agent = NULL;
     int64_t size;

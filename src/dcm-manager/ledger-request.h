@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests in the manager's store. Errors as in dcm-manager/ledger.h. */
+/* The rows of requests. Errors as in dcm-manager/ledger.h. */
 #pragma once
 
 #include "basic/sha256.h"
@@ -7,8 +7,8 @@
 
 typedef struct LedgerRequest {
     char *agent;
-    char *payload;                        /* JSON; of one that is over the command alone */
-    char payload_sha256[SHA256_HEX_SIZE]; /* as it was given */
+    char *payload;                        /* JSON; after the end only the command */
+    char payload_sha256[SHA256_HEX_SIZE]; /* of the original payload */
     OrderState state;
     char *reply; /* JSON, or NULL */
     char *error; /* of a NACK, or NULL */
@@ -17,19 +17,19 @@ typedef struct LedgerRequest {
 
 void ledger_request_done(LedgerRequest *r);
 
-/* Durable on return. -EEXIST: the GUID is taken. Removes requests that ended long ago. */
+/* Durable on return. -EEXIST: the GUID is taken. Also removes requests that ended long ago. */
 int ledger_add_request(Ledger *s, const char *guid, const char *agent, const char *payload);
 int ledger_get_request(Ledger *s, const char *guid, LedgerRequest *ret);
-/* It was given with that payload. */
+/* Whether the request has that payload. */
 bool ledger_request_is(const LedgerRequest *r, const char *payload);
-/* Any state but QUEUED. Where it is one that is over, the result is durable on return, and the
- * arguments are forgotten, since some may be secrets. `reply` and `error` are for these alone. */
+/* Sets any state but QUEUED. A final state with its result is durable on return, and the arguments
+ * are deleted, because some may be secrets. `reply` and `error` are for final states only. */
 int ledger_set_request(Ledger *s, const char *guid, OrderState state, const char *reply,
                        const char *error);
-/* To be sent again; durable on return. */
+/* Queues the request again; durable on return. */
 int ledger_queue_request(Ledger *s, const char *guid, const char *payload);
 int64_t ledger_count_open_requests(Ledger *s, const char *agent);
-/* GUIDs of requests that are to be sent, or that the agent has acknowledged and not replied to,
+/* GUIDs of requests that must be sent, or that the agent has acknowledged and not replied to,
  * oldest first; a NULL-terminated list for strv_free(). */
 int ledger_list_open_requests(Ledger *s, const char *agent, char ***ret);
 int ledger_list_acked_requests(Ledger *s, const char *agent, char ***ret);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A new database goes through all versions, so that there is one way to each. */
+/* A new database passes through all versions, so that there is one way to each. */
 #include "dcm-manager/ledger-schema.h"
 
 #include <stdio.h>
@@ -28,9 +28,9 @@ static const char *const versions[] = {
     " guid TEXT NOT NULL, time INTEGER NOT NULL, alert TEXT NOT NULL, UNIQUE (agent, guid));"
     "CREATE INDEX alerts_agent ON alerts (agent, id);",
 
-    /* Names are those that an operator gave. server_name was also what an agent said: its instance,
-     * or its id if it said none. `used`: an operator has named it or ordered something; `absent`:
-     * since when it is not connected. */
+    /* From now on names come from operators. server_name could also come from an agent: its
+     * instance, or else its id. `used`: an operator has named the agent or ordered something;
+     * `absent`: since when it is disconnected. */
     "ALTER TABLE agents RENAME TO agents_1;"
     "CREATE TABLE agents (id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, claimed TEXT,"
     " stale_told INTEGER NOT NULL DEFAULT 0, server_id TEXT NOT NULL, name TEXT UNIQUE,"
@@ -48,7 +48,7 @@ static const char *const versions[] = {
     "CREATE INDEX agents_unused ON agents (absent) WHERE used = 0 AND absent IS NOT NULL;"
     "CREATE TRIGGER requests_INSERT AFTER INSERT ON requests BEGIN"
     " UPDATE agents SET used = 1 WHERE id = NEW.agent AND used = 0; END;"
-    /* what is over needs its arguments no more, and some are secrets */
+    /* ended requests need no arguments, and some are secrets */
     "ALTER TABLE requests ADD COLUMN payload_sha256 TEXT;"
     "UPDATE requests SET payload_sha256 = sha256(payload);"
     "UPDATE requests SET payload = json_object('command', json_extract(payload, '$.command'))"
@@ -59,7 +59,7 @@ static const char *const versions[] = {
     "ALTER TABLE alerts ADD COLUMN bytes INTEGER AS (length(CAST(alert AS BLOB)));"
     "DROP INDEX alerts_agent;"
     "CREATE INDEX alerts_agent ON alerts (agent, id, bytes);"
-    /* what is kept of each agent, and under no name that of all */
+    /* size of the kept data of each agent, and under the name '' the sum */
     "CREATE TABLE kept (agent TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;"
     "INSERT INTO kept SELECT agent, sum(bytes) FROM (SELECT agent, bytes FROM logs UNION ALL"
     " SELECT agent, bytes FROM alerts) GROUP BY agent;"

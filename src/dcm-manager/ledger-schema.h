@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables of the manager's database, and how those of older versions become these. */
+/* The tables of the manager's database, and the migrations of older versions. */
 #pragma once
 
 #include <sqlite3.h>
 #include <stdbool.h>
 
-/* In one transaction; returns SQLite's result. A database of a newer version is left alone. */
+/* Runs in one transaction; returns SQLite's result. Does not touch a database of a newer
+ * version. */
 int ledger_set_up_schema(sqlite3 *db, bool *ret_newer);

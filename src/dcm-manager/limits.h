@@ -1,58 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every bound on what agents and control clients may make the manager hold, and its defaults. */
+/* Every bound on what agents and control clients may make the manager hold, and the defaults of
+ * options. */
 #pragma once
 
 #include "basic/bounds.h"
 
 /* agents and their connections */
 #define AGENTS_MAX 100000u
-#define AGENTS_UNUSED_MAX 10000u /* of them away, never named and never given an order */
+#define AGENTS_UNUSED_MAX 10000u /* disconnected, never named and never given an order */
 #define SESSIONS_MAX 65536u      /* less if RLIMIT_NOFILE is lower */
-/* Connections that nobody knows yet; an eighth of all of each kind at most. */
-#define SESSIONS_WAITING_MAX 2048u          /* that were accepted and are not read from */
-#define SESSIONS_SHAKING_MAX 512u           /* whose handshakes are under way, ... */
-#define SESSIONS_CLOSING_MAX 1024u          /* and that were told to go */
+/* Connections that are not identified yet; at most an eighth of all for each kind. */
+#define SESSIONS_WAITING_MAX 2048u          /* accepted, not read from */
+#define SESSIONS_SHAKING_MAX 512u           /* in the handshake ... */
+#define SESSIONS_CLOSING_MAX 1024u          /* being closed */
 #define SHAKING_OF_ADDRESS(all) ((all) / 2) /* ... from one address */
-#define SILENCE_USEC (2 * USEC_PER_SEC)     /* silent for that long, or ... */
+#define SILENCE_USEC (2 * USEC_PER_SEC)     /* a connection silent for so long, or ... */
 #define SHAKING_PATIENCE_USEC                                                                      \
-    (10 * USEC_PER_SEC)                      /* ... that old, one may be dropped for another       \
-                                              */
-#define SHAKING_LOOK_USEC (USEC_PER_SEC / 4) /* between two looks for such a one */
-/* Of the room for agents that are connected, in eighths: what agents that register now, and those
- * that nobody has named or given an order, may fill. */
+    (10 * USEC_PER_SEC)                      /* ... older than this, may be dropped for another */
+#define SHAKING_LOOK_USEC (USEC_PER_SEC / 4) /* between two searches for such a one */
+/* Eighths of the room for connected agents that newly registered agents may fill, and agents that
+ * are neither named nor given an order. */
 #define EIGHTHS_FOR_NEW 6u
 #define EIGHTHS_FOR_UNUSED 7u
-#define OFFER_SIZE_MAX ((size_t)64 * 1024) /* and any message before it is accepted */
+#define OFFER_SIZE_MAX ((size_t)64 * 1024) /* also of any message before the acceptance */
 #define OFFER_ADDRESSES_MAX 64u
 #define CLOSE_WAIT_USEC (5 * USEC_PER_SEC) /* for the peer's close frame */
-#define LINGER_USEC (2 * USEC_PER_SEC)     /* for the peer to read why it was closed */
+#define LINGER_USEC (2 * USEC_PER_SEC)     /* for the peer to read the reason of the close */
 #define LINGER_SIZE_MAX ((size_t)64 * 1024 * 1024)
-#define TAKEOVERS_MAX 3u                   /* of one token's connection, within ... */
-#define TAKEOVERS_USEC (60 * USEC_PER_SEC) /* ... before the next one is probed in any case */
-#define PROBE_USEC (3 * USEC_PER_SEC)      /* for an older connection to show that it lives */
+#define TAKEOVERS_MAX 3u                   /* of one token's connection within ... */
+#define TAKEOVERS_USEC (60 * USEC_PER_SEC) /* ... this time; then a probe precedes the next one */
+#define PROBE_USEC (3 * USEC_PER_SEC)      /* for an older connection to answer */
 
-/* of messages that are coming in, all connections together; see ReceiveBudget */
+/* of incomplete messages of all connections together; see ReceiveBudget */
 #define RECEIVE_SIZE_MAX ((size_t)256 * 1024 * 1024)
 
 /* requests */
 #define REQUESTS_OPEN_PER_AGENT_MAX REQUESTS_OPEN_MAX
-#define PAYLOAD_SIZE_MAX                                                                           \
-    (MESSAGE_SIZE_MAX - (size_t)16 * 1024) /* with its envelope one message                        \
-                                            */
-#define QUESTIONS_MAX 16u                  /* about requests, to one agent, that are remembered */
+#define PAYLOAD_SIZE_MAX (MESSAGE_SIZE_MAX - (size_t)16 * 1024) /* fits in a message */
+#define QUESTIONS_MAX 16u /* pending STATUS queries to one agent */
 #define RETRANSMIT_MAX_USEC (60 * USEC_PER_SEC)
-#define REQUESTS_KEPT 1000000 /* the newest, and older ones that have not ended */
+#define REQUESTS_KEPT 1000000 /* the newest, and all open ones */
 
-/* kept per agent, the newest */
+/* of each agent, the newest */
 #define LOG_LINES_MAX 10000u
 #define ALERTS_MAX 10000u
 #define LOG_SIZE_MAX ((size_t)16 * 1024 * 1024)
 #define ALERTS_SIZE_MAX ((size_t)16 * 1024 * 1024)
 #define ALERT_SIZE_MAX ((size_t)512 * 1024)      /* a larger one is shortened: */
 #define ALERT_SHORT_TEXT_MAX ((size_t)16 * 1024) /* each of its texts */
-#define TRIM_EVERY 256u                 /* lines and alerts of a connection between trims, */
-#define TRIM_SIZE ((size_t)1024 * 1024) /* and bytes of them */
-/* kept of all together: the oldest of the agent that has most go */
+#define TRIM_EVERY 256u                 /* lines and alerts of a connection between trims */
+#define TRIM_SIZE ((size_t)1024 * 1024) /* the same in bytes */
+/* of all agents together: removes the oldest of the agent with the most data */
 #define KEPT_SIZE_MAX ((int64_t)4 << 30)
 
 /* control socket */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When descriptors or memory run out, accepting rests for a second instead of spinning. */
+/* When descriptors or memory run out, the listener stops accepting for a second instead of
+ * spinning. */
 #include "dcm-manager/listener.h"
 
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 #include "basic/timer.h"
 #include "basic/utf8.h"
 
-#define ACCEPTS_PER_WAKEUP 64 /* other sources want their turn */
+#define ACCEPTS_PER_WAKEUP 64 /* then other event sources take their turn */
 #define BACKLOG 4096
 
 struct Listener {
@@ -72,7 +73,7 @@ int listener_bind_tcp(const char *address, int *ret_fd) {
     return 0;
 }
 
-/* A socket that nobody listens on any more is what a killed manager leaves. */
+/* A killed manager leaves a socket file that nobody listens on. */
 static int remove_stale(const struct sockaddr_un *address) {
     _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -141,7 +142,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
         else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             take_a_rest(l, errno);
             break;
-        } /* else the peer was gone before we looked: accept(2), error handling */
+        } /* otherwise the peer disconnected before accept(2) */
     }
     return 0;
 }
@@ -158,7 +159,7 @@ int listener_new(sd_event *event, int fd, ListenerCallback callback, void *userd
     l->fd = fd;
     l->callback = callback;
     l->userdata = userdata;
-    r = fcntl(fd, F_SETFL, O_NONBLOCK); /* others than systemd give blocking ones */
+    r = fcntl(fd, F_SETFL, O_NONBLOCK); /* only systemd passes non-blocking ones */
     if (r < 0)
         return -errno;
     TRY(sd_event_add_io(event, &l->source, fd, EPOLLIN, on_connection, l));

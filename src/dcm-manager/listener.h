@@ -8,15 +8,16 @@
 
 typedef struct Listener Listener;
 
-/* Takes over the accepted, non-blocking socket. */
+/* The callee owns the accepted, non-blocking socket. */
 typedef void (*ListenerCallback)(int fd, void *userdata);
 
-/* "ADDRESS:PORT", "[IPV6]:PORT" or "PORT" (all addresses); numeric. Port 0 takes a free one. */
+/* "ADDRESS:PORT", "[IPV6]:PORT" or "PORT" (all addresses); numeric. Port 0 selects a free one. */
 int listener_bind_tcp(const char *address, int *ret_fd);
-/* A stream socket in the file system, mode 0600; a stale one is replaced, -EADDRINUSE if not. */
+/* Makes a stream socket in the file system, mode 0600. Replaces a stale one; -EADDRINUSE if it is
+ * in use. */
 int listener_bind_unix(const char *path, int *ret_fd);
 
-/* Takes over the socket. */
+/* Takes ownership of the socket. */
 int listener_new(sd_event *event, int fd, ListenerCallback callback, void *userdata,
                  Listener **ret);
 Listener *listener_free(Listener *l);
@@ -24,5 +25,5 @@ DEFINE_CLEANUP(Listener *, listener_free)
 
 /* "127.0.0.1:8443" */
 void listener_describe(const Listener *l, char *buf, size_t size);
-/* The same of a connection's other end. */
+/* The same for the peer of a connection. */
 void socket_describe_peer(int fd, char *buf, size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-manager: a small agent manager, and the command line to it. */
+/* dcm-manager: a small agent manager, and its command line. */
 #include <stdio.h>
 
 #include "basic/i18n.h"

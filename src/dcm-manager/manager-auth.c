@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gathers the facts for the rule in dcm-manager/auth.h, and does what it says. */
+/* Gathers the facts for the rule in dcm-manager/auth.h, and carries out its verdict. */
 #include "dcm-manager/manager-auth.h"
 
 #include <sys/random.h>
@@ -15,8 +15,8 @@
 #define ID_RANDOM_SIZE 7
 #define ID_ATTEMPTS 8
 
-/* Random, not counted: a manager that lost its database must not give one agent's old name to
- * another. 35 bits, without letters that look alike. */
+/* Random, not counted: a manager that lost its database must not give an agent's old id to another
+ * agent. 35 bits, without letters that look alike. */
 static int generate_id(char *agent, char *server, size_t size) {
     static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
     uint8_t bytes[ID_RANDOM_SIZE];
@@ -69,7 +69,7 @@ static void take_over(Peer *p, Peer *older) {
     session_close(older->session, CLOSE_POLICY, "replaced by a newer connection");
 }
 
-/* The peer becomes the agent's connection; an older one is closed. */
+/* Makes the peer the agent's connection, and closes an older one. */
 static int take_in(Peer *p, const LedgerAgent *a) {
     Manager *m = p->manager;
     Peer *older = peer_find(m, a->id);
@@ -106,7 +106,8 @@ static void admit(Peer *p, const LedgerAgent *a) {
         (void)ledger_note_disconnected(p->manager->store, a->id);
     if (r < 0 && p->state != PEER_CLOSING) {
         refuse_for_now(p, r);
-        session_close(p->session, CLOSE_TRY_LATER, NULL); /* if the answer was out already */
+        /* the answer may have been sent already */
+        session_close(p->session, CLOSE_TRY_LATER, NULL);
     }
 }
 
@@ -148,7 +149,7 @@ static void refuse_stale(Peer *p, const LedgerAgent *owner) {
     refuse(p, 409, "the token belongs to another server");
 }
 
-/* Anything that came in on the older connection since the ping shows that it lives. */
+/* Any bytes on the older connection since the ping prove that it lives. */
 static int on_probed(sd_event_source *source, uint64_t usec, void *userdata) {
     _cleanup_(ledger_agent_done) LedgerAgent owner = {};
     Peer *p = userdata, *older = p->older;
@@ -170,7 +171,7 @@ static int on_probed(sd_event_source *source, uint64_t usec, void *userdata) {
 static void begin_probe(Peer *p, Peer *older) {
     int r;
 
-    assert(older); /* authenticate() asks for a probe of a connected agent alone */
+    assert(older); /* authenticate() demands a probe only for a connected agent */
     p->older = older;
     p->is_probing = true;
     p->manager->n_probing++;
@@ -182,7 +183,7 @@ static void begin_probe(Peer *p, Peer *older) {
         refuse_for_now(p, r);
 }
 
-/* -ENOENT is an answer here, not a failure */
+/* for callers to whom -ENOENT is an answer */
 static int find(int r) {
     return r == -ENOENT ? 0 : r;
 }

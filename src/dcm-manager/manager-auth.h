@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether a connection is the agent's that it says it is. */
+/* Authentication of connections. */
 #pragma once
 
 #include "dcm-manager/manager-peers.h"
 
-/* Accepts, refuses, or probes an older connection first. Takes the offer over. */
+/* Accepts or refuses the agent, or probes an older connection first. Takes ownership of the
+ * offer. */
 void peer_take_offer(Peer *p, const Offer *offer);

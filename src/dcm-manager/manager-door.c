@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* No stranger keeps others out. A connection costs a descriptor until it has said how it begins,
- * and then a place among those whose handshakes are under way. Where places are short, the address
- * that has most gives one up: of those that wait its oldest silent one, of those that shake hands
- * one that has gone silent or takes too long. So whoever has few connections is never the one to
- * go, and among connections of one address those that speak go before those that say nothing.
- * Places go to the address that has the fewest.
+/* No stranger can keep others out. A connection costs a descriptor until its first bytes are
+ * complete, and then a place among the handshakes. If places are short, the address with the most
+ * connections gives one up: among waiting connections its oldest silent one, among handshakes one
+ * that has gone silent or takes too long. So an address with few connections never loses one, and
+ * among connections of one address active ones take precedence over silent ones. Free places go to
+ * the address with the fewest handshakes.
  *
- * All is accepted at once and nothing waits in the kernel, where it would wait behind strangers. */
+ * Everything is accepted at once: in the kernel's backlog connections would wait behind
+ * strangers. */
 #include "dcm-manager/manager-door.h"
 
 #include <stdio.h>
@@ -19,13 +20,13 @@
 #include "basic/timer.h"
 #include "proto/http-head.h"
 
-#define DROPPED_AT_ONCE 16u /* so that not each new connection looks for the next to go */
+#define DROPPED_AT_ONCE 16u /* so that not every new connection triggers a search */
 #define SAID_EVERY_USEC (10 * USEC_PER_SEC)
 #define KNOCK_SIZE ((size_t)4096)
 #define TLS_HEAD_SIZE 5u  /* of a record, ... */
 #define TLS_HANDSHAKE 22u /* ... and its type: RFC 8446, section 5.1 */
 
-/* The peer in that state whose address has most of them, but for those that are spared. */
+/* The peer in that state whose address has the most of them, among those that may be dropped. */
 static Peer *find_crowded(const Manager *m, PeerState state, bool (*may_go)(const Peer *p)) {
     Peer *found = NULL;
 
@@ -54,8 +55,7 @@ static bool is_any(const Peer *p) {
     return true;
 }
 
-/* Its silent ones, oldest first; if all have spoken, the newest: it is the one that the full house
- * meets. */
+/* Drops the address's silent connections, oldest first; if all are active, the newest one. */
 static void drop_waiting(Manager *m) {
     Peer *crowded = find_crowded(m, PEER_WAITING, is_any), *next;
     PeerAddress *address = crowded->address;
@@ -67,7 +67,7 @@ static void drop_waiting(Manager *m) {
             continue;
         say_dropped(m, p);
         n++;
-        /* the address goes with its last connection */
+        /* the address is freed with its last connection */
         if (address->n_references == 1)
             next = NULL;
         peer_free(p);
@@ -86,7 +86,8 @@ static bool has_its_share(const Peer *p) {
     return p->address->n[PEER_SHAKING] >= SHAKING_OF_ADDRESS(p->manager->peers_max[PEER_SHAKING]);
 }
 
-/* Of those that have spoken, the first one of the address that has fewest handshakes under way. */
+/* Among those whose first bytes have arrived, the first one of the address with the fewest
+ * handshakes. */
 static Peer *find_next(const Manager *m) {
     Peer *found = NULL;
 
@@ -141,7 +142,7 @@ void door_update(Manager *m) {
     set_look(m);
 }
 
-/* Its place is free. */
+/* Frees its place. */
 static void drop(Peer *p) {
     Manager *m = p->manager;
 
@@ -156,14 +157,14 @@ static bool has_gone_silent(const Peer *p) {
                               now >= p->started_usec + SHAKING_PATIENCE_USEC);
 }
 
-/* Where places are left, those who knock are of an address that has its share already. */
+/* If places are left, those that wait are of an address that has its share already. */
 static void drop_shaking(Manager *m) {
     Peer *p = find_crowded(m, PEER_SHAKING, has_gone_silent);
 
     if (!p || (m->peers[PEER_SHAKING].n < m->peers_max[PEER_SHAKING] && !has_its_share(p)))
         return;
     say_dropped(m, p);
-    drop(p); /* the next one comes in, and looks again if more wait */
+    drop(p); /* the next one advances, and searches again if more wait */
 }
 
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -180,8 +181,8 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-/* Of what it begins with: a TLS record, or the head of an HTTP request. Where that is longer than
- * KNOCK_SIZE, so much of it will do, and what is neither is told by its session. */
+/* Size of the first bytes: a TLS record, or the head of an HTTP request; at most KNOCK_SIZE. The
+ * session reports anything else as an error. */
 static size_t knock_size(const char *data, size_t size, bool tls) {
     const uint8_t *head = (const uint8_t *)data;
 
@@ -192,8 +193,8 @@ static size_t knock_size(const char *data, size_t size, bool tls) {
     return head[0] == TLS_HANDSHAKE ? TLS_HEAD_SIZE + (size_t)(head[3] << 8 | head[4]) : size;
 }
 
-/* More of it has come, or it is gone. Who begins and does not go on is as silent as who does not.
- */
+/* More bytes have arrived, or the peer has disconnected. A connection that stops within its first
+ * bytes counts as silent. */
 static int on_knock(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
     Peer *p = userdata;
     char data[KNOCK_SIZE];
@@ -253,7 +254,7 @@ static bool is_unused(const Peer *p) {
     return !p->is_used;
 }
 
-/* How many may be connected when one like it comes. */
+/* How many agents may be connected when one of this kind arrives. */
 static unsigned room_for(const Manager *m, const LedgerAgent *known) {
     unsigned all = m->peers_max[PEER_ACCEPTED];
 
@@ -266,14 +267,14 @@ int door_make_room(const Peer *p, const LedgerAgent *known) {
     Manager *m = p->manager;
     Peer *crowded;
 
-    if (known && peer_find(m, known->id)) /* it takes that one's place */
+    if (known && peer_find(m, known->id)) /* it replaces its own connection */
         return 0;
     if (m->peers[PEER_ACCEPTED].n < room_for(m, known))
         return 0;
     crowded = find_crowded(m, PEER_ACCEPTED, is_unused);
     if (!crowded)
         return -EDQUOT;
-    /* one that nobody needs takes the place of one whose address has more of them */
+    /* an unused agent may only displace one whose address has more of them */
     if (!(known && known->is_used) &&
         crowded->address->n[PEER_ACCEPTED] <= p->address->n[PEER_ACCEPTED] + 1)
         return -EDQUOT;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What agents say, and what is said to them. A request is only ever touched by its own agent; about
- * those of others an agent hears the same as about unknown ones. */
+/* The exchange of messages with agents. Only its own agent can change a request; for requests of
+ * other agents an agent gets the same answer as for unknown ones. */
 #include "dcm-manager/manager-messages.h"
 
 #include <stdio.h>
@@ -16,7 +16,7 @@ static int send_plain(Peer *p, MessageType type, const char *message_id, const c
     return session_send(p->session, message);
 }
 
-/* -ENOENT: it is unknown, or another agent's */
+/* -ENOENT: unknown, or another agent's */
 static int get_own(Peer *p, const char *guid, LedgerRequest *ret) {
     int r;
 
@@ -52,7 +52,7 @@ static void report(Peer *p, const Message *m, int error) {
         (void)log_struct(LOG_DEBUG, 0,
                          LOG_FIELDS(LOG_REQUEST(m->request_id), LOG_AGENT_ID(p->agent)),
                          "%s: %s of an unknown request", p->agent, message_type_to_string(m->type));
-    else if (error < 0) /* the agent says it again until it is acknowledged */
+    else if (error < 0) /* the agent repeats the message until it is acknowledged */
         (void)log_struct(LOG_ERR, error,
                          LOG_FIELDS(LOG_REQUEST(m->request_id), LOG_AGENT_ID(p->agent)),
                          "%s of request %s cannot be stored: %m", message_type_to_string(m->type),
@@ -69,7 +69,7 @@ static void take_ack(Peer *p, const Message *m) {
     report(p, m, r);
 }
 
-/* Bounded, as it is stored. */
+/* Cuts the text, because it is stored. */
 static int take_error_text(struct json_object *message, char **ret) {
     const char *text = strempty(json_get_string(message, "error_message"));
 
@@ -77,7 +77,7 @@ static int take_error_text(struct json_object *message, char **ret) {
     return *ret ? 0 : -ENOMEM;
 }
 
-/* A question that was put on this connection, and is answered now. */
+/* Whether the GUID has a pending query on this connection; removes it. */
 static bool take_question(Peer *p, const char *guid) {
     for (size_t i = 0; i < p->n_questions; i++)
         if (streq(p->questions[i], guid)) {
@@ -88,7 +88,7 @@ static bool take_question(Peer *p, const char *guid) {
     return false;
 }
 
-/* Beyond the bound the oldest is forgotten. */
+/* At the limit drops the oldest one. */
 static void note_question(Peer *p, const char *guid) {
     char *copy = strdup(guid);
 
@@ -102,8 +102,8 @@ static void note_question(Peer *p, const char *guid) {
     p->questions[p->n_questions++] = copy;
 }
 
-/* A Python agent answers each STATUS by a NACK, whatever became of the request; so does one that
- * does not know it. Neither says that the request is refused. */
+/* A Python agent answers each STATUS with a NACK, whatever the request's state; so does an agent
+ * that does not know the request. Neither means that the request is refused. */
 static void take_nack(Peer *p, const Message *m) {
     _cleanup_(ledger_request_done) LedgerRequest request = {};
     _cleanup_free_ char *error = NULL;
@@ -119,12 +119,11 @@ static void take_nack(Peer *p, const Message *m) {
     (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(m->request_id), LOG_AGENT_ID(p->agent)),
                      is_answer ? "%s cannot tell the status of %s: %s" : "%s refuses %s: %s",
                      p->agent, m->request_id, strempty(error));
-    if (r >= 0 && p->manager->observer.on_status) /* it may be what a question got */
+    if (r >= 0 && p->manager->observer.on_status) /* it may answer a query */
         p->manager->observer.on_status(m->request_id, m->json, p->manager->userdata);
 }
 
-/* A Python agent that was restarted sends the reply it has stored as it stored it: as a string with
- * JSON in it. */
+/* After a restart a Python agent sends the stored reply as a string that contains JSON. */
 static int encode_reply(struct json_object *payload, char **ret) {
     _cleanup_json_ struct json_object *parsed = NULL;
     int r = 0;
@@ -141,8 +140,8 @@ static int encode_reply(struct json_object *payload, char **ret) {
     return payload ? json_encode(payload, ret, NULL) : free_and_strdup(ret, "null");
 }
 
-/* Stored before it is acknowledged; each repetition is acknowledged again. `reply` is NULL where it
- * could not be made. */
+/* Stores the reply before it acknowledges; acknowledges each repetition again. `reply` NULL: it
+ * could not be encoded. */
 static void ledger_reply(Peer *p, const Message *m, const char *reply) {
     _cleanup_(ledger_request_done) LedgerRequest request = {};
     int r;
@@ -178,7 +177,7 @@ static void take_unreadable_reply(Peer *p, const Message *m, const char *why) {
     ledger_reply(p, m, text);
 }
 
-/* The first one of a connection, too: however short they are, each agent's are trimmed. */
+/* Trims also at the first line of a connection, so that short connections are trimmed too. */
 static void trim(Peer *p, size_t size) {
     bool due = p->n_kept++ % TRIM_EVERY == 0 || p->kept_size > TRIM_SIZE;
     int r = 0;
@@ -237,7 +236,7 @@ static void take_status(Peer *p, const Message *m) {
         p->manager->observer.on_status(m->request_id, m->json, p->manager->userdata);
 }
 
-/* What says when and how bad it was, and as much of the texts as has room. */
+/* Keeps time and level, and as much of the texts as fits. */
 static int shorten_alert(struct json_object *alert, char **ret) {
     static const char *const texts[] = {"user", "source_ip", "subject", "message"};
     static const char *const numbers[] = {"current_timestamp", "alert_timestamp", "level", "rule"};

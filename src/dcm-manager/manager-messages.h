@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What accepted agents say, and what is said to them. */
+/* The exchange of messages with accepted agents. */
 #pragma once
 
 #include "dcm-manager/manager-peers.h"
 
 void peer_take_message(Peer *p, const Message *m);
-/* What would be repeated for ever is answered with words in its place; false: it is no such one. */
+/* Answers a message that the agent would otherwise repeat for ever with an error; false: it is not
+ * of that kind. */
 bool peer_take_unreadable(Peer *p, const Message *m, const char *why);
-/* Sends what is open, and what is added later. */
+/* Sends all open requests, and later ones when they are added. */
 int peer_start_delivery(Peer *p);
-/* MESSAGE_STATUS or MESSAGE_CANCEL of a request. */
+/* Sends MESSAGE_STATUS or MESSAGE_CANCEL for a request. */
 int peer_ask(Peer *p, MessageType type, const char *guid);
-/* Tells the observer. */
+/* Notifies the observer. */
 void request_changed(Manager *m, const char *guid, OrderState state);

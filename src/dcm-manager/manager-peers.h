@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The connections, and what the manager knows of them: for the manager-*.c files and manager.c
- * alone. Invariant: at most one accepted peer per agent, and that one is in by_agent. */
+/* The connections and their state, only for the manager-*.c files and manager.c. Invariant: at most
+ * one accepted peer per agent, which is in by_agent. */
 #pragma once
 
 #include "basic/ratelimit.h"
@@ -19,41 +19,40 @@
  *                                                 └─────────────────────▲
  */
 typedef enum PeerState {
-    PEER_WAITING,  /* nothing was read yet; there is no session */
-    PEER_SHAKING,  /* TLS, HTTP, handshake; also while an older connection is probed */
-    PEER_ACCEPTED, /* it is its agent's connection, and in by_agent */
-    PEER_CLOSING,  /* told to go */
+    PEER_WAITING,  /* accepted; nothing read, no session yet */
+    PEER_SHAKING,  /* TLS, HTTP, handshake; also during the probe of an older connection */
+    PEER_ACCEPTED, /* the agent's connection, in by_agent */
+    PEER_CLOSING,  /* being closed */
     _PEER_STATE_MAX,
 } PeerState;
 
-/* One connection. */
 typedef struct Peer Peer;
 struct Peer {
-    Peer *previous, *next; /* in order of arrival in that state */
+    Peer *previous, *next; /* in order of arrival in their state */
     Manager *manager;
     PeerState state;
-    int fd; /* while it waits */
+    int fd; /* while WAITING */
     PeerAddress *address;
     sd_event_source *knock;
     Session *session;
-    char *agent; /* NULL: not accepted (any more) */
-    Offer offer; /* of an accepted or probing one */
-    Peer *older; /* the connection whose life is being probed */
+    char *agent; /* NULL: not accepted, or not any more */
+    Offer offer; /* of an accepted or probing peer */
+    Peer *older; /* the connection being probed */
     uint64_t probed_usec;
     sd_event_source *probe;
     Delivery *delivery;
     uint64_t arrived_usec;          /* CLOCK_BOOTTIME */
-    uint64_t started_usec;          /* it shakes hands since then */
+    uint64_t started_usec;          /* of the handshake */
     int64_t since;                  /* CLOCK_REALTIME */
-    size_t kept_size;               /* of its lines and alerts since the last trim, ... */
-    unsigned n_kept;                /* ... and their number */
-    unsigned n_takeovers;           /* of this agent's connection, this one's included, ... */
-    uint64_t takeovers_usec;        /* ... since then, CLOCK_BOOTTIME */
-    char *questions[QUESTIONS_MAX]; /* GUIDs whose STATUS was asked and not answered yet */
+    size_t kept_size;               /* of its lines and alerts since the last trim */
+    unsigned n_kept;                /* their number */
+    unsigned n_takeovers;           /* of this agent's connection, including this one */
+    uint64_t takeovers_usec;        /* since when they count, CLOCK_BOOTTIME */
+    char *questions[QUESTIONS_MAX]; /* GUIDs with a pending STATUS query */
     size_t n_questions;
-    bool knocked; /* what it begins with is there, whole */
+    bool knocked; /* the complete first bytes have arrived */
     bool is_probing;
-    bool is_used;     /* somebody has named the agent or ordered something */
+    bool is_used;     /* an operator has named the agent or ordered something */
     bool is_replaced; /* by a newer connection of its agent */
 };
 
@@ -69,12 +68,12 @@ struct Manager {
     ManagerObserver observer;
     void *userdata;
     TlsServer *tls;
-    const SessionCallbacks *session_callbacks; /* their userdata is the peer */
+    const SessionCallbacks *session_callbacks; /* with the peer as userdata */
     Listener *listeners[LISTENERS_MAX];
     size_t n_listeners;
     PeerList peers[_PEER_STATE_MAX];
     unsigned peers_max[_PEER_STATE_MAX];
-    unsigned n_knocked; /* of those that wait */
+    unsigned n_knocked; /* of the waiting ones */
     unsigned n_probing;
     bool is_updating;
     void *by_agent;   /* tsearch(3) tree of accepted peers */
@@ -85,17 +84,17 @@ struct Manager {
     bool is_stopping;
 };
 
-/* NULL: it is not connected. */
+/* NULL: the agent is not connected. */
 Peer *peer_find(Manager *m, const char *agent);
 bool peers_are_gone(const Manager *m);
 void peers_count_changed(Manager *m);
 
 void peer_enter(Peer *p, PeerState state);
-/* Takes over the socket; it is read from now. */
+/* Takes ownership of the socket and begins to read it. */
 int peer_start(Peer *p, int fd);
-/* It becomes that agent's connection. The agent has no other one. */
+/* Makes it the agent's connection. The agent must not have another one. */
 int peer_adopt(Peer *p, const char *agent);
-/* It is its agent's connection no longer, if it was. */
+/* Ends its role as the agent's connection, if it has it. */
 void peer_expel(Peer *p);
 void peer_stop_probe(Peer *p);
 void peer_free(Peer *p);

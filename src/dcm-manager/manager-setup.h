@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a manager is made with, and whom it tells. */
+/* The options and the observer of a manager. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -15,12 +15,13 @@ typedef struct ManagerOptions {
     unsigned sessions_max;
 } ManagerOptions;
 
-/* What control clients may wait for. All may be called from inside a call into the manager. */
+/* Events that control clients may wait for. Each may be called from within a call into the
+ * manager. */
 typedef struct ManagerObserver {
     void (*on_request)(const char *guid, OrderState state, void *userdata);
     void (*on_status)(const char *guid, struct json_object *status, void *userdata);
     void (*on_agent)(const char *agent, void *userdata); /* it is connected now */
     void (*on_log)(const char *agent, int64_t time, const char *level, const char *message,
                    void *userdata);
-    void (*on_count)(unsigned n_agents, void *userdata); /* connected ones */
+    void (*on_count)(unsigned n_agents, void *userdata); /* number of connected agents */
 } ManagerObserver;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   a socket ─▶ manager-door ─ it speaks ─▶ session ─▶ manager-auth ─ accepted ─▶ manager-messages
+ *   a socket ─▶ manager-door ─ first bytes ─▶ session ─▶ manager-auth ─▶ manager-messages
  *
- * All of them work on the peers of manager-peers.h; what sessions tell comes in here. */
+ * All of them work on the peers of manager-peers.h; callbacks of sessions arrive here. */
 #include "dcm-manager/manager.h"
 
 #include <stdio.h>
@@ -193,11 +193,11 @@ int manager_submit(Manager *m, const char *agent, const char *guid, const char *
     if (p)
         p->is_used = true;
     if (p && p->delivery && delivery_add(p->delivery, guid) < 0)
-        (void)log_oom(); /* it is stored, and sent at the agent's next connection */
+        (void)log_oom(); /* it is stored, and is sent on the agent's next connection */
     return 0;
 }
 
-/* Should it have been sent after all, its reply will still count. */
+/* If it was sent after all, its reply still counts. */
 static int cancel_queued(Manager *m, const char *guid, Peer *p) {
     TRY(ledger_set_request(m->store, guid, ORDER_NACKED, NULL, "cancelled before it was sent"));
     if (p && p->delivery)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The token is hashed and erased before anything else sees the offer. */
+/* Hashes and erases the token before any other code sees the offer. */
 #include "dcm-manager/offer.h"
 
 #include <arpa/inet.h>
@@ -33,7 +33,7 @@ static const struct {
     {"platform", OFFSET(platform)},       {"platform_version", OFFSET(platform_version)},
 };
 
-/* Returns NULL if there is no fault; the text is valid until the next call. */
+/* Returns NULL without a fault; the text is valid until the next call. */
 static const char *explain(const char *key, const char *fault) {
     static char text[128];
 
@@ -101,7 +101,7 @@ static int keep(struct json_object *to, struct json_object *from, const char *ke
     return value ? json_add(to, key, json_object_get(value)) : 0;
 }
 
-/* A peer that is not known yet may have sent much besides. */
+/* Drops all other keys: an unidentified peer may have sent many. */
 static int drop_others(Offer *o, bool with_texts) {
     struct json_object *kept = json_object_new_object();
     int r;
@@ -164,9 +164,9 @@ static bool is_private(uint32_t a) {
     return a >> 24 == 10 || a >> 20 == 0xac1 || a >> 16 == 0xc0a8;
 }
 
-/* Loopback, link-local, multicast; 10.0.2.15 of machines behind QEMU's and VirtualBox's own router;
- * the ends of private nets, which bridges of containers and virtual machines have: 172.17.0.1 of
- * docker0, 192.168.122.1 of virbr0, 10.42.0.0 of flannel. */
+/* Loopback, link-local, multicast; 10.0.2.15 of machines behind the router of QEMU or VirtualBox;
+ * the first addresses of private nets, which container and virtual machine bridges use: 172.17.0.1
+ * of docker0, 192.168.122.1 of virbr0, 10.42.0.0 of flannel. */
 static bool is_common_ipv4(uint32_t a) {
     return a >> 24 == 0 || a >> 24 == 127 || a >> 16 == 0xa9fe || a >= 0xe0000000 ||
            a == 0x0a00020f || (is_private(a) && (a & 0xff) <= 1);
@@ -180,7 +180,7 @@ static bool is_common_ipv6(const struct in6_addr *a) {
            ((a->s6_addr[0] & 0xfe) == 0xfc && memcmp(a->s6_addr + 8, end_one, 8) == 0);
 }
 
-/* Many machines have it, or it is none: that two have it in common proves nothing. */
+/* Invalid, or common to many machines: sharing it proves nothing. */
 static bool proves_nothing(const char *address) {
     struct in6_addr ipv6;
     struct in_addr ipv4;
@@ -219,7 +219,7 @@ AddressRelation offer_compare_addresses(const Offer *a, const Offer *b) {
                                                                       : ADDRESSES_DISJOINT;
 }
 
-/* This manager knows neither customers nor clouds; the keys have the types agents expect. */
+/* This manager knows neither customers nor clouds; the keys have the types that agents expect. */
 int answer_encode_accepted(const char *agent_id, const char *server_id, const char *server_name,
                            char **ret, size_t *ret_size) {
     _cleanup_json_ struct json_object *j = json_object_new_object();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options before the verb hold for all verbs; which others a verb takes is a mask in their table.
+/* Options before the verb hold for all verbs; a mask in the table says which verbs take the others.
  * Help is printed from the same tables. */
 #include "dcm-manager/options.h"
 
@@ -166,7 +166,7 @@ static void print_verb_help(Verb verb) {
     options_print(options, ELEMENTSOF(options), ON(verb));
 }
 
-/* `verb`: NULL before it. 0: --help or --version was done. */
+/* `verb` NULL: before the verb. 0: --help or --version is done. */
 static int parse_options(int argc, char *argv[], Options *o, const Verb *verb) {
     const Option *asked = NULL;
     int r;

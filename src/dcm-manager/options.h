@@ -23,7 +23,7 @@ typedef enum Verb {
     _VERB_MAX,
 } Verb;
 
-/* Nothing is owned. */
+/* Owns nothing. */
 typedef struct Options {
     Verb verb;
     const char *operands[2];
@@ -40,12 +40,13 @@ typedef struct Options {
     size_t n_arguments;
     const char *json_file, *script, *guid;
     bool long_runner, wait, output_json;
-    double timeout_sec; /* 0: none */
+    double timeout_sec; /* 0: no limit */
     /* others */
     bool json, follow;
     int lines;
     bool debug;
 } Options;
 
-/* 1: run it; 0: done already (--help, --version); -EINVAL: wrong use, which was explained. */
+/* 1: run the verb; 0: done (--help, --version); -EINVAL: invalid usage, which the function has
+ * reported. */
 int options_parse(int argc, char *argv[], Options *ret);

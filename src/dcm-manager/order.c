@@ -2,11 +2,10 @@
 /*
  *  QUEUED ── sent ──▶ SENT ── ACK ──▶ ACKED ── REPLY ──▶ REPLIED
  *     ▲                  │                │
- *     └── given again ── NACKED ◀─ NACK ──┘      a REPLY counts in every state, also as the ACK
+ *     └── resubmitted ── NACKED ◀─ NACK ──┘      a REPLY counts in every state, also as the ACK
  *
- * A NACK of a request that was acknowledged means that the agent no longer knows it. An ACK after a
- * NACK answers a repetition that was in flight, and that the agent had room for.
- */
+ * A NACK of an acknowledged request means that the agent does not know it any more. An ACK after a
+ * NACK answers a repetition that was already sent, and that the agent had room for. */
 #include "dcm-manager/order.h"
 
 #include "dcm-manager/limits.h"

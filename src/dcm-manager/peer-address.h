@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where connections come from, and how many: an IPv4 address, or the /64 of an IPv6 one, since a
- * host has all of that. */
+/* Source addresses of connections, with counters: an IPv4 address, or the /64 of an IPv6 address,
+ * because a host may use all of that. */
 #pragma once
 
 #include <sys/socket.h>
@@ -13,14 +13,14 @@
 typedef struct PeerAddress {
     uint8_t key[PEER_ADDRESS_KEY_SIZE];
     unsigned n_references;
-    unsigned n[PEER_ADDRESS_COUNTS]; /* the owner's; 0 at first */
+    unsigned n[PEER_ADDRESS_COUNTS]; /* for the owner; 0 at first */
 } PeerAddress;
 
-/* What is neither is one address, too. */
+/* All other families share one key. */
 void peer_address_make_key(const struct sockaddr_storage *address,
                            uint8_t ret[static PEER_ADDRESS_KEY_SIZE]);
 
-/* Of the other end of a connection. `*tree` is NULL at first, and again when all references are
- * gone. */
+/* The address of a connection's peer. `*tree` is NULL at first, and again when no reference is
+ * left. */
 int peer_address_ref(void **tree, int fd, PeerAddress **ret);
 void peer_address_unref(void **tree, PeerAddress *a);

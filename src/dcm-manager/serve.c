@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sockets (ours or systemd's), signals, certificate, readiness and watchdog. */
+/* Sockets (its own or systemd's), signals, certificate, readiness and watchdog. */
 #include "dcm-manager/serve.h"
 
 #include <signal.h>
@@ -18,7 +18,7 @@
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
 
-#define FDS_RESERVED 64 /* database, control clients that matter, ... */
+#define FDS_RESERVED 64 /* for the database, some control clients, ... */
 
 typedef struct Server {
     const Options *options;
@@ -26,7 +26,7 @@ typedef struct Server {
     Manager *manager;
     Control *control;
     char cert[256], key[256];
-    const char *bound_control; /* to be removed at the end */
+    const char *bound_control; /* removed at the end */
     bool is_stopping;
 } Server;
 
@@ -104,7 +104,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
     return 0;
 }
 
-/* An option, else a systemd credential, else the file in /etc. */
+/* Takes the option, else a systemd credential, else the file in /etc. */
 static void find_file(const char *option, const char *name, char *ret, size_t size) {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
 
@@ -179,7 +179,7 @@ static int control_here(Server *s, int fd) {
     return r < 0 ? log_error_errno(r, "The control socket cannot be used: %m") : 0;
 }
 
-/* Which socket is which shows in its family; the names in dcm-manager.socket are for people. */
+/* Distinguishes the sockets by their family; the names in dcm-manager.socket are for people. */
 static int take_sockets(Server *s, unsigned *ret_agents) {
     int n = sd_listen_fds(true), r = 0;
 
@@ -244,7 +244,7 @@ static int set_up_loop(Server *s) {
     int r;
 
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* an error of the database, then */
+    (void)signal(SIGXFSZ, SIG_IGN); /* SQLite then reports an error */
     (void)sigemptyset(&mask);
     (void)sigaddset(&mask, SIGTERM);
     (void)sigaddset(&mask, SIGINT);

@@ -4,5 +4,5 @@
 
 #include "dcm-manager/options.h"
 
-/* Returns when a signal ends it. */
+/* Returns after a signal has stopped the manager. */
 int serve(const Options *o);

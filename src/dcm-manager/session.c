@@ -4,11 +4,10 @@
  *      │                    │                   │ refuse          │
  *      └────────────────────┴── close, an end ──┴─────────────────┴──▶ CLOSING ──▶ on_ended()
  *
- * A state is never left for an earlier one. One timer serves all of them: the handshake's deadline,
- * then pings, then the wait for the peer. After broken frames and a refused head CLOSING reads and
- * forgets what the peer still sends: closing a socket with unread bytes would reset it, and the
- * close frame that says why would be lost.
- */
+ * States only advance. One timer serves all of them: the handshake's deadline, then pings, then the
+ * wait for the peer. After an invalid frame and a refused head CLOSING reads and discards the
+ * peer's data: closing a socket with unread bytes would reset it, and the close frame with the
+ * reason would be lost. */
 #include "dcm-manager/session.h"
 
 #include <fcntl.h>
@@ -49,11 +48,11 @@ struct Session {
     Stream *stream;
     sd_event_source *timer;
     uint64_t ping_due_usec;
-    uint64_t received_usec; /* when the stream is gone */
+    uint64_t received_usec; /* after the stream is freed */
     int linger_fd;
     sd_event_source *linger_source;
     size_t linger_size;
-    MessageSkim *skim; /* of a message that is too large */
+    MessageSkim *skim; /* of a too large message */
     size_t skimmed;
     char peer[80];
 };
@@ -134,7 +133,7 @@ static int on_linger(sd_event_source *source, int fd, uint32_t revents, void *us
     return 0;
 }
 
-/* The stream goes first, with TLS's own good-bye. */
+/* Frees the stream first, which closes TLS properly. */
 static int linger(Session *s, const char *why) {
     s->linger_fd = fcntl(transport_get_fd(stream_get_transport(s->stream)), F_DUPFD_CLOEXEC, 3);
     if (s->linger_fd < 0)
@@ -235,8 +234,8 @@ static void take_offer(Session *s, const char *text, size_t size) {
     }
 }
 
-/* What cannot be taken, and is repeated until it is answered, would end each connection that its
- * agent makes. */
+/* An unreadable message that the agent repeats until it is answered would otherwise end each of its
+ * connections. */
 static bool answer_unreadable(Session *s, MessageSkim *skim, const char *why) {
     _cleanup_(message_done) Message m = {};
     const char *error;
@@ -291,7 +290,7 @@ static void take_message(Session *s, const char *text, size_t size) {
         s->callbacks.on_message(&m, s->userdata);
     else if (!json_object_is_type(m.json, json_type_object))
         take_unreadable(s, text, size, error);
-    else /* newer agents may say what we do not know */
+    else /* newer agents may send unknown messages */
         log_debug("%s: a message was ignored: %s", s->peer, error);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection of an agent: TLS, HTTP upgrade, handshake, messages, liveness, and a close that
- * tells the peer why. Who the agent is, and what messages mean, is the owner's. */
+/* One connection of an agent: TLS, HTTP upgrade, handshake, messages, liveness, and a close with a
+ * reason. The owner identifies the agent and interprets the messages. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -22,32 +22,33 @@ typedef struct Session Session;
 
 typedef struct SessionOptions {
     uint64_t handshake_usec; /* from accept(2) to the offer */
-    uint64_t ping_usec;      /* a ping each; silent for 2.5 of them is dead */
-    ReceiveBudget *budget;   /* of all sessions */
+    uint64_t ping_usec;      /* interval of pings; silence for 2.5 of it ends the session */
+    ReceiveBudget *budget;   /* shared by all sessions */
 } SessionOptions;
 
-/* on_ended() is the last call and the only one in which the owner may free a session that is on the
- * stack; others it may free at any time. */
+/* on_ended() is the last callback, and the only one in which the owner may free a session that is
+ * on the stack; others it may free at any time. */
 typedef struct SessionCallbacks {
-    /* to be answered, now or later, by session_accept() or session_refuse() */
+    /* answer it, now or later, by session_accept() or session_refuse() */
     void (*on_offer)(const Offer *offer, void *userdata);
     void (*on_message)(const Message *m, void *userdata);
-    /* one that cannot be taken, with its type and ids alone. false: the connection fails for it */
+    /* a message that cannot be parsed, with type and ids alone. Return false to fail the
+     * connection */
     bool (*on_unreadable)(const Message *m, const char *why, void *userdata);
-    /* nothing more comes in or goes out, although the peer may still be told so */
+    /* no more messages in either direction, although the peer may still receive the reason */
     void (*on_closing)(const char *why, void *userdata);
     void (*on_ended)(void *userdata);
 } SessionCallbacks;
 
-/* Takes over the socket; `tls` may be NULL. */
+/* Takes ownership of the socket; `tls` may be NULL. */
 int session_new(sd_event *event, int fd, TlsServer *tls, const SessionOptions *options,
                 const SessionCallbacks *callbacks, void *userdata, Session **ret);
 Session *session_free(Session *s);
 DEFINE_CLEANUP(Session *, session_free)
 
-/* Where the peer is, "192.0.2.7:40112". */
+/* The peer's address: "192.0.2.7:40112". */
 const char *session_peer(const Session *s) _pure_;
-/* CLOCK_BOOTTIME of the last bytes that came in. */
+/* CLOCK_BOOTTIME of the last received bytes. */
 uint64_t session_last_received_usec(const Session *s);
 
 int session_accept(Session *s, const char *agent_id, const char *server_id, const char *name);
@@ -55,5 +56,5 @@ void session_refuse(Session *s, int code, const char *text);
 /* -ENOTCONN unless accepted; other errors as in proto/websocket.h. */
 int session_send(Session *s, struct json_object *message);
 int session_ping(Session *s);
-/* on_closing() follows at once, on_ended() when the peer has answered or did not in time. */
+/* on_closing() follows at once, on_ended() after the peer's answer or a timeout. */
 void session_close(Session *s, uint16_t code, const char *why);

@@ -8,12 +8,12 @@
 
 typedef struct Table Table;
 
-/* The first row; `n` columns. */
+/* `titles` is the first row, of `n` columns. */
 Table *table_new(size_t n, const char *const *titles);
 Table *table_free(Table *t);
 DEFINE_CLEANUP(Table *, table_free)
 
-/* One row of n cells, which are copied; NULL prints as "-". */
+/* Adds a row of n cells, which are copied; NULL prints as "-". */
 int table_add(Table *t, const char *const *cells);
 void table_print(const Table *t, FILE *f);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The system-wide crypto policy decides about algorithms, as on the agent's side; TLS 1.0 and 1.1
- * are taken away. */
+/* The system-wide crypto policy selects algorithms, as on the agent's side; TLS 1.0 and 1.1 are
+ * disabled. */
 #include "dcm-manager/tls-server.h"
 
 #include <stdio.h>

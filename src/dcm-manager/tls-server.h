@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server's side of TLS: one certificate, shared by sessions and replaced without harm to them.
- */
+/* The server's side of TLS: one certificate, shared by sessions, and replaced without affecting
+ * them. */
 #pragma once
 
 #include "net/transport.h"
@@ -8,12 +8,12 @@
 /* Reference counted: sessions outlive a reload. */
 typedef struct TlsServer TlsServer;
 
-/* Reads certificate (chain) and key, PEM. On failure `error` says why and what to do. */
+/* Reads certificate (chain) and key, PEM. On failure `error` gives reason and remedy. */
 int tls_server_new(const char *cert, const char *key, TlsServer **ret, char *error,
                    size_t error_size);
 TlsServer *tls_server_ref(TlsServer *t);
 TlsServer *tls_server_unref(TlsServer *t);
 DEFINE_CLEANUP(TlsServer *, tls_server_unref)
 
-/* Puts TLS on an accepted transport, which must be freed before the reference is dropped. */
+/* Adds TLS to an accepted transport, which must be freed before the reference is dropped. */
 int tls_server_start(TlsServer *t, Transport *transport);
