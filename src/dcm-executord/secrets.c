@@ -12,6 +12,7 @@
 
 #define DIRECTORY_MODE 0700
 #define SECRET_MODE 0600
+#define UNFINISHED_SIZE (JOB_NAME_SIZE + 1)
 
 static const char *get_root(void) {
     return getenv("RUNTIME_DIRECTORY") ?: "/run/dcm-job-secrets";
@@ -51,37 +52,6 @@ static int copy(int dir_fd, const Secret *s) {
     return r;
 }
 
-static int write_all(int root_fd, const JobDir *d, const Secret *secrets, size_t n) {
-    _cleanup_close_ int dir_fd = -1;
-    int r = 0;
-
-    /* not -EEXIST, which has another meaning for callers */
-    if (mkdirat(root_fd, d->name, DIRECTORY_MODE) < 0)
-        return errno == EEXIST ? -EBUSY : -errno;
-    dir_fd = openat(root_fd, d->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (dir_fd < 0)
-        return -errno;
-    for (size_t i = 0; i < n && r >= 0; i++)
-        r = copy(dir_fd, &secrets[i]);
-    return r;
-}
-
-int secrets_write(const JobDir *d, const Secret *secrets, size_t n) {
-    _cleanup_close_ int root_fd = -1;
-    int r;
-
-    if (n == 0)
-        return 0;
-    root_fd = open_root();
-    if (root_fd < 0)
-        return root_fd;
-    secrets_drop(d->name); /* left by an earlier start that was interrupted */
-    r = write_all(root_fd, d, secrets, n);
-    if (r < 0)
-        secrets_drop(d->name);
-    return r;
-}
-
 static int drop_files(int root_fd, const char *job_name) {
     const struct dirent *entry;
     int dir_fd, r = 0;
@@ -102,15 +72,76 @@ static int drop_files(int root_fd, const char *job_name) {
     return r;
 }
 
+/* -ENOENT: there is nothing. */
+static int drop(int root_fd, const char *directory) {
+    TRY(drop_files(root_fd, directory));
+    return unlinkat(root_fd, directory, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+static void tell_dropped(const char *job_name, int error) {
+    if (error < 0 && error != -ENOENT)
+        (void)log_warning_errno(error, "The secrets of %s cannot be removed: %m", job_name);
+}
+
+static int write_all(int root_fd, const char *directory, const Secret *secrets, size_t n) {
+    _cleanup_close_ int dir_fd = -1;
+    int r = 0;
+
+    /* not -EEXIST, which has another meaning for callers */
+    if (mkdirat(root_fd, directory, DIRECTORY_MODE) < 0)
+        return errno == EEXIST ? -EBUSY : -errno;
+    dir_fd = openat(root_fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (dir_fd < 0)
+        return -errno;
+    for (size_t i = 0; i < n && r >= 0; i++)
+        r = copy(dir_fd, &secrets[i]);
+    return r;
+}
+
+/* Those of an earlier start are there until the same ones take their place: systemd may be reading
+ * them, as the start may have got through. */
+static int put_in_place(int root_fd, const char *made, const char *job_name) {
+    if (renameat2(root_fd, made, root_fd, job_name, RENAME_NOREPLACE) >= 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    if (renameat2(root_fd, made, root_fd, job_name, RENAME_EXCHANGE) < 0)
+        return -errno;
+    return drop(root_fd, made);
+}
+
+/* No job's name begins with a dot. */
+static void name_unfinished(const char *job_name, char ret[static UNFINISHED_SIZE]) {
+    (void)snprintf(ret, UNFINISHED_SIZE, ".%s", job_name);
+}
+
+int secrets_write(const JobDir *d, const Secret *secrets, size_t n) {
+    _cleanup_close_ int root_fd = -1;
+    char unfinished[UNFINISHED_SIZE];
+    int r;
+
+    if (n == 0)
+        return 0;
+    root_fd = open_root();
+    if (root_fd < 0)
+        return root_fd;
+    name_unfinished(d->name, unfinished);
+    (void)drop(root_fd, unfinished); /* of an executor that ended on the way */
+    r = write_all(root_fd, unfinished, secrets, n);
+    if (r >= 0)
+        r = put_in_place(root_fd, unfinished, d->name);
+    if (r < 0)
+        (void)drop(root_fd, unfinished);
+    return r == -ENOTEMPTY || r == -EISDIR ? -EBUSY : r;
+}
+
 void secrets_drop(const char *job_name) {
     _cleanup_close_ int root_fd = open_root();
-    int r;
+    char unfinished[UNFINISHED_SIZE];
 
     if (root_fd < 0)
         return;
-    r = drop_files(root_fd, job_name);
-    if (r >= 0 && unlinkat(root_fd, job_name, AT_REMOVEDIR) < 0)
-        r = -errno;
-    if (r < 0 && r != -ENOENT)
-        (void)log_warning_errno(r, "The secrets of %s cannot be removed: %m", job_name);
+    name_unfinished(job_name, unfinished);
+    tell_dropped(job_name, drop(root_fd, unfinished));
+    tell_dropped(job_name, drop(root_fd, job_name));
 }

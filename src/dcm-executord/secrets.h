@@ -11,7 +11,8 @@ typedef struct Secret {
     uint64_t size;
 } Secret;
 
-/* Writes below $RUNTIME_DIRECTORY. Leaves nothing after an error. */
+/* Writes below $RUNTIME_DIRECTORY. Replaces earlier secrets of the job in one step, so that there
+ * are always some. After an error the call can be repeated. */
 int secrets_write(const JobDir *d, const Secret *secrets, size_t n);
 /* The file that systemd loads. The caller frees the path. */
 int secret_get_path(const JobDir *d, const char *name, char **ret);
