@@ -72,6 +72,8 @@
 #define COMMAND_FILES_MAX 256u /* commands that an administrator added */
 #define COMMAND_FILE_NAME_MAX ((size_t)64)
 #define COMMAND_ARGUMENTS_MAX 32u
+#define COMMAND_FEATURES_MAX 32u      /* of one command */
+#define COMMAND_INCLUDES_MAX 64u      /* parts of a command, and parts of parts */
 #define COMMAND_INCLUDES_DEPTH_MAX 4u /* of parts within parts of a command */
 #define COMMAND_SECRETS_MAX 8u        /* passed as files: dbus-daemon allows 16 in a message */
 #define JOB_USER_NAME_MAX 31u         /* as useradd limits it */

@@ -4,14 +4,43 @@
 #include "basic/bounds.h"
 #include "command/template.h"
 
+static bool has_bounds(const Argument *a) {
+    return a->min.is_set || a->max.is_set;
+}
+
+static bool has_length(const Argument *a) {
+    return a->min_length > 0 || a->max_length > 0;
+}
+
+static const char *check_bounds(const Argument *a) {
+    const bool is_whole =
+        (!a->min.is_set || a->min.is_integer) && (!a->max.is_set || a->max.is_integer);
+
+    if (has_bounds(a) && a->type != ARGUMENT_INTEGER && a->type != ARGUMENT_NUMBER)
+        return "min and max are for an integer or a number";
+    if (a->type == ARGUMENT_INTEGER && !is_whole)
+        return "min and max of an integer are integers";
+    if (a->min.is_set && a->max.is_set &&
+        (a->type == ARGUMENT_INTEGER ? a->min.integer > a->max.integer
+                                     : a->min.number > a->max.number))
+        return "min is more than max";
+    if (has_length(a) && a->type != ARGUMENT_STRING && a->type != ARGUMENT_BASE64 &&
+        a->type != ARGUMENT_BASE64_TEXT && a->type != ARGUMENT_LIST)
+        return "min_length and max_length are for a string, base64, base64text or a list";
+    return a->max_length > 0 && a->min_length > a->max_length ? "min_length is more than max_length"
+                                                              : NULL;
+}
+
 /* Returns a contradiction within one argument, or NULL. */
 static const char *check_argument(const CommandFile *f, size_t i) {
     const Argument *a = &f->arguments[i];
-    bool has_bounds = a->has_min || a->has_max;
 
+    if (streq(a->name, COMMAND_DRY_RUN) && i != f->dry_run)
+        return "the argument dry_run has no section: dry_run = yes in [command] adds it";
     if (a->source != ARGUMENT_FROM_MANAGER)
-        return a->type != ARGUMENT_STRING || a->mandatory || a->secret || a->fallback ||
-                       a->choices || a->rule != ARGUMENT_ANY
+        return a->type != ARGUMENT_STRING || a->mandatory || a->nullable || a->secret ||
+                       a->fallback || a->choices || a->rule != ARGUMENT_ANY || has_bounds(a) ||
+                       has_length(a)
                    ? "an argument with `from` has no other key than help"
                    : NULL;
     if (a->fallback &&
@@ -19,12 +48,9 @@ static const char *check_argument(const CommandFile *f, size_t i) {
         return "a mandatory or secret argument, a list, or an object has no default";
     if ((a->choices || a->rule != ARGUMENT_ANY) && a->type != ARGUMENT_STRING)
         return "choices and rule are for a string";
-    if (has_bounds &&
-        (a->type != ARGUMENT_INTEGER || (a->has_min && a->has_max && a->min > a->max)))
-        return "min and max are for an integer, the smaller one first";
     if (a->type == ARGUMENT_LIST && a->secret && (!f->json_input || f->secret_files))
         return "a secret list needs input = json, and no secrets = files";
-    return NULL;
+    return check_bounds(a);
 }
 
 static const Argument *find_argument(const CommandFile *f, const char *name) {
@@ -48,9 +74,6 @@ static const char *check_arguments(const CommandFile *f) {
 
     for (size_t i = 0; i < f->n_arguments && !problem; i++)
         problem = check_argument(f, i) ?: check_owner(f, &f->arguments[i]);
-    if (f->can_dry_run &&
-        find_argument(f, f->arguments[f->dry_run].name) != &f->arguments[f->dry_run])
-        return "an argument that is added by dry_run = yes has no section";
     return problem;
 }
 
@@ -105,8 +128,48 @@ static const char *check_effect(const CommandFile *f) {
         return "a user is either added or removed";
     if ((e->administrator && !e->add_user) || (e->ignore_errors && !e->terminate))
         return "administrator belongs to add_user, ignore_errors to terminate";
-    if (f->is_immediate != e->terminate || f->is_immediate != (f->message != NULL))
+    return NULL;
+}
+
+/* The script of a command that is answered before would run without anybody to tell of its end, and
+ * `terminate` is the one after which there is nobody to tell it. */
+static const char *check_kind(const CommandFile *f) {
+    if (f->is_immediate && !streq(f->name, COMMAND_TERMINATE))
+        return "only the command terminate can be immediate, as nobody would be told how the "
+               "script of an immediate command ends; kind = long is answered at once, too";
+    if (f->is_immediate != f->effect.terminate || f->is_immediate != (f->message != NULL))
         return "kind = immediate, message and the effect terminate go together";
+    if (f->is_immediate && (f->can_dry_run || f->worker))
+        return "an immediate command has neither dry_run nor a worker";
+    return NULL;
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), n_end = strlen(end);
+
+    return n >= n_end && streq(text + n - n_end, end);
+}
+
+/* The script NAME.pre is a hook of the script NAME. */
+static const char *check_script(const CommandFile *f) {
+    return f->script && *f->script != '/' &&
+                   (ends_with(f->script, ".pre") || ends_with(f->script, ".post"))
+               ? "the name of a script does not end in .pre or .post, as those of hooks do"
+               : NULL;
+}
+
+static const char *check_features(const CommandFile *f) {
+    static const char *const unseen[] = {"/dev/", "/tmp/", "/var/tmp/"};
+
+    for (size_t i = 0; i < f->n_features; i++) {
+        if (!f->features[i].value)
+            return "a name in [features_need] is not in [features]";
+        for (char *const *need = f->features[i].needs; need && *need; need++)
+            for (size_t j = 0; j < ELEMENTSOF(unseen); j++)
+                if (strncmp(*need, unseen[j], strlen(unseen[j])) == 0)
+                    return "the agent sees nothing below /dev, /tmp and /var/tmp: no feature can "
+                           "need it";
+    }
     return NULL;
 }
 
@@ -129,5 +192,8 @@ const char *command_file_check(const CommandFile *f) {
         return "worker_path is for a worker";
     if (has_too_many_files(f))
         return "more than 8 arguments that are secret or base64 need input = json";
-    return check_arguments(f) ?: check_positions(f) ?: check_effect(f) ?: check_output(f);
+    return check_arguments(f)
+               ?: check_positions(f)
+               ?: check_effect(f)
+               ?: check_kind(f) ?: check_script(f) ?: check_features(f) ?: check_output(f);
 }

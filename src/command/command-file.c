@@ -16,6 +16,8 @@ CommandFile *command_file_free(CommandFile *f) {
     for (size_t i = 0; i < f->n_arguments; i++)
         strv_free((char **)(uintptr_t)f->arguments[i].choices);
     free(f->arguments);
+    for (size_t i = 0; i < f->n_features; i++)
+        strv_free(f->features[i].needs);
     free(f->features);
     sandbox_free(f->sandbox);
     strv_free(f->includes);

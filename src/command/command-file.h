@@ -13,6 +13,9 @@
 /* files of packages; a file of the same name in the directory above shadows one here */
 #define SHIPPED_COMMANDS_DIRECTORY PKGLIBDIR "/commands.d"
 
+/* whose script runs after the reply */
+#define COMMAND_TERMINATE "terminate"
+
 #define JOB_USER "dcm" /* the default user of commands */
 
 /* State that a success changes in the agent (core/effect.h): texts with values in them
@@ -26,6 +29,8 @@ typedef struct EffectTexts {
 
 typedef struct CommandFeature {
     const char *name, *value;
+    char **needs;      /* programs and absolute paths without which it is not advertised, or NULL */
+    bool is_available; /* set by command_file_find_features() */
 } CommandFeature;
 
 typedef struct CommandFile {

@@ -4,6 +4,7 @@
 #include "command/command-reader.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <systemd/sd-bus.h>
 
@@ -241,13 +242,31 @@ static int set_rule(Argument *a, const char *value) {
     return 0;
 }
 
-static int set_bound(const char *value, int64_t *ret, bool *ret_is_set) {
+/* Parses a number without a fraction, or with one. */
+static int set_bound(const char *value, ArgumentBound *ret) {
+    ArgumentBound b = {.is_set = true};
     char *end;
 
+    if (!*value || value[strspn(value, "0123456789+-.eE")])
+        return -EINVAL;
     errno = 0;
-    *ret = strtoll(value, &end, 10);
-    *ret_is_set = errno == 0 && end != value && !*end && !isspace((unsigned char)*value);
-    return *ret_is_set ? 0 : -EINVAL;
+    b.integer = strtoll(value, &end, 10);
+    b.is_integer = errno == 0 && !*end;
+    b.number = strtod(value, &end);
+    if (*end || !isfinite(b.number))
+        return -EINVAL;
+    *ret = b;
+    return 0;
+}
+
+static int set_length(const char *value, size_t min, size_t *ret) {
+    uint64_t n;
+
+    TRY(parse_size(value, &n));
+    if (n < min || n > MESSAGE_SIZE_MAX)
+        return -EINVAL;
+    *ret = n;
+    return 0;
 }
 
 static int set_choices(Argument *a, const char *value) {
@@ -286,9 +305,13 @@ static int set_argument(CommandFile *f, const char *argument, const char *name, 
     if (streq(name, "choices"))
         return set_choices(a, value);
     if (streq(name, "min"))
-        return set_bound(value, &a->min, &a->has_min);
+        return set_bound(value, &a->min);
     if (streq(name, "max"))
-        return set_bound(value, &a->max, &a->has_max);
+        return set_bound(value, &a->max);
+    if (streq(name, "min_length"))
+        return set_length(value, 0, &a->min_length);
+    if (streq(name, "max_length"))
+        return set_length(value, 1, &a->max_length);
     if (streq(name, "from"))
         return set_from(f, a, value);
     if (streq(name, "mandatory"))
@@ -324,18 +347,52 @@ static int set_effect(CommandFile *f, const char *name, const char *value) {
     return -EINVAL;
 }
 
-static int add_feature(CommandFile *f, const char *name, const char *value) {
-    CommandFeature *features = reallocarray(f->features, f->n_features + 1, sizeof(*f->features));
-    int r;
+static CommandFeature *find_feature(CommandFile *f, const char *name) {
+    for (size_t i = 0; i < f->n_features; i++)
+        if (streq(f->features[i].name, name))
+            return &f->features[i];
+    return NULL;
+}
 
+/* Finds it, or adds it without a value. */
+static int take_feature(CommandFile *f, const char *name, CommandFeature **ret) {
+    CommandFeature *features;
+
+    *ret = find_feature(f, name);
+    if (*ret)
+        return 0;
+    if (f->n_features >= COMMAND_FEATURES_MAX || !*name || strlen(name) > PEER_TEXT_MAX)
+        return -EINVAL;
+    features = reallocarray(f->features, f->n_features + 1, sizeof(*f->features));
     if (!features)
         return -ENOMEM;
     f->features = features;
-    r = keep(f, name, &features[f->n_features].name);
-    if (r >= 0)
-        r = keep(f, value, &features[f->n_features].value);
-    f->n_features += r >= 0;
-    return r;
+    *ret = &features[f->n_features];
+    **ret = (CommandFeature){};
+    TRY(keep(f, name, &(*ret)->name));
+    f->n_features++;
+    return 0;
+}
+
+static int set_feature(CommandFile *f, const char *name, const char *value) {
+    CommandFeature *feature;
+
+    if (strlen(value) > PEER_TEXT_MAX)
+        return -EINVAL;
+    TRY(take_feature(f, name, &feature));
+    return keep(f, value, &feature->value);
+}
+
+/* Each word is a program's name or an absolute path. */
+static int set_feature_needs(CommandFile *f, const char *name, const char *value) {
+    CommandFeature *feature;
+
+    TRY(take_feature(f, name, &feature));
+    TRY(keep_words(value, &feature->needs));
+    for (char **need = feature->needs; *need; need++)
+        if (**need == '/' ? !paths_are_valid((char *[]){*need, NULL}) : strchr(*need, '/') != NULL)
+            return -EINVAL;
+    return 0;
 }
 
 static int add_limit(CommandFile *f, const char *name, const char *value) {
@@ -369,7 +426,9 @@ static int on_value(const char *file, const char *section, const char *name, con
     if (streq(section, "effect"))
         return set_effect(r->file, name, value);
     if (streq(section, "features"))
-        return add_feature(r->file, name, value);
+        return set_feature(r->file, name, value);
+    if (streq(section, "features_need"))
+        return set_feature_needs(r->file, name, value);
     if (streq(section, "limits"))
         return add_limit(r->file, name, value);
     if (streq(section, "sandbox"))
@@ -387,8 +446,9 @@ static int on_section(const char *file, const char *section, void *userdata) {
 
     if (strncmp(section, ARGUMENT_SECTION, prefix) == 0)
         return find_argument(r->file, section + prefix, &a);
-    return parse_choice(section, WORDS("command", "effect", "features", "limits", "sandbox"),
-                        &known);
+    return parse_choice(
+        section, WORDS("command", "effect", "features", "features_need", "limits", "sandbox"),
+        &known);
 }
 
 static void on_problem(const char *file, const char *text, void *userdata) {

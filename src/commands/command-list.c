@@ -10,6 +10,7 @@
 
 #include "basic/bounds.h"
 #include "command/command-reader.h"
+#include "command/feature.h"
 #include "commands/command-table.h"
 #include "commands/file-command.h"
 #include "proto/text.h"
@@ -105,6 +106,7 @@ static int load_definition(const char *directory, const char *name, Definition *
 
     TRY(command_file_load(directory, name, &file, ret_error));
     TRY(file_command_check_defaults(file, ret_error));
+    command_file_find_features(file);
     d = calloc(1, sizeof(*d));
     if (!d)
         return -ENOMEM;
@@ -189,7 +191,8 @@ static bool looks_same(const Command *a, const Command *b) {
     same = streq_ptr(f->names, g->names) && f->n_features == g->n_features;
     for (size_t i = 0; i < f->n_features && same; i++)
         same = streq(f->features[i].name, g->features[i].name) &&
-               streq(f->features[i].value, g->features[i].value);
+               streq(f->features[i].value, g->features[i].value) &&
+               f->features[i].is_available == g->features[i].is_available;
     return same;
 }
 

@@ -32,7 +32,7 @@ static int add_features(struct json_object *features, const CommandFile *f) {
     for (size_t i = 0; f && i < f->n_features && r >= 0; i++) {
         const char *name = f->features[i].name, *value = f->features[i].value;
 
-        if (json_object_object_get_ex(features, name, NULL))
+        if (!f->features[i].is_available || json_object_object_get_ex(features, name, NULL))
             continue;
         r = json_add(features, name,
                      streq(value, "true") || streq(value, "false")

@@ -17,6 +17,7 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/utf8.h"
+#include "command/feature.h"
 #include "dcm-executord/sandbox-properties.h"
 #include "system/platform.h"
 
@@ -41,12 +42,9 @@ static const StringProperty string_properties[] = {
 
 /* systemd sets HOME, USER, LOGNAME and SHELL. */
 static const char *const environment[] = {
-    "DCM_USER=" JOB_USER,
-    "DCM_BASEDIR=" PKGLIBDIR,
-    "DCM_TMP_DIR=/tmp",
-    "DCM_LOG_FILE=" RUN_DIRECTORY "/log",
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "LANG=C.UTF-8",
+    "DCM_USER=" JOB_USER, "DCM_BASEDIR=" PKGLIBDIR,
+    "DCM_TMP_DIR=/tmp",   "DCM_LOG_FILE=" RUN_DIRECTORY "/log",
+    "PATH=" JOB_PATH,     "LANG=C.UTF-8",
 };
 
 static int append_strings(sd_bus_message *m, const JobRequest *q) {

@@ -38,21 +38,30 @@ typedef enum ArgumentSource {
     ARGUMENT_FROM_OWNER,   /* "ours" or "foreign": who created the user of another argument */
 } ArgumentSource;
 
+/* Smallest or largest value of an integer or a number. */
+typedef struct ArgumentBound {
+    bool is_set;
+    bool is_integer;
+    int64_t integer; /* if it is one */
+    double number;   /* in any case */
+} ArgumentBound;
+
 typedef struct Argument {
     const char *name;
     ArgumentType type;
     bool mandatory;
-    bool secret;   /* only the job may read its value */
-    bool nullable; /* null is allowed although it is mandatory; the value is then not set */
-    bool has_min;
+    bool secret;          /* only the job may read its value */
+    bool nullable;        /* null is allowed although it is mandatory; the value is then not set */
     const char *help;     /* one line, for people */
     const char *fallback; /* default value as text, or NULL */
     char *const *choices; /* all permitted values of a string, or NULL */
-    int64_t min, max;     /* of an integer */
-    const char *user;     /* for ARGUMENT_FROM_OWNER: argument with the user's name */
-    ArgumentRule rule;    /* of a string */
+    ArgumentBound min, max;
+    /* of a string or of base64 in bytes, as it is decoded; of a list in elements; max 0: no limit
+     */
+    size_t min_length, max_length;
+    const char *user;  /* for ARGUMENT_FROM_OWNER: argument with the user's name */
+    ArgumentRule rule; /* of a string */
     ArgumentSource source;
-    bool has_max;
 } Argument;
 
 const char *argument_type_to_string(ArgumentType type) _const_;

@@ -249,10 +249,29 @@ static int check_rule(const Argument *a, ArgumentValue *v) {
     return ok ? 0 : -EDOM;
 }
 
-/* -ERANGE: it is not among the permitted values. */
+static bool is_within(const Argument *a, const ArgumentValue *v) {
+    if (a->type == ARGUMENT_INTEGER)
+        return (!a->min.is_set || v->integer >= a->min.integer) &&
+               (!a->max.is_set || v->integer <= a->max.integer);
+    return (!a->min.is_set || v->number >= a->min.number) &&
+           (!a->max.is_set || v->number <= a->max.number);
+}
+
+static bool has_good_length(const Argument *a, const ArgumentValue *v) {
+    size_t n = v->size;
+
+    if (a->type == ARGUMENT_LIST)
+        for (n = 0; v->list[n];)
+            n++;
+    return n >= a->min_length && (a->max_length == 0 || n <= a->max_length);
+}
+
+/* -ERANGE: it is not among the permitted values. -EMSGSIZE: it has not the permitted length. */
 static int check_range(const Argument *a, const ArgumentValue *v) {
-    if ((a->has_min && v->integer < a->min) || (a->has_max && v->integer > a->max))
+    if (!is_within(a, v))
         return -ERANGE;
+    if (!has_good_length(a, v))
+        return -EMSGSIZE;
     if (!a->choices)
         return 0;
     for (char *const *c = a->choices; *c; c++)
@@ -293,15 +312,41 @@ static int explain_choices(const Argument *a, char **ret) {
     return fclose(f) != 0 ? -1 : asprintf(ret, "The argument '%s' is none of: %s", a->name, list);
 }
 
+#define BOUND_SIZE 32
+
+static const char *print_bound(const ArgumentBound *b, char ret[static BOUND_SIZE]) {
+    if (b->is_integer)
+        (void)snprintf(ret, BOUND_SIZE, "%" PRId64, b->integer);
+    else
+        (void)snprintf(ret, BOUND_SIZE, "%.15g", b->number);
+    return ret;
+}
+
 static int explain_range(const Argument *a, char **ret) {
+    char min[BOUND_SIZE], max[BOUND_SIZE];
+
     if (a->choices)
         return explain_choices(a, ret);
-    if (!a->has_max)
-        return asprintf(ret, "The argument '%s' is less than %" PRId64, a->name, a->min);
-    if (!a->has_min)
-        return asprintf(ret, "The argument '%s' is more than %" PRId64, a->name, a->max);
-    return asprintf(ret, "The argument '%s' is not from %" PRId64 " to %" PRId64, a->name, a->min,
-                    a->max);
+    print_bound(&a->min, min);
+    print_bound(&a->max, max);
+    if (!a->max.is_set)
+        return asprintf(ret, "The argument '%s' is less than %s", a->name, min);
+    if (!a->min.is_set)
+        return asprintf(ret, "The argument '%s' is more than %s", a->name, max);
+    return asprintf(ret, "The argument '%s' is not from %s to %s", a->name, min, max);
+}
+
+static int explain_length(const Argument *a, char **ret) {
+    const char *what = a->type == ARGUMENT_LIST ? "elements" : "bytes";
+
+    if (a->max_length == 0)
+        return asprintf(ret, "The argument '%s' has less than %zu %s", a->name, a->min_length,
+                        what);
+    if (a->min_length == 0)
+        return asprintf(ret, "The argument '%s' has more than %zu %s", a->name, a->max_length,
+                        what);
+    return asprintf(ret, "The argument '%s' has not from %zu to %zu %s", a->name, a->min_length,
+                    a->max_length, what);
 }
 
 /* Makes the error text; returns the error, or -ENOMEM. */
@@ -318,6 +363,8 @@ static int fail(int error, const Argument *a, char **ret_error) {
         n = explain_rule(a, ret_error);
     else if (error == -ERANGE)
         n = explain_range(a, ret_error);
+    else if (error == -EMSGSIZE)
+        n = explain_length(a, ret_error);
     else
         n = asprintf(ret_error, "The argument '%s' is not a valid %s", a->name,
                      argument_type_to_string(a->type));

@@ -166,6 +166,9 @@ static void test_nullable(void) {
     g_assert_cmpint(arguments_parse(row, 1, wrong, v, &invalid), ==, -EINVAL);
 }
 
+#define MIN_IS(n) .min = {.is_set = true, .is_integer = true, .integer = (n), .number = (n)}
+#define MAX_IS(n) .max = {.is_set = true, .is_integer = true, .integer = (n), .number = (n)}
+
 static void test_rules(void) {
     static char fast[] = "fast", slow[] = "slow", *const choices[] = {fast, slow, NULL};
     static const struct {
@@ -194,13 +197,33 @@ static void test_rules(void) {
         {{"a", ARGUMENT_STRING, .choices = choices}, "\"slow\"", "slow", NULL},
         {{"a", ARGUMENT_STRING, .choices = choices}, "\"slo\"", NULL, "is none of: fast, slow"},
         {{"a", ARGUMENT_STRING, .choices = choices, .fallback = "fast"}, "null", "fast", NULL},
-        {{"a", ARGUMENT_INTEGER, .has_min = true, .min = 1}, "0", NULL, "is less than 1"},
-        {{"a", ARGUMENT_INTEGER, .has_max = true, .max = -1}, "0", NULL, "is more than -1"},
-        {{"a", ARGUMENT_INTEGER, .has_min = true, .has_max = true, .max = 9},
-         "\"10\"",
+        {{"a", ARGUMENT_INTEGER, MIN_IS(1)}, "0", NULL, "is less than 1"},
+        {{"a", ARGUMENT_INTEGER, MAX_IS(-1)}, "0", NULL, "is more than -1"},
+        {{"a", ARGUMENT_INTEGER, MIN_IS(0), MAX_IS(9)}, "\"10\"", NULL, "is not from 0 to 9"},
+        {{"a", ARGUMENT_INTEGER, MIN_IS(0), MAX_IS(9)}, "9", NULL, NULL},
+        {{"a", ARGUMENT_NUMBER, MIN_IS(0), .max = {.is_set = true, .number = 0.5}},
+         "0.5",
+         "0.5",
+         NULL},
+        {{"a", ARGUMENT_NUMBER, MIN_IS(0), .max = {.is_set = true, .number = 0.5}},
+         "0.51",
          NULL,
-         "is not from 0 to 9"},
-        {{"a", ARGUMENT_INTEGER, .has_min = true, .has_max = true, .max = 9}, "9", NULL, NULL},
+         "is not from 0 to 0.5"},
+        {{"a", ARGUMENT_NUMBER, MIN_IS(0)}, "\"-1e-9\"", NULL, "is less than 0"},
+        {{"a", ARGUMENT_STRING, .min_length = 1}, "\"\"", NULL, "has less than 1 bytes"},
+        {{"a", ARGUMENT_STRING, .max_length = 2}, "\"\u00e4\"", "\303\244", NULL},
+        {{"a", ARGUMENT_STRING, .max_length = 2}, "\"\u00e4b\"", NULL, "has more than 2 bytes"},
+        {{"a", ARGUMENT_STRING, .min_length = 2, .max_length = 3},
+         "\"a\"",
+         NULL,
+         "has not from 2 to 3 bytes"},
+        {{"a", ARGUMENT_STRING, .min_length = 1}, "null", NULL, NULL}, /* it is not given */
+        {{"a", ARGUMENT_BASE64, .max_length = 1}, "\"AA==\"", "", NULL},
+        {{"a", ARGUMENT_BASE64, .max_length = 1}, "\"AAA=\"", NULL, "has more than 1 bytes"},
+        {{"a", ARGUMENT_BASE64_TEXT, .max_length = 1}, "\"YWI=\"", NULL, "has more than 1 bytes"},
+        {{"a", ARGUMENT_LIST, .min_length = 1}, "[]", NULL, "has less than 1 elements"},
+        {{"a", ARGUMENT_LIST, .max_length = 2}, "[1, \"long\"]", NULL, NULL},
+        {{"a", ARGUMENT_LIST, .max_length = 2}, "[1, 2, 3]", NULL, "has more than 2 elements"},
         {{"a", ARGUMENT_BASE64_TEXT}, "\"eMOk\"", "x\303\244", NULL},
         {{"a", ARGUMENT_BASE64_TEXT}, "\"\"", "", NULL},
         {{"a", ARGUMENT_BASE64_TEXT}, "\"AA==\"", NULL, "is not a valid base64text"},

@@ -10,6 +10,7 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "command/command-reader.h"
+#include "command/feature.h"
 #include "command/trusted-file.h"
 #include "temporary.h"
 
@@ -96,7 +97,7 @@ static void test_more_keys(void) {
     g_assert_cmpstr(f->names, ==, "unmount.*");
     g_assert_true(f->secret_files && f->stream && f->can_dry_run && f->output == OUTPUT_JSON);
     g_assert_cmpstr(f->reply_type, ==, "volume");
-    g_assert_true(a[0].has_min && a[0].min == -1 && a[0].has_max && a[0].max == 9);
+    g_assert_true(a[0].min.is_set && a[0].min.integer == -1 && a[0].max.integer == 9);
     g_assert_cmpstr(a[1].choices[2], ==, "safe");
     g_assert_null(a[1].choices[3]);
     g_assert_true(a[1].nullable && a[2].secret && a[3].type == ARGUMENT_OBJECT);
@@ -207,7 +208,8 @@ static void test_mistakes(void) {
         {"[command]\nhelp = x\nnames = x\n", "names in [command]"},
         {"[command]\nhelp = x\nnames = .*\n", "names in [command]"},
         {"[command]\nhelp = x\nnames = a b.*\n", "names in [command]"},
-        {"[command]\nhelp = x\nkind = immediate\n", "go together"},
+        {"[command]\nhelp = x\nkind = immediate\nmessage = m\n[effect]\nterminate = yes\n",
+         "only the command terminate can be immediate"},
         {"[command]\nhelp = x\nmessage = m\n", "go together"},
         {"[command]\nhelp = x\n[effect]\nterminate = yes\n", "go together"},
         {"[command]\nhelp = x\n[effect]\nadd_user = {x}\n", "a text in [effect]"},
@@ -231,10 +233,35 @@ static void test_mistakes(void) {
         {"[command]\nhelp = x\noutput = json\n", "needs reply_type"},
         {"[command]\nhelp = x\noutput = yaml\n", "output in [command]"},
         {"[command]\nhelp = x\ndry_run = yes\n[argument dry_run]\n", "has no section"},
+        {"[command]\nhelp = x\n[argument dry_run]\nfrom = command\n", "has no section"},
+        {"[command]\nhelp = x\nscript = x.pre\n", "as those of hooks do"},
+        {"[command]\nhelp = x\nscript = rename.post\n", "as those of hooks do"},
+        {"[command]\nhelp = x\n[features_need]\na = sh\n", "is not in [features]"},
+        {"[command]\nhelp = x\n[features]\na = 1\n[features_need]\na = bin/sh\n",
+         "a in [features_need]"},
+        {"[command]\nhelp = x\n[features]\na = 1\n[features_need]\na = /x/../y\n",
+         "a in [features_need]"},
+        {"[command]\nhelp = x\n[features]\na = 1\n[features_need]\na = sh /dev/sda\n",
+         "the agent sees nothing below"},
         {"[command]\nhelp = x\n[argument a]\nmin = x\n", "min in [argument a]"},
         {"[command]\nhelp = x\n[argument a]\nmin = 1\n", "min and max are for"},
         {"[command]\nhelp = x\n[argument a]\ntype = integer\nmin = 2\nmax = 1\n",
-         "the smaller one first"},
+         "min is more than max"},
+        {"[command]\nhelp = x\n[argument a]\ntype = integer\nmin = 0.5\n", "are integers"},
+        {"[command]\nhelp = x\n[argument a]\ntype = number\nmin = 0.5\nmax = .1\n",
+         "min is more than max"},
+        {"[command]\nhelp = x\n[argument a]\ntype = number\nmin = 1e999\n", "min in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\ntype = number\nmin = nan\n", "min in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\ntype = number\nmin =\n", "min in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\nmax_length = 0\n", "max_length in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\nmin_length = -1\n", "min_length in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\nmin_length = 1000M\n", "min_length in [argument a]"},
+        {"[command]\nhelp = x\n[argument a]\nmin_length = 2\nmax_length = 1\n",
+         "min_length is more than max_length"},
+        {"[command]\nhelp = x\n[argument a]\ntype = object\nmax_length = 1\n",
+         "min_length and max_length are for"},
+        {"[command]\nhelp = x\n[argument a]\nfrom = command\nmax_length = 1\n", "no other key"},
+        {"[command]\nhelp = x\n[argument a]\nfrom = command\nnullable = yes\n", "no other key"},
         {"[command]\nhelp = x\n[argument a]\nchoices =\n", "choices in [argument a]"},
         {"[command]\nhelp = x\n[argument a]\ntype = boolean\nchoices = a\n", "are for a string"},
         {"[command]\nhelp = x\n[argument a]\nrule = some\n", "rule in [argument a]"},
@@ -260,6 +287,62 @@ static void test_mistakes(void) {
         if (!strstr(error, cases[i].problem))
             g_error("%s: %s", cases[i].text, error);
     }
+}
+
+/* `terminate` alone, and whole. */
+static void test_immediate(void) {
+    static const char whole[] =
+        "[command]\nhelp = x\nkind = immediate\nmessage = m\n[effect]\nterminate = yes\n";
+    static const struct {
+        const char *text, *problem;
+    } cases[] = {
+        {"[command]\nhelp = x\nkind = immediate\n", "go together"},
+        {"[command]\nhelp = x\nmessage = m\n", "go together"},
+        {"[command]\nhelp = x\n[effect]\nterminate = yes\n", "go together"},
+        {"[command]\nhelp = x\nkind = immediate\nmessage = m\ndry_run = yes\n[effect]\n"
+         "terminate = yes\n",
+         "has neither dry_run nor"},
+    };
+    CommandFile *f = NULL;
+    char *error = NULL;
+
+    g_assert_cmpint(command_file_parse("terminate", whole, &f, &error), ==, 0);
+    f = command_file_free(f);
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        g_assert_cmpint(command_file_parse("terminate", cases[i].text, &f, &error), ==, -EINVAL);
+        g_assert_nonnull(strstr(error, cases[i].problem));
+        g_clear_pointer(&error, free);
+    }
+}
+
+static void test_features_that_need_something(void) {
+    static const char text[] =
+        "[command]\nhelp = x\n[features]\nalways = 1\nshell = true\nabsent = true\npath = 2\n"
+        "[features_need]\nshell = sh, cat /etc/passwd\nabsent = sh no-such-program\npath = "
+        "/nowhere\n";
+    static const bool expected[] = {true, true, false, false};
+    _cleanup_(command_file_freep) CommandFile *f = parse(text);
+
+    g_assert_cmpuint(f->n_features, ==, ELEMENTSOF(expected));
+    command_file_find_features(f);
+    for (size_t i = 0; i < ELEMENTSOF(expected); i++)
+        g_assert_cmpint(f->features[i].is_available, ==, expected[i]);
+}
+
+static void test_many_features(void) {
+    GString *text = g_string_new("[command]\nhelp = x\n[features]\n");
+    CommandFile *f = NULL;
+    char *error = NULL;
+
+    for (unsigned i = 0; i < COMMAND_FEATURES_MAX; i++)
+        g_string_append_printf(text, "f%u = 1\nf%u = 2\n", i, i);
+    g_assert_cmpint(command_file_parse("x", text->str, &f, &error), ==, 0);
+    g_assert_cmpstr(f->features[0].value, ==, "2");
+    f = command_file_free(f);
+    g_string_append(text, "more = 1\n");
+    g_assert_cmpint(command_file_parse("x", text->str, &f, &error), ==, -EINVAL);
+    free(error);
+    g_string_free(text, TRUE);
 }
 
 static char *make_arguments(const char *head, const char *keys, unsigned n) {
@@ -440,5 +523,8 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/command-file/only-trusted-files-count", test_only_trusted_files_count);
     g_test_add_func("/command-file/scripts-shadow", test_scripts_shadow);
     g_test_add_func("/command-file/limits-tighten", test_limits_tighten);
+    g_test_add_func("/command-file/immediate", test_immediate);
+    g_test_add_func("/command-file/features-need", test_features_that_need_something);
+    g_test_add_func("/command-file/many-features", test_many_features);
     return g_test_run();
 }
