@@ -14,6 +14,9 @@ readonly lock_patience=100 # seconds; the shortest job of these scripts has 120
 # The name of a person has no such sign.
 # shellcheck disable=SC2034 # for scripts
 readonly half_made="dcm-agent=has not finished with this user"
+# set: say what would be done, and change nothing
+# shellcheck disable=SC2034 # for scripts
+readonly dry_run=${DCM_DRY_RUN-}
 readonly name_max=32       # of a user or a group: what useradd(8) takes
 
 # Programs do not always say that they have failed.
@@ -39,6 +42,7 @@ need() { # STATUS PROGRAM...
 take_turn() {
     lock=${DCM_SCRIPTS_LOCK-}
     if [[ ! $lock =~ ^[0-9]+$ || ! /proc/self/fd/$lock -ef $lock_file ]]; then
+        [[ -e $lock_file || ! $dry_run ]] || return 0
         [[ -e $lock_file ]] || (umask 077 && : >>"$lock_file")
         exec {lock}<"$lock_file"
     fi

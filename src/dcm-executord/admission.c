@@ -18,7 +18,10 @@
 #define WORKER_PROGRAM PKGLIBDIR "/dcm-call-worker"
 #define CREDENTIALS_DIRECTORY "/run/credentials"
 
-/* Replaces invalid UTF-8, as the text may quote a file: the bus would not send the error at all. */
+static_assert(COMMAND_INCLUDES_MAX == 64, "check_includes() says so");
+
+/* Replaces text that D-Bus does not accept, as the text may quote a file: the bus would not send
+ * the error at all. */
 static int refuse(const JobRequest *q, sd_bus_error *error, const char *why) {
     _cleanup_free_ char *text = NULL;
 
@@ -82,7 +85,9 @@ static int check_includes(JobRequest *q, const CommandFile *f, unsigned depth,
     if (depth >= COMMAND_INCLUDES_DEPTH_MAX)
         return refuse(q, error, "commands include each other in a cycle");
     for (char *const *name = f->includes; *name && r >= 0; name++)
-        r = check_included(q, *name, depth, error);
+        r = ++q->n_included > COMMAND_INCLUDES_MAX
+                ? refuse(q, error, "commands include more than 64 others")
+                : check_included(q, *name, depth, error);
     return r;
 }
 
@@ -158,31 +163,51 @@ static int take_script(JobRequest *q, JobScriptKind kind, int fd, sd_bus_error *
     return 0;
 }
 
+/* A package's file describes its own script, not one of the site that replaces it. */
+static int check_dry_run(const JobRequest *q, const char *path, sd_bus_error *error) {
+    const char *directory = script_directories[0];
+    char why[ERROR_MESSAGE_MAX];
+
+    if (!q->dry_run || !q->command.is_shipped || q->command.file->script[0] == '/' ||
+        strncmp(path, directory, strlen(directory)) != 0)
+        return 0;
+    (void)utf8_format(
+        why, sizeof(why),
+        "%s replaces the script of %s and may not support dry_run; with dry_run = yes "
+        "in a file %s/%s.conf it does",
+        path, q->command.name, COMMANDS_DIRECTORY, q->command.name);
+    return refuse(q, error, why);
+}
+
 /* Opens the current script; the unit runs a copy of it. */
 static int open_script(JobRequest *q, sd_bus_error *error) {
     const CommandFile *f = q->command.file;
-    _cleanup_free_ char *problem = NULL;
+    _cleanup_free_ char *path = NULL, *problem = NULL;
     char why[ERROR_MESSAGE_MAX];
     int fd, r;
 
-    r = script_open(script_directories, f->worker ? WORKER_PROGRAM : f->script, NULL, &fd,
+    r = script_open(script_directories, f->worker ? WORKER_PROGRAM : f->script, &path, &fd,
                     &problem);
     if (r == -ENOENT || r == -EINVAL) {
         (void)utf8_format(why, sizeof(why), "the script of %s cannot be used: %s", f->name,
                           problem ?: "there is none");
         return refuse(q, error, why);
     }
-    return r < 0 ? r : take_script(q, JOB_SCRIPT_ITSELF, fd, error);
+    if (r < 0)
+        return r;
+    TRY(take_script(q, JOB_SCRIPT_ITSELF, fd, error));
+    return f->worker ? 0 : check_dry_run(q, path, error);
 }
 
-/* Opens the site's script to run before or after a script of that name. */
+/* Opens the site's script to run before or after a script of that name. In a dry run there is none:
+ * it would not know. */
 static int open_hook(JobRequest *q, const char *suffix, JobScriptKind kind, sd_bus_error *error) {
     const CommandFile *f = q->command.file;
     _cleanup_free_ char *path = NULL, *problem = NULL;
     char why[ERROR_MESSAGE_MAX];
     int fd, r;
 
-    if (f->worker || f->script[0] == '/')
+    if (f->worker || f->script[0] == '/' || q->dry_run)
         return 0;
     if (asprintf(&path, "%s/%s%s", script_directories[0], f->script, suffix) < 0)
         return -ENOMEM;

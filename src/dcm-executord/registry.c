@@ -17,16 +17,17 @@ int registry_find(const char *name, ExecutorCommand *ret, char **ret_error) {
     static const char *const directories[] = {COMMANDS_DIRECTORY, SHIPPED_COMMANDS_DIRECTORY};
     CommandFile *file = NULL;
     int r = -ENOENT;
+    size_t n = 0;
 
     for (size_t i = 0; i < ELEMENTSOF(commands); i++)
         if (streq(commands[i].name, name)) {
             *ret = commands[i];
             return 0;
         }
-    for (size_t i = 0; i < ELEMENTSOF(directories) && r == -ENOENT; i++)
-        r = command_file_load(directories[i], name, &file, ret_error);
+    while (n < ELEMENTSOF(directories) && r == -ENOENT)
+        r = command_file_load(directories[n++], name, &file, ret_error);
     if (r < 0)
         return r == -ERFKILL ? -ENOENT : r;
-    *ret = (ExecutorCommand){.name = file->name, .file = file};
+    *ret = (ExecutorCommand){.name = file->name, .file = file, .is_shipped = n > 1};
     return 0;
 }

@@ -11,6 +11,7 @@ typedef struct ExecutorCommand {
     bool brings_script; /* script and user come with the order */
     bool fetches;       /* the script may also be downloaded: Fetch */
     CommandFile *file;  /* its definition; NULL: in the table */
+    bool is_shipped;    /* the file is a package's, not the administrator's */
 } ExecutorCommand;
 
 /* -ENOENT: no such command; -EINVAL: its file is broken, and *ret_error (the caller frees) gives

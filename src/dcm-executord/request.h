@@ -24,6 +24,7 @@ typedef struct JobRequest {
     bool as_root;          /* as ordered */
     const char *user;      /* under which the job runs */
     uint64_t timeout_usec; /* 0: the policy's limit */
+    unsigned n_included;   /* commands that it includes, counted while they are checked */
     Policy *policy;        /* owns, like the command, strings of the limits */
     JobLimits limits;
 } JobRequest;

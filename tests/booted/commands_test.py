@@ -6,11 +6,13 @@ whoever has taken over the agent can order no more than the files and the policy
 
 import configparser
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import urllib.parse
 import uuid
@@ -123,7 +125,9 @@ def test_shipped_files_are_what_everybody_is_told(manager):
         assert [(a["name"], a["type"], a["mandatory"], a["secret"], a["help"]) for a in command["arguments"]] == [
             (name.split(" ", 1)[1], s.get("type", "string"), s.getboolean("mandatory", False),
              s.getboolean("secret", False), s.get("help", ""))
-            for name, s in parser.items() if name.startswith("argument ") and "from" not in s]
+            for name, s in parser.items() if name.startswith("argument ") and "from" not in s] + [
+                ("dry_run", "boolean", False, False, "say whether it could be done, and do nothing")
+            ] * parser["command"].getboolean("dry_run", False)
         assert json.loads(run("dcm-agentctl", "--json", "commands", path.stem)) == [command]
     completion = HERE.parent.parent / "packaging/bash-completion/dcm-agentctl"
     words = run("bash", "-c", f". {completion}; COMP_WORDS=(dcm-agentctl commands ''); COMP_CWORD=2; _dcm_agentctl; "
@@ -243,22 +247,49 @@ def test_hook_that_is_cancelled_is_the_end(manager):
     assert reply["return_code"] == -15 and reply["message"] == "" and "was cancelled" in reply["error_message"]
 
 
-def test_script_does_not_begin_after_a_cancelled_hook(manager, tmp_path):
-    """Also where the hook answers the signal by a success."""
-    add("slow", "[command]\nhelp = x\nuser = root\n", f"#!/usr/bin/touch {tmp_path}/begun\n")
-    hook("slow.pre", "#!/bin/bash\ntrap 'exit 0' TERM\nwhile :; do read -t 60 <> <(:) || :; done\n")
+@contextlib.contextmanager
+def watch_opens(path):
+    """Yields a function that tells whether somebody has opened the file since."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.inotify_init1(os.O_NONBLOCK)
+    assert fd >= 0 and libc.inotify_add_watch(fd, os.fsencode(path), 0x20) >= 0  # IN_OPEN
+
+    def was_opened():
+        try:
+            return bool(os.read(fd, 4096))
+        except BlockingIOError:
+            return False
+
+    yield was_opened
+    os.close(fd)
+
+
+@pytest.mark.parametrize("cancel", [True, False])
+def test_script_does_not_begin_after_a_cancelled_hook(manager, tmp_path, cancel):
+    """Also where the hook answers the signal by a success. A script that begins all the same gets the signal as soon as it
+    is there; but the kernel has opened its interpreter by then."""
+    interpreter = tmp_path / "interpreter"
+    shutil.copy2("/bin/sleep", interpreter)
+    add("slow", "[command]\nhelp = x\nuser = root\n", f"#!{interpreter} 0\n")
+    hook("slow.pre", "#!/bin/bash\ntrap 'exit 0' TERM\necho $$\nwhile :; do read -t 60 <> <(:) || :; done\n")
     load(manager)
-    guid = order(manager, "slow")
-    wait_begun(guid)
-    manager.send(type="CANCEL", request_id=guid)
-    reply = reply_to(manager, guid)
-    assert reply["return_code"] == -15 and "was cancelled" in reply["error_message"]
-    assert not (tmp_path / "begun").exists()
+    with watch_opens(interpreter) as was_opened:
+        guid = order(manager, "slow")
+        stdout = pathlib.Path("/var/lib/dcm-jobs", guid, "stdout")
+        pid = int(wait_for(lambda: stdout.exists() and stdout.read_text(), "the hook"))
+        if cancel:
+            manager.send(type="CANCEL", request_id=guid)
+        else:
+            os.kill(pid, signal.SIGTERM)
+        reply = reply_to(manager, guid)
+        assert was_opened() is not cancel
+    if cancel:
+        assert reply["return_code"] == -15 and "was cancelled" in reply["error_message"]
 
 
 def test_environment_of_a_script(manager):
     """What dcm-agent-scripts(7) promises."""
-    add("env", "[command]\nhelp = x\n", "#!/bin/bash\nenv -0 | sort -z | tr '\\0' '\\n'\numask\npwd\n"
+    add("env", "[command]\nhelp = x\ndry_run = yes\n", "#!/bin/bash\nenv -0 | sort -z | tr '\\0' '\\n'\numask\npwd\n"
         "readlink /proc/self/fd/0\nls /proc/self/fd | wc -l\n")
     load(manager)
     guid = order(manager, "env")
@@ -272,7 +303,8 @@ def test_environment_of_a_script(manager):
     page = (HERE.parent.parent / "docs/man/dcm-agent-scripts.7").read_text()
     known = set(re.findall(r"\bEv (\w+)", " ".join(re.findall(r"^\.It (Ev .*)", page, re.M))))
     assert sorted(set(names) - {"_", "SHLVL", "PWD", "OLDPWD"} - known) == [], "not in the page"
-    assert sorted({n for n in known if n.startswith("DCM_")} - set(names)) == [], "promised by the page"
+    assert {n for n in known if n.startswith("DCM_")} - set(names) == {"DCM_DRY_RUN"}, "promised by the page"
+    assert "DCM_DRY_RUN=yes\n" in do(manager, "env", dry_run=True)["message"]
 
 
 def test_kind_user_limits_and_sandbox_are_the_files(manager):

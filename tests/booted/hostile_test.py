@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -112,3 +113,32 @@ def test_character_that_the_bus_does_not_take(manager):
     assert "help.conf defines no command" in told and "key.conf defines no command" in told
 
 
+def test_commands_that_include_many_others(manager):
+    """Each of them is looked at for each job; a bound keeps a careless file from being endless."""
+    for i in range(4):
+        (COMMANDS / f"inc{i}.conf").write_text(f"[command]\nhelp = x\nincludes = {f'inc{i + 1} ' * 63}\n")
+    add("inc4", "[command]\nhelp = x\n", "#!/bin/sh\necho done\n")
+    for name in ("inc0", "inc1", "inc2", "inc3"):
+        shutil.copy(SCRIPTS / "inc4", SCRIPTS / name)
+    load(manager)
+    assert do(manager, "inc3")["message"] == "done\n"
+    for name in ("inc0", "inc1", "inc2"):
+        assert "commands include more than 64 others" in error_of(do(manager, name))
+    (COMMANDS / "inc0.conf").write_text("[command]\nhelp = x\nincludes = inc0\n")
+    assert "include each other in a cycle" in error_of(do(manager, "inc0"))
+
+
+def test_features_that_need_something(manager):
+    """The manager is told of them while it is there, as the agent saw it when it was reloaded."""
+    program = pathlib.Path("/usr/local/sbin/mkfs.dcm-test")
+    add("feature", "[command]\nhelp = x\n[features]\nalways = 1\nformat = true\n[features_need]\nformat = sh mkfs.dcm-test\n",
+        "#!/bin/sh\n")
+    load(manager)
+    assert manager.offers[-1]["features"]["always"] == "1" and "format" not in manager.offers[-1]["features"]
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    run("systemctl", "reload", "dcm-agent.service")
+    wait_for(lambda: manager.offers[-1]["features"].get("format") is True, "the manager to be told")
+    program.unlink()
+    run("systemctl", "reload", "dcm-agent.service")
+    wait_for(lambda: "format" not in manager.offers[-1]["features"], "the manager to be told")

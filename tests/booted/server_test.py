@@ -668,3 +668,102 @@ def test_sealed_token(manager):
     finally:
         dropin.unlink()
         run("systemctl", "daemon-reload")
+
+
+# --- dry runs -----------------------------------------------------------------------------------------
+
+
+def fingerprint():
+    """What the commands of this file change."""
+    etc = pathlib.Path("/etc")
+    files = [*(etc / name for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid", "hosts", "hostname")),
+             *sorted(SUDOERS.glob("*")), *sorted(pathlib.Path("/home").rglob("*"))]
+    return [(str(f), f.stat().st_mtime_ns, f.is_file() and f.read_bytes()) for f in files if f.exists()] + [
+        os.uname().nodename, run("dcm-agentctl", "--json", "users")]
+
+
+def test_dry_runs_change_nothing(manager, hosts, users):
+    """They say what would be done, whether it can be done, and the agent remembers nothing of it."""
+    user = users("dry1")
+    before = fingerprint()
+
+    def dry(command, **arguments):
+        reply = do(manager, command, dry_run=True, **arguments)
+        assert fingerprint() == before, command
+        return reply
+
+    reply = dry("add_user", userId=user, firstName="Dry", administrator=True, authentication=KEY)
+    assert (reply["return_code"], reply["message"]) == (
+        0, f"The user {user} would be created\nThe home /home/{user} would be created\n"
+        "The key would be one of the authorized keys\nThe user would be an administrator\n"), reply
+    assert dry("add_user", userId="root")["return_code"] == 1
+    assert dry("remove_user", userId=user)["message"] == f"There is no user {user}\n"
+    reply = dry("rename", serverName="dry.example.org")
+    assert (reply["return_code"], reply["message"]) == (
+        0, f"The host name would be dry.example.org instead of {os.uname().nodename}\n/etc/hosts would be changed\n")
+    assert dry("rename", serverName="127.0.0.1")["return_code"] == 1
+    ids = dict.fromkeys(("cloudId", "regionId", "zoneId", "serverId", "encryptedEphemeralFsKey"))
+    reply = dry("initialize", customerId=77, serverName="dry", **ids)
+    assert reply["return_code"] == 0 and "would be dry instead of" in reply["message"]
+    assert "The user c077 would be created\n" in reply["message"]
+    assert do(manager, "heartbeat")["reply_object"] != "RUNNING"
+
+    assert do(manager, "add_user", userId=user, administrator=True)["return_code"] == 0
+    before = fingerprint()
+    reply = dry("add_user", userId=user, firstName="New")
+    assert reply["message"] == (f"The user {user} is there already\nThe name of the person would be 'New' instead of ''\n"
+                                "The user would be no administrator any more\n")
+    assert f"The user {user} (uid " in (reply := dry("remove_user", userId=user))["message"]
+    assert f"The home /home/{user} would be removed\n" in reply["message"]
+    assert do(manager, "remove_user", userId=user)["return_code"] == 0 and not exists(user)
+
+
+def test_dry_run_does_not_run_what_the_site_has_put_in_place(manager, hosts, tmp_path):
+    """It knows nothing of dry runs, unless a file of the site says so."""
+    marker = pathlib.Path("/run/dcm-test-dry")
+    scripts, files = pathlib.Path("/etc/dcm-agent/scripts"), pathlib.Path("/etc/dcm-agent/commands.d")
+    ids = dict.fromkeys(("cloudId", "regionId", "zoneId", "serverId", "encryptedEphemeralFsKey"))
+    try:
+        for name in ("rename", "removeUser.pre", "removeUser.post"):
+            (scripts / name).write_text(f"#!/bin/sh\necho site >>{marker}\n")
+            (scripts / name).chmod(0o755)
+        reply = do(manager, "rename", serverName="dry", dry_run=True)
+        assert "rename replaces the script of rename and may not support dry_run" in text_of(reply)
+        assert do(manager, "remove_user", userId="dry2", dry_run=True)["message"] == "There is no user dry2\n"
+        reply = do(manager, "initialize", customerId=77, serverName="dry", dry_run=True, **ids)
+        assert reply["return_code"] == 0, reply
+        assert reply["message"].startswith("The site's own script /etc/dcm-agent/scripts/rename would be run\n")
+        assert not marker.exists()
+        assert do(manager, "remove_user", userId="dry2")["return_code"] == 0
+        assert marker.read_text() == "site\n" * 2
+        text = pathlib.Path("/usr/lib/dcm-agent/commands.d/rename.conf").read_text()
+        (files / "rename.conf").write_text(text)
+        assert do(manager, "rename", serverName="dry", dry_run=True)["return_code"] == 0
+        assert marker.read_text() == "site\n" * 3
+    finally:
+        for path in (*scripts.glob("*"), *files.glob("*")):
+            path.unlink()
+        marker.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("spoil, why", [(lambda p: p.chmod(0o775), "group or others can write it"),
+                                        (lambda p: shutil.chown(p, "dcm"), "root does not own it"),
+                                        (lambda p: (p.unlink(), p.mkdir()), "not a regular file"),
+                                        (lambda p: (p.unlink(), p.symlink_to("/nowhere")), "leads nowhere"),
+                                        (lambda p: (p.unlink(), p.symlink_to("/dev/null")), "is masked"),
+                                        (lambda p: p.write_text(""), "is masked")])
+def test_initialize_runs_no_script_that_others_could_have_written(manager, hosts, spoil, why):
+    """Those that it runs are root's alone, as everything that the agent runs."""
+    marker, script = pathlib.Path("/run/dcm-test-trust"), pathlib.Path("/etc/dcm-agent/scripts/addUser")
+    ids = dict.fromkeys(("cloudId", "regionId", "zoneId", "serverId", "encryptedEphemeralFsKey"))
+    script.write_text(f"#!/bin/sh\ntouch {marker}\n")
+    script.chmod(0o755)
+    spoil(script)
+    name = os.uname().nodename
+    try:
+        reply = do(manager, "initialize", customerId=78, serverName="trust", **ids)
+        assert reply["return_code"] == 1 and why in reply["error_message"], reply
+        assert not marker.exists() and os.uname().nodename == name
+    finally:
+        script.rmdir() if script.is_dir() and not script.is_symlink() else script.unlink()
+        marker.unlink(missing_ok=True)

@@ -38,6 +38,8 @@ def command_files():
         parser.read(path)
         arguments = {name.split(" ", 1)[1]: section for name, section in parser.items()
                      if name.startswith("argument ") and "from" not in section}
+        if parser["command"].getboolean("dry_run", False):
+            arguments["dry_run"] = {"type": "boolean"}
         yield path.stem, parser["command"]["help"], arguments
 
 
