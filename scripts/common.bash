@@ -1,17 +1,17 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What the scripts that change users, names and rights share. A script says its name in `program` and then
-# sources this file. The rules of all of them: look first, then act; each step can be repeated; take turns.
+# Shared by the scripts that change users, names and rights. A script sets its name in `program` and then
+# sources this file. Their rules: check first, then act; each step can be repeated; one script at a time.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 umask 022
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 
-# tmpfiles.d makes it, for those jobs that may not write in /run. Nobody else can open it, and so hold the lock.
+# Made by tmpfiles.d for jobs that may not write in /run. Only root can open it, and so hold the lock.
 readonly lock_file=/run/dcm-agent-scripts.lock
 readonly lock_patience=100 # seconds; the shortest job of these scripts has 120
-# Comment of a user whose useradd or userdel has not ended: they write several files, and may be killed between them.
-# The name of a person has no such sign.
+# Comment of a user whose useradd or userdel has not completed: they write several files, and may be killed in between.
+# No person's name has an equals sign.
 # shellcheck disable=SC2034 # for scripts
 readonly half_made="dcm-agent=has not finished with this user"
 # set: say what would be done, and change nothing
@@ -19,7 +19,7 @@ readonly half_made="dcm-agent=has not finished with this user"
 readonly dry_run=${DCM_DRY_RUN-}
 readonly name_max=32       # of a user or a group: what useradd(8) takes
 
-# Programs do not always say that they have failed.
+# Some programs fail without a message.
 trap 'report_failure $? "$BASH_COMMAND"' ERR
 report_failure() { # STATUS COMMAND: the command without its arguments
     ((BASH_SUBSHELL)) || echo "${program:?}: ${2%%[[:space:]]*} failed with status $1" >&2
@@ -38,7 +38,7 @@ need() { # STATUS PROGRAM...
     done
 }
 
-# One script at a time. `initialize` hands its turn on to the scripts that it runs, as a descriptor.
+# One script at a time. `initialize` passes its lock to the scripts that it runs, as a descriptor.
 take_turn() {
     lock=${DCM_SCRIPTS_LOCK-}
     if [[ ! $lock =~ ^[0-9]+$ || ! /proc/self/fd/$lock -ef $lock_file ]]; then
@@ -55,9 +55,9 @@ is_name() {
     [[ $1 =~ ^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$ && ${#1} -le name_max && $1 != *$'\n'* ]]
 }
 
-# --- what is there: by exact name ------------------------------------------------------------------------
-# id, getent, pgrep and loginctl take a name that nobody has for a number: they are given numbers. chown and
-# setpriv take a number for a name that somebody may have: they are given numbers with a plus.
+# --- lookups by exact name -------------------------------------------------------------------------------
+# id, getent, pgrep and loginctl take a name that nobody has for a number, so pass numbers. chown and
+# setpriv take a number for a name if somebody has it, so pass numbers with a plus sign.
 
 entry_of() { # FILE NAME: puts the fields of its line in `entry`; fails if there is none
     local line
@@ -72,7 +72,7 @@ entry_of() { # FILE NAME: puts the fields of its line in `entry`; fails if there
     return 1
 }
 
-# Names of the entries whose field is this, in a file like passwd.
+# Names of the entries with this field, in a file like passwd.
 names_with() { # FILE INDEX VALUE
     local line entry
     while IFS= read -r line || [[ $line ]]; do
@@ -81,7 +81,7 @@ names_with() { # FILE INDEX VALUE
     done <"$1"
 }
 
-# Groups that have the user as a member, in either of their files; his own one does not say so.
+# Groups that list the user as a member, in either group file; the user's own group does not.
 groups_of() { # USER
     local file line entry
     local -A found=()
@@ -95,7 +95,7 @@ groups_of() { # USER
     ((${#found[@]} == 0)) || printf '%s\n' "${!found[@]}"
 }
 
-# A user or a group that is not in this machine's own files, but known by another service.
+# A user or a group that is not in the files of this machine, but known to another service.
 is_in_directory() { # passwd|group NAME
     local found status=0
     ! entry_of "/etc/$1" "$2" && [[ ! $2 =~ ^[0-9]+$ ]] || return 1
@@ -144,8 +144,8 @@ is_mount_point() { # PATH
     return 1
 }
 
-# Programs put another file in the place of these, and where they cannot, it shows in the middle of the change. Nobody
-# can write what is immutable.
+# Programs replace these files, and if they cannot, they fail in the middle of the change. Immutable files cannot be
+# written.
 check_account_files() {
     local file pid
     [[ -w /etc ]] || die 10 "/etc cannot be written"
@@ -173,7 +173,7 @@ has_selinux() {
 remove_rule() { # USER: of sudo
     local old=/etc/sudoers.d/$1
     rm -f -- "/etc/sudoers.d/dcm-agent-$1" "/etc/sudoers.d/.dcm-agent-$1.new"
-    # what the former agent wrote, and nothing else
+    # only what the Python agent wrote
     if [[ -f $old && ! -L $old && $(<"$old") == "$1 ALL=(ALL) NOPASSWD: ALL" ]]; then
         rm -f -- "$old"
     fi

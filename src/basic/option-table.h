@@ -23,7 +23,7 @@ typedef struct Option {
 #define OPTION_VERSION                                                                             \
     { "version", .help = "print the version" }
 #define OPTION_HELP                                                                                \
-    { "help", .help = "this" }
+    { "help", .help = "print this help" }
 
 typedef struct OptionTable {
     const char *program;

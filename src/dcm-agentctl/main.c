@@ -65,7 +65,7 @@ static const Option options[] = {
     {"csv", NULL, FLAG(csv), N_("stats: comma-separated values")},
     {"refuse", NULL, FLAG(refuse), N_("pause: refuse new jobs instead of having them wait")},
     {"version", .help = N_("print the version")},
-    {"help", .help = N_("this"), .letter = 'h'},
+    {"help", .help = N_("print this help"), .letter = 'h'},
 };
 
 static void help(void) {

@@ -31,10 +31,10 @@ static const Option options[] = {
     {"config-directory", "DIR", MEMBER(examine.config_directory), option_take_text, N_("drop-ins"),
      CONFDIR "/agent.conf.d"},
     {"state-directory", "DIR", MEMBER(examine.state_directory), option_take_text,
-     N_("where the token is"), STATEDIR},
+     N_("directory of the token"), STATEDIR},
     {"cloud-socket", N_("PATH"), MEMBER(examine.cloud_socket), option_take_text,
-     N_("where dcm-cloud answers"), CLOUD_SOCKET},
-    {"help", .help = N_("this"), .letter = 'h'},
+     N_("socket of dcm-cloud"), CLOUD_SOCKET},
+    {"help", .help = N_("print this help"), .letter = 'h'},
 };
 
 static const OptionTable option_table = {
@@ -42,7 +42,7 @@ static const OptionTable option_table = {
     .about = N_("Checks each step of the connection to the manager and says what to do."),
     .options = options,
     .n_options = ELEMENTSOF(options),
-    .notes = N_("Exit status: 0 nothing failed, 1 something did, 2 wrong usage."),
+    .notes = N_("Exit status: 0 no check failed, 1 a check failed, 2 wrong usage."),
 };
 
 /* Drops root, so that a file that only root can read is detected, and no response is parsed as

@@ -29,7 +29,7 @@ static int parse_idle(const char *s, void *ret_usec) {
 }
 
 static const Option options[] = {
-    {"idle-sec", "SECONDS", 0, parse_idle, "leave after so long without a call", "30"},
+    {"idle-sec", "SECONDS", 0, parse_idle, "exit after so long without a call", "30"},
     OPTION_VERSION,
     OPTION_HELP,
 };

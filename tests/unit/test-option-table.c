@@ -21,7 +21,7 @@ static const Option options[] = {
     {"quick", NULL, offsetof(Members, quick), option_set_flag, "do not wait", NULL, 'q'},
     {"never", "X", 0, refuse, "refused"},
     OPTION_VERSION,
-    {"help", .help = "this", .letter = 'h'},
+    {"help", .help = "print this help", .letter = 'h'},
 };
 
 static const OptionTable with_operands = {"program", "[FILE...]",         "A program.",
@@ -90,7 +90,7 @@ static void test_help(void) {
         "*program [OPTION...] [FILE...]\n\nA program.\n\n     --file=FILE             a file "
         "(/dev/null)\n  -n --name=NAME             a name\n  -q --quick                 do not "
         "wait\n     --never=X               refused\n     --version               print the "
-        "version\n  -h --help                  this\n\nNotes.\n*");
+        "version\n  -h --help                  print this help\n\nNotes.\n*");
 }
 
 int main(int argc, char *argv[]) {

@@ -3,15 +3,15 @@
 # A throwaway systemd machine: namespaces, and an overlay over this host's own root file system whose
 # upper layer is in memory. Nothing on the host changes. Sourced by scripts that run as root.
 #
-#   machine_possible         fail, and say why, where no machine can run
-#   machine_build DIR        configure and compile DIR where needed
+#   machine_possible         fail, with the reason, if no machine can run
+#   machine_build DIR        configure and compile DIR if needed
 #   machine_up DIR           create a machine, install the build DIR in it, boot it
 #   machine_run COMMAND...   run a command in it as root: its standard streams, its exit status
-#   machine_down             kill it and remove every trace; also when it never came up
+#   machine_down             kill it and remove every trace; also after a failed start
 #
 # Set before machine_up: machine_share (a directory, seen inside as /run/share), machine_visible
 # (directories that must be seen inside under their own name), machine_environment (NAME=VALUE),
-# machine_options (of meson setup, where DIR is not there yet).
+# machine_options (for meson setup, if DIR does not exist yet).
 # Set by machine_up: machine (its name), machine_dir (its state on the host).
 
 # overlayfs refuses an upper layer that lies below its lower one on the same file system
@@ -123,7 +123,7 @@ machine_configure() {
 
 # --- life and death -------------------------------------------------------------------------------
 
-# The name says who owns the machine, so that what a killed owner left can be told from a live one's.
+# The name identifies the machine's owner, so that remains of a killed owner can be recognised.
 machine_create() {
     local start
     start=$(start_time_of $$)
@@ -134,8 +134,8 @@ machine_create() {
     mkdir -p "$(cgroup_of "$machine")/command"
 }
 
-# An owner in another namespace of process ids, a container's for instance, cannot be seen from here:
-# what it has is its own to remove.
+# An owner in another PID namespace, of a container for instance, is invisible here: it must remove its
+# machines itself.
 machine_owner_lives() { # NAME
     local pid start namespace
     IFS=- read -r pid start _ namespace <<<"${1#"$machine_prefix-"}"
@@ -164,8 +164,8 @@ machine_remove() { # NAME
     rm -rf "${machines_dir:?}/${1:?}"
 }
 
-# What a machine needs of this system, tried in small: in a container without privileges, or in a chroot without
-# /proc, some of it is refused.
+# Tries each requirement of a machine: an unprivileged container, or a chroot without /proc, lacks some of
+# them.
 # shellcheck disable=SC2016 # for the shell inside
 machine_possible() {
     local problem
@@ -208,7 +208,7 @@ machine_install() { # BUILD
     ) 9<"$1/." >"$log" 2>&1 || machine_show_failure "cannot build or install $1" "$log"
 }
 
-# The parent-death signals make the machine die with its owner, whatever kills that.
+# The parent-death signals make the machine die with its owner, however the owner dies.
 machine_launch() {
     echo $BASHPID >"$(cgroup_of "$machine")/cgroup.procs"
     exec setsid setpriv --pdeathsig KILL \
@@ -228,7 +228,7 @@ machine_boot() {
     local init report
     exec {report}< <(machine_launch </dev/null 2>"$machine_dir/boot.log")
     machine_pid=$!
-    # end of file here: it died before its init was there
+    # end of file: the machine died before its init started
     if read -r init <&"$report"; then
         echo "$init" >"$machine_dir/init"
         wait_until "$machine_boot_timeout_sec" machine_is_up || init=

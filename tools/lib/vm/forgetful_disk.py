@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nbdkit plugin: a disk with a volatile write cache. What was written since the last flush is in
-memory only. When nbdkit ends, the file VERDICT decides what becomes of it, as a power cut would:
+"""nbdkit plugin: a disk with a volatile write cache. Data written since the last flush are in
+memory only. When nbdkit exits, the file VERDICT decides which of them survive, as a power cut would:
 
   {"mode": "all"}                 nothing is lost (also when there is no file: an orderly end)
   {"mode": "none"}                all of it is lost

@@ -2,8 +2,7 @@
 """Virtual machines with a kernel and disks of their own, emulated by QEMU without KVM.
 
 The root disk is served by nbdkit with forgetful_disk.py: a write cache that a power cut empties.
-What the machines boot from is built once by build-image and kept in a cache, until its recipe
-changes."""
+build-image builds the boot files once; they stay in a cache until their recipe changes."""
 
 import base64
 import contextlib
