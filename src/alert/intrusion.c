@@ -35,7 +35,7 @@
 #define SILENCE_UNFINISHED_USEC (10 * USEC_PER_SEC) /* ... without an empty line */
 #define RETRY_USEC (5 * USEC_PER_SEC)
 #define NEVER UINT64_MAX
-#define BATCH_MAX 256u /* alerts of one commit */
+#define BATCH_MAX 256u /* alerts in one commit */
 
 struct Intrusion {
     sd_event *event;
@@ -44,7 +44,7 @@ struct Intrusion {
     uint64_t gap_usec;
     int threshold;
     FileWatches *watches;
-    FileWatch *watch; /* of the open file; there is none while a look is due */
+    FileWatch *watch; /* of the open file; none while a look is scheduled */
     NameWatch *name;
     sd_event_source *timer;
     int fd;                    /* -1: no open file */
@@ -135,7 +135,7 @@ static void say_broken(Intrusion *i, uint64_t offset) {
 static void on_name(void *userdata) {
     Intrusion *i = userdata;
 
-    i->name = name_watch_free(i->name); /* there may be a nearer directory */
+    i->name = name_watch_free(i->name); /* a nearer directory may exist now */
     look_in(i, 0);
 }
 

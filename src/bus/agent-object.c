@@ -31,8 +31,8 @@ struct AgentObject {
     sd_event_source *counts_timer, *jobs_timer;
 };
 
-/* For text of managers, jobs and logs: with one character that D-Bus does not accept the whole
- * answer could not be sent. */
+/* For text of managers, jobs and logs: one character that D-Bus does not accept would make the
+ * whole answer fail. */
 static int append_string(sd_bus_message *m, const char *text) {
     _cleanup_free_ char *clean = NULL;
 

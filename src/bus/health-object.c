@@ -34,7 +34,7 @@ static int append_value(sd_bus_message *m, const char *row, const char *key, dou
     return isnan(value) ? 0 : sd_bus_message_append(m, "(ssd)", row, key, value);
 }
 
-/* A mount point may be anything. */
+/* A mount point may contain any bytes. */
 static int append_row(sd_bus_message *m, const Sample *s, const StatType *t, size_t row,
                       const char *raw) {
     _cleanup_free_ char *name = NULL;

@@ -131,8 +131,8 @@ static const char *check_effect(const CommandFile *f) {
     return NULL;
 }
 
-/* The script of a command that is answered before would run without anybody to tell of its end, and
- * `terminate` is the one after which there is nobody to tell it. */
+/* The result of a script that runs after the reply would be lost. That suits only `terminate`,
+ * which removes the agent. */
 static const char *check_kind(const CommandFile *f) {
     if (f->is_immediate && !streq(f->name, COMMAND_TERMINATE))
         return "only the command terminate can be immediate, as nobody would be told how the "

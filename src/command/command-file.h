@@ -13,7 +13,7 @@
 /* files of packages; a file of the same name in the directory above shadows one here */
 #define SHIPPED_COMMANDS_DIRECTORY PKGLIBDIR "/commands.d"
 
-/* whose script runs after the reply */
+/* the command whose script runs after the reply */
 #define COMMAND_TERMINATE "terminate"
 
 #define JOB_USER "dcm" /* the default user of commands */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Features that a command has only where something else is installed. */
+/* Features of commands that depend on installed programs or files. */
 #pragma once
 
 #include "command/command-file.h"
 
-/* The PATH of jobs, where programs are looked for. */
+/* The PATH of jobs, in which features search programs. */
 #define JOB_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* Sets is_available of each feature: whether all that it needs is there now. */
+/* Sets is_available of each feature: whether everything that it needs exists now. */
 void command_file_find_features(CommandFile *f);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *   timer of a group ─▶ sources_read() ─▶ measure ─▶ sample ─▶ series of each stat ─▶ observer
- *            └──▶ systemd is asked ─ answer ─▶ the same for what needs it
+ *            └──▶ query to systemd ─ answer ─▶ the same for its types
  *
  * A group is all definitions of one interval. It has the last reading and the one before. */
 #include "health/health.h"

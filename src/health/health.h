@@ -32,5 +32,5 @@ void health_remove(Health *h, Stat *stat);
 /* A result of `visit` other than 0 ends the visit and is returned. */
 int health_visit(const Health *h, int (*visit)(const Stat *stat, void *userdata), void *userdata);
 
-/* As if that interval's timer had ended: for benches and tests. */
+/* Acts as if that interval's timer had expired: for benches and tests. */
 void health_sample(Health *h, uint64_t interval_usec);

@@ -13,7 +13,7 @@ Stat *stat_free(Stat *s) {
 static int add_series(Stat *s, SeriesBudget *budget) {
     const StatType *components[STAT_COMPONENTS_MAX];
     size_t n = stat_type_components(s->definition.type, components);
-    /* a reply with several types has the newest sample of each */
+    /* a reply of a composed type has the newest sample of each component */
     size_t hold = n > 1 && s->definition.owner == STAT_OWNER_MANAGER ? 1 : s->definition.hold;
 
     for (; s->n_series < n; s->n_series++)

@@ -272,8 +272,8 @@ static void on_fetched(int fd, const char *problem, void *userdata) {
     finish_with_error(x, problem);
 }
 
-/* Follows a job that has begun, whatever its command's file says now. With an empty name of the
- * command the executor starts nothing; it answers when no earlier start is pending any more. */
+/* Follows a job that has begun, whatever its command's file says now. With an empty command name
+ * the executor starts nothing, and answers once no earlier start is pending. */
 static int follow(Execution *x) {
     free_values(x->command, TAKE_PTR(x->values));
     x->spec.command = "";

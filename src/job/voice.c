@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Of a job's files JOB_LINES_MAX lines are sent in a second; reading continues when it is over. As
- * many may come over the socket, and then have to wait: neither way stops the other. If more than
- * JOB_LINES_BEHIND_MAX bytes are unread by then, the older part is skipped, and a line says so:
- * a job that writes without end costs no more than one that writes a little. */
+/* Each second at most JOB_LINES_MAX lines of a job's files are sent; then reading resumes. As many
+ * may come over the socket, and further calls wait: neither source stops the other. If a file is
+ * more than JOB_LINES_BEHIND_MAX bytes ahead by then, the older part is skipped and reported: so a
+ * job that writes without end costs no more than one that writes a little. */
 #include "job/voice.h"
 
 #include <fcntl.h>
@@ -23,7 +23,8 @@
 #include "proto/text.h"
 
 #define INTERVAL_USEC USEC_PER_SEC
-/* What came last is sent whatever came before: of each file so much, and so many lines together. */
+/* Limits of the last lines, which are sent whatever was skipped before: of each file, and of all
+ * files. */
 #define BYTES_AT_END_MAX ((uint64_t)8192)
 #define LINES_AT_END_MAX 1000u
 #define N_FOLLOWERS (FOLLOWER_STDERR + 1)
@@ -32,11 +33,11 @@ struct Voice {
     const VoicePlace *place;
     char *guid, *command;
     char unit[JOB_UNIT_SIZE];
-    ino_t directory; /* that is followed */
+    ino_t directory; /* the followed one */
     Follower *followers[N_FOLLOWERS];
-    sd_event_source *timer; /* the interval's end, while lines wait for it */
+    sd_event_source *timer; /* end of the interval, while lines wait for it */
     uint64_t interval_end_usec;
-    unsigned n_left, n_calls_left; /* lines in this interval, of the files and of calls */
+    unsigned n_left, n_calls_left; /* lines in this interval, from files and from calls */
     int offsets_fd;
     JobProgress progress;
     uint64_t progress_told_usec;
@@ -168,8 +169,8 @@ int voice_new(const VoicePlace *place, const char *guid, const char *command, Vo
     return 0;
 }
 
-/* Not where nobody would hear it. A file that cannot be followed is no reason not to follow the
- * others. */
+/* Does nothing if the console's level hides the lines. If one file cannot be followed, the others
+ * are. */
 static void follow_files(Voice *x, int dir_fd, bool stream) {
     static const FollowerCallbacks callbacks = {.on_line = on_line, .on_ready = on_ready};
     uint64_t offsets[N_FOLLOWERS] = {};
@@ -195,7 +196,7 @@ void voice_follow(Voice *x, int dir_fd, bool stream) {
     (void)fstat(dir_fd, &st);
     if (x->directory == st.st_ino)
         return;
-    for (size_t i = 0; i < N_FOLLOWERS; i++) /* of a directory that is gone */
+    for (size_t i = 0; i < N_FOLLOWERS; i++) /* of a directory that does not exist any more */
         x->followers[i] = follower_free(x->followers[i]);
     x->directory = st.st_ino;
     follow_files(x, dir_fd, stream);
@@ -251,7 +252,7 @@ int voice_log(Voice *x, int level, const char *text, uint64_t *ret_wait_usec) {
     return 0;
 }
 
-/* Once in a second, and of the end at once. */
+/* Once per second, and at 100 percent at once. */
 static bool is_progress_due(const Voice *x, uint64_t now) {
     return now - x->progress_told_usec >= INTERVAL_USEC ||
            (x->progress.percent == 100 && x->progress_told < 100);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one running job says to the manager's console: lines of its log file, of its output where
- * that is wanted, and what it sends over the Varlink socket. Its lines are limited in their rate,
- * whichever way they come. */
+/* Console lines of one running job: from its log file, from its output if requested, and from the
+ * Varlink socket. Limits their rate whatever their source. */
 #pragma once
 
 #include "job/console.h"
@@ -15,12 +14,13 @@ typedef struct JobProgress {
     char text[JOB_PROGRESS_SIZE];
 } JobProgress;
 
-/* What all voices share; borrowed. */
+/* Shared by all voices, borrowed. */
 typedef struct VoicePlace {
     sd_event *event;
     FileWatches *watches;
     Console *console;
-    int directory_fd; /* where read positions are kept over restarts of the agent; -1: nowhere */
+    /* for read positions, kept over restarts of the agent; -1: they are not kept */
+    int directory_fd;
 } VoicePlace;
 
 int voice_new(const VoicePlace *place, const char *guid, const char *command, Voice **ret);
@@ -30,13 +30,13 @@ DEFINE_CLEANUP(Voice *, voice_free)
 /* Follows the files of the job's directory from now on, its output too if `stream`. Does nothing if
  * that directory is followed already. */
 void voice_follow(Voice *x, int dir_fd, bool stream);
-/* The job has ended: sends what is left, and forgets the read position. */
+/* The job has ended: sends its remaining lines and deletes the read position. */
 void voice_end(Voice *x);
 
-/* A line of at most JOB_LINE_MAX bytes. -EAGAIN: its lines of this second are used up; again after
- * *ret_wait_usec. */
+/* Sends a line of at most JOB_LINE_MAX bytes. -EAGAIN: the limit of this second is reached; retry
+ * after *ret_wait_usec. */
 int voice_log(Voice *x, int level, const char *text, uint64_t *ret_wait_usec);
-/* The console gets one in a second, and the end at once. */
+/* Sends at most one line per second to the console, and 100 percent at once. */
 void voice_progress(Voice *x, unsigned percent, const char *text);
 
 const char *voice_get_guid(const Voice *x) _pure_;

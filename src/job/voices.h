@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What running jobs say to the manager's console: one voice for each. */
+/* Console lines of all running jobs: one voice for each. */
 #pragma once
 
 #include "job/voice.h"
 
 typedef struct Voices Voices;
 
-/* How far each job was followed is kept in `directory`, over restarts of the agent; NULL: it is
- * not. */
+/* `directory` keeps the read positions over restarts of the agent; NULL: they are not kept. */
 int voices_new(sd_event *event, Console *console, const char *directory, Voices **ret);
 Voices *voices_free(Voices *v);
 DEFINE_CLEANUP(Voices *, voices_free)

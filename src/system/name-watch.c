@@ -7,7 +7,7 @@
 
 struct NameWatch {
     sd_event_source *directory;
-    char *awaited; /* what must appear in it */
+    char *awaited; /* the name expected in it */
     void (*on_change)(void *userdata);
     void *userdata;
 };
