@@ -16,7 +16,8 @@ typedef struct Draft Draft;
 struct Draft {
     Draft *next;
     AlertRule *rule;
-    char *file;      /* where it begins */
+    char *file; /* where it begins */
+    unsigned line;
     char *value;     /* key of the field */
     char *threshold; /* texts, because the unit is known later */
     char *clear;
@@ -26,7 +27,7 @@ struct Draft {
 typedef struct Reader {
     Draft *first, **last;
     size_t n;
-    void (*problem)(const char *file, const char *text, void *userdata);
+    IniProblem problem;
     void *userdata;
 } Reader;
 
@@ -138,7 +139,8 @@ static Draft *find_draft(const Reader *r, const char *name) {
     return NULL;
 }
 
-static int add_draft(Reader *r, const char *file, const char *name, Draft **ret) {
+static int add_draft(Reader *r, const IniPlace *at, Draft **ret) {
+    const char *name = at->section;
     _cleanup_(draft_freep) Draft *d = NULL;
 
     if (!is_name(name) || r->n >= ALERT_RULES_MAX)
@@ -147,7 +149,8 @@ static int add_draft(Reader *r, const char *file, const char *name, Draft **ret)
     if (!d)
         return -ENOMEM;
     d->rule = calloc(1, sizeof(*d->rule));
-    d->file = strdup(file);
+    d->file = strdup(at->file);
+    d->line = at->line;
     if (!d->rule || !d->file)
         return -ENOMEM;
     d->rule->name = strdup(name);
@@ -204,21 +207,20 @@ static int set_value(Draft *d, const char *name, const char *value) {
     return d->is_off || streq(value, "yes") ? 0 : -EINVAL;
 }
 
-static int on_value(const char *file, const char *section, const char *name, const char *value,
-                    void *userdata) {
+static int on_value(const IniPlace *at, const char *value, void *userdata) {
     Reader *reader = userdata;
-    Draft *d = find_draft(reader, section);
+    Draft *d = find_draft(reader, at->section);
     int r = 0;
 
     if (!d)
-        r = add_draft(reader, file, section, &d);
-    return r < 0 ? r : set_value(d, name, value);
+        r = add_draft(reader, at, &d);
+    return r < 0 ? r : set_value(d, at->name, value);
 }
 
-static void on_problem(const char *file, const char *text, void *userdata) {
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     Reader *reader = userdata;
 
-    reader->problem(file, text, reader->userdata);
+    reader->problem(file, line, text, reader->userdata);
 }
 
 /* completeness */
@@ -299,7 +301,7 @@ static void tell_broken(const Reader *r, const Draft *d, const char *why) {
     char text[ERROR_MESSAGE_MAX];
 
     (void)utf8_format(text, sizeof(text), "[%s] is not a valid rule: %s", d->rule->name, why);
-    r->problem(d->file, text, r->userdata);
+    r->problem(d->file, d->line, text, r->userdata);
 }
 
 static int take_rules(Reader *reader, AlertRules *ret) {
@@ -320,9 +322,8 @@ static int take_rules(Reader *reader, AlertRules *ret) {
     return 0;
 }
 
-int alert_rules_load(const char *file, const char *directory,
-                     void (*problem)(const char *file, const char *text, void *userdata),
-                     void *userdata, AlertRules *ret) {
+int alert_rules_load(const char *file, const char *directory, IniProblem problem, void *userdata,
+                     AlertRules *ret) {
     static const IniCallbacks callbacks = {.on_value = on_value, .on_problem = on_problem};
     _cleanup_(reader_done) Reader reader = {.problem = problem, .userdata = userdata};
     AlertRules rules = {};

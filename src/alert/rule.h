@@ -27,9 +27,8 @@ typedef struct AlertRules {
 
 /* Reads the file, then the drop-ins. Reports an incomplete rule as a problem and leaves it out. If
  * a rule of the same name follows, its values replace the earlier ones. */
-int alert_rules_load(const char *file, const char *directory,
-                     void (*problem)(const char *file, const char *text, void *userdata),
-                     void *userdata, AlertRules *ret);
+int alert_rules_load(const char *file, const char *directory, IniProblem problem, void *userdata,
+                     AlertRules *ret);
 void alert_rules_done(AlertRules *r);
 
 /* The state of one value, of a row or of the machine. */

@@ -157,6 +157,8 @@
 
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)
+#define PROBLEMS_MAX 100   /* of configuration files, that are listed; all are counted */
+#define INI_UNCLEAR_MAX 10 /* lines of one file that are told as not understood, one by one */
 #define INI_LINE_MAX ((size_t)64 * 1024) /* of a configuration file, without the end of line */
 #define CERTIFICATE_FILE_MAX ((size_t)4 * 1024 * 1024) /* watched for changes */
 #define PROC_FILE_MAX ((size_t)1024 * 1024)

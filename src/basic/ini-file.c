@@ -20,7 +20,7 @@ typedef struct Reader {
     char *section; /* NULL before the first one */
     char *name;    /* of the value that an indented line continues; may be NULL */
     unsigned line;
-    unsigned unclear_line; /* line number of the first one; 0: none */
+    unsigned n_unclear; /* lines that are not understood */
 } Reader;
 
 static void reader_done(Reader *r) {
@@ -28,32 +28,43 @@ static void reader_done(Reader *r) {
     free(r->name);
 }
 
-static void tell_of_line(const Reader *r, unsigned line, const char *what) {
-    char text[64];
+static IniPlace get_place(const Reader *r) {
+    return (IniPlace){
+        .file = r->file,
+        .line = r->line,
+        .section = strempty(r->section),
+        .name = strempty(r->name),
+    };
+}
 
-    (void)snprintf(text, sizeof(text), "line %u%s", line, what);
-    r->callbacks->on_problem(r->file, text, r->userdata);
+static void tell(const Reader *r, const char *text) {
+    r->callbacks->on_problem(r->file, r->line, text, r->userdata);
 }
 
 static void tell_lost(const Reader *r, const char *line) {
+    IniPlace at = get_place(r);
     char name[64];
 
     line += strspn(line, " \t");
     (void)utf8_format(name, sizeof(name), "%.*s", (int)strcspn(line, " \t\n=:"), line);
+    at.name = name;
     if (r->callbacks->on_lost)
-        r->callbacks->on_lost(r->file, name, r->userdata);
+        r->callbacks->on_lost(&at, r->userdata);
 }
 
+/* `error` is what a callback has returned for a key. */
 static int report(const Reader *r, int error) {
+    bool is_unknown = error == -ENOKEY;
     char text[256];
 
-    if (error == -ENOKEY)
-        (void)utf8_format(text, sizeof(text), "there is no key %s in [%s]", r->name,
-                          strempty(r->section));
+    if (is_unknown && isempty(r->section))
+        (void)utf8_format(text, sizeof(text), "%s stands before the first [section]", r->name);
     else
-        (void)utf8_format(text, sizeof(text), "the value of %s in [%s] is not valid", r->name,
-                          strempty(r->section));
-    r->callbacks->on_problem(r->file, text, r->userdata);
+        (void)utf8_format(text, sizeof(text),
+                          is_unknown ? "there is no key %s in [%s]"
+                                     : "the value of %s in [%s] is not valid",
+                          r->name, strempty(r->section));
+    tell(r, text);
     return 0;
 }
 
@@ -84,25 +95,38 @@ static char *get_value(char *s) {
 }
 
 static int set_more(Reader *r, const char *line, char *s) {
+    const IniPlace at = get_place(r);
     int k = -EINVAL;
 
     if (r->callbacks->on_more)
-        k = r->callbacks->on_more(r->file, strempty(r->section), r->name, get_value(s),
-                                  r->userdata);
+        k = r->callbacks->on_more(&at, get_value(s), r->userdata);
     if (k != -EINVAL)
         return k;
     tell_lost(r, line);
     return report(r, -EINVAL);
 }
 
+/* A file that is none of ours has many. */
 static int lose_line(Reader *r) {
-    if (r->unclear_line == 0)
-        r->unclear_line = r->line;
+    if (r->n_unclear++ < INI_UNCLEAR_MAX)
+        tell(r, "the line is not understood: it is no [section], no key = value and no comment");
     return 0;
 }
 
+static void tell_of_others(Reader *r) {
+    char text[64];
+
+    if (r->n_unclear <= INI_UNCLEAR_MAX)
+        return;
+    r->line = 0;
+    (void)snprintf(text, sizeof(text), "%u more lines are not understood",
+                   r->n_unclear - INI_UNCLEAR_MAX);
+    tell(r, text);
+}
+
 static int begin_section(Reader *r, char *s) {
-    char *end = find_end(s, "]");
+    char *end = find_end(s, "]"), text[256];
+    IniPlace at;
     int k;
 
     free(TAKE_PTR(r->name));
@@ -110,25 +134,27 @@ static int begin_section(Reader *r, char *s) {
         return lose_line(r);
     *end = 0;
     k = free_and_strdup(&r->section, s);
+    at = get_place(r);
     if (k >= 0 && r->callbacks->on_section)
-        k = r->callbacks->on_section(r->file, s, r->userdata);
-    if (k != -EINVAL)
+        k = r->callbacks->on_section(&at, r->userdata);
+    if (k != -EINVAL && k != -ENOKEY)
         return k;
-    tell_of_line(r, r->line, ": the section is unknown");
+    (void)utf8_format(text, sizeof(text), "there is no section [%s]", s);
+    tell(r, text);
     return 0;
 }
 
 static int set_value(Reader *r, char *s) {
     char *end = find_end(s, "=:");
+    IniPlace at;
     int k;
 
     if (*end != '=' && *end != ':')
         return lose_line(r);
     *end = 0;
-    k = free_and_strdup(&r->name, strip(s));
-    if (k >= 0)
-        k = r->callbacks->on_value(r->file, strempty(r->section), r->name, get_value(end + 1),
-                                   r->userdata);
+    TRY(free_and_strdup(&r->name, strip(s)));
+    at = get_place(r);
+    k = r->callbacks->on_value(&at, get_value(end + 1), r->userdata);
     return k == -EINVAL || k == -ENOKEY ? report(r, k) : k;
 }
 
@@ -149,7 +175,7 @@ static int read_line(Reader *r, const char *line, size_t size) {
     r->line++;
     if (size > INI_LINE_MAX) {
         if (!strchr("#;", line[0])) {
-            tell_of_line(r, r->line, " is too long");
+            tell(r, "the line is too long");
             tell_lost(r, line);
         }
         return 0;
@@ -171,14 +197,14 @@ int ini_file_parse(const char *file, const char *text, const IniCallbacks *callb
         k = read_line(&r, text, size);
         text += size + (text[size] == '\n');
     }
-    if (r.unclear_line > 0)
-        tell_of_line(&r, r.unclear_line, " is not understood");
+    if (k >= 0)
+        tell_of_others(&r);
     return k < 0 ? k : 0;
 }
 
 static void tell_unreadable(const char *path, int error, const IniCallbacks *callbacks,
                             void *userdata) {
-    callbacks->on_problem(path, strerror(-error), userdata);
+    callbacks->on_problem(path, 0, strerror(-error), userdata);
     if (callbacks->on_unreadable)
         callbacks->on_unreadable(path, error, userdata);
 }
@@ -234,4 +260,14 @@ int ini_file_load(const char *file, const char *directory, const IniCallbacks *c
                   void *userdata) {
     TRY(load_file(file, callbacks, userdata));
     return load_directory(directory, callbacks, userdata);
+}
+
+int ini_problem_format(const char *file, unsigned line, const char *text, char **ret) {
+    char *whole;
+
+    if ((line > 0 ? asprintf(&whole, "%s:%u: %s", file, line, text)
+                  : asprintf(&whole, "%s: %s", file, text)) < 0)
+        return -ENOMEM;
+    *ret = whole;
+    return 0;
 }

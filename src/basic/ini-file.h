@@ -11,30 +11,41 @@
 
 #include "basic/macro.h"
 
+/* Where something stands; valid during the callback. */
+typedef struct IniPlace {
+    const char *file;
+    unsigned line;       /* from 1; 0: the file as a whole, or the directory */
+    const char *section; /* "": before the first one, or none */
+    const char *name;    /* of the key; "": none */
+} IniPlace;
+
+/* Told of a mistake; the text says neither file nor line. */
+typedef void (*IniProblem)(const char *file, unsigned line, const char *text, void *userdata);
+
 typedef struct IniCallbacks {
     /* -EINVAL: invalid value; -ENOKEY: unknown key. Both are reported as problems; any other error
      * ends the reading and is returned */
-    int (*on_value)(const char *file, const char *section, const char *name, const char *value,
-                    void *userdata);
+    int (*on_value)(const IniPlace *at, const char *value, void *userdata);
     /* called for the head of a section, even of an empty one. Results as on_value; may be NULL */
-    int (*on_section)(const char *file, const char *section, void *userdata);
+    int (*on_section)(const IniPlace *at, void *userdata);
     /* called for a line that begins with a blank and so continues the value before. Results as
      * on_value; NULL: such lines are problems */
-    int (*on_more)(const char *file, const char *section, const char *name, const char *value,
-                   void *userdata);
-    /* called if a line is lost that may have set a key, in whatever section: it is too long, or was
-     * read as the continuation of a value. May be NULL */
-    void (*on_lost)(const char *file, const char *name, void *userdata);
+    int (*on_more)(const IniPlace *at, const char *value, void *userdata);
+    /* called if a line is lost that may have set at->name, in whatever section: it is too long, or
+     * was read as the continuation of a value. May be NULL */
+    void (*on_lost)(const IniPlace *at, void *userdata);
     /* called if the file or the directory exists and is unreadable; also reported as a problem. May
      * be NULL */
     void (*on_unreadable)(const char *file, int error, void *userdata);
-    void (*on_problem)(const char *file, const char *text, void *userdata);
+    IniProblem on_problem;
 } IniCallbacks;
 
 /* Reads the file, then each .conf file of the directory in order of their names. Absent files are
  * no error; an unreadable file is a problem. */
 int ini_file_load(const char *file, const char *directory, const IniCallbacks *callbacks,
                   void *userdata);
+/* "FILE:LINE: TEXT", the form in which people are told. The caller frees. */
+int ini_problem_format(const char *file, unsigned line, const char *text, char **ret);
 /* Parses the text of one file. */
 int ini_file_parse(const char *file, const char *text, const IniCallbacks *callbacks,
                    void *userdata);

@@ -45,7 +45,7 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
                                sd_bus_error *error) {
     AgentObject *o = userdata;
     const UplinkView u = uplink_view(agent_get_uplink(o->agent));
-    const CloudIdentity *cloud = agent_get_cloud(o->agent);
+    const AgentView v = agent_view(o->agent);
     const struct {
         const char *name, *value;
     } values[] = {
@@ -57,12 +57,12 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
         {"PeerAddress", u.peer},
         {"TlsSession", u.tls},
         {"FailedStep", u.failed_step},
-        {"AgentId", agent_get_agent_id(o->agent)},
-        {"ServerName", agent_get_server_name(o->agent)},
-        {"Pause", agent_get_pause(o->agent)},
-        {"CloudType", strempty(cloud->type)},
-        {"InstanceId", strempty(cloud->instance_id)},
-        {"CloudProblem", strempty(cloud->problem)},
+        {"AgentId", v.agent_id},
+        {"ServerName", v.server_name},
+        {"Pause", v.pause},
+        {"CloudType", strempty(v.cloud->type)},
+        {"InstanceId", strempty(v.cloud->instance_id)},
+        {"CloudProblem", strempty(v.cloud->problem)},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(values); i++)
@@ -98,6 +98,20 @@ static int property_get_counts(sd_bus *bus, const char *path, const char *interf
     TRY(sd_bus_message_open_container(reply, 'a', "{su}"));
     for (RequestState i = REQUEST_STATE_ACKED; i < _REQUEST_STATE_MAX; i++)
         TRY(sd_bus_message_append(reply, "{su}", request_state_to_string(i), counts[i]));
+    return sd_bus_message_close_container(reply);
+}
+
+static int property_get_problems(sd_bus *bus, const char *path, const char *interface,
+                                 const char *property, sd_bus_message *reply, void *userdata,
+                                 sd_bus_error *error) {
+    AgentObject *o = userdata;
+    const Problem *p;
+    size_t n;
+
+    p = problems_list(agent_view(o->agent).problems, &n);
+    TRY(sd_bus_message_open_container(reply, 'a', "(sus)"));
+    for (; n > 0; n--, p++)
+        TRY(sd_bus_message_append(reply, "(sus)", p->file, p->line, p->text));
     return sd_bus_message_close_container(reply);
 }
 
@@ -403,6 +417,7 @@ static const sd_bus_vtable vtable[] = {
     CHANGING("CertificateEndUSec", "t", property_get_usec),
     CHANGING("FailedStep", "s", property_get_string),
     CHANGING("Pause", "s", property_get_string),
+    CHANGING("Problems", "a(sus)", property_get_problems),
     CHANGING("RequestCounts", "a{su}", property_get_counts),
     SD_BUS_METHOD_WITH_ARGS("ListRequests", SD_BUS_ARGS("u", limit),
                             SD_BUS_RESULT("a(ssstt)", requests), method_list_requests,
@@ -434,8 +449,8 @@ static void on_status(void *userdata) {
     (void)sd_bus_emit_properties_changed(o->bus, AGENT_BUS_PATH, INTERFACE, "State", "StatusText",
                                          "AgentId", "ServerName", "ManagerUrl",
                                          "ConnectedSinceUSec", "Proxy", "PeerAddress", "TlsSession",
-                                         "CertificateEndUSec", "FailedStep", "Pause", "CloudType",
-                                         "InstanceId", "CloudProblem", NULL);
+                                         "CertificateEndUSec", "FailedStep", "Pause", "Problems",
+                                         "CloudType", "InstanceId", "CloudProblem", NULL);
 }
 
 static int on_counts_timer(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -416,8 +416,8 @@ static int add_setting(Reader *r, const char *name, const char *value) {
     return k;
 }
 
-static int on_value(const char *file, const char *section, const char *name, const char *value,
-                    void *userdata) {
+static int on_value(const IniPlace *at, const char *value, void *userdata) {
+    const char *section = at->section, *name = at->name;
     const size_t prefix = strlen(ARGUMENT_SECTION);
     Reader *r = userdata;
 
@@ -438,8 +438,9 @@ static int on_value(const char *file, const char *section, const char *name, con
     return -EINVAL;
 }
 
-static int on_section(const char *file, const char *section, void *userdata) {
+static int on_section(const IniPlace *at, void *userdata) {
     const size_t prefix = strlen(ARGUMENT_SECTION);
+    const char *section = at->section;
     Reader *r = userdata;
     unsigned known;
     Argument *a;
@@ -451,11 +452,12 @@ static int on_section(const char *file, const char *section, void *userdata) {
         &known);
 }
 
-static void on_problem(const char *file, const char *text, void *userdata) {
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     Reader *r = userdata;
 
-    if (!r->error)
-        r->error = strdup(text);
+    if (!r->error && (line > 0 ? asprintf(&r->error, "line %u: %s", line, text)
+                               : asprintf(&r->error, "%s", text)) < 0)
+        r->error = NULL;
     r->failed = true;
 }
 
@@ -510,7 +512,7 @@ int command_file_parse(const char *name, const char *text, CommandFile **ret, ch
     }
     problem = command_file_check(f);
     if (problem && !reader.failed)
-        on_problem(name, problem, &reader);
+        on_problem(name, 0, problem, &reader);
     if (reader.failed && !reader.error)
         return -ENOMEM;
     if (reader.failed) {

@@ -13,6 +13,7 @@
 #include "commands/stat-commands.h"
 #include "core/alerting.h"
 #include "core/identity.h"
+#include "core/local-files.h"
 #include "core/output-retention.h"
 #include "core/overview.h"
 #include "core/retention.h"
@@ -30,6 +31,7 @@ struct Agent {
     sd_event *event;
     AgentPaths paths;
     AgentObserver observer;
+    Problems *problems;
     Config config;
     CommandFacts facts;
     char *database;
@@ -77,7 +79,7 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     a->was_connected = true;
     request_flow_opened(a->flow, answer->agent_id, answer->customer_id);
     alerts_opened(alerting_get_alerts(a->alerting));
-    uplink_set_identity(a->uplink, agent_get_agent_id(a), a->server_name);
+    uplink_set_identity(a->uplink, agent_view(a).agent_id, a->server_name);
     cloud_network_is_up(a->cloud);
 }
 
@@ -168,30 +170,27 @@ static void on_damaged(void *userdata) {
     on_broken(-EUCLEAN, a);
 }
 
-static void on_config_problem(const char *file, const char *text, void *userdata) {
-    (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_CONFIGURATION_INVALID)),
-                     "%s: %s; ignored", file, text);
-}
-
-static void apply_log_level(Agent *a) {
-    int level = log_level_from_string(strempty(a->config.log_level));
-
-    if (level < 0)
-        on_config_problem(a->paths.config_file, "[logging] level is not a log level", NULL);
-    else
-        log_set_level(level);
-}
-
 static void apply_alert_rules(Agent *a) {
     _cleanup_(alert_rules_done) AlertRules rules = {};
     int r;
 
-    r = alert_rules_load(a->paths.alerts_file, a->paths.alerts_directory, on_config_problem, a,
-                         &rules);
-    if (r >= 0)
-        r = alerting_set_rules(a->alerting, &rules);
+    if (local_files_load_rules(&a->paths, a->problems, &rules) < 0)
+        return;
+    r = alerting_set_rules(a->alerting, &rules);
     if (r < 0)
-        (void)log_error_errno(r, "The alert rules in %s are not usable: %m", a->paths.alerts_file);
+        (void)log_error_errno(r, "The alert rules cannot be applied: %m");
+}
+
+/* What people should know besides the connection. */
+static void apply_notes(Agent *a) {
+    size_t n = problems_count(a->problems);
+    char notes[UPLINK_NOTES_SIZE] = "";
+
+    if (n > 0)
+        (void)snprintf(notes, sizeof(notes),
+                       "; %zu problem%s in the configuration, see dcm-agentctl status", n,
+                       n == 1 ? "" : "s");
+    uplink_set_notes(a->uplink, notes);
 }
 
 static void apply(Agent *a) {
@@ -208,36 +207,18 @@ static void apply(Agent *a) {
     dispatcher_set_max_at_once(a->dispatcher, a->config.max_at_once);
     if (alerting_configure(a->alerting, &a->config) < 0)
         log_oom();
-    if (console_set_level(a->console, a->config.console_level) < 0)
-        on_config_problem(a->paths.config_file, "[logging] console_level is not a level", NULL);
+    (void)console_set_level(a->console, a->config.console_level);
     if (overview_configure(a->health, a->config.health_interval_usec, a->config.health_history) < 0)
-        on_config_problem(a->paths.config_file,
-                          "[health] interval and history need more memory than samples may use",
-                          NULL);
-    if (a->config.cloud_type && !cloud_type_find(a->config.cloud_type))
-        on_config_problem(a->paths.config_file, "[cloud] type is not a known cloud", NULL);
+        local_files_note_value(a->problems, &a->config, "health", "history",
+                               "[health] interval and history need more memory than samples may "
+                               "use");
     apply_alert_rules(a);
-    apply_log_level(a);
-}
-
-/* 1: the set of commands has changed. */
-static int load_commands(Agent *a) {
-    const BrokenCommand *broken;
-    size_t n;
-    int r;
-
-    r = command_list_load(a->paths.commands_directory, a->paths.shipped_commands_directory);
-    if (r < 0)
-        return log_error_errno(r, "The commands of this machine cannot be read: %m");
-    broken = command_list_broken(&n);
-    for (size_t i = 0; i < n; i++)
-        (void)log_struct(LOG_ERR, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_COMMAND_BROKEN)),
-                         "%s defines no command: %s", broken[i].file, broken[i].problem);
-    return r;
+    log_set_level(log_level_from_string(a->config.log_level));
+    apply_notes(a);
 }
 
 static int connect_as_configured(Agent *a) {
-    return uplink_configure(a->uplink, &a->config, a->paths.config_file);
+    return uplink_configure(a->uplink, &a->config, a->paths.config_directory);
 }
 
 /* The first handshake waits for the cloud's answer. A later answer needs another handshake. */
@@ -256,14 +237,12 @@ int agent_reload(Agent *a) {
     Config fresh = {};
     int r;
 
-    r = config_load(a->paths.config_file, a->paths.config_directory, on_config_problem, a, &fresh);
-    if (r < 0)
-        return log_error_errno(r, "The configuration cannot be read: %m");
+    TRY(local_files_load_config(&a->paths, a->problems, &fresh));
     config_done(&a->config);
     a->config = fresh;
+    r = local_files_load_commands(&a->paths, a->problems);
     apply(a);
     log_info("Configuration reloaded");
-    r = load_commands(a);
     if (r > 0) {
         log_info("The set of commands changed: reconnecting to announce it to the manager");
         uplink_reconnect(a->uplink);
@@ -285,10 +264,6 @@ static const char *const pause_names[_AGENT_PAUSE_MAX] = {
     [AGENT_PAUSED] = "waiting",
     [AGENT_REFUSING] = "refusing",
 };
-
-const char *agent_get_pause(const Agent *a) {
-    return pause_names[a->pause];
-}
 
 static void apply_pause(Agent *a, AgentPause pause) {
     a->pause = pause;
@@ -452,7 +427,6 @@ static int render_config(char **ret, void *userdata) {
 
 int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
     _cleanup_(agent_freep) Agent *a = calloc(1, sizeof(*a));
-    int r;
 
     if (!a)
         return log_oom();
@@ -463,10 +437,10 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
                               .userdata = a};
     if (asprintf(&a->database, "%s/requests.db", paths->state_directory) < 0)
         return log_oom();
-    r = config_load(paths->config_file, paths->config_directory, on_config_problem, a, &a->config);
-    if (r < 0)
-        return log_error_errno(r, "The configuration cannot be read: %m");
-    TRY(load_commands(a));
+    if (problems_new(&a->problems) < 0)
+        return log_oom();
+    TRY(local_files_load_config(paths, a->problems, &a->config));
+    TRY(local_files_load_commands(paths, a->problems));
     TRY(storage_open(a->database, &a->store));
     store_set_on_damaged(a->store, on_damaged, a); /* the next step reads it */
     TRY(identity_new(&a->config, a->store, paths->state_directory, &a->identity));
@@ -496,6 +470,7 @@ Agent *agent_free(Agent *a) {
     health_free(a->health);
     identity_free(a->identity);
     store_close(a->store);
+    problems_free(a->problems);
     config_done(&a->config);
     free(a->database);
     free(a->server_name);
@@ -534,16 +509,14 @@ Health *agent_get_health(const Agent *a) {
     return a->health;
 }
 
-const char *agent_get_agent_id(const Agent *a) {
-    return strempty(request_flow_get_agent_id(a->flow));
-}
-
-const char *agent_get_server_name(const Agent *a) {
-    return strempty(a->server_name);
-}
-
-const CloudIdentity *agent_get_cloud(const Agent *a) {
-    return cloud_get_identity(a->cloud);
+AgentView agent_view(const Agent *a) {
+    return (AgentView){
+        .agent_id = strempty(request_flow_get_agent_id(a->flow)),
+        .server_name = strempty(a->server_name),
+        .pause = pause_names[a->pause],
+        .cloud = cloud_get_identity(a->cloud),
+        .problems = a->problems,
+    };
 }
 
 const RequestFlow *agent_get_flow(const Agent *a) {

@@ -4,7 +4,9 @@
 
 #include <systemd/sd-bus.h>
 
+#include "core/agent-paths.h"
 #include "core/cloud.h"
+#include "core/problems.h"
 #include "core/uplink.h"
 #include "health/health.h"
 #include "job/voices.h"
@@ -14,19 +16,6 @@
 #define AGENT_EXIT_HEMLOCK 113
 
 typedef struct Agent Agent;
-
-typedef struct AgentPaths {
-    const char *config_file;
-    const char *config_directory;
-    const char *state_directory;
-    const char *jobs_directory;
-    const char *commands_directory, *shipped_commands_directory;
-    const char *voices_directory;  /* positions in the output of jobs; NULL: not kept */
-    const char *runtime_directory; /* may be NULL */
-    const char *cloud_socket;
-    const char *alerts_file; /* alerts.conf(5) */
-    const char *alerts_directory;
-} AgentPaths;
 
 /* Callbacks to the bus layer. */
 typedef struct AgentObserver {
@@ -64,8 +53,6 @@ typedef enum AgentPause {
     _AGENT_PAUSE_MAX,
 } AgentPause;
 
-/* "", "waiting", "refusing" */
-const char *agent_get_pause(const Agent *a) _pure_;
 /* Stays in force over restarts. Running jobs continue. */
 int agent_set_pause(Agent *a, AgentPause pause);
 
@@ -75,11 +62,15 @@ int agent_cancel(Agent *a, const char *guid);
 const Uplink *agent_get_uplink(const Agent *a);
 /* For readers; only commands change the manager's definitions. */
 Health *agent_get_health(const Agent *a) _pure_;
-/* Each is "" while unknown. */
-const char *agent_get_agent_id(const Agent *a);
-const char *agent_get_server_name(const Agent *a);
-/* All fields are NULL while unknown. */
-const CloudIdentity *agent_get_cloud(const Agent *a);
+
+/* The current state; valid until the next call. */
+typedef struct AgentView {
+    const char *agent_id, *server_name; /* "" while unknown */
+    const char *pause;                  /* "", "waiting", "refusing" */
+    const CloudIdentity *cloud;         /* all fields are NULL while unknown */
+    const Problems *problems;           /* in the files of this machine's owner */
+} AgentView;
+AgentView agent_view(const Agent *a);
 const RequestFlow *agent_get_flow(const Agent *a) _pure_;
 /* Commits first, so that a reader sees only durable changes. */
 Store *agent_get_store(const Agent *a);

@@ -8,7 +8,10 @@
 #include "basic/ini-file.h"
 #include "basic/log.h"
 #include "basic/parse-util.h"
+#include "core/config-names.h"
+#include "proto/console-level.h"
 #include "proto/text.h"
+#include "system/cloud-identity.h"
 
 typedef enum KeyType {
     KEY_STRING, /* empty: not set */
@@ -28,7 +31,20 @@ typedef struct Key {
     size_t offset;
     const char *initial;
     double min, max;
+    bool (*is_valid)(const char *value); /* of a string that is not empty; NULL: each is */
 } Key;
+
+static bool is_log_level(const char *value) {
+    return log_level_from_string(value) >= 0;
+}
+
+static bool is_console_level(const char *value) {
+    return console_level_find(value) >= 0;
+}
+
+static bool is_cloud(const char *value) {
+    return cloud_type_find(value);
+}
 
 #define FIELD(f) offsetof(Config, f)
 
@@ -64,12 +80,13 @@ static const Key keys[] = {
      86400},
     {"platform", "name", KEY_STRING, FIELD(platform_name), ""},
     {"platform", "version", KEY_STRING, FIELD(platform_version), ""},
-    {"cloud", "type", KEY_STRING, FIELD(cloud_type), ""},
+    {"cloud", "type", KEY_STRING, FIELD(cloud_type), "", .is_valid = is_cloud},
     {"cloud", "metadata_url", KEY_STRING, FIELD(metadata_url), ""},
     {"health", "interval", KEY_SECONDS, FIELD(health_interval_usec), "60", 0, 86400},
     {"health", "history", KEY_INT, FIELD(health_history), "60", 1, 10000},
-    {"logging", "level", KEY_STRING, FIELD(log_level), "info"},
-    {"logging", "console_level", KEY_STRING, FIELD(console_level), "INFO"},
+    {"logging", "level", KEY_STRING, FIELD(log_level), "info", .is_valid = is_log_level},
+    {"logging", "console_level", KEY_STRING, FIELD(console_level), "INFO",
+     .is_valid = is_console_level},
 };
 
 bool config_key(size_t i, ConfigKey *ret) {
@@ -94,7 +111,7 @@ bool config_key(size_t i, ConfigKey *ret) {
 
 typedef struct Reader {
     Config *config;
-    ConfigProblem problem;
+    IniProblem problem;
     void *userdata;
 } Reader;
 
@@ -111,6 +128,9 @@ void config_done(Config *c) {
                 explicit_bzero(text, strlen(text));
             free(text);
         }
+    for (size_t i = 0; c->origins && i < ELEMENTSOF(keys); i++)
+        free(c->origins[i].file);
+    free(c->origins);
     free(c->unusable);
     if (c->features)
         (void)json_object_put(c->features);
@@ -168,6 +188,8 @@ static int set_key(Config *c, const Key *k, const char *file, const char *value)
     case KEY_LIST:
         if (!utf8_is_valid(value, strlen(value))) /* features go onto the wire */
             return -EINVAL;
+        if (k->is_valid && !isempty(value) && !k->is_valid(value))
+            return -EINVAL;
         return free_and_strdup(field, isempty(value) ? NULL : value);
     case KEY_PATH:
         return set_path(field, file, value);
@@ -193,6 +215,13 @@ static const Key *find_key(const char *section, const char *name) {
     return NULL;
 }
 
+const ConfigOrigin *config_origin(const Config *c, const char *section, const char *name) {
+    const Key *k = find_key(section, name);
+
+    assert(k);
+    return &c->origins[k - keys];
+}
+
 static int add_feature(struct json_object *features, const char *name, const char *value) {
     struct json_object *s;
 
@@ -205,16 +234,11 @@ static int add_feature(struct json_object *features, const char *name, const cha
     return -ENOMEM;
 }
 
-/* Without these keys the agent would connect with less security, or elsewhere. */
-static bool is_guard(const Key *k) {
-    static const char *const names[] = {"agentmanager_url", "ca_cert",       "client_cert",
-                                        "client_key",       "pin",           "proxy",
-                                        "proxy_auth",       "proxy_ca_cert", "no_proxy"};
-
-    for (size_t i = 0; i < ELEMENTSOF(names); i++)
-        if (streq(k->name, names[i]))
+static bool section_exists(const char *section) {
+    for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+        if (streq(keys[i].section, section))
             return true;
-    return false;
+    return streq(section, "features");
 }
 
 /* Keeps the first reason. */
@@ -245,57 +269,123 @@ static int append_list(Config *c, const Key *k, const char *value) {
     return 0;
 }
 
-static int check_guard(Config *c, const Key *k, const char *file, int error) {
-    if (error != -EINVAL || !is_guard(k))
+static int check_guard(Config *c, const Key *k, const IniPlace *at, int error) {
+    if (error != -EINVAL || !config_is_guard(k->name))
         return error;
-    TRY(note_unusable(c, "the value of %s in %s is not valid", k->name, file));
+    TRY(note_unusable(c, "%s:%u: the value of %s in [%s] is not valid", at->file, at->line, k->name,
+                      k->section));
     return -EINVAL;
 }
 
-static int on_value(const char *file, const char *section, const char *name, const char *value,
-                    void *userdata) {
-    Config *c = ((Reader *)userdata)->config;
-    const Key *k = find_key(section, name);
+/* The key that may have been meant: of that name in another section, or similar in this one. */
+static const Key *find_meant(const IniPlace *at, const char *guard) {
+    for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+        if (strcasecmp(keys[i].name, guard ?: at->name) == 0)
+            return &keys[i];
+    for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+        if (streq(keys[i].section, at->section) && config_names_resemble(at->name, keys[i].name))
+            return &keys[i];
+    return NULL;
+}
 
-    if (streq(section, "features"))
-        return add_feature(c->features, name, value);
-    if (k)
-        return check_guard(c, k, file, set_key(c, k, file, value));
-    log_debug("%s: unknown key %s in [%s]", file, name, section);
-    return 0;
+static void describe_unknown(const IniPlace *at, const Key *meant, char *buf, size_t size) {
+    int n = isempty(at->section)
+                ? utf8_format(buf, size, "%s stands before the first [section]", at->name)
+                : utf8_format(buf, size, "there is no key %s in [%s]", at->name, at->section);
+
+    if (!meant)
+        return;
+    buf += n;
+    size -= (size_t)n;
+    if (strcasecmp(meant->name, at->name) == 0)
+        (void)utf8_format(buf, size, " (it belongs to [%s])", meant->section);
+    else
+        (void)utf8_format(buf, size, " (is %s in [%s] meant?)", meant->name, meant->section);
+}
+
+/* What a guard should have done is not done: that may mean less security. */
+static int on_unknown(Reader *r, const IniPlace *at) {
+    const char *guard = config_guard_meant(at->name);
+    bool is_told = !isempty(at->section) && !section_exists(at->section) &&
+                   !config_section_is_old(at->section); /* by on_section() */
+    char text[512];
+
+    if (config_key_is_old(at->section, at->name) || (is_told && !guard))
+        return 0;
+    describe_unknown(at, find_meant(at, guard), text, sizeof(text));
+    r->problem(at->file, at->line, text, r->userdata);
+    return guard ? note_unusable(r->config, "%s:%u: %s; correct or remove it, then reload",
+                                 at->file, at->line, text)
+                 : 0;
+}
+
+static int on_section(const IniPlace *at, void *userdata) {
+    Reader *r = userdata;
+    char text[512];
+
+    if (section_exists(at->section) || config_section_is_old(at->section))
+        return 0;
+    for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+        if (config_names_resemble(at->section, keys[i].section)) {
+            (void)utf8_format(text, sizeof(text), "there is no section [%s] (is [%s] meant?)",
+                              at->section, keys[i].section);
+            r->problem(at->file, at->line, text, r->userdata);
+            return 0;
+        }
+    return -ENOKEY;
+}
+
+static int set_from_file(Config *c, const Key *k, const IniPlace *at, const char *value) {
+    ConfigOrigin *origin = &c->origins[k - keys];
+
+    TRY(set_key(c, k, at->file, value));
+    origin->line = at->line;
+    return free_and_strdup(&origin->file, at->file);
+}
+
+static int on_value(const IniPlace *at, const char *value, void *userdata) {
+    const Key *k = find_key(at->section, at->name);
+    Reader *r = userdata;
+
+    if (streq(at->section, "features"))
+        return add_feature(r->config->features, at->name, value);
+    return k ? check_guard(r->config, k, at, set_from_file(r->config, k, at, value))
+             : on_unknown(r, at);
 }
 
 /* Detects a section whose keys are indented, which would become one long value. */
 static bool begins_with_key(const char *section, const char *value) {
     _cleanup_free_ char *name = strndup(value, strcspn(value, " \t=:"));
 
-    return !name || find_key(section, name);
+    if (!name || find_key(section, name))
+        return true;
+    return !section_exists(section) && !config_section_is_old(section) && config_is_guard(name);
 }
 
-static int on_more(const char *file, const char *section, const char *name, const char *value,
-                   void *userdata) {
+static int on_more(const IniPlace *at, const char *value, void *userdata) {
     Config *c = ((Reader *)userdata)->config;
-    const Key *k = find_key(section, name);
+    const Key *k = find_key(at->section, at->name);
 
-    if (begins_with_key(section, value) || (k && k->type != KEY_LIST))
+    if (begins_with_key(at->section, value) || (k && k->type != KEY_LIST))
         return -EINVAL;
     if (!k)
         return 0;
-    return check_guard(c, k, file, append_list(c, k, value));
+    return check_guard(c, k, at, append_list(c, k, value));
 }
 
-static void on_problem(const char *file, const char *text, void *userdata) {
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     Reader *reader = userdata;
 
-    reader->problem(file, text, reader->userdata);
+    reader->problem(file, line, text, reader->userdata);
 }
 
-static void on_lost(const char *file, const char *name, void *userdata) {
-    const Key *k = find_key("connection", name);
+static void on_lost(const IniPlace *at, void *userdata) {
     Reader *reader = userdata;
 
-    if (k && is_guard(k))
-        (void)note_unusable(reader->config, "the line of %s in %s is too long", k->name, file);
+    if (config_is_guard(at->name))
+        (void)note_unusable(reader->config,
+                            "%s:%u: the line of %s is lost: it is too long, or indented", at->file,
+                            at->line, at->name);
 }
 
 static const char *get_remedy(int error) {
@@ -327,13 +417,14 @@ static void on_unreadable(const char *file, int error, void *userdata) {
 
 static const IniCallbacks ini_callbacks = {
     .on_value = on_value,
+    .on_section = on_section,
     .on_more = on_more,
     .on_lost = on_lost,
     .on_unreadable = on_unreadable,
     .on_problem = on_problem,
 };
 
-int config_parse(Config *c, const char *file, const char *text, ConfigProblem problem,
+int config_parse(Config *c, const char *file, const char *text, IniProblem problem,
                  void *userdata) {
     return ini_file_parse(file, text, &ini_callbacks,
                           &(Reader){.config = c, .problem = problem, .userdata = userdata});
@@ -346,7 +437,8 @@ int config_init(Config *ret) {
     for (size_t i = 0; i < ELEMENTSOF(keys) && r >= 0; i++)
         r = set_key(&c, &keys[i], "", keys[i].initial);
     c.features = json_object_new_object();
-    if (r < 0 || !c.features) {
+    c.origins = calloc(ELEMENTSOF(keys), sizeof(*c.origins));
+    if (r < 0 || !c.features || !c.origins) {
         config_done(&c);
         return -ENOMEM;
     }
@@ -354,7 +446,7 @@ int config_init(Config *ret) {
     return 0;
 }
 
-int config_load(const char *file, const char *directory, ConfigProblem problem, void *userdata,
+int config_load(const char *file, const char *directory, IniProblem problem, void *userdata,
                 Config *ret) {
     _cleanup_(config_done) Config c = {};
 

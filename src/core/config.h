@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* agent.conf(5): one table of keys, with types, limits and defaults. Sections and keys are those of
- * the Python agent, so that its file remains usable; unknown keys are ignored. */
+ * the Python agent, so that its file remains usable; unknown keys are problems, except its own. */
 #pragma once
 
 #include <json-c/json.h>
 
-#include "basic/macro.h"
+#include "basic/ini-file.h"
 
 typedef struct Config {
     char *agentmanager_url; /* NULL: not configured */
@@ -45,7 +45,14 @@ typedef struct Config {
     struct json_object *features; /* every key of [features], as strings */
     /* why the agent must not connect: an invalid value may have been about security */
     char *unusable;
+    struct ConfigOrigin *origins; /* of the keys in the order of config_key() */
 } Config;
+
+/* Where a value was set. */
+typedef struct ConfigOrigin {
+    char *file; /* NULL: the default */
+    unsigned line;
+} ConfigOrigin;
 
 /* A key of the file, for comparison with agent.conf(5). */
 typedef struct ConfigKey {
@@ -56,18 +63,17 @@ typedef struct ConfigKey {
 
 /* False after the last key. */
 bool config_key(size_t i, ConfigKey *ret);
-
-/* Called for each invalid value, whose key keeps its default. */
-typedef void (*ConfigProblem)(const char *file, const char *text, void *userdata);
+/* Of a key that exists; valid as long as the configuration. */
+const ConfigOrigin *config_origin(const Config *c, const char *section, const char *name);
 
 /* Reads the file, then each .conf file of the directory in order of their names; absent files are
- * no error. */
-int config_load(const char *file, const char *directory, ConfigProblem problem, void *userdata,
+ * no error. Calls `problem` for each invalid value, whose key keeps its default, and for each
+ * unknown name. */
+int config_load(const char *file, const char *directory, IniProblem problem, void *userdata,
                 Config *ret);
 int config_init(Config *ret);
 /* Adds the text of one file; relative paths in it are relative to `file`'s directory. */
-int config_parse(Config *c, const char *file, const char *text, ConfigProblem problem,
-                 void *userdata);
+int config_parse(Config *c, const char *file, const char *text, IniProblem problem, void *userdata);
 void config_done(Config *c);
 /* Renders the effective configuration as a file, with "None" for unset keys. Leaves out secrets:
  * user and password of a proxy's URL. The caller frees the text. */

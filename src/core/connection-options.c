@@ -20,16 +20,35 @@ static int refuse(char error[static OPTIONS_ERROR_SIZE], const char *format, ...
     return -EINVAL;
 }
 
-static int set_url(const Config *config, const char *file, Url *ret, char *error) {
+/* "KEY in FILE:LINE WHY" */
+static int refuse_key(char error[static OPTIONS_ERROR_SIZE], const Config *config, const char *key,
+                      const char *format, ...) _printf_(4, 5);
+static int refuse_key(char error[static OPTIONS_ERROR_SIZE], const Config *config, const char *key,
+                      const char *format, ...) {
+    const ConfigOrigin *origin = config_origin(config, "connection", key);
+    char why[OPTIONS_ERROR_SIZE];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)utf8_format_list(why, sizeof(why), format, ap);
+    va_end(ap);
+    return refuse(error, "%s in %s:%u %s", key, strempty(origin->file), origin->line, why);
+}
+
+static int set_url(const Config *config, const char *directory, Url *ret, char *error) {
     const char *reason = NULL;
     int r;
 
     if (!config->agentmanager_url) {
-        (void)refuse(error, "Not configured: set agentmanager_url in %s, then reload", file);
+        (void)refuse(
+            error,
+            "Not configured: set agentmanager_url in section [connection] of %s/site.conf, "
+            "then reload",
+            directory);
         return -ENODATA;
     }
     r = url_parse(config->agentmanager_url, ret, &reason);
-    return r == -EINVAL ? refuse(error, "agentmanager_url in %s is not usable: %s", file, reason)
+    return r == -EINVAL ? refuse_key(error, config, "agentmanager_url", "is not usable: %s", reason)
                         : r;
 }
 
@@ -49,8 +68,8 @@ static int set_proxy_auth(const char *path, Proxy *proxy, char *error) {
     return r == -EINVAL ? refuse(error, "proxy_auth %s is not usable: %s", path, reason) : r;
 }
 
-static int set_proxy(const Config *config, const char *file, const char *(*get)(const char *name),
-                     const Url *url, Proxy *ret, char *error) {
+static int set_proxy(const Config *config, const char *(*get)(const char *name), const Url *url,
+                     Proxy *ret, char *error) {
     const char *value = config->proxy, *name = NULL, *reason = NULL, *no_proxy = config->no_proxy;
     int r;
 
@@ -64,13 +83,13 @@ static int set_proxy(const Config *config, const char *file, const char *(*get)(
     r = proxy_parse(value, ret, &reason);
     if (r == -EINVAL)
         return name ? refuse(error, "%s in the environment is not usable: %s", name, reason)
-                    : refuse(error, "proxy in %s is not usable: %s", file, reason);
+                    : refuse_key(error, config, "proxy", "is not usable: %s", reason);
     if (r >= 0 && config->proxy_auth)
         r = set_proxy_auth(config->proxy_auth, ret, error);
     return r;
 }
 
-static int set_tls(const Config *config, const char *file, TlsOptions *ret, char *error) {
+static int set_tls(const Config *config, TlsOptions *ret, char *error) {
     int r;
 
     ret->allow_unknown_certs = config->allow_unknown_certs;
@@ -78,14 +97,14 @@ static int set_tls(const Config *config, const char *file, TlsOptions *ret, char
     TRY(free_and_strdup(&ret->client_cert, config->client_cert));
     TRY(free_and_strdup(&ret->client_key, config->client_key));
     if (config->client_key && !config->client_cert)
-        return refuse(error, "client_key in %s needs client_cert, which is not set", file);
+        return refuse_key(error, config, "client_key", "needs client_cert, which is not set");
     r = config->pin ? tls_options_add_pins(ret, config->pin) : 0;
     if (r == -E2BIG)
-        return refuse(error, "pin in %s has more than %u values", file, PINS_MAX);
-    return r < 0 ? refuse(error, "pin in %s is not base64 of a SHA-256", file) : 0;
+        return refuse_key(error, config, "pin", "has more than %u values", PINS_MAX);
+    return r < 0 ? refuse_key(error, config, "pin", "is not base64 of a SHA-256") : 0;
 }
 
-int connection_options_make(const Config *config, const char *config_file,
+int connection_options_make(const Config *config, const char *directory,
                             const char *(*get)(const char *name), ConnectionOptions *ret,
                             char error[static OPTIONS_ERROR_SIZE]) {
     _cleanup_(connection_options_done) ConnectionOptions o = {
@@ -99,11 +118,11 @@ int connection_options_make(const Config *config, const char *config_file,
     if (config->unusable)
         r = refuse(error, "Not connecting: %s", config->unusable);
     if (r >= 0)
-        r = set_url(config, config_file, &o.url, error);
+        r = set_url(config, directory, &o.url, error);
     if (r >= 0)
-        r = set_tls(config, config_file, &o.tls, error);
+        r = set_tls(config, &o.tls, error);
     if (r >= 0)
-        r = set_proxy(config, config_file, get, &o.url, &o.proxy, error);
+        r = set_proxy(config, get, &o.url, &o.proxy, error);
     if (r >= 0)
         r = free_and_strdup(&o.proxy_tls.ca_cert, config->proxy_ca_cert);
     if (r < 0)

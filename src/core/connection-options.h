@@ -9,9 +9,9 @@
 #define OPTIONS_ERROR_SIZE 512
 
 /* -ENODATA: there is no URL; -EINVAL: a value is invalid that must not be ignored because the
- * default would be less secure; both with a text that includes the remedy. `get` is getenv(3), or
- * another environment. */
-int connection_options_make(const Config *config, const char *config_file,
+ * default would be less secure; both with a text that includes the remedy. `directory` has the
+ * drop-ins, for that text. `get` is getenv(3), or another environment. */
+int connection_options_make(const Config *config, const char *directory,
                             const char *(*get)(const char *name), ConnectionOptions *ret,
                             char error[static OPTIONS_ERROR_SIZE]);
 

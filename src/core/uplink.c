@@ -24,11 +24,18 @@ struct Uplink {
     char fingerprint[SHA256_HEX_SIZE]; /* of the settings in use */
     char *url, *proxy;
     bool checks_nothing; /* allow_unknown_certs without a pin */
-    char status[STATUS_SIZE];
+    char status[STATUS_SIZE], notes[UPLINK_NOTES_SIZE];
+    char shown[STATUS_SIZE + UPLINK_NOTES_SIZE]; /* both */
     ConnectionFault fault;
     unsigned n_failures, n_short; /* in a row */
     uint64_t connected_since_usec;
 };
+
+static void show(Uplink *u) {
+    (void)utf8_format(u->shown, sizeof(u->shown), "%s%s", u->status, u->notes);
+    (void)sd_notifyf(false, "STATUS=%s", u->shown);
+    u->callbacks.on_status(u->userdata);
+}
 
 /* Makes the text safe, which may quote a peer or a file: a line break would end STATUS= and begin
  * another assignment (sd_notify(3)), systemctl prints the text unchanged, and the bus accepts only
@@ -44,8 +51,14 @@ static void set_status(Uplink *u, const char *format, ...) {
     va_end(ap);
     clean = terminal_clean(text, strlen(text), 0);
     (void)utf8_format(u->status, sizeof(u->status), "%s", strempty(clean));
-    (void)sd_notifyf(false, "STATUS=%s", u->status);
-    u->callbacks.on_status(u->userdata);
+    show(u);
+}
+
+void uplink_set_notes(Uplink *u, const char *notes) {
+    if (streq(u->notes, notes))
+        return;
+    (void)utf8_format(u->notes, sizeof(u->notes), "%s", notes);
+    show(u);
 }
 
 /* For repeated failures: the first one and each doubling of their number get a line. */
@@ -179,6 +192,7 @@ int uplink_new(sd_event *event, const UplinkCallbacks *callbacks, void *userdata
     u->callbacks = *callbacks;
     u->userdata = userdata;
     (void)stpcpy(u->status, "Asking the cloud for the identity of this server");
+    (void)stpcpy(u->shown, u->status);
     r = connection_new(event, &connection_callbacks, u, &u->connection);
     if (r >= 0)
         r = wakeup_new(event, &wakeup_callbacks, u, &u->wakeup);
@@ -223,7 +237,7 @@ static void begin(Uplink *u) {
     wakeup_enable(u->wakeup);
 }
 
-int uplink_configure(Uplink *u, const Config *config, const char *config_file) {
+int uplink_configure(Uplink *u, const Config *config, const char *config_directory) {
     _cleanup_(connection_options_done) ConnectionOptions options = {};
     char fingerprint[SHA256_HEX_SIZE], error[OPTIONS_ERROR_SIZE];
     bool was_open = connection_get_state(u->connection) == CONNECTION_OPEN;
@@ -232,7 +246,7 @@ int uplink_configure(Uplink *u, const Config *config, const char *config_file) {
     connection_fingerprint(config, fingerprint);
     if (streq(fingerprint, u->fingerprint))
         return 0;
-    r = connection_options_make(config, config_file, get_environment, &options, error);
+    r = connection_options_make(config, config_directory, get_environment, &options, error);
     if (r >= 0)
         r = free_and_strdup(&u->proxy, options.proxy.label)
                 ?: free_and_strdup(&u->url, config->agentmanager_url);
@@ -276,7 +290,7 @@ Connection *uplink_get_connection(const Uplink *u) {
 UplinkView uplink_view(const Uplink *u) {
     return (UplinkView){
         .state = connection_state_to_string(connection_get_state(u->connection)),
-        .status = u->status,
+        .status = u->shown,
         .url = strempty(u->url),
         .proxy = strempty(u->proxy),
         .peer = connection_get_peer(u->connection),

@@ -6,6 +6,8 @@
 #include "core/config.h"
 #include "net/connection.h"
 
+#define UPLINK_NOTES_SIZE 512
+
 typedef struct Uplink Uplink;
 
 typedef struct UplinkCallbacks {
@@ -23,11 +25,15 @@ Uplink *uplink_free(Uplink *u);
 
 /* Connects according to the configuration; a missing or invalid setting shows in the status. Does
  * nothing if neither the settings nor the files that they name have changed. */
-int uplink_configure(Uplink *u, const Config *config, const char *config_file);
+int uplink_configure(Uplink *u, const Config *config, const char *config_directory);
 /* Closes the connection and connects at once, with the backoff reset. */
 void uplink_reconnect(Uplink *u);
 /* Completes the status text of an open connection. */
 void uplink_set_identity(Uplink *u, const char *agent_id, const char *server_name);
+
+/* Sets the text that follows the state of the connection: "", or with its separator ("; paused").
+ */
+void uplink_set_notes(Uplink *u, const char *notes);
 
 Connection *uplink_get_connection(const Uplink *u) _pure_;
 

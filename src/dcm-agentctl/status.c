@@ -51,6 +51,37 @@ static void print_cloud(struct json_object *o) {
                     isempty(problem) ? "" : ": ", strempty(problem));
 }
 
+#define PROBLEMS_SHOWN 5
+
+static struct json_object *member(struct json_object *row, size_t i) {
+    return json_object_array_get_idx(row, i);
+}
+
+static void print_problem(struct json_object *row) {
+    const char *file = json_object_get_string(member(row, 0));
+    int line = json_object_get_int(member(row, 1));
+    const char *problem = json_object_get_string(member(row, 2));
+
+    if (line > 0)
+        terminal_printf(stdout, "  %s:%d: %s\n", strempty(file), line, strempty(problem));
+    else
+        terminal_printf(stdout, "  %s: %s\n", strempty(file), strempty(problem));
+}
+
+/* What is wrong with the files of this machine; the first ones. */
+static void print_problems(struct json_object *problems) {
+    size_t n = problems ? json_object_array_length(problems) : 0;
+
+    if (n == 0)
+        return;
+    ctl_print_label(_("Problems"), 12);
+    (void)printf(_("%zu in the configuration:\n"), n);
+    for (size_t i = 0; i < n && i < PROBLEMS_SHOWN; i++)
+        print_problem(member(problems, i));
+    if (n > PROBLEMS_SHOWN)
+        (void)printf(_("  and %zu more, see dcm-agentctl doctor\n"), n - PROBLEMS_SHOWN);
+}
+
 static void print_status(struct json_object *o, bool connected) {
     uint64_t since = json_object_get_uint64(json_object_object_get(o, "ConnectedSinceUSec"));
     uint64_t certificate_end =
@@ -81,6 +112,7 @@ static void print_status(struct json_object *o, bool connected) {
                         streq(pause, "waiting") ? _("new jobs wait; dcm-agentctl resume")
                                                 : _("new jobs are refused; dcm-agentctl resume"));
     print_counts(json_object_object_get(o, "RequestCounts"));
+    print_problems(json_object_object_get(o, "Problems"));
 }
 
 int verb_status(const Context *c, int argc, char *argv[]) {

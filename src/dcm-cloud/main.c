@@ -59,15 +59,14 @@ static int set_url(Options *o, const char *value) {
     return o->metadata_url ? 0 : -ENOMEM;
 }
 
-static int on_value(const char *file, const char *section, const char *name, const char *value,
-                    void *userdata) {
+static int on_value(const IniPlace *at, const char *value, void *userdata) {
     Options *o = userdata;
 
-    if (!streq(section, "cloud"))
+    if (!streq(at->section, "cloud"))
         return 0;
-    if (strcasecmp(name, "metadata_url") == 0)
+    if (strcasecmp(at->name, "metadata_url") == 0)
         return set_url(o, value);
-    if (strcasecmp(name, "type") != 0)
+    if (strcasecmp(at->name, "type") != 0)
         return 0;
     o->type = cloud_type_find(value);
     if (!o->type && !isempty(value))
@@ -78,8 +77,8 @@ static int on_value(const char *file, const char *section, const char *name, con
 }
 
 /* The agent logs these problems at a higher level. */
-static void on_problem(const char *file, const char *text, void *userdata) {
-    log_debug("%s: %s", file, text);
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
+    log_debug("%s:%u: %s", file, line, text);
 }
 
 static int write_answer(const char *text, size_t size) {

@@ -68,10 +68,12 @@ static void end(Examination *x) {
     (void)sd_event_exit(x->event, 0);
 }
 
-static void on_config_problem(const char *file, const char *text, void *userdata) {
+static void on_config_problem(const char *file, unsigned line, const char *text, void *userdata) {
+    _cleanup_free_ char *whole = NULL;
     Examination *x = userdata;
 
-    report_add(x->report, CHECK_CONFIGURATION, FINDING_WARNING, "%s: %s", file, text);
+    if (ini_problem_format(file, line, text, &whole) >= 0)
+        report_add(x->report, CHECK_CONFIGURATION, FINDING_WARNING, "%s", whole);
 }
 
 /* ntp_adjtime(3), read only */
@@ -302,7 +304,7 @@ static int read_configuration(Examination *x, ConnectionOptions *ret) {
     if (r >= 0)
         r = read_commands(x);
     if (r >= 0)
-        r = connection_options_make(&x->config, x->options->config_file, get_environment, ret,
+        r = connection_options_make(&x->config, x->options->config_directory, get_environment, ret,
                                     error);
     if (r == -EINVAL || r == -ENODATA) {
         report_add(x->report, CHECK_CONFIGURATION, FINDING_FAILED, "%s", error);

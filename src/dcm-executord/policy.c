@@ -73,25 +73,25 @@ static int set_rule(Policy *p, const char *name, const char *value) {
     return -ENOKEY;
 }
 
-static int on_value(const char *file, const char *section, const char *name, const char *value,
-                    void *userdata) {
+static int on_value(const IniPlace *at, const char *value, void *userdata) {
     const size_t size = strlen(LIMITS_SECTION);
+    const char *section = at->section;
 
     if (strchr(section, '[')) /* the name would end at the first ] */
         return -EINVAL;
     if (streq(section, "policy"))
-        return set_rule(userdata, name, value);
+        return set_rule(userdata, at->name, value);
     if (streq(section, LIMITS_SECTION))
-        return add_limit(userdata, NULL, name, value);
+        return add_limit(userdata, NULL, at->name, value);
     if (strncmp(section, LIMITS_SECTION " ", size + 1) == 0 && section[size + 1])
-        return add_limit(userdata, section + size + 1, name, value);
+        return add_limit(userdata, section + size + 1, at->name, value);
     return -ENOKEY;
 }
 
-static void on_problem(const char *file, const char *text, void *userdata) {
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     Policy *p = userdata;
 
-    if (!p->error && asprintf(&p->error, "%s: %s", file, text) < 0)
+    if (!p->error && ini_problem_format(file, line, text, &p->error) < 0)
         p->error = NULL;
     p->is_void = true;
 }

@@ -8,6 +8,7 @@
 #include "basic/bounds.h"
 #include "basic/log.h"
 #include "basic/utf8.h"
+#include "proto/console-level.h"
 #include "proto/message.h"
 
 #define LINE_SIZE 1024
@@ -20,29 +21,11 @@ struct Console {
     unsigned n_dropped;
 };
 
-static const struct {
-    int level;
-    const char *name;
-} levels[] = {
-    {LOG_CRIT, "CRITICAL"}, {LOG_ERR, "ERROR"},   {LOG_WARNING, "WARNING"},
-    {LOG_INFO, "INFO"},     {LOG_DEBUG, "DEBUG"},
-};
-
-static const char *level_name(int level) {
-    for (size_t i = 0; i < ELEMENTSOF(levels); i++)
-        if (level <= levels[i].level)
-            return levels[i].name;
-    return "DEBUG";
-}
-
 int console_set_level(Console *c, const char *level) {
-    c->level = LOG_INFO;
-    for (size_t i = 0; i < ELEMENTSOF(levels); i++)
-        if (strcasecmp(strempty(level), levels[i].name) == 0) {
-            c->level = levels[i].level;
-            return 0;
-        }
-    return -EINVAL;
+    int found = console_level_find(strempty(level));
+
+    c->level = found < 0 ? LOG_INFO : found;
+    return MIN(found, 0);
 }
 
 int console_new(Connection *connection, const char *level, Console **ret) {
@@ -108,7 +91,7 @@ static void send_line(Console *c, int level, const char *text) {
     _cleanup_json_ struct json_object *line = NULL;
     int r;
 
-    r = message_new_log(level_name(level), text, &line);
+    r = message_new_log(console_level_name(level), text, &line);
     if (r >= 0)
         r = send_kept(c);
     if (r >= 0)

@@ -223,6 +223,7 @@ static int add_counts(Agent *a, struct json_object *o) {
 
 static int make_status(Agent *a, struct json_object *o) {
     const UplinkView u = uplink_view(agent_get_uplink(a));
+    const AgentView v = agent_view(a);
 
     if (!o)
         return -ENOMEM;
@@ -230,9 +231,9 @@ static int make_status(Agent *a, struct json_object *o) {
     TRY(json_add_string(o, "state", u.state));
     TRY(json_add_string(o, "status_text", u.status));
     TRY(json_add_string(o, "manager_url", u.url));
-    TRY(json_add_string(o, "agent_id", agent_get_agent_id(a)));
-    TRY(json_add_string(o, "server_name", agent_get_server_name(a)));
-    TRY(json_add_string(o, "pause", agent_get_pause(a)));
+    TRY(json_add_string(o, "agent_id", v.agent_id));
+    TRY(json_add_string(o, "server_name", v.server_name));
+    TRY(json_add_string(o, "pause", v.pause));
     return add_counts(a, o);
 }
 

@@ -606,7 +606,7 @@ def test_overlong_configuration_line_is_ignored_whole(agent, manager):
     """Half a URL would name another host."""
     agent.configure(manager.url() + "?" + "x" * 70000)
     agent.start()
-    agent.wait_notify(f"the line of agentmanager_url in {agent.config} is too long")
+    agent.wait_notify(f"{agent.config}:4: the line of agentmanager_url is lost: it is too long, or indented")
     agent.wait_log("is too long; ignored")
 
 

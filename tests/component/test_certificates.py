@@ -357,8 +357,8 @@ def test_pin_that_is_none_is_not_left_out(agent, manager, pki):
     with Haproxy(manager.port, pki.good) as front:
         configure(agent, front.port, ca_cert=pki.root.path, pin=pki.good.pin()[:-4])
         agent.start()
-        agent.wait_notify(f"STATUS=pin in {agent.config} is not base64 of a SHA-256")
-        agent.wait_log(f"pin in {agent.config} is not base64 of a SHA-256")
+        agent.wait_notify(f"STATUS=pin in {agent.config}:5 is not base64 of a SHA-256")
+        agent.wait_log(f"pin in {agent.config}:5 is not base64 of a SHA-256")
         assert not manager.connections
 
 

@@ -249,7 +249,7 @@ def test_proxy_that_is_no_url(agent, manager, pki, where, value, reason):
     """The agent does not go past a proxy that somebody wanted."""
     configure(agent, pki, manager, **({"proxy": value} if where == "proxy" else {}))
     agent.start(**({where: value} if where != "proxy" else {}))
-    named = f"{where} in .*/agent.conf" if where == "proxy" else f"{where} in the environment"
+    named = f"{where} in .*/agent.conf:[0-9]+" if where == "proxy" else f"{where} in the environment"
     wait_for(lambda: re.search(f"STATUS={named} is not usable: {reason}", agent.notifications()), "it")
     assert not manager.connections
     keeps_the_secret(agent)

@@ -20,11 +20,11 @@ def idle(agent, text):
 
 
 @pytest.mark.parametrize("key, value, text", [
-    ("pin", "A" * 70000, "the line of pin in {file} is too long"),
-    ("pin", ",", "pin in {file} is not base64 of a SHA-256"),
-    ("pin", "\udcff", "the value of pin in {file} is not valid"),
-    ("ca_cert", "/" + "x" * 70000, "the line of ca_cert in {file} is too long"),
-    ("proxy", "http://" + "x" * 70000, "the line of proxy in {file} is too long"),
+    ("pin", "A" * 70000, "{file}:5: the line of pin is lost: it is too long, or indented"),
+    ("pin", ",", "pin in {file}:5 is not base64 of a SHA-256"),
+    ("pin", "\udcff", "{file}:5: the value of pin in [connection] is not valid"),
+    ("ca_cert", "/" + "x" * 70000, "{file}:5: the line of ca_cert is lost"),
+    ("proxy", "http://" + "x" * 70000, "{file}:5: the line of proxy is lost"),
 ])
 def test_guard_that_is_lost_keeps_the_agent_from_connecting(agent, manager, key, value, text):
     agent.configure(manager.url())

@@ -13,7 +13,7 @@ typedef struct Told {
     unsigned n;
 } Told;
 
-static void on_problem(const char *file, const char *text, void *userdata) {
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     Told *told = userdata;
 
     CHECK(*file && *text && strlen(text) < ERROR_MESSAGE_MAX);

@@ -7,7 +7,7 @@
 #include "fuzz.h"
 #include "proto/text.h"
 
-static void on_problem(const char *file, const char *text, void *userdata) {
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     CHECK(file && text);
 }
 

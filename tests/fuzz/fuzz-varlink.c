@@ -72,16 +72,8 @@ Store *agent_get_store(const Agent *a) {
     return NULL;
 }
 
-const char *agent_get_agent_id(const Agent *a) {
-    return "agent";
-}
-
-const char *agent_get_server_name(const Agent *a) {
-    return "";
-}
-
-const char *agent_get_pause(const Agent *a) {
-    return "";
+AgentView agent_view(const Agent *a) {
+    return (AgentView){.agent_id = "agent", .server_name = "", .pause = ""};
 }
 
 UplinkView uplink_view(const Uplink *u) {

@@ -6,7 +6,7 @@
 #include "alert/rule.h"
 #include "basic/bounds.h"
 
-static void on_problem(const char *file, const char *text, void *userdata) {
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     g_ptr_array_add(userdata, g_strdup(text));
 }
 

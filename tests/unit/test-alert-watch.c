@@ -34,7 +34,7 @@ static bool is_congested(void *userdata) {
     return false;
 }
 
-static void on_problem(const char *file, const char *text, void *userdata) {
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     g_error("%s: %s", file, text);
 }
 

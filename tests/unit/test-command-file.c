@@ -171,7 +171,7 @@ static void test_mistakes(void) {
     } cases[] = {
         {"", "help is missing"},
         {"[command]\n", "help is missing"},
-        {"[command]\nhelp = x\n[commands]\n", "line 3: the section is unknown"},
+        {"[command]\nhelp = x\n[commands]\n", "line 3: there is no section [commands]"},
         {"[command]\nhelp = x\nhelps = y\n", "helps in [command]"},
         {"[command]\nhelp = x\nkind = short\n", "kind in [command]"},
         {"[command]\nhelp = x\nuser = dcm-agent\n", "user in [command]"},
@@ -273,7 +273,7 @@ static void test_mistakes(void) {
         {"[command]\nhelp = x\ninput = json\nsecrets = files\n[argument a]\ntype = list\n"
          "secret = yes\n",
          "and no secrets = files"},
-        {"[command]\nhelp = x\nnonsense\n", "line 3 is not understood"},
+        {"[command]\nhelp = x\nnonsense\n", "line 3: the line is not understood"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

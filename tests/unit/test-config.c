@@ -6,11 +6,13 @@
 #include <glib/gstdio.h>
 
 #include "basic/bounds.h"
+#include "core/config-names.h"
 #include "core/config.h"
 #include "temporary.h"
 
 typedef struct Problems {
     unsigned n;
+    unsigned last_line;
     char *last, *last_file;
 } Problems;
 
@@ -19,13 +21,14 @@ static void problems_done(Problems *p) {
     g_free(p->last_file);
 }
 
-static void on_problem(const char *file, const char *text, void *userdata) {
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     Problems *p = userdata;
 
     p->n++;
     g_free(p->last);
     g_free(p->last_file);
     p->last = g_strdup(text);
+    p->last_line = line;
     p->last_file = g_strdup(file);
 }
 
@@ -216,14 +219,14 @@ static void test_syntax(void) {
         {"\xef\xbb\xbf[workers]\ncount = 7\n", 0, 7},
         {"# comment\n; comment\n\n[workers]\n#count = 1\n;count = 2\ncount = 7 ; comment\n", 0, 7},
         {"[workers]\nCOUNT = 7\n", 0, 7},
-        {"[Workers]\ncount = 7\n", 0, 2}, /* sections have their case, as in the Python agent */
-        {"count = 7\n", 0, 2},            /* in no section */
+        {"[Workers]\ncount = 7\n", 1, 2}, /* sections have their case, as in the Python agent */
+        {"count = 7\n", 1, 2},            /* in no section */
         {"[workers]\ncount = 7\ncount = 8\n", 0, 8},
-        {"[workers]\ncount = 7\n[other]\ncount = 9\n[workers]\n", 0, 7},
-        {"[workers]\ncount = 7\nother = x\n[unknown]\nkey = value\n", 0, 7},
+        {"[workers]\ncount = 7\n[other]\ncount = 9\n[workers]\n", 1, 7},
+        {"[workers]\ncount = 7\nother = x\n[unknown]\nkey = value\n", 2, 7},
         {"[workers]\ncount = 7\ncount = none\n", 1, 7},
         {"[workers]\nnonsense\ncount = 7\n", 1, 7},
-        {"[workers\ncount = 7\n", 1, 2},
+        {"[workers\ncount = 7\n", 2, 2},
         {"\x01\x02\xff\n[workers]\ncount = 7\n", 1, 7},
     };
 
@@ -353,8 +356,9 @@ static void test_lists(void) {
         {"[connection]\n  no_proxy = a\n[connection]\n  no_proxy = b\n", "b", 0, false},
         {"[connection]\n  no_proxy = a\n  pin = sha256/x\n", "a", 1, true},
         {"[connection]\n  heartbeat_frequency = 1\n  pin = sha256/x\n", NULL, 1, true},
-        {"[connection]\n  x = 1\n  pin = sha256/x\n", NULL, 1, true},
-        {"[other]\n  x = 1\n  pin = sha256/x\n", NULL, 0, false},
+        {"[connection]\n  x = 1\n  pin = sha256/x\n", NULL, 2, true},
+        {"[other]\n  x = 1\n  pin = sha256/x\n", NULL, 2, true},
+        {"[other]\n  x = 1\n  y = sha256/x\n", NULL, 1, false},
     };
     static const struct {
         const char *name, *text;
@@ -379,6 +383,130 @@ static void test_lists(void) {
     g_assert_cmpstr(loaded.no_proxy, ==, "b");
 }
 
+#define TELL(text) "/etc/dcm-agent/agent.conf:" text
+#define RELOAD "; correct or remove it, then reload"
+
+/* A name that is no key is told with its place. Keys of the Python agent are not; one that may
+ * stand for a guard stops the agent. */
+static void test_unknown(void) {
+    static const struct {
+        const char *text, *problem, *unusable; /* NULL: none */
+    } cases[] = {
+        {"[workers]\ncuont = 7\n",
+         TELL("2: there is no key cuont in [workers] (is count in [workers] meant?)"), NULL},
+        {"[workers]\n\n# x\nthreads = 7\n", TELL("4: there is no key threads in [workers]"), NULL},
+        {"[connection]\nlevel = debug\n",
+         TELL("2: there is no key level in [connection] (it belongs to [logging])"), NULL},
+        {"[conection]\nbackoff = 7\n",
+         TELL("1: there is no section [conection] (is [connection] meant?)"), NULL},
+        {"[else]\nx = 7\ny = 8\n", TELL("1: there is no section [else]"), NULL},
+        {"level = debug\n",
+         TELL("1: level stands before the first [section] (it belongs to "
+              "[logging])"),
+         NULL},
+        {"[features]\npin = x\npins = y\n", NULL, NULL},
+        /* of the Python agent */
+        {"[connection]\ntype = ws\nsource_file = x\ndest_file = y\n", NULL, NULL},
+        {"[logging]\nconfigfile = etc/logging.yaml\n[plugin]\nConfigFile = x\n", NULL, NULL},
+        {"[storage]\ntemppath = /tmp\nbase_dir = /dcm\nmountpoint = /mnt\ndbfile = x\n"
+         "script_dir = y\ndefault_filesystem = ext3\n[system]\nuser = dcm\nsudo = x\n",
+         NULL, NULL},
+        {"[docker]\nca_cert = x\nclient_key_path = y\ntls = True\n[pydev]\nhost = x\n[test]\n",
+         NULL, NULL},
+        {"[extra]\nlocation = x\n[configuration_management]\nchef_client_version = 11\n"
+         "[platform]\nscript_locations = common-linux\n[plugin:x.*]\ntype: python_module\n",
+         NULL, NULL},
+        {"[system]\nother = x\n", TELL("2: there is no key other in [system]"), NULL},
+        /* guards */
+        {"[connection]\npins = x\n",
+         TELL("2: there is no key pins in [connection] (is pin in [connection] meant?)"),
+         TELL("2: there is no key pins in [connection] (is pin in [connection] meant?)" RELOAD)},
+        {"[tls]\npin = x\n", TELL("2: there is no key pin in [tls] (it belongs to [connection])"),
+         TELL("2: there is no key pin in [tls] (it belongs to [connection])" RELOAD)},
+        {"[Connection]\nca_cert = x\n",
+         TELL("2: there is no key ca_cert in [Connection] (it belongs to [connection])"),
+         TELL("2: there is no key ca_cert in [Connection] (it belongs to [connection])" RELOAD)},
+        {"ca_cert = x\n",
+         TELL("1: ca_cert stands before the first [section] (it belongs to [connection])"),
+         TELL("1: ca_cert stands before the first [section] (it belongs to [connection])" RELOAD)},
+        {"[connection]\nallow_unknown_certs = yes\nallow_unknown_certs = maybe\n",
+         TELL("3: the value of allow_unknown_certs in [connection] is not valid"),
+         TELL("3: the value of allow_unknown_certs in [connection] is not valid")},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_(config_done) Config c = {};
+        _cleanup_(problems_done) Problems p = {};
+        g_autofree char *told = NULL;
+
+        g_test_message("%s", cases[i].text);
+        g_assert_cmpint(config_init(&c), ==, 0);
+        g_assert_cmpint(
+            config_parse(&c, "/etc/dcm-agent/agent.conf", cases[i].text, on_problem, &p), ==, 0);
+        told = p.n > 0 ? g_strdup_printf("%s:%u: %s", p.last_file, p.last_line, p.last) : NULL;
+        g_assert_cmpstr(told, ==, cases[i].problem);
+        g_assert_cmpstr(c.unusable, ==, cases[i].unusable);
+    }
+}
+
+/* Whoever writes one of the left probably means the one of the right. */
+static void test_misspelt_guards(void) {
+    static const struct {
+        const char *name, *guard; /* NULL: none */
+    } cases[] = {
+        {"pins", "pin"},
+        {"pin_sha", NULL},
+        {"PIN", "pin"},
+        {"bin", NULL},
+        {"in", NULL},
+        {"ca_certs", "ca_cert"},
+        {"cacert", "ca_cert"},
+        {"ca-cert", "ca_cert"},
+        {"ca_cert_file", "ca_cert"},
+        {"ac_cert", "ca_cert"},
+        {"allow_unknown_cert", "allow_unknown_certs"},
+        {"alow_unkown_certs", "allow_unknown_certs"},
+        {"allow-unknown-certs", "allow_unknown_certs"},
+        {"client_certificate", "client_cert"},
+        {"clientkey", "client_key"},
+        {"client_keys", "client_key"},
+        {"proxies", NULL},
+        {"proxi", "proxy"},
+        {"proxy_url", "proxy"},
+        {"proxy_auth_file", "proxy_auth"},
+        {"noproxy", "no_proxy"},
+        {"agentmanager_uri", "agentmanager_url"},
+        {"agent_manager_url", "agentmanager_url"},
+        {"url", NULL},
+        {"backof", NULL},
+        {"heartbeat", NULL},
+        {"timeout", NULL},
+        {"", NULL},
+        {"a_name_that_is_much_longer_than_any_key_of_ours_is", NULL},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        g_test_message("%s", cases[i].name);
+        g_assert_cmpstr(config_guard_meant(cases[i].name), ==, cases[i].guard);
+    }
+}
+
+/* Each key has the place of its last value, and none where it has its default. */
+static void test_origins(void) {
+    _cleanup_(config_done) Config c = {};
+
+    g_assert_cmpint(config_init(&c), ==, 0);
+    g_assert_cmpint(config_parse(&c, "a", "[workers]\ncount = 3\n", on_problem, NULL), ==, 0);
+    g_assert_cmpint(config_parse(&c, "b",
+                                 "[connection]\nno_proxy = x\n  y\n[workers]\n\ncount = 4\n",
+                                 on_problem, NULL),
+                    ==, 0);
+    g_assert_cmpstr(config_origin(&c, "workers", "count")->file, ==, "b");
+    g_assert_cmpuint(config_origin(&c, "workers", "count")->line, ==, 6);
+    g_assert_cmpuint(config_origin(&c, "connection", "no_proxy")->line, ==, 2);
+    g_assert_null(config_origin(&c, "connection", "pin")->file);
+}
+
 static void test_file_bound(void) {
     _cleanup_temporary_ char *dir = temporary_new();
     g_autofree char *file = g_build_filename(dir, "agent.conf", NULL);
@@ -398,7 +526,6 @@ static void test_file_bound(void) {
     g_assert_cmpuint(c.workers, ==, 7);
 }
 
-/* What it prints it takes, and no password is in it. */
 /* The reason names the file and what to do. */
 static void test_unreadable(void) {
     _cleanup_temporary_ char *dir = temporary_new();
@@ -434,6 +561,7 @@ static void test_unreadable(void) {
     config_done(&c);
 }
 
+/* What it prints it takes, and no password is in it. */
 static void test_render(void) {
     Problems p = {};
     Config c = {}, again = {};
@@ -478,6 +606,9 @@ int main(int argc, char **argv) {
     g_test_add_func("/config/invalid-utf8", test_invalid_utf8);
     g_test_add_func("/config/load", test_load);
     g_test_add_func("/config/lists", test_lists);
+    g_test_add_func("/config/unknown", test_unknown);
+    g_test_add_func("/config/misspelt-guards", test_misspelt_guards);
+    g_test_add_func("/config/origins", test_origins);
     g_test_add_func("/config/file-bound", test_file_bound);
     g_test_add_func("/config/unreadable", test_unreadable);
     g_test_add_func("/config/render", test_render);

@@ -8,6 +8,7 @@
 #include "core/connection-options.h"
 
 #define FILE_NAME "/etc/test.conf"
+#define DIRECTORY "/etc/test.conf.d"
 #define PIN "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define WSS "agentmanager_url = wss://manager.example/\n"
 
@@ -20,7 +21,7 @@ static const char *get(const char *name) {
     return NULL;
 }
 
-static void on_problem(const char *file, const char *text, void *userdata) {
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     g_error("%s", text);
 }
 
@@ -57,7 +58,7 @@ static void test_proxy(void) {
 
         parse(&c, cases[i].text);
         environment = cases[i].environment;
-        g_assert_cmpint(connection_options_make(&c, FILE_NAME, get, &o, error), ==, 0);
+        g_assert_cmpint(connection_options_make(&c, DIRECTORY, get, &o, error), ==, 0);
         g_assert_cmpstr(o.proxy.label, ==, cases[i].label);
         g_assert_cmpstr(o.url.host, ==,
                         i + 1 < ELEMENTSOF(cases) ? "manager.example" : "192.0.2.1");
@@ -74,24 +75,25 @@ static void test_refused(void) {
         {"",
          {NULL},
          -ENODATA,
-         "Not configured: set agentmanager_url in " FILE_NAME ", then reload"},
+         "Not configured: set agentmanager_url in section [connection] of " DIRECTORY
+         "/site.conf, then reload"},
         {"agentmanager_url = http://x\n",
          {NULL},
          -EINVAL,
-         "agentmanager_url in " FILE_NAME " is not usable: it must begin with wss:// or ws://"},
+         "agentmanager_url in " FILE_NAME ":2 is not usable: it must begin with wss:// or ws://"},
         {WSS "pin = " PIN " abc\n",
          {NULL},
          -EINVAL,
-         "pin in " FILE_NAME " is not base64 of a SHA-256"},
-        {WSS "pin = AAAA\n", {NULL}, -EINVAL, "pin in " FILE_NAME " is not base64 of a SHA-256"},
+         "pin in " FILE_NAME ":3 is not base64 of a SHA-256"},
+        {WSS "pin = AAAA\n", {NULL}, -EINVAL, "pin in " FILE_NAME ":3 is not base64 of a SHA-256"},
         {WSS "client_key = /k\n",
          {NULL},
          -EINVAL,
-         "client_key in " FILE_NAME " needs client_cert, which is not set"},
+         "client_key in " FILE_NAME ":3 needs client_cert, which is not set"},
         {WSS "proxy = ftp://u:canary@x\n",
          {NULL},
          -EINVAL,
-         "proxy in " FILE_NAME " is not usable: it must begin with http:// or https://"},
+         "proxy in " FILE_NAME ":3 is not usable: it must begin with http:// or https://"},
         {WSS,
          {"HTTPS_PROXY", "http://u:canary@x:y"},
          -EINVAL,
@@ -113,7 +115,7 @@ static void test_refused(void) {
 
         parse(&c, cases[i].text);
         environment = cases[i].environment;
-        g_assert_cmpint(connection_options_make(&c, FILE_NAME, get, &o, error), ==, cases[i].error);
+        g_assert_cmpint(connection_options_make(&c, DIRECTORY, get, &o, error), ==, cases[i].error);
         g_assert_cmpstr(error, ==, cases[i].said);
         g_assert_null(strstr(error, "canary"));
         g_assert_null(o.url.host);
@@ -127,7 +129,7 @@ static void test_pins(void) {
 
     parse(&c, WSS "pin = " PIN ", " PIN "\n");
     environment = NULL;
-    g_assert_cmpint(connection_options_make(&c, FILE_NAME, get, &o, error), ==, 0);
+    g_assert_cmpint(connection_options_make(&c, DIRECTORY, get, &o, error), ==, 0);
     g_assert_cmpuint(o.tls.n_pins, ==, 2);
     for (unsigned i = 0; i < PINS_MAX - 2; i++)
         g_assert_cmpint(tls_options_add_pins(&o.tls, PIN), ==, 0);

@@ -6,29 +6,35 @@
 #include "basic/bounds.h"
 #include "basic/ini-file.h"
 
-static int on_value(const char *file, const char *section, const char *name, const char *value,
-                    void *userdata) {
-    g_string_append_printf(userdata, "%s/%s=%s;", section, name, value);
-    return streq(value, "wrong") ? -EINVAL : streq(value, "end") ? -EIO : 0;
+#define UNCLEAR "the line is not understood: it is no [section], no key = value and no comment"
+
+static int on_value(const IniPlace *at, const char *value, void *userdata) {
+    g_assert_cmpstr(at->file, ==, "file");
+    g_string_append_printf(userdata, "%s/%s=%s;", at->section, at->name, value);
+    return streq(value, "wrong")     ? -EINVAL
+           : streq(value, "unknown") ? -ENOKEY
+           : streq(value, "end")     ? -EIO
+                                     : 0;
 }
 
-static int on_more(const char *file, const char *section, const char *name, const char *value,
-                   void *userdata) {
-    g_string_append_printf(userdata, "%s/%s+%s;", section, name, value);
+static int on_more(const IniPlace *at, const char *value, void *userdata) {
+    g_string_append_printf(userdata, "%s/%s+%s;", at->section, at->name, value);
     return streq(value, "wrong") ? -EINVAL : 0;
 }
 
-static int on_section(const char *file, const char *section, void *userdata) {
-    g_string_append_printf(userdata, "[%s];", section);
-    return streq(section, "no") ? -EINVAL : 0;
+static int on_section(const IniPlace *at, void *userdata) {
+    g_assert_cmpstr(at->name, ==, "");
+    g_string_append_printf(userdata, "[%s];", at->section);
+    return streq(at->section, "no") ? -EINVAL : 0;
 }
 
-static void on_lost(const char *file, const char *name, void *userdata) {
-    g_string_append_printf(userdata, "lost %s;", name);
+static void on_lost(const IniPlace *at, void *userdata) {
+    g_string_append_printf(userdata, "lost %s;", at->name);
 }
 
-static void on_problem(const char *file, const char *text, void *userdata) {
-    g_string_append_printf(userdata, "!%s;", text);
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
+    g_assert_cmpstr(file, ==, "file");
+    g_string_append_printf(userdata, "!%u: %s;", line, text);
 }
 
 static const IniCallbacks callbacks = {
@@ -72,12 +78,14 @@ static void test_mistakes(void) {
     static const struct {
         const char *text, *events;
     } cases[] = {
-        {"x\ny\na = b\n", "/a=b;!line 1 is not understood;"},
-        {"[s\na = b\n", "/a=b;!line 1 is not understood;"},
-        {"[s ;]\n", "!line 1 is not understood;"},
-        {"\n[no]\na = b\n", "[no];!line 2: the section is unknown;no/a=b;"},
-        {"[s]\na = wrong\n", "[s];s/a=wrong;!the value of a in [s] is not valid;"},
-        {"a = b\n wrong\n", "/a=b;/a+wrong;lost wrong;!the value of a in [] is not valid;"},
+        {"x\ny\na = b\n", "!1: " UNCLEAR ";!2: " UNCLEAR ";/a=b;"},
+        {"[s\na = b\n", "!1: " UNCLEAR ";/a=b;"},
+        {"[s ;]\n", "!1: " UNCLEAR ";"},
+        {"\n[no]\na = b\n", "[no];!2: there is no section [no];no/a=b;"},
+        {"[s]\na = wrong\n", "[s];s/a=wrong;!2: the value of a in [s] is not valid;"},
+        {"[s]\n\nb = unknown\n", "[s];s/b=unknown;!3: there is no key b in [s];"},
+        {"b = unknown\n", "/b=unknown;!1: b stands before the first [section];"},
+        {"a = b\n wrong\n", "/a=b;/a+wrong;lost wrong;!2: the value of a in [] is not valid;"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -86,6 +94,21 @@ static void test_mistakes(void) {
         g_assert_cmpint(parse(cases[i].text, events), ==, 0);
         g_assert_cmpstr(events->str, ==, cases[i].events);
     }
+}
+
+/* A file that is none of ours is told in some lines, and the rest of them counted. */
+static void test_many_mistakes(void) {
+    g_autoptr(GString) text = g_string_new("[s]\n"), events = g_string_new(NULL);
+
+    for (unsigned i = 0; i < INI_UNCLEAR_MAX; i++)
+        g_string_append(text, "nonsense\n");
+    g_assert_cmpint(parse(text->str, events), ==, 0);
+    g_assert_true(g_str_has_suffix(events->str, "!11: " UNCLEAR ";"));
+    g_string_append(text, "nonsense\na = b\nnonsense\n");
+    g_string_truncate(events, 0);
+    g_assert_cmpint(parse(text->str, events), ==, 0);
+    g_assert_true(g_str_has_suffix(events->str,
+                                   "!11: " UNCLEAR ";s/a=b;!0: 2 more lines are not understood;"));
 }
 
 static void test_error_ends_it(void) {
@@ -109,13 +132,14 @@ static void test_long(void) {
     g_assert_cmpstr(events->str, ==, expected);
     g_string_truncate(events, 0);
     g_assert_cmpint(parse(longer, events), ==, 0);
-    g_assert_cmpstr(events->str, ==, "/b=c;!line 2 is too long;lost a;/d=e;");
+    g_assert_cmpstr(events->str, ==, "/b=c;!2: the line is too long;lost a;/d=e;");
 }
 
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ini-file/form", test_form);
     g_test_add_func("/ini-file/mistakes", test_mistakes);
+    g_test_add_func("/ini-file/many-mistakes", test_many_mistakes);
     g_test_add_func("/ini-file/error-ends-it", test_error_ends_it);
     g_test_add_func("/ini-file/long", test_long);
     return g_test_run();

@@ -61,7 +61,8 @@ static void test_unknown_key(void) {
         const char *text, *error;
     } cases[] = {
         {"[policy]\nallow_script = no\n", "there is no key allow_script in [policy]"},
-        {"[polcy]\nallow_scripts = no\n", "there is no key allow_scripts in [polcy]"},
+        {"[polcy]\nallow_scripts = no\n",
+         "policy.conf:2: there is no key allow_scripts in [polcy]"},
         {"[policy]\nallow_scripts = maybe\n",
          "the value of allow_scripts in [policy] is not valid"},
     };
@@ -129,7 +130,7 @@ static void test_void(void) {
 
         g_assert_cmpint(load(texts[i], &p, &error), ==, -EINVAL);
         g_assert_null(p);
-        g_assert_nonnull(strstr(error, "policy.conf: "));
+        g_assert_nonnull(strstr(error, "policy.conf:"));
     }
 }
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files by which this machine's owner configures the agent. Each function clears the list of
+ * their problems, reads them, and lists and logs what is wrong; errors are logged, too. */
+#pragma once
+
+#include "alert/rule.h"
+#include "core/agent-paths.h"
+#include "core/config.h"
+#include "core/problems.h"
+
+int local_files_load_config(const AgentPaths *paths, Problems *problems, Config *ret);
+int local_files_load_rules(const AgentPaths *paths, Problems *problems, AlertRules *ret);
+/* 1: the set of commands has changed. */
+int local_files_load_commands(const AgentPaths *paths, Problems *problems);
+
+/* A value of agent.conf that is valid by itself and cannot be used. */
+void local_files_note_value(Problems *problems, const Config *config, const char *section,
+                            const char *name, const char *text);

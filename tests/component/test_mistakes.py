@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mistake in the files of this machine is said wherever people look: in the journal, in the status line, on D-Bus, in
+dcm-agentctl status and in the doctor, each time with file and line; and it is gone when a reload finds it mended."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from harness import BUILD, busctl, wait_for
+
+MANAGER = ["org.dcmagent.Agent1", "/org/dcmagent/Agent1", "org.dcmagent.Agent1.Manager"]
+
+
+def problems(agent):
+    return json.loads(busctl(agent.bus, "get-property", *MANAGER, "Problems"))["data"]
+
+
+def run(agent, *command):
+    """Exit status and standard output; the main loop runs meanwhile, for the manager's sake."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, env={**os.environ, "LC_ALL": "C.UTF-8",
+                                               "DBUS_SYSTEM_BUS_ADDRESS": agent.bus.address})
+    wait_for(lambda: process.poll() is not None, command[0])
+    return process.returncode, process.stdout.read() + process.stderr.read()
+
+
+def ctl(agent, *arguments):
+    return run(agent, BUILD / "src/dcm-agentctl/dcm-agentctl", *arguments)
+
+
+def doctor(agent, *arguments):
+    agent.directory.chmod(0o755)
+    return run(agent, BUILD / "src/dcm-doctor/dcm-doctor", f"--config={agent.config}",
+               f"--config-directory={agent.dropins}", f"--state-directory={agent.state}",
+               f"--cloud-socket={agent.directory}/cloud", *arguments)
+
+
+UNKNOWN = [
+    ("[workers]\ncuont = 3\n", 2, "there is no key cuont in [workers] (is count in [workers] meant?)"),
+    ("\n[worker]\ncount = 3\n", 2, "there is no section [worker] (is [workers] meant?)"),
+    ("[storage]\nlevel = debug\n", 2, "there is no key level in [storage] (it belongs to [logging])"),
+    ("count = 3\n", 1, "count stands before the first [section] (it belongs to [workers])"),
+    ("[workers]\ncount = many\n", 2, "the value of count in [workers] is not valid"),
+    ("[logging]\nlevel = loud\n", 2, "the value of level in [logging] is not valid"),
+    ("[workers]\ncount\n", 2, "the line is not understood: it is no [section], no key = value and no comment"),
+]
+
+
+@pytest.mark.parametrize("text, line, problem", UNKNOWN)
+def test_mistake_is_said_everywhere_until_it_is_mended(agent, manager, text, line, problem):
+    agent.configure(manager.url())
+    dropin = agent.dropins / "site.conf"
+    dropin.write_text(text)
+    agent.start()
+    manager.wait_offer()
+    agent.wait_notify("1 problem in the configuration, see dcm-agentctl status")
+    wait_for(lambda: agent.property("State") == "connected", "the connection")
+    assert problems(agent) == [[str(dropin), line, problem]]
+    assert agent.property("StatusText").endswith("; 1 problem in the configuration, see dcm-agentctl status")
+    agent.wait_log(f"{dropin}:{line}: {problem}; ignored")
+    status, output = ctl(agent, "status")
+    assert status == 0 and f"Problems: 1 in the configuration:\n  {dropin}:{line}: {problem}\n" in output
+    assert f"{dropin}:{line}: {problem}" in doctor(agent)[1]
+    dropin.write_text("[workers]\ncount = 3\n")
+    agent.call("Reload")
+    assert problems(agent) == [] and "problem" not in agent.property("StatusText")
+    assert "Problems" not in ctl(agent, "status")[1]
+    assert problem not in doctor(agent)[1]
+
+
+@pytest.mark.parametrize("text, line, problem", [
+    ("[connection]\npins = x\n", 2, "there is no key pins in [connection] (is pin in [connection] meant?)"),
+    ("[Connection]\nca_cert = x\n", 2, "there is no key ca_cert in [Connection] (it belongs to [connection])"),
+    ("[connection]\nallow_unknown_cert = no\n", 2,
+     "there is no key allow_unknown_cert in [connection] (is allow_unknown_certs in [connection] meant?)"),
+    ("[connection]\nallow_unknown_certs = never\n", 2, "the value of allow_unknown_certs in [connection] is not valid"),
+])
+def test_mistake_that_may_mean_less_security_keeps_it_from_connecting(agent, manager, text, line, problem):
+    agent.configure(manager.url())
+    dropin = agent.dropins / "site.conf"
+    dropin.write_text(text)
+    agent.start()
+    agent.wait_notify(f"STATUS=Not connecting: {dropin}:{line}: {problem}")
+    assert agent.property("State") == "idle" and [str(dropin), line, problem] in problems(agent)
+    status, output = doctor(agent)
+    assert status == 1 and f"Not connecting: {dropin}:{line}: {problem}" in output
+    dropin.unlink()
+    agent.call("Reload")
+    manager.wait_offer()
+    assert not problems(agent)
+
+
+def test_keys_of_the_python_agent_are_no_mistakes(agent, manager):
+    agent.configure(manager.url(), storage={"dbfile": "/dcm/secure/agentdb.sql"}, system={"user": "dcm"},
+                    docker={"ca_cert": "x"}, plugin={"configfile": "etc/plugin.conf"})
+    agent.start()
+    manager.wait_offer()
+    assert not problems(agent) and "ignored" not in agent.log.read_text()
+
+
+def test_many_mistakes_are_counted(agent, manager):
+    """What the bus and the journal have to carry is bounded; the first ones are shown."""
+    agent.configure(manager.url())
+    (agent.dropins / "site.conf").write_text("[workers]\n" + "".join(f"key{i} = 1\n" for i in range(500)))
+    agent.start()
+    agent.wait_notify("500 problems in the configuration, see dcm-agentctl status")
+    assert len(problems(agent)) == 100 and agent.log.read_text().count("; ignored") == 100
+    output = ctl(agent, "status")[1]
+    assert output.count("there is no key") == 5 and "and 95 more, see dcm-agentctl doctor" in output
