@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import scenario as rounds
 from gi.repository import GLib
 from injector import AFTER, BEFORE, FAIL, FILE, FOR_EVER, JOURNAL, MEMORY, MIDDLE, SOCKET
-from machine import RAN, Machine, journal, library
+from machine import HOOKS, RAN, SECRETS, Machine, journal, library
 
 DEADLINE_SEC = 60.0  # for an answer; the machine may be slow
 RELEASE_SEC = 30.0  # for the units of answered jobs to go, once there is nothing else to do
@@ -135,8 +135,8 @@ class Driver:
             self.jobs[f"dcm-job-{guid}.service"] = (sweep, n, guid)
 
     def check_leftovers(self, wait=False):
-        """Units that were not released, and scripts that ran after their round."""
-        for path in RAN.iterdir():
+        """Units that were not released, secrets that are left, and scripts that ran after their round."""
+        for path in (*RAN.iterdir(), *HOOKS.iterdir()):
             if path.name not in self.manager.items:
                 self.report("later", 0, path.name, "executed again")
                 path.unlink()
@@ -147,6 +147,10 @@ class Driver:
         units = self.machine.job_units()
         if wait:
             self.wait(lambda: not self.machine.job_units(), RELEASE_SEC)
+            self.wait(lambda: not any(SECRETS.iterdir()), RELEASE_SEC)
+            for path in SECRETS.iterdir():
+                self.report("later", 0, path.name.lstrip("."), f"its secrets are left: {path}")
+                rounds.machine.run("rm", "-r", "--", str(path))
             units = self.machine.job_units()
         for unit, (sweep, n, guid) in list(self.jobs.items()):
             if unit not in units:

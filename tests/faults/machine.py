@@ -14,6 +14,8 @@ from injector import Injector
 
 RUN = pathlib.Path("/run/dcm-faults")
 RAN = RUN / "ran"
+HOOKS = RUN / "hooks"
+SECRETS = pathlib.Path("/run/dcm-job-secrets")
 ALERTS = RUN / "alerts.log"
 CONF = pathlib.Path("/etc/dcm-agent/agent.conf.d/faults.conf")
 JOBS = pathlib.Path("/var/lib/dcm-jobs")
@@ -28,12 +30,41 @@ def run(*command, check=True):
     ).stdout
 
 
+# A command of files, with a secret and hooks of the site. Who was run, of a request, is in HOOKS.
+SITE = {
+    "commands.d/hooked.conf": "[command]\nhelp = x\n[argument mode]\n[argument key]\nsecret = yes\n",
+    "scripts/hooked.pre": f"""#!/bin/sh
+echo pre >>{HOOKS}/$DCM_REQUEST_ID
+case $1 in fail) exit 9 ;; hang) echo waiting && exec sleep 1000 ;; esac
+""",
+    "scripts/hooked": f"""#!/bin/sh
+read -r v </proc/sys/kernel/random/uuid
+echo "$v" >>{RAN}/$DCM_REQUEST_ID
+echo "$v"
+cat "$2"
+""",
+    "scripts/hooked.post": f"""#!/bin/sh
+echo post $DCM_STATUS >>{HOOKS}/$DCM_REQUEST_ID
+[ "$1" != late ] || exit 8
+""",
+}
+
+
+def write_site():
+    for directory in (RAN, HOOKS):
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o1777)
+    for name, text in SITE.items():
+        path = pathlib.Path("/etc/dcm-agent") / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+
 class Machine:
     def __init__(self, url, library, workers):
         run("systemctl", "stop", *UNITS.values())
         shutil.rmtree(STATE, ignore_errors=True)
-        RAN.mkdir(parents=True, exist_ok=True)
-        RAN.chmod(0o1777)
+        write_site()
         ALERTS.touch()
         preload = shutil.copy(library, RUN)
         self.injectors = {}

@@ -59,6 +59,10 @@ class Item:
     def ran(self):
         return machine.RAN / self.guid
 
+    @property
+    def hooks(self):
+        return machine.HOOKS / self.guid
+
     def answered(self):
         if self.refused:
             return bool(self.nack)
@@ -114,6 +118,30 @@ def cancelled(code=0):
         return ended(code)(item, reply, lines)
 
     return check
+
+
+def hooked(code, hooks, secret=None):
+    """Each hook was run as often as it says, and the script if it has a secret to tell."""
+
+    def check(item, reply, lines):
+        found = item.hooks.read_text().splitlines() if item.hooks.exists() else []
+        if found != hooks:
+            return f"hooks {found}, and the reply {reply}"
+        if secret:
+            return ended(code, secret)(item, reply, lines)
+        if lines or reply["return_code"] != code:
+            return f"{len(lines)} executions, and the reply {reply}"
+        return None
+
+    return check
+
+
+def cancelled_in_a_hook(item, reply, lines):
+    """The hook is the end, if it was begun at all."""
+    found = item.hooks.read_text().splitlines() if item.hooks.exists() else []
+    if lines or found not in ([], ["pre"]):
+        return f"hooks {found}, {len(lines)} executions, and the reply {reply}"
+    return cancelled()(item, reply, [])
 
 
 def refused_by_name(word):
@@ -190,6 +218,12 @@ def make_items(prefix):
     job("long-cancel", "exec sleep 1000\n", cancelled(), cancel="running", long=True)
     job("long-fail", "exit 6\n", ended(6), long=True, copies=2)
     job("long-cancel-queued", "", cancelled(), cancel="early", long=True)
+    for name, check, more in (
+            ("done", hooked(0, ["pre", "post 0"], f"{prefix}-secret"), {}),
+            ("fail", hooked(9, ["pre"]), {}),
+            ("late", hooked(8, ["pre", "post 0"], f"{prefix}-secret"), {"copies": 2}),
+            ("hang", cancelled_in_a_hook, {"cancel": "running"})):
+        add(f"hook-{name}", "hooked", {"mode": name, "key": f"{prefix}-secret"}, check, **more)
     job("fail-root", "exit 5\n", ended(5), arguments={"runUnderSudo": True})
     return items
 
@@ -241,7 +275,6 @@ class Scenario:
         found = []
         for item in self.items.values():
             lines = item.ran.read_text().splitlines() if item.ran.exists() else []
-            item.ran.unlink(missing_ok=True)
             found += [(item, text) for text in item.wrong]
             if len(lines) > 1:
                 found.append((item, f"{len(lines)} executions"))
@@ -253,6 +286,8 @@ class Scenario:
                     found.append((item, f"{len(lines)} executions, and the reply {text}"))
                 elif item.refused or (problem := item.check(item, reply, lines)):
                     found.append((item, problem if not item.refused else f"replied: {text}"))
+            item.ran.unlink(missing_ok=True)
+            item.hooks.unlink(missing_ok=True)
         return found
 
 
@@ -331,7 +366,8 @@ class FaultManager(Manager):
             unheard = not item.acked and not item.replies and not item.nack
             if (unheard or (item.again and item.replies)) and now - item.sent >= RESEND_SEC:
                 self._order(item, now)
-            if item.cancel == "running" and item.ran.exists() and not item.has_result():
+            if (item.cancel == "running" and not item.has_result() and
+                    (item.ran.exists() or item.hooks.exists())):
                 self._nag(item, "CANCEL", now)
             if item.long and item.replies and not item.has_result():
                 self._poll(item, now)
