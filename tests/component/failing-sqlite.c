@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* To be preloaded: as long as the file $FAILING_SELECT is there, a statement that looks for one
  * GUID among the requests fails as on a disk that cannot be read; with $FAILING_COMMIT, what ends a
- * transaction as on one that is full. */
+ * transaction as on one that is full; with $FAILING_META, what writes a fact. */
 #include <dlfcn.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -25,6 +25,8 @@ EXPORT int sqlite3_step(sqlite3_stmt *q) {
     if (sql && strncmp(sql, "SELECT", 6) == 0 && strstr(sql, "FROM requests WHERE guid") &&
         is_there("FAILING_SELECT"))
         return SQLITE_IOERR_READ;
+    if (sql && strncmp(sql, "SELECT", 6) != 0 && strstr(sql, " meta") && is_there("FAILING_META"))
+        return SQLITE_FULL;
     return original(q);
 }
 

@@ -262,3 +262,24 @@ def test_acknowledgements_that_cannot_be_stored(agent, manager):
     for guid in guids:
         manager.ack(manager.of_type("REPLY", guid)[0])
         assert ask_state(manager, guid) == "REPLY_ACKED"
+
+
+def test_order_to_terminate_that_cannot_be_removed(agent, manager, executor):
+    """The agent, whose script has not stopped it, works on."""
+    failing = agent.directory / "failing"
+    agent.configure(manager.url(), messaging={"retransmission_timeout": "3600"})
+    start_with_failing(agent, FAILING_META=failing)
+    manager.wait_offer()
+    manager.request("end", "terminate")
+    reply = manager.wait_message("REPLY", "end")
+    failing.touch()
+    manager.ack(reply)
+    wait_for(lambda: "terminate-end" in executor.calls, "the script")
+    manager.request("before", "heartbeat")
+    manager.wait_message("REPLY", "before")  # so the acknowledgement is stored, and no transaction is open
+    executor.refuse("terminate-end")
+    agent.wait_log("The order to terminate cannot be removed from the database")
+    failing.unlink()
+    for guid in ("one", "two"):
+        manager.round_trip(guid)
+        assert ask_state(manager, guid) == "REPLY_ACKED"

@@ -216,6 +216,24 @@ static void test_unknown_state(void) {
     g_assert_cmpint(store_count_requests(f.store, counts), ==, 0);
 }
 
+/* What fails in the middle of a fact's own transaction leaves none open. */
+static void test_fact_that_cannot_be_stored(void) {
+    _cleanup_fixture_ Fixture f = {};
+    g_autofree char *value = NULL;
+
+    fixture_init(&f);
+    g_assert_cmpint(store_set_fact(f.store, STORE_META_TERMINATING, "strict x"), ==, 0);
+    f.store = store_close(f.store);
+    run_sql(f.path, "CREATE TRIGGER no BEFORE INSERT ON meta BEGIN SELECT RAISE(FAIL, 'no'); END");
+    g_assert_cmpint(store_open(f.path, &f.store), ==, 0);
+    g_assert_cmpint(store_set_fact(f.store, STORE_META_TERMINATING, ""), <, 0);
+    g_assert_false(store_in_transaction(f.store));
+    g_assert_cmpint(store_begin(f.store), ==, 0);
+    store_rollback(f.store);
+    g_assert_cmpint(store_get_meta(f.store, STORE_META_TERMINATING, &value), ==, 0);
+    g_assert_cmpstr(value, ==, "strict x");
+}
+
 int main(int argc, char **argv) {
     if (argc == 3 && (streq(argv[1], "--open") || streq(argv[1], "--crash")))
         return other_main(argv[1], argv[2]);
@@ -230,5 +248,6 @@ int main(int argc, char **argv) {
     g_test_add_func("/store-file/newer-version", test_newer_version);
     g_test_add_func("/store-file/wrong-version", test_wrong_version);
     g_test_add_func("/store-file/unknown-state", test_unknown_state);
+    g_test_add_func("/store-file/fact", test_fact_that_cannot_be_stored);
     return g_test_run();
 }
