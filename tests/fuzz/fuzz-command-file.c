@@ -13,8 +13,8 @@
 #include "proto/json.h"
 #include "proto/text.h"
 
-static bool is_utf8(const char *text) {
-    return utf8_is_valid(text, strlen(text));
+static bool is_text(const char *text) {
+    return bus_text_is_valid(text);
 }
 
 static void check_file(const CommandFile *f) {
@@ -24,10 +24,10 @@ static void check_file(const CommandFile *f) {
     CHECK(!f->worker == !f->worker_path);
     CHECK(f->n_arguments <= COMMAND_ARGUMENTS_MAX + 1);
     for (char **s = f->strings; *s; s++)
-        CHECK(is_utf8(*s));
+        CHECK(is_text(*s));
     for (const SandboxSetting *s = f->sandbox; s; s = s->next)
         for (char **v = s->values; v && *v; v++)
-            CHECK(is_utf8(*v));
+            CHECK(is_text(*v));
     for (size_t i = 0; i < f->n_arguments; i++) {
         CHECK(command_name_is_valid(f->arguments[i].name));
         for (size_t k = 0; k < i; k++)
@@ -86,6 +86,20 @@ static void check_input(const CommandFile *f, const ArgumentValue *values, const
               json_object_object_get_ex(o, f->arguments[i].name, NULL));
 }
 
+static void check_bounds(const Argument *a, const ArgumentValue *v) {
+    size_t n = v->size;
+
+    if (!v->is_set)
+        return;
+    for (n = a->type == ARGUMENT_LIST ? 0 : n; a->type == ARGUMENT_LIST && v->list[n];)
+        n++;
+    CHECK(n >= a->min_length && (a->max_length == 0 || n <= a->max_length));
+    if (a->type == ARGUMENT_INTEGER && a->min.is_set)
+        CHECK(v->integer >= a->min.integer);
+    if (a->type == ARGUMENT_NUMBER && a->max.is_set)
+        CHECK(v->number <= a->max.number);
+}
+
 static void check_arguments(const Command *c, const char *text, size_t size) {
     _cleanup_free_ char *error = NULL, *prepare_error = NULL;
     _cleanup_json_ struct json_object *arguments = NULL;
@@ -100,6 +114,9 @@ static void check_arguments(const Command *c, const char *text, size_t size) {
     CHECK((r == -EINVAL) == (error != NULL));
     if (r < 0)
         return;
+    for (size_t i = 0; i < c->n_arguments; i++)
+        if (c->arguments[i].rule == ARGUMENT_ANY) /* a host name is what is left of the value */
+            check_bounds(&c->arguments[i], &values[i]);
     CHECK(c->done(c, values, &effect) == 0);
     effect_done(&effect);
     if (c->prepare) {
@@ -136,7 +153,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CommandFile *f = NULL;
     int r;
 
-    r = command_file_parse("fuzz", text, &f, &error);
+    r = command_file_parse(strstr(text, "immediate") ? COMMAND_TERMINATE : "fuzz", text, &f,
+                           &error);
     CHECK((r == -EINVAL) == (error != NULL));
     CHECK((r == 0) == (f != NULL));
     if (f) {
