@@ -427,13 +427,13 @@ def everything_public(unit):
     return texts
 
 
-@pytest.mark.parametrize("json_input", [False, True])
+@pytest.mark.parametrize("json_input", [False, True, "files"])
 def test_secret_is_seen_by_its_job_alone(manager, json_input):
     fifo = pathlib.Path("/run/dcm-test-secret")
     os.mkfifo(fifo)
     fifo.chmod(0o666)
-    how = "input = json\n" if json_input else ""
-    read = "grep -o 'canary[^\"]*'" if json_input else "cat \"$2\""
+    how = {False: "", True: "input = json\n", "files": "input = json\nsecrets = files\n"}[json_input]
+    read = {False: "cat \"$2\"", True: "grep -o 'canary[^\"]*'", "files": "grep -q canary || cat $CREDENTIALS_DIRECTORY/key"}[json_input]
     add("hide", f"[command]\nhelp = x\n{how}[argument a]\n[argument key]\nsecret = yes\nmandatory = yes\n",
         f"#!/bin/bash\nsecret=$({read})\nread -r <{fifo}\n[ \"$secret\" = {CANARY[::-1]} ] || echo ${{#secret}}\n"
         "stat -c '%U %a' \"${2:-/dev/null}\"\ncat /run/credentials/*/key 2>/dev/null | wc -c\n")

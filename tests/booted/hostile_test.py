@@ -142,3 +142,194 @@ def test_features_that_need_something(manager):
     program.unlink()
     run("systemctl", "reload", "dcm-agent.service")
     wait_for(lambda: "format" not in manager.offers[-1]["features"], "the manager to be told")
+
+
+# --- hooks --------------------------------------------------------------------------------------------
+
+# What .pre is, and what becomes of the job: return code, output, and a part of the error message
+HOOKS = {
+    "fails": ("exit 3", 3, "", ""),
+    "255": ("exit 255", 255, "", ""),
+    "killed": ("kill -KILL $$", -9, "", "ended by signal 9 (KILL)"),
+    "terminated": ("kill -TERM $$", -15, "", "ended by signal 15 (TERM)"),
+    "leaves processes": ("setsid sleep infinity & echo pre", 0, "pre\nscript x\n", "left 1 process behind, ended with it"),
+    "holds the pipes": ("(trap '' PIPE; while :; do echo more; sleep 0.01; done) & true", 0, None, "left"),
+    "reads the input": ("cat >/dev/null", 0, "script x\n", ""),
+    "closes everything": ("exec <&- >&- 2>&-; true", 0, "script x\n", ""),
+    "changes itself": ("echo 'exit 9' >/run/dcm-job/script; rm -f /run/dcm-job/script; true", 0, "script x\n", None),
+    "names its job": ("echo END=1 >/run/dcm-job/exit; echo $DCM_COMMAND${DCM_STATUS-}", 0, "hooks\nscript x\n", None),
+}
+
+
+@pytest.mark.parametrize("user", ["dcm", "root"])
+@pytest.mark.parametrize("name", HOOKS)
+def test_hooks_that_misbehave(manager, name, user):
+    body, code, output, told = HOOKS[name]
+    add("hooks", f"[command]\nhelp = x\nuser = {user}\ninput = json\n[argument a]\n",
+        "#!/bin/bash\necho \"script $(grep -o '\"x\"' | tr -d '\"')\"\n")
+    hook("hooks.pre", f"#!/bin/bash\n{body}\n")
+    hook("hooks.post", "#!/bin/bash\necho post >&2\n")
+    load(manager)
+    guid = order(manager, "hooks", a="x")
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == code, reply
+    assert output is None or reply["message"] == output, reply
+    assert ("post\n" in reply["error_message"]) == (code == 0), reply
+    assert told is None or told in reply["error_message"], reply
+    wait_for(lambda: show(unit_of(guid), "LoadState") == "not-found", "the release")
+
+
+def test_hook_that_fills_its_output(manager):
+    """The ends of all of it are kept, as of one script; and how many bytes there were."""
+    add("fills", "[command]\nhelp = x\n[limits]\noutput_max = 128K\n", "#!/bin/sh\necho script\n")
+    hook("fills.pre", "#!/bin/sh\necho first\nhead -c 3000000 /dev/zero | tr '\\0' a\n")
+    hook("fills.post", "#!/bin/sh\nhead -c 3000000 /dev/zero | tr '\\0' b\necho last\n")
+    load(manager)
+    reply = do(manager, "fills")
+    assert reply["return_code"] == 0 and reply["message"].startswith("first\naaa")
+    assert reply["message"].endswith("bbblast\n") and "script" not in reply["message"]
+
+
+def test_hook_that_hangs_has_the_time_of_the_job(manager):
+    """Of all three together; .post, when the script is done, ends the job as one that took too long."""
+    add("late", "[command]\nhelp = x\n[limits]\ntimeout = 1\n", "#!/bin/sh\necho script\n")
+    load(manager)
+    hook("late.pre", "#!/bin/sh\nexec sleep infinity\n")
+    reply = do(manager, "late")
+    assert reply["return_code"] == -124 and reply["message"] == "" and "time limit" in reply["error_message"]
+    (SCRIPTS / "late.pre").unlink()
+    hook("late.post", "#!/bin/sh\nexec sleep infinity\n")
+    reply = do(manager, "late")
+    assert reply["return_code"] == -124 and reply["message"] == "script\n" and "time limit" in reply["error_message"]
+
+
+SPOILED = {
+    "others can write it": (lambda p: p.chmod(0o757), "group or others can write it"),
+    "its group can write it": (lambda p: p.chmod(0o775), "group or others can write it"),
+    "of another user": (lambda p: shutil.chown(p, "dcm"), "root does not own it"),
+    "of the agent": (lambda p: shutil.chown(p, "dcm-agent"), "root does not own it"),
+    "directory": (lambda p: (p.unlink(), p.mkdir()), "it is not a regular file"),
+    "fifo": (lambda p: (p.unlink(), os.mkfifo(p)), "it is not a regular file"),
+    "device": (lambda p: (p.unlink(), p.symlink_to("/dev/zero")), "it is not a regular file"),
+    "socket": (lambda p: (p.unlink(), p.symlink_to("/run/dbus/system_bus_socket")), "No such device or address"),
+    "link to nothing": (lambda p: (p.unlink(), p.symlink_to("/nowhere")), "No such file or directory"),
+    "link to itself": (lambda p: (p.unlink(), p.symlink_to(p)), "Too many levels of symbolic links"),
+    "link to theirs": (lambda p: (p.unlink(), p.symlink_to("/srv/theirs")), "root does not own it"),
+    "huge": (lambda p: os.truncate(p, 1 << 40), "the script is too large"),
+    "not to be executed": (lambda p: p.chmod(0o600), None),
+    "link to null": (lambda p: (p.unlink(), p.symlink_to("/dev/null")), None),
+    "empty": (lambda p: os.truncate(p, 0), None),
+}
+
+
+@pytest.mark.parametrize("suffix", ["", ".pre", ".post"])
+@pytest.mark.parametrize("name", SPOILED)
+def test_script_or_hook_that_others_could_have_written(manager, name, suffix):
+    """Nothing runs then; a hook whose mode is not that of a program runs all the same, from its copy."""
+    spoil, why = SPOILED[name]
+    theirs = pathlib.Path("/srv/theirs")
+    theirs.write_text("#!/bin/sh\necho theirs\n")
+    shutil.chown(theirs, "dcm")
+    add("spoiled", "[command]\nhelp = x\n", "#!/bin/sh\necho ran\n")
+    if suffix:
+        hook(f"spoiled{suffix}", f"#!/bin/sh\necho ran{suffix}\n")
+    load(manager)
+    path = SCRIPTS / f"spoiled{suffix}"
+    spoil(path)
+    guid = order(manager, "spoiled")
+    reply = reply_to(manager, guid)
+    if why:
+        assert reply["return_code"] == 1 and why in error_of(reply), reply
+        assert not pathlib.Path("/var/lib/dcm-jobs", guid).exists()
+    elif suffix or name == "not to be executed":
+        assert reply["return_code"] == 0 and "ran\n" in reply["message"], reply
+        assert ("ran" + suffix in reply["message"].split("\n")) == (not suffix or name == "not to be executed")
+    else:
+        assert "is masked" in error_of(reply)
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+        path.touch()
+    theirs.unlink()
+
+
+def test_hook_that_comes_and_goes_while_its_job_runs(manager):
+    """The job has what was there when it started."""
+    gate = pathlib.Path("/run/dcm-test-hook")
+    os.mkfifo(gate)
+    gate.chmod(0o666)
+    add("gone", "[command]\nhelp = x\n", f"#!/bin/bash\nread -r line <{gate}\necho \"$line\"\n")
+    hook("gone.post", "#!/bin/sh\necho post\n")
+    load(manager)
+    first = order(manager, "gone")
+    wait_begun(first)
+    (SCRIPTS / "gone.post").unlink()
+    hook("gone.pre", "#!/bin/sh\nexit 9\n")
+    for unit in ("dcm-agent.service", "dcm-agent-executor.service"):
+        run("systemctl", "kill", "-s", "KILL", unit, check=False)
+    gate.write_text("one\n")
+    assert reply_to(manager, first)["message"] == "one\npost\n"
+    gate.unlink()
+    assert do(manager, "gone")["return_code"] == 9
+
+
+# --- what a script says is its reply ------------------------------------------------------------------
+
+DEEP = b'{"reply_object":' + b"[" * 29 + b"]" * 29 + b"}"
+NO_REPLY = "The output of the command is not a valid reply object."
+# Output of a script that ends with 0: return code, reply type, reply object; the error that it is none of this
+REPLIES = {
+    b'{"return_code": 0, "reply_type": "t", "reply_object": {"a": null}}': (0, "t", {"a": None}, ""),
+    b'{"return_code": 7}': (7, "void", None, ""),
+    b'{"return_code": 7.0}': (7, "void", None, ""),
+    b'{"return_code": 99999999999999999999}': (2**31 - 1, "void", None, ""),
+    b'{"return_code": -9223372036854775808}': (-2**31, "void", None, ""),
+    b'{"return_code": null, "reply_object": 0}': (0, "object", 0, ""),
+    b'{"return_code": "0"}': (1, "void", None, NO_REPLY),
+    b'{"return_code": true}': (1, "void", None, NO_REPLY),
+    b'{"return_code": 0.5}': (1, "void", None, NO_REPLY),
+    b'{"return_code": 1e300}': (1, "void", None, NO_REPLY),
+    b'{"return_code": NaN}': (1, "void", None, NO_REPLY),
+    b'{"reply_type": {"a": 1}, "reply_object": [1]}': (0, "object", [1], ""),
+    b'{"reply_type": "a\\u0000b", "reply_object": false}': (0, "object", False, ""),
+    b'{"message": ["x"], "error_message": 5}': (0, "void", None, ""),
+    b'{"message": "\\ud800\\uffff"}': (0, "void", None, ""),
+    b'{"reply_object": "\xff"}': (0, "object", "\ufffd", ""),  # output is text: it is mended before it is looked at
+    b'{"reply_object": "a\0b"}': (0, "object", "a\ufffdb", ""),
+    b'{"type": "NACK", "request_id": "x", "payload": {}}': (0, "void", None, ""),
+    b'{"reply_object": 1}{"reply_object": 2}': (1, "void", None, NO_REPLY),
+    b'{"reply_object": 1} // note': (1, "void", None, NO_REPLY),
+    b"{'reply_object': 1}": (1, "void", None, NO_REPLY),
+    b'\xef\xbb\xbf{}': (1, "void", None, NO_REPLY),
+    b'[]': (1, "void", None, NO_REPLY),
+    b'': (1, "void", None, NO_REPLY),
+    b'null': (1, "void", None, NO_REPLY),
+    DEEP: (0, "object", json.loads(DEEP)["reply_object"], ""),
+    b'{"reply_object":' + b"[" * 100_000: (1, "void", None, NO_REPLY),
+}
+
+
+def test_reply_of_a_script(manager):
+    texts = SCRIPTS / "texts"
+    add("says", "[command]\nhelp = x\nuser = root\noutput = reply\n[argument n]\n", f"#!/bin/sh\ncat {texts}/$1\n")
+    load(manager)
+    texts.mkdir()
+    try:
+        for i, output in enumerate(REPLIES):
+            (texts / str(i)).write_bytes(output)
+        given = {order(manager, "says", n=i): output for i, output in enumerate(REPLIES)}
+        for guid, m in answers(manager, given).items():
+            code, kind, value, told = REPLIES[given[guid]]
+            reply = m["payload"]
+            assert (reply["return_code"], reply["reply_type"]) == (code, kind), (given[guid][:80], reply)
+            assert reply["reply_object"] == value and told in reply["error_message"], (given[guid][:80], reply)
+        # as much as may be, of what takes most room on the wire
+        (texts / "0").write_bytes(b'{"message": "' + b"\\u0001" * 170_000 + b'"}')
+        assert do(manager, "says", n=0)["message"] == "\1" * 170_000
+        (texts / "0").write_bytes(b'{"reply_object": [' + b"0," * 300_000 + b"0]}")
+        assert do(manager, "says", n=0)["reply_object"] == [0] * 300_001
+        (texts / "0").write_bytes(b'{"reply_object": [' + b"0," * 500_000 + b"0]}")
+        assert NO_REPLY in do(manager, "says", n=0)["error_message"], "it would take too much memory"
+        (texts / "0").write_bytes(b'{"reply_object": "' + b"x" * (2 << 20) + b'"}')
+        assert NO_REPLY in do(manager, "says", n=0)["error_message"], "the middle of it is not kept"
+    finally:
+        shutil.rmtree(texts)
