@@ -55,8 +55,8 @@ int command_parse_arguments(const Command *c, struct json_object *arguments, Arg
     if (!is_known(c, COMMAND_DRY_RUN)) {
         r = arguments_parse(&wish, 1, arguments, &value, ret_error);
         if (r >= 0 && value.boolean)
-            r = asprintf(ret_error, "The command %s has no '%s': it would be done", c->name,
-                         COMMAND_DRY_RUN) < 0
+            r = asprintf(ret_error, "The command %s does not support %s; it was not executed",
+                         c->name, COMMAND_DRY_RUN) < 0
                     ? -ENOMEM
                     : -EINVAL;
         if (r < 0)

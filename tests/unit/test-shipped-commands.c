@@ -111,7 +111,7 @@ static const Case cases[] = {
      "\"dry_run\": true}",
      "a|@|c001", NULL, "-"},
     {"terminate", "{\"dry_run\": true}", NULL,
-     "The command terminate has no 'dry_run': it would be done", NULL},
+     "The command terminate does not support dry_run; it was not executed", NULL},
     {"remove_user", "{\"userId\": \"bob\"}", "bob|foreign|", NULL, "bob"},
     {"remove_user", "{\"userId\": \"carol\", \"force\": true}", "carol|ours|force", NULL, "carol"},
     {"remove_user", "{\"userId\": \"a b\"}", NULL, "The argument 'userId' is not a valid user name",
