@@ -144,7 +144,7 @@ class HostileAgent:
         self.connection = Gio.DBusConnection.new_for_address_sync(
             self.bus.address, Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT |
             Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
-        self.signatures = {}
+        self.answers, self.properties = {}, {}  # name: its type
         self._publish("org.dcmagent.Agent1.xml", NAME)
         self._publish("org.dcmagent.Worker1.xml", WORKER)
 
@@ -153,9 +153,9 @@ class HostileAgent:
         for interface in node.interfaces:
             self.connection.register_object(node.path, interface, self._on_call, self._on_get, None)
             for method in interface.methods:
-                self.signatures[method.name] = "(" + "".join(a.signature for a in method.out_args) + ")"
+                self.answers[method.name] = "(" + "".join(a.signature for a in method.out_args) + ")"
             for p in interface.properties:
-                self.signatures[p.name] = p.signature
+                self.properties[p.name] = p.signature
         self.connection.call_sync("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                   "RequestName", GLib.Variant("(su)", (name, 0)), None, 0, -1, None)
 
@@ -164,7 +164,7 @@ class HostileAgent:
         if self.error:
             invocation.return_dbus_error("org.dcmagent.Error.Hostile", HOSTILE)
             return
-        signature = self.signatures[method]
+        signature = self.answers[method]
         value = {"GetRequest": (REQUEST,), "GetNewest": (SAMPLES,), "GetSamples": (SAMPLES,)}.get(method)
         invocation.return_value(GLib.Variant(signature, value or hostile(signature)))
         if method == "Subscribe":
@@ -174,7 +174,7 @@ class HostileAgent:
     def _on_get(self, _connection, _sender, _path, _interface, name):
         if name == "State" and self.connected:
             return GLib.Variant("s", "connected")
-        return GLib.Variant(self.signatures[name], hostile(self.signatures[name]))
+        return GLib.Variant(self.properties[name], hostile(self.properties[name]))
 
     def stop(self):
         self.connection.set_exit_on_close(False)
