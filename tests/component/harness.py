@@ -304,11 +304,10 @@ class Agent:
         self.process = None
         assert status == [0], self.log.read_text()
 
-    def on_bus(self, verb, *arguments):
+    def on_bus(self, verb, *arguments, interface="org.dcmagent.Agent1.Manager"):
         def answer():
             try:
-                return [busctl(self.bus, verb, "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
-                               "org.dcmagent.Agent1.Manager", *arguments)]
+                return [busctl(self.bus, verb, "org.dcmagent.Agent1", "/org/dcmagent/Agent1", interface, *arguments)]
             except subprocess.CalledProcessError as error:
                 # a handshake may be over before the bus has given the name
                 if "was not provided" not in error.stderr:

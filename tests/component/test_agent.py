@@ -12,7 +12,7 @@ import uuid
 
 import pytest
 
-from harness import BUILD, HANDSHAKE, Manager, busctl, free_port, wait_for
+from harness import BUILD, HANDSHAKE, Manager, free_port, wait_for
 
 
 def connect(agent, manager, **sections):
@@ -478,8 +478,7 @@ def test_bus_interface_is_the_one_of_the_xml(agent, manager):
                            m.get("access"), arguments, tuple(emits)))
         return found
 
-    live = json.loads(busctl(agent.bus, "call", "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
-                             "org.freedesktop.DBus.Introspectable", "Introspect"))["data"][0]
+    live = json.loads(agent.on_bus("call", "Introspect", interface="org.freedesktop.DBus.Introspectable"))["data"][0]
     contract = (ROOT / "dbus/org.dcmagent.Agent1.xml").read_text()
     assert members(xml.fromstring(live)) == members(xml.fromstring(contract))
 

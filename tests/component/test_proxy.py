@@ -20,7 +20,7 @@ import types
 
 import pytest
 
-from harness import BUILD, Agent, Bus, Manager, busctl, temporary_directory, wait_for
+from harness import BUILD, Agent, Bus, Manager, temporary_directory, wait_for
 from servers import Haproxy, Squid, Tinyproxy, own_names
 
 PASSWORD = "canary-48151:@/%"
@@ -105,9 +105,8 @@ def written(agent):
 
 def keeps_the_secret(agent):
     """Whatever can be seen of the agent."""
-    everything = written(agent) + busctl(
-        agent.bus, "call", "org.dcmagent.Agent1", "/org/dcmagent/Agent1",
-        "org.freedesktop.DBus.Properties", "GetAll", "s", "org.dcmagent.Agent1.Manager")
+    everything = written(agent) + agent.on_bus("call", "GetAll", "s", "org.dcmagent.Agent1.Manager",
+                                               interface="org.freedesktop.DBus.Properties")
     for words in (["status"], ["status", "--json"]):
         everything += agentctl(agent, *words)
     assert not [secret for secret in SECRETS if secret in everything]
