@@ -35,6 +35,11 @@ def agent(bus):
 
 
 @pytest.fixture
+def fast_clock(agent):
+    agent.environment = harness.FAST_CLOCK
+
+
+@pytest.fixture
 def manager():
     manager = harness.Manager()
     yield manager

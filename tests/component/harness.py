@@ -206,6 +206,7 @@ class Agent:
         self.log = directory / "log"
         self.commands = directory / "commands.d"
         self.process = None
+        self.environment = {}  # of each process
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.notify.bind(str(directory / "notify"))
         self.notified = ""
@@ -242,7 +243,7 @@ class Agent:
                 **os.environ,
                 "DBUS_SYSTEM_BUS_ADDRESS": self.bus.address,
                 "NOTIFY_SOCKET": str(self.directory / "notify"),
-                **environment,
+                **self.environment, **environment,
             },
         )
 
@@ -341,12 +342,17 @@ class LoneAgent(Agent):
             shutil.rmtree(self.directory)
 
 
-EXACT_TIMERS = {  # for agent.start(): waits of some milliseconds, see exact-timers.c
-    "LD_PRELOAD": str(BUILD / "tests/component/exact-timers.so"),
-    # what was freed counts as used, as long as a sanitizer keeps it
-    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
-    ":verify_asan_link_order=0:quarantine_size_mb=1",
-}
+# What was freed counts as used as long as a sanitizer keeps it; and one is not loaded first where a test is.
+SANITIZER = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1:verify_asan_link_order=0"}
+
+
+def preload(name):
+    return {"LD_PRELOAD": str(BUILD / f"tests/component/{name}.so"), **SANITIZER}
+
+
+# For agent.start() and agent.environment.
+EXACT_TIMERS = preload("exact-timers")  # waits of some milliseconds
+FAST_CLOCK = preload("fast-clock")  # its seconds are tenths: for one that waits in vain
 
 
 def busctl(bus, *arguments):

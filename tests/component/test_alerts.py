@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import BUILD, DEADLINE, wait_for, wait_for_seconds
+from harness import BUILD, DEADLINE, SANITIZER, wait_for, wait_for_seconds
 
 NOW = 1795365577
 SANITIZED = "asan" in BUILD.name
@@ -107,19 +107,19 @@ def sink(manager):
     return Sink(manager)
 
 
-# what was freed counts as used, as long as a sanitizer keeps it
-FEW_KEPT = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}
+# An alert is whole when nothing came behind it for a second.
+fast = pytest.mark.usefixtures("fast_clock")
 WITHOUT_PRIVILEGE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
 def follow(agent, manager, writer, timeout="3600", wrapper=(), **keys):
-    agent.configure(manager.url() if manager else None,
+    agent.configure(manager.url() if manager else None, connection={"heartbeat_frequency": "300"},
                     messaging={"retransmission_timeout": timeout},
                     logging={"level": "debug"},
                     intrusion_detection={"ossec": "yes", "alert_file": writer.path,
                                          "max_process_time": "0.05", **keys})
     agent.notifications()
-    agent.start(wrapper, **FEW_KEPT)
+    agent.start(wrapper, **SANITIZER)
 
 
 def settle(agent, sink, writer):
@@ -143,6 +143,7 @@ def acknowledged(agent):
              "acknowledgements to be stored")
 
 
+@fast
 def test_message(agent, manager, sink, writer):
     """Key by key; the hash is the documented one; the last alert of the file is told as well."""
     messages = []
@@ -226,6 +227,7 @@ def test_unknown_acknowledgement_is_ignored(agent, manager, sink, writer):
     agent.wait_log("ALERT_ACK of an unknown alert is ignored")
 
 
+@fast
 def test_threshold(agent, manager, sink, writer):
     """Below it they are stored, and listed for root; the default is 10."""
     follow(agent, manager, writer)
@@ -256,6 +258,7 @@ def agentctl(agent, *arguments):
              "TZ": "UTC"}).stdout
 
 
+@fast
 def test_agentctl(agent, manager, sink, writer):
     """Newest last; what came into a log is not let speak to the terminal."""
     follow(agent, manager, writer)
@@ -274,6 +277,7 @@ def test_agentctl(agent, manager, sink, writer):
     assert rows[0]["message"].endswith("sample 0\n\n") and rows[0]["source_ip"] == "192.0.2.7"
 
 
+@fast
 def test_file_appears_later_with_its_directories(agent, manager, sink, writer):
     writer.path.parent.rmdir()
     follow(agent, manager, writer)
@@ -284,6 +288,7 @@ def test_file_appears_later_with_its_directories(agent, manager, sink, writer):
     once(sink, numbers)
 
 
+@fast
 def test_unreadable_file(agent, manager, sink, writer):
     """What to do is said once; when it can be read it is."""
     numbers = writer.open().alerts(2)
@@ -326,6 +331,7 @@ def test_what_is_no_alert(agent, manager, sink, writer):
     assert agent.log.read_text().count("could not be parsed and was skipped") == 2
 
 
+@fast
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
 @pytest.mark.parametrize("name", ["alerts.log.1", "2026/Nov/ossec-alerts-22.log"])
 def test_rotation(agent, manager, sink, writer, running, name):
@@ -349,6 +355,7 @@ def test_rotation(agent, manager, sink, writer, running, name):
     assert "are lost" not in agent.log.read_text()
 
 
+@fast
 def test_link_to_another_directory(agent, manager, sink, writer):
     """It is rotated there, of which nothing tells."""
     link = agent.directory / "link.log"
@@ -365,6 +372,7 @@ def test_link_to_another_directory(agent, manager, sink, writer):
     once(sink, range(writer.n))
 
 
+@fast
 @pytest.mark.parametrize("directory", ["", "2026/Nov/"])
 def test_rotations_while_stopped(agent, manager, sink, writer, directory):
     """What came and went between the file that was read last and that of today is read as well, in that
@@ -419,6 +427,7 @@ def test_several_rotations(agent, manager, sink, writer, running):
     assert "are lost" not in log and "is not understood" not in log
 
 
+@fast
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
 def test_copy_and_truncate(agent, manager, sink, writer, running):
     """What was not read before the file was cut is read from the copy."""
@@ -440,6 +449,7 @@ def test_copy_and_truncate(agent, manager, sink, writer, running):
     assert "are lost" not in agent.log.read_text()
 
 
+@fast
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
 @pytest.mark.parametrize("left", ["\0" * 5000, "** Ale", "** Alert 1795365577.1: - sys", "2026 Nov 22 00:0",
                                   "Rule: 5716 (level 12) -> 'SSH", "sample\0\0\0"],
@@ -463,6 +473,7 @@ def test_power_loss(agent, manager, sink, writer, left, running):
     once(sink, range(writer.n))
 
 
+@fast
 def test_truncation_without_a_copy(agent, manager, sink, writer):
     follow(agent, manager, writer)
     numbers = writer.open().alerts(10)
@@ -474,6 +485,7 @@ def test_truncation_without_a_copy(agent, manager, sink, writer):
     once(sink, range(writer.n))
 
 
+@fast
 def test_same_alert_twice(agent, manager, sink, writer):
     """In one file, in another, and in one that is read from its beginning."""
     follow(agent, manager, writer)
@@ -492,6 +504,7 @@ def test_same_alert_twice(agent, manager, sink, writer):
     once(sink, range(writer.n))
 
 
+@fast
 def test_equal_alerts(agent, manager, sink, writer):
     """Of one second and with the same text, but at two places: two."""
     follow(agent, manager, writer)
@@ -502,6 +515,7 @@ def test_equal_alerts(agent, manager, sink, writer):
     settle(agent, sink, writer)
 
 
+@fast
 def test_manager_is_away(agent, manager, sink, writer):
     """They are stored meanwhile, and told once."""
     agent.configure(None, intrusion_detection={"ossec": "yes", "alert_file": writer.path,
