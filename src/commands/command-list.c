@@ -76,7 +76,7 @@ static int list_init(List *l) {
 
     own = command_table(&n);
     l->commands = calloc(n + 2 * COMMAND_FILES_MAX, sizeof(const Command *));
-    l->broken = calloc(2 * COMMAND_FILES_MAX, sizeof(*l->broken));
+    l->broken = calloc(2 * (COMMAND_FILES_MAX + 1), sizeof(*l->broken));
     if (!l->commands || !l->broken)
         return -ENOMEM;
     for (; l->n < n; l->n++)
@@ -171,7 +171,7 @@ static int add_directory(List *l, size_t n_own, const char *directory, const cha
                : errno == ENOENT ? 0
                                  : add_broken(l, directory, "", strerror(errno));
     for (int i = 0; i < n; i++) {
-        if (r >= 0 && i + 1 == COMMAND_FILES_MAX && n > i + 1)
+        if (r >= 0 && i == (int)COMMAND_FILES_MAX)
             r = add_broken(l, directory, entries[i]->d_name, "there are too many files");
         else if (r >= 0 && i < (int)COMMAND_FILES_MAX)
             r = add(l, n_own, directory, shadow, entries[i]->d_name);

@@ -283,6 +283,8 @@ static int take_effect(const Command *c, const ArgumentValue *values, Effect *re
     if (e->add_user || e->remove_user) {
         free(TAKE_PTR(ret->user));
         r = expand(f, values, e->add_user ?: e->remove_user, &ret->user);
+        if (r >= 0 && isempty(ret->user)) /* of an argument that was not given */
+            free(TAKE_PTR(ret->user));
     }
     if (r >= 0)
         r = expand_flag(f, values, e->administrator, &ret->is_administrator);

@@ -74,6 +74,13 @@ static int check_interpreter(const char *s, sd_bus_error *error) {
     return 0;
 }
 
+static bool has_secret(const JobRequest *q, const char *name) {
+    for (size_t i = 0; i < q->n_secrets; i++)
+        if (streq(q->secrets[i].name, name))
+            return true;
+    return false;
+}
+
 static int read_secrets(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
     const char *name;
     int fd, r;
@@ -85,6 +92,8 @@ static int read_secrets(sd_bus_message *m, JobRequest *q, sd_bus_error *error) {
         if (q->n_secrets >= ELEMENTSOF(q->secrets))
             return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "More than %u secrets",
                                      COMMAND_SECRETS_MAX);
+        if (has_secret(q, name))
+            return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "Two secrets have one name");
         q->secrets[q->n_secrets++] = (Secret){.name = name, .fd = fd};
     }
     for (unsigned i = 0; i < 2 && r >= 0; i++)

@@ -48,6 +48,7 @@
 #define N_FDS 4 /* three pipes and the script's process */
 #define PAUSE_MSEC 10
 #define EXIT_NOT_STARTED 126
+#define EXIT_NOT_FOUND 127
 #define TIMER_SLACK_USEC (100 * USEC_PER_MSEC) /* systemd's timer started before this one */
 
 static volatile sig_atomic_t was_asked_to_end;
@@ -242,22 +243,31 @@ static int run_hook(char *path, char **argv, ExitRecord *record, Outputs *o) {
     return r;
 }
 
-static int run_post(const Options *options, char **argv, ExitRecord *record, Outputs *o) {
+/* Not EXIT_KIND_START_FAILED: another script of the job has run. */
+static void note_not_started(int error, ExitRecord *ret) {
+    ret->kind = EXIT_KIND_EXITED;
+    ret->status = error == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_STARTED;
+}
+
+static void run_post(const Options *options, char **argv, ExitRecord *record, Outputs *o) {
     ExitRecord post = *record;
     char status[16];
     int r;
 
     (void)snprintf(status, sizeof(status), "%d", exit_record_get_exit_status(record));
-    if (setenv("DCM_STATUS", status, true) < 0)
-        return -ENOMEM;
-    r = run_hook(options->post, argv, &post, o);
-    if (r < 0) { /* not EXIT_KIND_START_FAILED: the script has run */
-        post.kind = EXIT_KIND_EXITED;
-        post.status = EXIT_NOT_STARTED;
-    }
+    r = setenv("DCM_STATUS", status, true) < 0 ? -ENOMEM : run_hook(options->post, argv, &post, o);
+    if (r < 0)
+        note_not_started(r, &post);
     if (has_failed(&post) && !has_failed(record))
         *record = post;
-    return 0;
+}
+
+/* A signal that asks the job to end need not have been for its script, which may have succeeded. */
+static void skip_post(Outputs *o) {
+    static const char text[] =
+        "dcm-run: the job was asked to end, so the script .post was not run.\n";
+
+    output_add(&o->err, text, strlen(text));
 }
 
 static int run_all(const Options *options, char **argv, ExitRecord *record, Outputs *o) {
@@ -274,7 +284,15 @@ static int run_all(const Options *options, char **argv, ExitRecord *record, Outp
         }
     }
     r = run_script(argv, record, o);
-    return r < 0 || !options->post || was_asked_to_end ? r : run_post(options, argv, record, o);
+    if (r < 0 && !options->pre)
+        return r;
+    if (r < 0)
+        note_not_started(r, record);
+    if (options->post && was_asked_to_end)
+        skip_post(o);
+    else if (options->post)
+        run_post(options, argv, record, o);
+    return 0;
 }
 
 /* The reason of the end, as far as this process can tell. */

@@ -3,6 +3,7 @@
 """Proves that dcm-run tells the truth about its script: status, signal, failed start; keeps its
 output within bounds, with count and checksum of all of it; and is hindered by nothing: daemons that
 hold its pipes, a full disk, signals. Usage: test-run.py DCM-RUN; speaks TAP."""
+import errno
 import fcntl
 import hashlib
 import os
@@ -298,6 +299,44 @@ class RunTest(unittest.TestCase):
                 os.sched_yield()
         self.assertEqual(process.wait(timeout=60), 128 + signal.SIGTERM)
         self.assert_end("killed", signal.SIGTERM)
+
+    def hooks(self, **texts):
+        """Options for hooks of these texts."""
+        for name, text in texts.items():
+            (self.dir / name).write_text(text)
+            (self.dir / name).chmod(0o755)
+        return [f"--{name}={self.dir / name}" for name in texts]
+
+    def test_script_that_cannot_start_after_its_hook(self):
+        """The job has begun all the same: the hook has run, and so the other one does, which may undo what it did."""
+        for script, status in (("#!/nonexistent\n", 127), ("\x7fELF", 126)):
+            options = self.hooks(pre="#!/bin/sh\necho pre\n", post="#!/bin/sh\necho post $DCM_STATUS\n")
+            self.assertEqual(self.run_script(script, options=options), status)
+            self.assert_end("exited", status)
+            self.assertEqual((self.dir / "stdout").read_text(), f"pre\npost {status}\n")
+            self.assertIn("dcm-run: ", (self.dir / "stderr").read_text())
+            os.truncate(self.dir / "stdout", 0)
+        self.assertEqual(self.run_script("#!/nonexistent\n", options=self.hooks(post="#!/bin/sh\necho post\n")), 127)
+        self.assert_end("start-failed", errno.ENOENT)
+        self.assertEqual((self.dir / "stdout").read_text(), "")
+
+    def test_descriptors_are_taken_away_by_a_hook(self):
+        """Nothing more can be started; what has run is not denied."""
+        pre = (f"#!{sys.executable}\nimport os, resource\nprint('pre', flush=True)\n"
+               "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (0, 0))\n")
+        with unittest.mock.patch.dict(os.environ, ASAN_OPTIONS="detect_leaks=0"):
+            self.assertEqual(self.run_script("#!/bin/sh\n", options=self.hooks(pre=pre)), 126)
+        self.assert_end("exited", 126)
+        self.assertEqual((self.dir / "stdout").read_text(), "pre\n")
+
+    def test_hook_that_is_left_out_is_told(self):
+        """The job was asked to end; its script, which was not asked or did not care, has succeeded."""
+        options = self.hooks(post=f"#!/bin/sh\ntouch {self.dir}/ran\n")
+        self.assertEqual(self.run_script("#!/bin/sh\nkill -TERM $PPID\n", options=options), 0)
+        self.assert_end("exited", 0)
+        self.assertFalse((self.dir / "ran").exists())
+        self.assertEqual((self.dir / "stderr").read_text(),
+                         "dcm-run: the job was asked to end, so the script .post was not run.\n")
 
     def test_signals_to_itself(self):
         fifo = self.dir / "fifo"

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/bounds.h"
@@ -232,6 +233,87 @@ static void test_list(void) {
     command_list_clear();
 }
 
+static unsigned count_files(const char *name) {
+    size_t n;
+    unsigned found = 0;
+    const Command *const *list = command_list(&n);
+
+    for (size_t i = 0; i < n; i++)
+        found += strncmp(list[i]->name, name, strlen(name)) == 0;
+    return found;
+}
+
+static void make_many(const char *dir, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        g_autofree char *name = g_strdup_printf("many%04u.conf", i);
+
+        write_file(dir, name, i % 2 ? "[command]\nhelp = x\n" : "[command]\n");
+    }
+}
+
+/* So many of either directory, broken ones among them; what is beyond is told, once. */
+static void test_many_files(void) {
+    _cleanup_(temporary_remove) char *dir = temporary_new(), *shipped = temporary_new();
+    const BrokenCommand *broken;
+    size_t n;
+
+    make_many(dir, COMMAND_FILES_MAX);
+    g_assert_cmpint(command_list_load(dir, "/nonexistent"), ==, 1);
+    (void)command_list_broken(&n);
+    g_assert_cmpuint(n, ==, COMMAND_FILES_MAX / 2);
+    make_many(dir, 3000);
+    make_many(shipped, 3000);
+    g_assert_cmpint(command_list_load(dir, "/nonexistent"), ==, 0);
+    g_assert_cmpuint(count_files("many"), ==, COMMAND_FILES_MAX / 2);
+    broken = command_list_broken(&n);
+    g_assert_cmpuint(n, ==, COMMAND_FILES_MAX / 2 + 1);
+    g_assert_cmpstr(broken[n - 1].problem, ==, "there are too many files");
+    g_assert_nonnull(strstr(broken[n - 1].file, "many0256.conf"));
+    g_assert_cmpint(command_list_load(dir, shipped), ==, 0);
+    (void)command_list_broken(&n);
+    g_assert_cmpuint(n, ==, COMMAND_FILES_MAX / 2 + 2);
+    command_list_clear();
+}
+
+/* A file, and what else can have its name. */
+static void test_what_is_no_file(void) {
+    _cleanup_(temporary_remove) char *dir = temporary_new();
+    g_autofree char *fifo = g_build_filename(dir, "fifo.conf", NULL),
+                    *directory = g_build_filename(dir, "directory.conf", NULL),
+                    *loop = g_build_filename(dir, "loop.conf", NULL),
+                    *huge = g_build_filename(dir, "huge.conf", NULL);
+    size_t n;
+
+    g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+    g_assert_cmpint(g_mkdir(directory, 0755), ==, 0);
+    g_assert_cmpint(symlink("loop.conf", loop), ==, 0);
+    write_file(dir, "huge.conf", "[command]\nhelp = x\n");
+    g_assert_cmpint(truncate(huge, (off_t)1 << 40), ==, 0);
+    write_file(dir, "good.conf", "[command]\nhelp = x\n");
+    g_assert_cmpint(command_list_load(dir, "/nonexistent"), ==, 1);
+    (void)command_list_broken(&n);
+    g_assert_cmpuint(n, ==, 4);
+    g_assert_nonnull(command_find("good"));
+    command_list_clear();
+    g_assert_cmpint(rmdir(directory), ==, 0);
+}
+
+/* Of a user whose name was not given there is nothing to remember. */
+static void test_effect_without_a_name(void) {
+    static const char text[] = "[command]\nhelp = x\n[argument a]\n[effect]\nadd_user = {a}\n";
+    _cleanup_(command_file_freep) CommandFile *f = NULL;
+    ArgumentValue values[1] = {};
+    Effect effect = {};
+    char *error = NULL;
+    Command c;
+
+    g_assert_cmpint(command_file_parse("x", text, &f, &error), ==, 0);
+    file_command_init(&c, f);
+    g_assert_cmpint(c.done(&c, values, &effect), ==, 0);
+    g_assert_null(effect.user);
+    effect_done(&effect);
+}
+
 static void test_pattern_in_the_list(void) {
     _cleanup_(temporary_remove) char *dir = temporary_new();
 
@@ -317,6 +399,9 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/file-command/positions-of-the-file", test_positions_of_the_file);
     g_test_add_func("/file-command/object-output", test_object_output);
     g_test_add_func("/file-command/json-numbers", test_json_numbers);
+    g_test_add_func("/file-command/many-files", test_many_files);
+    g_test_add_func("/file-command/no-file", test_what_is_no_file);
+    g_test_add_func("/file-command/effect-without-a-name", test_effect_without_a_name);
     g_test_add_func("/file-command/large-object", test_large_object);
     g_test_add_func("/file-command/pattern-in-the-list", test_pattern_in_the_list);
     g_test_add_func("/file-command/list", test_list);
