@@ -11,17 +11,23 @@
 #define WINDOW_USEC_MIN (2 * USEC_PER_SEC) /* minimum for users without privilege */
 #define WINDOW_USEC_MAX (10 * USEC_PER_SEC)
 
+typedef struct Place {
+    char *file;
+    unsigned line;
+} Place;
+
 /* A rule as the files have it; complete() checks it at the end of all files. */
 typedef struct Draft Draft;
 struct Draft {
     Draft *next;
     AlertRule *rule;
-    char *file; /* where it begins */
-    unsigned line;
+    Place begin;     /* the first key */
     char *value;     /* key of the field */
     char *threshold; /* texts, because the unit is known later */
     char *clear;
+    Place value_at, threshold_at, clear_at;
     bool is_off;
+    bool has_bad_type; /* it is reported already */
 };
 
 typedef struct Reader {
@@ -52,7 +58,10 @@ static Draft *draft_free(Draft *d) {
     if (!d)
         return NULL;
     rule_free(d->rule);
-    free(d->file);
+    free(d->begin.file);
+    free(d->value_at.file);
+    free(d->threshold_at.file);
+    free(d->clear_at.file);
     free(d->value);
     free(d->threshold);
     free(d->clear);
@@ -132,6 +141,11 @@ static bool is_name(const char *name) {
                strlen(name);
 }
 
+static int set_place(Place *place, const IniPlace *at) {
+    place->line = at->line;
+    return free_and_strdup(&place->file, at->file);
+}
+
 static Draft *find_draft(const Reader *r, const char *name) {
     for (Draft *d = r->first; d; d = d->next)
         if (streq(d->rule->name, name))
@@ -143,16 +157,17 @@ static int add_draft(Reader *r, const IniPlace *at, Draft **ret) {
     const char *name = at->section;
     _cleanup_(draft_freep) Draft *d = NULL;
 
+    if (isempty(name))
+        return -ENOKEY;
     if (!is_name(name) || r->n >= ALERT_RULES_MAX)
         return -EINVAL;
     d = calloc(1, sizeof(*d));
     if (!d)
         return -ENOMEM;
     d->rule = calloc(1, sizeof(*d->rule));
-    d->file = strdup(at->file);
-    d->line = at->line;
-    if (!d->rule || !d->file)
+    if (!d->rule)
         return -ENOMEM;
+    TRY(set_place(&d->begin, at));
     d->rule->name = strdup(name);
     d->rule->rows = strdup(ALL_ROWS);
     if (!d->rule->name || !d->rule->rows)
@@ -170,23 +185,35 @@ static int set_text(char **field, const char *value) {
     return utf8_is_valid(value, strlen(value)) ? free_and_strdup(field, value) : -EINVAL;
 }
 
-static int set_value(Draft *d, const char *name, const char *value) {
+static int set_type(Draft *d, const char *value) {
+    const StatType *t = stat_type_find(value);
+
+    d->has_bad_type = !t || !t->measure;
+    d->rule->type = d->has_bad_type ? NULL : t;
+    return d->has_bad_type ? -EINVAL : 0;
+}
+
+static int set_text_at(char **field, const char *value, Place *place, const IniPlace *at) {
+    TRY(set_text(field, value));
+    return set_place(place, at);
+}
+
+static int set_value(Draft *d, const IniPlace *at, const char *value) {
+    const char *name = at->name;
     AlertRule *rule = d->rule;
 
-    if (streq(name, "statistic")) {
-        rule->type = stat_type_find(value);
-        return rule->type && rule->type->measure ? 0 : -EINVAL;
-    }
+    if (streq(name, "statistic"))
+        return set_type(d, value);
     if (streq(name, "value"))
-        return set_text(&d->value, value);
+        return set_text_at(&d->value, value, &d->value_at, at);
     if (streq(name, "rows"))
         return set_text(&rule->rows, value);
     if (streq(name, "above") || streq(name, "below")) {
         rule->above = streq(name, "above");
-        return set_text(&d->threshold, value);
+        return set_text_at(&d->threshold, value, &d->threshold_at, at);
     }
     if (streq(name, "clear"))
-        return set_text(&d->clear, value);
+        return set_text_at(&d->clear, value, &d->clear_at, at);
     if (streq(name, "for"))
         return parse_seconds(value, 0, 86400, &rule->for_usec);
     if (streq(name, "interval"))
@@ -202,7 +229,7 @@ static int set_value(Draft *d, const char *name, const char *value) {
     if (streq(name, "message"))
         return strlen(value) <= ALERT_RULE_MESSAGE_MAX ? set_text(&rule->message, value) : -EINVAL;
     if (!streq(name, "enabled"))
-        return -EINVAL;
+        return -ENOKEY;
     d->is_off = streq(value, "no");
     return d->is_off || streq(value, "yes") ? 0 : -EINVAL;
 }
@@ -214,7 +241,7 @@ static int on_value(const IniPlace *at, const char *value, void *userdata) {
 
     if (!d)
         r = add_draft(reader, at, &d);
-    return r < 0 ? r : set_value(d, at->name, value);
+    return r < 0 ? r : set_value(d, at, value);
 }
 
 static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
@@ -257,13 +284,17 @@ static const char *check_trigger(const Draft *d) {
     return "stall needs rows = cpu, memory or io";
 }
 
-static const char *check_thresholds(Draft *d) {
+static const char *check_thresholds(Draft *d, const Place **at) {
     AlertRule *rule = d->rule;
     const char *unit = rule->field->unit;
 
+    if (d->threshold)
+        *at = &d->threshold_at;
     if (!d->threshold || parse_threshold(d->threshold, unit, &rule->threshold) < 0)
         return "above or below needs a number in the unit of the value";
     rule->clear = rule->threshold;
+    if (d->clear)
+        *at = &d->clear_at;
     if (d->clear && parse_threshold(d->clear, unit, &rule->clear) < 0)
         return "clear needs a number in the unit of the value";
     if (rule->above ? rule->clear > rule->threshold : rule->clear < rule->threshold)
@@ -271,19 +302,22 @@ static const char *check_thresholds(Draft *d) {
     return NULL;
 }
 
-/* Returns the problem, or NULL. */
-static const char *complete(Draft *d) {
+/* Returns the problem and its place, or NULL. */
+static const char *complete(Draft *d, const Place **at) {
     AlertRule *rule = d->rule;
     const StatType *t = rule->type;
     const char *why;
 
+    *at = &d->begin;
     if (!t)
         return "statistic is missing";
     if (!d->value)
         return "value is missing";
+    *at = &d->value_at;
     rule->of_rows = find_field(rule, t->row_fields, t->n_row_fields, d->value);
     if (!rule->of_rows && !find_field(rule, t->fields, t->n_fields, d->value))
         return "this statistic has no such value";
+    *at = &d->begin;
     if (rule->stall_usec > 0 && rule->window_usec == 0)
         rule->window_usec = WINDOW_USEC_MIN;
     why = check_trigger(d);
@@ -294,14 +328,14 @@ static const char *complete(Draft *d) {
         rule->clear = rule->threshold / 2;
         return NULL;
     }
-    return why ?: check_thresholds(d);
+    return why ?: check_thresholds(d, at);
 }
 
-static void tell_broken(const Reader *r, const Draft *d, const char *why) {
+static void tell_broken(const Reader *r, const Draft *d, const Place *at, const char *why) {
     char text[ERROR_MESSAGE_MAX];
 
     (void)utf8_format(text, sizeof(text), "[%s] is not a valid rule: %s", d->rule->name, why);
-    r->problem(d->file, d->line, text, r->userdata);
+    r->problem(at->file, at->line, text, r->userdata);
 }
 
 static int take_rules(Reader *reader, AlertRules *ret) {
@@ -309,13 +343,14 @@ static int take_rules(Reader *reader, AlertRules *ret) {
     if (!ret->rules)
         return -ENOMEM;
     for (Draft *d = reader->first; d; d = d->next) {
+        const Place *at;
         const char *why;
 
-        if (d->is_off)
+        if (d->is_off || d->has_bad_type)
             continue;
-        why = complete(d);
+        why = complete(d, &at);
         if (why)
-            tell_broken(reader, d, why);
+            tell_broken(reader, d, at, why);
         else
             ret->rules[ret->n++] = TAKE_PTR(d->rule);
     }

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "basic/bounds.h"
@@ -202,11 +203,39 @@ int ini_file_parse(const char *file, const char *text, const IniCallbacks *callb
     return k < 0 ? k : 0;
 }
 
+void ini_unreadable_describe(const char *file, int error, char *buf, size_t size) {
+    struct stat st;
+
+    switch (-error) {
+    case EACCES:
+        (void)utf8_format(buf, size, "is not readable (%s); run: chmod %s %s", strerror(EACCES),
+                          stat(file, &st) >= 0 && S_ISDIR(st.st_mode) ? "0755" : "0644", file);
+        return;
+    case EISDIR:
+        (void)utf8_format(buf, size, "is a directory; replace it with a file");
+        return;
+    case ENOENT:
+        (void)utf8_format(buf, size, "is a link to a file that does not exist");
+        return;
+    case EFBIG:
+        (void)utf8_format(buf, size, "is larger than 256 KiB");
+        return;
+    case EBADMSG:
+        (void)utf8_format(buf, size, "has NUL bytes, as a power failure leaves them; restore it");
+        return;
+    default:
+        (void)utf8_format(buf, size, "cannot be read: %s", strerror(-error));
+    }
+}
+
 static void tell_unreadable(const char *path, int error, const IniCallbacks *callbacks,
                             void *userdata) {
-    callbacks->on_problem(path, 0, strerror(-error), userdata);
-    if (callbacks->on_unreadable)
-        callbacks->on_unreadable(path, error, userdata);
+    char text[512];
+
+    if (callbacks->on_unreadable && callbacks->on_unreadable(path, error, userdata))
+        return;
+    ini_unreadable_describe(path, error, text, sizeof(text));
+    callbacks->on_problem(path, 0, text, userdata);
 }
 
 static int load_file(const char *path, const IniCallbacks *callbacks, void *userdata) {

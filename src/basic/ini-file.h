@@ -34,9 +34,9 @@ typedef struct IniCallbacks {
     /* called if a line is lost that may have set at->name, in whatever section: it is too long, or
      * was read as the continuation of a value. May be NULL */
     void (*on_lost)(const IniPlace *at, void *userdata);
-    /* called if the file or the directory exists and is unreadable; also reported as a problem. May
-     * be NULL */
-    void (*on_unreadable)(const char *file, int error, void *userdata);
+    /* called if the file or the directory exists and is unreadable. True: it is no problem;
+     * otherwise reported as one. May be NULL */
+    bool (*on_unreadable)(const char *file, int error, void *userdata);
     IniProblem on_problem;
 } IniCallbacks;
 
@@ -44,6 +44,8 @@ typedef struct IniCallbacks {
  * no error; an unreadable file is a problem. */
 int ini_file_load(const char *file, const char *directory, const IniCallbacks *callbacks,
                   void *userdata);
+/* Why an unreadable file or directory is so, and the remedy: a text to follow its name. */
+void ini_unreadable_describe(const char *file, int error, char *buf, size_t size);
 /* "FILE:LINE: TEXT", the form in which people are told. The caller frees. */
 int ini_problem_format(const char *file, unsigned line, const char *text, char **ret);
 /* Parses the text of one file. */

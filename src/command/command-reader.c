@@ -17,6 +17,7 @@
 #include "proto/text.h"
 
 #define ARGUMENT_SECTION "argument "
+#define LINE_FORMAT "line %u: "
 
 typedef struct Reader {
     CommandFile *file;
@@ -197,7 +198,7 @@ static int set_command(CommandFile *f, const char *name, const char *value) {
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
         if (streq(keys[i].name, name))
             return keys[i].set(f, value);
-    return -EINVAL;
+    return -ENOKEY;
 }
 
 /* [argument NAME] */
@@ -324,7 +325,7 @@ static int set_argument(CommandFile *f, const char *argument, const char *name, 
         return keep(f, value, &a->fallback);
     if (streq(name, "help"))
         return keep(f, value, &a->help);
-    return -EINVAL;
+    return -ENOKEY;
 }
 
 /* the other sections */
@@ -344,7 +345,7 @@ static int set_effect(CommandFile *f, const char *name, const char *value) {
         return parse_bool(value, &e->terminate);
     if (streq(name, "ignore_errors"))
         return keep(f, value, &e->ignore_errors);
-    return -EINVAL;
+    return -ENOKEY;
 }
 
 static CommandFeature *find_feature(CommandFile *f, const char *name) {
@@ -435,7 +436,7 @@ static int on_value(const IniPlace *at, const char *value, void *userdata) {
         return add_setting(r, name, value);
     if (strncmp(section, ARGUMENT_SECTION, prefix) == 0)
         return set_argument(r->file, section + prefix, name, value);
-    return -EINVAL;
+    return -ENOKEY;
 }
 
 static int on_section(const IniPlace *at, void *userdata) {
@@ -455,7 +456,7 @@ static int on_section(const IniPlace *at, void *userdata) {
 static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     Reader *r = userdata;
 
-    if (!r->error && (line > 0 ? asprintf(&r->error, "line %u: %s", line, text)
+    if (!r->error && (line > 0 ? asprintf(&r->error, LINE_FORMAT "%s", line, text)
                                : asprintf(&r->error, "%s", text)) < 0)
         r->error = NULL;
     r->failed = true;
@@ -489,6 +490,14 @@ static int complete(CommandFile *f, const char *name) {
         return f->worker_path ? 0 : keep(f, "/org/dcmagent/Worker1", &f->worker_path);
     }
     return f->script ? 0 : keep(f, name, &f->script);
+}
+
+unsigned command_error_line(const char *error, const char **ret_rest) {
+    unsigned line = 0;
+    int n = 0;
+
+    *ret_rest = sscanf(error, LINE_FORMAT "%n", &line, &n) == 1 && n > 0 ? error + n : error;
+    return n > 0 ? line : 0;
 }
 
 int command_file_parse(const char *name, const char *text, CommandFile **ret, char **ret_error) {

@@ -13,4 +13,6 @@ typedef struct AgentPaths {
     const char *cloud_socket;
     const char *alerts_file; /* alerts.conf(5) */
     const char *alerts_directory;
+    const char *policy_file; /* policy.conf(5), which the executor obeys */
+    const char *policy_directory;
 } AgentPaths;

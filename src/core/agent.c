@@ -16,6 +16,7 @@
 #include "core/local-files.h"
 #include "core/output-retention.h"
 #include "core/overview.h"
+#include "core/policy-watch.h"
 #include "core/retention.h"
 #include "core/storage.h"
 #include "core/termination.h"
@@ -32,6 +33,7 @@ struct Agent {
     AgentPaths paths;
     AgentObserver observer;
     Problems *problems;
+    PolicyWatch *policy_watch;
     Config config;
     CommandFacts facts;
     char *database;
@@ -174,9 +176,9 @@ static void apply_alert_rules(Agent *a) {
     _cleanup_(alert_rules_done) AlertRules rules = {};
     int r;
 
-    if (local_files_load_rules(&a->paths, a->problems, &rules) < 0)
-        return;
-    r = alerting_set_rules(a->alerting, &rules);
+    r = local_files_load_rules(&a->paths, a->problems, &rules);
+    if (r >= 0)
+        r = alerting_set_rules(a->alerting, &rules);
     if (r < 0)
         (void)log_error_errno(r, "The alert rules cannot be applied: %m");
 }
@@ -188,9 +190,35 @@ static void apply_notes(Agent *a) {
 
     if (n > 0)
         (void)snprintf(notes, sizeof(notes),
-                       "; %zu problem%s in the configuration, see dcm-agentctl status", n,
-                       n == 1 ? "" : "s");
+                       "%s; %zu problem%s in the configuration, see "
+                       "dcm-agentctl status",
+                       problems_has(a->problems, PROBLEM_POLICY)
+                           ? "; no job is allowed, as the policy is not valid"
+                           : "",
+                       n, n == 1 ? "" : "s");
     uplink_set_notes(a->uplink, notes);
+}
+
+static void check_policy(Agent *a) {
+    int r = local_files_check_policy(&a->paths, a->problems);
+
+    if (r < 0)
+        (void)log_error_errno(r, "The policy cannot be checked: %m");
+}
+
+static void on_policy_changed(void *userdata) {
+    Agent *a = userdata;
+
+    check_policy(a);
+    apply_notes(a);
+    on_status(a);
+}
+
+/* 1: the set of commands has changed. */
+static int load_commands(Agent *a) {
+    int r = local_files_load_commands(&a->paths, a->problems);
+
+    return r < 0 ? log_error_errno(r, "The commands of this machine cannot be read: %m") : r;
 }
 
 static void apply(Agent *a) {
@@ -213,6 +241,7 @@ static void apply(Agent *a) {
                                "[health] interval and history need more memory than samples may "
                                "use");
     apply_alert_rules(a);
+    check_policy(a);
     log_set_level(log_level_from_string(a->config.log_level));
     apply_notes(a);
 }
@@ -237,10 +266,12 @@ int agent_reload(Agent *a) {
     Config fresh = {};
     int r;
 
-    TRY(local_files_load_config(&a->paths, a->problems, &fresh));
+    r = local_files_load_config(&a->paths, a->problems, &fresh);
+    if (r < 0)
+        return log_error_errno(r, "The configuration cannot be read: %m");
     config_done(&a->config);
     a->config = fresh;
-    r = local_files_load_commands(&a->paths, a->problems);
+    r = load_commands(a);
     apply(a);
     log_info("Configuration reloaded");
     if (r > 0) {
@@ -416,6 +447,9 @@ static int build(Agent *a) {
         r = build_requests(a);
     if (r >= 0)
         r = timer_new(a->event, 0, on_trim, a, &a->trim_timer);
+    if (r >= 0)
+        r = policy_watch_new(a->event, a->paths.policy_file, a->paths.policy_directory,
+                             on_policy_changed, a, &a->policy_watch);
     return r < 0 ? log_error_errno(r, "The agent cannot be set up: %m") : 0;
 }
 
@@ -427,6 +461,7 @@ static int render_config(char **ret, void *userdata) {
 
 int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
     _cleanup_(agent_freep) Agent *a = calloc(1, sizeof(*a));
+    int r;
 
     if (!a)
         return log_oom();
@@ -437,10 +472,12 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
                               .userdata = a};
     if (asprintf(&a->database, "%s/requests.db", paths->state_directory) < 0)
         return log_oom();
-    if (problems_new(&a->problems) < 0)
+    if (problems_new(local_files_log_problem, &a->problems) < 0)
         return log_oom();
-    TRY(local_files_load_config(paths, a->problems, &a->config));
-    TRY(local_files_load_commands(paths, a->problems));
+    r = local_files_load_config(&a->paths, a->problems, &a->config);
+    if (r < 0)
+        return log_error_errno(r, "The configuration cannot be read: %m");
+    TRY(load_commands(a));
     TRY(storage_open(a->database, &a->store));
     store_set_on_damaged(a->store, on_damaged, a); /* the next step reads it */
     TRY(identity_new(&a->config, a->store, paths->state_directory, &a->identity));
@@ -470,6 +507,7 @@ Agent *agent_free(Agent *a) {
     health_free(a->health);
     identity_free(a->identity);
     store_close(a->store);
+    policy_watch_free(a->policy_watch);
     problems_free(a->problems);
     config_done(&a->config);
     free(a->database);

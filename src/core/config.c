@@ -388,31 +388,19 @@ static void on_lost(const IniPlace *at, void *userdata) {
                             at->line, at->name);
 }
 
-static const char *get_remedy(int error) {
-    switch (-error) {
-    case EISDIR:
-        return "is a directory; replace it with a file";
-    case ENOENT:
-        return "is a link to a file that does not exist";
-    case EFBIG:
-        return "is larger than 256 KiB";
-    case EBADMSG:
-        return "has NUL bytes, as a power failure leaves them; restore it";
-    default:
-        return strerror(-error);
-    }
-}
-
-static void on_unreadable(const char *file, int error, void *userdata) {
+static bool on_unreadable(const char *file, int error, void *userdata) {
     Config *c = ((Reader *)userdata)->config;
+    char why[512];
 
+    ini_unreadable_describe(file, error, why, sizeof(why));
     if (error == -EACCES)
         (void)note_unusable(c,
                             "configuration file %s is not readable by user dcm-agent (%s); run: "
                             "chmod 0644 %s",
                             file, strerror(EACCES), file);
     else
-        (void)note_unusable(c, "configuration file %s %s", file, get_remedy(error));
+        (void)note_unusable(c, "configuration file %s %s", file, why);
+    return false;
 }
 
 static const IniCallbacks ini_callbacks = {

@@ -10,13 +10,15 @@ struct Problems {
     Problem list[PROBLEMS_MAX];
     size_t n;
     size_t n_more[SOURCES];
+    void (*told)(const Problem *p);
 };
 
-int problems_new(Problems **ret) {
+int problems_new(void (*told)(const Problem *p), Problems **ret) {
     Problems *p = calloc(1, sizeof(*p));
 
     if (!p)
         return -ENOMEM;
+    p->told = told;
     *ret = p;
     return 0;
 }
@@ -53,11 +55,20 @@ bool problems_add(Problems *p, ProblemSource source, const char *file, unsigned 
     if (p->n < PROBLEMS_MAX && bus_text_new(file, &problem.file) >= 0 &&
         bus_text_new(text, &problem.text) >= 0) {
         p->list[p->n++] = problem;
+        if (p->told)
+            p->told(&problem);
         return true;
     }
     problem_done(&problem);
     p->n_more[source]++;
     return false;
+}
+
+bool problems_has(const Problems *p, ProblemSource source) {
+    for (size_t i = 0; i < p->n; i++)
+        if (p->list[i].source == source)
+            return true;
+    return p->n_more[source] > 0;
 }
 
 const Problem *problems_list(const Problems *p, size_t *ret_n) {

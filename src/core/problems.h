@@ -22,7 +22,8 @@ typedef struct Problem {
 
 typedef struct Problems Problems;
 
-int problems_new(Problems **ret);
+/* `told` is called for each problem that is kept; it may be NULL. */
+int problems_new(void (*told)(const Problem *p), Problems **ret);
 Problems *problems_free(Problems *p);
 
 void problems_clear(Problems *p, ProblemSource source);
@@ -30,6 +31,7 @@ void problems_clear(Problems *p, ProblemSource source);
 bool problems_add(Problems *p, ProblemSource source, const char *file, unsigned line,
                   const char *text);
 
+bool problems_has(const Problems *p, ProblemSource source) _pure_;
 /* Those that are kept, in the order of adding; valid until the next change. */
 const Problem *problems_list(const Problems *p, size_t *ret_n);
 /* All, also those that are counted only. */

@@ -57,6 +57,10 @@ static const Option options[] = {
      CONFDIR "/alerts.conf"},
     {"alerts-directory", "DIR", offsetof(AgentPaths, alerts_directory), option_take_text,
      "drop-ins", CONFDIR "/alerts.conf.d"},
+    {"policy", "FILE", offsetof(AgentPaths, policy_file), option_take_text,
+     "policy, whose mistakes are shown", CONFDIR "/policy.conf"},
+    {"policy-directory", "DIR", offsetof(AgentPaths, policy_directory), option_take_text,
+     "drop-ins", CONFDIR "/policy.conf.d"},
     OPTION_VERSION,
     OPTION_HELP,
 };
@@ -188,6 +192,8 @@ int main(int argc, char *argv[]) {
         .cloud_socket = CLOUD_SOCKET,
         .alerts_file = CONFDIR "/alerts.conf",
         .alerts_directory = CONFDIR "/alerts.conf.d",
+        .policy_file = CONFDIR "/policy.conf",
+        .policy_directory = CONFDIR "/policy.conf.d",
     };
     _cleanup_free_ char *voices = NULL;
     int r;

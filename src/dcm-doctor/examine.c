@@ -15,9 +15,9 @@
 #include "basic/time-util.h"
 #include "basic/utf8.h"
 #include "command/command-file.h"
-#include "commands/command-list.h"
 #include "core/cloud.h"
 #include "core/connection-options.h"
+#include "core/local-files.h"
 #include "core/offer.h"
 #include "core/token.h"
 #include "store/store.h"
@@ -27,10 +27,11 @@
 #define PATIENCE_USEC (90 * USEC_PER_SEC)
 
 typedef struct Examination {
-    const ExamineOptions *options;
+    const AgentPaths *options;
     const Surroundings *surroundings;
     Report *report;
     sd_event *event;
+    Problems *problems;
     Config config;
     Platform platform;
     Cloud *cloud;
@@ -54,6 +55,7 @@ static const char *get_environment(const char *name) {
 static void examination_done(Examination *x) {
     connection_free(x->connection);
     cloud_free(x->cloud);
+    problems_free(x->problems);
     config_done(&x->config);
     platform_done(&x->platform);
     explicit_bzero(x->token, sizeof(x->token));
@@ -66,14 +68,6 @@ static void examination_done(Examination *x) {
 static void end(Examination *x) {
     x->over = true;
     (void)sd_event_exit(x->event, 0);
-}
-
-static void on_config_problem(const char *file, unsigned line, const char *text, void *userdata) {
-    _cleanup_free_ char *whole = NULL;
-    Examination *x = userdata;
-
-    if (ini_problem_format(file, line, text, &whole) >= 0)
-        report_add(x->report, CHECK_CONFIGURATION, FINDING_WARNING, "%s", whole);
 }
 
 /* ntp_adjtime(3), read only */
@@ -281,16 +275,37 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *userdata) 
     return 0;
 }
 
-/* The handshake contains their names. */
-static int read_commands(Examination *x) {
-    const BrokenCommand *broken;
+static void report_problem(const Problem *p, Report *report) {
+    static const char *const effects[] = {
+        [PROBLEM_CONFIG] = "",
+        [PROBLEM_ALERTS] = "",
+        [PROBLEM_COMMANDS] = N_("; the file defines no command"),
+        [PROBLEM_POLICY] = N_("; the policy is not valid, so no job is allowed"),
+    };
+    const char *effect = effects[p->source];
+    _cleanup_free_ char *whole = NULL;
+
+    if (ini_problem_format(p->file, p->line, p->text, &whole) >= 0)
+        report_add(report, CHECK_CONFIGURATION,
+                   p->source == PROBLEM_POLICY ? FINDING_FAILED : FINDING_WARNING, "%s%s", whole,
+                   *effect ? _(effect) : "");
+}
+
+/* The commands are loaded since the manager is told their names. */
+static int read_files(Examination *x) {
+    const Problem *list;
     size_t n;
 
-    TRY(command_list_load(COMMANDS_DIRECTORY, SHIPPED_COMMANDS_DIRECTORY));
-    broken = command_list_broken(&n);
+    TRY(local_files_load_config(x->options, x->problems, &x->config));
+    TRY(local_files_check_rules(x->options, x->problems));
+    TRY(local_files_load_commands(x->options, x->problems));
+    TRY(local_files_check_policy(x->options, x->problems));
+    list = problems_list(x->problems, &n);
     for (size_t i = 0; i < n; i++)
-        report_add(x->report, CHECK_CONFIGURATION, FINDING_WARNING, _("%s defines no command: %s"),
-                   broken[i].file, broken[i].problem);
+        report_problem(&list[i], x->report);
+    if (problems_count(x->problems) > n)
+        report_add(x->report, CHECK_CONFIGURATION, FINDING_WARNING, _("and %zu more"),
+                   problems_count(x->problems) - n);
     return 0;
 }
 
@@ -299,10 +314,9 @@ static int read_configuration(Examination *x, ConnectionOptions *ret) {
     char error[OPTIONS_ERROR_SIZE];
     int r;
 
-    r = config_load(x->options->config_file, x->options->config_directory, on_config_problem, x,
-                    &x->config);
+    r = problems_new(NULL, &x->problems);
     if (r >= 0)
-        r = read_commands(x);
+        r = read_files(x);
     if (r >= 0)
         r = connection_options_make(&x->config, x->options->config_directory, get_environment, ret,
                                     error);
@@ -399,7 +413,7 @@ static int walk(Examination *x, ConnectionOptions *connection_options) {
     return r < 0 ? r : sd_event_loop(x->event);
 }
 
-int examine(const ExamineOptions *options, const Surroundings *surroundings, Report *report) {
+int examine(const AgentPaths *options, const Surroundings *surroundings, Report *report) {
     _cleanup_(connection_options_done) ConnectionOptions connection_options = {};
     _cleanup_(examination_done) Examination x = {
         .options = options,

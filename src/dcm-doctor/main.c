@@ -10,6 +10,7 @@
 #include "basic/i18n.h"
 #include "basic/log.h"
 #include "basic/option-table.h"
+#include "command/command-file.h"
 #include "core/cloud.h"
 #include "dcm-doctor/examine.h"
 
@@ -18,7 +19,7 @@
 #define CREDENTIALS "/run/credentials/dcm-agent.service"
 
 typedef struct Options {
-    ExamineOptions examine;
+    AgentPaths examine;
     bool json;
 } Options;
 
@@ -34,6 +35,16 @@ static const Option options[] = {
      N_("directory of the token"), STATEDIR},
     {"cloud-socket", N_("PATH"), MEMBER(examine.cloud_socket), option_take_text,
      N_("socket of dcm-cloud"), CLOUD_SOCKET},
+    {"commands-directory", "DIR", MEMBER(examine.commands_directory), option_take_text,
+     N_("commands of the administrator"), COMMANDS_DIRECTORY},
+    {"alerts", N_("FILE"), MEMBER(examine.alerts_file), option_take_text, N_("rules of alerts"),
+     CONFDIR "/alerts.conf"},
+    {"alerts-directory", "DIR", MEMBER(examine.alerts_directory), option_take_text, N_("drop-ins"),
+     CONFDIR "/alerts.conf.d"},
+    {"policy", N_("FILE"), MEMBER(examine.policy_file), option_take_text, N_("policy"),
+     CONFDIR "/policy.conf"},
+    {"policy-directory", "DIR", MEMBER(examine.policy_directory), option_take_text, N_("drop-ins"),
+     CONFDIR "/policy.conf.d"},
     {"help", .help = N_("print this help"), .letter = 'h'},
 };
 
@@ -95,6 +106,12 @@ int main(int argc, char *argv[]) {
                      .config_directory = CONFDIR "/agent.conf.d",
                      .state_directory = STATEDIR,
                      .cloud_socket = CLOUD_SOCKET,
+                     .commands_directory = COMMANDS_DIRECTORY,
+                     .shipped_commands_directory = SHIPPED_COMMANDS_DIRECTORY,
+                     .alerts_file = CONFDIR "/alerts.conf",
+                     .alerts_directory = CONFDIR "/alerts.conf.d",
+                     .policy_file = CONFDIR "/policy.conf",
+                     .policy_directory = CONFDIR "/policy.conf.d",
                  }};
     _cleanup_(report_done) Report report = {};
     int r;

@@ -42,7 +42,8 @@ static int check_order(JobRequest *q, const PolicyOrder *order, sd_bus_error *er
         return 0;
     (void)utf8_format(why, sizeof(why), "the policy of this machine forbids %s%s%s (%s in %s)",
                       is_part ? order->command : "it", is_part ? ", which is a part of " : "",
-                      is_part ? q->command.name : "", rule, POLICY_FILE);
+                      is_part ? q->command.name : "", rule,
+                      strempty(policy_get_place(q->policy, rule)));
     return refuse(q, error, why);
 }
 
@@ -338,6 +339,8 @@ int admit(JobRequest *q, sd_bus_error *error) {
 }
 
 int admit_fetch(JobRequest *q, bool network, sd_bus_error *error) {
+    char why[ERROR_MESSAGE_MAX];
+    const char *place;
     int r;
 
     TRY(find_command(q, error));
@@ -346,6 +349,9 @@ int admit_fetch(JobRequest *q, bool network, sd_bus_error *error) {
     r = check_policy(q, error);
     if (r < 0 || !network || q->limits.network)
         return r;
-    return refuse(q, error,
-                  "the policy of this machine forbids downloads (network in " POLICY_FILE ")");
+    place = policy_get_limit_place(q->policy, q->command.name, "network");
+    (void)utf8_format(why, sizeof(why),
+                      "the policy of this machine forbids downloads (network in %s)",
+                      strempty(place));
+    return refuse(q, error, why);
 }

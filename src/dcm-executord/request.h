@@ -5,7 +5,7 @@
 #include <systemd/sd-bus.h>
 
 #include "basic/bounds.h"
-#include "dcm-executord/policy.h"
+#include "command/policy.h"
 #include "dcm-executord/registry.h"
 #include "dcm-executord/secrets.h"
 

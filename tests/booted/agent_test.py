@@ -275,7 +275,7 @@ def test_policy_is_told_to_the_manager(manager):
     try:
         reply = reply_to(manager, order(manager, "#!/bin/sh\nid -u\n", runUnderSudo=True))
         assert reply["return_code"] == 1
-        assert "allow_root_scripts in /etc/dcm-agent/policy.conf" in urllib.parse.unquote(
+        assert "allow_root_scripts in /etc/dcm-agent/policy.conf.d/test.conf:2" in urllib.parse.unquote(
             reply["error_message"])
         assert reply_to(manager, order(manager, "#!/bin/sh\nid -un\n"))["message"] == "dcm\n"
     finally:

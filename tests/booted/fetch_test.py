@@ -502,7 +502,7 @@ def test_hostile_guids(manager, web):
 
 def test_policy(manager, web, policy):
     """It is asked before anything is downloaded."""
-    where = "in /etc/dcm-agent/policy.conf)"
+    where = "in /etc/dcm-agent/policy.conf.d/test.conf:2)"
     for text, arguments, rule in (
             ("[policy]\ndeny_commands = fetch_*\n", {}, "forbids it (deny_commands"),
             ("[policy]\nallow_scripts = no\n", {}, "forbids it (allow_scripts"),

@@ -236,6 +236,7 @@ class Agent:
                 f"--shipped-commands-directory={ROOT}/scripts/commands.d",
                 f"--cloud-socket={self.directory}/cloud", f"--alerts={self.directory}/alerts.conf",
                 f"--alerts-directory={self.directory}/alerts.conf.d",
+                f"--policy={self.directory}/policy.conf", f"--policy-directory={self.directory}/policy.conf.d",
             ],
             stdin=subprocess.DEVNULL,
             stderr=self.log.open("ab"),

@@ -34,7 +34,10 @@ def doctor(agent, *arguments):
     agent.directory.chmod(0o755)
     return run(agent, BUILD / "src/dcm-doctor/dcm-doctor", f"--config={agent.config}",
                f"--config-directory={agent.dropins}", f"--state-directory={agent.state}",
-               f"--cloud-socket={agent.directory}/cloud", *arguments)
+               f"--cloud-socket={agent.directory}/cloud", f"--commands-directory={agent.commands}",
+               f"--alerts={agent.directory}/alerts.conf", f"--alerts-directory={agent.directory}/alerts.conf.d",
+               f"--policy={agent.directory}/policy.conf", f"--policy-directory={agent.directory}/policy.conf.d",
+               *arguments)
 
 
 UNKNOWN = [
@@ -54,6 +57,7 @@ def test_mistake_is_said_everywhere_until_it_is_mended(agent, manager, text, lin
     dropin = agent.dropins / "site.conf"
     dropin.write_text(text)
     agent.start()
+    agent.wait_notify("READY=1")
     manager.wait_offer()
     agent.wait_notify("1 problem in the configuration, see dcm-agentctl status")
     wait_for(lambda: agent.property("State") == "connected", "the connection")
@@ -82,6 +86,7 @@ def test_mistake_that_may_mean_less_security_keeps_it_from_connecting(agent, man
     dropin = agent.dropins / "site.conf"
     dropin.write_text(text)
     agent.start()
+    agent.wait_notify("READY=1")
     agent.wait_notify(f"STATUS=Not connecting: {dropin}:{line}: {problem}")
     assert agent.property("State") == "idle" and [str(dropin), line, problem] in problems(agent)
     status, output = doctor(agent)
@@ -96,8 +101,80 @@ def test_keys_of_the_python_agent_are_no_mistakes(agent, manager):
     agent.configure(manager.url(), storage={"dbfile": "/dcm/secure/agentdb.sql"}, system={"user": "dcm"},
                     docker={"ca_cert": "x"}, plugin={"configfile": "etc/plugin.conf"})
     agent.start()
+    agent.wait_notify("READY=1")
     manager.wait_offer()
     assert not problems(agent) and "ignored" not in agent.log.read_text()
+
+
+@pytest.mark.parametrize("text, mistakes", [
+    ("[full]\nstatistic = memroy\nvalue = use\nabove = 1\n",
+     [(2, "the value of statistic in [full] is not valid")]),
+    ("[full]\nstatistic = memory\nvalue = use\nabvoe = 90 %\n",
+     [(4, "there is no key abvoe in [full]"),
+      (2, "[full] is not a valid rule: above or below needs a number in the unit of the value")]),
+    ("[full]\nstatistic = memory\nvalue = usage\nabove = 90 %\n",
+     [(3, "[full] is not a valid rule: this statistic has no such value")]),
+])
+def test_mistake_in_the_alerts(agent, manager, text, mistakes):
+    agent.configure(manager.url())
+    dropins = agent.directory / "alerts.conf.d"
+    dropins.mkdir()
+    (dropins / "site.conf").write_text(text)
+    agent.start()
+    agent.wait_notify("READY=1")
+    agent.wait_notify(f"{len(mistakes)} problem{'s' * (len(mistakes) > 1)} in the configuration")
+    assert problems(agent) == [[f"{dropins}/site.conf", *m] for m in mistakes]
+    output, found = ctl(agent, "status")[1], doctor(agent)[1]
+    for line, mistake in mistakes:
+        agent.wait_log(f"{dropins}/site.conf:{line}: {mistake}; ignored")
+        assert f"{dropins}/site.conf:{line}: {mistake}" in output
+        assert f"{dropins}/site.conf:{line}: {mistake}" in found
+
+
+def test_mistake_in_the_policy_is_said_without_a_reload(agent, manager):
+    """The executor reads it for each job; so the agent looks whenever it changes, drop-ins included."""
+    agent.configure(manager.url())
+    agent.start()
+    agent.wait_notify("READY=1")
+    manager.wait_offer()
+    policy, dropins = agent.directory / "policy.conf", agent.directory / "policy.conf.d"
+    policy.write_text("[policy]\nallow_script = no\nallow_users = dcm\n[limits]\ntimeout = 1h\n")
+    mistakes = [[str(policy), 2, "there is no key allow_script in [policy]"],
+                [str(policy), 5, "the value of timeout in [limits] is not valid"]]
+    wait_for(lambda: problems(agent) == mistakes, "the mistakes")
+    agent.wait_notify("; no job is allowed, as the policy is not valid; 2 problems in the configuration")
+    agent.wait_log(f"{policy}:2: there is no key allow_script in [policy]; the policy is not valid, so no job is allowed")
+    status, output = doctor(agent)
+    assert status == 1 and f"{policy}:5: the value of timeout in [limits] is not valid; the policy is not valid" in output
+    policy.write_text("[policy]\nallow_scripts = no\n")
+    wait_for(lambda: not problems(agent), "that it is mended")
+    dropins.mkdir()
+    (dropins / "site.conf").write_text("[polcy]\nallow_scripts = no\n")
+    mistake = [[f"{dropins}/site.conf", 2, "there is no key allow_scripts in [polcy]"]]
+    wait_for(lambda: problems(agent) == mistake, "the mistake of the drop-in")
+    (dropins / "site.conf").unlink()
+    wait_for(lambda: not problems(agent), "that it is gone")
+    dropins.rmdir()
+    dropins.mkdir()
+    (dropins / "new.conf").write_text("nonsense\n")
+    wait_for(lambda: len(problems(agent)) == 1, "the mistake in the new directory")
+    wait_for(lambda: "policy" in agent.property("StatusText"), "the status")
+
+
+def test_file_that_defines_no_command(agent, manager):
+    agent.configure(manager.url())
+    agent.commands.mkdir(exist_ok=True)
+    (agent.commands / "greet.conf").write_text("[command]\nhelp = x\nhelps = y\n")
+    agent.start()
+    agent.wait_notify("READY=1")
+    agent.wait_notify("1 problem in the configuration")
+    assert problems(agent) == [[f"{agent.commands}/greet.conf", 3, "there is no key helps in [command]"]]
+    agent.wait_log(f"{agent.commands}/greet.conf defines no command: line 3: there is no key helps")
+    assert f"{agent.commands}/greet.conf:3: there is no key helps in [command]" in ctl(agent, "status")[1]
+    assert f"{agent.commands}/greet.conf:3: " in doctor(agent)[1]
+    (agent.commands / "greet.conf").unlink()
+    agent.call("Reload")
+    assert not problems(agent)
 
 
 def test_many_mistakes_are_counted(agent, manager):
@@ -105,6 +182,7 @@ def test_many_mistakes_are_counted(agent, manager):
     agent.configure(manager.url())
     (agent.dropins / "site.conf").write_text("[workers]\n" + "".join(f"key{i} = 1\n" for i in range(500)))
     agent.start()
+    agent.wait_notify("READY=1")
     agent.wait_notify("500 problems in the configuration, see dcm-agentctl status")
     assert len(problems(agent)) == 100 and agent.log.read_text().count("; ignored") == 100
     output = ctl(agent, "status")[1]

@@ -3,7 +3,7 @@
  * of limits, and whoever has the last word can forbid everything. */
 #include "basic/bounds.h"
 #include "command/job-limits.h"
-#include "dcm-executord/policy.h"
+#include "command/policy.h"
 #include "fuzz.h"
 
 #define NO_DIRECTORY "/nonexistent"

@@ -6,7 +6,10 @@
 #include "alert/rule.h"
 #include "basic/bounds.h"
 
+static unsigned last_line;
+
 static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
+    last_line = line;
     g_ptr_array_add(userdata, g_strdup(text));
 }
 
@@ -53,6 +56,38 @@ static void test_whole(void) {
     g_assert_cmpfloat(r->threshold, ==, 512.0 * 1024 * 1024);
     g_assert_cmpfloat(r->clear, ==, r->threshold);
     g_assert_cmpuint(r->interval_usec, ==, ALERT_INTERVAL_USEC_DEFAULT);
+}
+
+/* Who reads it finds the line; one mistake is told once. */
+static void test_places(void) {
+    static const struct {
+        const char *text, *problem;
+        unsigned line;
+    } cases[] = {
+        {"[x]\nstatistic = memroy\nvalue = use\nabove = 1\n",
+         "the value of statistic in [x] is not valid", 2},
+        {"[x]\nstatistic = memory\nvalue = use\nabvoe = 1\nabove = 2\n",
+         "there is no key abvoe in [x]", 4},
+        {"\n[x]\n\nstatistic = memory\nabove = 1\n", "[x] is not a valid rule: value is missing",
+         4},
+        {"[x]\nstatistic = memory\nvalue = usage\nabove = 1\n",
+         "[x] is not a valid rule: this statistic has no such value", 3},
+        {"[x]\nstatistic = memory\nvalue = use\nabove = much\n",
+         "[x] is not a valid rule: above or below needs a number in the unit of the value", 4},
+        {"[x]\nstatistic = memory\nvalue = use\nabove = 10 %\n\nclear = little\n",
+         "[x] is not a valid rule: clear needs a number in the unit of the value", 6},
+        {"statistic = memory\n", "statistic stands before the first [section]", 1},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        _cleanup_(alert_rules_done) AlertRules rules = {};
+        g_autoptr(GPtrArray) problems = NULL;
+
+        rules = load(cases[i].text, &problems);
+        g_assert_cmpuint(problems->len, ==, 1);
+        g_assert_cmpstr(problems->pdata[0], ==, cases[i].problem);
+        g_assert_cmpuint(last_line, ==, cases[i].line);
+    }
 }
 
 static void test_broken(void) {
@@ -224,6 +259,7 @@ int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/alert-rule/whole", test_whole);
     g_test_add_func("/alert-rule/broken", test_broken);
+    g_test_add_func("/alert-rule/places", test_places);
     g_test_add_func("/alert-rule/values", test_values);
     g_test_add_func("/alert-rule/off-and-bounds", test_off_and_bounds);
     g_test_add_func("/alert-rule/trigger", test_trigger);

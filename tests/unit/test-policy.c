@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "basic/bounds.h"
-#include "dcm-executord/policy.h"
+#include "command/policy.h"
 #include "temporary.h"
 
 static int load(const char *text, Policy **ret, char **ret_error) {
@@ -53,6 +53,68 @@ static void test_rules(void) {
         g_assert_cmpint(policy_allows(p, &cases[i].order, &rule), ==, !cases[i].rule);
         g_assert_cmpstr(rule, ==, cases[i].rule);
     }
+}
+
+/* Who is refused is told where that was set: by the last file that set it. */
+static void test_places(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *file = g_build_filename(dir, "policy.conf", NULL);
+    g_autofree char *dropins = g_build_filename(dir, "policy.conf.d", NULL);
+    g_autofree char *dropin = g_build_filename(dropins, "site.conf:2", NULL);
+    g_autofree char *main_file = g_strconcat(file, ":3", NULL);
+    g_autofree char *limit = g_strconcat(file, ":5", NULL);
+    static const char text[] = "[policy]\nallow_scripts = no\nallow_users = dcm\n"
+                               "[limits]\nnetwork = no\n[limits x]\nnetwork = yes\n";
+    static const char other[] = "[policy]\nallow_scripts = no\n";
+    _cleanup_(policy_freep) Policy *p = NULL;
+    char *error = NULL;
+
+    temporary_write(dir, "policy.conf", text, strlen(text));
+    g_assert_cmpint(g_mkdir(dropins, 0755), ==, 0);
+    temporary_write(dropins, "site.conf", other, strlen(other));
+    g_assert_cmpint(policy_load(file, dropins, &p, &error), ==, 0);
+    g_assert_cmpstr(policy_get_place(p, "allow_scripts"), ==, dropin);
+    g_assert_cmpstr(policy_get_place(p, "allow_users"), ==, main_file);
+    g_assert_null(policy_get_place(p, "deny_commands"));
+    g_assert_cmpstr(policy_get_limit_place(p, "fetch_run", "network"), ==, limit);
+    g_assert_true(g_str_has_suffix(policy_get_limit_place(p, "x", "network"), ":7"));
+    g_assert_null(policy_get_limit_place(p, "x", "timeout"));
+}
+
+static void collect(const char *file, unsigned line, const char *text, void *userdata) {
+    g_string_append_printf(userdata, "%u: %s;", line, text);
+}
+
+/* Who looks at it is told all mistakes, not only the first; a file for root alone is none. */
+static void test_check(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *file = g_build_filename(dir, "policy.conf", NULL);
+    static const char text[] = "[policy]\nallow_script = no\nallow_scripts = never\n"
+                               "[limits]\ntimeout = 1h\n";
+    g_autoptr(GString) found = g_string_new(NULL);
+
+    temporary_write(dir, "policy.conf", text, strlen(text));
+    g_assert_cmpint(policy_check(file, "/nonexistent", collect, found), ==, 0);
+    g_assert_cmpstr(found->str, ==,
+                    "2: there is no key allow_script in [policy];"
+                    "3: the value of allow_scripts in [policy] is not valid;"
+                    "5: the value of timeout in [limits] is not valid;");
+    if (geteuid() != 0) {
+        g_test_skip("only root makes files that others cannot read");
+        return;
+    }
+    g_string_truncate(found, 0);
+    g_assert_cmpint(chmod(dir, 0755), ==, 0);
+    g_assert_cmpint(chmod(file, 0600), ==, 0);
+    g_assert_cmpint(seteuid(65534), ==, 0);
+    g_assert_cmpint(policy_check(file, "/nonexistent", collect, found), ==, 0);
+    g_assert_cmpint(seteuid(0), ==, 0);
+    g_assert_cmpstr(found->str, ==, "");
+    g_assert_cmpint(chown(file, 65533, 0), ==, 0); /* the executor has no power over files */
+    g_assert_cmpint(seteuid(65534), ==, 0);
+    g_assert_cmpint(policy_check(file, "/nonexistent", collect, found), ==, 0);
+    g_assert_cmpint(seteuid(0), ==, 0);
+    g_assert_true(g_str_has_prefix(found->str, "0: is not readable (Permission denied); run: "));
 }
 
 /* Who misspells a key is told that, not that its value is wrong. */
@@ -144,7 +206,7 @@ static void test_zeros(void) {
 
     temporary_write(dir, "policy.conf", text, sizeof(text) - 1);
     g_assert_cmpint(policy_load(file, "/nonexistent", &p, &error), ==, -EINVAL);
-    g_assert_nonnull(strstr(error, "policy.conf: Bad message"));
+    g_assert_nonnull(strstr(error, "policy.conf: has NUL bytes"));
 }
 
 static void test_unreadable(void) {
@@ -152,7 +214,7 @@ static void test_unreadable(void) {
     Policy *p = NULL;
 
     g_assert_cmpint(policy_load("/nonexistent", "/dev/null", &p, &error), ==, -EINVAL);
-    g_assert_cmpstr(error, ==, "/dev/null: Not a directory");
+    g_assert_cmpstr(error, ==, "/dev/null: cannot be read: Not a directory");
 }
 
 /* Somebody wanted a policy. */
@@ -164,7 +226,7 @@ static void test_link_to_nothing(void) {
 
     g_assert_cmpint(symlink("/nonexistent", file), ==, 0);
     g_assert_cmpint(policy_load(file, "/nonexistent", &p, &error), ==, -EINVAL);
-    g_assert_nonnull(strstr(error, "policy.conf: No such file"));
+    g_assert_nonnull(strstr(error, "policy.conf: is a link to a file that does not exist"));
 }
 
 static void test_limits(void) {
@@ -204,6 +266,8 @@ int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/policy/rules", test_rules);
     g_test_add_func("/policy/unknown-key", test_unknown_key);
+    g_test_add_func("/policy/places", test_places);
+    g_test_add_func("/policy/check", test_check);
     g_test_add_func("/policy/last-line", test_last_line);
     g_test_add_func("/policy/void", test_void);
     g_test_add_func("/policy/zeros", test_zeros);

@@ -3,6 +3,7 @@
  * for each job, so that a change applies to the next one. An invalid policy allows nothing. */
 #pragma once
 
+#include "basic/ini-file.h"
 #include "command/job-limits.h"
 
 typedef struct Policy Policy;
@@ -20,7 +21,15 @@ int policy_load(const char *file, const char *directory, Policy **ret, char **re
 Policy *policy_free(Policy *p);
 DEFINE_CLEANUP(Policy *, policy_free)
 
+/* Reports all mistakes. A file that this process may not read and root may is none: the executor is
+ * uid 0. Other errors than mistakes are returned. */
+int policy_check(const char *file, const char *directory, IniProblem problem, void *userdata);
+
 /* True, or *ret_rule (static) names the rule that forbids the order. */
 bool policy_allows(const Policy *p, const PolicyOrder *order, const char **ret_rule);
+/* Where that rule was set: "FILE:LINE"; valid as long as the policy. */
+const char *policy_get_place(const Policy *p, const char *rule) _pure_;
+/* The same of a limit that applies to a command; NULL: none was set. */
+const char *policy_get_limit_place(const Policy *p, const char *command, const char *name) _pure_;
 /* The limits of a command; their strings belong to the policy. */
 void policy_get_limits(const Policy *p, const char *command, JobLimits *ret);
