@@ -29,6 +29,11 @@ static const char *check(const struct stat *st) {
     return NULL;
 }
 
+/* This process or the system is short of something, which says nothing about the file. */
+static bool is_passing(int error) {
+    return error == ENOMEM || error == EMFILE || error == ENFILE || error == EINTR;
+}
+
 int trusted_file_open(const char *path, int *ret_fd, char **ret_error) {
     _cleanup_close_ int fd = -1;
     const char *problem;
@@ -37,6 +42,8 @@ int trusted_file_open(const char *path, int *ret_fd, char **ret_error) {
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT && faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return -ENOENT;
+    if (fd < 0 && is_passing(errno))
+        return -errno;
     if (fd < 0 || fstat(fd, &st) < 0)
         return refuse(ret_error, strerror(errno));
     if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) /* /dev/null */

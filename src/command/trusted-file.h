@@ -7,7 +7,7 @@
 
 /* Opens a regular file that belongs to root or the own user and is not writable for group or
  * others. -ENOENT; -ERFKILL: a link to /dev/null; -EINVAL: any other file, or an unreadable one;
- * *ret_error (the caller frees) gives the reason. */
+ * *ret_error (the caller frees) gives the reason. -ENOMEM, -EMFILE, -ENFILE: try again later. */
 int trusted_file_open(const char *path, int *ret_fd, char **ret_error);
 int trusted_file_read(const char *path, size_t size_max, char **ret, size_t *ret_size,
                       char **ret_error);

@@ -191,6 +191,15 @@ def test_pattern_of_names_and_features(manager):
     assert do(manager, "unmount", a="x")["message"] == "<unmount><-v><x>"
     (ETC / "policy.conf.d/no.conf").write_text("[policy]\ndeny_commands = unmount\n")
     assert "the policy of this machine forbids it" in error_of(do(manager, "unmount_all"))
+    (ETC / "policy.conf.d/no.conf").write_text("[limits]\ntimeout = 900\n[limits unmount]\ntimeout = 800\n")
+    (SCRIPTS / "unmount").write_text("#!/bin/sh\nexec sleep infinity\n")
+    guid = order(manager, "unmount_limited")
+    wait_begun(guid)
+    assert show(unit_of(guid), "RuntimeMaxUSec") == "13min 20s", "the limits of its file's name"
+    manager.send(type="CANCEL", request_id=guid)
+    reply_to(manager, guid)
+    for name in ("unmount.x/../y", "unmount/x", "unmount\n", "unmount " + "x", "unmount" + "x" * 58, "unmoun", "Unmount"):
+        assert "is not known" in manager.wait_message("NACK", order(manager, name))["error_message"], name
     assert [a["name"] for a in json.loads(run("dcm-agentctl", "--json", "commands", "unmount"))[0]["arguments"]] == ["a"]
 
 

@@ -4,6 +4,7 @@
  * is found where it has to be. */
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -443,6 +444,27 @@ static void test_only_trusted_files_count(void) {
     g_clear_pointer(&error, free);
 }
 
+/* That there is no descriptor left is no mistake of the file. */
+static void test_what_passes_is_no_mistake(void) {
+    _cleanup_(temporary_remove) char *dir = temporary_new();
+    g_autofree char *path = g_build_filename(dir, "x.conf", NULL);
+    const char *const directories[] = {dir, NULL};
+    struct rlimit before, none = {};
+    char *error = NULL;
+    int fd;
+
+    temporary_write(dir, "x.conf", "[command]\nhelp = x\n", 19);
+    g_assert_cmpint(g_chmod(path, 0644), ==, 0);
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+    none.rlim_max = before.rlim_max;
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &none), ==, 0);
+    g_assert_cmpint(load(dir, "x", &error), ==, -EMFILE);
+    g_assert_cmpint(script_open(directories, "x.conf", NULL, &fd, &error), ==, -EMFILE);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+    g_assert_null(error);
+    g_assert_cmpint(load(dir, "x", &error), ==, 0);
+}
+
 static int find_script(const char *const *directories, const char *name, char **ret_path,
                        char **ret_error) {
     _cleanup_close_ int fd = -1;
@@ -523,6 +545,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/command-file/only-trusted-files-count", test_only_trusted_files_count);
     g_test_add_func("/command-file/scripts-shadow", test_scripts_shadow);
     g_test_add_func("/command-file/limits-tighten", test_limits_tighten);
+    g_test_add_func("/command-file/what-passes", test_what_passes_is_no_mistake);
     g_test_add_func("/command-file/immediate", test_immediate);
     g_test_add_func("/command-file/features-need", test_features_that_need_something);
     g_test_add_func("/command-file/many-features", test_many_features);
