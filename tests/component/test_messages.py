@@ -38,8 +38,9 @@ def wait_counts(agent, **counts):
 
 @pytest.mark.parametrize("lost", [0, 1, 3])
 def test_lost_acknowledgements_of_replies(agent, manager, lost):
-    """One after the other and all at once; the reply is the same each time."""
-    connect(agent, manager, messaging={"retransmission_timeout": "0.1"})
+    """One after the other and all at once; the reply is the same each time. Of a reply whose timer ran out
+    there may be one more on the way."""
+    connect(agent, manager, messaging={"retransmission_timeout": "0.1" if lost else "3600"})
 
     def on_message(m):
         if m["type"] == "REPLY" and len(manager.of_type("REPLY", m["request_id"])) > lost:
@@ -55,7 +56,8 @@ def test_lost_acknowledgements_of_replies(agent, manager, lost):
     wait_counts(agent, REPLY_ACKED=7)
     for guid in serial + overlapping:
         replies = manager.of_type("REPLY", guid)
-        assert len(replies) == lost + 1 and len({m["message_id"] for m in replies}) == 1
+        assert len(replies) > lost if lost else len(replies) == 1
+        assert len({m["message_id"] for m in replies}) == 1
         assert len({json.dumps(m["payload"]) for m in replies}) == 1
 
 
