@@ -147,7 +147,7 @@ def test_values_are_checked(manager):
     assert reply["message"] == '<5><slow><bob><><ä ><{"b":[1,null]}>'
     for wrong, text in (({"n": 6}, "'n' is not from 1 to 5"), ({"mode": "x"}, "'mode' is none of: fast, slow"),
                         ({"user": "a b"}, "'user' is not a valid user name"), ({"text": "/w=="}, "not a valid base64text"),
-                        ({"o": []}, "not a valid object"), ({"dry_run": True}, "has no 'dry_run'")):
+                        ({"o": []}, "not a valid object"), ({"dry_run": True}, "does not support dry_run")):
         assert text in error_of(do(manager, "checked", null=None, **wrong))
     assert "'null' is missing" in error_of(do(manager, "checked"))
 
