@@ -288,7 +288,7 @@ static int load_directory(const char *directory, const IniCallbacks *callbacks, 
 int ini_file_load(const char *file, const char *directory, const IniCallbacks *callbacks,
                   void *userdata) {
     TRY(load_file(file, callbacks, userdata));
-    return load_directory(directory, callbacks, userdata);
+    return directory ? load_directory(directory, callbacks, userdata) : 0;
 }
 
 int ini_problem_format(const char *file, unsigned line, const char *text, char **ret) {

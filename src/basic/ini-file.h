@@ -40,8 +40,8 @@ typedef struct IniCallbacks {
     IniProblem on_problem;
 } IniCallbacks;
 
-/* Reads the file, then each .conf file of the directory in order of their names. Absent files are
- * no error; an unreadable file is a problem. */
+/* Reads the file, then each .conf file of the directory, if that is not NULL, in order of their
+ * names. Absent files are no error; an unreadable file is a problem. */
 int ini_file_load(const char *file, const char *directory, const IniCallbacks *callbacks,
                   void *userdata);
 /* Why an unreadable file or directory is so, and the remedy: a text to follow its name. */

@@ -227,6 +227,28 @@ int command_list_load(const char *directory, const char *shipped_directory) {
     return changed;
 }
 
+int command_list_check_file(const char *path, char **ret_error) {
+    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
+    const char *dot = strrchr(file, '.');
+    _cleanup_free_ char *directory = NULL, *name = NULL;
+    Definition *d = NULL;
+    int r;
+
+    directory = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+    name = dot ? strndup(file, (size_t)(dot - file)) : strdup("");
+    if (!directory || !name)
+        return -ENOMEM;
+    r = dot && streq(dot, ".conf") ? load_definition(directory, name, &d, ret_error) : -ENOENT;
+    if (r >= 0)
+        command_unref(&d->command);
+    if (r == -ERFKILL) /* it masks */
+        return 0;
+    if (r != -ENOENT)
+        return r;
+    *ret_error = strdup("its name is not NAME.conf, with the name of a command");
+    return *ret_error ? -EINVAL : -ENOMEM;
+}
+
 void command_list_clear(void) {
     list_done(&current);
 }

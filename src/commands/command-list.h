@@ -22,5 +22,7 @@ const BrokenCommand *command_list_broken(size_t *ret_n);
  * directory. 1: the set of commands has changed; 0: it is the same. A broken file is not an
  * error. */
 int command_list_load(const char *directory, const char *shipped_directory);
+/* -EINVAL: a file of commands.d defines no command; *ret_error (the caller frees) says why. */
+int command_list_check_file(const char *path, char **ret_error);
 /* Frees the list. */
 void command_list_clear(void);

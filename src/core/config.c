@@ -132,8 +132,8 @@ void config_done(Config *c) {
         free(c->origins[i].file);
     free(c->origins);
     free(c->unusable);
-    if (c->features)
-        (void)json_object_put(c->features);
+    (void)json_object_put(c->features);
+    (void)json_object_put(c->feature_lines);
     *c = (Config){};
 }
 
@@ -222,15 +222,22 @@ const ConfigOrigin *config_origin(const Config *c, const char *section, const ch
     return &c->origins[k - keys];
 }
 
-static int add_feature(struct json_object *features, const char *name, const char *value) {
-    struct json_object *s;
+static int add_feature(Config *c, const IniPlace *at, const char *value) {
+    struct json_object *text, *lines;
 
-    if (!utf8_is_valid(name, strlen(name)) || !utf8_is_valid(value, strlen(value)))
+    if (!utf8_is_valid(at->name, strlen(at->name)) || !utf8_is_valid(value, strlen(value)))
         return -EINVAL;
-    s = json_object_new_string(value);
-    if (s && json_object_object_add(features, name, s) >= 0)
+    text = json_object_new_string(value);
+    if (!text || json_object_object_add(c->features, at->name, text) < 0) {
+        (void)json_object_put(text);
+        return -ENOMEM;
+    }
+    lines = json_object_new_array_ext(2);
+    if (lines && json_object_array_add(lines, json_object_new_string(at->file)) >= 0 &&
+        json_object_array_add(lines, json_object_new_int((int)at->line)) >= 0 &&
+        json_object_object_add(c->feature_lines, at->name, lines) >= 0)
         return 0;
-    (void)json_object_put(s);
+    (void)json_object_put(lines);
     return -ENOMEM;
 }
 
@@ -348,7 +355,7 @@ static int on_value(const IniPlace *at, const char *value, void *userdata) {
     Reader *r = userdata;
 
     if (streq(at->section, "features"))
-        return add_feature(r->config->features, at->name, value);
+        return add_feature(r->config, at, value);
     return k ? check_guard(r->config, k, at, set_from_file(r->config, k, at, value))
              : on_unknown(r, at);
 }
@@ -425,8 +432,9 @@ int config_init(Config *ret) {
     for (size_t i = 0; i < ELEMENTSOF(keys) && r >= 0; i++)
         r = set_key(&c, &keys[i], "", keys[i].initial);
     c.features = json_object_new_object();
+    c.feature_lines = json_object_new_object();
     c.origins = calloc(ELEMENTSOF(keys), sizeof(*c.origins));
-    if (r < 0 || !c.features || !c.origins) {
+    if (r < 0 || !c.features || !c.feature_lines || !c.origins) {
         config_done(&c);
         return -ENOMEM;
     }
@@ -449,12 +457,10 @@ int config_load(const char *file, const char *directory, IniProblem problem, voi
 static void print_text(FILE *f, const char *text) {
     const char *scheme = strstr(strempty(text), "://"), *at = strrchr(strempty(text), '@');
 
-    if (isempty(text))
-        (void)fputs("None", f);
-    else if (scheme && at)
+    if (scheme && at)
         (void)fprintf(f, "%.*s%s", (int)(scheme + strlen("://") - text), text, at + 1);
     else
-        (void)fputs(text, f);
+        (void)fputs(strempty(text), f);
 }
 
 static void print_value(FILE *f, const Config *c, const Key *k) {
@@ -470,7 +476,7 @@ static void print_value(FILE *f, const Config *c, const Key *k) {
         break;
     case KEY_MSEC:
     case KEY_SECONDS:
-        (void)fprintf(f, "%g", (double)*(const uint64_t *)field / (double)unit);
+        (void)fprintf(f, "%.12g", (double)*(const uint64_t *)field / (double)unit);
         break;
     case KEY_SIZE:
         (void)fprintf(f, "%" PRIu64, *(const uint64_t *)field);
@@ -481,27 +487,78 @@ static void print_value(FILE *f, const Config *c, const Key *k) {
     }
 }
 
-int config_render(const Config *c, char **ret) {
-    char *text = NULL;
+static int format_value(const Config *c, const Key *k, char **ret) {
     size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
+    FILE *f = open_memstream(ret, &size);
 
     if (!f)
         return -errno;
+    print_value(f, c, k);
+    if (fclose(f) == 0)
+        return 0;
+    free(TAKE_PTR(*ret));
+    return -ENOMEM;
+}
+
+int config_visit(const Config *c,
+                 int (*visit)(const char *section, const char *name, const char *value,
+                              const ConfigOrigin *origin, void *userdata),
+                 void *userdata) {
     for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-        if (i == 0 || !streq(keys[i].section, keys[i - 1].section))
-            (void)fprintf(f, "%s[%s]\n", i == 0 ? "" : "\n", keys[i].section);
-        (void)fprintf(f, "%s = ", keys[i].name);
-        print_value(f, c, &keys[i]);
-        (void)fputc('\n', f);
+        _cleanup_free_ char *value = NULL;
+
+        TRY(format_value(c, &keys[i], &value));
+        TRY(visit(keys[i].section, keys[i].name, value, &c->origins[i], userdata));
     }
-    (void)fputs("\n[features]\n", f);
-    json_object_object_foreach(c->features, name, value)(void)
-        fprintf(f, "%s = %s\n", name, json_object_get_string(value));
-    if (fclose(f) != 0) {
-        free(text);
-        return -ENOMEM;
+    json_object_object_foreach(c->features, name, value) {
+        struct json_object *at = json_object_object_get(c->feature_lines, name);
+        const ConfigOrigin origin = {
+            .file = (char *)(uintptr_t)json_object_get_string(json_object_array_get_idx(at, 0)),
+            .line = (unsigned)json_object_get_int(json_object_array_get_idx(at, 1)),
+        };
+
+        TRY(visit("features", name, json_object_get_string(value), &origin, userdata));
     }
-    *ret = text;
     return 0;
+}
+
+typedef struct Rendering {
+    FILE *f;
+    const char *section;
+} Rendering;
+
+static void begin_section(Rendering *r, const char *section) {
+    if (!streq(r->section, section))
+        (void)fprintf(r->f, "%s[%s]\n", *r->section ? "\n" : "", section);
+    r->section = section;
+}
+
+static int render_value(const char *section, const char *name, const char *value,
+                        const ConfigOrigin *origin, void *userdata) {
+    Rendering *r = userdata;
+
+    begin_section(r, section);
+    (void)fprintf(r->f, "%s = %s\n", name,
+                  isempty(value) && !streq(section, "features") ? "None" : value);
+    return 0;
+}
+
+int config_render(const Config *c, char **ret) {
+    Rendering rendering = {.section = ""};
+    char *text = NULL;
+    size_t size = 0;
+    int r;
+
+    rendering.f = open_memstream(&text, &size);
+    if (!rendering.f)
+        return -errno;
+    r = config_visit(c, render_value, &rendering);
+    begin_section(&rendering, "features");
+    if (fclose(rendering.f) != 0)
+        r = -ENOMEM;
+    if (r < 0)
+        free(text);
+    else
+        *ret = text;
+    return r;
 }

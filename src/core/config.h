@@ -40,9 +40,10 @@ typedef struct Config {
     char *platform_version;
     uint64_t health_interval_usec; /* 0: no samples by the agent itself */
     uint64_t health_history;
-    char *log_level;              /* syslog names */
-    char *console_level;          /* names of the LOG message */
-    struct json_object *features; /* every key of [features], as strings */
+    char *log_level;                   /* syslog names */
+    char *console_level;               /* names of the LOG message */
+    struct json_object *features;      /* every key of [features], as strings */
+    struct json_object *feature_lines; /* of the same keys: array of file and line */
     /* why the agent must not connect: an invalid value may have been about security */
     char *unusable;
     struct ConfigOrigin *origins; /* of the keys in the order of config_key() */
@@ -75,6 +76,12 @@ int config_init(Config *ret);
 /* Adds the text of one file; relative paths in it are relative to `file`'s directory. */
 int config_parse(Config *c, const char *file, const char *text, IniProblem problem, void *userdata);
 void config_done(Config *c);
+/* Calls `visit` for each key, then for each feature, with the text of its value as config_render()
+ * has it, "" if it is not set. A negative result ends the visit and is returned. */
+int config_visit(const Config *c,
+                 int (*visit)(const char *section, const char *name, const char *value,
+                              const ConfigOrigin *origin, void *userdata),
+                 void *userdata);
 /* Renders the effective configuration as a file, with "None" for unset keys. Leaves out secrets:
  * user and password of a proxy's URL. The caller frees the text. */
 int config_render(const Config *c, char **ret);

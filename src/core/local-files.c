@@ -39,6 +39,24 @@ int local_files_check_rules(const AgentPaths *paths, Problems *problems) {
     return local_files_load_rules(paths, problems, &rules);
 }
 
+static void add_broken_command(Problems *problems, const char *file, const char *why) {
+    const char *text;
+    unsigned line = command_error_line(why, &text);
+
+    (void)problems_add(problems, PROBLEM_COMMANDS, file, line, text);
+}
+
+int local_files_check_command(const char *path, Problems *problems) {
+    _cleanup_free_ char *why = NULL;
+    int r;
+
+    problems_clear(problems, PROBLEM_COMMANDS);
+    r = command_list_check_file(path, &why);
+    if (r == -EINVAL)
+        add_broken_command(problems, path, why);
+    return r == -EINVAL ? 0 : r;
+}
+
 int local_files_load_commands(const AgentPaths *paths, Problems *problems) {
     const BrokenCommand *broken;
     size_t n;
@@ -47,12 +65,8 @@ int local_files_load_commands(const AgentPaths *paths, Problems *problems) {
     problems_clear(problems, PROBLEM_COMMANDS);
     r = command_list_load(paths->commands_directory, paths->shipped_commands_directory);
     broken = command_list_broken(&n);
-    for (size_t i = 0; r >= 0 && i < n; i++) {
-        const char *text;
-        unsigned line = command_error_line(broken[i].problem, &text);
-
-        (void)problems_add(problems, PROBLEM_COMMANDS, broken[i].file, line, text);
-    }
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        add_broken_command(problems, broken[i].file, broken[i].problem);
     return r;
 }
 

@@ -14,6 +14,8 @@ int local_files_load_rules(const AgentPaths *paths, Problems *problems, AlertRul
 int local_files_check_rules(const AgentPaths *paths, Problems *problems);
 /* 1: the set of commands has changed. */
 int local_files_load_commands(const AgentPaths *paths, Problems *problems);
+/* One file of commands.d, wherever it is. */
+int local_files_check_command(const char *path, Problems *problems);
 /* The executor loads the policy for each job; here it is only looked at. */
 int local_files_check_policy(const AgentPaths *paths, Problems *problems);
 

@@ -25,6 +25,7 @@ typedef struct Problems Problems;
 /* `told` is called for each problem that is kept; it may be NULL. */
 int problems_new(void (*told)(const Problem *p), Problems **ret);
 Problems *problems_free(Problems *p);
+DEFINE_CLEANUP(Problems *, problems_free)
 
 void problems_clear(Problems *p, ProblemSource source);
 /* The texts are copied. False: there are PROBLEMS_MAX of them, or no memory; it is counted only. */

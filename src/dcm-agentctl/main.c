@@ -5,6 +5,7 @@
 
 #include "basic/i18n.h"
 #include "basic/option-table.h"
+#include "dcm-agentctl/helper.h"
 #include "dcm-agentctl/verbs.h"
 
 typedef struct Verb {
@@ -33,6 +34,8 @@ static const Verb verbs[] = {
     {"seal-token", "KEY", 1, false, verb_seal_token,
      N_("encrypt the agent's token by host, tpm2 or auto (root)")},
     {"doctor", "", 0, false, verb_doctor, N_("check the connection to the manager step by step")},
+    {"config", "", 0, false, verb_config,
+     N_("check the configuration, or show each value with its place (--help)")},
     {"output", "GUID", 1, false, verb_output, N_("output of a job (root)")},
     {"pause", "", 0, true, verb_pause, N_("start no new jobs; running jobs continue (root)")},
     {"resume", "", 0, true, verb_resume, N_("start jobs again (root)")},
@@ -121,7 +124,9 @@ int main(int argc, char *argv[]) {
 
     i18n_init();
     if (argc > 1 && streq(argv[1], "doctor")) /* it parses its own options */
-        return doctor_exec(argv + 1);
+        return helper_exec("dcm-doctor", argv + 1);
+    if (argc > 1 && streq(argv[1], "config"))
+        return helper_exec("dcm-config", argv + 1);
     r = parse_options(argc, argv, &c);
     if (r <= 0) {
         if (r < 0)

@@ -16,12 +16,10 @@ int verb_alerts(const Context *c, int argc, char *argv[]);
 int verb_users(const Context *c, int argc, char *argv[]);
 int verb_seal_token(const Context *c, int argc, char *argv[]);
 int verb_commands(const Context *c, int argc, char *argv[]);
+int verb_config(const Context *c, int argc, char *argv[]);
 int verb_doctor(const Context *c, int argc, char *argv[]);
 int verb_pause(const Context *c, int argc, char *argv[]);
 int verb_resume(const Context *c, int argc, char *argv[]);
 int verb_output(const Context *c, int argc, char *argv[]);
 int verb_reload(const Context *c, int argc, char *argv[]);
 int verb_reconnect(const Context *c, int argc, char *argv[]);
-
-/* Executes dcm-doctor; returns an exit status only on failure. */
-int doctor_exec(char *argv[]);

@@ -187,3 +187,95 @@ def test_many_mistakes_are_counted(agent, manager):
     assert len(problems(agent)) == 100 and agent.log.read_text().count("; ignored") == 100
     output = ctl(agent, "status")[1]
     assert output.count("there is no key") == 5 and "and 95 more, see dcm-agentctl doctor" in output
+
+
+# --- dcm-agentctl config --------------------------------------------------------------------------------
+
+
+def config(agent, *arguments):
+    return run(agent, BUILD / "src/dcm-config/dcm-config", f"--config={agent.config}",
+               f"--config-directory={agent.dropins}", f"--commands-directory={agent.commands}",
+               f"--alerts={agent.directory}/alerts.conf", f"--alerts-directory={agent.directory}/alerts.conf.d",
+               f"--policy={agent.directory}/policy.conf", f"--policy-directory={agent.directory}/policy.conf.d",
+               *arguments)
+
+
+def write_mistakes(agent):
+    """One in each kind of file, and its line; the agent need not run."""
+    agent.config.write_text("[workers]\ncuont = 3\ncount = many\n[connection]\nca_cert = /nonexistent/ca.pem\n")
+    (agent.dropins / "site.conf").write_text("[loging]\n")
+    agent.commands.mkdir(exist_ok=True)
+    (agent.commands / "greet.conf").write_text("[command]\nhelp = x\nhelps = y\n")
+    (agent.directory / "alerts.conf").write_text("[full]\nstatistic = memroy\n")
+    (agent.directory / "policy.conf").write_text("[policy]\nallow_script = no\n")
+    return [f"{agent.config}:2: there is no key cuont in [workers] (is count in [workers] meant?)",
+            f"{agent.config}:3: the value of count in [workers] is not valid",
+            f"{agent.dropins}/site.conf:1: there is no section [loging] (is [logging] meant?)",
+            f"{agent.directory}/alerts.conf:2: the value of statistic in [full] is not valid",
+            f"{agent.commands}/greet.conf:3: there is no key helps in [command]",
+            f"{agent.directory}/policy.conf:2: there is no key allow_script in [policy]",
+            f"{agent.config}:5: ca_cert /nonexistent/ca.pem: No such file or directory"]
+
+
+def test_check_reports_all_mistakes(agent):
+    mistakes = write_mistakes(agent)
+    assert config(agent, "--check") == (1, "\n".join([*mistakes, "Problems: 7", ""]))
+    status, output = config(agent, "--check", "--json")
+    assert status == 1
+    assert [f"{m['file']}:{m['line']}: {m['text']}" for m in json.loads(output)] == mistakes
+
+
+def test_check_of_one_file_before_it_is_in_its_place(agent):
+    mistakes = write_mistakes(agent)
+    for path, expected in ((agent.config, mistakes[:2]), (agent.dropins / "site.conf", mistakes[2:3]),
+                           (agent.directory / "alerts.conf", mistakes[3:4]),
+                           (agent.directory / "policy.conf", mistakes[5:6])):
+        assert config(agent, "--check", path) == (1, "\n".join([*expected, f"Problems: {len(expected)}", ""]))
+    directory = agent.directory / "commands.d"
+    directory.mkdir(exist_ok=True)
+    (directory / "a.conf").write_text("[command]\nhelp = x\nuser = dcm-agent\n")
+    (directory / "b.conf").write_text("[command]\nhelp = x\n")
+    (directory / "c.txt").write_text("[command]\nhelp = x\n")
+    assert "a.conf:3: the value of user in [command] is not valid" in config(agent, "--check", directory / "a.conf")[1]
+    assert config(agent, "--check", directory / "b.conf") == (0, "No problems.\n")
+    assert "its name is not NAME.conf" in config(agent, "--check", directory / "c.txt")[1]
+    missing = agent.directory / "nothing.conf"
+    assert config(agent, "--check", missing) == (1, f"{missing}: No such file or directory\nProblems: 1\n")
+
+
+def test_check_finds_what_only_the_whole_shows(agent):
+    agent.configure("wss://localhost/", connection={"client_key": agent.config})
+    assert config(agent, "--check") == (
+        1, f"client_key in {agent.config}:4 needs client_cert, which is not set\nProblems: 1\n")
+    agent.configure("http://localhost/")
+    assert f"agentmanager_url in {agent.config}:4 is not usable" in config(agent, "--check")[1]
+    agent.configure(None)
+    assert config(agent, "--check") == (0, "No problems.\n"), "an agent without a manager is none"
+
+
+def test_usage_of_config(agent):
+    for arguments in ((), ("--check", "--effective"), ("--effective", "x"), ("--check", "x", "y"), ("--unknown",)):
+        assert config(agent, *arguments)[0] == 2
+
+
+def test_effective_values_have_their_place(agent):
+    agent.configure("wss://manager.example/", connection={"proxy": "http://user:canary@proxy:3128"},
+                    features={"rack": "7"})
+    (agent.dropins / "a.conf").write_text("[connection]\nmax_backoff = 1234567\n")
+    status, output = config(agent, "--effective")
+    assert status == 0 and "canary" not in output and "user" not in output.replace("allow_users", "")
+    lines = {line.partition(" = ")[0]: line.partition(" = ")[2] for line in output.splitlines()}
+    assert lines["agentmanager_url"].split() == ["wss://manager.example/", ";", f"{agent.config}:5"]
+    assert lines["max_backoff"].split() == ["1234567", ";", f"{agent.dropins}/a.conf:2"]
+    assert lines["proxy"].split() == ["http://proxy:3128", ";", f"{agent.config}:4"]
+    assert lines["pin"].split() == [";", "default"] and lines["count"].split() == ["2", ";", "default"]
+    assert lines["rack"].split() == ["7", ";", f"{agent.config}:7"]
+    rows = json.loads(config(agent, "--effective", "--json")[1])
+    by_key = {(r["section"], r["key"]): r for r in rows}
+    assert by_key["workers", "count"] == {"section": "workers", "key": "count", "value": "2", "file": None, "line": 0}
+    assert by_key["connection", "max_backoff"]["file"] == f"{agent.dropins}/a.conf"
+    agent.config.write_text(output)  # it is a valid file, with the same values
+    (agent.dropins / "a.conf").unlink()
+    assert config(agent, "--check") == (0, "No problems.\n")
+    assert [(r["key"], r["value"]) for r in json.loads(config(agent, "--effective", "--json")[1])] == \
+        [(r["key"], r["value"]) for r in rows]

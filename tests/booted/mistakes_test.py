@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a booted machine, with the build installed: what an administrator sees of a mistake, or of a state, in systemctl
+status, dcm-agentctl status, config, doctor, and the journal."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from agent_test import run, show, wait_for
+
+AGENT = "dcm-agent.service"
+ETC = pathlib.Path("/etc/dcm-agent")
+SITE = ETC / "agent.conf.d/site.conf"
+
+
+def said(*command, status=0):
+    """What a command writes, on both streams."""
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == status, done
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(autouse=True)
+def agent():
+    """Starts without a manager; whatever a test writes is gone afterwards."""
+    SITE.parent.mkdir(parents=True, exist_ok=True)
+    SITE.write_text("[cloud]\ntype = Other\n")
+    run("systemctl", "reset-failed", AGENT, check=False)
+    run("systemctl", "restart", AGENT)
+    yield
+    run("systemctl", "stop", AGENT, check=False)
+    for name in ("agent.conf.d", "alerts.conf.d", "policy.conf.d", "commands.d"):
+        shutil.rmtree(ETC / name, ignore_errors=True)
+        (ETC / name).mkdir()
+
+
+def test_file_that_the_agent_cannot_read():
+    """Written under umask 077: root is told the user, the mode, and the command that corrects it."""
+    SITE.chmod(0o600)
+    output = said("dcm-agentctl", "config", "--check", status=1)
+    assert f"{SITE}: user dcm-agent cannot read it: it belongs to root:root and has mode 0600; run: chmod 0644 {SITE}\n" \
+        in output
+    run("systemctl", "restart", AGENT)
+    wait_for(lambda: "Not connecting: " in show(AGENT, "StatusText"), "the status")
+    assert f"run: chmod 0644 {SITE}" in show(AGENT, "StatusText")
+    run(*re.search(r"run: (chmod 0644 \S+)\n", output)[1].split())
+    assert said("dcm-agentctl", "config", "--check") == "No problems.\n"
+    run("systemctl", "reload", AGENT)
+    assert "Not configured" in show(AGENT, "StatusText")
+
+
+def test_directory_and_key_that_the_agent_cannot_read():
+    SITE.parent.chmod(0o700)
+    assert f"{SITE.parent}: user dcm-agent cannot look into it: it belongs to root:root and has mode 0700; " \
+        f"run: chmod 0755 {SITE.parent}\n" in said("dcm-agentctl", "config", "--check", status=1)
+    SITE.parent.chmod(0o755)
+    key = ETC / "agent.key"
+    key.write_text("x")
+    key.chmod(0o600)
+    SITE.write_text(f"[connection]\nagentmanager_url = wss://localhost/\nclient_cert = {key}\n")
+    output = said("dcm-agentctl", "config", "--check", status=1)
+    assert f"{key}: user dcm-agent cannot read it: " in output, "a secret is not made public"
+    command = re.search(r"run: (chgrp dcm-agent \S+ && chmod 0640 \S+)\n", output)[1]
+    run("sh", "-c", command)
+    assert said("dcm-agentctl", "config", "--check") == "No problems.\n"
+    key.unlink()
+    assert f"client_cert {key}: No such file or directory" in said("dcm-agentctl", "config", "--check", status=1)
+
+
+def test_effective_values():
+    output = said("dcm-agentctl", "config", "--effective")
+    assert re.search(rf"^type = Other +; {SITE}:2$", output, re.M) and re.search(r"^count = 2 +; default$", output, re.M)
+
+
+def test_policy_that_only_root_may_read():
+    """The executor obeys it, so that it is no mistake; what is wrong in it root's check finds."""
+    policy = ETC / "policy.conf.d/site.conf"
+    policy.write_text("[policy]\nallow_scripts = no\n")
+    policy.chmod(0o600)
+    run("systemctl", "restart", AGENT)
+    assert said("dcm-agentctl", "config", "--check") == "No problems.\n"
+    assert "problem" not in show(AGENT, "StatusText")
+    policy.write_text("[policy]\nallow_script = no\n")
+    assert f"{policy}:2: there is no key allow_script in [policy]" in said("dcm-agentctl", "config", "--check", status=1)
+    policy.chmod(0o644)
+    wait_for(lambda: "no job is allowed, as the policy is not valid" in show(AGENT, "StatusText"), "the status line")
+    assert "no job is allowed, as the policy is not valid" in said("systemctl", "status", AGENT)
+    assert f"{policy}:2: there is no key allow_script in [policy]" in said("dcm-agentctl", "status", status=3)
