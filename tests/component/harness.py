@@ -313,6 +313,7 @@ class Agent:
             except subprocess.CalledProcessError as error:
                 # a handshake may be over before the bus has given the name
                 if "was not provided" not in error.stderr:
+                    print(error.stderr)
                     raise
                 return None
 
@@ -320,6 +321,11 @@ class Agent:
 
     def call(self, method, *arguments):
         return self.on_bus("call", method, *arguments)
+
+    def wait_name(self):
+        """For a program that asks the agent, if there is one: to be connected it needs no bus."""
+        if self.process:
+            self.on_bus("get-property", "State")
 
     def property(self, name):
         return json.loads(self.on_bus("get-property", name))["data"]

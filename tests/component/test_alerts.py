@@ -251,6 +251,7 @@ def test_threshold(agent, manager, sink, writer):
 
 
 def agentctl(agent, *arguments):
+    agent.wait_name()
     return subprocess.run(
         [BUILD / "src/dcm-agentctl/dcm-agentctl", *arguments], check=True, capture_output=True, text=True,
         stdin=subprocess.DEVNULL,

@@ -32,6 +32,7 @@ DOCTOR_USER = "dcm-agent" if exists("dcm-agent") else "nobody"  # whom it become
 def doctor(agent):
     def run(*arguments, **environment):
         """Exit status and standard output; the main loop runs meanwhile, for the manager's sake."""
+        agent.wait_name()
         process = subprocess.Popen(
             [BUILD / "src/dcm-doctor/dcm-doctor", f"--config={agent.config}",
              f"--config-directory={agent.dropins}", f"--state-directory={agent.state}",

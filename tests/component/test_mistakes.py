@@ -27,10 +27,12 @@ def run(agent, *command):
 
 
 def ctl(agent, *arguments):
+    agent.wait_name()
     return run(agent, BUILD / "src/dcm-agentctl/dcm-agentctl", *arguments)
 
 
 def doctor(agent, *arguments):
+    agent.wait_name()
     agent.directory.chmod(0o755)
     return run(agent, BUILD / "src/dcm-doctor/dcm-doctor", f"--config={agent.config}",
                f"--config-directory={agent.dropins}", f"--state-directory={agent.state}",

@@ -89,6 +89,7 @@ def run(agent, *command, **environment):
 
 
 def agentctl(agent, *arguments):
+    agent.wait_name()
     return run(agent, BUILD / "src/dcm-agentctl/dcm-agentctl", *arguments)
 
 
