@@ -234,7 +234,7 @@ def test_hooks_of_the_site(manager):
     assert do(manager, "hooked", a="4")["return_code"] == 4
     hook("hooked.post", "#!/nonexistent\n")
     reply = do(manager, "hooked", a="0")
-    assert (reply["return_code"], reply["message"]) == (126, "script\n") and "/nonexistent" in reply["error_message"]
+    assert (reply["return_code"], reply["message"]) == (127, "script\n") and "/nonexistent" in reply["error_message"]
     hook("hooked.post", "#!/bin/sh\n", 0o777)
     reply = do(manager, "hooked", a="0")
     assert reply["return_code"] == 1 and "hooked.post cannot be used: group or others" in error_of(reply)
