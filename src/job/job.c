@@ -62,6 +62,7 @@ struct Job {
     uint64_t retry_usec;
     bool changed;       /* during a query */
     bool has_record;    /* the result does not depend on the unit */
+    char *refusal;      /* why the executor refused to start the job again; may be NULL */
     bool start_settled; /* the executor has refused a start: the job ran, and no start is pending */
     bool unwatched;     /* no signals will arrive: poll */
     bool paused;
@@ -90,6 +91,7 @@ Job *job_free(Job *j) {
     job_spec_done(&j->spec);
     safe_close(j->dir_fd);
     sd_bus_unref(j->bus);
+    free(j->refusal);
     free(j->guid);
     free(j);
     return NULL;
@@ -228,6 +230,15 @@ static int end_by_record(Job *j, const UnitStatus *status) {
 
 static void start(Job *j);
 
+/* Whether dcm-run has claimed the record, so that the script may have run. */
+static bool is_claimed(const Job *j) {
+    struct stat st;
+
+    if (fstatat(j->dir_fd, "exit", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno != ENOENT;
+    return st.st_size > 0;
+}
+
 static void end_without_record(Job *j, int error, const UnitStatus *status) {
     const JobRemains remains = get_remains(j);
     struct json_object *reply = NULL;
@@ -238,7 +249,11 @@ static void end_without_record(Job *j, int error, const UnitStatus *status) {
         r = job_reply_from_unit(&remains, status, NULL, &reply);
     else if (remains.cancelled) /* systemd keeps no unit that it stopped before its start */
         r = job_reply_cancelled(&remains, &reply);
-    else {
+    else if (j->refusal && !is_claimed(j)) { /* it never ran, and now it must not */
+        release(j);
+        end_refused(j, j->refusal);
+        return;
+    } else {
         how = JOB_END_LOST;
         r = job_reply_lost(&reply);
     }
@@ -416,6 +431,8 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
         (executor_error_is_final(e) && had_directory)) {
         j->start_settled = e;
         j->retry_usec = 0;
+        if (executor_error_is_final(e))
+            (void)free_and_strdup(&j->refusal, strempty(e->message));
         settle(j);
     } else if (executor_error_is_final(e))
         end_refused(j, strempty(e->message));

@@ -92,6 +92,30 @@ def test_file_that_changes_while_its_job_runs(manager, change):
     assert (reply["return_code"], reply["message"]) == (7, "begun\nend\n"), reply
 
 
+@pytest.mark.parametrize("claimed", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_start_that_was_cut_off_and_is_forbidden_now(manager, whole, claimed):
+    """An executor that ended on the way has left a directory; by now the policy forbids the command. It was not executed,
+    and that is what is told, unless dcm-run has begun."""
+    guid = f"cut-off-{whole}-{claimed}"
+    directory = pathlib.Path("/var/lib/dcm-jobs") / guid
+    add("forbidden", "[command]\nhelp = x\n", "#!/bin/sh\ntouch /run/dcm-test-forbidden\n")
+    load(manager)
+    do(manager, "run_script", **script_arguments("#!/bin/sh\n"))  # so that the executor has its directory
+    directory.mkdir(0o750)
+    shutil.chown(directory, group="dcm-agent")
+    for name in ("script", "stdout", "stderr", "log", "exit") if whole or claimed else ("script",):
+        (directory / name).touch(0o640)
+        shutil.chown(directory / name, group="dcm-agent")
+    if claimed:
+        (directory / "exit").write_text("DCM_EXIT_RECORD=1\n")
+    (ETC / "policy.conf.d/x.conf").write_text("[policy]\ndeny_commands = forbidden\n")
+    reply = reply_to(manager, order(manager, "forbidden", guid))
+    told = error_of(reply)
+    assert reply["return_code"] == 1 and not pathlib.Path("/run/dcm-test-forbidden").exists()
+    assert ("the state of the execution was lost" if claimed else "the policy of this machine forbids it") in told, reply
+
+
 def test_character_that_the_bus_does_not_take(manager):
     """In a request's id, its command, or what its job wrote: nothing of it keeps others from being told, or done."""
     bad = "\uffff"
