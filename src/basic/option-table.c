@@ -9,6 +9,8 @@
 
 #define OPTIONS_MAX 64
 #define LEFT_SIZE 64
+#define TEXT_SIZE 1024
+#define COLUMNS 80
 #define LEFT_COLUMNS 26 /* a longer one gets its own line */
 
 #define ID_FIRST 256 /* above all letters */
@@ -23,19 +25,50 @@ int option_set_flag(const char *unused, void *ret_member) {
     return 0;
 }
 
+/* Breaks at blanks; the first line has `used` columns already. */
+static void put_wrapped(const char *text, int used, int indent) {
+    while (*text) {
+        size_t size = strcspn(text, " \n");
+        _cleanup_free_ char *word = strndup(text, size);
+        int width = word ? terminal_width(stdout, word) : 0;
+
+        if (used > indent && used + 1 + width > COLUMNS) {
+            (void)printf("\n%*s", indent, "");
+            used = indent;
+        }
+        (void)printf("%s%s", used > indent ? " " : "", strempty(word));
+        used += width + (used > indent);
+        text += size + (text[size] == ' ');
+        if (*text == '\n') {
+            (void)printf("\n%*s", indent, "");
+            used = indent;
+            text++;
+        }
+    }
+    (void)putchar('\n');
+}
+
+void help_print(const char *left, const char *text) {
+    int width = terminal_width(stdout, left);
+
+    (void)printf("  %s%s%*s ", left, width > LEFT_COLUMNS ? "\n  " : "",
+                 width > LEFT_COLUMNS ? LEFT_COLUMNS : LEFT_COLUMNS - width, "");
+    put_wrapped(text, LEFT_COLUMNS + 3, LEFT_COLUMNS + 3);
+}
+
+void help_print_text(const char *text) {
+    put_wrapped(text, 0, 0);
+}
+
 static void print_option(const Option *o, bool has_letters) {
     const char *indent = has_letters && !o->letter ? "   " : "";
-    char left[LEFT_SIZE], letter[] = {'-', o->letter, ' ', 0};
-    int width;
+    char left[LEFT_SIZE], letter[] = {'-', o->letter, ' ', 0}, text[TEXT_SIZE];
 
     (void)snprintf(left, sizeof(left), "%s%s--%s%s%s", indent, o->letter ? letter : "", o->name,
                    o->argument ? "=" : "", o->argument ? _(o->argument) : "");
-    width = terminal_width(stdout, left);
-    (void)printf("  %s%s%*s %s", left, width > LEFT_COLUMNS ? "\n  " : "",
-                 width > LEFT_COLUMNS ? LEFT_COLUMNS : LEFT_COLUMNS - width, "", _(o->help));
-    if (o->preset)
-        (void)printf(" (%s)", o->preset);
-    (void)putchar('\n');
+    (void)snprintf(text, sizeof(text), "%s%s%s%s", _(o->help), o->preset ? " (" : "",
+                   strempty(o->preset), o->preset ? ")" : "");
+    help_print(left, text);
 }
 
 static bool is_for(const Option *o, unsigned verb) {
@@ -53,33 +86,32 @@ void options_print(const Option *options, size_t n, unsigned verb) {
 }
 
 static void print_help(const OptionTable *t) {
-    (void)printf("%s [OPTION...]%s%s\n\n%s\n\n", t->program, t->operands ? " " : "",
-                 strempty(t->operands), _(t->about));
+    (void)printf("%s [OPTION...]%s%s\n\n", t->program, t->operands ? " " : "",
+                 strempty(t->operands));
+    help_print_text(_(t->about));
+    (void)putchar('\n');
     options_print(t->options, t->n_options, 0);
-    if (t->notes)
-        (void)printf("\n%s\n", _(t->notes));
+    if (t->notes) {
+        (void)putchar('\n');
+        help_print_text(_(t->notes));
+    }
 }
 
-static const Option *find(const Option *options, size_t n, unsigned verb, int id) {
+static const Option *find(const Option *options, size_t n, int id) {
     if (id >= ID_FIRST)
         return &options[id - ID_FIRST];
     for (size_t i = 0; i < n; i++)
-        if (options[i].letter == id && is_for(&options[i], verb))
+        if (options[i].letter == id)
             return &options[i];
     return NULL;
 }
 
-static void prepare(const Option *options, size_t n, unsigned verb, struct option *longs,
-                    char *shorts) {
-    size_t n_longs = 0;
-
+static void prepare(const Option *options, size_t n, struct option *longs, char *shorts) {
     for (size_t i = 0; i < n; i++) {
         const Option *o = &options[i];
 
-        if (!is_for(o, verb))
-            continue;
-        longs[n_longs++] = (struct option){o->name, o->argument ? required_argument : no_argument,
-                                           NULL, ID_FIRST + (int)i};
+        longs[i] = (struct option){o->name, o->argument ? required_argument : no_argument, NULL,
+                                   ID_FIRST + (int)i};
         if (o->letter)
             *shorts++ = o->letter;
         if (o->letter && o->argument)
@@ -88,45 +120,46 @@ static void prepare(const Option *options, size_t n, unsigned verb, struct optio
     *shorts = 0;
 }
 
-static int run_getopt(const Option *options, size_t n, unsigned verb, bool permutes, int argc,
-                      char *argv[], void *ret_members, const Option **ret_asked) {
+int options_parse(const Option *options, size_t n, int argc, char *argv[], void *ret_members,
+                  uint64_t *ret_seen) {
     struct option longs[OPTIONS_MAX + 1] = {};
-    char shorts[2 * OPTIONS_MAX + 2] = "+";
+    char shorts[2 * OPTIONS_MAX + 1];
+    bool is_asked = false; /* for help or version: the others don't matter */
     int id;
 
     assert(n <= OPTIONS_MAX);
-    prepare(options, n, verb, longs, shorts + 1);
-    while ((id = getopt_long(argc, argv, permutes ? shorts + 1 : shorts, longs, NULL)) >= 0) {
-        const Option *o = find(options, n, verb, id);
+    prepare(options, n, longs, shorts);
+    *ret_seen = 0;
+    optind = 0; /* GNU: begin again */
+    while ((id = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
+        const Option *o = find(options, n, id);
 
         if (!o) /* getopt_long() has reported it */
             return -EINVAL;
-        if (!o->parse) {
-            *ret_asked = o;
-            return 0;
-        }
-        TRY(o->parse(optarg, (char *)ret_members + o->offset));
+        *ret_seen |= (uint64_t)1 << (o - options);
+        is_asked |= !o->parse;
+        if (!is_asked)
+            TRY(o->parse(optarg, (char *)ret_members + o->offset));
     }
-    return 1;
-}
-
-int options_take(const Option *options, size_t n, unsigned verb, int argc, char *argv[],
-                 void *ret_members, const Option **ret_asked) {
-    return run_getopt(options, n, verb, verb != 0, argc, argv, ret_members, ret_asked);
+    return 0;
 }
 
 int option_table_parse(const OptionTable *t, int argc, char *argv[], void *ret_members) {
-    const Option *asked = NULL;
+    uint64_t seen;
     int r;
 
-    r = run_getopt(t->options, t->n_options, 0, true, argc, argv, ret_members, &asked);
-    if (r < 0 || (r > 0 && optind < argc && !t->operands)) {
-        (void)fprintf(stderr, _("Try %s --help\n"), t->program);
-        return -EINVAL;
+    r = options_parse(t->options, t->n_options, argc, argv, ret_members, &seen);
+    for (size_t i = 0; r >= 0 && i < t->n_options; i++) {
+        if (!(seen & (uint64_t)1 << i) || t->options[i].parse)
+            continue;
+        if (streq(t->options[i].name, "version"))
+            (void)printf("%s %s\n", t->program, PROJECT_VERSION);
+        else
+            print_help(t);
+        return 0;
     }
-    if (r == 0 && streq(asked->name, "version"))
-        (void)printf("%s %s\n", t->program, PROJECT_VERSION);
-    else if (r == 0)
-        print_help(t);
-    return r;
+    if (r >= 0 && (optind >= argc || t->operands))
+        return 1;
+    (void)fprintf(stderr, _("Try %s --help\n"), t->program);
+    return -EINVAL;
 }

@@ -16,7 +16,7 @@ typedef struct Option {
     const char *help;     /* N_() */
     const char *preset;   /* default shown in brackets after the help; may be NULL */
     char letter;          /* a short name; 0: none */
-    unsigned verbs; /* bits of the verbs that have the option; 0: all, placed before the verb */
+    unsigned verbs;       /* bits of the verbs that have the option; 0: all */
 } Option;
 
 /* For programs without translated help. */
@@ -42,9 +42,14 @@ int option_set_flag(const char *unused, void *ret_member); /* bool */
  * which the function has reported. */
 int option_table_parse(const OptionTable *t, int argc, char *argv[], void *ret_members);
 
-/* For programs with verbs: parses the options of one verb (a bit), or those before the verb (0),
- * which end at the first operand.
- * 1: continue; 0: the user gave *ret_asked, an option without parser; -EINVAL. */
-int options_take(const Option *options, size_t n, unsigned verb, int argc, char *argv[],
-                 void *ret_members, const Option **ret_asked);
+/* For programs with verbs (cli/verb-table.h). All options are parsed, wherever they stand; bit i of
+ * *ret_seen says that option i was given. An option without parser is only noted there. -EINVAL. */
+int options_parse(const Option *options, size_t n, int argc, char *argv[], void *ret_members,
+                  uint64_t *ret_seen);
+/* Prints one line of help: `left` in its column, and the text behind it; what goes beyond 80
+ * columns continues on the next line. */
+void help_print(const char *left, const char *text);
+/* Prints a text of several paragraphs, a line each, in lines of at most 80 columns. */
+void help_print_text(const char *text);
+/* Prints the options of a verb (a bit); 0: those of all verbs. */
 void options_print(const Option *options, size_t n, unsigned verb);

@@ -122,8 +122,18 @@ size_t terminal_fit(const char *clean, int columns, size_t size_max, int *ret_co
     return used;
 }
 
+static FILE *shown; /* through a pager */
+
+void terminal_set_shown(FILE *f) {
+    shown = f;
+}
+
+static bool is_shown(FILE *f) {
+    return f == shown || isatty(fileno(f));
+}
+
 TerminalFlags terminal_flags(FILE *f) {
-    return isatty(fileno(f)) && !streq(nl_langinfo(CODESET), "UTF-8") ? TERMINAL_ASCII : 0;
+    return is_shown(f) && !streq(nl_langinfo(CODESET), "UTF-8") ? TERMINAL_ASCII : 0;
 }
 
 /* --- printing ----------------------------------------------------------------------------------
@@ -229,7 +239,7 @@ void terminal_put_json(FILE *f, const char *json) {
 void terminal_pass(FILE *f, const char *data, size_t size) {
     _cleanup_free_ char *clean = NULL;
 
-    if (!isatty(fileno(f))) {
+    if (!is_shown(f)) {
         (void)fwrite(data, 1, size, f);
         return;
     }

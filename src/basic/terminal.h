@@ -22,6 +22,8 @@ typedef enum TerminalFlags {
 char *terminal_clean(const char *text, size_t size, TerminalFlags flags);
 /* How many bytes of a safe text fit into the given columns and bytes. */
 size_t terminal_fit(const char *clean, int columns, size_t size_max, int *ret_columns);
+/* The stream is a pipe to a pager, which shows it on the terminal: it is treated as one. */
+void terminal_set_shown(FILE *f);
 /* TERMINAL_ASCII, if the stream is a terminal whose locale is not UTF-8. */
 TerminalFlags terminal_flags(FILE *f);
 /* Columns of a text as the stream shows it, in one line and without tabs. */

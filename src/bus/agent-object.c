@@ -118,11 +118,11 @@ static int property_get_problems(sd_bus *bus, const char *path, const char *inte
 static int append_request(const StoredRequest *r, void *userdata) {
     sd_bus_message *m = userdata;
 
-    TRY(sd_bus_message_open_container(m, 'r', "ssstt"));
+    TRY(sd_bus_message_open_container(m, 'r', "sssttti"));
     TRY(append_string(m, r->guid));
     TRY(append_string(m, r->command));
-    TRY(sd_bus_message_append(m, "stt", request_state_to_string(r->state), r->accepted_usec,
-                              r->changed_usec));
+    TRY(sd_bus_message_append(m, "sttti", request_state_to_string(r->state), r->accepted_usec,
+                              r->changed_usec, r->replied_usec, r->return_code));
     return sd_bus_message_close_container(m);
 }
 
@@ -133,7 +133,7 @@ static int method_list_requests(sd_bus_message *m, void *userdata, sd_bus_error 
 
     TRY(sd_bus_message_read(m, "u", &limit));
     TRY(sd_bus_message_new_method_return(m, &reply));
-    TRY(sd_bus_message_open_container(reply, 'a', "(ssstt)"));
+    TRY(sd_bus_message_open_container(reply, 'a', "(sssttti)"));
     TRY(store_visit_newest(agent_get_store(o->agent),
                            MIN(limit ?: REQUESTS_LISTED_MAX, REQUESTS_LISTED_MAX), append_request,
                            reply));
@@ -420,7 +420,7 @@ static const sd_bus_vtable vtable[] = {
     CHANGING("Problems", "a(sus)", property_get_problems),
     CHANGING("RequestCounts", "a{su}", property_get_counts),
     SD_BUS_METHOD_WITH_ARGS("ListRequests", SD_BUS_ARGS("u", limit),
-                            SD_BUS_RESULT("a(ssstt)", requests), method_list_requests,
+                            SD_BUS_RESULT("a(sssttti)", requests), method_list_requests,
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("GetRequest", SD_BUS_ARGS("s", guid), SD_BUS_RESULT("a{sv}", request),
                             method_get_request, 0),

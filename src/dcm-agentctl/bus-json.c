@@ -41,6 +41,7 @@ static int json_from_basic(sd_bus_message *m, char type, struct json_object **re
     union {
         const char *s;
         uint32_t u;
+        int32_t i;
         uint64_t t;
         int b;
     } v;
@@ -49,6 +50,9 @@ static int json_from_basic(sd_bus_message *m, char type, struct json_object **re
     switch (type) {
     case 's':
         *ret = json_object_new_string(v.s);
+        return 0;
+    case 'i':
+        *ret = json_object_new_int64(v.i);
         return 0;
     case 'u':
         *ret = json_object_new_int64(v.u);

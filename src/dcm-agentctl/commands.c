@@ -6,39 +6,28 @@
 #include "dcm-agentctl/bus-json.h"
 #include "dcm-agentctl/verbs.h"
 
-static struct json_object *named(struct json_object *tuple, const char *const keys[], size_t n) {
-    struct json_object *o = json_object_new_object();
+/* Their arguments are tuples, as on the bus: they become objects. */
+static void name_arguments(struct json_object *commands) {
+    static const char *const keys[] = {"name", "type", "mandatory", "secret", "help"};
 
-    for (size_t i = 0; i < n; i++)
-        (void)json_object_object_add(o, keys[i],
-                                     json_object_get(json_object_array_get_idx(tuple, i)));
-    return o;
+    for (size_t i = 0; i < json_object_array_length(commands); i++) {
+        struct json_object *command = json_object_array_get_idx(commands, i);
+        struct json_object *tuples = json_get(command, "arguments");
+        struct json_object *arguments = json_object_new_array();
+
+        for (size_t k = 0; k < json_object_array_length(tuples); k++)
+            (void)json_object_array_add(
+                arguments,
+                ctl_name_values(json_object_array_get_idx(tuples, k), keys, ELEMENTSOF(keys)));
+        (void)json_object_object_add(command, "arguments", arguments);
+    }
 }
 
-/* Converts tuples of the bus to objects with keys; only the entry `wanted`, if it is not NULL. */
-static struct json_object *name_commands(struct json_object *tuples, const char *wanted) {
-    static const char *const argument_keys[] = {"name", "type", "mandatory", "secret", "help"};
-    static const char *const keys[] = {"name", "kind", "summary", "source"};
-    struct json_object *array = json_object_new_array();
-
-    for (size_t i = 0; i < json_object_array_length(tuples); i++) {
-        struct json_object *tuple = json_object_array_get_idx(tuples, i);
-        struct json_object *name = json_object_array_get_idx(tuple, 0);
-        struct json_object *command, *in, *out;
-
-        if (wanted && !streq(json_object_get_string(name), wanted))
-            continue;
-        command = named(tuple, keys, ELEMENTSOF(keys));
-        in = json_object_array_get_idx(tuple, 4);
-        out = json_object_new_array();
-
-        for (size_t j = 0; j < json_object_array_length(in); j++)
-            (void)json_object_array_add(out, named(json_object_array_get_idx(in, j), argument_keys,
-                                                   ELEMENTSOF(argument_keys)));
-        (void)json_object_object_add(command, "arguments", out);
-        (void)json_object_array_add(array, command);
-    }
-    return array;
+static void keep_only(struct json_object *commands, const char *name) {
+    for (size_t i = json_object_array_length(commands); i > 0; i--)
+        if (!streq(strempty(json_get_string(json_object_array_get_idx(commands, i - 1), "name")),
+                   name))
+            (void)json_object_array_del_idx(commands, i - 1, 1);
 }
 
 static const char *text(struct json_object *o, const char *key) {
@@ -59,20 +48,25 @@ static void print_argument(struct json_object *a) {
                     secret ? _("secret") : "");
 }
 
-static void print_commands(struct json_object *commands) {
-    for (size_t i = 0; i < json_object_array_length(commands); i++) {
-        struct json_object *command = json_object_array_get_idx(commands, i);
-        struct json_object *arguments = json_object_object_get(command, "arguments");
-        bool is_long = streq(text(command, "kind"), "long");
+static void print_command(struct json_object *command) {
+    struct json_object *arguments = json_object_object_get(command, "arguments");
 
-        terminal_printf(stdout, "%s  %s%s\n", text(command, "name"), text(command, "summary"),
-                        is_long ? _(" (long runner)") : "");
-        if (*text(command, "source"))
-            terminal_printf(stdout, "    %s: %s\n", _("runs"), text(command, "source"));
-        for (size_t j = 0; j < json_object_array_length(arguments); j++)
-            print_argument(json_object_array_get_idx(arguments, j));
-    }
+    ctl_print_field(_("Command"), 10, text(command, "name"));
+    ctl_print_field(_("Summary"), 10, text(command, "summary"));
+    ctl_print_field(_("Kind"), 10, text(command, "kind"));
+    if (*text(command, "source"))
+        ctl_print_field(_("Runs"), 10, text(command, "source"));
+    if (json_object_array_length(arguments) > 0)
+        (void)printf("\n%s\n", _("Arguments:"));
+    for (size_t i = 0; i < json_object_array_length(arguments); i++)
+        print_argument(json_object_array_get_idx(arguments, i));
 }
+
+static const ListingColumn columns[] = {
+    {N_("COMMAND"), "name", .flags = COLUMN_SHRINKS, .width_min = 12},
+    {N_("KIND"), "kind", .flags = COLUMN_OPTIONAL},
+    {N_("SUMMARY"), "summary", .flags = COLUMN_SHRINKS},
+};
 
 static void warn_of_broken(struct json_object *broken) {
     for (size_t i = 0; i < json_object_array_length(broken); i++) {
@@ -85,17 +79,24 @@ static void warn_of_broken(struct json_object *broken) {
 }
 
 int verb_commands(const Context *c, int argc, char *argv[]) {
-    _cleanup_json_ struct json_object *tuples = NULL, *commands = NULL, *broken = NULL;
+    static const char *const keys[] = {"name", "kind", "summary", "source", "arguments"};
+    static const Listing listing = {columns, ELEMENTSOF(columns), NULL,
+                                    N_("There are no commands.")};
+    _cleanup_json_ struct json_object *commands = NULL, *broken = NULL;
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
 
     TRY(ctl_call(c, "ListCommands", &m, NULL));
-    TRY(ctl_json_from_bus(m, &tuples));
+    TRY(ctl_read_rows(m, keys, ELEMENTSOF(keys), &commands));
     TRY(ctl_json_from_bus(m, &broken));
-    commands = name_commands(tuples, argc > 0 ? argv[0] : NULL);
-    if (c->json)
-        ctl_print_json(commands);
-    else
-        print_commands(commands);
+    name_arguments(commands);
+    if (argc > 0)
+        keep_only(commands, argv[0]);
+    if (argc > 0 && !c->output.json && json_object_array_length(commands) > 0) {
+        print_command(json_object_array_get_idx(commands, 0));
+        return EXIT_SUCCESS;
+    }
+    if (argc == 0 || c->output.json)
+        TRY(listing_print(&listing, commands, &c->output));
     if (argc > 0 && json_object_array_length(commands) > 0)
         return EXIT_SUCCESS;
     warn_of_broken(broken);

@@ -4,19 +4,21 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
-#include "basic/bounds.h"
 #include "basic/i18n.h"
+#include "dcm-agentctl/bus-json.h"
 
 int ctl_report(const sd_bus_error *error, int r) {
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-        sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+        sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER)) {
         (void)fprintf(stderr, _("The agent is not running. Start it: systemctl start dcm-agent\n"));
-    else if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
+        return -EHOSTDOWN;
+    }
+    if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED)) {
         (void)fprintf(stderr, _("Permission denied. Try it as root.\n"));
-    else
-        terminal_printf(stderr, _("The agent answered: %s\n"), error->message ?: strerror(abs(r)));
+        return -EACCES;
+    }
+    terminal_printf(stderr, _("The agent answered: %s\n"), error->message ?: strerror(abs(r)));
     return r;
 }
 
@@ -49,11 +51,77 @@ void ctl_print_field(const char *label, int width, const char *value) {
     (void)putchar('\n');
 }
 
-void ctl_print_json(struct json_object *o) {
-    terminal_put_json(stdout, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-                                                                    JSON_C_TO_STRING_NOSLASHESCAPE |
-                                                                    JSON_C_TO_STRING_SPACED));
-    (void)putchar('\n');
+struct json_object *ctl_name_values(struct json_object *tuple, const char *const keys[], size_t n) {
+    struct json_object *o = json_object_new_object();
+
+    for (size_t i = 0; o && i < n; i++)
+        (void)json_object_object_add(o, keys[i],
+                                     json_object_get(json_object_array_get_idx(tuple, i)));
+    return o;
+}
+
+int ctl_read_rows(sd_bus_message *m, const char *const keys[], size_t n, struct json_object **ret) {
+    _cleanup_json_ struct json_object *tuples = NULL, *rows = json_object_new_array();
+
+    if (!rows)
+        return -ENOMEM;
+    TRY(ctl_json_from_bus(m, &tuples));
+    for (size_t i = 0; i < json_object_array_length(tuples); i++)
+        (void)json_object_array_add(rows,
+                                    ctl_name_values(json_object_array_get_idx(tuples, i), keys, n));
+    *ret = TAKE_PTR(rows);
+    return 0;
+}
+
+#define GUID_WHOLE 36 /* one of this length, or longer, is not a beginning */
+
+int ctl_find_guid(const Context *c, const char *text, char **ret) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    _cleanup_json_ struct json_object *tuples = NULL;
+    const char *found = text;
+    unsigned n = 0;
+
+    if (strlen(text) < GUID_WHOLE) {
+        TRY(ctl_call(c, "ListRequests", &m, "u", (uint32_t)0));
+        TRY(ctl_json_from_bus(m, &tuples));
+    }
+    for (size_t i = 0; tuples && i < json_object_array_length(tuples); i++) {
+        const char *guid = json_object_get_string(
+            json_object_array_get_idx(json_object_array_get_idx(tuples, i), 0));
+
+        if (streq(guid, text)) {
+            n = 1;
+            found = guid;
+            break;
+        }
+        if (strncmp(guid, text, strlen(text)) == 0) {
+            n++;
+            found = guid;
+        }
+    }
+    if (n > 1) {
+        terminal_printf(stderr, _("%u requests begin with %s; give more of the GUID\n"), n, text);
+        return -ENOTUNIQ;
+    }
+    *ret = strdup(found);
+    return *ret ? 0 : -ENOMEM;
+}
+
+void ctl_print_first_values(const char *method) {
+    _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    _cleanup_json_ struct json_object *tuples = NULL;
+    bool with_limit = streq(method, "ListRequests");
+
+    if (sd_bus_open_system(&bus) < 0 ||
+        sd_bus_call_method(bus, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, method, NULL, &m,
+                           with_limit ? "u" : NULL, (uint32_t)20) < 0 ||
+        ctl_json_from_bus(m, &tuples) < 0)
+        return;
+    for (size_t i = 0; i < json_object_array_length(tuples); i++)
+        terminal_printf(stdout, "%s\n",
+                        json_object_get_string(
+                            json_object_array_get_idx(json_object_array_get_idx(tuples, i), 0)));
 }
 
 int ctl_watch_signals(sd_event *event, const int *signals, sd_event_signal_handler_t handler,
@@ -70,13 +138,4 @@ int ctl_watch_signals(sd_event *event, const int *signals, sd_event_signal_handl
         r = sd_event_add_signal(event, NULL, *signals, handler, userdata);
     }
     return r;
-}
-
-const char *ctl_format_time(uint64_t usec, char *buf, size_t size) {
-    time_t t = (time_t)(usec / USEC_PER_SEC);
-    struct tm tm;
-
-    if (usec == 0 || !localtime_r(&t, &tm) || strftime(buf, size, "%a %F %T %Z", &tm) == 0)
-        return "-";
-    return buf;
 }

@@ -5,7 +5,7 @@
 #include <systemd/sd-bus.h>
 
 #include "basic/terminal.h"
-#include "proto/json.h"
+#include "cli/listing.h"
 
 #define AGENT_NAME "org.dcmagent.Agent1"
 #define AGENT_PATH "/org/dcmagent/Agent1"
@@ -13,25 +13,38 @@
 
 typedef struct Context {
     sd_bus *bus;
-    bool json;
-    uint32_t limit; /* 0: the greatest possible */
+    Output output;
     bool refuse;
     bool follow;
     bool csv;
 } Context;
 
-/* Calls a method of the agent; prints failures with a remedy on standard error. `signature`
- * describes the arguments that follow. */
+enum {
+    EXIT_USAGE = 2,
+    EXIT_NOT_RUNNING = 3, /* the agent is not, or is not connected */
+    EXIT_NOT_ALLOWED = 4,
+};
+
+/* Calls a method of the agent; says on standard error what failed and what to do. The signature is
+ * of the arguments that follow. */
 int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const char *signature,
              ...);
+/* Reports the error of a call. Returns -EHOSTDOWN where the agent does not run, -EACCES where the
+ * caller may not, else `r`. */
 int ctl_report(const sd_bus_error *error, int r);
+/* An object with the n keys for the values of a tuple. NULL: no memory. */
+struct json_object *ctl_name_values(struct json_object *tuple, const char *const keys[], size_t n);
+/* Reads an array of structures from the answer: an array of objects, whose keys are the n given. */
+int ctl_read_rows(sd_bus_message *m, const char *const keys[], size_t n, struct json_object **ret);
+/* The GUID of the request that begins with `text`, which the caller frees; `text` itself, if there
+ * is none. Reports errors; -ENOTUNIQ: several do. */
+int ctl_find_guid(const Context *c, const char *text, char **ret);
 /* "   Label: ", right-aligned. */
 void ctl_print_label(const char *label, int width);
 void ctl_print_field(const char *label, int width, const char *value);
-void ctl_print_json(struct json_object *o);
-/* "Sun 2026-11-22 20:01:38 UTC", or "-" for 0 */
-const char *ctl_format_time(uint64_t usec, char *buf, size_t size);
-/* Installs a handler for each signal of the list, which ends with 0. SIGPIPE is ignored: a pipe
- * without a reader becomes a write error. */
+/* For completion: the first string of each structure that a method of the agent lists. */
+void ctl_print_first_values(const char *method);
+/* Each signal of the list, which ends with 0, goes to the handler; a pipe that nobody reads is an
+ * error of writing. */
 int ctl_watch_signals(sd_event *event, const int *signals, sd_event_signal_handler_t handler,
                       void *userdata);

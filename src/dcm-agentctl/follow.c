@@ -49,6 +49,8 @@ static unsigned count_screen_lines(void) {
 
 /* Draws as many as fit. */
 static void draw(Follower *f, bool is_running) {
+    _cleanup_json_ struct json_object *rows = json_object_new_array();
+    _cleanup_(table_freep) Table *t = NULL;
     const JobList *l = &f->list;
     size_t room = count_screen_lines() - HEADER_LINES, shown = MIN(l->n, room);
 
@@ -56,13 +58,14 @@ static void draw(Follower *f, bool is_running) {
     if (!is_running)
         (void)printf("%s" CLEAR_LINE, _("The agent is not running."));
     else if (l->n == 0)
-        (void)printf("%s" CLEAR_LINE, _("No job waits or runs."));
-    else
-        job_row_print_titles(CLEAR_LINE);
+        (void)printf("%s" CLEAR_LINE, _(job_listing.none));
     for (size_t i = 0; i < shown; i++) {
         job_row_measure(f->context, &l->rows[i]);
-        job_row_print(&l->rows[i], NULL, CLEAR_LINE);
+        (void)json_object_array_add(rows, job_row_to_json(&l->rows[i], NULL));
     }
+    t = shown > 0 ? listing_make(&job_listing, rows) : NULL;
+    if (t)
+        table_print(t, stdout, screen_get_width(), true, CLEAR_LINE);
     if (l->n > shown) {
         (void)printf(_("and %zu more"), l->n - shown);
         (void)printf(CLEAR_LINE);
@@ -70,18 +73,21 @@ static void draw(Follower *f, bool is_running) {
     (void)printf(CLEAR_BELOW);
 }
 
+/* What is no table is read by programs and by eyes that follow: a line has the same words always.
+ */
 static void print_change(const Follower *f, JobRow *row, const char *state) {
+    _cleanup_json_ struct json_object *o = NULL;
+
     if (!state)
         job_row_measure(f->context, row);
-    if (f->context->json) {
-        struct json_object *o = job_row_to_json(row, state);
-
+    o = job_row_to_json(row, state);
+    if (f->context->output.json)
         terminal_put_json(stdout, json_object_to_json_string_ext(
                                       o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-        (void)putchar('\n');
-        (void)json_object_put(o);
-    } else
-        job_row_print(row, state, "\n");
+    else
+        terminal_printf(stdout, "%s %s %s %s", row->guid, row->command, row->kind,
+                        state ?: row->state);
+    (void)putchar('\n');
 }
 
 static void print_changes(const Follower *f, JobList *fresh) {
@@ -203,7 +209,7 @@ int jobs_follow(const Context *c) {
     _cleanup_(tear_down) Follower f = {.context = c, .on_terminal = isatty(STDOUT_FILENO)};
     int r;
 
-    if (c->json)
+    if (c->output.json)
         f.on_terminal = false;
     r = set_up(&f);
     if (r < 0) {
@@ -212,7 +218,5 @@ int jobs_follow(const Context *c) {
     }
     if (f.on_terminal)
         (void)printf(HOME CLEAR_BELOW);
-    else if (!c->json)
-        job_row_print_titles("\n");
     return sd_event_loop(f.event);
 }

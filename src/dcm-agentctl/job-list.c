@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-agentctl/job-list.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "basic/array.h"
 #include "basic/bounds.h"
 #include "basic/i18n.h"
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define UNIT_PATH "/org/freedesktop/systemd1/unit"
 #define SERVICE_INTERFACE "org.freedesktop.systemd1.Service"
-#define CELL_SIZE 32
 
 void job_list_done(JobList *l) {
     sd_bus_message_unref(l->message);
@@ -99,74 +98,52 @@ void job_row_measure(const Context *c, JobRow *row) {
     row->memory = ask(c, path, "MemoryCurrent");
 }
 
-/* "3d 4h", "5min 12s", "0s" */
-static void format_age(uint64_t accepted_usec, char buf[static CELL_SIZE]) {
-    static const struct {
-        uint64_t seconds;
-        const char *name;
-    } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
-    uint64_t now = now_usec(CLOCK_REALTIME);
-    uint64_t age = now > accepted_usec ? (now - accepted_usec) / USEC_PER_SEC : 0;
-    size_t i = 0;
+static const char *state_of(struct json_object *row) {
+    return strempty(json_get_string(row, "state"));
+}
 
-    while (i + 1 < ELEMENTSOF(units) && age < units[i].seconds)
-        i++;
-    if (i + 1 == ELEMENTSOF(units))
-        (void)snprintf(buf, CELL_SIZE, "%" PRIu64 "%s", age, units[i].name);
+/* "waiting 3", "running 40 %" */
+static void format_state(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    struct json_object *percent = json_get(row, "progress_percent");
+    int position = json_object_get_int(json_get(row, "position"));
+
+    if (percent && !streq(state_of(row), "ended"))
+        (void)utf8_format(buf, LISTING_CELL_SIZE, "%s %d %%", state_of(row),
+                          json_object_get_int(percent));
+    else if (position > 0)
+        (void)utf8_format(buf, LISTING_CELL_SIZE, "%s %d", state_of(row), position);
     else
-        (void)snprintf(buf, CELL_SIZE, "%" PRIu64 "%s %" PRIu64 "%s", age / units[i].seconds,
-                       units[i].name, age % units[i].seconds / units[i + 1].seconds,
-                       units[i + 1].name);
+        (void)utf8_format(buf, LISTING_CELL_SIZE, "%s", state_of(row));
 }
 
-static void format_cpu(uint64_t nsec, char buf[static CELL_SIZE]) {
-    if (nsec == UINT64_MAX)
-        (void)snprintf(buf, CELL_SIZE, "-");
-    else
-        (void)snprintf(buf, CELL_SIZE, "%.2fs", (double)nsec / 1e9);
+static void format_age(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    uint64_t now = now_usec(CLOCK_REALTIME),
+             accepted = json_object_get_uint64(json_get(row, "accepted_usec"));
+
+    (void)format_span(now > accepted ? (now - accepted) / USEC_PER_SEC * USEC_PER_SEC : 0, buf);
 }
 
-static void format_memory(uint64_t bytes, char buf[static CELL_SIZE]) {
-    static const char units[] = "BKMGTPE";
-    double n = (double)bytes;
-    size_t i = 0;
+static void format_cpu(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    struct json_object *nsec = json_get(row, "cpu_nsec");
 
-    if (bytes == UINT64_MAX) {
-        (void)snprintf(buf, CELL_SIZE, "-");
-        return;
-    }
-    for (; n >= 1024; i++)
-        n /= 1024;
-    (void)snprintf(buf, CELL_SIZE, i > 0 ? "%.1f%c" : "%.0f%c", n, units[i]);
+    *buf = 0;
+    if (nsec)
+        (void)snprintf(buf, LISTING_CELL_SIZE, "%.2fs", (double)json_object_get_uint64(nsec) / 1e9);
 }
 
-static const int widths[] = {36, 14, 6, 14, -9, -9, -8, 0};
+static const ListingColumn columns[] = {
+    {N_("GUID"), "guid", .flags = COLUMN_SHRINKS, .width_min = 9},
+    {N_("COMMAND"), "command", .flags = COLUMN_SHRINKS, .width_min = 12},
+    {N_("KIND"), "kind", .flags = COLUMN_OPTIONAL},
+    {N_("STATE"), .format = format_state},
+    {N_("AGE"), .format = format_age, .flags = COLUMN_RIGHT},
+    {N_("CPU"), .format = format_cpu, .flags = COLUMN_RIGHT},
+    {N_("MEMORY"), "memory_bytes", .type = LISTING_BYTES, .flags = COLUMN_RIGHT},
+    {N_("UNIT"), "unit", .flags = COLUMN_SHRINKS | COLUMN_OPTIONAL, .width_min = 16},
+};
 
-void job_row_print_titles(const char *line_end) {
-    terminal_put_row(stdout, ELEMENTSOF(widths), widths,
-                     (const char *[]){_("GUID"), _("COMMAND"), _("KIND"), _("STATE"), _("AGE"),
-                                      _("CPU"), _("MEMORY"), _("UNIT")},
-                     line_end);
-}
-
-void job_row_print(const JobRow *row, const char *state, const char *line_end) {
-    char place[CELL_SIZE], age[CELL_SIZE], cpu[CELL_SIZE], memory[CELL_SIZE];
-
-    if (row->percent >= 0 && !state) {
-        (void)snprintf(place, sizeof(place), "%s %d %%", row->state, row->percent);
-        state = place;
-    } else if (row->position > 0 && !state) {
-        (void)snprintf(place, sizeof(place), "%s %" PRIu32, row->state, row->position);
-        state = place;
-    }
-    format_age(row->accepted_usec, age);
-    format_cpu(row->cpu_nsec, cpu);
-    format_memory(row->memory, memory);
-    terminal_put_row(stdout, ELEMENTSOF(widths), widths,
-                     (const char *[]){row->guid, row->command, row->kind, state ?: row->state, age,
-                                      cpu, memory, isempty(row->unit) ? "-" : row->unit},
-                     line_end);
-}
+const Listing job_listing = {columns, ELEMENTSOF(columns), NULL,
+                             N_("No job is waiting or running.")};
 
 static void add_usage(struct json_object *o, const char *key, uint64_t value) {
     (void)json_object_object_add(o, key,

@@ -28,7 +28,7 @@ const JobRow *job_list_find(const JobList *l, const char *guid);
 /* Queries systemd for the unit's current usage. */
 void job_row_measure(const Context *c, JobRow *row);
 
-/* Print a line for people; `state` NULL: the row's own. */
-void job_row_print_titles(const char *line_end);
-void job_row_print(const JobRow *row, const char *state, const char *line_end);
+/* `state` NULL: the row's own. NULL: no memory. */
 struct json_object *job_row_to_json(const JobRow *row, const char *state);
+/* How such objects are listed. */
+extern const Listing job_listing;

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
-
-#include "basic/i18n.h"
 #include "dcm-agentctl/follow.h"
 #include "dcm-agentctl/job-list.h"
 #include "dcm-agentctl/verbs.h"
 
 static int list_once(const Context *c) {
-    _cleanup_json_ struct json_object *array = json_object_new_array();
+    _cleanup_json_ struct json_object *rows = json_object_new_array();
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_(job_list_done) JobList l = {};
     int r;
@@ -15,20 +12,11 @@ static int list_once(const Context *c) {
     r = job_list_load(c, &error, &l);
     if (r < 0)
         return ctl_report(&error, r);
-    if (!c->json && l.n > 0)
-        job_row_print_titles("\n");
     for (size_t i = 0; i < l.n; i++) {
         job_row_measure(c, &l.rows[i]);
-        if (c->json)
-            (void)json_object_array_add(array, job_row_to_json(&l.rows[i], NULL));
-        else
-            job_row_print(&l.rows[i], NULL, "\n");
+        (void)json_object_array_add(rows, job_row_to_json(&l.rows[i], NULL));
     }
-    if (c->json)
-        ctl_print_json(array);
-    else if (l.n == 0)
-        (void)printf(_("No job waits or runs.\n"));
-    return 0;
+    return listing_print(&job_listing, rows, &c->output);
 }
 
 int verb_jobs(const Context *c, int argc, char *argv[]) {

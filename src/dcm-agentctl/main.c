@@ -1,145 +1,190 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 
 #include "basic/i18n.h"
-#include "basic/option-table.h"
-#include "dcm-agentctl/helper.h"
+#include "cli/completion.h"
 #include "dcm-agentctl/verbs.h"
 
-typedef struct Verb {
-    const char *name;
-    const char *arguments;
-    int n_arguments;
-    bool needs_bus;
-    int (*run)(const Context *c, int argc, char *argv[]);
-    const char *help;
-} Verb;
-
-static const Verb verbs[] = {
-    {"status", "", 0, true, verb_status,
-     N_("connection, identity and open requests (the default)")},
-    {"requests", "", 0, true, verb_requests, N_("the newest requests, oldest first")},
-    {"jobs", "", 0, true, verb_jobs, N_("waiting and running jobs and their resource usage")},
-    {"top", "", 0, true, verb_top, N_("the machine and its jobs, live")},
-    {"stats", "[NAME]", 1, true, verb_stats,
-     N_("measurements: an overview, or the samples of statistic NAME")},
-    {"show", "GUID", 1, true, verb_show, N_("one request with its reply (root)")},
-    {"cancel", "GUID", 1, true, verb_cancel, N_("cancel the job of a request (root)")},
-    {"commands", "[NAME]", 1, true, verb_commands,
-     N_("commands that the manager can order, or one of them")},
-    {"alerts", "", 0, true, verb_alerts, N_("the newest alerts, oldest first (root)")},
-    {"users", "", 0, true, verb_users, N_("users of this server that the agent created")},
-    {"seal-token", "KEY", 1, false, verb_seal_token,
-     N_("encrypt the agent's token by host, tpm2 or auto (root)")},
-    {"doctor", "", 0, false, verb_doctor, N_("check the connection to the manager step by step")},
-    {"config", "", 0, false, verb_config,
-     N_("check the configuration, or show each value with its place (--help)")},
-    {"output", "GUID", 1, false, verb_output, N_("output of a job (root)")},
-    {"pause", "", 0, true, verb_pause, N_("start no new jobs; running jobs continue (root)")},
-    {"resume", "", 0, true, verb_resume, N_("start jobs again (root)")},
-    {"reconnect", "", 0, true, verb_reconnect,
-     N_("reconnect now, without waiting for the next attempt (root)")},
-    {"reload", "", 0, true, verb_reload, N_("read the configuration again (root)")},
+enum {
+    VERB_STATUS,
+    VERB_REQUESTS,
+    VERB_SHOW,
+    VERB_OUTPUT,
+    VERB_CANCEL,
+    VERB_JOBS,
+    VERB_TOP,
+    VERB_STATS,
+    VERB_ALERTS,
+    VERB_COMMANDS,
+    VERB_USERS,
+    VERB_DOCTOR,
+    VERB_CONFIG,
+    VERB_SEAL_TOKEN,
+    VERB_PAUSE,
+    VERB_RESUME,
+    VERB_RECONNECT,
+    VERB_RELOAD,
+    _VERB_MAX,
 };
 
-static int parse_limit(const char *value, void *ret) {
-    unsigned long n;
-    char *end;
+static const Verb verbs[_VERB_MAX] = {
+    [VERB_STATUS] = {"status", "",
+                     .help = N_("connection, identity and open requests (the default)"),
+                     .example = "status --json"},
+    [VERB_REQUESTS] = {"requests", "", .help = N_("the newest requests, oldest first"),
+                       .example = "requests --since=-1h"},
+    [VERB_SHOW] = {"show", "GUID", 1, 1, N_("one request with its reply (root)"), "show 3f2a"},
+    [VERB_OUTPUT] = {"output", "GUID", 1, 1, N_("output of a job (root)"), "output --follow 3f2a"},
+    [VERB_CANCEL] = {"cancel", "GUID", 1, 1, N_("cancel the job of a request (root)"),
+                     "cancel 3f2a"},
+    [VERB_JOBS] = {"jobs", "", .help = N_("waiting and running jobs and their resource usage"),
+                   .example = "jobs --follow"},
+    [VERB_TOP] = {"top", "", .help = N_("the machine and its jobs, live")},
+    [VERB_STATS] = {"stats", "[NAME]", 0, 1,
+                    N_("measurements: an overview, or the samples of statistic NAME"),
+                    "stats --csv --lines=0 overview"},
+    [VERB_ALERTS] = {"alerts", "", .help = N_("the newest alerts, oldest first (root)"),
+                     .example = "alerts --since=yesterday"},
+    [VERB_COMMANDS] = {"commands", "[NAME]", 0, 1,
+                       N_("commands that the manager can order, or one of them"),
+                       "commands run_script"},
+    [VERB_USERS] = {"users", "", .help = N_("users of this server that the agent created")},
+    [VERB_DOCTOR] = {"doctor", "", .help = N_("check the connection to the manager step by step"),
+                     .is_program = true},
+    [VERB_CONFIG] = {"config", "",
+                     .help =
+                         N_("check the configuration, or show each value with its place (--help)"),
+                     .is_program = true},
+    [VERB_SEAL_TOKEN] = {"seal-token", "KEY", 1, 1,
+                         N_("encrypt the agent's token by host, tpm2 or auto (root)"),
+                         "seal-token host"},
+    [VERB_PAUSE] = {"pause", "", .help = N_("start no new jobs; running jobs continue (root)")},
+    [VERB_RESUME] = {"resume", "", .help = N_("start jobs again (root)")},
+    [VERB_RECONNECT] = {"reconnect", "",
+                        .help = N_("reconnect now, without waiting for the next attempt (root)")},
+    [VERB_RELOAD] = {"reload", "", .help = N_("read the configuration again (root)")},
+};
 
-    errno = 0;
-    n = strtoul(value, &end, 10);
-    if (errno != 0 || *end || end == value || *value == '-') {
-        terminal_printf(stderr, _("Not a number: %s\n"), value);
-        return -EINVAL;
-    }
-    *(uint32_t *)ret = (uint32_t)n;
-    return 0;
-}
-
+#define ON(verb) (1u << VERB_##verb)
+#define LISTS (ON(REQUESTS) | ON(JOBS) | ON(ALERTS) | ON(COMMANDS) | ON(USERS))
+#define OUTPUT(member) offsetof(Context, output.member)
 #define FLAG(member) offsetof(Context, member), option_set_flag
 
 static const Option options[] = {
-    {"json", NULL, FLAG(json), N_("machine-readable output"), .letter = 'j'},
-    {"limit", "N", offsetof(Context, limit), parse_limit,
-     N_("how many requests, alerts or samples are listed (20; 0: all)"), .letter = 'n'},
-    {"follow", NULL, FLAG(follow), N_("jobs: follow changes"), .letter = 'f'},
-    {"csv", NULL, FLAG(csv), N_("stats: comma-separated values")},
-    {"refuse", NULL, FLAG(refuse), N_("pause: refuse new jobs instead of having them wait")},
+    {"json", NULL, FLAG(output.json), N_("machine-readable output"), .letter = 'j',
+     .verbs = LISTS | ON(STATUS) | ON(SHOW) | ON(STATS) | ON(DOCTOR) | ON(CONFIG)},
+    {"lines", "N", OUTPUT(lines), output_parse_lines, N_("the newest N only"), "20", 'n',
+     ON(REQUESTS) | ON(ALERTS) | ON(STATS)},
+    {"all", NULL, FLAG(output.all), N_("all of them"), .letter = 'a',
+     .verbs = ON(REQUESTS) | ON(ALERTS) | ON(STATS)},
+    {"since", "TIME", OUTPUT(since_usec), output_parse_since,
+     N_("those from TIME on: \"2026-11-22 20:01\", yesterday, -1h"),
+     .verbs = ON(REQUESTS) | ON(ALERTS) | ON(STATS)},
+    {"follow", NULL, FLAG(follow), N_("stay, and show what comes"), .letter = 'f',
+     .verbs = ON(JOBS) | ON(SHOW) | ON(OUTPUT)},
+    {"full", NULL, FLAG(output.full), N_("do not shorten lines to the width of the terminal"),
+     .letter = 'l', .verbs = LISTS},
+    {"no-legend", NULL, FLAG(output.no_legend), N_("no titles, and no text for empty lists"),
+     .verbs = LISTS},
+    {"no-pager", NULL, FLAG(output.no_pager), N_("no pager"),
+     .verbs = LISTS | ON(SHOW) | ON(STATS) | ON(STATUS)},
+    {"csv", NULL, FLAG(csv), N_("comma-separated values"), .verbs = ON(STATS)},
+    {"refuse", NULL, FLAG(refuse), N_("refuse new jobs instead of having them wait"),
+     .verbs = ON(PAUSE)},
     {"version", .help = N_("print the version")},
     {"help", .help = N_("print this help"), .letter = 'h'},
 };
 
-static void help(void) {
-    (void)printf(_("dcm-agentctl [OPTION...] [VERB]\n\n"
-                   "Shows and controls the cloud server agent.\n\nVerbs:\n"));
-    for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-        (void)printf("  %s %-*s %s\n", verbs[i].name, (int)(16 - strlen(verbs[i].name)),
-                     verbs[i].arguments, _(verbs[i].help));
-    (void)printf("\n%s\n", _("Options:"));
-    options_print(options, ELEMENTSOF(options), ~0u);
-    (void)printf("\n%s\n", _("Exit status: 0 done, 1 failed, 2 wrong usage; status: 3 if not "
-                             "connected."));
+static const VerbTable table = {
+    "dcm-agentctl",
+    N_("Shows and controls the cloud server agent."),
+    verbs,
+    ELEMENTSOF(verbs),
+    options,
+    ELEMENTSOF(options),
+    VERB_STATUS,
+    N_("GUID is the id of a request, or the beginning of one.\n"
+       "Exit status: 0 done, 1 failed, 2 wrong usage, 3 the agent is not running (status: or not "
+       "connected), 4 permission denied."),
+};
+
+static int (*const functions[_VERB_MAX])(const Context *c, int argc, char *argv[]) = {
+    [VERB_STATUS] = verb_status,
+    [VERB_REQUESTS] = verb_requests,
+    [VERB_SHOW] = verb_show,
+    [VERB_OUTPUT] = verb_output,
+    [VERB_CANCEL] = verb_cancel,
+    [VERB_JOBS] = verb_jobs,
+    [VERB_TOP] = verb_top,
+    [VERB_STATS] = verb_stats,
+    [VERB_ALERTS] = verb_alerts,
+    [VERB_COMMANDS] = verb_commands,
+    [VERB_USERS] = verb_users,
+    [VERB_DOCTOR] = verb_doctor,
+    [VERB_CONFIG] = verb_config,
+    [VERB_SEAL_TOKEN] = verb_seal_token,
+    [VERB_PAUSE] = verb_pause,
+    [VERB_RESUME] = verb_resume,
+    [VERB_RECONNECT] = verb_reconnect,
+    [VERB_RELOAD] = verb_reload,
+};
+
+/* These work without the agent. */
+static bool needs_bus(size_t verb) {
+    return verb != VERB_DOCTOR && verb != VERB_CONFIG && verb != VERB_SEAL_TOKEN &&
+           verb != VERB_OUTPUT;
 }
 
-static const Verb *find_verb(const char *name) {
-    for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-        if (streq(verbs[i].name, name))
-            return &verbs[i];
-    return NULL;
+/* What the agent can be asked for; a shell wants no errors. */
+static void complete(size_t verb, int operand) {
+    static const struct {
+        size_t verb;
+        const char *method;
+    } lists[] = {{VERB_SHOW, "ListRequests"},
+                 {VERB_CANCEL, "ListJobs"},
+                 {VERB_OUTPUT, "ListRequests"},
+                 {VERB_COMMANDS, "ListCommands"}};
+
+    if (verb == VERB_SEAL_TOKEN)
+        (void)printf("host\ntpm2\nauto\n");
+    for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+        if (lists[i].verb == verb)
+            ctl_print_first_values(lists[i].method);
 }
 
-/* 1: continue; 0: done; -EINVAL: invalid usage */
-static int parse_options(int argc, char *argv[], Context *c) {
-    const Option *asked = NULL;
-    int r;
-
-    r = options_take(options, ELEMENTSOF(options), ~0u, argc, argv, c, &asked);
-    if (r == 0 && streq(asked->name, "version"))
-        (void)printf("dcm-agentctl %s\n", PROJECT_VERSION);
-    else if (r == 0)
-        help();
-    return r;
-}
-
-static int run_verb(Context *c, const Verb *verb, int argc, char *argv[]) {
-    int r = 0;
-
-    if (verb->needs_bus)
-        r = sd_bus_open_system(&c->bus);
-    if (r < 0) {
-        (void)fprintf(stderr, _("The system bus cannot be reached: %s\n"), strerror(-r));
-        return EXIT_FAILURE;
-    }
-    r = verb->run(c, argc, argv);
-    sd_bus_flush_close_unref(c->bus);
-    return r < 0 ? EXIT_FAILURE : r;
+static int exit_status(int r) {
+    return r >= 0                        ? r
+           : r == -EHOSTDOWN             ? EXIT_NOT_RUNNING
+           : r == -EACCES || r == -EPERM ? EXIT_NOT_ALLOWED
+                                         : EXIT_FAILURE;
 }
 
 int main(int argc, char *argv[]) {
-    Context c = {.limit = 20};
-    const Verb *verb;
-    int n, r;
+    Context c = {.output.lines = 20};
+    size_t verb;
+    int r;
 
     i18n_init();
-    if (argc > 1 && streq(argv[1], "doctor")) /* it parses its own options */
-        return helper_exec("dcm-doctor", argv + 1);
-    if (argc > 1 && streq(argv[1], "config"))
-        return helper_exec("dcm-config", argv + 1);
-    r = parse_options(argc, argv, &c);
-    if (r <= 0) {
-        if (r < 0)
-            (void)fprintf(stderr, _("Try dcm-agentctl --help\n"));
-        return r < 0 ? 2 : EXIT_SUCCESS;
+    if (completion_wanted(&table, argc, argv, complete))
+        return EXIT_SUCCESS;
+    r = verb_table_parse(&table, argc, argv, &c, &verb);
+    if (r <= 0)
+        return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+    if (c.output.all)
+        c.output.lines = 0;
+    if (needs_bus(verb)) {
+        r = sd_bus_open_system(&c.bus);
+        if (r < 0) {
+            (void)fprintf(stderr, _("The system bus cannot be reached: %s\n"), strerror(-r));
+            return EXIT_FAILURE;
+        }
     }
-    verb = find_verb(optind < argc ? argv[optind] : "status");
-    n = MAX(argc - optind - 1, 0);
-    if (!verb || n > verb->n_arguments ||
-        (verb->arguments[0] != '[' && n < verb->n_arguments)) { /* "[NAME]" is optional */
-        (void)fprintf(stderr, verb ? _("Wrong number of arguments. Try dcm-agentctl --help\n")
-                                   : _("Unknown verb. Try dcm-agentctl --help\n"));
-        return 2;
+    r = functions[verb](&c, argc - optind, argv + optind);
+    sd_bus_flush_close_unref(c.bus);
+    if (screen_end() < 0 && r >= 0) {
+        (void)fprintf(stderr, _("The output cannot be written\n"));
+        return EXIT_FAILURE;
     }
-    return run_verb(&c, verb, n, argv + optind + 1);
+    return exit_status(r);
 }

@@ -3,68 +3,61 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/time-util.h"
 #include "dcm-agentctl/bus-json.h"
 #include "dcm-agentctl/verbs.h"
 #include "proto/text.h"
 
-typedef struct Row {
-    const char *guid, *command, *state;
-    uint64_t accepted_usec, changed_usec;
-} Row;
-
-static int read_row(sd_bus_message *m, Row *ret) {
-    return sd_bus_message_read(m, "(ssstt)", &ret->guid, &ret->command, &ret->state,
-                               &ret->accepted_usec, &ret->changed_usec);
+static bool has_failed(struct json_object *row) {
+    return json_object_get_uint64(json_get(row, "replied_usec")) > 0 &&
+           json_object_get_int(json_get(row, "return_code")) != 0;
 }
 
-static void add_row(struct json_object *array, const Row *row) {
-    struct json_object *o = json_object_new_object();
-
-    (void)json_object_object_add(o, "guid", json_object_new_string(row->guid));
-    (void)json_object_object_add(o, "command", json_object_new_string(row->command));
-    (void)json_object_object_add(o, "state", json_object_new_string(row->state));
-    (void)json_object_object_add(o, "accepted_usec", json_object_new_uint64(row->accepted_usec));
-    (void)json_object_object_add(o, "changed_usec", json_object_new_uint64(row->changed_usec));
-    (void)json_object_array_add(array, o);
+static void format_code(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    *buf = 0;
+    if (json_object_get_uint64(json_get(row, "replied_usec")) > 0)
+        (void)snprintf(buf, LISTING_CELL_SIZE, "%d",
+                       json_object_get_int(json_get(row, "return_code")));
 }
 
-static const int widths[] = {36, 18, 12, 0};
+/* How long it took, or has taken until now. */
+static void format_duration(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    uint64_t accepted = json_object_get_uint64(json_get(row, "accepted_usec")),
+             end = json_object_get_uint64(json_get(row, "replied_usec"));
 
-static void print_row(const Row *row) {
-    char time[64];
-
-    terminal_put_row(stdout, ELEMENTSOF(widths), widths,
-                     (const char *[]){row->guid, row->command, row->state,
-                                      ctl_format_time(row->changed_usec, time, sizeof(time))},
-                     "\n");
+    *buf = 0;
+    if (end == 0 && streq(strempty(json_get_string(row, "state")), "ACKED"))
+        end = now_usec(CLOCK_REALTIME);
+    if (end >= accepted)
+        (void)format_span(end - accepted, buf);
 }
+
+static Colour colour_of(struct json_object *row) {
+    return has_failed(row) || streq(strempty(json_get_string(row, "state")), "NACKED")
+               ? COLOUR_RED
+               : COLOUR_NONE;
+}
+
+static const ListingColumn columns[] = {
+    {N_("GUID"), "guid", .flags = COLUMN_SHRINKS, .width_min = 9},
+    {N_("COMMAND"), "command", .flags = COLUMN_SHRINKS, .width_min = 12},
+    {N_("STATE"), "state", .get_colour = colour_of},
+    {N_("CODE"), .format = format_code, .flags = COLUMN_RIGHT, .get_colour = colour_of},
+    {N_("DURATION"), .format = format_duration, .flags = COLUMN_RIGHT | COLUMN_OPTIONAL},
+    {N_("ACCEPTED"), "accepted_usec", .type = LISTING_TIME, .flags = COLUMN_OPTIONAL},
+};
 
 int verb_requests(const Context *c, int argc, char *argv[]) {
-    _cleanup_json_ struct json_object *array = json_object_new_array();
+    static const char *const keys[] = {
+        "guid", "command", "state", "accepted_usec", "changed_usec", "replied_usec", "return_code"};
+    static const Listing listing = {columns, ELEMENTSOF(columns), "accepted_usec",
+                                    N_("There are no requests.")};
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-    unsigned n = 0;
-    Row row;
-    int r;
+    _cleanup_json_ struct json_object *rows = NULL;
 
-    r = ctl_call(c, "ListRequests", &m, "u", c->limit);
-    if (r < 0)
-        return r;
-    r = sd_bus_message_enter_container(m, 'a', "(ssstt)");
-    if (r >= 0 && !c->json)
-        terminal_put_row(stdout, ELEMENTSOF(widths), widths,
-                         (const char *[]){_("GUID"), _("COMMAND"), _("STATE"), _("CHANGED")}, "\n");
-    while (r >= 0 && (r = read_row(m, &row)) > 0) {
-        if (c->json)
-            add_row(array, &row);
-        else
-            print_row(&row);
-        n++;
-    }
-    if (r >= 0 && c->json)
-        ctl_print_json(array);
-    else if (r >= 0 && n == 0)
-        (void)printf(_("There are no requests.\n"));
-    return r;
+    TRY(ctl_call(c, "ListRequests", &m, "u", c->output.lines));
+    TRY(ctl_read_rows(m, keys, ELEMENTSOF(keys), &rows));
+    return listing_print(&listing, rows, &c->output);
 }
 
 /* Replaces the JSON text of the reply by an object. */
@@ -118,38 +111,75 @@ static void print_request(struct json_object *o) {
         {"agent_id", N_("Agent id")}, {"error_message", N_("Refused")},
     };
     struct json_object *value;
-    char buf[64];
+    char buf[FORMAT_SIZE];
 
     for (size_t i = 0; i < ELEMENTSOF(texts); i++)
         if (json_object_object_get_ex(o, texts[i].key, &value))
             ctl_print_field(_(texts[i].title), 14, json_object_get_string(value));
     ctl_print_field(
         _("Accepted"), 14,
-        ctl_format_time(json_object_get_uint64(json_object_object_get(o, "accepted_usec")), buf,
-                        sizeof(buf)));
+        format_time(json_object_get_uint64(json_object_object_get(o, "accepted_usec")), buf));
     ctl_print_field(
         _("Changed"), 14,
-        ctl_format_time(json_object_get_uint64(json_object_object_get(o, "changed_usec")), buf,
-                        sizeof(buf)));
+        format_time(json_object_get_uint64(json_object_object_get(o, "changed_usec")), buf));
     print_progress(o);
     if (json_object_object_get_ex(o, "reply", &value))
         print_reply(value);
 }
 
-int verb_show(const Context *c, int argc, char *argv[]) {
-    _cleanup_json_ struct json_object *o = NULL;
+static int load(const Context *c, const char *guid, struct json_object **ret) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
 
-    TRY(ctl_call(c, "GetRequest", &m, "s", argv[0]));
-    TRY(ctl_json_from_bus(m, &o));
-    unfold_reply(o);
-    if (c->json)
-        ctl_print_json(o);
-    else
-        print_request(o);
+    TRY(ctl_call(c, "GetRequest", &m, "s", guid));
+    TRY(ctl_json_from_bus(m, ret));
+    unfold_reply(*ret);
+    return 0;
+}
+
+static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    *(bool *)userdata = true;
+    return 0;
+}
+
+/* Until there is a reply, or never will be one. Subscribed before it is looked at: no change is
+ * missed. */
+static int follow(const Context *c, const char *guid, struct json_object **o) {
+    bool changed;
+    int r;
+
+    TRY(sd_bus_match_signal(c->bus, NULL, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, NULL, on_changed,
+                            &changed));
+    for (;;) {
+        TRY(load(c, guid, o));
+        if (!streq(strempty(json_get_string(*o, "state")), "ACKED"))
+            return 0;
+        changed = false;
+        while (!changed && (r = sd_bus_process(c->bus, NULL)) >= 0)
+            if (r == 0 && (r = sd_bus_wait(c->bus, UINT64_MAX)) < 0 && r != -EINTR)
+                return r;
+        TRY(r == -EINTR ? 0 : r);
+        (void)json_object_put(TAKE_PTR(*o));
+    }
+}
+
+int verb_show(const Context *c, int argc, char *argv[]) {
+    _cleanup_json_ struct json_object *o = NULL;
+    _cleanup_free_ char *guid = NULL;
+
+    TRY(ctl_find_guid(c, argv[0], &guid));
+    TRY(c->follow ? follow(c, guid, &o) : load(c, guid, &o));
+    if (c->output.json) {
+        output_print_json(o, &c->output);
+        return EXIT_SUCCESS;
+    }
+    output_begin(&c->output);
+    print_request(o);
     return EXIT_SUCCESS;
 }
 
 int verb_cancel(const Context *c, int argc, char *argv[]) {
-    return ctl_call(c, "Cancel", NULL, "s", argv[0]);
+    _cleanup_free_ char *guid = NULL;
+
+    TRY(ctl_find_guid(c, argv[0], &guid));
+    return ctl_call(c, "Cancel", NULL, "s", guid);
 }

@@ -161,22 +161,21 @@ const char *sample_units_find(const SampleUnits *u, const char *type, const char
     return "";
 }
 
-static void format_bytes(double n, const char *suffix, char buf[static VALUE_SIZE]) {
-    static const char prefixes[] = "BKMGTPE";
-    size_t i = 0;
-
-    for (; n >= 1024 && i + 2 < sizeof(prefixes); i++)
-        n /= 1024;
-    (void)snprintf(buf, VALUE_SIZE, i > 0 ? "%.1f%c%s" : "%.0f%c%s", n, prefixes[i], suffix);
+/* A count, or a number whose unit is not known: without an exponent. */
+static void format_number(double value, const char *unit, char buf[static VALUE_SIZE]) {
+    (void)snprintf(buf, VALUE_SIZE, value == floor(value) ? "%.0f%s%s" : "%.2f%s%s", value,
+                   isempty(unit) ? "" : " ", unit);
 }
 
 void sample_format(double value, const char *unit, char buf[static VALUE_SIZE]) {
+    char bytes[FORMAT_SIZE];
+
     if (isnan(value))
         (void)snprintf(buf, VALUE_SIZE, "-");
     else if (streq(unit, "bytes"))
-        format_bytes(value, "", buf);
+        (void)snprintf(buf, VALUE_SIZE, "%s", format_bytes(value, bytes));
     else if (streq(unit, "bytes/s"))
-        format_bytes(value, "/s", buf);
+        (void)snprintf(buf, VALUE_SIZE, "%s/s", format_bytes(value, bytes));
     else if (streq(unit, "share"))
         (void)snprintf(buf, VALUE_SIZE, "%.1f %%", value * 100);
     else if (streq(unit, "percent"))
@@ -187,8 +186,6 @@ void sample_format(double value, const char *unit, char buf[static VALUE_SIZE]) 
         (void)snprintf(buf, VALUE_SIZE, "%.1f °C", value);
     else if (streq(unit, "us"))
         (void)snprintf(buf, VALUE_SIZE, "%.2f s", value / 1e6);
-    else if (streq(unit, "1") || streq(unit, ""))
-        (void)snprintf(buf, VALUE_SIZE, "%.7g", value);
     else
-        (void)snprintf(buf, VALUE_SIZE, "%.3g %s", value, unit);
+        format_number(value, streq(unit, "1") ? "" : unit, buf);
 }

@@ -87,7 +87,7 @@ static void print_rows(const HealthSample *s, const SampleUnits *units) {
 }
 
 static void print_samples(const HealthSamples *list, const SampleUnits *units) {
-    char time[64];
+    char time[FORMAT_SIZE];
 
     for (size_t i = 0; i < list->n; i++) {
         const HealthSample *s = &list->samples[i];
@@ -95,8 +95,7 @@ static void print_samples(const HealthSamples *list, const SampleUnits *units) {
         if (s->n == 0) /* this machine has none of these */
             continue;
         (void)fputs(i > 0 ? "\n" : "", stdout);
-        terminal_printf(stdout, "%s  %s\n", s->type,
-                        ctl_format_time(s->time_usec, time, sizeof(time)));
+        terminal_printf(stdout, "%s  %s\n", s->type, format_time(s->time_usec, time));
         print_plain(s, units);
         print_rows(s, units);
     }
@@ -141,12 +140,12 @@ static struct json_object *sample_to_json(const HealthSample *s) {
     return o;
 }
 
-static void print_json(const HealthSamples *list) {
+static void print_json(const Context *c, const HealthSamples *list) {
     _cleanup_json_ struct json_object *array = json_object_new_array();
 
     for (size_t i = 0; i < list->n; i++)
         (void)json_object_array_add(array, sample_to_json(&list->samples[i]));
-    ctl_print_json(array);
+    output_print_json(array, &c->output);
 }
 
 static void print_quoted(const char *text) {
@@ -223,19 +222,21 @@ int verb_stats(const Context *c, int argc, char *argv[]) {
     _cleanup_(sample_units_done) SampleUnits units = {};
     int r;
 
-    r = argc > 0 ? health_samples_load(c, argv[0], c->limit ?: UINT32_MAX, &error, &list)
+    r = argc > 0 ? health_samples_load(c, argv[0], c->output.lines ?: UINT32_MAX, &error, &list)
                  : load_newest(c, &error, &list);
-    if (r >= 0 && !c->json && !c->csv)
+    if (r >= 0 && !c->output.json && !c->csv)
         r = sample_units_load(c, &error, &units);
     if (r < 0)
         return ctl_report(&error, r);
-    if (c->json)
-        print_json(&list);
+    if (c->output.json)
+        print_json(c, &list);
     else if (c->csv)
         print_csv(&list);
     else if (list.n == 0)
         (void)printf(_("There is no sample yet.\n"));
-    else
+    else {
+        output_begin(&c->output);
         print_samples(&list, &units);
+    }
     return 0;
 }

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-agentctl status: all properties of the agent, for people or as JSON. */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "basic/i18n.h"
 #include "dcm-agentctl/bus-json.h"
 #include "dcm-agentctl/verbs.h"
-
-#define EXIT_NOT_CONNECTED 3
 
 static int read_properties(const Context *c, struct json_object **ret) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -87,23 +84,22 @@ static void print_status(struct json_object *o, bool connected) {
     uint64_t certificate_end =
         json_object_get_uint64(json_object_object_get(o, "CertificateEndUSec"));
     const char *pause = json_object_get_string(json_object_object_get(o, "Pause"));
-    bool colour = isatty(STDOUT_FILENO);
-    char buf[64];
+    char buf[FORMAT_SIZE];
 
-    (void)fputs(colour ? (connected ? "\033[32m" : "\033[31m") : "", stdout);
-    (void)fputs(terminal_flags(stdout) & TERMINAL_ASCII ? "*" : "●", stdout);
-    (void)fputs(colour ? "\033[0m" : "", stdout);
-    terminal_printf(stdout, " dcm-agent %s\n", text(o, "Version"));
+    (void)printf("%s%s%s ", screen_get_colour(connected ? COLOUR_GREEN : COLOUR_RED),
+                 terminal_flags(stdout) & TERMINAL_ASCII ? "*" : "●",
+                 screen_get_colour(COLOUR_END));
+    terminal_printf(stdout, "dcm-agent %s\n", text(o, "Version"));
     ctl_print_field(_("Status"), 12, text(o, "StatusText"));
     ctl_print_field(_("Manager"), 12, text(o, "ManagerUrl"));
     ctl_print_field(_("Proxy"), 12, text(o, "Proxy"));
     if (connected) {
-        ctl_print_field(_("Since"), 12, ctl_format_time(since, buf, sizeof(buf)));
+        ctl_print_field(_("Since"), 12, format_time(since, buf));
         ctl_print_field(_("Peer"), 12, text(o, "PeerAddress"));
         ctl_print_field(_("TLS"), 12, text(o, "TlsSession"));
     }
     if (certificate_end > 0)
-        ctl_print_field(_("Valid until"), 12, ctl_format_time(certificate_end, buf, sizeof(buf)));
+        ctl_print_field(_("Valid until"), 12, format_time(certificate_end, buf));
     ctl_print_field(_("Agent id"), 12, text(o, "AgentId"));
     ctl_print_field(_("Server name"), 12, text(o, "ServerName"));
     print_cloud(o);
@@ -121,11 +117,11 @@ int verb_status(const Context *c, int argc, char *argv[]) {
 
     TRY(read_properties(c, &o));
     connected = streq(text(o, "State"), "connected");
-    if (c->json)
-        ctl_print_json(o);
+    if (c->output.json)
+        output_print_json(o, &c->output);
     else
         print_status(o, connected);
-    return connected ? EXIT_SUCCESS : EXIT_NOT_CONNECTED;
+    return connected ? EXIT_SUCCESS : EXIT_NOT_RUNNING;
 }
 
 int verb_pause(const Context *c, int argc, char *argv[]) {

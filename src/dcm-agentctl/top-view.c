@@ -257,13 +257,13 @@ static void draw_file_systems(Painter *p, const TopModel *m) {
     }
 }
 
-typedef struct TableColumn {
+typedef struct TopColumn {
     const char *title, *key;
-} TableColumn;
+} TopColumn;
 
 /* Shows idle rows only if there is room. */
 static void draw_table(Painter *p, const TopModel *m, const char *type, const char *first,
-                       const TableColumn *columns, size_t n_columns) {
+                       const TopColumn *columns, size_t n_columns) {
     const HealthSample *s = health_samples_find(&m->newest, type);
     const char *titles[ROWS_MAX], *row = "";
     char text[VALUE_SIZE];
@@ -359,12 +359,12 @@ static void draw_head(Painter *p, const TopModel *m) {
 }
 
 void top_draw(const TopModel *m, const TopScreen *s) {
-    static const TableColumn disks[] = {
+    static const TopColumn disks[] = {
         {N_("READ"), "read-bytes"},     {N_("WRITTEN"), "write-bytes"},
         {N_("A READ"), "read-latency"}, {N_("A WRITE"), "write-latency"},
         {N_("BUSY"), "utilisation"},
     };
-    static const TableColumn interfaces[] = {
+    static const TopColumn interfaces[] = {
         {N_("IN"), "bytes-in"},         {N_("OUT"), "bytes-out"},
         {N_("ERRORS IN"), "errors-in"}, {N_("ERRORS OUT"), "errors-out"},
         {N_("DROPPED"), "drops-in"},

@@ -6,20 +6,22 @@
 #include "basic/terminal.h"
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
-#include "dcm-manager/table.h"
 
 static void print_line(const Options *o, struct json_object *line) {
-    char time[32];
+    char time[FORMAT_SIZE];
+    uint64_t usec = json_object_get_uint64(json_get(line, "time"));
 
-    if (o->json) {
+    if (usec < o->output.since_usec)
+        return;
+    if (o->output.json) {
         terminal_put_json(stdout,
                           json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN |
                                                                    JSON_C_TO_STRING_NOSLASHESCAPE));
         (void)putchar('\n');
         return;
     }
-    format_time(json_object_get_int64(json_get(line, "time")), time, sizeof(time));
-    terminal_printf(stdout, "%s %s ", time, strempty(json_get_string(line, "agent")));
+    terminal_printf(stdout, "%s %s ", format_time_short(usec, time),
+                    strempty(json_get_string(line, "agent")));
     terminal_put_padded(stdout, json_get_string(line, "level"), 8);
     terminal_printf(stdout, " %s\n", strempty(json_get_string(line, "message")));
 }
@@ -50,14 +52,17 @@ int cli_log(const Options *o) {
     if (r > 0)
         return r;
     request = client_request("log");
-    if (request && ((o->operands[0] && json_add_string(request, "agent", o->operands[0]) < 0) ||
-                    (o->lines >= 0 && json_add_int(request, "n", o->lines) < 0) ||
-                    json_add_bool(request, "follow", o->follow) < 0))
+    if (request &&
+        ((o->operands[0] && json_add_string(request, "agent", o->operands[0]) < 0) ||
+         (o->output.lines != LINES_PRESET && json_add_int(request, "n", o->output.lines) < 0) ||
+         json_add_bool(request, "follow", o->follow) < 0))
         return EXIT_OTHER;
     r = client_call(client, request, &answer);
     if (r > 0)
         return r;
     lines = json_get(answer, "lines");
+    if (!o->follow)
+        output_begin(&o->output);
     for (size_t i = 0; i < json_object_array_length(lines); i++)
         print_line(o, json_object_array_get_idx(lines, i));
     return o->follow ? follow(o, client) : 0;

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verbs with one query and one answer. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "basic/i18n.h"
 #include "basic/terminal.h"
 #include "basic/utf8.h"
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
-#include "dcm-manager/table.h"
+#include "dcm-manager/limits.h"
 #include "proto/text.h"
 
-#define TIME_SIZE 32
-
-/* Omits keys with a NULL value. */
+/* Keys with a NULL value are left out. */
 static int ask(const Options *o, const char *method, const char *key, const char *value,
                struct json_object **ret) {
     _cleanup_(client_freep) Client *client = NULL;
@@ -23,33 +22,12 @@ static int ask(const Options *o, const char *method, const char *key, const char
     if (r > 0)
         return r;
     request = client_request(method);
-    if (request && ((value && json_add_string(request, key, value) < 0) ||
-                    (o->lines >= 0 && json_add_int(request, "n", o->lines) < 0) ||
-                    (o->verb == VERB_NAME && json_add_string(request, "name", o->operands[1]) < 0)))
+    if (request &&
+        ((value && json_add_string(request, key, value) < 0) ||
+         (o->output.lines != LINES_PRESET && json_add_int(request, "n", o->output.lines) < 0) ||
+         (o->verb == VERB_NAME && json_add_string(request, "name", o->operands[1]) < 0)))
         return EXIT_OTHER;
     return client_call(client, request, ret);
-}
-
-static void print_json(struct json_object *o) {
-    terminal_put_json(stdout, json_object_to_json_string_ext(
-                                  o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-    (void)putchar('\n');
-}
-
-static void time_of(struct json_object *o, const char *key, char *ret) {
-    format_time(json_object_get_int64(json_get(o, key)), ret, TIME_SIZE);
-}
-
-/* The time in the agent's message. */
-static void time_of_alert(struct json_object *alert, char *ret) {
-    int64_t ms = json_object_get_int64(json_get(alert, "alert_timestamp"));
-
-    format_time(ms > 0 && ms <= INT64_MAX / 1000 ? ms * 1000 : 0, ret, TIME_SIZE);
-}
-
-static void print_table(Table *t) {
-    if (t)
-        table_print(t, stdout);
 }
 
 /* "192.0.2.7 2001:db8::7" */
@@ -63,100 +41,114 @@ static void join(struct json_object *list, char *ret, size_t size) {
                                     json_object_get_string(json_object_array_get_idx(list, i)));
 }
 
-static void add_agent(Table *t, struct json_object *agent) {
-    char since[TIME_SIZE], platform[160], addresses[512] = "";
+static void format_platform(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    (void)utf8_format(buf, LISTING_CELL_SIZE, "%s %s", strempty(json_get_string(row, "platform")),
+                      strempty(json_get_string(row, "platform_version")));
+}
 
-    time_of(agent, "since", since);
-    (void)utf8_format(platform, sizeof(platform), "%s %s",
-                      strempty(json_get_string(agent, "platform")),
-                      strempty(json_get_string(agent, "platform_version")));
-    join(json_get(agent, "ipv4"), addresses, sizeof(addresses));
-    join(json_get(agent, "ipv6"), addresses, sizeof(addresses));
-    (void)table_add(t,
-                    (const char *[]){json_get_string(agent, "id"), json_get_string(agent, "name"),
-                                     since, json_get_string(agent, "version"), platform, addresses,
-                                     json_get_string(json_get(agent, "claims"), "vm_instance")});
+static void format_addresses(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    *buf = 0;
+    join(json_get(row, "ipv4"), buf, LISTING_CELL_SIZE);
+    join(json_get(row, "ipv6"), buf, LISTING_CELL_SIZE);
+}
+
+static void format_claim(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    (void)utf8_format(buf, LISTING_CELL_SIZE, "%s",
+                      strempty(json_get_string(json_get(row, "claims"), "vm_instance")));
+}
+
+static const ListingColumn agent_columns[] = {
+    {N_("ID"), "id", .flags = COLUMN_SHRINKS, .width_min = 9},
+    {N_("NAME"), "name", .flags = COLUMN_SHRINKS, .width_min = 10},
+    {N_("CONNECTED SINCE"), "since", .type = LISTING_TIME},
+    {N_("VERSION"), "version", .flags = COLUMN_OPTIONAL},
+    {N_("PLATFORM"), .format = format_platform, .flags = COLUMN_SHRINKS | COLUMN_OPTIONAL},
+    {N_("ADDRESSES"), .format = format_addresses, .flags = COLUMN_SHRINKS | COLUMN_OPTIONAL,
+     .width_min = 15},
+    {N_("CLAIMED INSTANCE"), .format = format_claim, .flags = COLUMN_SHRINKS | COLUMN_OPTIONAL},
+};
+
+static Colour colour_of_state(struct json_object *row) {
+    struct json_object *code = json_get(row, "return_code");
+
+    return streq(strempty(json_get_string(row, "state")), "NACKED") ||
+                   (code && json_object_get_int(code) != 0)
+               ? COLOUR_RED
+               : COLOUR_NONE;
+}
+
+static const ListingColumn request_columns[] = {
+    {N_("GUID"), "guid", .flags = COLUMN_SHRINKS, .width_min = 9},
+    {N_("AGENT"), "agent", .flags = COLUMN_SHRINKS, .width_min = 9},
+    {N_("COMMAND"), "command", .flags = COLUMN_SHRINKS, .width_min = 12},
+    {N_("STATE"), "state", .get_colour = colour_of_state},
+    {N_("CODE"), "return_code", .flags = COLUMN_RIGHT, .get_colour = colour_of_state},
+    {N_("CREATED"), "created", .type = LISTING_TIME, .flags = COLUMN_OPTIONAL},
+};
+
+/* As the agent says it. */
+static void format_alert_time(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    int64_t ms = json_object_get_int64(json_get(json_get(row, "alert"), "alert_timestamp"));
+
+    (void)format_time_short(ms > 0 && ms <= INT64_MAX / 1000 ? (uint64_t)ms * 1000 : 0, buf);
+}
+
+static void put_of_alert(struct json_object *row, const char *key,
+                         char buf[static LISTING_CELL_SIZE]) {
+    (void)utf8_format(buf, LISTING_CELL_SIZE, "%s",
+                      strempty(json_get_scalar(json_get(row, "alert"), key)));
+}
+
+static void format_level(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    put_of_alert(row, "level", buf);
+}
+
+static void format_rule(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    put_of_alert(row, "rule", buf);
+}
+
+static void format_subject(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    put_of_alert(row, "subject", buf);
+}
+
+static const ListingColumn alert_columns[] = {
+    {N_("AGENT"), "agent", .flags = COLUMN_SHRINKS, .width_min = 9},
+    {N_("TIME"), .format = format_alert_time},
+    {N_("LEVEL"), .format = format_level, .flags = COLUMN_RIGHT},
+    {N_("RULE"), .format = format_rule, .flags = COLUMN_RIGHT | COLUMN_OPTIONAL},
+    {N_("SUBJECT"), .format = format_subject, .flags = COLUMN_SHRINKS},
+};
+
+/* The method and the key of its answer have one name. */
+static int list(const Options *o, const char *method, const Listing *l) {
+    _cleanup_json_ struct json_object *answer = NULL;
+    int r;
+
+    r = ask(o, method, "agent", o->operands[0], &answer);
+    if (r > 0)
+        return r;
+    return listing_print(l, json_get(answer, method), &o->output) < 0 ? EXIT_OTHER : 0;
 }
 
 int cli_agents(const Options *o) {
-    _cleanup_json_ struct json_object *answer = NULL;
-    _cleanup_(table_freep) Table *t = NULL;
-    struct json_object *list;
-    int r;
+    static const Listing l = {agent_columns, ELEMENTSOF(agent_columns), NULL,
+                              N_("No agent has connected yet.")};
 
-    r = ask(o, "agents", NULL, NULL, &answer);
-    if (r > 0)
-        return r;
-    list = json_get(answer, "agents");
-    if (o->json) {
-        print_json(list);
-        return 0;
-    }
-    t = table_new(7, (const char *[]){_("ID"), _("NAME"), _("CONNECTED SINCE"), _("VERSION"),
-                                      _("PLATFORM"), _("ADDRESSES"), _("CLAIMED INSTANCE")});
-    for (size_t i = 0; t && i < json_object_array_length(list); i++)
-        add_agent(t, json_object_array_get_idx(list, i));
-    print_table(t);
-    return 0;
+    return list(o, "agents", &l);
 }
 
 int cli_requests(const Options *o) {
-    _cleanup_json_ struct json_object *answer = NULL;
-    _cleanup_(table_freep) Table *t = NULL;
-    struct json_object *list;
-    int r;
+    static const Listing l = {request_columns, ELEMENTSOF(request_columns), "created",
+                              N_("There are no requests.")};
 
-    r = ask(o, "requests", "agent", o->operands[0], &answer);
-    if (r > 0)
-        return r;
-    list = json_get(answer, "requests");
-    if (o->json) {
-        print_json(list);
-        return 0;
-    }
-    t = table_new(5,
-                  (const char *[]){_("GUID"), _("AGENT"), _("COMMAND"), _("STATE"), _("CREATED")});
-    for (size_t i = 0; t && i < json_object_array_length(list); i++) {
-        struct json_object *row = json_object_array_get_idx(list, i);
-        char created[TIME_SIZE];
-
-        time_of(row, "created", created);
-        (void)table_add(t, (const char *[]){json_get_string(row, "guid"),
-                                            json_get_string(row, "agent"),
-                                            json_get_string(row, "command"),
-                                            json_get_string(row, "state"), created});
-    }
-    print_table(t);
-    return 0;
+    return list(o, "requests", &l);
 }
 
 int cli_alerts(const Options *o) {
-    _cleanup_json_ struct json_object *answer = NULL;
-    _cleanup_(table_freep) Table *t = NULL;
-    struct json_object *list;
-    int r;
+    static const Listing l = {alert_columns, ELEMENTSOF(alert_columns), "received",
+                              N_("There are no alerts.")};
 
-    r = ask(o, "alerts", "agent", o->operands[0], &answer);
-    if (r > 0)
-        return r;
-    list = json_get(answer, "alerts");
-    if (o->json) {
-        print_json(list);
-        return 0;
-    }
-    t = table_new(5, (const char *[]){_("AGENT"), _("TIME"), _("LEVEL"), _("RULE"), _("SUBJECT")});
-    for (size_t i = 0; t && i < json_object_array_length(list); i++) {
-        struct json_object *row = json_object_array_get_idx(list, i),
-                           *alert = json_get(row, "alert");
-        char time[TIME_SIZE];
-
-        time_of_alert(alert, time);
-        (void)table_add(t, (const char *[]){
-                               json_get_string(row, "agent"), time, json_get_scalar(alert, "level"),
-                               json_get_scalar(alert, "rule"), json_get_string(alert, "subject")});
-    }
-    print_table(t);
-    return 0;
+    return list(o, "alerts", &l);
 }
 
 static void print_field(const char *title, const char *value) {
@@ -182,16 +174,16 @@ static void print_no_reply(struct json_object *request, struct json_object *repl
 static void print_request(struct json_object *request) {
     struct json_object *reply = json_get(request, "reply");
     _cleanup_free_ char *error = NULL;
-    char created[TIME_SIZE], updated[TIME_SIZE];
+    char time[FORMAT_SIZE];
 
-    time_of(request, "created", created);
-    time_of(request, "updated", updated);
     print_field(_("GUID:"), json_get_string(request, "guid"));
     print_field(_("Agent:"), json_get_string(request, "agent"));
     print_field(_("Command:"), json_get_string(json_get(request, "payload"), "command"));
     print_field(_("State:"), json_get_string(request, "state"));
-    print_field(_("Created:"), created);
-    print_field(_("Changed:"), updated);
+    print_field(_("Created:"),
+                format_time(json_object_get_uint64(json_get(request, "created")), time));
+    print_field(_("Changed:"),
+                format_time(json_object_get_uint64(json_get(request, "updated")), time));
     if (json_get_string(request, "error"))
         print_field(_("Refused:"), json_get_string(request, "error"));
     if (!json_object_is_type(reply, json_type_object)) {
@@ -215,8 +207,9 @@ int cli_show(const Options *o) {
     r = ask(o, "show", "guid", o->operands[0], &answer);
     if (r > 0)
         return r;
-    if (o->json)
-        print_json(json_get(answer, "request"));
+    output_begin(&o->output);
+    if (o->output.json)
+        output_print_json(json_get(answer, "request"), &o->output);
     else
         print_request(json_get(answer, "request"));
     return 0;
@@ -233,8 +226,8 @@ int cli_status(const Options *o) {
         return r;
     status = json_get(answer, "status");
     state = json_get_string(status, "state");
-    if (o->json)
-        print_json(status);
+    if (o->output.json)
+        output_print_json(status, &o->output);
     else if (state)
         terminal_printf(stdout, "%s\n", state);
     else
@@ -268,9 +261,22 @@ int cli_wait_agent(const Options *o) {
     r = ask(o, "wait_agent", "agent", o->operands[0], &answer);
     if (r > 0)
         return r;
-    if (o->json)
-        print_json(answer);
+    if (o->output.json)
+        output_print_json(answer, &o->output);
     else
         terminal_printf(stdout, "%s\n", strempty(json_get_string(answer, "agent")));
     return 0;
+}
+
+void cli_print_ids(const char *method, const char *key) {
+    const Options o = {.control = CONTROL_DEFAULT, .output.lines = LINES_PRESET};
+    _cleanup_json_ struct json_object *answer = NULL;
+    struct json_object *rows;
+
+    if (access(CONTROL_DEFAULT, W_OK) < 0 || ask(&o, method, NULL, NULL, &answer) > 0)
+        return;
+    rows = json_get(answer, method);
+    for (size_t i = 0; i < json_object_array_length(rows); i++)
+        terminal_printf(stdout, "%s\n",
+                        strempty(json_get_string(json_object_array_get_idx(rows, i), key)));
 }

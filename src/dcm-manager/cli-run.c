@@ -21,21 +21,21 @@ static int complain(const char *what, const char *text) {
     return EXIT_USAGE;
 }
 
-static int add_json_file(const Options *o, struct json_object **arguments) {
-    bool is_stdin = streq(o->json_file, "-");
+static int add_arguments_file(const Options *o, struct json_object **arguments) {
+    bool is_stdin = streq(o->arguments_file, "-");
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
     int r;
 
-    r = read_file_at(AT_FDCWD, is_stdin ? "/dev/stdin" : o->json_file, MESSAGE_SIZE_MAX, &text,
+    r = read_file_at(AT_FDCWD, is_stdin ? "/dev/stdin" : o->arguments_file, MESSAGE_SIZE_MAX, &text,
                      &size);
     if (r < 0)
-        return complain(o->json_file, strerror(-r));
+        return complain(o->arguments_file, strerror(-r));
     (void)json_object_put(*arguments);
     *arguments = NULL;
     r = json_parse(text, size, arguments);
     if (r < 0 || !json_object_is_type(*arguments, json_type_object))
-        return complain(o->json_file, _("not a JSON object of arguments"));
+        return complain(o->arguments_file, _("not a JSON object of arguments"));
     return 0;
 }
 
@@ -54,8 +54,8 @@ static int build_payload(const Options *o, struct json_object **ret) {
     _cleanup_json_ struct json_object *arguments = json_object_new_object();
     int r = 0;
 
-    if (o->json_file)
-        r = add_json_file(o, &arguments);
+    if (o->arguments_file)
+        r = add_arguments_file(o, &arguments);
     if (r == 0 && o->script)
         r = add_script(o, arguments);
     if (r > 0)
@@ -118,7 +118,7 @@ static int print_reply(const Options *o, struct json_object *request) {
     if (streq(strempty(json_get_string(request, "state")), "NACKED"))
         return print_refusal(json_get_string(request, "error"));
     (void)json_to_integer(json_get(reply, "return_code"), &return_code);
-    if (o->output_json) {
+    if (o->output.json) {
         terminal_put_json(stdout,
                           json_object_to_json_string_ext(
                               reply, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -140,8 +140,13 @@ static int call_wait(Client *client, const char *guid, struct json_object **ret)
     return client_call(client, request, ret);
 }
 
-/* The request outlives a restart of the manager, and so does this wait if systemd keeps the
- * socket. */
+static int tell_where(const char *guid, int r) {
+    terminal_printf(stderr, _("The request continues; for its reply: dcm-manager show %s\n"), guid);
+    return r;
+}
+
+/* The request outlives a restart of the manager, and so does waiting for it where systemd keeps
+ * the socket. */
 static int wait_for_reply(const Options *o, Client **client, const char *guid) {
     _cleanup_json_ struct json_object *answer = NULL;
     int r;
@@ -151,15 +156,14 @@ static int wait_for_reply(const Options *o, Client **client, const char *guid) {
         r = call_wait(*client, guid, &answer);
         if (r == 0)
             return print_reply(o, json_get(answer, "request"));
+        if (r == EXIT_TIMED_OUT)
+            return tell_where(guid, r);
         if (!client_is_lost(*client))
             return r;
         *client = client_free(*client);
         r = client_new(o->control, o->timeout_sec, client);
-        if (r > 0) {
-            terminal_printf(stderr, _("The request goes on; 'dcm-manager show %s' has its reply\n"),
-                            guid);
-            return r;
-        }
+        if (r > 0)
+            return tell_where(guid, r);
     }
 }
 
@@ -184,6 +188,10 @@ int cli_run(const Options *o) {
     guid = strempty(json_get_string(answer, "guid"));
     if (o->wait)
         return wait_for_reply(o, &client, guid);
-    terminal_printf(stdout, "%s\n", guid);
+    json_object_object_del(answer, "ok");
+    if (o->output.json)
+        output_print_json(answer, &o->output);
+    else
+        terminal_printf(stdout, "%s\n", guid);
     return 0;
 }

@@ -15,3 +15,6 @@ int cli_log(const Options *o);
 int cli_name(const Options *o);
 int cli_unname(const Options *o);
 int cli_wait_agent(const Options *o);
+
+/* For completion: the values of a key in the rows of a list; prints no errors. */
+void cli_print_ids(const char *method, const char *key);

@@ -138,12 +138,28 @@ static int reply_request(ControlClient *client, const char *guid, const LedgerRe
     return r;
 }
 
+/* By the beginning of a GUID. NULL: the client was told why not. */
+static char *match_request(Control *c, ControlClient *client, struct json_object *request) {
+    const char *text = strempty(json_get_string(request, "guid"));
+    char *guid = NULL;
+    int r;
+
+    r = isempty(text) ? -ENOENT : ledger_match_request(manager_get_store(c->manager), text, &guid);
+    if (r == -ENOTUNIQ)
+        control_client_fail(client, "ambiguous", "several requests begin with '%s'", text);
+    else if (r < 0)
+        fail_errno(client, r);
+    return guid;
+}
+
 static void show_or_wait(Control *c, ControlClient *client, struct json_object *request,
                          bool wait) {
     _cleanup_(ledger_request_done) LedgerRequest stored = {};
-    const char *guid = strempty(json_get_string(request, "guid"));
+    _cleanup_free_ char *guid = match_request(c, client, request);
     int r;
 
+    if (!guid)
+        return;
     r = ledger_get_request(manager_get_store(c->manager), guid, &stored);
     if (r >= 0 && wait && !order_is_over(stored.state))
         r = control_client_wait(client, CONTROL_WAIT_REQUEST, guid);
@@ -165,7 +181,7 @@ static int get_count(struct json_object *request, int fallback) {
     int64_t value = fallback;
 
     (void)json_to_integer(json_get(request, "n"), &value);
-    return (int)MIN(MAX(value, 0), CONTROL_LOG_LINES_MAX);
+    return value > 0 ? (int)MIN(value, CONTROL_LOG_LINES_MAX) : CONTROL_LOG_LINES_MAX;
 }
 
 /* For an optional agent. False: the client has been answered with an error. */
@@ -250,8 +266,12 @@ static void method_run(Control *c, ControlClient *client, struct json_object *re
 }
 
 static void method_cancel(Control *c, ControlClient *client, struct json_object *request) {
-    int r = manager_ask(c->manager, MESSAGE_CANCEL, strempty(json_get_string(request, "guid")));
+    _cleanup_free_ char *guid = match_request(c, client, request);
+    int r;
 
+    if (!guid)
+        return;
+    r = manager_ask(c->manager, MESSAGE_CANCEL, guid);
     if (r < 0)
         fail_errno(client, r);
     else
@@ -259,9 +279,11 @@ static void method_cancel(Control *c, ControlClient *client, struct json_object 
 }
 
 static void method_status(Control *c, ControlClient *client, struct json_object *request) {
-    const char *guid = strempty(json_get_string(request, "guid"));
+    _cleanup_free_ char *guid = match_request(c, client, request);
     int r;
 
+    if (!guid)
+        return;
     r = manager_ask(c->manager, MESSAGE_STATUS, guid);
     if (r >= 0)
         r = control_client_wait(client, CONTROL_WAIT_STATUS, guid);

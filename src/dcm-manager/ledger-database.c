@@ -65,6 +65,8 @@ static const struct {
         {false, "SELECT agent, payload, state, reply, error, created, updated, payload_sha256"
                 " FROM requests"
                 " WHERE guid = ?"},
+    [STATEMENT_REQUEST_MATCH] = {false, "SELECT guid, guid = ?1 FROM requests WHERE guid >= ?1"
+                                        " AND guid < ?1 || char(0x10ffff) ORDER BY guid LIMIT 2"},
     [STATEMENT_REQUEST_NOTE] = {true, "UPDATE requests SET state = ?2, error = NULL,"
                                       " updated = ?3 WHERE guid = ?1"},
     /* deletes the arguments, because some may be secrets */
@@ -85,8 +87,10 @@ static const struct {
     [STATEMENT_REQUEST_EXPIRE] = {true, "DELETE FROM requests WHERE state IN " OVER
                                         " AND rowid <= (SELECT max(rowid) FROM requests) - ?"},
     [STATEMENT_REQUEST_LIST] =
-        {false, "SELECT guid, agent, json_extract(payload, '$.command'), state, created, updated"
-                " FROM requests WHERE ?1 IS NULL OR agent = ?1 ORDER BY rowid DESC LIMIT ?2"},
+        {false, "SELECT guid, agent, json_extract(payload, '$.command'), state, created, updated,"
+                " iif(json_valid(reply), json_extract(reply, '$.return_code'), NULL)"
+                " FROM (SELECT rowid AS row, * FROM requests WHERE ?1 IS NULL OR agent = ?1"
+                " ORDER BY rowid DESC LIMIT ?2) ORDER BY row"},
     [STATEMENT_LOG_ADD] = {true,
                            "INSERT INTO logs (agent, time, level, message) VALUES (?, ?, ?, ?)"},
     [STATEMENT_LOG_TRIM] =

@@ -53,6 +53,27 @@ int ledger_get_request(Ledger *s, const char *guid, LedgerRequest *ret) {
     return 0;
 }
 
+int ledger_match_request(Ledger *s, const char *text, char **ret_guid) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    _cleanup_free_ char *guid = NULL;
+    bool is_whole;
+    int r;
+
+    TRY(ledger_query(s, STATEMENT_REQUEST_MATCH, &q, "t", text));
+    r = ledger_step(q);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    is_whole = sqlite3_column_int(q, 1);
+    TRY(ledger_column_dup(q, 0, &guid));
+    r = ledger_step(q);
+    if (r < 0)
+        return r;
+    if (r > 0 && !is_whole)
+        return -ENOTUNIQ;
+    *ret_guid = TAKE_PTR(guid);
+    return 0;
+}
+
 bool ledger_request_is(const LedgerRequest *r, const char *payload) {
     char hash[SHA256_HEX_SIZE];
 
@@ -137,14 +158,14 @@ int ledger_list_requests(Ledger *s, const char *agent, int n, struct json_object
         return -ENOMEM;
     r = ledger_query(s, STATEMENT_REQUEST_LIST, &q, "ti", agent, (int64_t)n);
     while (r >= 0 && (r = ledger_step(q)) > 0) {
-        r = append_row(list, &o);
-        if (r >= 0)
-            r = ledger_add_text(o, "guid", q, 0)
-                    ?: ledger_add_text(o, "agent", q, 1)
-                    ?: ledger_add_text(o, "command", q, 2)
-                    ?: ledger_add_text(o, "state", q, 3)
-                    ?: ledger_add_int(o, "created", q, 4)
-                    ?: ledger_add_int(o, "updated", q, 5);
+        TRY(append_row(list, &o));
+        TRY(ledger_add_text(o, "guid", q, 0));
+        TRY(ledger_add_text(o, "agent", q, 1));
+        TRY(ledger_add_text(o, "command", q, 2));
+        TRY(ledger_add_text(o, "state", q, 3));
+        TRY(ledger_add_int(o, "created", q, 4));
+        TRY(ledger_add_int(o, "updated", q, 5));
+        TRY(ledger_add_int(o, "return_code", q, 6));
     }
     if (r < 0)
         return r;

@@ -20,7 +20,10 @@ void ledger_request_done(LedgerRequest *r);
 /* Durable on return. -EEXIST: the GUID is taken. Also removes requests that ended long ago. */
 int ledger_add_request(Ledger *s, const char *guid, const char *agent, const char *payload);
 int ledger_get_request(Ledger *s, const char *guid, LedgerRequest *ret);
-/* Whether the request has that payload. */
+/* The GUID that begins with `text`; one that is `text` goes before longer ones. -ENOENT, -ENOTUNIQ.
+ */
+int ledger_match_request(Ledger *s, const char *text, char **ret_guid);
+/* It was given with that payload. */
 bool ledger_request_is(const LedgerRequest *r, const char *payload);
 /* Sets any state but QUEUED. A final state with its result is durable on return, and the arguments
  * are deleted, because some may be secrets. `reply` and `error` are for final states only. */

@@ -14,6 +14,14 @@ static int run_server(const Options *o) {
     return r == -EPROTONOSUPPORT ? EXIT_NEWER_DATABASE : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Agents and requests of the manager that runs, if it may be asked. */
+static void complete(size_t verb, int operand) {
+    const bool of_requests = verb == VERB_SHOW || verb == VERB_STATUS || verb == VERB_CANCEL;
+
+    if (operand == 0)
+        cli_print_ids(of_requests ? "requests" : "agents", of_requests ? "guid" : "id");
+}
+
 int main(int argc, char *argv[]) {
     static int (*const verbs[_VERB_MAX])(const Options *o) = {
         [VERB_SERVE] = run_server,  [VERB_AGENTS] = cli_agents,
@@ -28,11 +36,11 @@ int main(int argc, char *argv[]) {
 
     i18n_init();
     log_set_identifier("dcm-manager");
-    r = options_parse(argc, argv, &o);
+    r = command_line_parse(argc, argv, complete, &o);
     if (r <= 0)
         return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
     r = verbs[o.verb](&o);
-    if (fflush(stdout) != 0 && r == 0) {
+    if (screen_end() < 0 && r == 0) {
         (void)fprintf(stderr, _("dcm-manager: the output cannot be written\n"));
         return EXIT_OTHER;
     }

@@ -1,89 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options before the verb hold for all verbs; a mask in the table says which verbs take the others.
- * Help is printed from the same tables. */
 #include "dcm-manager/options.h"
 
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "basic/i18n.h"
-#include "basic/macro.h"
-#include "basic/option-table.h"
 #include "basic/terminal.h"
-#include "basic/utf8.h"
+#include "cli/completion.h"
 #include "dcm-manager/limits.h"
 
 #define SECONDS_MAX (30.0 * 24 * 3600)
 
-static const struct {
-    const char *name;
-    const char *operands;
-    int min, max;
-    const char *help;
-} verbs[_VERB_MAX] = {
-    [VERB_SERVE] = {"serve", "", 0, 0, N_("run the agent manager")},
-    [VERB_AGENTS] = {"agents", "", 0, 0, N_("list the agents")},
-    [VERB_RUN] = {"run", "AGENT COMMAND", 2, 2, N_("order a command")},
-    [VERB_REQUESTS] = {"requests", "[AGENT]", 0, 1, N_("list the newest requests")},
-    [VERB_SHOW] = {"show", "GUID", 1, 1, N_("show a request and its reply")},
-    [VERB_STATUS] = {"status", "GUID", 1, 1, N_("ask the agent about a request")},
-    [VERB_CANCEL] = {"cancel", "GUID", 1, 1, N_("cancel a request's job")},
-    [VERB_LOG] = {"log", "[AGENT]", 0, 1, N_("show the agents' console lines")},
-    [VERB_ALERTS] = {"alerts", "[AGENT]", 0, 1, N_("list the newest alerts")},
-    [VERB_NAME] = {"name", "AGENT NAME", 2, 2, N_("name an agent")},
-    [VERB_UNNAME] = {"unname", "AGENT", 1, 1, N_("remove an agent's name")},
-    [VERB_WAIT_AGENT] = {"wait-agent", "[AGENT]", 0, 1, N_("wait until an agent is connected")},
+static const Verb verbs[_VERB_MAX] = {
+    [VERB_SERVE] = {"serve", "", .help = N_("run the agent manager")},
+    [VERB_AGENTS] = {"agents", "", .help = N_("list the agents")},
+    [VERB_RUN] = {"run", "AGENT COMMAND", 2, 2, N_("order a command"),
+                  "run web1 run_script --script=update.sh --wait"},
+    [VERB_REQUESTS] = {"requests", "[AGENT]", 0, 1, N_("the newest requests, oldest first"),
+                       "requests --since=-1h web1"},
+    [VERB_SHOW] = {"show", "GUID", 1, 1, N_("one request with its reply"), "show 3f2a"},
+    [VERB_STATUS] = {"status", "GUID", 1, 1, N_("ask the agent about a request"), "status 3f2a"},
+    [VERB_CANCEL] = {"cancel", "GUID", 1, 1, N_("cancel a request's job"), "cancel 3f2a"},
+    [VERB_LOG] = {"log", "[AGENT]", 0, 1, N_("lines that agents wrote for the console"),
+                  "log --follow web1"},
+    [VERB_ALERTS] = {"alerts", "[AGENT]", 0, 1, N_("the newest alerts, oldest first"),
+                     "alerts --since=yesterday"},
+    [VERB_NAME] = {"name", "AGENT NAME", 2, 2, N_("name an agent"), "name 4711 web1"},
+    [VERB_UNNAME] = {"unname", "AGENT", 1, 1, N_("remove an agent's name"), "unname web1"},
+    [VERB_WAIT_AGENT] = {"wait-agent", "[AGENT]", 0, 1, N_("wait until an agent is connected"),
+                         "wait-agent --timeout=60 web1"},
 };
 
-#define ON(verb) (1u << (verb))
-#define CLIENTS (~ON(VERB_SERVE))
-#define LISTS (ON(VERB_LOG) | ON(VERB_REQUESTS) | ON(VERB_ALERTS))
-
-static int complain(const char *format, ...) _printf_(1, 2);
-static int complain(const char *format, ...) {
-    char text[1024];
-    va_list ap;
-
-    va_start(ap, format);
-    (void)vsnprintf(text, sizeof(text), format, ap);
-    va_end(ap);
-    terminal_printf(stderr, "dcm-manager: %s\n", text);
-    (void)fprintf(stderr, "%s\n", _("'dcm-manager --help' tells more."));
-    return -EINVAL;
-}
+#define ON(verb) (1u << VERB_##verb)
+#define CLIENTS (((1u << _VERB_MAX) - 1) & ~ON(SERVE))
+#define LISTS (ON(AGENTS) | ON(REQUESTS) | ON(ALERTS))
+#define NEWEST (ON(LOG) | ON(REQUESTS) | ON(ALERTS))
 
 static int parse_seconds(const char *text, void *ret) {
     char *end;
     double value = strtod(text, &end);
 
-    if (end == text || *end || !(value > 0 && value <= SECONDS_MAX))
-        return complain(_("'%s' is not a number of seconds"), text);
+    if (end == text || *end || !(value > 0 && value <= SECONDS_MAX)) {
+        terminal_printf(stderr, _("dcm-manager: not a number of seconds: %s\n"), text);
+        return -EINVAL;
+    }
     *(double *)ret = value;
     return 0;
 }
 
-static int parse_lines(const char *text, void *ret) {
-    char *end;
-    long value = strtol(text, &end, 10);
-
-    if (end == text || *end || value < 0 || value > CONTROL_LOG_LINES_MAX)
-        return complain(_("'%s' is not a number of lines"), text);
-    *(int *)ret = (int)value;
-    return 0;
-}
-
 static int append(const char **list, size_t *n, size_t max, const char *value) {
-    if (*n == max)
-        return complain(_("too many of these: %s"), value);
+    if (*n == max) {
+        terminal_printf(stderr, _("dcm-manager: too many of these: %s\n"), value);
+        return -EINVAL;
+    }
     list[(*n)++] = value;
     return 0;
-}
-
-static int parse_output(const char *text, void *ret) {
-    bool is_json = *(bool *)ret = streq(text, "json");
-
-    return is_json || streq(text, "text") ? 0 : complain(_("'%s' is neither text nor json"), text);
 }
 
 static int add_listen(const char *value, void *ret) {
@@ -99,128 +70,95 @@ static int add_argument(const char *value, void *ret) {
 }
 
 #define MEMBER(member, parse) offsetof(Options, member), parse
+#define FLAG(member) MEMBER(member, option_set_flag)
 
 static const Option options[] = {
     {"help", .help = N_("print this help"), .letter = 'h'},
     {"version", .help = N_("print the version")},
-    {"control", "SOCKET", MEMBER(control, option_take_text),
-     N_("control socket, " CONTROL_DEFAULT)},
-    {"debug", NULL, MEMBER(debug, option_set_flag), N_("log more"), .verbs = ON(VERB_SERVE)},
-    {"listen", "ADDR:PORT", 0, add_listen,
-     N_("address for agents, " LISTEN_DEFAULT "; may be repeated"), .verbs = ON(VERB_SERVE)},
-    {"cert", "FILE", MEMBER(cert, option_take_text),
-     N_("certificate chain, " MANAGER_CONFDIR "/cert.pem"), .verbs = ON(VERB_SERVE)},
-    {"key", "FILE", MEMBER(key, option_take_text), N_("its key, " MANAGER_CONFDIR "/key.pem"),
-     .verbs = ON(VERB_SERVE)},
-    {"no-tls", NULL, MEMBER(no_tls, option_set_flag), N_("ws instead of wss: for tests"),
-     .verbs = ON(VERB_SERVE)},
-    {"database", "FILE", MEMBER(database, option_take_text),
-     N_("$STATE_DIRECTORY/manager.db or " STATE_DIRECTORY_DEFAULT "/manager.db"),
-     .verbs = ON(VERB_SERVE)},
-    {"ping-sec", "SECONDS", MEMBER(ping_sec, parse_seconds), N_("time between pings, 30"),
-     .verbs = ON(VERB_SERVE)},
+    {"control", "SOCKET", MEMBER(control, option_take_text), N_("control socket"), CONTROL_DEFAULT},
+    {"debug", NULL, FLAG(debug), N_("log more"), .verbs = ON(SERVE)},
+    {"listen", "ADDR:PORT", 0, add_listen, N_("where agents connect; may be repeated"),
+     LISTEN_DEFAULT, .verbs = ON(SERVE)},
+    {"cert", "FILE", MEMBER(cert, option_take_text), N_("certificate chain"),
+     MANAGER_CONFDIR "/cert.pem", .verbs = ON(SERVE)},
+    {"key", "FILE", MEMBER(key, option_take_text), N_("its key"), MANAGER_CONFDIR "/key.pem",
+     .verbs = ON(SERVE)},
+    {"no-tls", NULL, FLAG(no_tls), N_("ws instead of wss: for tests"), .verbs = ON(SERVE)},
+    {"database", "FILE", MEMBER(database, option_take_text), N_("database"),
+     "$STATE_DIRECTORY/manager.db or " STATE_DIRECTORY_DEFAULT "/manager.db", .verbs = ON(SERVE)},
+    {"ping-sec", "SECONDS", MEMBER(ping_sec, parse_seconds), N_("time between pings"), "30",
+     .verbs = ON(SERVE)},
     {"retransmit-sec", "SECONDS", MEMBER(retransmit_sec, parse_seconds),
-     N_("first wait for an acknowledgement, 5"), .verbs = ON(VERB_SERVE)},
+     N_("first wait for an acknowledgement"), "5", .verbs = ON(SERVE)},
     {"handshake-sec", "SECONDS", MEMBER(handshake_sec, parse_seconds),
-     N_("time limit for an agent's handshake, 60"), .verbs = ON(VERB_SERVE)},
+     N_("time limit for an agent's handshake"), "60", .verbs = ON(SERVE)},
     {"arg", "NAME=VALUE", 0, add_argument,
-     N_("an argument, a string; NAME:=JSON gives any JSON value"), .verbs = ON(VERB_RUN)},
-    {"json", "FILE", MEMBER(json_file, option_take_text),
-     N_("a JSON object of arguments; - reads standard input"), .verbs = ON(VERB_RUN)},
+     N_("an argument, a string; NAME:=JSON gives any JSON value"), .verbs = ON(RUN)},
+    {"arguments", "FILE", MEMBER(arguments_file, option_take_text),
+     N_("a JSON object of arguments; - reads standard input"), .verbs = ON(RUN)},
     {"script", "FILE", MEMBER(script, option_take_text),
-     N_("send FILE as b64script and its SHA-256 as checksum"), .verbs = ON(VERB_RUN)},
-    {"guid", "GUID", MEMBER(guid, option_take_text), N_("the request's id; random by default"),
-     .verbs = ON(VERB_RUN)},
-    {"long-runner", NULL, MEMBER(long_runner, option_set_flag),
-     N_("answer at once with a job number"), .verbs = ON(VERB_RUN)},
-    {"wait", NULL, MEMBER(wait, option_set_flag),
-     N_("wait for the reply, print it and exit with its return code"), .verbs = ON(VERB_RUN)},
-    {"output", "text|json", MEMBER(output_json, parse_output),
-     N_("json prints the reply unchanged"), .verbs = ON(VERB_RUN)},
-    {"timeout", "SECONDS", MEMBER(timeout_sec, parse_seconds), N_("time limit of the wait"),
-     .verbs = ON(VERB_RUN) | ON(VERB_STATUS) | ON(VERB_WAIT_AGENT)},
-    {"json", NULL, MEMBER(json, option_set_flag), N_("print JSON"),
-     .verbs = CLIENTS & ~ON(VERB_RUN)},
-    {"lines", "N", MEMBER(lines, parse_lines), N_("number of entries"), .letter = 'n',
+     N_("give FILE as b64script and its SHA-256 as checksum"), .verbs = ON(RUN)},
+    {"guid", "GUID", MEMBER(guid, option_take_text), N_("the request's id, else a random one"),
+     .verbs = ON(RUN)},
+    {"long-runner", NULL, FLAG(long_runner), N_("answer at once with a job number"),
+     .verbs = ON(RUN)},
+    {"wait", NULL, FLAG(wait), N_("wait for the reply, print it and exit with its return code"),
+     .verbs = ON(RUN)},
+    {"timeout", "SECONDS", MEMBER(timeout_sec, parse_seconds), N_("wait no longer than that"),
+     .verbs = ON(RUN) | ON(STATUS) | ON(WAIT_AGENT)},
+    {"json", NULL, FLAG(output.json), N_("machine-readable output"), .letter = 'j',
+     .verbs = CLIENTS & ~(ON(CANCEL) | ON(NAME) | ON(UNNAME))},
+    {"lines", "N", MEMBER(output.lines, output_parse_lines), N_("the newest N only"),
+     "20; log: 100", 'n', NEWEST},
+    {"all", NULL, FLAG(output.all), N_("all of them"), .letter = 'a', .verbs = NEWEST},
+    {"since", "TIME", MEMBER(output.since_usec, output_parse_since),
+     N_("those from TIME on: \"2026-11-22 20:01\", yesterday, -1h"), .verbs = NEWEST},
+    {"follow", NULL, FLAG(follow), N_("stay, and show what comes"), .letter = 'f',
+     .verbs = ON(LOG)},
+    {"full", NULL, FLAG(output.full), N_("do not shorten lines to the width of the terminal"),
+     .letter = 'l', .verbs = LISTS},
+    {"no-legend", NULL, FLAG(output.no_legend), N_("no titles, and no text for empty lists"),
      .verbs = LISTS},
-    {"follow", NULL, MEMBER(follow, option_set_flag), N_("follow new lines"),
-     .verbs = ON(VERB_LOG)},
+    {"no-pager", NULL, FLAG(output.no_pager), N_("no pager"), .verbs = LISTS | ON(SHOW) | ON(LOG)},
 };
 
-static void print_help(void) {
-    printf("%s\n\n%s\n", _("Usage: dcm-manager [OPTION...] VERB [OPTION...]"), _("Verbs:"));
-    for (size_t i = 0; i < _VERB_MAX; i++) {
-        char text[64];
+static const VerbTable table = {
+    "dcm-manager",
+    N_("Runs a small agent manager, and orders commands through the one that runs."),
+    verbs,
+    ELEMENTSOF(verbs),
+    options,
+    ELEMENTSOF(options),
+    -1,
+    N_("AGENT is an agent's id, the beginning of one, or the name that you gave it.\n"
+       "GUID is the id of a request, or the beginning of one.\n"
+       "Exit status: 0 done, 2 wrong usage, 250 timed out, 251 refused by the agent, 252 the "
+       "manager is not running, 253 not found, 254 any other failure; run --wait: the return code, "
+       "0 to 125."),
+};
 
-        (void)utf8_format(text, sizeof(text), "%s %s", verbs[i].name, verbs[i].operands);
-        printf("  %-26s %s\n", text, _(verbs[i].help));
-    }
-    printf("\n%s\n", _("Options:"));
-    options_print(options, ELEMENTSOF(options), 0);
-    printf("\n%s\n%s\n", _("'dcm-manager VERB --help' lists the options of a verb."),
-           _("AGENT is an agent's id, the beginning of one, or the name that you gave it."));
-}
-
-static void print_verb_help(Verb verb) {
-    printf(_("Usage: dcm-manager %s [OPTION...] %s"), verbs[verb].name, verbs[verb].operands);
-    printf("\n\n%s\n\n%s\n", _(verbs[verb].help), _("Options:"));
-    options_print(options, ELEMENTSOF(options), ON(verb));
-}
-
-/* `verb` NULL: before the verb. 0: --help or --version is done. */
-static int parse_options(int argc, char *argv[], Options *o, const Verb *verb) {
-    const Option *asked = NULL;
-    int r;
-
-    optind = 0;
-    r = options_take(options, ELEMENTSOF(options), verb ? ON(*verb) : 0, argc, argv, o, &asked);
-    if (r != 0)
-        return r;
-    if (streq(asked->name, "version"))
-        printf("dcm-manager %s\n", PROJECT_VERSION);
-    else if (verb)
-        print_verb_help(*verb);
-    else
-        print_help();
-    return 0;
-}
-
-static int find_verb(const char *name, Verb *ret) {
-    for (Verb v = 0; v < _VERB_MAX; v++)
-        if (streq(verbs[v].name, name)) {
-            *ret = v;
-            return 0;
-        }
-    return complain(_("there is no verb '%s'"), name);
-}
-
-int options_parse(int argc, char *argv[], Options *ret) {
+int command_line_parse(int argc, char *argv[], void (*complete)(size_t verb, int operand),
+                       Options *ret) {
     Options o = {
         .control = CONTROL_DEFAULT,
         .ping_sec = PING_DEFAULT_SEC,
         .retransmit_sec = RETRANSMIT_DEFAULT_SEC,
         .handshake_sec = HANDSHAKE_DEFAULT_SEC,
-        .lines = -1,
+        .output.lines = LINES_PRESET,
     };
-    int r, n;
+    size_t verb = 0;
+    int r;
 
-    r = parse_options(argc, argv, &o, NULL);
+    if (completion_wanted(&table, argc, argv, complete))
+        return 0;
+    r = verb_table_parse(&table, argc, argv, &o, &verb);
     if (r <= 0)
         return r;
-    if (optind >= argc)
-        return complain(_("a verb is missing"));
-    TRY(find_verb(argv[optind], &o.verb));
-    argc -= optind;
-    argv += optind;
-    r = parse_options(argc, argv, &o, &o.verb);
-    if (r <= 0)
-        return r;
-    n = argc - optind;
-    if (n < verbs[o.verb].min || n > verbs[o.verb].max)
-        return complain(_("wrong number of operands; see 'dcm-manager %s --help'"),
-                        verbs[o.verb].name);
-    for (o.n_operands = 0; o.n_operands < n; o.n_operands++)
-        o.operands[o.n_operands] = argv[optind + o.n_operands];
+    o.verb = (ManagerVerb)verb;
+    if (o.output.all)
+        o.output.lines = 0;
+    for (int i = optind; i < argc; i++)
+        o.operands[o.n_operands++] = argv[i];
     *ret = o;
     return 1;
 }

@@ -2,12 +2,12 @@
 /* The command line: one table of verbs, one of options. */
 #pragma once
 
-#include "basic/macro.h"
+#include "cli/listing.h"
 
 #define LISTEN_MAX 8
 #define ARGUMENTS_MAX 256
 
-typedef enum Verb {
+typedef enum ManagerVerb {
     VERB_SERVE,
     VERB_AGENTS,
     VERB_RUN,
@@ -21,11 +21,11 @@ typedef enum Verb {
     VERB_UNNAME,
     VERB_WAIT_AGENT,
     _VERB_MAX,
-} Verb;
+} ManagerVerb;
 
 /* Owns nothing. */
 typedef struct Options {
-    Verb verb;
+    ManagerVerb verb;
     const char *operands[2];
     int n_operands;
     const char *control;
@@ -38,15 +38,18 @@ typedef struct Options {
     /* run */
     const char *arguments[ARGUMENTS_MAX];
     size_t n_arguments;
-    const char *json_file, *script, *guid;
-    bool long_runner, wait, output_json;
-    double timeout_sec; /* 0: no limit */
+    const char *arguments_file, *script, *guid;
+    bool long_runner, wait;
+    double timeout_sec; /* 0: none */
     /* others */
-    bool json, follow;
-    int lines;
+    Output output;
+    bool follow;
     bool debug;
 } Options;
 
-/* 1: run the verb; 0: done (--help, --version); -EINVAL: invalid usage, which the function has
- * reported. */
-int options_parse(int argc, char *argv[], Options *ret);
+#define LINES_PRESET UINT32_MAX /* --lines was not given */
+
+/* `complete` is for completion_print(). 1: run it; 0: done already (--help, --version); -EINVAL:
+ * wrong use, which was explained. */
+int command_line_parse(int argc, char *argv[], void (*complete)(size_t verb, int operand),
+                       Options *ret);

@@ -91,7 +91,10 @@ static int set_reply(Batch *b, Request *q) {
     size_t size;
     const char *text = json_to_text(q->reply, &size);
 
-    TRY(text ? store_set_reply(b->store, q->task.guid, text) : -ENOMEM);
+    if (!text)
+        return -ENOMEM;
+    TRY(store_set_reply(b->store, q->task.guid, text,
+                        json_object_get_int(json_get(q->reply, "return_code"))));
     return task_store_end(&q->task, b->store, q->agent_id);
 }
 

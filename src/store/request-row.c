@@ -38,9 +38,9 @@ static int count_change(Store *s, int r, RequestState from, RequestState to) {
     return r;
 }
 
-int store_set_reply(Store *s, const char *guid, const char *reply) {
-    int r = store_change(s, STATEMENT_SET_REPLY, true, "ttll", guid, reply,
-                         now_usec(CLOCK_REALTIME), store_running_usec(s));
+int store_set_reply(Store *s, const char *guid, const char *reply, int return_code) {
+    int r = store_change(s, STATEMENT_SET_REPLY, true, "ttlli", guid, reply,
+                         now_usec(CLOCK_REALTIME), store_running_usec(s), return_code);
 
     return count_change(s, r, REQUEST_STATE_ACKED, REQUEST_STATE_REPLY);
 }
@@ -69,8 +69,10 @@ static int read_row(sqlite3_stmt *st, StoredRequest *ret) {
     TRY(store_take_text(st, 1, &row.agent_id));
     TRY(store_take_text(st, 2, &row.command));
     TRY(store_take_text(st, 5, &row.error_message));
-    TRY(store_take_text(st, 8, &row.payload));
-    TRY(store_take_text(st, 9, &row.reply));
+    row.replied_usec = (uint64_t)sqlite3_column_int64(st, 8);
+    row.return_code = sqlite3_column_int(st, 9);
+    TRY(store_take_text(st, 10, &row.payload));
+    TRY(store_take_text(st, 11, &row.reply));
     if (!row.guid || !row.command)
         return -EUCLEAN;
     *ret = row;

@@ -17,14 +17,16 @@ typedef struct StoredRequest {
     char *error_message;    /* of a NACK */
     uint64_t accepted_usec; /* CLOCK_REALTIME, only for people */
     uint64_t changed_usec;
+    uint64_t replied_usec; /* 0: there is no reply, or a version without this column stored it */
+    int return_code;       /* of the reply */
 } StoredRequest;
 
 void stored_request_done(StoredRequest *r);
 
 /* -EEXIST: the GUID is known. */
 int store_insert_request(Store *s, const StoredRequest *r);
-/* From ACKED to REPLY; deletes the payload. -ENOENT: it is not ACKED. */
-int store_set_reply(Store *s, const char *guid, const char *reply);
+/* From ACKED to REPLY; the payload is dropped. -ENOENT: it is not ACKED. */
+int store_set_reply(Store *s, const char *guid, const char *reply, int return_code);
 /* -ENOENT: it is not in state `from`. */
 int store_set_state(Store *s, const char *guid, RequestState from, RequestState to);
 

@@ -100,6 +100,9 @@ static const char *const migrations[] = {
     "CREATE TRIGGER alert_changed AFTER UPDATE OF state ON alerts BEGIN"
     " UPDATE alert_totals SET n = n - 1, bytes = bytes - old.bytes WHERE state = old.state;"
     " UPDATE alert_totals SET n = n + 1, bytes = bytes + new.bytes WHERE state = new.state; END;",
+    /* 7 */
+    "ALTER TABLE requests ADD COLUMN replied INTEGER;" /* CLOCK_REALTIME in us, for people */
+    "ALTER TABLE requests ADD COLUMN return_code INTEGER;",
 };
 
 /* Exclusive: two agents must never work on one database; this also avoids the shared-memory file. A

@@ -6,7 +6,9 @@
 #include "basic/log.h"
 #include "basic/time-util.h"
 
-#define COLUMNS "guid, agent_id, command, state, payload_sha256, error_message, accepted, changed"
+#define COLUMNS                                                                                    \
+    "guid, agent_id, command, state, payload_sha256, error_message, accepted, changed, replied,"   \
+    " return_code"
 #define FINAL_STATES "('REPLY_ACKED', 'REPLY_NACKED', 'NACKED')"
 #define OPEN_STATES "('ACKED', 'REPLY')"
 #define JOB_COLUMNS "job_id, guid, command, customer_id, status, started, ended"
@@ -20,7 +22,8 @@ static const char *const sql[_STATEMENT_MAX] = {
         " error_message, accepted, changed, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, "
         "?9)",
     [STATEMENT_SET_REPLY] = "UPDATE requests SET state = 'REPLY', reply = ?2, payload = NULL,"
-                            " changed = ?3, updated = ?4 WHERE guid = ?1 AND state = 'ACKED'",
+                            " changed = ?3, updated = ?4, replied = ?3, return_code = ?5"
+                            " WHERE guid = ?1 AND state = 'ACKED'",
     [STATEMENT_SET_STATE] = "UPDATE requests SET state = ?3, changed = ?4, updated = ?5"
                             " WHERE guid = ?1 AND state = ?2",
     [STATEMENT_LOAD] = "SELECT " COLUMNS ", iif(?2, payload, NULL), iif(?2, reply, NULL)"

@@ -232,7 +232,7 @@ def test_cancel_by_the_owner(manager):
         assert done.returncode == 1 and text in done.stderr
     done = subprocess.run(["setpriv", "--reuid=nobody", "--clear-groups", "dcm-agentctl", "cancel", guid],
                           capture_output=True, text=True)
-    assert done.returncode == 1 and "Permission denied" in done.stderr
+    assert done.returncode == 4 and "Permission denied" in done.stderr
 
 
 def test_time_limit(manager):
@@ -507,7 +507,7 @@ def test_output_by_agentctl(manager):
     assert none.returncode == 1 and "There is no output of nope" in none.stderr
     denied = subprocess.run(["setpriv", "--reuid=nobody", "--clear-groups", "dcm-agentctl", "output", guid],
                             capture_output=True, text=True)
-    assert denied.returncode == 1 and "Try it as root" in denied.stderr
+    assert denied.returncode == 4 and "Try it as root" in denied.stderr
 
 
 def test_cancel_at_once(manager):
@@ -803,13 +803,13 @@ def test_agentctl(manager):
     assert json.loads(run("dcm-agentctl", "requests", "--json"))[0]["guid"] == guid
     assert "output" in run("dcm-agentctl", "show", guid)
     assert json.loads(run("dcm-agentctl", "--json", "show", guid))["reply"]["return_code"] == 0
-    assert "runUnderSudo" in run("dcm-agentctl", "commands")
+    assert "runUnderSudo" in run("dcm-agentctl", "commands", "run_script")
     run("dcm-agentctl", "reload")
     missing = subprocess.run(["dcm-agentctl", "show", "nope"], capture_output=True, text=True)
     assert missing.returncode == 1 and "no request nope" in missing.stderr
     run("systemctl", "stop", "dcm-agent.service")
     gone = subprocess.run(["dcm-agentctl"], capture_output=True, text=True)
-    assert gone.returncode == 1 and "systemctl start dcm-agent" in gone.stderr
+    assert gone.returncode == 3 and "systemctl start dcm-agent" in gone.stderr
 
 
 def test_log_level_by_systemctl(manager):

@@ -82,4 +82,4 @@ def test_file_is_read_through_its_group(manager, group):
     listed = run("dcm-agentctl", "alerts")
     assert len(listed.splitlines()) == 3 and re.search(r"Failed 1\.\n.*Failed 2\.\n", listed), listed
     done = subprocess.run(["runuser", "-u", "nobody", "--", "dcm-agentctl", "alerts"], capture_output=True, text=True)
-    assert done.returncode == 1 and "Permission denied" in done.stderr and "Failed" not in done.stdout
+    assert done.returncode == 4 and "Permission denied" in done.stderr and "Failed" not in done.stdout

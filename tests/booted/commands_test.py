@@ -129,10 +129,8 @@ def test_shipped_files_are_what_everybody_is_told(manager):
                 ("dry_run", "boolean", False, False, "say whether it could be done, and do nothing")
             ] * parser["command"].getboolean("dry_run", False)
         assert json.loads(run("dcm-agentctl", "--json", "commands", path.stem)) == [command]
-    completion = HERE.parent.parent / "packaging/bash-completion/dcm-agentctl"
-    words = run("bash", "-c", f". {completion}; COMP_WORDS=(dcm-agentctl commands ''); COMP_CWORD=2; _dcm_agentctl; "
-                "printf '%s\\n' \"${COMPREPLY[@]}\"")
-    assert words.split() == sorted(listed)
+    words = [line.partition("\t")[0] for line in run("dcm-agentctl", "--complete", "commands", "").splitlines()]
+    assert words == sorted(listed)
     unknown = subprocess.run(["dcm-agentctl", "commands", "nonsense"], capture_output=True, text=True)
     assert unknown.returncode == 1 and "There is no command nonsense" in unknown.stderr
 
@@ -351,14 +349,14 @@ def test_scripts_shadow_one_another(manager):
     add("shadow", "[command]\nhelp = x\n", "#!/bin/sh\necho shipped\n", SHIPPED)
     load(manager)
     assert do(manager, "shadow")["message"] == "shipped\n"
-    assert f"{SHIPPED}/shadow" in run("dcm-agentctl", "commands")
+    assert f"{SHIPPED}/shadow" in run("dcm-agentctl", "commands", "shadow")
     add("shadow", "[command]\nhelp = x\n", "#!/bin/sh\necho mine\n")
     assert do(manager, "shadow")["message"] == "mine\n", "from the next job on"
-    assert f"{SCRIPTS}/shadow" in run("dcm-agentctl", "commands")
+    assert f"{SCRIPTS}/shadow" in run("dcm-agentctl", "commands", "shadow")
     (SCRIPTS / "shadow").unlink()
     (SCRIPTS / "shadow").symlink_to("/dev/null")
     assert "is masked" in error_of(do(manager, "shadow"))
-    assert "is masked" in run("dcm-agentctl", "commands")
+    assert "is masked" in run("dcm-agentctl", "commands", "shadow")
     (SCRIPTS / "shadow").unlink()
     (SHIPPED / "shadow").chmod(0o777)
     assert "group or others can write it" in error_of(do(manager, "shadow"))

@@ -573,7 +573,7 @@ def test_run_arguments(server, tmp_path):
     script = tmp_path / "script"
     script.write_bytes(b"#!/bin/sh\necho \xff\n")
     (tmp_path / "more.json").write_text('{"more": {"a": 1}}')
-    server.run(agent.id, "run_script", "--script", str(script), "--json",
+    server.run(agent.id, "run_script", "--script", str(script), "--arguments",
                str(tmp_path / "more.json"), "--arg", "text=a=b", "--arg", "n:=[1,null]",
                "--long-runner")
     payload = agent.receive("REQUEST")["payload"]
@@ -585,7 +585,7 @@ def test_run_arguments(server, tmp_path):
 
 def test_output_json_and_timeout(server):
     agent = server.agent()
-    waiting = server.cli_start("run", agent.id, "heartbeat", "--wait", "--output", "json")
+    waiting = server.cli_start("run", agent.id, "heartbeat", "--wait", "--json")
     agent.reply(agent.receive("REQUEST")["request_id"], 4, "m")
     code, out, _ = server.finish(waiting)
     assert code == 4 and json.loads(out)["message"] == "m"

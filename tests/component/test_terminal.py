@@ -64,7 +64,7 @@ class Run:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
         self.process = subprocess.Popen(
             [*wrapper, *command], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm", **environment})
+            env={**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm", "SYSTEMD_PAGER": "cat", **environment})
         os.close(theirs)
         os.set_blocking(self.ours, False)
 
@@ -81,7 +81,10 @@ class Run:
         wait_for(lambda: self.read() or text in self.raw, f"{text} in {self.raw}")
 
     def end(self):
-        wait_for(self.read, f"the end of {self.process.args}: {self.raw}")
+        try:
+            wait_for(self.read, f"the end of {self.process.args}")
+        except AssertionError as e:
+            raise AssertionError(f"{e}: {self.raw}") from None
         os.close(self.ours)
         assert self.process.wait() >= 0, self.raw
         return self.raw
@@ -203,7 +206,7 @@ VERBS = verbs_of(CTL)
 
 
 def run_ctl(agent, verb, *options, **environment):
-    run = Run(CTL, verb, *ARGUMENTS.get(verb, []), *options,
+    run = Run(CTL, verb, *ARGUMENTS.get(verb, []), *options, columns=0 if verb == "top" else 400,
               DBUS_SYSTEM_BUS_ADDRESS=agent.bus.address, **environment)
     if verb == "top":
         run.wait_for(b"FORGED")
@@ -222,6 +225,15 @@ def test_verbs_of_agentctl(agent_on_bus, verb, connected, locale):
     agent_on_bus.connected = connected
     text = check(run_ctl(agent_on_bus, verb, LC_ALL=locale), locale == "C", lines=verb == "show")
     assert ("FORGED" in text) == (verb not in WITHOUT_ANSWER), text
+
+
+def test_pager(agent_on_bus):
+    """What the pager gets is as safe as what a terminal gets, and it ends by itself where one screen is enough."""
+    raw = run_ctl(agent_on_bus, "alerts", SYSTEMD_PAGER="od -An -c; exit 0")
+    assert b"033   [   3   5   m" not in raw and b"F   O   R   G   E   D" in re.sub(rb"\s*\r\n ", b"", raw)
+    if shutil.which("less"):
+        raw = run_ctl(agent_on_bus, "alerts", SYSTEMD_PAGER="less")
+        assert b"FORGED" in raw and b"\x1b[35m" not in raw
 
 
 @pytest.mark.parametrize("verb,options", [("jobs", ["--follow"]), ("stats", ["name"]), ("stats", ["--csv"])])
@@ -431,7 +443,7 @@ def manager_verbs():
 def test_verbs_of_the_manager(control, locale):
     option = control({"ok": True, **ANSWER})
     for verb in manager_verbs():
-        text = check(Run(MANAGER, verb, *OPERANDS[verb], option, LC_ALL=locale).end(), locale == "C",
+        text = check(Run(MANAGER, verb, *OPERANDS[verb], option, columns=600, LC_ALL=locale).end(), locale == "C",
                      lines=verb == "show")
         assert ("FORGED" in text) == (verb not in SILENT), (verb, text)
 
@@ -440,7 +452,7 @@ def test_verbs_of_the_manager(control, locale):
 def test_errors_of_the_manager(control):
     option = control({"ok": False, "error": HOSTILE, "message": HOSTILE})
     for verb in manager_verbs():
-        assert "FORGED" in check(Run(MANAGER, verb, *OPERANDS[verb], option).end()), verb
+        assert "FORGED" in check(Run(MANAGER, verb, *OPERANDS[verb], option, columns=600).end()), verb
 
 
 @pytest.mark.skipif(not MANAGER.exists(), reason="is built without the manager")
@@ -453,7 +465,7 @@ def test_json_of_the_manager(control):
 
 @pytest.mark.skipif(not MANAGER.exists(), reason="is built without the manager")
 @pytest.mark.parametrize("options,state,reply", [
-    ([], "REPLIED", REPLY), (["--output=json"], "REPLIED", REPLY), ([], "NACKED", REPLY), ([], "REPLIED", [HOSTILE])])
+    ([], "REPLIED", REPLY), (["--json"], "REPLIED", REPLY), ([], "NACKED", REPLY), ([], "REPLIED", [HOSTILE])])
 def test_run_and_wait(control, options, state, reply):
     option = control({"ok": True, **ANSWER, "request": {**ANSWER["request"], "state": state, "reply": reply}})
     text = check(Run(MANAGER, "run", "agent", "command", "--wait", *options, option).end(),

@@ -338,7 +338,7 @@ def test_no_answer_is_larger_than_the_bus_takes(agent):
 
 
 def test_top_without_an_agent(agent):
-    assert "The agent is not running" in ctl(agent, "top", status=1)
+    assert "The agent is not running" in ctl(agent, "top", status=3)
 
 
 def test_reader_that_leaves(running, agent):

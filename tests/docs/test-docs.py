@@ -141,17 +141,42 @@ def check_configuration():
         yield "[features] is missing"
 
 
+def ask(program, *arguments):
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=True,
+                          env={**os.environ, "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL).stdout
+
+
+def verbs_of(program):
+    """Their names as --help lists them; none, if it has none. dcm-agentctl doctor is a program of its own."""
+    part = ask(program, "--help").partition("\nVerbs:\n")[2].partition("\n\n")[0]
+    return re.findall(r"^  ([\w-]+)", part, re.M)
+
+
 def check_options():
-    """Every option that --help prints is in the program's page."""
+    """Every verb and option that --help prints is in the program's page, and the page names no other verb."""
     for program in sys.argv[2:]:
-        name = pathlib.Path(program).name
-        done = subprocess.run([program, "--help"], capture_output=True, text=True, check=True,
-                              stdin=subprocess.DEVNULL)
-        options = re.findall(r"(?<=[\s,])-(-?[a-zA-Z][\w-]*)", done.stdout)
+        name, text = pathlib.Path(program).name, ask(program, "--help")
+        verbs = verbs_of(program)
+        for verb in set(verbs) - {"doctor", "config"}:
+            text += ask(program, verb, "--help")
+        options = re.findall(r"(?<=[\s,])-(-?[a-zA-Z][\w-]*)", text)
         assert options
-        for option in options:
+        for option in sorted(set(options)):
             if not re.search(rf"\bFl (\\?-)?{re.escape(option.lstrip('-'))}\b", page(name)):
                 yield f"{name}: -{option} is not in its page"
+        described = page(name).split(".Sh DESCRIPTION")[1].split("The options")[0] if verbs else ""
+        listed = re.findall(r"^\.It Cm ([\w-]+)", described, re.M)
+        for verb in sorted(set(verbs) ^ set(listed)):
+            yield f"{name}: the verb {verb} is {'not in its page' if verb in verbs else 'none of its own'}"
+
+
+def check_help():
+    """Help fits into 80 columns."""
+    for program in sys.argv[2:]:
+        for verb in [[], *([v] for v in verbs_of(program) if v not in ("doctor", "config"))]:
+            for line in ask(program, *verb, "--help").splitlines():
+                if len(line) > 80:
+                    yield f"{pathlib.Path(program).name}: a line of help has {len(line)} columns: {line}"
 
 
 def check_message_ids():

@@ -109,7 +109,7 @@ class Machine:
         """GUID and state of the newest requests; empty when the agent is away."""
         answer = self._call(
             "org.dcmagent.Agent1", "/org/dcmagent/Agent1", "org.dcmagent.Agent1.Manager",
-            "ListRequests", GLib.Variant("(u)", (limit,)), "(a(ssstt))",
+            "ListRequests", GLib.Variant("(u)", (limit,)), "(a(sssttti))",
         )
         return {row[0]: row[2] for row in answer[0]} if answer else {}
 

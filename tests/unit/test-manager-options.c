@@ -15,7 +15,7 @@ static int parse(const char *const *words, Options *ret) {
     /* what the result points to must outlive it */
     for (char **p = argv; *p; p++)
         *p = (char *)g_intern_string(*p);
-    return options_parse((int)g_strv_length(copy), argv, ret);
+    return command_line_parse((int)g_strv_length(copy), argv, NULL, ret);
 }
 
 static void test_defaults(void) {
@@ -24,7 +24,7 @@ static void test_defaults(void) {
     g_assert_cmpint(PARSE(&o, "agents"), ==, 1);
     g_assert_cmpint(o.verb, ==, VERB_AGENTS);
     g_assert_cmpstr(o.control, ==, CONTROL_DEFAULT);
-    g_assert_cmpint(o.lines, ==, -1);
+    g_assert_cmpuint(o.output.lines, ==, LINES_PRESET);
     g_assert_cmpint(PARSE(&o, "serve"), ==, 1);
     g_assert_cmpfloat(o.ping_sec, ==, 30);
     g_assert_cmpfloat(o.retransmit_sec, ==, 5);
@@ -35,7 +35,7 @@ static void test_run(void) {
     Options o = {};
 
     g_assert_cmpint(PARSE(&o, "--control", "/x", "run", "web1", "--arg", "a=b", "run_script",
-                          "--wait", "--arg", "c:=1", "--timeout", "1.5", "--json", "-"),
+                          "--wait", "--arg", "c:=1", "--timeout", "1.5", "--arguments", "-"),
                     ==, 1);
     g_assert_cmpint(o.verb, ==, VERB_RUN);
     g_assert_cmpstr(o.control, ==, "/x");
@@ -43,12 +43,14 @@ static void test_run(void) {
     g_assert_cmpstr(o.operands[1], ==, "run_script");
     g_assert_cmpuint(o.n_arguments, ==, 2);
     g_assert_cmpstr(o.arguments[1], ==, "c:=1");
-    g_assert_cmpstr(o.json_file, ==, "-");
+    g_assert_cmpstr(o.arguments_file, ==, "-");
     g_assert_true(o.wait);
-    g_assert_false(o.json);
+    g_assert_false(o.output.json);
     g_assert_cmpfloat(o.timeout_sec, ==, 1.5);
     g_assert_cmpint(PARSE(&o, "log", "-n", "5", "--follow"), ==, 1);
-    g_assert_cmpint(o.lines, ==, 5);
+    g_assert_cmpuint(o.output.lines, ==, 5);
+    g_assert_cmpint(PARSE(&o, "-n", "5", "-a", "requests"), ==, 1); /* also before the verb */
+    g_assert_cmpuint(o.output.lines, ==, 0);
 }
 
 /* Complaints go to standard error, where TAP does not mind them. */
@@ -64,7 +66,7 @@ static void test_wrong(void) {
     g_assert_cmpint(PARSE(&o, "serve", "--ping-sec", "nan"), ==, -EINVAL);
     g_assert_cmpint(PARSE(&o, "serve", "--ping-sec", "1e99"), ==, -EINVAL);
     g_assert_cmpint(PARSE(&o, "log", "-n", "-1"), ==, -EINVAL);
-    g_assert_cmpint(PARSE(&o, "run", "a", "b", "--output", "xml"), ==, -EINVAL);
+    g_assert_cmpint(PARSE(&o, "run", "a", "b", "--follow"), ==, -EINVAL);
 }
 
 int main(int argc, char *argv[]) {

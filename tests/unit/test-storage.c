@@ -51,7 +51,7 @@ static void fixture_init(Fixture *f) {
                              .payload_sha256 = HASH};
 
         g_assert_cmpint(store_insert_request(s, &row), ==, 0);
-        g_assert_cmpint(store_set_reply(s, guid, reply), ==, 0);
+        g_assert_cmpint(store_set_reply(s, guid, reply, 0), ==, 0);
     }
     g_assert_cmpint(store_set_meta(s, "agent_id", "agent-7"), ==, 0);
     g_assert_cmpint(store_commit(s), ==, 0);

@@ -182,6 +182,8 @@ static void test_newer_version(void) {
     /* migrates again */
     run_sql(f.path, "DROP TABLE jobs; DROP TABLE outputs; DROP TABLE users; DROP TABLE stats");
     run_sql(f.path, "DROP TABLE alerts; DROP TABLE alert_totals");
+    run_sql(f.path, "ALTER TABLE requests DROP COLUMN replied");
+    run_sql(f.path, "ALTER TABLE requests DROP COLUMN return_code");
     run_sql(f.path, "PRAGMA user_version = 1");
     reopen(&f);
     g_assert_true(exists(f.store, "g"));

@@ -142,11 +142,11 @@ static void test_migration(void) {
     f.store = store_close(f.store);
     g_assert_cmpint(sqlite3_open(f.path, &db), ==, SQLITE_OK);
     g_assert_cmpint(
-        sqlite3_exec(db, "DROP TABLE alerts; DROP TABLE alert_totals", NULL, NULL, NULL), ==,
-        SQLITE_OK);
-    g_assert_cmpint(
         sqlite3_exec(
-            db, "DROP TABLE stats; DROP TABLE users; DROP TABLE outputs; PRAGMA user_version = 2",
+            db,
+            "DROP TABLE alerts; DROP TABLE alert_totals; DROP TABLE stats; DROP TABLE users;"
+            "DROP TABLE outputs; ALTER TABLE requests DROP COLUMN replied;"
+            "ALTER TABLE requests DROP COLUMN return_code; PRAGMA user_version = 2",
             NULL, NULL, NULL),
         ==, SQLITE_OK);
     sqlite3_close(db);

@@ -29,19 +29,22 @@ static void test_request(void) {
     g_assert_cmpint(store_load_request(f.store, "G'1", true, &none), ==, -ENOENT);
 
     g_assert_cmpint(store_begin(f.store), ==, 0);
-    g_assert_cmpint(store_set_reply(f.store, "g'1", "{\"return_code\":0}"), ==, 0);
-    g_assert_cmpint(store_set_reply(f.store, "other", "{}"), ==, -ENOENT);
+    g_assert_cmpint(store_set_reply(f.store, "g'1", "{\"return_code\":0}", -7), ==, 0);
+    g_assert_cmpint(store_set_reply(f.store, "other", "{}", 0), ==, -ENOENT);
     g_assert_cmpint(
         store_set_state(f.store, "other", REQUEST_STATE_REPLY, REQUEST_STATE_REPLY_ACKED), ==,
         -ENOENT);
     g_assert_cmpint(store_set_state(f.store, "g'1", REQUEST_STATE_ACKED, REQUEST_STATE_REPLY_ACKED),
                     ==, -ENOENT);
-    g_assert_cmpint(store_set_reply(f.store, "g'1", "{}"), ==, -ENOENT);
+    g_assert_cmpint(store_set_reply(f.store, "g'1", "{}", 0), ==, -ENOENT);
     g_assert_cmpint(store_commit(f.store), ==, 0);
     g_assert_cmpint(store_load_request(f.store, "g'1", true, &replied), ==, 0);
     g_assert_cmpint(replied.state, ==, REQUEST_STATE_REPLY);
     g_assert_cmpstr(replied.reply, ==, "{\"return_code\":0}");
     g_assert_null(replied.payload);
+    g_assert_cmpint(replied.return_code, ==, -7);
+    g_assert_cmpuint(replied.replied_usec, ==, replied.changed_usec);
+    g_assert_cmpuint(full.replied_usec, ==, 0);
     g_assert_cmpuint(replied.changed_usec, >, replied.accepted_usec);
 }
 
@@ -64,7 +67,7 @@ static void test_transactions(void) {
     fixture_init(&f);
     insert_committed(f.store, "g", REQUEST_STATE_ACKED);
     g_assert_cmpint(insert(f.store, "x", REQUEST_STATE_ACKED, NULL, NULL), ==, -EINVAL);
-    g_assert_cmpint(store_set_reply(f.store, "g", "{}"), ==, -EINVAL);
+    g_assert_cmpint(store_set_reply(f.store, "g", "{}", 0), ==, -EINVAL);
     g_assert_cmpint(store_set_state(f.store, "g", REQUEST_STATE_ACKED, REQUEST_STATE_REPLY), ==,
                     -EINVAL);
     g_assert_cmpint(store_set_meta(f.store, "k", "v"), ==, -EINVAL);
@@ -144,13 +147,13 @@ static void test_counts(void) {
     insert_committed(f.store, "3", REQUEST_STATE_ACKED);
     assert_counts(f.store, 3, 0, 0, 0);
     g_assert_cmpint(store_begin(f.store), ==, 0);
-    g_assert_cmpint(store_set_reply(f.store, "1", "{}"), ==, 0);
+    g_assert_cmpint(store_set_reply(f.store, "1", "{}", 0), ==, 0);
     assert_counts(f.store, 2, 1, 0, 0);
     store_rollback(f.store);
     assert_counts(f.store, 3, 0, 0, 0);
     g_assert_cmpint(store_begin(f.store), ==, 0);
-    g_assert_cmpint(store_set_reply(f.store, "1", "{}"), ==, 0);
-    g_assert_cmpint(store_set_reply(f.store, "none", "{}"), ==, -ENOENT);
+    g_assert_cmpint(store_set_reply(f.store, "1", "{}", 0), ==, 0);
+    g_assert_cmpint(store_set_reply(f.store, "none", "{}", 0), ==, -ENOENT);
     g_assert_cmpint(store_set_state(f.store, "1", REQUEST_STATE_REPLY, REQUEST_STATE_REPLY_ACKED),
                     ==, 0);
     g_assert_cmpint(store_drop_foreign_replies(f.store, "other"), ==, 0);
