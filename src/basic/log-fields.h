@@ -30,6 +30,7 @@
 #define DCM_MESSAGE_STORE_FAILED                  "41510ac215a848a09372674dce9894ff" /* the store cannot be read or written */
 #define DCM_MESSAGE_AGENT_ID_CHANGED              "2e8c043f93b14de59b20614fe2ea3b7c" /* the manager assigned another agent id */
 #define DCM_MESSAGE_CONFIGURATION_INVALID         "7b78cb2bcffb4968b4c83e985c8ae82b" /* the agent ignored a configuration value */
+#define DCM_MESSAGE_RELOAD_FAILED                 "f58090e87f81459db03342c197b030bf" /* the previous configuration stays in force */
 #define DCM_MESSAGE_CERTIFICATE_CHECK_OFF         "474cece40e9d4732a213cb5eac2a5e7e" /* allow_unknown_certs is set */
 #define DCM_MESSAGE_HEMLOCK                       "06caf09024c247c9b0a387f3da50ab01" /* the manager ordered the agent to stop */
 #define DCM_MESSAGE_POLICY_REFUSED                "b6d3ed1e8e864df59f9d23bdc51e4d54" /* the owner's policy forbids a job */

@@ -20,6 +20,7 @@
 
 #define INTERFACE AGENT_BUS_NAME ".Manager"
 #define ERROR_NO_SUCH_REQUEST "org.dcmagent.Error.NoSuchRequest"
+#define ERROR_UNUSABLE "org.dcmagent.Error.UnusableConfiguration"
 #define ERROR_NOT_AT_WORK "org.dcmagent.Error.NotAtWork"
 #define SIGNAL_INTERVAL_USEC (100 * USEC_PER_MSEC)
 
@@ -347,11 +348,21 @@ static int method_list_alerts(sd_bus_message *m, void *userdata, sd_bus_error *e
     return sd_bus_send(NULL, reply, NULL);
 }
 
+static int refuse_reload(const AgentObject *o, sd_bus_error *error) {
+    _cleanup_free_ char *why = NULL;
+
+    TRY(bus_text_new(strempty(agent_view(o->agent).reload_error), &why));
+    return sd_bus_error_setf(error, ERROR_UNUSABLE, "%s", why);
+}
+
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     AgentObject *o = userdata;
+    int r;
 
-    TRY(agent_reload(o->agent));
-    return sd_bus_reply_method_return(m, NULL);
+    r = agent_reload(o->agent);
+    if (r == -EINVAL)
+        return refuse_reload(o, error);
+    return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
 
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {

@@ -7,13 +7,16 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/timer.h"
+#include "basic/utf8.h"
 #include "command/command-file.h"
 #include "commands/command-list.h"
 #include "commands/facts.h"
 #include "commands/stat-commands.h"
 #include "core/alerting.h"
+#include "core/connection-options.h"
 #include "core/identity.h"
 #include "core/local-files.h"
+#include "core/notes.h"
 #include "core/output-retention.h"
 #include "core/overview.h"
 #include "core/policy-watch.h"
@@ -54,7 +57,8 @@ struct Agent {
     char *server_name;
     bool was_connected;
     AgentPause pause;
-    bool stopping; /* by HEMLOCK, or broken: further messages are ignored */
+    char *reload_error; /* NULL: the last reload succeeded */
+    bool stopping;      /* by HEMLOCK, or broken: further messages are ignored */
 };
 
 static int make_offer(char **ret, size_t *ret_size, void *userdata) {
@@ -139,10 +143,32 @@ static void on_hemlock(void *userdata) {
         (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
 }
 
+static const char *const pause_names[_AGENT_PAUSE_MAX] = {
+    [AGENT_RUNS] = "",
+    [AGENT_PAUSED] = "waiting",
+    [AGENT_REFUSING] = "refusing",
+};
+
+/* What people should know besides the connection. */
+static void apply_notes(Agent *a) {
+    char notes[UPLINK_NOTES_SIZE];
+
+    notes_format(
+        &(const Notes){
+            .reload_error = uplink_is_usable(a->uplink) ? a->reload_error : NULL,
+            .pause = pause_names[a->pause],
+            .is_terminating = termination_is_ordered(a->termination),
+            .problems = a->problems,
+        },
+        notes, sizeof(notes));
+    uplink_set_notes(a->uplink, notes);
+}
+
 static void on_request_changed(const Request *q, RequestState state, void *userdata) {
     Agent *a = userdata;
 
     termination_request_changed(a->termination, q, state);
+    apply_notes(a);
     if (a->observer.on_request)
         a->observer.on_request(q, state, a->observer.userdata);
 }
@@ -181,22 +207,6 @@ static void apply_alert_rules(Agent *a) {
         r = alerting_set_rules(a->alerting, &rules);
     if (r < 0)
         (void)log_error_errno(r, "The alert rules cannot be applied: %m");
-}
-
-/* What people should know besides the connection. */
-static void apply_notes(Agent *a) {
-    size_t n = problems_count(a->problems);
-    char notes[UPLINK_NOTES_SIZE] = "";
-
-    if (n > 0)
-        (void)snprintf(notes, sizeof(notes),
-                       "%s; %zu problem%s in the configuration, see "
-                       "dcm-agentctl status",
-                       problems_has(a->problems, PROBLEM_POLICY)
-                           ? "; no job is allowed, as the policy is not valid"
-                           : "",
-                       n, n == 1 ? "" : "s");
-    uplink_set_notes(a->uplink, notes);
 }
 
 static void check_policy(Agent *a) {
@@ -262,18 +272,25 @@ static void on_cloud(int answer, void *userdata) {
     on_status(a);
 }
 
-int agent_reload(Agent *a) {
-    Config fresh = {};
+/* -EINVAL: the agent could not connect. Not to be configured is no mistake. */
+static int check_usable(Agent *a, const Config *fresh) {
+    char error[OPTIONS_ERROR_SIZE];
     int r;
 
-    r = local_files_load_config(&a->paths, a->problems, &fresh);
-    if (r < 0)
-        return log_error_errno(r, "The configuration cannot be read: %m");
-    config_done(&a->config);
-    a->config = fresh;
+    r = uplink_check(fresh, a->paths.config_directory, error);
+    if (r != -EINVAL)
+        return free_and_strdup(&a->reload_error, NULL) ?: r == -ENODATA ? 0 : MIN(r, 0);
+    TRY(free_and_strdup(&a->reload_error, error));
+    (void)log_struct(LOG_ERR, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_RELOAD_FAILED)),
+                     "The reload failed: %s", error);
+    return -EINVAL;
+}
+
+static int apply_files(Agent *a) {
+    int r;
+
     r = load_commands(a);
     apply(a);
-    log_info("Configuration reloaded");
     if (r > 0) {
         log_info("The set of commands changed: reconnecting to announce it to the manager");
         uplink_reconnect(a->uplink);
@@ -285,16 +302,34 @@ int agent_reload(Agent *a) {
     return r;
 }
 
+int agent_reload(Agent *a) {
+    _cleanup_(config_done) Config fresh = {};
+    bool is_usable;
+    int r;
+
+    r = local_files_load_config(&a->paths, a->problems, &fresh);
+    if (r < 0)
+        return log_error_errno(r, "The configuration cannot be read: %m");
+    r = check_usable(a, &fresh);
+    is_usable = r >= 0;
+    if (!is_usable && (r != -EINVAL || uplink_is_usable(a->uplink))) {
+        apply_notes(a);
+        on_status(a);
+        return r;
+    }
+    config_done(&a->config);
+    a->config = fresh;
+    fresh = (Config){};
+    r = apply_files(a);
+    if (is_usable)
+        log_info("Configuration reloaded");
+    return is_usable ? r : -EINVAL;
+}
+
 void agent_reconnect(Agent *a) {
     log_info("Reconnecting, as ordered on this machine");
     uplink_reconnect(a->uplink);
 }
-
-static const char *const pause_names[_AGENT_PAUSE_MAX] = {
-    [AGENT_RUNS] = "",
-    [AGENT_PAUSED] = "waiting",
-    [AGENT_REFUSING] = "refusing",
-};
 
 static void apply_pause(Agent *a, AgentPause pause) {
     a->pause = pause;
@@ -318,6 +353,7 @@ int agent_set_pause(Agent *a, AgentPause pause) {
                                                "refused");
     console_log(a->console, LOG_WARNING, "The owner of this server has %s it.",
                 pause == AGENT_RUNS ? "resumed" : "paused");
+    apply_notes(a);
     on_status(a);
     return 0;
 }
@@ -334,25 +370,7 @@ static int load_pause(Agent *a) {
 }
 
 int agent_cancel(Agent *a, const char *guid) {
-    Request *q = NULL;
-    int r;
-
-    /* starting a long job commits too, which may free the request */
-    (void)request_flow_commit(a->flow);
-    r = request_flow_find(a->flow, guid, &q);
-    if (r < 0)
-        return r;
-    if (!q)
-        return -ENOENT;
-    if (request_flow_cancel_long(a->flow, guid))
-        r = 1;
-    else if (q->state != REQUEST_STATE_ACKED)
-        r = -EALREADY;
-    if (r >= 0)
-        (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(guid), LOG_COMMAND(q->task.command)),
-                         "Cancelling %s, as ordered on this machine", guid);
-    request_flow_fire(q, REQUEST_EVENT_CANCEL); /* may free q, which was read from the store */
-    return r;
+    return job_list_cancel(a->flow, guid);
 }
 
 /* systemd does not start it again. */
@@ -512,6 +530,7 @@ Agent *agent_free(Agent *a) {
     config_done(&a->config);
     free(a->database);
     free(a->server_name);
+    free(a->reload_error);
     command_list_clear();
     sd_event_unref(a->event);
     free(a);
@@ -553,6 +572,7 @@ AgentView agent_view(const Agent *a) {
         .server_name = strempty(a->server_name),
         .pause = pause_names[a->pause],
         .cloud = cloud_get_identity(a->cloud),
+        .reload_error = a->reload_error,
         .problems = a->problems,
     };
 }

@@ -40,7 +40,8 @@ void agent_set_observer(Agent *a, const AgentObserver *observer);
 /* Connects, if there is a URL. */
 int agent_start(Agent *a);
 int agent_set_bus(Agent *a, sd_bus *bus);
-/* Reads the configuration again; requests continue. */
+/* Reads the owner's files again; requests and jobs are not disturbed. -EINVAL: with them the agent
+ * could not connect, so that those of before stay in force; the view says why. */
 int agent_reload(Agent *a);
 
 /* Closes the connection, if any, and connects at once. */
@@ -68,6 +69,7 @@ typedef struct AgentView {
     const char *agent_id, *server_name; /* "" while unknown */
     const char *pause;                  /* "", "waiting", "refusing" */
     const CloudIdentity *cloud;         /* all fields are NULL while unknown */
+    const char *reload_error;           /* of the last reload; NULL: it succeeded */
     const Problems *problems;           /* in the files of this machine's owner */
 } AgentView;
 AgentView agent_view(const Agent *a);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "basic/bounds.h"
+#include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/utf8.h"
 
@@ -129,6 +130,29 @@ int connection_options_make(const Config *config, const char *directory,
         return r;
     *ret = o;
     o = (ConnectionOptions){};
+    return 0;
+}
+
+int connection_files_check(const Config *config, char error[static OPTIONS_ERROR_SIZE]) {
+    const struct {
+        const char *key, *path;
+    } files[] = {
+        {"ca_cert", config->ca_cert},
+        {"client_cert", config->client_cert},
+        {"client_key", config->client_key},
+        {"proxy_ca_cert", config->proxy_ca_cert},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+        _cleanup_close_ int fd = -1;
+
+        if (!files[i].path || files[i].path[0] != '/') /* none, or on a token */
+            continue;
+        fd = open(files[i].path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0)
+            return refuse_key(error, config, files[i].key, "cannot be read: %s: %s", files[i].path,
+                              strerror(errno));
+    }
     return 0;
 }
 

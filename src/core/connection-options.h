@@ -15,6 +15,9 @@ int connection_options_make(const Config *config, const char *directory,
                             const char *(*get)(const char *name), ConnectionOptions *ret,
                             char error[static OPTIONS_ERROR_SIZE]);
 
+/* -EINVAL: a file that a key names cannot be opened; as above. */
+int connection_files_check(const Config *config, char error[static OPTIONS_ERROR_SIZE]);
+
 /* A hash over all settings of the connection and the content of the files that they name: while it
  * stays the same, a reload need not reconnect. */
 void connection_fingerprint(const Config *config, char ret[static SHA256_HEX_SIZE]);

@@ -129,6 +129,10 @@ void termination_request_changed(Termination *t, const Request *q, RequestState 
     }
 }
 
+bool termination_is_ordered(const Termination *t) {
+    return t->order;
+}
+
 int termination_set_bus(Termination *t, sd_bus *bus) {
     t->bus = sd_bus_ref(bus);
     return 0;

@@ -23,6 +23,7 @@ struct Uplink {
     Wakeup *wakeup;
     char fingerprint[SHA256_HEX_SIZE]; /* of the settings in use */
     char *url, *proxy;
+    bool is_unusable;    /* the configuration is */
     bool checks_nothing; /* allow_unknown_certs without a pin */
     char status[STATUS_SIZE], notes[UPLINK_NOTES_SIZE];
     char shown[STATUS_SIZE + UPLINK_NOTES_SIZE]; /* both */
@@ -237,6 +238,19 @@ static void begin(Uplink *u) {
     wakeup_enable(u->wakeup);
 }
 
+int uplink_check(const Config *config, const char *config_directory,
+                 char error[static OPTIONS_ERROR_SIZE]) {
+    _cleanup_(connection_options_done) ConnectionOptions options = {};
+    int r;
+
+    r = connection_options_make(config, config_directory, get_environment, &options, error);
+    return r < 0 ? r : connection_files_check(config, error);
+}
+
+bool uplink_is_usable(const Uplink *u) {
+    return !u->is_unusable;
+}
+
 int uplink_configure(Uplink *u, const Config *config, const char *config_directory) {
     _cleanup_(connection_options_done) ConnectionOptions options = {};
     char fingerprint[SHA256_HEX_SIZE], error[OPTIONS_ERROR_SIZE];
@@ -252,6 +266,7 @@ int uplink_configure(Uplink *u, const Config *config, const char *config_directo
                 ?: free_and_strdup(&u->url, config->agentmanager_url);
     else if (r == -EINVAL || r == -ENODATA) {
         memcpy(u->fingerprint, fingerprint, sizeof(fingerprint));
+        u->is_unusable = r == -EINVAL;
         /* everybody may read it, and a refused URL may contain a password */
         r = free_and_strdup(&u->url, strchr(strempty(config->agentmanager_url), '@')
                                          ? NULL
@@ -264,6 +279,7 @@ int uplink_configure(Uplink *u, const Config *config, const char *config_directo
     if (r < 0)
         return r;
     memcpy(u->fingerprint, fingerprint, sizeof(fingerprint));
+    u->is_unusable = false;
     u->checks_nothing = options.url.tls && config->allow_unknown_certs && options.tls.n_pins == 0;
     begin(u);
     r = connection_start(u->connection, &options);

@@ -3,10 +3,10 @@
  * retries early when the network or the clock has changed. */
 #pragma once
 
-#include "core/config.h"
+#include "core/connection-options.h"
 #include "net/connection.h"
 
-#define UPLINK_NOTES_SIZE 512
+#define UPLINK_NOTES_SIZE 768
 
 typedef struct Uplink Uplink;
 
@@ -26,6 +26,11 @@ Uplink *uplink_free(Uplink *u);
 /* Connects according to the configuration; a missing or invalid setting shows in the status. Does
  * nothing if neither the settings nor the files that they name have changed. */
 int uplink_configure(Uplink *u, const Config *config, const char *config_directory);
+/* Whether there is something to connect to, or nothing on purpose. */
+bool uplink_is_usable(const Uplink *u) _pure_;
+/* -EINVAL: with that configuration the agent could not connect; `error` says why. */
+int uplink_check(const Config *config, const char *config_directory,
+                 char error[static OPTIONS_ERROR_SIZE]);
 /* Closes the connection and connects at once, with the backoff reset. */
 void uplink_reconnect(Uplink *u);
 /* Completes the status text of an open connection. */

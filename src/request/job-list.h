@@ -14,6 +14,9 @@ typedef struct JobListEntry {
 typedef int (*JobListVisitor)(const JobListEntry *entry, void *userdata);
 int job_list_visit(const RequestFlow *f, JobListVisitor visit, void *userdata);
 
+/* Cancels a job, as ordered on this machine. 1: a long one. -ENOENT: no such request; -EALREADY: it
+ * is not running. */
+int job_list_cancel(RequestFlow *f, const char *guid);
 /* Cancels all started jobs. */
 void job_list_cancel_all(RequestFlow *f);
 

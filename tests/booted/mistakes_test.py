@@ -89,3 +89,23 @@ def test_policy_that_only_root_may_read():
     wait_for(lambda: "no job is allowed, as the policy is not valid" in show(AGENT, "StatusText"), "the status line")
     assert "no job is allowed, as the policy is not valid" in said("systemctl", "status", AGENT)
     assert f"{policy}:2: there is no key allow_script in [policy]" in said("dcm-agentctl", "status", status=3)
+
+
+def test_reload_fails_and_the_previous_configuration_stays():
+    SITE.write_text("[connection]\nagentmanager_url = ws://127.0.0.1:1/\n[cloud]\ntype = Other\n")
+    run("systemctl", "reload", AGENT)
+    wait_for(lambda: "127.0.0.1:1" in show(AGENT, "StatusText"), "an attempt")
+    SITE.write_text("[connection]\nagentmanager_url = ws://127.0.0.1:2/\npins = x\n")
+    assert "Job for dcm-agent.service failed" in said("systemctl", "reload", AGENT, status=1)
+    why = f"Not connecting: {SITE}:3: there is no key pins in [connection] (is pin in [connection] meant?)"
+    assert why in said("dcm-agentctl", "reload", status=1)
+    status = show(AGENT, "StatusText")
+    assert "127.0.0.1:1" in status and f"the last reload failed, so the previous configuration stays in force: {why}" in status
+    run("journalctl", "--sync")
+    log = run("journalctl", "-q", "-o", "cat", "-u", AGENT)
+    assert f"The reload failed: {why}" in log
+    assert show(AGENT, "ActiveState") == "active"
+    SITE.write_text("[connection]\nagentmanager_url = ws://127.0.0.1:2/\n")
+    run("systemctl", "reload", AGENT)
+    wait_for(lambda: "127.0.0.1:2" in show(AGENT, "StatusText"), "the new configuration")
+    assert "reload" not in show(AGENT, "StatusText")

@@ -3,6 +3,7 @@
 `reconnect`; no password is shown; a socket that the kernel destroys ends an attempt and nothing else."""
 
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -44,20 +45,50 @@ def test_dropin_that_cannot_be_read_keeps_the_agent_from_connecting(agent, manag
     idle(agent, f"configuration file {agent.dropins}/{told}.conf is a directory; replace it with a file")
 
 
-def test_unusable_reload_ends_the_connection_and_reconnect_does_not_bring_it_back(agent, manager):
+@pytest.mark.parametrize("keys, why", [
+    ({"pin": "nonsense"}, "is not base64 of a SHA-256"),
+    ({"ca_cert": "/nonexistent/ca.pem"}, "cannot be read: /nonexistent/ca.pem: No such file or directory"),
+    ({"pins": "x"}, "there is no key pins in [connection]"),
+])
+def test_unusable_reload_fails_and_the_connection_stays(agent, manager, keys, why):
     agent.configure(manager.url())
     agent.start()
     manager.wait_offer()
     agent.wait_notify("Connected")
-    agent.configure(manager.url(), connection={"pin": "nonsense"})
+    agent.configure(manager.url(), connection=keys, workers={"count": "7"})
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        agent.call("Reload")
+    assert why in failed.value.stderr
+    agent.wait_notify("; the last reload failed, so the previous configuration stays in force: ")
+    assert agent.property("State") == "connected" and why in agent.property("StatusText")
+    agent.wait_log("The reload failed: ")
+    agent.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: agent.log.read_text().count("The reload failed: ") == 2, "the same by a signal")
+    assert len(manager.offers) == 1 and not manager.closed
+    agent.configure(manager.url())
     agent.call("Reload")
+    assert "reload" not in agent.property("StatusText") and len(manager.offers) == 1
+
+
+def test_unusable_start_and_reload_is_not_brought_back_by_reconnect(agent, manager):
+    agent.configure(manager.url(), connection={"pin": "first"})
+    agent.start()
     idle(agent, "is not base64 of a SHA-256")
+    agent.configure(manager.url(), connection={"pins": "second"})
+    with pytest.raises(subprocess.CalledProcessError):
+        agent.call("Reload")
+    idle(agent, "there is no key pins")
+    agent.configure(manager.url(), connection={"pin": "third"})
+    with pytest.raises(subprocess.CalledProcessError):
+        agent.call("Reload")
+    idle(agent, "is not base64 of a SHA-256")
+    assert "reload" not in agent.property("StatusText"), "there is nothing else in force"
     agent.call("Reconnect")
     idle(agent, "is not base64 of a SHA-256")
     assert agent.property("FailedStep") == "" and agent.property("PeerAddress") == ""
     agent.configure(manager.url())
     agent.call("Reload")
-    manager.wait_offer(2)
+    manager.wait_offer()
 
 
 def test_reconnect(agent, manager):
@@ -90,8 +121,9 @@ def test_pins_go_on_in_the_next_lines(agent, manager):
     agent.start()
     manager.wait_offer()
     agent.configure(manager.url(), connection={"pin": "\n  ".join([PIN] * 9)})
-    agent.call("Reload")
-    idle(agent, "pin in")
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        agent.call("Reload")
+    assert "has more than 8 values" in failed.value.stderr
 
 
 def destroy_connections_to(port):
