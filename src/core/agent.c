@@ -61,6 +61,12 @@ struct Agent {
     bool stopping;      /* by HEMLOCK, or broken: further messages are ignored */
 };
 
+static const char *const pause_names[_AGENT_PAUSE_MAX] = {
+    [AGENT_RUNS] = "",
+    [AGENT_PAUSED] = "waiting",
+    [AGENT_REFUSING] = "refusing",
+};
+
 static int make_offer(char **ret, size_t *ret_size, void *userdata) {
     char address[INET6_ADDRSTRLEN];
     Agent *a = userdata;
@@ -82,6 +88,9 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     (void)free_and_strdup(&a->server_name, answer->server_name);
     console_log(a->console, a->was_connected ? LOG_INFO : LOG_CRIT, "The agent has %sconnected.",
                 a->was_connected ? "re" : "");
+    if (a->pause != AGENT_RUNS && !a->was_connected)
+        console_log(a->console, LOG_WARNING, "The owner of this server has paused it: new jobs %s.",
+                    a->pause == AGENT_PAUSED ? "wait" : "are refused");
     a->was_connected = true;
     request_flow_opened(a->flow, answer->agent_id, answer->customer_id);
     alerts_opened(alerting_get_alerts(a->alerting));
@@ -136,18 +145,13 @@ static void on_hemlock(void *userdata) {
     (void)log_struct(LOG_CRIT, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_HEMLOCK)),
                      "The manager ordered this agent to stop; its jobs are stopped too");
     a->stopping = true;
-    request_flow_set_paused(a->flow, true); /* waiting jobs stay for a later start */
+    request_flow_set_paused(a->flow, true,
+                            pause_names[a->pause]); /* waiting jobs stay for a later start */
     job_list_cancel_all(a->flow);
     if (sd_event_add_time_relative(a->event, NULL, CLOCK_BOOTTIME, HEMLOCK_USEC, 1,
                                    on_hemlock_timer, a) < 0)
         (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
 }
-
-static const char *const pause_names[_AGENT_PAUSE_MAX] = {
-    [AGENT_RUNS] = "",
-    [AGENT_PAUSED] = "waiting",
-    [AGENT_REFUSING] = "refusing",
-};
 
 /* What people should know besides the connection. */
 static void apply_notes(Agent *a) {
@@ -333,7 +337,7 @@ void agent_reconnect(Agent *a) {
 
 static void apply_pause(Agent *a, AgentPause pause) {
     a->pause = pause;
-    request_flow_set_paused(a->flow, pause != AGENT_RUNS);
+    request_flow_set_paused(a->flow, pause != AGENT_RUNS, pause_names[pause]);
     dispatcher_set_refusing(a->dispatcher, pause == AGENT_REFUSING);
 }
 
@@ -572,6 +576,7 @@ AgentView agent_view(const Agent *a) {
         .server_name = strempty(a->server_name),
         .pause = pause_names[a->pause],
         .cloud = cloud_get_identity(a->cloud),
+        .is_terminating = termination_is_ordered(a->termination),
         .reload_error = a->reload_error,
         .problems = a->problems,
     };

@@ -69,6 +69,7 @@ typedef struct AgentView {
     const char *agent_id, *server_name; /* "" while unknown */
     const char *pause;                  /* "", "waiting", "refusing" */
     const CloudIdentity *cloud;         /* all fields are NULL while unknown */
+    bool is_terminating;                /* the manager has ordered it */
     const char *reload_error;           /* of the last reload; NULL: it succeeded */
     const Problems *problems;           /* in the files of this machine's owner */
 } AgentView;

@@ -29,6 +29,7 @@ struct Termination {
     void *userdata;
     char *order; /* as stored; NULL: none */
     Job *job;
+    bool is_over; /* systemd is stopping this agent */
 };
 
 static const char *get_guid(const Termination *t) {
@@ -72,6 +73,7 @@ static void on_done(JobEnd end, struct json_object *reply, void *userdata) {
     job_stored(t->job);
     if (return_code != 0 && is_ignoring(t))
         t->leave(t->userdata);
+    t->is_over = return_code == 0;
     forget(t);
 }
 
@@ -130,7 +132,7 @@ void termination_request_changed(Termination *t, const Request *q, RequestState 
 }
 
 bool termination_is_ordered(const Termination *t) {
-    return t->order;
+    return t->order || t->is_over;
 }
 
 int termination_set_bus(Termination *t, sd_bus *bus) {

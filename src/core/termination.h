@@ -14,7 +14,7 @@ typedef struct Termination Termination;
 int termination_new(sd_event *event, Store *store, const char *jobs_root,
                     void (*leave)(void *userdata), void *userdata, Termination **ret);
 Termination *termination_free(Termination *t);
-/* Whether the manager has ordered it and it is not over. */
+/* Whether the manager has ordered it, and the agent is to end. */
 bool termination_is_ordered(const Termination *t) _pure_;
 int termination_set_bus(Termination *t, sd_bus *bus);
 

@@ -159,6 +159,15 @@ static int setup_service(Daemon *d) {
     return agent_service_new(d->event, d->bus, d->agent, SD_LISTEN_FDS_START, &d->service);
 }
 
+/* systemctl status shows it as long as the service is stopped. */
+static const char *describe_end(const Daemon *d, int r) {
+    bool is_ordered = r == AGENT_EXIT_HEMLOCK || (d->agent && agent_view(d->agent).is_terminating);
+
+    return is_ordered ? "Stopped for good, as the manager ordered; to start it again: systemctl "
+                        "enable --now dcm-agent"
+                      : "Stopped";
+}
+
 static int run(const AgentPaths *paths) {
     _cleanup_(daemon_done) Daemon d = {};
     int r;
@@ -176,7 +185,7 @@ static int run(const AgentPaths *paths) {
         r = setup_service(&d);
     if (r >= 0)
         r = sd_event_loop(d.event);
-    (void)sd_notify(false, "STOPPING=1\nSTATUS=Stopping");
+    (void)sd_notifyf(false, "STOPPING=1\nSTATUS=%s", describe_end(&d, r));
     (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STOPPING)), "dcm-agent stops");
     return r < 0 ? EXIT_FAILURE : r;
 }

@@ -322,7 +322,8 @@ bool request_flow_cancel_long(RequestFlow *f, const char *guid) {
     return long_jobs_cancel(f->long_jobs, guid);
 }
 
-void request_flow_set_paused(RequestFlow *f, bool paused) {
+void request_flow_set_paused(RequestFlow *f, bool paused, const char *told) {
+    sender_set_pause(f->sender, told);
     runner_set_paused(f->runner, paused);
     runner_set_paused(long_jobs_get_runner(f->long_jobs), paused);
 }

@@ -51,8 +51,9 @@ void request_flow_fire(Request *q, RequestEvent event);
 void request_flow_accept(Request *q, struct json_object *payload);
 /* Cancels the job of a long runner, whose request has its reply; false if there is none. */
 bool request_flow_cancel_long(RequestFlow *f, const char *guid);
-/* While paused no new job starts. */
-void request_flow_set_paused(RequestFlow *f, bool paused);
+/* While paused no new job starts.
+ * `told` (static) is what STATUS answers say: "", "waiting" or "refusing". */
+void request_flow_set_paused(RequestFlow *f, bool paused, const char *told);
 /* `request_id` may be NULL: unknown. */
 void request_flow_nack(RequestFlow *f, const char *request_id, const char *error_message);
 

@@ -15,7 +15,8 @@ struct Sender {
     Connection *connection;
     Store *store;
     const char *agent_id;
-    uint32_t prefix; /* random, for this process */
+    const char *pause; /* "": none */
+    uint32_t prefix;   /* random, for this process */
     uint64_t counter;
 };
 
@@ -26,6 +27,7 @@ int sender_new(Connection *connection, Store *store, Sender **ret) {
         return -ENOMEM;
     s->connection = connection;
     s->store = store;
+    s->pause = "";
     if (getrandom(&s->prefix, sizeof(s->prefix), 0) != sizeof(s->prefix)) {
         free(s);
         return -EIO;
@@ -41,6 +43,10 @@ Sender *sender_free(Sender *s) {
 
 void sender_set_agent_id(Sender *s, const char *agent_id) {
     s->agent_id = agent_id;
+}
+
+void sender_set_pause(Sender *s, const char *pause) {
+    s->pause = pause;
 }
 
 static void next_message_id(Sender *s, char ret[static MESSAGE_ID_SIZE]) {
@@ -105,6 +111,7 @@ static int send_status(Sender *s, const Request *q) {
     TRY(message_new(MESSAGE_STATUS, id, q->task.guid, "status", s->agent_id, &m));
     TRY(json_add_string(m, "state", request_state_to_string(q->state)));
     TRY(reply ? json_add(m, "reply", TAKE_PTR(reply)) : json_add_null(m, "reply"));
+    TRY(*s->pause ? json_add_string(m, "pause", s->pause) : 0);
     return connection_send(s->connection, m);
 }
 

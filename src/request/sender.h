@@ -12,6 +12,8 @@ int sender_new(Connection *connection, Store *store, Sender **ret);
 Sender *sender_free(Sender *s);
 /* NULL: none assigned yet. Not copied. */
 void sender_set_agent_id(Sender *s, const char *agent_id);
+/* What STATUS answers say of a pause; "": the agent is not paused. Static. */
+void sender_set_pause(Sender *s, const char *pause);
 
 /* Failures are logged at debug level. */
 void sender_ack(Sender *s, const Request *q);

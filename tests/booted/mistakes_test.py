@@ -109,3 +109,78 @@ def test_reload_fails_and_the_previous_configuration_stays():
     run("systemctl", "reload", AGENT)
     wait_for(lambda: "127.0.0.1:2" in show(AGENT, "StatusText"), "the new configuration")
     assert "reload" not in show(AGENT, "StatusText")
+
+
+# --- states that are not mistakes ---------------------------------------------------------------------
+
+
+def service_line(status=None):
+    """What the doctor says of the service."""
+    done = subprocess.run(["dcm-agentctl", "doctor"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return re.findall(r"^\S+ +service +(.*)$", done.stdout, re.M)[-1]
+
+
+def test_masked():
+    run("systemctl", "stop", AGENT)
+    run("systemctl", "mask", "--runtime", AGENT)
+    assert service_line() == "dcm-agent.service is masked, so that it cannot start: systemctl unmask dcm-agent"
+    run("systemctl", "unmask", "--runtime", AGENT)
+    assert service_line() == "the agent is not running: systemctl enable --now dcm-agent"
+    run("systemctl", "enable", AGENT)
+    assert service_line() == "the agent is not running: systemctl start dcm-agent"
+    run("systemctl", "disable", AGENT)
+
+
+def test_paused():
+    run("dcm-agentctl", "pause")
+    told = "paused, so new jobs wait (dcm-agentctl resume)"
+    assert told in show(AGENT, "StatusText") and told in said("systemctl", "status", AGENT) and told in service_line()
+    run("dcm-agentctl", "resume")
+    assert "paused" not in show(AGENT, "StatusText")
+
+
+def test_token_that_cannot_be_unsealed():
+    """The key of the host is another one: systemd does not start the agent."""
+    credential = ETC / "token.cred"
+    drop_in = pathlib.Path("/run/systemd/system/dcm-agent.service.d/token.conf")
+    run("systemctl", "stop", AGENT)
+    run("sh", "-c", f"echo x | systemd-creds encrypt --with-key=host --name=other - {credential}")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text(f"[Service]\nLoadCredentialEncrypted=token:{credential}\nRestart=no\n")
+    try:
+        run("systemctl", "daemon-reload")
+        run("systemctl", "start", AGENT, check=False)
+        wait_for(lambda: show(AGENT, "ActiveState") == "failed", "the failure")
+        assert "status=243/CREDENTIALS" in said("systemctl", "status", AGENT, status=3)
+        assert service_line().startswith("systemd cannot decrypt a credential of the service, for instance the sealed token")
+    finally:
+        drop_in.unlink()
+        credential.unlink()
+        run("systemctl", "daemon-reload")
+        run("systemctl", "reset-failed", AGENT, check=False)
+
+
+@pytest.fixture
+def manager():
+    from harness import Manager
+    m = Manager()
+    SITE.write_text(f"[connection]\nagentmanager_url = {m.url()}\nbackoff = 20\nmax_backoff = 200\n[cloud]\ntype = Other\n")
+    run("systemctl", "restart", AGENT)
+    m.wait_offer()
+    wait_for(lambda: "Connected to" in show(AGENT, "StatusText"), "the connection")
+    yield m
+    m.stop()
+
+
+@pytest.mark.parametrize("how", ["HEMLOCK", "terminate"])
+def test_stopped_for_good_by_the_manager(manager, how):
+    if how == "HEMLOCK":
+        manager.send(type="HEMLOCK", request_id="g-1")
+    else:
+        manager.request("g-2", "terminate", {"strict": True})
+        manager.ack(manager.wait_message("REPLY", "g-2"))
+    wait_for(lambda: show(AGENT, "ActiveState") in ("failed", "inactive"), "the end")
+    told = "Stopped for good, as the manager ordered; to start it again: systemctl enable --now dcm-agent"
+    assert show(AGENT, "StatusText") == told
+    assert f'Status: "{told}"' in said("systemctl", "status", AGENT, status=3)
+    assert service_line() == told

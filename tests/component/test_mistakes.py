@@ -5,6 +5,7 @@ dcm-agentctl status and in the doctor, each time with file and line; and it is g
 import json
 import os
 import subprocess
+import urllib.parse
 
 import pytest
 
@@ -189,6 +190,39 @@ def test_many_mistakes_are_counted(agent, manager):
     assert len(problems(agent)) == 100 and agent.log.read_text().count("; ignored") == 100
     output = ctl(agent, "status")[1]
     assert output.count("there is no key") == 5 and "and 95 more, see dcm-agentctl doctor" in output
+
+
+# --- states that are not mistakes -----------------------------------------------------------------------
+
+
+def test_pause_is_seen_by_all(agent, manager):
+    """On D-Bus, in both status lines, by the doctor, and by the manager: a line for its console, also when it comes
+    back, and a key in the answer to STATUS."""
+    agent.configure(manager.url())
+    agent.start()
+    manager.wait_offer()
+    wait_for(lambda: agent.property("State") == "connected", "the connection")
+    connection = manager.connections[-1]
+    manager.request("r-1", "heartbeat")
+    manager.ack(manager.wait_message("REPLY", "r-1"))
+    manager.send(type="STATUS", request_id="r-1")
+    assert "pause" not in manager.wait_message("STATUS", "r-1")
+    for refuse, told, word in ((False, "paused, so new jobs wait (dcm-agentctl resume)", "waiting"),
+                               (True, "paused, so new jobs are refused (dcm-agentctl resume)", "refusing")):
+        agent.call("Pause", "b", "true" if refuse else "false")
+        agent.wait_notify(f"as agent-1 (web1); {told}")
+        assert agent.property("StatusText").endswith(told)
+        assert f"{told}" in ctl(agent, "status")[1] and told in doctor(agent)[1]
+        connection.send_text(json.dumps({"type": "STATUS", "request_id": "r-1"}))  # the doctor has one, too
+        wait_for(lambda: word in [m.get("pause") for m in manager.of_type("STATUS")], "the key")
+    lines = lambda: [urllib.parse.unquote(m["message"]) for m in manager.of_type("LOG")]  # noqa: E731
+    wait_for(lambda: "The owner of this server has paused it." in lines(), "the line")
+    agent.stop()
+    agent.start()
+    wait_for(lambda: "The owner of this server has paused it: new jobs are refused." in lines(), "the line once more")
+    agent.wait_notify("READY=1")
+    agent.call("Resume")
+    wait_for(lambda: "paused" not in agent.property("StatusText"), "its end")
 
 
 # --- dcm-agentctl config --------------------------------------------------------------------------------
