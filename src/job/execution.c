@@ -192,8 +192,11 @@ static int parse_payload(const Task *t, const char *text, ArgumentValue **ret, c
 }
 
 static int load_arguments(Execution *x, char **ret_error) {
+    _cleanup_json_ struct json_object *parsed = TAKE_PTR(x->task->payload);
     _cleanup_free_ char *payload = NULL;
 
+    if (parsed)
+        return parse_arguments(x->task, parsed, &x->values, ret_error);
     TRY(x->task->callbacks->load_payload(&payload, x->task->userdata));
     return parse_payload(x->task, payload, &x->values, ret_error);
 }

@@ -26,6 +26,10 @@ static bool may_start(const Runner *r, const Execution *x) {
             job_has_begun(r->host.parts.jobs_root, x->task->guid));
 }
 
+static void drop_payload(Task *t) {
+    (void)json_object_put(TAKE_PTR(t->payload));
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     Runner *r = userdata;
     Execution *x;
@@ -48,8 +52,15 @@ static int on_pump(sd_event_source *source, void *userdata) {
             execution_deliver(x);
         else if (x->phase == EXECUTION_WAITING && may_start(r, x))
             execution_start(x);
+        else if (x->phase == EXECUTION_WAITING)
+            drop_payload(x->task);
     }
     return 0;
+}
+
+void runner_offer_payload(const Runner *r, Task *t, struct json_object *payload) {
+    if (r->host.bus && r->host.n_jobs < r->workers && !r->host.paused)
+        t->payload = json_object_get(payload);
 }
 
 int runner_run_now(Runner *r, Task *t, struct json_object *payload,

@@ -21,6 +21,9 @@ void runner_set_paused(Runner *r, bool paused);
 /* Runs an immediate command within this call, with the payload of the message and without
  * callbacks: 1 and the reply. 0: use runner_add(). */
 int runner_run_now(Runner *r, Task *t, struct json_object *payload, struct json_object **ret_reply);
+/* Keeps the parsed payload of a task that will be added, if a worker is free for it: otherwise the
+ * stored one is loaded and parsed when the task starts. */
+void runner_offer_payload(const Runner *r, Task *t, struct json_object *payload);
 /* The owner of the task must be stored. The reply comes by on_finished(), never from within this
  * call. Temporary failures (memory, I/O) are retried. */
 int runner_add(Runner *r, Task *t);

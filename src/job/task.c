@@ -15,6 +15,7 @@ void task_done(Task *t) {
     assert(!t->execution);
     t->definition = command_unref(t->definition);
     effect_done(&t->effect);
+    (void)json_object_put(t->payload);
     free(t->guid);
     free(t->command);
 }

@@ -24,12 +24,13 @@ typedef struct TaskCallbacks {
 typedef struct Task {
     char *guid;
     char *command;
-    const Command *definition; /* a reference; NULL: an unknown command */
-    uint64_t accepted_usec;    /* CLOCK_REALTIME */
-    Execution *execution;      /* NULL: in no runner */
-    Effect effect;             /* to be stored with the reply */
-    bool has_output;           /* the job has a directory ... */
-    uint64_t output_bytes;     /* ... with so much output */
+    const Command *definition;   /* a reference; NULL: an unknown command */
+    uint64_t accepted_usec;      /* CLOCK_REALTIME */
+    Execution *execution;        /* NULL: in no runner */
+    Effect effect;               /* to be stored with the reply */
+    struct json_object *payload; /* parsed, for one that starts at once; NULL: load it */
+    bool has_output;             /* the job has a directory ... */
+    uint64_t output_bytes;       /* ... with so much output */
     const TaskCallbacks *callbacks;
     void *userdata; /* for the callbacks */
 } Task;

@@ -75,6 +75,8 @@ static void answer_at_once(Request *q, struct json_object *payload) {
         }
     } else {
         r = runner_run_now(f->runner, &q->task, payload, &q->reply);
+        if (r == 0)
+            runner_offer_payload(f->runner, &q->task, payload);
         if (r <= 0)
             return;
         request_log_decide_noise(&f->log, q);
