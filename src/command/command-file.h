@@ -37,6 +37,7 @@ typedef struct CommandFile {
     const char *name, *help;
     const char *script; /* a name or an absolute path; NULL: a worker executes the command */
     const char *worker, *worker_path; /* bus name and object path */
+    unsigned user_line;               /* of the file that names it; 0: the default */
     const char *user;                 /* JOB_USER, root, or another user of the machine */
     char **includes;                  /* commands whose work this command includes; may be NULL */
     const char *names;                /* a pattern of further names, NAME.*; may be NULL */

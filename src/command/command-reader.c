@@ -422,6 +422,8 @@ static int on_value(const IniPlace *at, const char *value, void *userdata) {
     const size_t prefix = strlen(ARGUMENT_SECTION);
     Reader *r = userdata;
 
+    if (streq(section, "command") && streq(name, "user"))
+        r->file->user_line = at->line;
     if (streq(section, "command"))
         return set_command(r->file, name, value);
     if (streq(section, "effect"))

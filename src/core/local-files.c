@@ -2,12 +2,15 @@
 #include "core/local-files.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/utf8.h"
 #include "command/command-reader.h"
 #include "command/policy.h"
 #include "commands/command-list.h"
+#include "system/local-user.h"
 
 static void on_config_problem(const char *file, unsigned line, const char *text, void *userdata) {
     (void)problems_add(userdata, PROBLEM_CONFIG, file, line, text);
@@ -57,16 +60,48 @@ int local_files_check_command(const char *path, Problems *problems) {
     return r == -EINVAL ? 0 : r;
 }
 
+/* The command stays, for when the user is made; until then its jobs are refused. The executor looks
+ * the same way. */
+static void check_user(const AgentPaths *paths, Problems *problems, const CommandFile *f) {
+    _cleanup_free_ char *own = NULL, *shipped = NULL;
+    char text[256];
+    uid_t uid;
+
+    if (f->user_line == 0 || local_user_find(f->user, &uid) != -ENOENT)
+        return;
+    if (asprintf(&own, "%s/%s.conf", paths->commands_directory, f->name) < 0 ||
+        asprintf(&shipped, "%s/%s.conf", paths->shipped_commands_directory, f->name) < 0)
+        return;
+    (void)utf8_format(
+        text, sizeof(text),
+        "there is no user %s on this machine, so that jobs of the command are refused", f->user);
+    (void)problems_add(problems, PROBLEM_COMMAND_USERS, access(own, F_OK) >= 0 ? own : shipped,
+                       f->user_line, text);
+}
+
+static void check_users(const AgentPaths *paths, Problems *problems) {
+    const Command *const *commands;
+    size_t n;
+
+    commands = command_list(&n);
+    for (size_t i = 0; i < n; i++)
+        if (commands[i]->file)
+            check_user(paths, problems, commands[i]->file);
+}
+
 int local_files_load_commands(const AgentPaths *paths, Problems *problems) {
     const BrokenCommand *broken;
     size_t n;
     int r;
 
     problems_clear(problems, PROBLEM_COMMANDS);
+    problems_clear(problems, PROBLEM_COMMAND_USERS);
     r = command_list_load(paths->commands_directory, paths->shipped_commands_directory);
     broken = command_list_broken(&n);
     for (size_t i = 0; r >= 0 && i < n; i++)
         add_broken_command(problems, broken[i].file, broken[i].problem);
+    if (r >= 0)
+        check_users(paths, problems);
     return r;
 }
 
@@ -92,13 +127,18 @@ static void log_broken_command(const Problem *p) {
 }
 
 void local_files_log_problem(const Problem *p) {
-    bool is_policy = p->source == PROBLEM_POLICY;
+    static const char *const effects[] = {
+        [PROBLEM_CONFIG] = "; ignored",
+        [PROBLEM_ALERTS] = "; ignored",
+        [PROBLEM_COMMAND_USERS] = "",
+        [PROBLEM_POLICY] = "; the policy is not valid, so no job is allowed",
+    };
     _cleanup_free_ char *whole = NULL;
 
     if (p->source == PROBLEM_COMMANDS)
         log_broken_command(p);
     else if (ini_problem_format(p->file, p->line, p->text, &whole) >= 0)
-        (void)log_struct(is_policy ? LOG_ERR : LOG_WARNING, 0,
-                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_CONFIGURATION_INVALID)), "%s; %s", whole,
-                         is_policy ? "the policy is not valid, so no job is allowed" : "ignored");
+        (void)log_struct(p->source == PROBLEM_POLICY ? LOG_ERR : LOG_WARNING, 0,
+                         LOG_FIELDS(LOG_ID(DCM_MESSAGE_CONFIGURATION_INVALID)), "%s%s", whole,
+                         effects[p->source]);
 }

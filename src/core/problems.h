@@ -9,7 +9,8 @@
 typedef enum ProblemSource {
     PROBLEM_CONFIG,
     PROBLEM_ALERTS,
-    PROBLEM_COMMANDS,
+    PROBLEM_COMMANDS,      /* files that define no command */
+    PROBLEM_COMMAND_USERS, /* commands whose user does not exist */
     PROBLEM_POLICY,
 } ProblemSource;
 

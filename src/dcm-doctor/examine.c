@@ -280,6 +280,7 @@ static void report_problem(const Problem *p, Report *report) {
         [PROBLEM_CONFIG] = "",
         [PROBLEM_ALERTS] = "",
         [PROBLEM_COMMANDS] = N_("; the file defines no command"),
+        [PROBLEM_COMMAND_USERS] = "",
         [PROBLEM_POLICY] = N_("; the policy is not valid, so no job is allowed"),
     };
     const char *effect = effects[p->source];

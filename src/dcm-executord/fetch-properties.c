@@ -93,10 +93,11 @@ static int append_reach(sd_bus_message *m, bool network) {
 }
 
 static int append_texts(sd_bus_message *m, const FetchRequest *q) {
-    char text[sizeof("dcm-agent: download for ") + GUID_SIZE_MAX + COMMAND_NAME_MAX];
+    char text[sizeof("Download for the agent manager: ") + COMMAND_NAME_MAX];
 
-    (void)utf8_format(text, sizeof(text), "dcm-agent: download for %s %s", q->command, q->guid);
+    (void)utf8_format(text, sizeof(text), "Download for the agent manager: %s", q->command);
     TRY(sd_bus_message_append(m, "(sv)", "Description", "s", text));
+    TRY(sd_bus_message_append(m, "(sv)", "Documentation", "as", 1, "man:dcm-fetch(8)"));
     /* at shutdown the agent stops first, and does not mistake the end of the download for a
      * failure */
     TRY(sd_bus_message_append(m, "(sv)", "Before", "as", 1, "dcm-agent.service"));

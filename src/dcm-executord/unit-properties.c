@@ -48,11 +48,13 @@ static const char *const environment[] = {
 };
 
 static int append_strings(sd_bus_message *m, const JobRequest *q) {
-    char description[sizeof("dcm-agent: ") + GUID_SIZE_MAX + 64];
+    char description[sizeof("Job of the agent manager: ") + COMMAND_NAME_MAX];
 
-    (void)utf8_format(description, sizeof(description), "dcm-agent: %s %s", q->command.name,
-                      q->guid);
+    (void)utf8_format(description, sizeof(description), "Job of the agent manager: %s",
+                      q->command.name);
     TRY(sd_bus_message_append(m, "(sv)", "Description", "s", description));
+    TRY(sd_bus_message_append(m, "(sv)", "Documentation", "as", 2, "man:dcm-run(8)",
+                              "man:dcm-agent-commands(7)"));
     TRY(sd_bus_message_append(m, "(sv)", "User", "s", q->user));
     for (size_t i = 0; i < ELEMENTSOF(string_properties); i++)
         TRY(sd_bus_message_append(m, "(sv)", string_properties[i].name, "s",

@@ -118,15 +118,29 @@ static void find_file(const char *option, const char *name, char *ret, size_t si
 }
 
 static int check_files(Server *s) {
+    const char *missing;
+    char text[1024];
+    int why;
+
     if (s->options->no_tls)
         return 0;
     find_file(s->options->cert, "cert.pem", s->cert, sizeof(s->cert));
     find_file(s->options->key, "key.pem", s->key, sizeof(s->key));
-    if (access(s->cert, R_OK) >= 0 && access(s->key, R_OK) >= 0)
+    if (access(s->cert, R_OK) < 0)
+        missing = s->cert;
+    else if (access(s->key, R_OK) < 0)
+        missing = s->key;
+    else
         return 0;
-    log_error("There is no certificate %s with key %s that can be read; give --cert and --key, "
-              "or --no-tls for a test on this machine",
-              s->cert, s->key);
+    why = errno;
+    (void)utf8_format(
+        text, sizeof(text),
+        "No certificate: %s cannot be read (%s). Make %s and %s, readable for the user "
+        "dcm-manager, as dcm-manager(8) shows, or give --cert and --key, or --no-tls for "
+        "a test on this machine",
+        missing, strerror(why), s->cert, s->key);
+    log_error("%s", text);
+    (void)sd_notifyf(false, "STATUS=%s", text);
     return -ENOENT;
 }
 

@@ -103,7 +103,8 @@ def test_unit_while_it_runs(manager):
     assert show(unit, "Slice") == "dcm-jobs.slice"
     assert show(unit, "User") == "dcm"
     assert show(unit, "RemainAfterExit") == "yes"
-    assert guid in show(unit, "Description") and "run_script" in show(unit, "Description")
+    assert show(unit, "Description") == "Job of the agent manager: run_script", "without its name, which has the GUID"
+    assert show(unit, "Documentation") == "man:dcm-run(8) man:dcm-agent-commands(7)"
     status = run("systemctl", "status", unit)
     assert "dcm-run" in status and "Active: active (running)" in status
     fifo.write_text("hello\n")

@@ -2,6 +2,9 @@
 """In a booted machine, with the build installed: what an administrator sees of a mistake, or of a state, in systemctl
 status, dcm-agentctl status, config, doctor, and the journal."""
 
+import base64
+import hashlib
+import json
 import pathlib
 import re
 import shutil
@@ -184,3 +187,45 @@ def test_stopped_for_good_by_the_manager(manager, how):
     assert show(AGENT, "StatusText") == told
     assert f'Status: "{told}"' in said("systemctl", "status", AGENT, status=3)
     assert service_line() == told
+
+
+def test_manager_without_a_certificate():
+    """Why it does not start stands in its status."""
+    run("systemctl", "start", "dcm-manager.service", check=False)
+    try:
+        why = "No certificate: /etc/dcm-manager/cert.pem cannot be read (No such file or directory). Make "
+        wait_for(lambda: why in show("dcm-manager.service", "StatusText"), "the reason")
+        wait_for(lambda: f'Status: "{why}' in subprocess.run(
+            ["systemctl", "status", "--full", "dcm-manager.service"], capture_output=True, text=True).stdout, "it in the status")
+    finally:
+        run("systemctl", "stop", "dcm-manager.service", "dcm-manager.socket", check=False)
+        run("systemctl", "reset-failed", "dcm-manager.service", check=False)
+
+
+# --- the journal and the units ------------------------------------------------------------------------
+
+
+def test_entries_of_the_journal(manager):
+    """No field is in an entry twice, and places are those of the source."""
+    script = base64.b64encode(b"#!/bin/sh\necho one\n").decode()
+    manager.request("journal-1", "run_script", {"b64script": script, "checksum": hashlib.sha256(
+        b"#!/bin/sh\necho one\n").hexdigest(), "inpath": None, "arguments": []})
+    reply = manager.wait_message("REPLY", "journal-1")
+    assert reply["payload"]["return_code"] == 0, reply
+    manager.ack(reply)
+    run("journalctl", "--sync")
+    entries = [json.loads(line) for line in run(
+        "journalctl", "-q", "-b", "-o", "json", "-u", AGENT, "-u", "dcm-agent-executor.service", "-u", "dcm-job-*").splitlines()]
+    assert len(entries) > 5
+    assert not [(key, e) for e in entries for key, value in e.items() if isinstance(value, list) and key != "MESSAGE"]
+    places = {e["CODE_FILE"] for e in entries if e.get("SYSLOG_IDENTIFIER", "").startswith("dcm-") and "CODE_FILE" in e}
+    assert "src/dcm-agentd/main.c" in places and all(p.startswith("src/") for p in places), places
+
+
+def test_presets():
+    units = ["dcm-agent.service", "dcm-agent.socket", "dcm-cloud.socket", "dcm-metrics.socket", "dcm-manager.service",
+             "dcm-manager.socket"]
+    run("systemctl", "enable", "dcm-agent.service", "dcm-metrics.socket", "dcm-manager.service")
+    run("systemctl", "preset", *units)
+    assert {u: show(u, "UnitFileState") for u in units if show(u, "UnitFileState") == "enabled"} == {}
+    assert {show(u, "UnitFilePreset") for u in units} == {"disabled"}

@@ -180,6 +180,23 @@ def test_file_that_defines_no_command(agent, manager):
     assert not problems(agent)
 
 
+def test_user_that_does_not_exist_is_said_when_the_file_is_read(agent, manager):
+    agent.configure(manager.url())
+    agent.commands.mkdir(exist_ok=True)
+    path = agent.commands / "greet.conf"
+    path.write_text("[command]\nhelp = x\nuser = nosuch\n")
+    agent.start()
+    agent.wait_notify("READY=1")
+    mistake = "there is no user nosuch on this machine, so that jobs of the command are refused"
+    assert problems(agent) == [[str(path), 3, mistake]]
+    agent.wait_log(f"{path}:3: {mistake}")
+    assert f"{path}:3: {mistake}" in ctl(agent, "status")[1] and f"{path}:3: {mistake}" in doctor(agent)[1]
+    assert f"{path}:3: {mistake}" in config(agent, "--check")[1]
+    path.write_text("[command]\nhelp = x\nuser = root\n")
+    agent.call("Reload")
+    assert not problems(agent)
+
+
 def test_many_mistakes_are_counted(agent, manager):
     """What the bus and the journal have to carry is bounded; the first ones are shown."""
     agent.configure(manager.url())
