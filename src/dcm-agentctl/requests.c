@@ -141,11 +141,23 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return 0;
 }
 
-/* Until there is a reply, or never will be one. Subscribed before it is looked at: no change is
- * missed. */
+static int wait_change(sd_bus *bus, bool *changed) {
+    while (!*changed) {
+        int r = sd_bus_process(bus, NULL);
+
+        if (r == 0)
+            r = sd_bus_wait(bus, UINT64_MAX);
+        if (r < 0 && r != -EINTR)
+            return ctl_report(&SD_BUS_ERROR_NULL, r);
+    }
+    *changed = false;
+    return 0;
+}
+
+/* Until there is a reply, or never will be one. It subscribes before it looks: a change meanwhile
+ * is seen afterwards. */
 static int follow(const Context *c, const char *guid, struct json_object **o) {
-    bool changed;
-    int r;
+    bool changed = false;
 
     TRY(sd_bus_match_signal(c->bus, NULL, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, NULL, on_changed,
                             &changed));
@@ -153,11 +165,7 @@ static int follow(const Context *c, const char *guid, struct json_object **o) {
         TRY(load(c, guid, o));
         if (!streq(strempty(json_get_string(*o, "state")), "ACKED"))
             return 0;
-        changed = false;
-        while (!changed && (r = sd_bus_process(c->bus, NULL)) >= 0)
-            if (r == 0 && (r = sd_bus_wait(c->bus, UINT64_MAX)) < 0 && r != -EINTR)
-                return r;
-        TRY(r == -EINTR ? 0 : r);
+        TRY(wait_change(c->bus, &changed));
         (void)json_object_put(TAKE_PTR(*o));
     }
 }
