@@ -68,7 +68,7 @@ const char *screen_get_colour(Colour colour) {
     static const char *const escapes[_COLOUR_MAX] = {
         [COLOUR_NONE] = "",           [COLOUR_RED] = "\033[31m",  [COLOUR_GREEN] = "\033[32m",
         [COLOUR_YELLOW] = "\033[33m", [COLOUR_GREY] = "\033[90m", [COLOUR_BOLD] = "\033[1m",
-        [COLOUR_END] = "\033[0m",
+        [COLOUR_REVERSE] = "\033[7m", [COLOUR_END] = "\033[0m",
     };
 
     return screen_has_colours() ? escapes[colour] : "";

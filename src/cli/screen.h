@@ -13,6 +13,7 @@ typedef enum Colour {
     COLOUR_YELLOW,
     COLOUR_GREY,
     COLOUR_BOLD,
+    COLOUR_REVERSE,
     COLOUR_END, /* back to none */
     _COLOUR_MAX,
 } Colour;

@@ -161,6 +161,18 @@ static void put_row(const Table *t, FILE *f, const Cell *cells, const int *width
     (void)fputs(line_end, f);
 }
 
+/* In reverse; its cells have no colours of their own, which would end that. */
+static void put_marked_row(const Table *t, FILE *f, const Cell *cells, const int *widths,
+                           const char *line_end) {
+    Cell plain[TABLE_COLUMNS_MAX];
+
+    for (size_t i = 0; i < t->n_columns; i++)
+        plain[i] = (Cell){.text = cells[i].text, .width = cells[i].width};
+    (void)fputs(screen_get_colour(COLOUR_REVERSE), f);
+    put_row(t, f, plain, widths, screen_get_colour(COLOUR_END));
+    (void)fputs(line_end, f);
+}
+
 static void put_titles(const Table *t, FILE *f, const int *widths, const char *line_end) {
     Cell cells[TABLE_COLUMNS_MAX];
 
@@ -179,4 +191,16 @@ void table_print(const Table *t, FILE *f, int width, bool legend, const char *li
         put_titles(t, f, widths, line_end);
     for (size_t i = 0; i < t->n_cells; i += t->n_columns)
         put_row(t, f, t->cells + i, widths, line_end);
+}
+
+void table_print_window(const Table *t, FILE *f, int width, size_t first, size_t n, size_t marked,
+                        const char *line_end) {
+    const size_t n_rows = t->n_cells / t->n_columns;
+    int widths[TABLE_COLUMNS_MAX] = {};
+
+    fit(t, width, true, widths);
+    put_titles(t, f, widths, line_end);
+    for (size_t i = first; i < n_rows && i - first < n; i++)
+        (i == marked ? put_marked_row : put_row)(t, f, t->cells + i * t->n_columns, widths,
+                                                 line_end);
 }

@@ -34,3 +34,8 @@ void table_set_colour(Table *t, size_t column, Colour colour);
 /* Rows of at most `width` columns, INT_MAX for no bound; titles if `legend`. `line_end` is trusted.
  */
 void table_print(const Table *t, FILE *f, int width, bool legend, const char *line_end);
+/* The titles and n rows from `first` on, in columns that are as wide as all rows need, so that they
+ * stay where they are while somebody scrolls. The row `marked` is shown in reverse, SIZE_MAX: none;
+ * where there are no colours it looks like the others. */
+void table_print_window(const Table *t, FILE *f, int width, size_t first, size_t n, size_t marked,
+                        const char *line_end);

@@ -2,20 +2,14 @@
 /* dcm-agentctl top: one line of the screen, cut at its edge. */
 #pragma once
 
-#include "basic/macro.h"
+#include "cli/screen.h"
 
-#define LINE_SIZE 1024
-
-#define GREEN "\033[32m"
-#define YELLOW "\033[33m"
-#define RED "\033[31m"
-#define DIM "\033[2m"
-#define BOLD "\033[1m"
-#define PLAIN "\033[0m"
+#define LINE_SIZE 4096
 
 typedef struct TopScreen {
-    int columns, lines; /* lines 0: unlimited */
-    bool colour, utf8;
+    int columns; /* INT_MAX: unlimited */
+    int lines;   /* 0: unlimited */
+    bool utf8;
     const char *line_end;
 } TopScreen;
 
@@ -25,6 +19,8 @@ typedef struct Line {
     char text[LINE_SIZE];
     size_t size;
     int width;
+    size_t cut; /* where an ellipsis begins, if the line becomes too long */
+    bool is_cut;
 } Line;
 
 typedef struct Painter {
@@ -33,15 +29,18 @@ typedef struct Painter {
 } Painter;
 
 Line line_begin(const Painter *p);
-/* Cuts the text at the edge of the screen; the terminal must not wrap. */
+/* Ends the line with an ellipsis where the text is too long for the screen; what follows is left
+ * out. */
 void line_put(Line *l, const char *text);
 void line_putf(Line *l, const char *format, ...) _printf_(2, 3);
 void line_put_padded(Line *l, const char *text, int width);
 void line_put_right(Line *l, const char *text, int width);
-/* Sets the colour of the following text, if colours are on. */
-void line_paint(Line *l, const char *code);
-void line_put_painted(Line *l, const char *code, const char *text);
+void line_put_coloured(Line *l, Colour colour, const char *text);
+/* The colour of the following text, until COLOUR_END. */
+void line_paint(Line *l, Colour colour);
+/* Whether the text and an ellipsis have room. */
+bool line_has_room(const Line *l, const char *text);
 /* Prints the line, if the screen has room. */
 void line_end(Painter *p, Line *l);
-/* Whether at most one more line has room. */
-bool painter_is_full(const Painter *p);
+/* Lines that the screen has left; INT_MAX: unlimited. */
+int painter_get_room(const Painter *p);

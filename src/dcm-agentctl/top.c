@@ -2,6 +2,7 @@
 /* While top runs the agent samples each second, and each round of samples redraws the screen.
  * Without a terminal top prints one picture and exits. */
 #include <langinfo.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -24,6 +25,7 @@
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
 #define HOME "\033[H"
 #define CLEAR_LINE "\033[K\r\n"
+#define LINE "\033[%d;1H"
 #define CLEAR_BELOW "\033[J"
 
 typedef struct Top {
@@ -33,6 +35,7 @@ typedef struct Top {
     bool on_terminal;
     struct termios before;
     TopModel model;
+    TopList list;
     int status; /* exit status */
 } Top;
 
@@ -42,8 +45,7 @@ typedef struct Top {
 static TopScreen find_screen(const Top *t) {
     struct winsize size = {};
     TopScreen s = {
-        .columns = 160,
-        .colour = t->on_terminal && !getenv("NO_COLOR"),
+        .columns = INT_MAX,
         .utf8 = streq(nl_langinfo(CODESET), "UTF-8"),
         .line_end = t->on_terminal ? CLEAR_LINE : "\n",
     };
@@ -64,9 +66,13 @@ static int draw(Top *t) {
 
     if (t->on_terminal)
         (void)fputs(HOME, stdout);
-    top_draw(&t->model, &s);
-    if (t->on_terminal)
-        (void)printf("%s" CLEAR_BELOW, _("q: leave"));
+    if (top_list_update(&t->list, &t->model) < 0)
+        return sd_event_exit(t->event, -ENOMEM);
+    top_draw(&t->model, &t->list, &s);
+    if (t->on_terminal) {
+        (void)printf(CLEAR_BELOW LINE, s.lines + 1);
+        top_draw_footer(NULL, &s);
+    }
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
     t->status = EXIT_FAILURE;
@@ -194,6 +200,7 @@ static void tear_down(Top *t) {
         (void)sd_bus_detach_event(t->context->bus);
     sd_event_source_disable_unref(t->timer);
     sd_event_unref(t->event);
+    top_list_done(&t->list);
     top_model_done(&t->model);
 }
 

@@ -239,7 +239,7 @@ def test_top_shows_what_jobs_use(manager):
         "#!/bin/bash\nwhile [[ ! -e /tmp/dcm-test-top ]]; do :; done\n"))
     wait_for(lambda: show(unit_of(guid), "SubState") == "running", "the job")
     text = run("dcm-agentctl", "top")
-    assert "Connected to ws://" in text and re.search(r"^JOBS: 1 ", text, re.M)
+    assert "Connected to ws://" in text and re.search(r"^Jobs: 1$", text, re.M)
     assert re.search(rf"^{guid} +run_script +running ", text, re.M)
     pathlib.Path("/tmp/dcm-test-top").touch()
     reply_to(manager, guid)

@@ -9,6 +9,7 @@ import os
 import pathlib
 import pty
 import re
+import select
 import signal
 import socket
 import struct
@@ -172,9 +173,9 @@ def test_top_without_a_terminal_is_one_picture(running, agent):
     running()
     text = ctl(agent, "top")
     assert "Not configured" in text and "\033" not in text
-    assert re.search(r"^CPU +[▁▂▃▄▅▆▇█]+ +[\d.]+ %   load ", text, re.M)
-    assert re.search(r"^Memory .*[\d.]+\w of [\d.]+\w available", text, re.M)
-    assert re.search(r"^JOBS: 0 ", text, re.M) and re.search(r"^lo +", text, re.M)
+    assert re.search(r"^CPU +[▁▂▃▄▅▆▇█]+ +[\d.]+ %  load [\d.]+ [\d.]+ [\d.]+, \d+ of \d+ tasks can run$", text, re.M)
+    assert re.search(r"^Memory .*[\d.]+\w available of [\d.]+\w", text, re.M)
+    assert re.search(r"^Jobs: 0$", text, re.M) and re.search(r"^lo +", text, re.M)
 
 
 class Terminal:
@@ -210,7 +211,11 @@ class Terminal:
             self.read()
             return self.process.poll() is not None
         wait_for(ended, "the end of top")
-        self.read()
+        while select.select([self.ours], [], [], 0)[0]:
+            size = len(self.raw)
+            self.read()
+            if len(self.raw) == size:
+                break
         assert self.process.returncode == status
         flags = termios.tcgetattr(self.theirs)[3]
         assert flags & termios.ICANON and flags & termios.ECHO, "the terminal is as it was"
@@ -231,12 +236,35 @@ def test_top_on_a_terminal(running, agent):
     wait_for(lambda: not is_live(agent), "the end of the live overview")
 
 
-@pytest.mark.parametrize("columns,lines", [(20, 5), (40, 12), (80, 24), (300, 80)])
+class UnwrappingScreen(pyte.Screen):
+    """Notes what is written beyond the edge, which a terminal would cut or wrap without a mark."""
+
+    beyond = ""
+
+    def draw(self, data):
+        if self.cursor.x + len(data) > self.columns:
+            self.beyond += data
+        super().draw(data)
+
+
+@pytest.mark.parametrize("columns,lines", [(20, 5), (40, 12), (40, 24), (80, 24), (120, 60), (200, 24), (300, 80)])
 def test_top_fits_any_terminal(running, agent, columns, lines):
+    """No line is longer than the terminal, none is lost below it, and what is cut has an ellipsis."""
     running()
     t = Terminal(agent, columns, lines, NO_COLOR="1")
+    t.screen = UnwrappingScreen(columns, lines)
+    t.stream = pyte.ByteStream(t.screen)
     t.wait(r"^q: leave")
-    t.wait(r"^CPU")
+    t.wait(r"^CPU .* %")
+    assert not t.screen.beyond
+    assert t.screen.display[-1].startswith("q: leave") and t.screen.display[1].startswith("● Not configured")
+    assert ("…" in t.screen.display[1]) == (columns < 200)
+    if columns < 80:
+        assert re.search(r"^CPU +[\d.]+ %", "\n".join(t.screen.display), re.M), "no room for a course of time"
+    if lines == 60:
+        t.wait(r"^INTERFACE +RECEIVED +SENT")
+    elif lines == 24:
+        t.wait(r"^No room for: .*interfaces|^INTERFACE")
     assert not re.search(rb"\033\[\d+m", t.raw)
     os.write(t.ours, b"q")
     t.end()
