@@ -6,19 +6,30 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/utf8.h"
 #include "dcm-agentctl/bus-json.h"
 
-int ctl_report(const sd_bus_error *error, int r) {
+int ctl_explain(const sd_bus_error *error, int r, char buf[static CTL_TEXT_SIZE]) {
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
         sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER)) {
-        (void)fprintf(stderr, _("The agent is not running. Start it: systemctl start dcm-agent\n"));
+        (void)utf8_format(buf, CTL_TEXT_SIZE, "%s",
+                          _("The agent is not running. Start it: systemctl start dcm-agent\n"));
         return -EHOSTDOWN;
     }
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED)) {
-        (void)fprintf(stderr, _("Permission denied. Try it as root.\n"));
+        (void)utf8_format(buf, CTL_TEXT_SIZE, "%s", _("Permission denied. Try it as root.\n"));
         return -EACCES;
     }
-    terminal_printf(stderr, _("The agent answered: %s\n"), error->message ?: strerror(abs(r)));
+    (void)utf8_format(buf, CTL_TEXT_SIZE, _("The agent answered: %s\n"),
+                      error->message ?: strerror(abs(r)));
+    return r;
+}
+
+int ctl_report(const sd_bus_error *error, int r) {
+    char text[CTL_TEXT_SIZE];
+
+    r = ctl_explain(error, r, text);
+    terminal_put_block(stderr, text);
     return r;
 }
 

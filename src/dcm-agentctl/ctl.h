@@ -29,6 +29,10 @@ enum {
  * of the arguments that follow. */
 int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const char *signature,
              ...);
+#define CTL_TEXT_SIZE 1024
+
+/* What failed in a call and what to do, with a line end. Returns as ctl_report(). */
+int ctl_explain(const sd_bus_error *error, int r, char buf[static CTL_TEXT_SIZE]);
 /* Reports the error of a call. Returns -EHOSTDOWN where the agent does not run, -EACCES where the
  * caller may not, else `r`. */
 int ctl_report(const sd_bus_error *error, int r);

@@ -5,6 +5,7 @@
 #include "basic/i18n.h"
 #include "basic/time-util.h"
 #include "dcm-agentctl/bus-json.h"
+#include "dcm-agentctl/requests.h"
 #include "dcm-agentctl/verbs.h"
 #include "proto/text.h"
 
@@ -70,28 +71,33 @@ static void unfold_reply(struct json_object *o) {
         (void)json_object_object_add(o, "reply", parsed);
 }
 
-static void print_block(const char *title, const char *text) {
-    if (isempty(text))
-        return;
-    (void)printf("\n%s:\n", title);
-    terminal_put_block(stdout, text);
+static void put_field(FILE *f, const char *label, const char *value) {
+    terminal_put_padded(f, label, -14);
+    terminal_printf(f, ": %s\n", value);
 }
 
-static void print_reply(struct json_object *reply) {
+static void print_block(FILE *f, const char *title, const char *text) {
+    if (isempty(text))
+        return;
+    (void)fprintf(f, "\n%s:\n", title);
+    terminal_put_block(f, text);
+}
+
+static void print_reply(FILE *f, struct json_object *reply) {
     struct json_object *object = json_object_object_get(reply, "reply_object");
     _cleanup_free_ char *error = NULL;
 
-    ctl_print_field(_("Return code"), 14,
-                    json_object_get_string(json_object_object_get(reply, "return_code")));
+    put_field(f, _("Return code"),
+              json_object_get_string(json_object_object_get(reply, "return_code")));
     if (object)
-        ctl_print_field(_("Reply object"), 14, json_object_to_json_string(object));
-    print_block(_("Output"), json_object_get_string(json_object_object_get(reply, "message")));
+        put_field(f, _("Reply object"), json_object_to_json_string(object));
+    print_block(f, _("Output"), json_object_get_string(json_object_object_get(reply, "message")));
     (void)error_text_for_people(
         strempty(json_object_get_string(json_object_object_get(reply, "error_message"))), &error);
-    print_block(_("Errors"), error);
+    print_block(f, _("Errors"), error);
 }
 
-static void print_progress(struct json_object *o) {
+static void print_progress(FILE *f, struct json_object *o) {
     const char *text = json_object_get_string(json_object_object_get(o, "progress_text"));
     struct json_object *percent;
     char line[512];
@@ -100,10 +106,10 @@ static void print_progress(struct json_object *o) {
         return;
     (void)snprintf(line, sizeof(line), "%d %%%s%s", json_object_get_int(percent),
                    isempty(text) ? "" : ": ", strempty(text));
-    ctl_print_field(_("Progress"), 14, line);
+    put_field(f, _("Progress"), line);
 }
 
-static void print_request(struct json_object *o) {
+void request_print(FILE *f, struct json_object *o) {
     static const struct {
         const char *key, *title;
     } texts[] = {
@@ -115,25 +121,32 @@ static void print_request(struct json_object *o) {
 
     for (size_t i = 0; i < ELEMENTSOF(texts); i++)
         if (json_object_object_get_ex(o, texts[i].key, &value))
-            ctl_print_field(_(texts[i].title), 14, json_object_get_string(value));
-    ctl_print_field(
-        _("Accepted"), 14,
-        format_time(json_object_get_uint64(json_object_object_get(o, "accepted_usec")), buf));
-    ctl_print_field(
-        _("Changed"), 14,
-        format_time(json_object_get_uint64(json_object_object_get(o, "changed_usec")), buf));
-    print_progress(o);
+            put_field(f, _(texts[i].title), json_object_get_string(value));
+    put_field(f, _("Accepted"),
+              format_time(json_object_get_uint64(json_object_object_get(o, "accepted_usec")), buf));
+    put_field(f, _("Changed"),
+              format_time(json_object_get_uint64(json_object_object_get(o, "changed_usec")), buf));
+    print_progress(f, o);
     if (json_object_object_get_ex(o, "reply", &value))
-        print_reply(value);
+        print_reply(f, value);
 }
 
-static int load(const Context *c, const char *guid, struct json_object **ret) {
+int request_load(const Context *c, const char *guid, sd_bus_error *error,
+                 struct json_object **ret) {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
 
-    TRY(ctl_call(c, "GetRequest", &m, "s", guid));
+    TRY(sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, "GetRequest", error, &m,
+                           "s", guid));
     TRY(ctl_json_from_bus(m, ret));
     unfold_reply(*ret);
     return 0;
+}
+
+static int load(const Context *c, const char *guid, struct json_object **ret) {
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    int r = request_load(c, guid, &error, ret);
+
+    return r < 0 ? ctl_report(&error, r) : 0;
 }
 
 static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -181,7 +194,7 @@ int verb_show(const Context *c, int argc, char *argv[]) {
         return EXIT_SUCCESS;
     }
     output_begin(&c->output);
-    print_request(o);
+    request_print(stdout, o);
     return EXIT_SUCCESS;
 }
 

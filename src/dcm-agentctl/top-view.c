@@ -67,7 +67,9 @@ void top_draw(const TopModel *m, TopList *l, const TopScreen *s) {
 }
 
 void top_draw_footer(const char *message, const TopScreen *s) {
-    static const char *const keys[] = {N_("q: leave")};
+    static const char *const keys[] = {N_("q: leave"),      N_("?: help"),  N_("c: cancel"),
+                                       N_("s: sort"),       N_("p: pause"), N_("Enter: show"),
+                                       N_("arrows: select")};
     const Painter p = {.screen = s};
     Line l = line_begin(&p);
 
@@ -76,6 +78,8 @@ void top_draw_footer(const char *message, const TopScreen *s) {
     for (size_t i = 0; isempty(message) && i < ELEMENTSOF(keys); i++) {
         const char *text = _(keys[i]);
 
+        if (i > 0 && !line_has_room(&l, text))
+            break;
         line_put(&l, i > 0 ? "  " : "");
         line_put(&l, text);
     }

@@ -13,7 +13,11 @@
 #include "basic/bounds.h"
 #include "basic/i18n.h"
 #include "basic/timer.h"
+#include "basic/utf8.h"
+#include "dcm-agentctl/requests.h"
+#include "dcm-agentctl/top-keys.h"
 #include "dcm-agentctl/top-model.h"
+#include "dcm-agentctl/top-page.h"
 #include "dcm-agentctl/top-view.h"
 #include "dcm-agentctl/verbs.h"
 
@@ -28,6 +32,15 @@
 #define LINE "\033[%d;1H"
 #define CLEAR_BELOW "\033[J"
 
+#define KEY_USEC (100 * USEC_PER_MSEC) /* between the bytes of one key */
+
+typedef enum TopQuestion {
+    QUESTION_NONE,
+    QUESTION_CANCEL,
+    QUESTION_PAUSE,
+    QUESTION_RESUME,
+} TopQuestion;
+
 typedef struct Top {
     const Context *context;
     sd_event *event;
@@ -36,7 +49,14 @@ typedef struct Top {
     struct termios before;
     TopModel model;
     TopList list;
-    int status; /* exit status */
+    KeyReader keys;
+    sd_event_source *key_timer; /* of a sequence that has begun */
+    TopPage page;
+    char *shown; /* GUID of the request on the page; NULL: help */
+    char *asked; /* GUID of the job to be cancelled */
+    TopQuestion question;
+    char message[CTL_TEXT_SIZE]; /* until the next key */
+    int status;                  /* exit status */
 } Top;
 
 /* --- the screen --------------------------------------------------------------------------------
@@ -61,6 +81,39 @@ static TopScreen find_screen(const Top *t) {
     return s;
 }
 
+static void explain(Top *t, const sd_bus_error *error, int r) {
+    (void)ctl_explain(error, r, t->message);
+    t->message[strcspn(t->message, "\n")] = 0;
+}
+
+static void close_page(Top *t) {
+    top_page_close(&t->page);
+    free(TAKE_PTR(t->shown));
+}
+
+/* Again with each round: the request goes on. */
+static void load_shown(Top *t) {
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_json_ struct json_object *o = NULL;
+    char *text = NULL;
+    size_t size;
+    FILE *f;
+    int r = request_load(t->context, t->shown, &error, &o);
+
+    if (r < 0) {
+        explain(t, &error, r);
+        return;
+    }
+    f = open_memstream(&text, &size);
+    if (!f)
+        return explain(t, &error, -errno);
+    request_print(f, o);
+    if (fclose(f) == 0)
+        top_page_open(&t->page, text);
+    else
+        free(text);
+}
+
 static int draw(Top *t) {
     const TopScreen s = find_screen(t);
 
@@ -68,10 +121,16 @@ static int draw(Top *t) {
         (void)fputs(HOME, stdout);
     if (top_list_update(&t->list, &t->model) < 0)
         return sd_event_exit(t->event, -ENOMEM);
-    top_draw(&t->model, &t->list, &s);
+    if (t->page.text)
+        top_page_draw(&t->page, &s);
+    else
+        top_draw(&t->model, &t->list, &s);
     if (t->on_terminal) {
         (void)printf(CLEAR_BELOW LINE, s.lines + 1);
-        top_draw_footer(NULL, &s);
+        top_draw_footer(*t->message    ? t->message
+                        : t->page.text ? _("q, Escape: back  arrows: scroll")
+                                       : NULL,
+                        &s);
     }
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
@@ -119,6 +178,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     Top *t = userdata;
 
     top_model_refresh(&t->model, t->context);
+    if (t->shown)
+        load_shown(t);
     if (t->on_terminal || t->model.cpu.n > 0)
         (void)draw(t);
     if (!t->on_terminal && t->model.cpu.n > 0)
@@ -139,13 +200,160 @@ static int on_sampled(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return 0;
 }
 
+/* --- keys --------------------------------------------------------------------------------------
+ */
+
+static void show(Top *t) {
+    const JobRow *job = top_list_get_selected(&t->list);
+
+    t->shown = job ? strdup(job->guid) : NULL;
+    if (t->shown)
+        load_shown(t);
+    if (!t->page.text)
+        close_page(t);
+}
+
+static void ask_cancel(Top *t) {
+    const JobRow *job = top_list_get_selected(&t->list);
+
+    free(t->asked);
+    t->asked = job ? strdup(job->guid) : NULL;
+    if (!t->asked)
+        return;
+    t->question = QUESTION_CANCEL;
+    (void)utf8_format(t->message, sizeof(t->message), _("Cancel? y/n  (%s %.8s)"), job->command,
+                      job->guid);
+}
+
+static void ask_pause(Top *t) {
+    const char *pause = json_get_string(t->model.status, "Pause");
+
+    t->question = isempty(pause) ? QUESTION_PAUSE : QUESTION_RESUME;
+    (void)utf8_format(t->message, sizeof(t->message), "%s",
+                      isempty(pause) ? _("Pause? y/n  (new jobs wait)")
+                                     : _("Resume? y/n  (jobs start again)"));
+}
+
+static void answer(Top *t, int key) {
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    const TopQuestion question = t->question;
+    sd_bus *bus = t->context->bus;
+    int r = 0;
+
+    t->question = QUESTION_NONE;
+    if (key != 'y' && key != 'Y')
+        return;
+    if (question == QUESTION_CANCEL)
+        r = sd_bus_call_method(bus, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, "Cancel", &error, NULL,
+                               "s", t->asked);
+    else if (question == QUESTION_PAUSE)
+        r = sd_bus_call_method(bus, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, "Pause", &error, NULL,
+                               "b", false);
+    else
+        r = sd_bus_call_method(bus, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE, "Resume", &error, NULL,
+                               NULL);
+    if (r < 0)
+        explain(t, &error, r);
+    else
+        top_model_refresh(&t->model, t->context);
+}
+
+/* How far a key goes, in rows; 0: it is none of these. */
+static long movement(int key, size_t page) {
+    const long far = (long)MAX(page, (size_t)1);
+
+    switch (key) {
+    case KEY_UP:
+    case 'k':
+        return -1;
+    case KEY_DOWN:
+    case 'j':
+        return 1;
+    case KEY_PAGE_UP:
+        return -far;
+    case KEY_PAGE_DOWN:
+        return far;
+    case KEY_HOME:
+        return -INT_MAX;
+    case KEY_END:
+        return INT_MAX;
+    default:
+        return 0;
+    }
+}
+
+static void take_page_key(Top *t, int key) {
+    if (key == 'q' || key == 'Q' || key == KEY_ESCAPE)
+        close_page(t);
+    else
+        top_page_move(&t->page, movement(key, t->page.height));
+}
+
+static int take_list_key(Top *t, int key) {
+    switch (key) {
+    case 'q':
+    case 'Q':
+        return sd_event_exit(t->event, 0);
+    case 'h':
+    case '?':
+        top_page_open(&t->page, top_make_help());
+        return 0;
+    case 's':
+        return top_list_sort_next(&t->list, &t->model);
+    case 'c':
+        ask_cancel(t);
+        return 0;
+    case 'p':
+        ask_pause(t);
+        return 0;
+    case '\r':
+    case '\n':
+        show(t);
+        return 0;
+    default:
+        return top_list_move(&t->list, movement(key, t->list.page));
+    }
+}
+
+static int take_key(Top *t, int key) {
+    *t->message = 0;
+    if (t->question != QUESTION_NONE)
+        answer(t, key);
+    else if (t->page.text)
+        take_page_key(t, key);
+    else
+        return take_list_key(t, key);
+    return 0;
+}
+
+static int on_key_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    Top *t = userdata;
+    int key = key_reader_flush(&t->keys);
+
+    if (key != KEY_NONE)
+        TRY(take_key(t, key));
+    return draw(t);
+}
+
 static int on_key(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-    char keys[16];
-    ssize_t n = read(fd, keys, sizeof(keys));
+    char bytes[16];
+    ssize_t n = read(fd, bytes, sizeof(bytes));
     Top *t = userdata;
 
-    if (n <= 0 || memchr(keys, 'q', (size_t)n) || memchr(keys, 'Q', (size_t)n))
+    if (n <= 0)
         return sd_event_exit(t->event, 0);
+    for (ssize_t i = 0; i < n; i++) {
+        int key = key_reader_take(&t->keys, bytes[i]);
+
+        if (key != KEY_NONE)
+            TRY(take_key(t, key));
+        TRY(top_list_update(&t->list, &t->model)); /* a key may have changed the jobs */
+    }
+    if (t->keys.n > 0) {
+        TRY(sd_event_source_set_time_relative(t->key_timer, KEY_USEC));
+        TRY(sd_event_source_set_enabled(t->key_timer, SD_EVENT_ONESHOT));
+        return 0;
+    }
     return draw(t);
 }
 
@@ -190,6 +398,11 @@ static int set_up(Top *t, sd_bus_error *error) {
         r = sd_bus_attach_event(bus, t->event, SD_EVENT_PRIORITY_NORMAL);
     if (r >= 0)
         r = sd_bus_set_exit_on_disconnect(bus, true);
+    if (r >= 0)
+        r = sd_event_add_time_relative(t->event, &t->key_timer, CLOCK_MONOTONIC, 0, 1, on_key_timer,
+                                       t);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(t->key_timer, SD_EVENT_OFF);
     if (r >= 0 && t->on_terminal)
         r = sd_event_add_io(t->event, NULL, STDIN_FILENO, EPOLLIN, on_key, t);
     return r;
@@ -200,6 +413,9 @@ static void tear_down(Top *t) {
         (void)sd_bus_detach_event(t->context->bus);
     sd_event_source_disable_unref(t->timer);
     sd_event_unref(t->event);
+    sd_event_source_disable_unref(t->key_timer);
+    close_page(t);
+    free(t->asked);
     top_list_done(&t->list);
     top_model_done(&t->model);
 }

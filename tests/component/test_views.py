@@ -20,6 +20,7 @@ import pyte
 import pytest
 
 from harness import BUILD, LoneAgent, wait_for
+from test_bounds import ARGUMENTS
 
 HEALTH = "org.dcmagent.Agent1.Health"
 CTL = BUILD / "src/dcm-agentctl/dcm-agentctl"
@@ -267,6 +268,99 @@ def test_top_fits_any_terminal(running, agent, columns, lines):
         t.wait(r"^No room for: .*interfaces|^INTERFACE")
     assert not re.search(rb"\033\[\d+m", t.raw)
     os.write(t.ours, b"q")
+    t.end()
+
+
+@pytest.fixture
+def busy(agent, manager):
+    """An agent with twenty jobs, which wait: the private bus has no executor."""
+    agent.configure(manager.url(), health={"interval": "0"})
+    agent.start()
+    manager.wait_offer()
+    guids = [f"{i:02}-job-of-a-long-name" for i in range(20)]
+    for guid in guids:
+        manager.request(guid, "run_script", ARGUMENTS)
+        manager.wait_message("ACK", guid)
+    return guids
+
+
+def keys(t, text):
+    t.read()
+    os.write(t.ours, text)
+
+
+@pytest.mark.parametrize("down,up,last", [(b"j", b"k", b"\033[F"), (b"\033[B", b"\033[A", b"\033[6~" * 20)])
+def test_top_scrolls_to_the_selected_job(busy, agent, down, up, last):
+    t = Terminal(agent, 80, 24, NO_COLOR="1")
+    t.wait(r"^> 00-job.* run_script ")
+    assert not any("19-job" in line for line in t.screen.display)
+    t.wait(r"^Jobs: 20, by age, 1 to \d+ shown")
+    keys(t, down + down)
+    t.wait(r"^> 02-job")
+    keys(t, up)
+    t.wait(r"^> 01-job")
+    keys(t, last)
+    t.wait(r"^> 19-job")
+    assert not any(line.startswith("00-job") for line in t.screen.display)
+    t.wait(r"^Jobs: 20, by age, \d+ to 20 shown")
+    keys(t, b"\033[H")
+    t.wait(r"^> 00-job")
+    keys(t, b"q")
+    t.end()
+
+
+def test_top_sorts_and_helps(busy, agent):
+    t = Terminal(agent, 60, 20)
+    for name in ("age", "CPU", "memory", "state", "age"):
+        t.wait(rf"^Jobs: 20, by {name}")
+        keys(t, b"s")
+    for key, leave in ((b"?", b"q"), (b"h", b"\033")):
+        keys(t, key)
+        t.wait(r"^ +Enter +show the selected request")
+        assert not any(line.startswith("Jobs:") for line in t.screen.display)
+        keys(t, b"\033[6~")
+        t.wait(r"^ +BUSY ")
+        keys(t, leave)
+        t.wait(r"^Jobs: 20")
+    keys(t, b"q")
+    t.end()
+
+
+def test_top_shows_the_selected_request(busy, agent):
+    t = Terminal(agent, 100, 40)
+    t.wait(r"^00-job")
+    keys(t, b"j\r")
+    t.wait(r"^ *Request *: 01-job-of-a-long-name")
+    t.wait(r"^ *State *: ACKED")
+    keys(t, b"\033")
+    t.wait(r"^Jobs: 20")
+    keys(t, b"q")
+    t.end()
+
+
+def test_top_asks_before_it_cancels_or_pauses(busy, agent, manager):
+    t = Terminal(agent, 100, 40)
+    t.wait(r"^19-job")
+    keys(t, b"\033[F")
+    keys(t, b"cn")
+    t.wait(r"^q: leave")
+    keys(t, b"c")
+    t.wait(r"^Cancel\? y/n +\(run_script 19-job-o\)")
+    assert not manager.of_type("REPLY", busy[-1])
+    keys(t, b"y")
+    manager.wait_message("REPLY", busy[-1])
+    t.wait(r"^Jobs: 19")
+    keys(t, b"p")
+    t.wait(r"^Pause\? y/n")
+    assert agent.property("Pause") == ""
+    keys(t, b"y")
+    t.wait(r"^Paused: new jobs wait")
+    keys(t, b"p")
+    t.wait(r"^Resume\? y/n")
+    keys(t, b"y")
+    wait_for(lambda: t.read() or not any("Paused" in line for line in t.screen.display), "the end of the pause")
+    assert agent.property("Pause") == ""
+    keys(t, b"q")
     t.end()
 
 
