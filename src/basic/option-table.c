@@ -25,39 +25,16 @@ int option_set_flag(const char *unused, void *ret_member) {
     return 0;
 }
 
-/* Breaks at blanks; the first line has `used` columns already. */
-static void put_wrapped(const char *text, int used, int indent) {
-    while (*text) {
-        size_t size = strcspn(text, " \n");
-        _cleanup_free_ char *word = strndup(text, size);
-        int width = word ? terminal_width(stdout, word) : 0;
-
-        if (used > indent && used + 1 + width > COLUMNS) {
-            (void)printf("\n%*s", indent, "");
-            used = indent;
-        }
-        (void)printf("%s%s", used > indent ? " " : "", strempty(word));
-        used += width + (used > indent);
-        text += size + (text[size] == ' ');
-        if (*text == '\n') {
-            (void)printf("\n%*s", indent, "");
-            used = indent;
-            text++;
-        }
-    }
-    (void)putchar('\n');
-}
-
 void help_print(const char *left, const char *text) {
     int width = terminal_width(stdout, left);
 
     (void)printf("  %s%s%*s ", left, width > LEFT_COLUMNS ? "\n  " : "",
                  width > LEFT_COLUMNS ? LEFT_COLUMNS : LEFT_COLUMNS - width, "");
-    put_wrapped(text, LEFT_COLUMNS + 3, LEFT_COLUMNS + 3);
+    terminal_put_wrapped(stdout, text, COLUMNS, LEFT_COLUMNS + 3);
 }
 
 void help_print_text(const char *text) {
-    put_wrapped(text, 0, 0);
+    terminal_put_wrapped(stdout, text, COLUMNS, 0);
 }
 
 static void print_option(const Option *o, bool has_letters) {

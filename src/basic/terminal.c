@@ -189,6 +189,32 @@ void terminal_put_block(FILE *f, const char *text) {
         (void)fputc('\n', f);
 }
 
+void terminal_put_wrapped(FILE *f, const char *text, int columns, int indent) {
+    _cleanup_free_ char *clean = clean_for(f, text, TERMINAL_LINES);
+    int used = indent;
+
+    for (char *p = clean, *end; p && *p; p = end) {
+        size_t size = strcspn(p, " \n");
+        char after = p[size];
+        int width;
+
+        end = p + size + (after != 0);
+        p[size] = 0;
+        width = width_of(p);
+        if (used > indent && (columns <= used || columns - used <= width)) {
+            (void)fprintf(f, "\n%*s", indent, "");
+            used = indent;
+        }
+        (void)fprintf(f, "%s%s", used > indent ? " " : "", p);
+        used += width + (used > indent);
+        if (after == '\n' && *end) {
+            (void)fprintf(f, "\n%*s", indent, "");
+            used = indent;
+        }
+    }
+    (void)fputc('\n', f);
+}
+
 void terminal_printf(FILE *f, const char *format, ...) {
     _cleanup_free_ char *text = NULL;
     bool has_end;

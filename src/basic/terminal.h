@@ -39,6 +39,9 @@ void terminal_put_row(FILE *f, size_t n, const int *widths, const char *const *c
                       const char *line_end);
 /* Prints a text of several lines and ends it with a newline; prints nothing for an empty text. */
 void terminal_put_block(FILE *f, const char *text);
+/* Prints a text of one or several lines, and a newline. Lines break at blanks before they exceed
+ * `columns`; the first begins in column `indent`, where the cursor is, and so do the others. */
+void terminal_put_wrapped(FILE *f, const char *text, int columns, int indent);
 /* Prints one line: only a final newline stays. */
 void terminal_printf(FILE *f, const char *format, ...) _printf_(2, 3);
 /* Prints JSON; in strings \uXXXX replaces all characters that are unsafe for a terminal. */

@@ -58,8 +58,7 @@ void ctl_print_label(const char *label, int width) {
 
 void ctl_print_field(const char *label, int width, const char *value) {
     ctl_print_label(label, width);
-    terminal_put(stdout, value);
-    (void)putchar('\n');
+    terminal_put_wrapped(stdout, value, screen_get_width(), width + 2);
 }
 
 struct json_object *ctl_name_values(struct json_object *tuple, const char *const keys[], size_t n) {

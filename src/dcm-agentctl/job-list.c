@@ -120,7 +120,10 @@ static void format_age(struct json_object *row, char buf[static LISTING_CELL_SIZ
     uint64_t now = now_usec(CLOCK_REALTIME),
              accepted = json_object_get_uint64(json_get(row, "accepted_usec"));
 
-    (void)format_span(now > accepted ? (now - accepted) / USEC_PER_SEC * USEC_PER_SEC : 0, buf);
+    if (now < accepted + USEC_PER_SEC)
+        (void)snprintf(buf, LISTING_CELL_SIZE, "0s");
+    else
+        (void)format_span((now - accepted) / USEC_PER_SEC * USEC_PER_SEC, buf);
 }
 
 static void format_cpu(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
@@ -137,9 +140,9 @@ static const ListingColumn columns[] = {
     {N_("KIND"), "kind", .flags = COLUMN_OPTIONAL},
     {N_("STATE"), .format = format_state},
     {N_("AGE"), .format = format_age, .flags = COLUMN_RIGHT},
-    {N_("CPU"), .format = format_cpu, .flags = COLUMN_RIGHT},
-    {N_("MEMORY"), "memory_bytes", .type = LISTING_BYTES, .flags = COLUMN_RIGHT},
-    {N_("UNIT"), "unit", .flags = COLUMN_SHRINKS | COLUMN_OPTIONAL, .width_min = 16},
+    {N_("CPU"), .format = format_cpu, .flags = COLUMN_RIGHT | COLUMN_OPTIONAL},
+    {N_("MEMORY"), "memory_bytes", .type = LISTING_BYTES, .flags = COLUMN_RIGHT | COLUMN_OPTIONAL},
+    {N_("UNIT"), "unit", .flags = COLUMN_OPTIONAL},
 };
 
 const Listing job_listing = {columns, ELEMENTSOF(columns), NULL,

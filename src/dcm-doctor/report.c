@@ -3,14 +3,15 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "basic/i18n.h"
 #include "basic/terminal.h"
 #include "basic/utf8.h"
+#include "cli/screen.h"
 
 #define TEXT_SIZE 1024
 #define NAME_WIDTH 14
+#define WORD_WIDTH 8
 
 /* names in JSON; translated when shown */
 static const char *const checks[_CHECK_MAX] = {
@@ -28,16 +29,17 @@ static const char *const checks[_CHECK_MAX] = {
 };
 
 static const struct {
-    const char *name, *shown, *colour;
+    const char *name, *shown;
+    Colour colour;
 } findings[_FINDING_MAX] = {
-    [FINDING_OK] = {"ok", N_("ok"), "\033[32m"},
-    [FINDING_WARNING] = {"warning", N_("warning"), "\033[33m"},
-    [FINDING_FAILED] = {"failed", N_("FAILED"), "\033[31m"},
-    [FINDING_SKIPPED] = {"skipped", N_("skipped"), "\033[2m"},
+    [FINDING_OK] = {"ok", N_("ok"), COLOUR_GREEN},
+    [FINDING_WARNING] = {"warning", N_("warning"), COLOUR_YELLOW},
+    [FINDING_FAILED] = {"failed", N_("FAILED"), COLOUR_RED},
+    [FINDING_SKIPPED] = {"skipped", N_("skipped"), COLOUR_GREY},
 };
 
 int report_init(Report *r, bool json) {
-    *r = (Report){.json = json, .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+    *r = (Report){.json = json};
     r->checks = json_object_new_array();
     return r->checks ? 0 : -ENOMEM;
 }
@@ -47,14 +49,12 @@ void report_done(Report *r) {
 }
 
 static void print_line(const Report *r, Check check, Finding finding, const char *text) {
-    if (r->colour)
-        (void)printf("%s", findings[finding].colour);
-    terminal_put_padded(stdout, _(findings[finding].shown), 8);
-    if (r->colour)
-        (void)printf("\033[0m");
-    (void)printf("  ");
+    (void)printf("%s", screen_get_colour(findings[finding].colour));
+    terminal_put_padded(stdout, _(findings[finding].shown), WORD_WIDTH);
+    (void)printf("%s  ", screen_get_colour(COLOUR_END));
     terminal_put_padded(stdout, _(checks[check]), NAME_WIDTH);
-    terminal_printf(stdout, "  %s\n", text);
+    (void)printf("  ");
+    terminal_put_wrapped(stdout, text, screen_get_width(), WORD_WIDTH + NAME_WIDTH + 4);
     (void)fflush(stdout);
 }
 

@@ -28,7 +28,7 @@ typedef enum Finding {
 } Finding;
 
 typedef struct Report {
-    bool json, colour;
+    bool json;
     bool done[_CHECK_MAX];
     bool failed;
     struct json_object *checks;

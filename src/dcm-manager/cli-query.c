@@ -153,7 +153,8 @@ int cli_alerts(const Options *o) {
 
 static void print_field(const char *title, const char *value) {
     terminal_put_padded(stdout, title, -12);
-    terminal_printf(stdout, " %s\n", isempty(value) ? "-" : value);
+    (void)putchar(' ');
+    terminal_put_wrapped(stdout, isempty(value) ? "-" : value, screen_get_width(), 13);
 }
 
 static void print_block(const char *title, const char *text) {
