@@ -144,8 +144,8 @@ static void put_cell(FILE *f, const Cell *c, int width, ColumnFlags flags, bool 
     (void)fprintf(f, "%*s", is_last || flags & COLUMN_RIGHT ? 0 : missing, "");
 }
 
-static void put_row(const Table *t, FILE *f, const Cell *cells, const int *widths,
-                    const char *line_end) {
+static void put_cells(const Table *t, FILE *f, const Cell *cells, const int *widths,
+                      bool fill_last) {
     size_t last = t->n_columns - 1;
     bool first = true;
 
@@ -155,9 +155,14 @@ static void put_row(const Table *t, FILE *f, const Cell *cells, const int *width
         if (widths[i] < 0)
             continue;
         (void)fprintf(f, "%*s", first ? 0 : GAP, "");
-        put_cell(f, &cells[i], widths[i], t->columns[i].flags, i == last);
+        put_cell(f, &cells[i], widths[i], t->columns[i].flags, i == last && !fill_last);
         first = false;
     }
+}
+
+static void put_row(const Table *t, FILE *f, const Cell *cells, const int *widths,
+                    const char *line_end) {
+    put_cells(t, f, cells, widths, false);
     (void)fputs(line_end, f);
 }
 
@@ -169,8 +174,8 @@ static void put_marked_row(const Table *t, FILE *f, const Cell *cells, const int
     for (size_t i = 0; i < t->n_columns; i++)
         plain[i] = (Cell){.text = cells[i].text, .width = cells[i].width};
     (void)fputs(screen_get_colour(COLOUR_REVERSE), f);
-    put_row(t, f, plain, widths, screen_get_colour(COLOUR_END));
-    (void)fputs(line_end, f);
+    put_cells(t, f, plain, widths, screen_has_colours());
+    (void)fprintf(f, "%s%s", screen_get_colour(COLOUR_END), line_end);
 }
 
 static void put_titles(const Table *t, FILE *f, const int *widths, const char *line_end) {

@@ -7,7 +7,7 @@
 #include "basic/i18n.h"
 
 #define LABEL_WIDTH 10
-#define VALUE_WIDTH 9
+#define VALUE_WIDTH 10  /* "1023.9K/s" and a gap */
 #define DETAIL_WIDTH 50 /* of the text on the right, with its gap */
 #define SPARK_MIN 8
 #define WARNING_SHARE 0.75
@@ -72,6 +72,10 @@ static void put_label(Line *l, const char *label) {
     line_paint(l, COLOUR_END);
 }
 
+static void put_figure(Line *l, const char *text) {
+    line_put_right(l, text, spark_width(l->screen) > 0 ? VALUE_WIDTH + 1 : VALUE_WIDTH);
+}
+
 static void draw_share(Painter *p, const char *label, const History *h, Line *l) {
     char text[VALUE_SIZE];
 
@@ -80,7 +84,7 @@ static void draw_share(Painter *p, const char *label, const History *h, Line *l)
     line_paint(l, top_get_colour(newest(h)));
     put_sparkline(l, h, 1);
     sample_format(newest(h), "share", text);
-    line_put_right(l, text, VALUE_WIDTH);
+    put_figure(l, text);
     line_paint(l, COLOUR_END);
     line_put(l, "  ");
 }
@@ -120,7 +124,7 @@ static void draw_rate(Painter *p, const char *label, const History *h, Line *l) 
     put_sparkline(l, h, greatest(h, spark_width(l->screen)));
     line_paint(l, COLOUR_END);
     sample_format(newest(h), "bytes/s", text);
-    line_put_right(l, text, VALUE_WIDTH);
+    put_figure(l, text);
     line_put(l, "  ");
 }
 
@@ -180,7 +184,7 @@ static void draw_pressure(Painter *p, const TopModel *m) {
         line_paint(&l, COLOUR_END);
         first = false;
     }
-    line_put_coloured(&l, COLOUR_GREY, _(" of the last 10 s tasks waited for it"));
+    line_put_coloured(&l, COLOUR_GREY, _(" of the last 10 s tasks waited"));
     line_end(p, &l);
 }
 

@@ -27,7 +27,7 @@ void top_page_move(TopPage *page, long by) {
 static void put_piece(TopPage *page, Painter *p, const char *text, size_t size) {
     Line l = line_begin(p);
 
-    if (page->n++ < page->first)
+    if (page->n++ < page->first || painter_get_room(p) == 0)
         return;
     line_putf(&l, "%.*s", (int)MIN(size, (size_t)LINE_SIZE - 1), text);
     line_end(p, &l);
@@ -47,20 +47,28 @@ static void put_broken(TopPage *page, Painter *p, const char *line, size_t size)
     } while (size > 0);
 }
 
+static void put_text(TopPage *page, const TopScreen *s, const char *text) {
+    Painter p = {.screen = s};
+
+    page->n = 0;
+    while (*text) {
+        const size_t size = strcspn(text, "\n");
+
+        put_broken(page, &p, text, size);
+        text += size + (text[size] == '\n');
+    }
+}
+
 void top_page_draw(TopPage *page, const TopScreen *s) {
     _cleanup_free_ char *clean = terminal_clean(page->text, strlen(page->text),
                                                 (s->utf8 ? 0 : TERMINAL_ASCII) | TERMINAL_LINES);
-    Painter p = {.screen = s};
-    const char *line = strempty(clean);
+    const size_t first = page->first;
 
-    page->n = 0;
     page->height = (size_t)s->lines;
-    while (*line) {
-        const size_t size = strcspn(line, "\n");
-
-        put_broken(page, &p, line, size);
-        line += size + (line[size] == '\n');
-    }
+    page->first = SIZE_MAX; /* counts the lines */
+    put_text(page, s, strempty(clean));
+    page->first = MIN(first, page->n - MIN(page->n, page->height));
+    put_text(page, s, strempty(clean));
 }
 
 char *top_make_help(void) {

@@ -364,6 +364,36 @@ def test_top_asks_before_it_cancels_or_pauses(busy, agent, manager):
     t.end()
 
 
+def test_top_says_why_something_failed(busy, agent):
+    t = Terminal(agent, 100, 40)
+    t.wait(r"^19-job")
+    keys(t, b"p")
+    t.wait(r"^Pause\? y/n")
+    agent.stop()
+    keys(t, b"y")
+    t.wait(r"^The agent is not running\. Start it: systemctl start dcm-agent")
+    keys(t, b"x")
+    t.wait(r"^q: leave")
+    keys(t, b"q")
+    t.end()
+
+
+def test_top_page_is_moved_when_the_terminal_grows(busy, agent):
+    t = Terminal(agent, 60, 10)
+    t.wait(r"^Jobs: 20")
+    keys(t, b"?")
+    t.wait(r"^Keys")
+    keys(t, b"\033[F")
+    t.wait(r"^ +BUSY ")
+    assert not t.screen.display[0].startswith("Keys")
+    fcntl.ioctl(t.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 60, 0, 0))
+    t.screen.resize(40, 60)
+    t.process.send_signal(signal.SIGWINCH)
+    t.wait(r"^Keys")
+    keys(t, b"qq")
+    t.end()
+
+
 def test_top_is_redrawn_for_another_size(running, agent):
     running()
     t = Terminal(agent, 100, 40)
