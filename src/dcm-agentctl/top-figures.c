@@ -7,7 +7,7 @@
 #include "basic/i18n.h"
 
 #define LABEL_WIDTH 10
-#define VALUE_WIDTH 10  /* "1023.9K/s" and a gap */
+#define VALUE_WIDTH 9   /* "1023.9K/s" */
 #define DETAIL_WIDTH 50 /* of the text on the right, with its gap */
 #define SPARK_MIN 8
 #define WARNING_SHARE 0.75
