@@ -100,9 +100,8 @@ static const char *const migrations[] = {
     "CREATE TRIGGER alert_changed AFTER UPDATE OF state ON alerts BEGIN"
     " UPDATE alert_totals SET n = n - 1, bytes = bytes - old.bytes WHERE state = old.state;"
     " UPDATE alert_totals SET n = n + 1, bytes = bytes + new.bytes WHERE state = new.state; END;",
-    /* 7 */
-    "ALTER TABLE requests ADD COLUMN replied INTEGER;" /* CLOCK_REALTIME in us, for people */
-    "ALTER TABLE requests ADD COLUMN return_code INTEGER;",
+    /* 7: replied is CLOCK_REALTIME in us, for people */
+    "ALTER TABLE requests ADD replied INTEGER; ALTER TABLE requests ADD return_code INTEGER;",
 };
 
 /* Exclusive: two agents must never work on one database; this also avoids the shared-memory file. A
