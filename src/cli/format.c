@@ -15,7 +15,9 @@ static const char *put_time(uint64_t usec, bool with_day, char buf[static FORMAT
     if (usec > 0 && localtime_r(&t, &tm))
         n = with_day ? strftime(buf, FORMAT_SIZE, "%a %F %T %Z", &tm)
                      : strftime(buf, FORMAT_SIZE, "%F %T %Z", &tm);
-    return n > 0 ? buf : strcpy(buf, "-");
+    if (n == 0)
+        (void)snprintf(buf, FORMAT_SIZE, "-");
+    return buf;
 }
 
 const char *format_time(uint64_t usec, char buf[static FORMAT_SIZE]) {

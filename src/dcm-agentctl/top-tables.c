@@ -90,7 +90,7 @@ static int add_metrics(Table *table, const TopModel *m, const MetricTable *t, co
     const HealthSample *s = health_samples_find(&m->newest, t->type);
     char texts[TABLE_COLUMNS_MAX][VALUE_SIZE];
     const char *cells[TABLE_COLUMNS_MAX] = {row};
-    double shares[TABLE_COLUMNS_MAX];
+    double shares[TABLE_COLUMNS_MAX] = {};
 
     for (size_t i = 0; i < t->n_columns; i++) {
         const MetricColumn *c = &t->columns[i];

@@ -431,7 +431,7 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
         (executor_error_is_final(e) && had_directory)) {
         j->start_settled = e;
         j->retry_usec = 0;
-        if (executor_error_is_final(e))
+        if (e && executor_error_is_final(e))
             (void)free_and_strdup(&j->refusal, strempty(e->message));
         settle(j);
     } else if (executor_error_is_final(e))

@@ -30,6 +30,7 @@ static Voice *find(const Voices *v, const char *(*get)(const Voice *x), const ch
 }
 
 static int add(Voices *v, const char *guid, const char *command, Voice **ret) {
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the items are pointers */
     TRY(array_reserve(&v->of, &v->allocated, v->n + 1, JOBS_LISTED_MAX));
     TRY(voice_new(&v->place, guid, command, ret));
     v->of[v->n++] = *ret;
