@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "basic/bounds.h"
-#include "command/command-reader.h"
-#include "command/feature.h"
 #include "commands/command-table.h"
 #include "commands/file-command.h"
 #include "proto/text.h"
+#include "site/command-reader.h"
+#include "site/feature.h"
 
 typedef struct Definition {
     Command command; /* must come first */

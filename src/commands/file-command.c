@@ -8,11 +8,11 @@
 #include "basic/bounds.h"
 #include "basic/memfd-util.h"
 #include "basic/strv.h"
-#include "command/template.h"
 #include "commands/server-commands.h"
 #include "proto/json-check.h"
 #include "proto/json.h"
 #include "proto/message.h"
+#include "site/template.h"
 #include "store/user-row.h"
 
 /* The values, including those from other sources than the manager. */

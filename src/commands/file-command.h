@@ -2,8 +2,8 @@
 /* Commands of commands.d: converts the values of arguments into the input of the job. */
 #pragma once
 
-#include "command/command-file.h"
 #include "job/command.h"
+#include "site/command-file.h"
 
 /* Fills a row, whose strings belong to the file. */
 void file_command_init(Command *c, const CommandFile *file);

@@ -8,7 +8,6 @@
 #include "basic/log.h"
 #include "basic/timer.h"
 #include "basic/utf8.h"
-#include "command/command-file.h"
 #include "commands/command-list.h"
 #include "commands/facts.h"
 #include "commands/stat-commands.h"
@@ -25,6 +24,7 @@
 #include "core/termination.h"
 #include "job/job-result.h"
 #include "request/job-list.h"
+#include "site/command-file.h"
 #include "system/memory.h"
 
 #define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)

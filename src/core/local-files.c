@@ -7,9 +7,9 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/utf8.h"
-#include "command/command-reader.h"
-#include "command/policy.h"
 #include "commands/command-list.h"
+#include "site/command-reader.h"
+#include "site/policy.h"
 #include "system/local-user.h"
 
 static void on_config_problem(const char *file, unsigned line, const char *text, void *userdata) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/offer.h"
 
-#include "command/command-file.h"
 #include "commands/command-list.h"
 #include "proto/handshake.h"
+#include "site/command-file.h"
 #include "system/addresses.h"
 
 static int add_plugin(struct json_object *plugins, const char *text) {

@@ -14,8 +14,8 @@
 #include "basic/time-util.h"
 #include "bus/agent-object.h"
 #include "bus/log-control.h"
-#include "command/command-file.h"
 #include "core/agent.h"
+#include "site/command-file.h"
 #include "varlink/agent-service.h"
 
 #define IDENTIFIER "dcm-agent"

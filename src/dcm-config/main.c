@@ -7,10 +7,10 @@
 #include "basic/i18n.h"
 #include "basic/log.h"
 #include "basic/option-table.h"
-#include "command/command-file.h"
 #include "core/local-files.h"
 #include "dcm-config/check.h"
 #include "dcm-config/effective.h"
+#include "site/command-file.h"
 
 typedef struct Options {
     AgentPaths paths;

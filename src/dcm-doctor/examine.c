@@ -14,12 +14,12 @@
 #include "basic/i18n.h"
 #include "basic/time-util.h"
 #include "basic/utf8.h"
-#include "command/command-file.h"
 #include "core/cloud.h"
 #include "core/connection-options.h"
 #include "core/local-files.h"
 #include "core/offer.h"
 #include "core/token.h"
+#include "site/command-file.h"
 #include "store/store.h"
 
 #define RELEASE_TIME 1764547200 /* 2025-12-01: a clock before the release is wrong */

@@ -10,9 +10,9 @@
 #include "basic/i18n.h"
 #include "basic/log.h"
 #include "basic/option-table.h"
-#include "command/command-file.h"
 #include "core/cloud.h"
 #include "dcm-doctor/examine.h"
+#include "site/command-file.h"
 #include "store/store.h"
 
 #define SERVICE_USER "dcm-agent"

@@ -8,9 +8,9 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/strv.h"
-#include "command/trusted-file.h"
 #include "dcm-executord/errors.h"
 #include "proto/text.h"
+#include "site/trusted-file.h"
 #include "system/local-user.h"
 
 #define POLICY_FILE CONFDIR "/policy.conf"

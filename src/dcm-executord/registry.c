@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-executord/registry.h"
 
-#include "command/command-reader.h"
+#include "site/command-reader.h"
 
 static const ExecutorCommand commands[] = {
     {"fetch_run", .brings_script = true, .fetches = true},

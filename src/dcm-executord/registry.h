@@ -4,7 +4,7 @@
  * the policy allows. */
 #pragma once
 
-#include "command/command-file.h"
+#include "site/command-file.h"
 
 typedef struct ExecutorCommand {
     const char *name;

@@ -5,9 +5,9 @@
 #include <systemd/sd-bus.h>
 
 #include "basic/bounds.h"
-#include "command/policy.h"
 #include "dcm-executord/registry.h"
 #include "dcm-executord/secrets.h"
+#include "site/policy.h"
 
 typedef struct JobRequest {
     const char *guid, *command_name;

@@ -17,8 +17,8 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/utf8.h"
-#include "command/feature.h"
 #include "dcm-executord/sandbox-properties.h"
+#include "site/feature.h"
 #include "system/platform.h"
 
 #define RUN_PROGRAM PKGLIBDIR "/dcm-run"

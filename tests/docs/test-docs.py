@@ -68,7 +68,7 @@ def check_command_files():
 
 def check_keys_of_command_files():
     """Every key that a file of commands.d can have is in its page."""
-    source, text = read("src/command/command-reader.c"), page("dcm-agent-commands.d")
+    source, text = read("src/site/command-reader.c"), page("dcm-agent-commands.d")
     keys = re.findall(r'\{"(\w+)", set_\w+\}', source) + re.findall(r'streq\(name, "(\w+)"\)', source)
     assert len(keys) > 25
     for key in keys:

@@ -7,11 +7,11 @@
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
-#include "command/command-reader.h"
 #include "commands/file-command.h"
 #include "fuzz.h"
 #include "proto/json.h"
 #include "proto/text.h"
+#include "site/command-reader.h"
 
 static bool is_text(const char *text) {
     return bus_text_is_valid(text);

@@ -2,9 +2,9 @@
 /* policy.conf: what it is not understood in allows nothing, what it limits stays within the limits
  * of limits, and whoever has the last word can forbid everything. */
 #include "basic/bounds.h"
-#include "command/job-limits.h"
-#include "command/policy.h"
 #include "fuzz.h"
+#include "site/job-limits.h"
+#include "site/policy.h"
 
 #define NO_DIRECTORY "/nonexistent"
 

@@ -10,9 +10,9 @@
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
-#include "command/command-reader.h"
-#include "command/feature.h"
-#include "command/trusted-file.h"
+#include "site/command-reader.h"
+#include "site/feature.h"
+#include "site/trusted-file.h"
 #include "temporary.h"
 
 static CommandFile *parse(const char *text) {

@@ -10,11 +10,11 @@
 
 #include "basic/bounds.h"
 #include "basic/file-util.h"
-#include "command/command-reader.h"
 #include "commands/command-list.h"
 #include "commands/file-command.h"
 #include "job/reply-output.h"
 #include "proto/message.h"
+#include "site/command-reader.h"
 #include "temporary.h"
 
 typedef struct Prepared {

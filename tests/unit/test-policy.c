@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "basic/bounds.h"
-#include "command/policy.h"
+#include "site/policy.h"
 #include "temporary.h"
 
 static int load(const char *text, Policy **ret, char **ret_error) {

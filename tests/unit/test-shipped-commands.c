@@ -3,9 +3,9 @@
  * gave them, refuse the same values, and change in the store what their success means. */
 #include <glib.h>
 
-#include "command/command-reader.h"
 #include "commands/file-command.h"
 #include "proto/message.h"
+#include "site/command-reader.h"
 #include "store-fixture.h"
 #include "store/user-row.h"
 

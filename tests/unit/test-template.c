@@ -3,7 +3,7 @@
  * it is found before there are any. */
 #include <glib.h>
 
-#include "command/template.h"
+#include "site/template.h"
 
 static const Argument arguments[] = {
     {"text", ARGUMENT_STRING},

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "basic/ini-file.h"
-#include "command/job-limits.h"
+#include "site/job-limits.h"
 
 typedef struct Policy Policy;
 

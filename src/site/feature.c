@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "command/feature.h"
+#include "site/feature.h"
 
 #include <linux/limits.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "command/command-file.h"
+#include "site/command-file.h"
 
 #include <ctype.h>
 
 #include "basic/bounds.h"
 #include "basic/strv.h"
-#include "command/template.h"
+#include "site/template.h"
 
 CommandFile *command_file_free(CommandFile *f) {
     if (!f)

@@ -2,7 +2,7 @@
 /* Parses files of commands.d. */
 #pragma once
 
-#include "command/command-file.h"
+#include "site/command-file.h"
 
 /* -ENOENT: no such file. -ERFKILL: the file is empty, or a link to /dev/null, and so masks the
  * command. -EINVAL: the file is invalid, or others than its owner can write it; *ret_error (the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Limits are kept as assignments in the order of reading; those for all commands precede those for
  * one. */
-#include "command/policy.h"
+#include "site/policy.h"
 
 #include <fnmatch.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "command/trusted-file.h"
+#include "site/trusted-file.h"
 
 #include <fcntl.h>
 #include <stdarg.h>

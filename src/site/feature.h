@@ -2,7 +2,7 @@
 /* Features of commands that depend on installed programs or files. */
 #pragma once
 
-#include "command/command-file.h"
+#include "site/command-file.h"
 
 /* The PATH of jobs, in which features search programs. */
 #define JOB_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "command/command-check.h"
+#include "site/command-check.h"
 
 #include "basic/bounds.h"
-#include "command/template.h"
+#include "site/template.h"
 
 static bool has_bounds(const Argument *a) {
     return a->min.is_set || a->max.is_set;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "command/command-file.h"
+#include "site/command-file.h"
 
 /* Finds contradictions between the keys of a file, each of which is valid by itself. Returns the
  * problem, or NULL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Only settings that restrict, and that systemd 252 can read back after a daemon-reload. */
-#include "command/sandbox.h"
+#include "site/sandbox.h"
 
 #include "basic/bounds.h"
 #include "basic/parse-util.h"

@@ -4,10 +4,10 @@
  * NAME.conf defines the command NAME. dcm-agent-commands.d(5) documents the format. */
 #pragma once
 
-#include "command/job-limits.h"
-#include "command/sandbox.h"
 #include "proto/argument-type.h"
 #include "proto/command-output.h"
+#include "site/job-limits.h"
+#include "site/sandbox.h"
 
 #define COMMANDS_DIRECTORY CONFDIR "/commands.d"
 /* files of packages; a file of the same name in the directory above shadows one here */

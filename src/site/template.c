@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "command/template.h"
+#include "site/template.h"
 
 #include <ctype.h>
 #include <inttypes.h>

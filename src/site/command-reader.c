@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One mistake makes the whole file invalid: a command that differs from its author's intention is
  * worse than none. The first mistake is reported. */
-#include "command/command-reader.h"
+#include "site/command-reader.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -12,9 +12,9 @@
 #include "basic/ini-file.h"
 #include "basic/parse-util.h"
 #include "basic/strv.h"
-#include "command/command-check.h"
-#include "command/trusted-file.h"
 #include "proto/text.h"
+#include "site/command-check.h"
+#include "site/trusted-file.h"
 
 #define ARGUMENT_SECTION "argument "
 #define LINE_FORMAT "line %u: "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "command/job-limits.h"
+#include "site/job-limits.h"
 
 #include "basic/bounds.h"
 #include "basic/parse-util.h"
