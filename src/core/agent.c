@@ -515,6 +515,8 @@ Agent *agent_free(Agent *a) {
         return NULL;
     if (a->console)
         console_log(a->console, LOG_CRIT, "The agent is shutting down.");
+    if (a->flow) /* while everything is there that a change of a request concerns */
+        (void)request_flow_commit(a->flow);
     sd_event_source_disable_unref(a->trim_timer);
     termination_free(a->termination);
     retention_free(a->retention);

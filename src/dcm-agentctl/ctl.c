@@ -29,7 +29,7 @@ int ctl_report(const sd_bus_error *error, int r) {
     char text[CTL_TEXT_SIZE];
 
     r = ctl_explain(error, r, text);
-    terminal_put_block(stderr, text);
+    terminal_printf(stderr, "%s", text);
     return r;
 }
 

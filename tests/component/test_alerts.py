@@ -270,9 +270,9 @@ def test_agentctl(agent, manager, sink, writer):
     sink.wait([2])
     wait_for(lambda: listed(agent)[-1][1] == "acknowledged", "the acknowledgement to be stored")
     assert agentctl(agent, "alerts", "-n", "2").splitlines() == [
-        "TIME                          LEVEL    RULE  STATE         SUBJECT",
-        "Sun 2026-11-22 16:39:37 UTC       3    5716  kept          SSHD authentication failed.",
-        "Sun 2026-11-22 16:39:37 UTC      12    5716  acknowledged  ?]0;?? authentication failed."]
+        "TIME                     LEVEL  RULE  STATE         SUBJECT",
+        "2026-11-22 16:39:37 UTC      3  5716  kept          SSHD authentication failed.",
+        "2026-11-22 16:39:37 UTC     12  5716  acknowledged  ?]0;?? authentication failed."]
     rows = json.loads(agentctl(agent, "alerts", "--json"))
     assert [row["state"] for row in rows] == ["kept", "kept", "acknowledged"]
     assert rows[0]["message"].endswith("sample 0\n\n") and rows[0]["source_ip"] == "192.0.2.7"

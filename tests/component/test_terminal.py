@@ -64,7 +64,8 @@ class Run:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
         self.process = subprocess.Popen(
             [*wrapper, *command], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm", "SYSTEMD_PAGER": "cat", **environment})
+            env={**{k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}, "LC_ALL": "C.UTF-8",
+                 "TERM": "xterm", "SYSTEMD_PAGER": "cat", **environment})
         os.close(theirs)
         os.set_blocking(self.ours, False)
 
@@ -280,7 +281,7 @@ def test_top_keeps_within_the_screen(agent_on_bus, columns):
     """Also where a wide letter would stand on its edge."""
     run = Run(CTL, "top", columns=columns, DBUS_SYSTEM_BUS_ADDRESS=agent_on_bus.bus.address)
     run.wait_for(b"CPU")
-    run.wait_for(b"FILE")
+    run.wait_for(b"FIL")
     os.write(run.ours, b"q")
     lines = check(run.end().replace(b"\x1b[H", b"\n")).split("\n")
     assert columns - 1 <= max(map(wcwidth.wcswidth, lines)) <= columns
