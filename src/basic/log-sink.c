@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "basic/log-sink.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -10,6 +12,8 @@
 #include "basic/bounds.h"
 
 #define LOSS_SIZE 1024
+#define DRAIN_LOOKS 100
+#define DRAIN_USEC 10000 /* between two looks */
 
 typedef uint32_t EntrySize; /* precedes each queued entry */
 
@@ -152,4 +156,14 @@ void log_sink_put(const char *entry, size_t size) {
 void log_sink_set_event(sd_event *event) {
     sink.room = sd_event_source_disable_unref(sink.room);
     sink.event = event;
+}
+
+void log_sink_drain(void) {
+    int unread = 0;
+
+    for (unsigned i = 0; sink.journal_path && i < DRAIN_LOOKS; i++) {
+        if (ioctl(sink.fd, SIOCOUTQ, &unread) < 0 || unread == 0)
+            return;
+        (void)usleep(DRAIN_USEC);
+    }
 }

@@ -23,3 +23,6 @@ void log_sink_put(const char *entry, size_t size);
 /* Sends queued entries as soon as there is room, and then reports lost ones. Without an event loop
  * the next entry triggers both. Pass NULL before the loop is freed. */
 void log_sink_set_event(sd_event *event);
+/* Waits, for at most a second, until the journal has read what was sent. It takes the unit of an
+ * entry from the process that sent it: the last words of one that is gone are in no unit's log. */
+void log_sink_drain(void);

@@ -102,6 +102,16 @@ static bool drop_one(const Table *t, int *widths) {
     return false;
 }
 
+/* All but the first. */
+static bool drop_last(const Table *t, int *widths) {
+    for (size_t i = t->n_columns; i > 1; i--)
+        if (widths[i - 1] >= 0) {
+            widths[i - 1] = -1;
+            return true;
+        }
+    return false;
+}
+
 static void take_natural_widths(const Table *t, bool legend, int *widths) {
     for (size_t i = 0; i < t->n_columns; i++) {
         if (widths[i] < 0)
@@ -113,14 +123,15 @@ static void take_natural_widths(const Table *t, bool legend, int *widths) {
 }
 
 /* Cuts what can be cut; where that is not enough a column goes, and the others have its room. At
- * last every column is cut. */
+ * last every column is cut, and columns on the right are left out. */
 static void fit(const Table *t, int width, bool legend, int *widths) {
     do {
         take_natural_widths(t, legend, widths);
         while (sum_of(widths, t->n_columns) > width && shrink_one(t, false, widths))
             ;
     } while (sum_of(widths, t->n_columns) > width && drop_one(t, widths));
-    while (sum_of(widths, t->n_columns) > width && shrink_one(t, true, widths))
+    while (sum_of(widths, t->n_columns) > width &&
+           (shrink_one(t, true, widths) || drop_last(t, widths)))
         ;
 }
 

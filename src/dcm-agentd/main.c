@@ -218,5 +218,7 @@ int main(int argc, char *argv[]) {
         return EXIT_FAILURE;
     paths.voices_directory = voices;
     paths.runtime_directory = getenv("RUNTIME_DIRECTORY");
-    return run(&paths);
+    r = run(&paths);
+    log_sink_drain();
+    return r;
 }

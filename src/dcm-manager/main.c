@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/log-sink.h"
 #include "basic/log.h"
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
@@ -11,6 +12,7 @@
 static int run_server(const Options *o) {
     int r = serve(o);
 
+    log_sink_drain();
     return r == -EPROTONOSUPPORT ? EXIT_NEWER_DATABASE : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -52,7 +52,9 @@ static void test_narrow(void) {
     assert_printed(t, 21, "GUID   N  X     TEXT\n0123…  7  xxxx  abcd…\n");
     assert_printed(t, 20, "GUID      N  TEXT\n0123456…  7  abcdef…\n");
     assert_printed(t, 15, "GUID   N  TEXT\n0123…  7  abcd…\n");
-    assert_printed(t, 3, "GUID  N  TEXT\n012…  7  abc…\n"); /* it cannot be less */
+    assert_printed(t, 13, "GUID  N  TEXT\n012…  7  abc…\n");
+    assert_printed(t, 12, "GUID  N\n012…  7\n");
+    assert_printed(t, 3, "GUID\n012…\n"); /* it cannot be less */
 }
 
 static void test_every_width(void) {
