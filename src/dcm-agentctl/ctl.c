@@ -33,6 +33,13 @@ int ctl_report(const sd_bus_error *error, int r) {
     return r;
 }
 
+int ctl_exit_status(int r) {
+    return r >= 0                        ? r
+           : r == -EHOSTDOWN             ? EXIT_NOT_RUNNING
+           : r == -EACCES || r == -EPERM ? EXIT_NOT_ALLOWED
+                                         : EXIT_FAILURE;
+}
+
 int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const char *signature,
              ...) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;

@@ -36,6 +36,8 @@ int ctl_explain(const sd_bus_error *error, int r, char buf[static CTL_TEXT_SIZE]
 /* Reports the error of a call. Returns -EHOSTDOWN where the agent does not run, -EACCES where the
  * caller may not, else `r`. */
 int ctl_report(const sd_bus_error *error, int r);
+/* The exit status for a result of the above; 0 or more is one. */
+int ctl_exit_status(int r);
 /* An object with the n keys for the values of a tuple. NULL: no memory. */
 struct json_object *ctl_name_values(struct json_object *tuple, const char *const keys[], size_t n);
 /* Reads an array of structures from the answer: an array of objects, whose keys are the n given. */

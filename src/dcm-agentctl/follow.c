@@ -141,7 +141,7 @@ static int on_look(sd_event_source *source, void *userdata) {
 
     r = look(f);
     if (r < 0)
-        return sd_event_exit(f->event, EXIT_FAILURE);
+        return sd_event_exit(f->event, ctl_exit_status(r));
     if (fflush(stdout) != 0 || ferror(stdout)) /* no reader any more */
         return sd_event_exit(f->event, EXIT_SUCCESS);
     if (f->on_terminal && f->list.n > 0)

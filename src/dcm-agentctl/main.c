@@ -153,13 +153,6 @@ static void complete(size_t verb, int operand) {
             ctl_print_first_values(lists[i].method);
 }
 
-static int exit_status(int r) {
-    return r >= 0                        ? r
-           : r == -EHOSTDOWN             ? EXIT_NOT_RUNNING
-           : r == -EACCES || r == -EPERM ? EXIT_NOT_ALLOWED
-                                         : EXIT_FAILURE;
-}
-
 int main(int argc, char *argv[]) {
     Context c = {.output.lines = 20};
     size_t verb;
@@ -186,5 +179,5 @@ int main(int argc, char *argv[]) {
         (void)fprintf(stderr, _("The output cannot be written\n"));
         return EXIT_FAILURE;
     }
-    return exit_status(r);
+    return ctl_exit_status(r);
 }

@@ -242,7 +242,7 @@ def test_jobs_are_listed(manager):
     """Running, waiting in two queues, cancelled; what the running one uses; to everybody."""
     gate = Gate("listed")
     configure("[workers]\ncount = 1\n")
-    assert "No job waits or runs" in run("dcm-agentctl", "jobs") and list_jobs() == []
+    assert "No job is waiting or running" in run("dcm-agentctl", "jobs") and list_jobs() == []
     script = f"#!/bin/bash\n{gate.wait}"
     normal = [order(manager, script) for _ in range(3)]
     for guid in normal:
@@ -322,12 +322,14 @@ def test_jobs_are_followed(manager):
 def test_follow_ends_when_nobody_reads(manager):
     """Also when there is nothing to say; and without an agent it does not begin."""
     process = follow()
-    assert "COMMAND" in process.stdout.readline()
+    guid = order(manager, "#!/bin/sh\n")
+    assert guid in process.stdout.readline()
+    reply_to(manager, guid)
     process.stdout.close()
     assert process.wait(timeout=60) == 0
     run("systemctl", "stop", "dcm-agent.service")
     process = follow()
-    assert process.wait(timeout=60) == 1 and "systemctl start dcm-agent" in process.stderr.read()
+    assert process.wait(timeout=60) == 3 and "systemctl start dcm-agent" in process.stderr.read()
 
 
 def test_follow_on_a_terminal(manager):
@@ -346,13 +348,13 @@ def test_follow_on_a_terminal(manager):
             text += os.read(ours, 65536)
         text = text.split(wanted.encode(), 1)[1]
 
-    wait_text(unit_of(guid))
+    wait_text(guid[:8])
     run("systemctl", "stop", "dcm-agent.service")
     wait_text("The agent is not running.")
     run("systemctl", "start", "dcm-agent.service")
-    wait_text(unit_of(guid))
+    wait_text(guid[:8])
     gate.open()
-    wait_text("No job waits or runs.")
+    wait_text("No job is waiting or running.")
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 0
     os.close(ours)
