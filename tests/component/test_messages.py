@@ -274,7 +274,7 @@ def test_manager_that_reads_only_after_it_has_sent(agent, raw):
     """Both would wait for the other to read; after a ping without progress the agent does, and drops what
     it cannot queue. A manager that takes longer than 2.5 periods to get so far is given up, which on a
     busy machine happens soon; so the periods are not short."""
-    agent.configure(raw.url, connection={"heartbeat_frequency": "8"})
+    agent.configure(raw.url, connection={"heartbeat_frequency": "24"})
     agent.start()
     raw.accept()
     raw.socket.sendall(RawManager.frame(**HANDSHAKE))
