@@ -54,6 +54,11 @@ def test_lost_acknowledgements_of_replies(agent, manager, lost):
     for guid in overlapping:
         manager.request(guid, "get_agent_data")
     wait_counts(agent, REPLY_ACKED=7)
+    counts = {guid: len(manager.of_type("REPLY", guid)) for guid in serial + overlapping}
+    last = guids(1)[0]
+    manager.request(last, "get_agent_data")  # whose acknowledgements are lost, too: timers run out meanwhile
+    wait_counts(agent, REPLY_ACKED=8)
+    assert {guid: len(manager.of_type("REPLY", guid)) for guid in counts} == counts, "what is acknowledged is not sent again"
     for guid in serial + overlapping:
         replies = manager.of_type("REPLY", guid)
         assert len(replies) > lost if lost else len(replies) == 1
