@@ -43,6 +43,13 @@
 #define JSON_ENVELOPE_MEMORY ((uint64_t)64 * 1024) /* of a message without its payload ... */
 #define JSON_ENVELOPE_DEPTH 1u                     /* ... and its levels */
 
+/* volumes */
+#define VOLUME_DEVICES_MAX 64             /* of one request */
+#define VOLUME_NAME_MAX ((size_t)255)     /* of a device, as a request names it */
+#define VOLUME_PATH_MAX ((size_t)1024)    /* of a mount point */
+#define VOLUME_OPTIONS_MAX ((size_t)1024) /* of a mount */
+#define VOLUME_TEXT_MAX 255               /* of other arguments */
+
 /* requests */
 #define REQUESTS_OPEN_MAX 10000u
 #define REQUESTS_LISTED_MAX 10000u /* in one call */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The arguments of mount_volume, and of the commands around it. */
+#pragma once
+
+#include "volume/fields.h"
+
+typedef struct VolumeRequest {
+    bool format;       /* formatVolume */
+    char *fs_type;     /* ext3, ext4, xfs, btrfs */
+    int raid_level;    /* -1: NONE */
+    char **devices;    /* names as the manager gave them; empty: nothing to do */
+    bool encrypted;    /* a key came with the request; the key itself is not here */
+    char *mount_point; /* absolute, without double slashes or a slash at the end */
+    char *label;       /* NULL: none */
+    char *options;     /* additional ones of mount(8); NULL: none */
+    bool force;        /* signatures are overwritten; never what is in use */
+    bool degraded;     /* an array that lacks disks may be started */
+    bool persistent;   /* lines in fstab and crypttab */
+    bool unlock_at_boot;
+} VolumeRequest;
+
+/* From the JSON object that the job has on standard input; `default_mount_point` where it has none.
+ * -EINVAL: *ret_problem says which argument is wrong and why; the caller frees it. The arguments
+ * dry_run and install_missing_tools are the caller's. An argument that is not known is an error, as
+ * is a key in the object: it comes as a file. */
+int volume_request_parse(struct json_object *arguments, const char *default_mount_point,
+                         bool has_key, VolumeRequest *ret, char **ret_problem);
+void volume_request_done(VolumeRequest *q);
+extern const FieldTable volume_request_table;
+
+/* Whether `options` has this one, without or with a value. NULL: there are none. */
+bool mount_options_have(const char *options, const char *name) _pure_;
+
+/* What makes two requests the same: all but force, degraded and the key; the order of the devices
+ * does not matter. In hex. */
+#define VOLUME_ID_SIZE 33
+void volume_request_id(const VolumeRequest *q, char ret[static VOLUME_ID_SIZE]);
