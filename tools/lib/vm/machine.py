@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual machines with a kernel and disks of their own, emulated by QEMU without KVM.
 
-The root disk is served by nbdkit with forgetful_disk.py: a write cache that a power cut empties.
+The root disk is served by nbdkit with forgetful_disk.py: a write cache that a power cut empties. Data
+disks are plain files, which keep all that was written; each may have such a cache, too.
 build-image builds the boot files once; they stay in a cache until their recipe changes."""
 
 import base64
@@ -24,6 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 RECIPE = ("build-image", "initrd-init", "guest-shell", "guest-shell.service")
 BOOT_TIMEOUT_SEC = 600
+KEEP_IMAGE_SEC = 24 * 3600
 PREFIX = "dcm-vm-"
 KERNEL_OPTIONS = (
     "console=ttyS0 loglevel=4 nokaslr mitigations=off apparmor=0 selinux=0 audit=0 "
@@ -78,12 +80,18 @@ def image_directory():
     with open(cache / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not image.exists():
-            for old in cache.iterdir():
-                if old.is_dir():
-                    shutil.rmtree(old)
+            remove_old_images(cache)
             log(f"building the image {image} (about a minute)")
             run(HERE / "build-image", image)
+        os.utime(image)
     return image
+
+
+def remove_old_images(cache):
+    """Those that were not used for long: another working tree may boot from one right now."""
+    for old in cache.iterdir():
+        if old.is_dir() and old.stat().st_mtime < time.time() - KEEP_IMAGE_SEC:
+            shutil.rmtree(old)
 
 
 # --- directories that do not outlive their owner ------------------------------------------------
@@ -139,41 +147,177 @@ def pack(build, files, archive):
             "--sort=name", *sorted(os.listdir(tree)))
 
 
-class Machine:
-    """One machine. Its disk lives in DIRECTORY; boot() may follow each power_cut()."""
+class Disk:
+    """A disk of a machine: a file of SIZE bytes (or "512M", as truncate has it), which outlives power
+    cuts and reboots. NAME is its serial number, as the guest sees it.
 
-    def __init__(self, directory, udev=True):
-        self.directory = directory
-        self.image = image_directory()
-        self.disk = directory / "root.raw"
-        self.udev = udev
+    bus: "virtio"; "nvme"; "google", a SCSI disk as Google's machines have it.
+    forgetful: it has a write cache that a power cut empties; see Machine.power_cut()."""
+
+    def __init__(self, name, size=None, bus="virtio", forgetful=False):
+        if bus not in ("virtio", "nvme", "google"):
+            raise VmError(f"disk {name}: unknown bus {bus}")
+        self.name = name
+        self.size = size
+        self.bus = bus
+        self.forgetful = forgetful
+        self.attached = True
         self.server = None
-        self.emulator = None
-        self.shell = None
-        self.buffer = b""
-        self.ids = itertools.count()
-        run("cp", "--sparse=always", "--reflink=auto", self.image / "root.raw", self.disk)
 
-    # --- the root disk
+    def create(self, directory):
+        self.directory = directory
+        self.file = directory / f"{self.name}.raw"
+        if self.size is not None:
+            run("truncate", "-s", str(self.size), self.file)
 
-    def _start_server(self):
-        for name in ("verdict", "stats", "disk.sock"):
-            (self.directory / name).unlink(missing_ok=True)
+    # --- nbdkit, for a disk that forgets
+
+    def _path(self, suffix):
+        return self.directory / f"{self.name}.{suffix}"
+
+    def start(self):
+        """What the emulator needs while it runs."""
+        if not self.forgetful:
+            return
+        for suffix in ("verdict", "stats", "sock"):
+            self._path(suffix).unlink(missing_ok=True)
         self.server = spawn(
-            ["nbdkit", "--foreground", "--exit-with-parent", "--unix", "disk.sock", "python",
-             HERE / "forgetful_disk.py", f"file={self.disk}",
-             f"verdict={self.directory / 'verdict'}", f"stats={self.directory / 'stats'}"],
-            self.directory, "nbdkit.log")
-        self._wait(lambda: (self.directory / "disk.sock").exists(), 30, "the disk server")
+            ["nbdkit", "--foreground", "--exit-with-parent", "--unix", self._path("sock"), "python",
+             HERE / "forgetful_disk.py", f"file={self.file}", f"verdict={self._path('verdict')}",
+             f"stats={self._path('stats')}"],
+            self.directory, f"{self.name}.log")
 
-    def _stop_server(self):
+    def started(self):
+        return not self.forgetful or self._path("sock").exists()
+
+    def stop(self, verdict):
+        """The power is gone. Returns the figures of forgetful_disk.py; None: a plain file."""
+        if not self.server:
+            return None
+        self._path("verdict").write_text(json.dumps(verdict))
         self.server.terminate()
         self.server.wait()
         self.server = None
         try:
-            return json.loads((self.directory / "stats").read_text())
+            return json.loads(self._path("stats").read_text())
         except OSError:
-            raise VmError("the disk server failed: " + self.read("nbdkit.log")) from None
+            raise VmError(f"disk {self.name}: the server failed: {self.log()}") from None
+
+    def destroy(self):
+        if self.server:
+            self.server.kill()
+            self.server.wait()
+            self.server = None
+
+    def log(self):
+        log = self._path("log")
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    # --- words for QEMU
+
+    def backend(self):
+        # the guest sees a write cache, and its flushes and nothing else reach a server
+        protocol = {"driver": "file", "filename": str(self.file)}
+        if self.server:
+            protocol = {"driver": "nbd", "server": {"type": "unix", "path": str(self._path("sock"))}}
+        return {"driver": "raw", "node-name": f"node-{self.name}", "file": protocol,
+                "cache": {"direct": False, "no-flush": False}, "discard": "unmap"}
+
+    def device(self):
+        device = {"driver": {"virtio": "virtio-blk-pci", "nvme": "nvme", "google": "scsi-hd"}[self.bus],
+                  "id": f"disk-{self.name}", "drive": f"node-{self.name}", "serial": self.name}
+        if self.bus == "virtio":
+            device["physical_block_size"] = 4096
+        if self.bus == "google":
+            device |= {"bus": "scsi.0", "vendor": "Google", "product": "PersistentDisk",
+                       "device_id": self.name}
+        return device
+
+
+class Machine:
+    """One machine. Its disks live in DIRECTORY; boot() may follow each power_cut().
+
+    udev: whether udev runs. memory: as QEMU has it. disks: data disks. forgetful: whether the root
+    disk has a write cache that a power cut empties; without it the machine is faster."""
+
+    def __init__(self, directory, udev=True, memory="512M", disks=(), forgetful=True):
+        self.directory = directory
+        self.image = image_directory()
+        self.udev = udev
+        self.memory = memory
+        self.root = Disk("root", forgetful=forgetful)
+        self.disks = {disk.name: disk for disk in disks}
+        self.emulator = None
+        self.shell = None
+        self.buffer = b""
+        self.ids = itertools.count()
+        for disk in (self.root, *self.disks.values()):
+            disk.create(directory)
+        run("cp", "--sparse=always", "--reflink=auto", self.image / "root.raw", self.root.file)
+
+    # --- data disks that come, go and grow, whether the machine runs or not
+
+    def unplug(self, name):
+        """Pulls a disk out; its content stays. While the machine runs: waits until it has noticed."""
+        disk = self.disks[name]
+        disk.attached = False
+        if not self.emulator:
+            return
+        gone = lambda event: event.get("data", {}).get("device") == f"disk-{name}"
+        self.qmp("device_del", {"id": f"disk-{name}"}, until=("DEVICE_DELETED", gone))
+        self.qmp("blockdev-del", {"node-name": f"node-{name}"})
+        disk.stop({"mode": "all"})
+
+    def plug(self, disk):
+        """Puts a Disk in, a new one or one that was unplugged."""
+        if disk.name not in self.disks:
+            disk.create(self.directory)
+            self.disks[disk.name] = disk
+        disk.attached = True
+        if not self.emulator:
+            return
+        self._start_disk(disk)
+        self.qmp("blockdev-add", disk.backend())
+        self.qmp("device_add", disk.device())
+
+    def resize(self, name, size_bytes):
+        """Grows a disk, as a cloud does."""
+        disk = self.disks[name]
+        if self.emulator and disk.attached:
+            self.qmp("block_resize", {"node-name": f"node-{name}", "size": size_bytes})
+        else:
+            run("truncate", "-s", str(size_bytes), disk.file)
+
+    def _start_disk(self, disk):
+        disk.start()
+        self._wait(disk.started, 30, f"the server of disk {disk.name}")
+
+    def qmp(self, command, arguments, until=None):
+        """One command of the emulator's monitor. UNTIL: (name, predicate) of an event to wait for."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(120)
+            s.connect(str(self.directory / "qmp.sock"))
+            with s.makefile("rw") as stream:
+                json.loads(stream.readline())  # greeting
+                for name, args in (("qmp_capabilities", {}), (command, arguments)):
+                    stream.write(json.dumps({"execute": name, "arguments": args}) + "\n")
+                    stream.flush()
+                    result, events = self._qmp_answer(stream, name)
+                while until and not any(e["event"] == until[0] and until[1](e) for e in events):
+                    events.append(json.loads(stream.readline()))
+        return result
+
+    @staticmethod
+    def _qmp_answer(stream, command):
+        events = []
+        while True:
+            answer = json.loads(stream.readline())
+            if "event" in answer:
+                events.append(answer)
+            elif "error" in answer:
+                raise VmError(f"emulator: {command}: {answer['error']['desc']}")
+            else:
+                return answer["return"], events
 
     # --- life and death
 
@@ -187,23 +331,28 @@ class Machine:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
+                logs = "".join(disk.log() for disk in (self.root, *self.disks.values()))
                 raise VmError(f"{what}: not within {seconds} s\n{self.read('console.log')[-3000:]}"
-                              f"{self.read('emulator.log')}{self.read('nbdkit.log')}")
+                              f"{self.read('emulator.log')}{logs}")
             time.sleep(0.02)
 
-    def _start_emulator(self, root_drive, options, *more):
+    def _start_emulator(self, options, disks, *more):
+        drives = []
+        for disk in disks:
+            # no JSON for the device: QEMU makes those last, and their order is that of the letters
+            device = ",".join(f"{key}={value}" for key, value in disk.device().items())
+            drives += ["-blockdev", json.dumps(disk.backend()), "-device", device.removeprefix("driver=")]
         self.emulator = spawn(
             ["qemu-system-x86_64", "-M", "pc", "-accel", "tcg,thread=multi", "-cpu", "max",
-             "-smp", "2", "-m", "512M", "-nodefaults", "-no-user-config", "-display", "none",
+             "-smp", "2", "-m", self.memory, "-nodefaults", "-no-user-config", "-display", "none",
              "-kernel", self.image / "vmlinux", "-initrd", self.image / "initrd",
              "-append", f"{KERNEL_OPTIONS} {options}", "-serial", "file:console.log",
              "-device", "virtio-rng-pci", "-rtc", "base=utc,clock=host",
              "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=shell,name=shell",
              "-chardev", "socket,id=shell,path=shell.sock,server=on,wait=off",
              "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
-             "-drive", f"if=none,id=root,format=raw,{root_drive}",
-             "-device", "virtio-blk-pci,drive=root,serial=root,physical_block_size=4096",
-             *more],
+             "-qmp", "unix:qmp.sock,server=on,wait=off", "-device", "virtio-scsi-pci,id=scsi",
+             *drives, *more],
             self.directory, "emulator.log")
 
     def install(self, build, files):
@@ -211,7 +360,7 @@ class Machine:
         build_agent(build)
         archive = self.directory / "install.tar"
         pack(build, files, archive)
-        self._start_emulator(f"file={self.disk},cache=unsafe", "vm.install",
+        self._start_emulator("vm.install", [self.root],
                              "-drive", f"if=none,id=tar,format=raw,readonly=on,file={archive}",
                              "-device", "virtio-blk-pci,drive=tar")
         self._wait(lambda: self.emulator.poll() is not None, BOOT_TIMEOUT_SEC, "the installation")
@@ -222,11 +371,12 @@ class Machine:
 
     def boot(self):
         """Starts the machine; does not wait for anything in it."""
-        self._start_server()
-        (self.directory / "shell.sock").unlink(missing_ok=True)
-        options = f"rw {'' if self.udev else WITHOUT_UDEV}"
-        # writeback: the guest sees a write cache, and its flushes and nothing else reach the disk
-        self._start_emulator(f"file=nbd:unix:{self.directory}/disk.sock,cache=writeback", options)
+        attached = [self.root, *(disk for disk in self.disks.values() if disk.attached)]
+        for disk in attached:
+            self._start_disk(disk)
+        for name in ("shell.sock", "qmp.sock"):
+            (self.directory / name).unlink(missing_ok=True)
+        self._start_emulator(f"rw {'' if self.udev else WITHOUT_UDEV}", attached)
         self.shell = socket.socket(socket.AF_UNIX)
         self._wait(self._connect_shell, 60, "the emulator")
         self.buffer = b""
@@ -244,21 +394,23 @@ class Machine:
         self.emulator.kill()
 
     def power_cut(self, mode="none", seed=0):
-        """Ends the machine without warning. MODE says what becomes of writes that were not flushed,
-        see forgetful_disk.py. Returns the disk's figures."""
+        """Ends the machine without warning. MODE says what becomes of writes to forgetful disks that
+        were not flushed, see forgetful_disk.py. Returns the root disk's figures."""
         self.emulator.kill()
         self.emulator.wait()
         self.emulator = None
         self.shell.close()
         self.shell = None
-        (self.directory / "verdict").write_text(json.dumps({"mode": mode, "seed": seed}))
-        return self._stop_server()
+        verdict = {"mode": mode, "seed": seed}
+        for disk in self.disks.values():
+            disk.stop(verdict)
+        return self.root.stop(verdict)
 
     def check_disk(self):
         """Replays the journal of a copy of the disk; raises when that leaves any error."""
         copy = self.directory / "check.raw"
         try:
-            run("cp", "--sparse=always", "--reflink=auto", self.disk, copy)
+            run("cp", "--sparse=always", "--reflink=auto", self.root.file, copy)
             done = subprocess.run(["e2fsck", "-p", copy], stdin=subprocess.DEVNULL,
                                   capture_output=True, text=True)
             if done.returncode > 1:
@@ -268,11 +420,12 @@ class Machine:
             copy.unlink(missing_ok=True)
 
     def destroy(self):
-        for process in (self.emulator, self.server):
-            if process:
-                process.kill()
-                process.wait()
-        self.emulator = self.server = None
+        if self.emulator:
+            self.emulator.kill()
+            self.emulator.wait()
+            self.emulator = None
+        for disk in (self.root, *self.disks.values()):
+            disk.destroy()
         if self.shell:
             self.shell.close()
 
