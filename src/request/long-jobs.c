@@ -255,7 +255,9 @@ int long_jobs_accept(LongJobs *l, const Request *q, struct json_object *payload,
         r = store_insert_job(l->store, &row, &row.job_id);
     if (r >= 0)
         r = job_description(&row, ret_reply);
-    if (r < 0 && j)
+    if (r >= 0)
+        runner_offer_payload(l->runner, &j->task, payload);
+    else if (j)
         drop(l, j);
     return r;
 }
