@@ -67,6 +67,8 @@ static const Field plan_fields[] = {
      .offset = offsetof(Plan, steps),
      .n_offset = offsetof(Plan, n_steps),
      .table = &step_table},
+    FIELD(Plan, FIELD_TEXTS, overwrites),
+    FIELD(Plan, FIELD_BOOL, more),
     FIELD(Plan, FIELD_BOOL, complete),
     FIELD(Plan, FIELD_TEXTS, notes),
 };

@@ -58,6 +58,8 @@ typedef struct Plan {
     char *fs_type, *fs_uuid; /* what will be mounted */
     Step *steps;
     size_t n_steps;
+    char **overwrites; /* signatures that `force` gives up, each "DEVICE: what it is" */
+    bool more; /* what comes after the last step cannot be seen yet: run these, look, plan again */
     bool complete; /* every step is done: a repeated request changes nothing */
     char **notes;  /* what the administrator should know: degraded array, what was there before */
 } Plan;
