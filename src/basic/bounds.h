@@ -162,6 +162,12 @@
 #define HEALTH_ANSWER_SIZE_MAX ((size_t)4 * 1024 * 1024) /* approximate, of one answer on D-Bus */
 #define HEALTH_FAILED_UNITS_MAX 64u                      /* listed by name; all are counted */
 
+/* disks */
+#define BLOCKS_MAX 4096u /* block devices, partitions included */
+#define BLOCK_LINKS_MAX 256u
+#define BLOCK_SIGNATURES_MAX 64u /* of one device */
+#define MOUNTS_MAX 16384u
+
 /* files */
 #define CONFIG_FILE_MAX ((size_t)256 * 1024)
 #define PROBLEMS_MAX 100   /* of configuration files, that are listed; all are counted */

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What devices hold: reads their signatures, and tests whether they are in use. */
+#pragma once
+
+#include "volume/facts.h"
+
+/* Opens each block for reading; errors go to its probe_error. `exclusive`: sets `busy`, too.
+ * -ENOMEM. */
+int look_probe(Facts *f, bool exclusive);
+
+/* All signatures on an open device or file, as many as there are: two file systems on one device
+ * are two. They belong to the caller's struct, which has none before. -E2BIG: more than
+ * BLOCK_SIGNATURES_MAX. */
+int probe_signatures(int fd, Block *b);
