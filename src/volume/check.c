@@ -158,9 +158,29 @@ static int check_kind(const Facts *f, const Block *b, Refusal *ret) {
     return 0;
 }
 
+/* A partition that somebody has protected protects its disk. */
+static int check_partitions(const Facts *f, const Block *disk, Refusal *ret) {
+    for (size_t i = 0; i < f->n_blocks; i++) {
+        const Block *b = &f->blocks[i];
+
+        if (!is_partition_of(b, disk))
+            continue;
+        if (b->is_root)
+            return check_kind(f, b, ret);
+        if (b->read_only)
+            return refuse(ret, "read-only", "%s, a partition of %s, is read-only", b->name,
+                          disk->name);
+        if (b->probe_error != 0)
+            return refuse(ret, "unreadable", "what is on %s, a partition of %s, could not be read",
+                          b->name, disk->name);
+    }
+    return 0;
+}
+
 int check_target(const Facts *f, const Block *b, const char *own_array, Refusal *ret) {
     TRY_PLAN(check_kind(f, b, ret));
     TRY_PLAN(check_parent(f, b, ret));
+    TRY_PLAN(check_partitions(f, b, ret));
     return check_unused(f, b, own_array, ret);
 }
 

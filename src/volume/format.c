@@ -105,18 +105,20 @@ static bool is_writing(StepType type) {
            type == STEP_FORMAT;
 }
 
+static void look_at(const Step *steps, size_t n, bool *is_begun, bool *is_left) {
+    for (size_t i = 0; i < n; i++)
+        if (is_writing(steps[i].type)) {
+            *is_begun = *is_begun || steps[i].state != STEP_PENDING;
+            *is_left = *is_left || steps[i].state != STEP_DONE;
+        }
+}
+
 /* Begun to write, and not through with it. */
 static bool is_unfinished(const Plan *record) {
     bool is_begun = false, is_left = false;
 
-    for (size_t i = 0; i < record->n_steps; i++) {
-        const Step *s = &record->steps[i];
-
-        if (!is_writing(s->type))
-            continue;
-        is_begun = is_begun || s->state != STEP_PENDING;
-        is_left = is_left || s->state != STEP_DONE;
-    }
+    look_at(record->steps, record->n_steps, &is_begun, &is_left);
+    look_at(record->later, record->n_later, &is_begun, &is_left);
     return is_begun && is_left;
 }
 
@@ -257,6 +259,16 @@ static int check_pending(Planner *p, StepType type) {
                         step_type_to_string(type), p->plan->id);
 }
 
+/* An array whose making was cut is blank as long as nobody has used it. */
+static int check_cut_array(Planner *p, const Write *w) {
+    const Block *array =
+        w->state == STEP_BEGUN ? facts_find_array(p->facts, p->plan->array_uuid) : NULL;
+
+    if (!array || is_blank(p->facts, array))
+        return 0;
+    return p->request->force ? give_up(p, array) : check_blank(p->facts, array, p->refusal);
+}
+
 static int plan_array(Planner *p) {
     Write w = {STEP_RAID_CREATE, planner_state(p, STEP_RAID_CREATE), "linux_raid_member",
                p->plan->array_uuid, true};
@@ -269,6 +281,7 @@ static int plan_array(Planner *p) {
     else
         for (size_t i = 0; i < p->n_members; i++)
             TRY_PLAN(check_write(p, p->members[i], &w, &wipe, &ours));
+    TRY_PLAN(check_cut_array(p, &w));
     if (w.state != STEP_DONE)
         TRY(add_wipe(p, p->members, p->n_members, wipe));
     TRY(planner_array_path(p, &path));

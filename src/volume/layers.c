@@ -31,6 +31,13 @@ static int refuse_content(Planner *p, const char *code, const Block *b, const ch
                   isempty(what) ? "nothing that is known" : what, wanted, remedy);
 }
 
+/* The record says that this request has made it. */
+static int refuse_gone(Planner *p, const Block *b, const char *wanted) {
+    return refuse_content(p, "gone", b, wanted,
+                          "This request made that here earlier; since then somebody has removed or "
+                          "replaced it. To make it once more, say force = true");
+}
+
 static int check_readable(Planner *p, const Block *b) {
     return b->probe_error == 0
                ? 0
@@ -38,26 +45,24 @@ static int check_readable(Planner *p, const Block *b) {
                         strerror(b->probe_error));
 }
 
-/* Of a device that is no member: the record may say that it was made one. */
-static const char *lost_code(const Planner *p) {
-    return planner_has(p, STEP_RAID_CREATE) ? "gone" : "not-member";
-}
-
 /* That all are members of one array: which. */
 static int find_uuid(Planner *p, Members *m) {
+    const bool is_recorded = m->uuid != NULL;
+
     for (size_t i = 0; i < p->n_members; i++) {
         const Signature *s;
 
         TRY_PLAN(check_readable(p, p->members[i]));
         s = block_find_signature(p->members[i], MEMBER, NULL);
+        if (is_recorded && (!s || !uuid_is(m->uuid, s->uuid)))
+            return refuse_gone(p, p->members[i], "a member of its array");
         if (!s || !s->uuid)
-            return refuse_content(p, lost_code(p), p->members[i], "a member of an array",
+            return refuse_content(p, "not-member", p->members[i], "a member of an array",
                                   "To make an array, say formatVolume = true");
         if (m->uuid && !uuid_is(m->uuid, s->uuid))
-            return refuse(p->refusal, lost_code(p),
+            return refuse(p->refusal, "not-member",
                           "%s belongs to the array with UUID %s, but %s to the one with UUID %s",
-                          p->members[i]->name, s->uuid,
-                          i > 0 ? p->members[0]->name : "what this request made", m->uuid);
+                          p->members[i]->name, s->uuid, p->members[0]->name, m->uuid);
         if (!m->uuid)
             m->uuid = s->uuid;
     }
@@ -195,11 +200,12 @@ static int take_array_name(Planner *p, const Members *m) {
     return planner_name_array(p);
 }
 
-static int add_assemble(Planner *p, const Members *m) {
+static int add_assemble(Planner *p, Members *m) {
     _cleanup_free_ char *path = NULL;
     Step *s;
 
     TRY(free_and_strdup(&p->plan->array_uuid, m->uuid));
+    m->uuid = p->plan->array_uuid; /* it may have been just that, which is gone */
     TRY(take_array_name(p, m));
     if (m->is_active && p->request->format && !planner_has(p, STEP_RAID_ASSEMBLE))
         return 0;
@@ -278,12 +284,11 @@ static const Signature *only_signature(const Block *b) {
 }
 
 static int check_luks(Planner *p, const Signature *s, const char *uuid) {
+    if (uuid && (!s || !streq(s->type, LUKS) || !uuid_is(s->uuid, uuid)))
+        return refuse_gone(p, p->raw, "its LUKS device");
     if (!s || !streq(s->type, LUKS) || !s->uuid)
-        return refuse_content(p, uuid ? "gone" : "not-encrypted", p->raw, "LUKS",
+        return refuse_content(p, "not-encrypted", p->raw, "LUKS",
                               "The request has a key: leave it out if the volume is not encrypted");
-    if (uuid && !uuid_is(s->uuid, uuid))
-        return refuse_content(p, "gone", p->raw, "the LUKS device that this request made there",
-                              "Somebody else has made it");
     return check_unique(p, p->raw, s->uuid);
 }
 
@@ -312,15 +317,14 @@ int plan_existing_luks(Planner *p, const char *uuid) {
 static int check_type(Planner *p, const Signature *s, const char *uuid) {
     const char *wanted = p->request->fs_type;
 
+    if (uuid && (!s || !streq(s->type, wanted) || !uuid_is(s->uuid, uuid)))
+        return refuse_gone(p, p->top, "its file system");
     if (block_find_signature(p->top, MEMBER, NULL))
         return refuse_content(p, "raid-member", p->top, wanted,
                               "It belongs to an array: name its level and all its devices");
     if (!s || !streq(s->type, wanted))
-        return refuse_content(p, uuid ? "gone" : "file-system", p->top, wanted,
+        return refuse_content(p, "file-system", p->top, wanted,
                               "Name what is there, or say formatVolume = true to make a new one");
-    if (uuid && !uuid_is(s->uuid, uuid))
-        return refuse_content(p, "gone", p->top, "the file system that this request made there",
-                              "Somebody else has made it");
     return s->uuid ? 0 : refuse_content(p, "file-system", p->top, "a UUID", "It needs one");
 }
 

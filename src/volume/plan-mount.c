@@ -115,6 +115,8 @@ static int plan_volume(Planner *p) {
     TRY_PLAN(p->request->format ? plan_format(p) : plan_existing(p));
     TRY_PLAN(plan_upper(p));
     TRY_PLAN(planner_check_programs(p));
+    if (p->plan->more)
+        TRY(planner_keep_later(p));
     finish(p->plan);
     return 0;
 }

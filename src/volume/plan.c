@@ -47,7 +47,7 @@ static const Field step_fields[] = {
     FIELD(Step, FIELD_BOOL, wipe_first),
 };
 
-static const FieldTable step_table = {step_fields, ELEMENTSOF(step_fields), sizeof(Step)};
+const FieldTable step_table = {step_fields, ELEMENTSOF(step_fields), sizeof(Step)};
 
 static const Field plan_fields[] = {
     {.key = "id", .type = FIELD_CHARS, .offset = offsetof(Plan, id), .n = VOLUME_ID_SIZE},
@@ -66,6 +66,11 @@ static const Field plan_fields[] = {
      .type = FIELD_STRUCTS,
      .offset = offsetof(Plan, steps),
      .n_offset = offsetof(Plan, n_steps),
+     .table = &step_table},
+    {.key = "later",
+     .type = FIELD_STRUCTS,
+     .offset = offsetof(Plan, later),
+     .n_offset = offsetof(Plan, n_later),
      .table = &step_table},
     FIELD(Plan, FIELD_TEXTS, overwrites),
     FIELD(Plan, FIELD_BOOL, more),

@@ -58,6 +58,8 @@ typedef struct Plan {
     char *fs_type, *fs_uuid; /* what will be mounted */
     Step *steps;
     size_t n_steps;
+    Step *later; /* with `more`: of the record, to be planned again; none of them is run now */
+    size_t n_later;
     char **overwrites; /* signatures that `force` gives up, each "DEVICE: what it is" */
     bool more; /* what comes after the last step cannot be seen yet: run these, look, plan again */
     bool complete; /* every step is done: a repeated request changes nothing */
@@ -72,7 +74,7 @@ typedef struct Refusal {
     char *program; /* "missing-program": which one is to be installed; else NULL */
 } Refusal;
 
-extern const FieldTable plan_table;
+extern const FieldTable plan_table, step_table;
 
 void plan_done(Plan *p);
 void refusal_done(Refusal *r);

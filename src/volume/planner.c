@@ -14,11 +14,17 @@
 #define MAPPING_NAME_MAX 60 /* dmsetup(8) takes 127, systemd escapes some characters as four */
 #define NUMBERS_MAX 1000    /* of names that differ by their number alone */
 
-static const Step *find_step(const Plan *plan, StepType type) {
-    for (size_t i = 0; plan && i < plan->n_steps; i++)
-        if (plan->steps[i].type == type)
-            return &plan->steps[i];
+static const Step *find_type(const Step *steps, size_t n, StepType type) {
+    for (size_t i = 0; i < n; i++)
+        if (steps[i].type == type)
+            return &steps[i];
     return NULL;
+}
+
+static const Step *find_step(const Plan *plan, StepType type) {
+    return plan ? find_type(plan->steps, plan->n_steps, type)
+                      ?: find_type(plan->later, plan->n_later, type)
+                : NULL;
 }
 
 StepState planner_state(const Planner *p, StepType type) {
@@ -39,6 +45,30 @@ int planner_add(Planner *p, StepType type, StepState state, Step **ret) {
     p->plan->steps = grown;
     *ret = &grown[p->plan->n_steps++];
     **ret = (Step){.type = type, .state = state};
+    return 0;
+}
+
+static int keep_step(Plan *plan, const Step *s) {
+    Step *grown;
+
+    if (find_step(plan, s->type))
+        return 0;
+    grown = reallocarray(plan->later, plan->n_later + 1, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    plan->later = grown;
+    TRY(fields_copy(&step_table, s, &grown[plan->n_later]));
+    plan->n_later++;
+    return 0;
+}
+
+int planner_keep_later(Planner *p) {
+    const Plan *e = p->earlier;
+
+    for (size_t i = 0; e && i < e->n_steps; i++)
+        TRY(keep_step(p->plan, &e->steps[i]));
+    for (size_t i = 0; e && i < e->n_later; i++)
+        TRY(keep_step(p->plan, &e->later[i]));
     return 0;
 }
 
@@ -188,6 +218,8 @@ int planner_name_mapping(Planner *p) {
 
     clean_name(p->plan->array_name ?: last_part(p->request->devices[0]), clean, MAPPING_NAME_MAX);
     (void)snprintf(base, sizeof(base), "es%s", clean);
+    if (p->plan->mapping && !is_taken_mapping(p, p->plan->mapping))
+        return 0; /* the record's */
     return find_free_name(p, is_taken_mapping, base, &p->plan->mapping);
 }
 

@@ -36,6 +36,9 @@ int step_add_block(Step *s, const Block *b);
 int step_add_path(Step *s, const char *path);
 int step_set(Step *s, const char *result, const char *uuid);
 
+/* Keeps what the record says of steps that this plan does not reach yet. */
+int planner_keep_later(Planner *p);
+
 /* Adds a line to the notes. */
 int planner_note(Planner *p, const char *format, ...) _printf_(2, 3);
 

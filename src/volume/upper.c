@@ -71,13 +71,26 @@ static int add_directory(Planner *p) {
     return add(p, STEP_DIRECTORY, state, p->request->mount_point, NULL);
 }
 
+/* By what is on the device now, and will be overwritten. */
+static bool is_about_the_old(const Planner *p, const char *source) {
+    static const char *const kinds[] = {"UUID=", "LABEL=", "/dev/disk/by-uuid/",
+                                        "/dev/disk/by-label/"};
+
+    if (!p->request->format || planner_state(p, STEP_FORMAT) == STEP_DONE)
+        return false;
+    for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+        if (text_after(source, kinds[i]))
+            return true;
+    return false;
+}
+
 /* Whether a line means this file system. */
 static bool is_source(const Planner *p, const TabEntry *e) {
     const char *mapping = text_after(e->source, "/dev/mapper/");
 
     return uuid_is(text_after(e->source, "UUID="), p->plan->fs_uuid) ||
            uuid_is(text_after(e->source, "/dev/disk/by-uuid/"), p->plan->fs_uuid) ||
-           (p->top && block_is_source(p->top, e->source)) ||
+           (p->top && block_is_source(p->top, e->source) && !is_about_the_old(p, e->source)) ||
            (mapping && streq_ptr(mapping, p->plan->mapping));
 }
 

@@ -7,7 +7,6 @@
     "{'formatVolume':true,'fileSystem':'" fs "','raidLevel':'NONE','devices':['vdb']" more "}"
 #define EXISTING(fs, more)                                                                         \
     "{'formatVolume':false,'fileSystem':'" fs "','raidLevel':'NONE','devices':['vdb']" more "}"
-#define UUID1 "00000000-0000-0000-0000-000000000001"
 
 typedef struct Case {
     const char *name;
@@ -52,6 +51,200 @@ static const Case cases[] = {
      "root-disk", NULL},
 };
 
+/* UUIDs that the planner has chosen for a record: array, LUKS and file system, as far as there are
+ * any, in this order. */
+#define U1 "00000000-0000-0000-0000-000000000001"
+#define U2 "00000000-0000-0000-0000-000000000002"
+#define U3 "00000000-0000-0000-0000-000000000003"
+#define OPEN(name, raw, uuid, more)                                                                \
+    "{'name':'dm-0','type':'crypt','size_bytes':" GIB ",'slaves':['" raw "'],'dm_name':'" name     \
+    "','dm_uuid':'CRYPT-LUKS2-" uuid "-" name "','links':['mapper/" name "']" more "}"
+#define NO_DASH_1 "00000000000000000000000000000001"
+#define MD_1 "00000000:00000000:00000000:00000001"
+#define MEMBER(more)                                                                               \
+    HOLDS("linux_raid_member", "raid", U1) ",'member_level':'raid1','member_disks':2" more
+#define ARRAY(state, more)                                                                         \
+    "{'name':'md127','type':'array','size_bytes':" GIB ",'slaves':['vdb','vdc'],"                  \
+    "'array_level':'raid1','array_state':'" state "','array_uuid':'" MD_1                          \
+    "','array_disks':2,'links':['md/data']" more "}"
+#define HELD(by) ",'busy':true,'holders':['" by "']"
+#define MOUNTED(block, target, fs)                                                                 \
+    ",'mounts':[" ROOT_MOUNT ",{'source':'/dev/" block "','block':'" block "','target':'" target   \
+    "','fs_type':'" fs "'}]"
+#define RAID1(more)                                                                                \
+    "{'formatVolume':true,'fileSystem':'xfs','raidLevel':'RAID1','devices':['vdb','vdc']" more "}"
+
+/* A request that was made before on blank disks, came as far as `states` says (one character for
+ * each step: . pending, ~ begun, + done), and is made again. */
+typedef struct Resumed {
+    const char *name;
+    const char *request;
+    bool has_key;
+    const char *states;
+    const char *blocks;
+    const char *more;
+    bool force;
+    const char *result;
+} Resumed;
+
+static const Resumed resumed[] = {
+    /* format fstab mount */
+    {"nothing begun", FORMAT("xfs", ""), false, "...", DISK("vdb", ""), "", false,
+     "format fstab mount"},
+    {"format cut, blank", FORMAT("xfs", ""), false, "~..", DISK("vdb", ""), "", false,
+     "format~ fstab mount"},
+    {"format cut, ours", FORMAT("xfs", ""), false, "~..",
+     DISK("vdb", HOLDS("xfs", "filesystem", U1)), "", false, "format~! fstab mount"},
+    {"format cut, ours and another", FORMAT("xfs", ""), false, "~..",
+     DISK("vdb", ",'signatures':[" SIGNATURE("xfs", "filesystem", U1) "," SIGNATURE(
+                     "gpt", "partition-table", "5-5") "]"),
+     "", false, "signature"},
+    {"format cut, another type with our UUID", FORMAT("xfs", ""), false, "~..",
+     DISK("vdb", HOLDS("ext4", "filesystem", U1)), "", false, "signature"},
+    {"format cut, somebody else's", FORMAT("xfs", ""), false, "~..",
+     DISK("vdb", HOLDS("xfs", "filesystem", "5-5")), "", false, "signature"},
+    {"format cut, somebody else's, force", FORMAT("xfs", ""), false, "~..",
+     DISK("vdb", HOLDS("xfs", "filesystem", "5-5")), "", true, "wipe format fstab mount"},
+    {"format cut, mounted by somebody", FORMAT("xfs", ""), false, "~..",
+     DISK("vdb", HOLDS("xfs", "filesystem", U1)), MOUNTED("vdb", "/srv", "xfs"), true, "in-use"},
+    {"not begun, but our UUID is there", FORMAT("xfs", ""), false, "...",
+     DISK("vdb", HOLDS("xfs", "filesystem", U1)), "", false, "signature"},
+    {"format done", FORMAT("xfs", ""), false, "+..", DISK("vdb", HOLDS("xfs", "filesystem", U1)),
+     "", false, "format+ fstab mount"},
+    {"format done, blank", FORMAT("xfs", ""), false, "+..", DISK("vdb", ""), "", false, "gone"},
+    {"format done, blank, force", FORMAT("xfs", ""), false, "+..", DISK("vdb", ""), "", true,
+     "format fstab mount"},
+    {"format done, made again by somebody", FORMAT("xfs", ""), false, "+..",
+     DISK("vdb", HOLDS("xfs", "filesystem", "5-5")), "", false, "gone"},
+    {"fstab there, the record does not know", FORMAT("xfs", ""), false, "+~.",
+     DISK("vdb", HOLDS("xfs", "filesystem", U1)),
+     ",'fstab':[{'source':'UUID=" U1 "','target':'/data','ours':true}]", false,
+     "format+ fstab+ mount"},
+    {"complete", FORMAT("xfs", ""), false, "+++", DISK("vdb", HOLDS("xfs", "filesystem", U1)),
+     MOUNTED("vdb", "/data", "xfs") ",'place_type':'mount-point',"
+                                    "'fstab':[{'source':'UUID=" U1
+                                    "','target':'/data','ours':true}]",
+     false, "format+ fstab+ mount+ ="},
+    {"complete, force", FORMAT("xfs", ""), false, "+++",
+     DISK("vdb", HOLDS("xfs", "filesystem", U1)),
+     MOUNTED("vdb", "/data", "xfs") ",'place_type':'mount-point',"
+                                    "'fstab':[{'source':'UUID=" U1
+                                    "','target':'/data','ours':true}]",
+     true, "format+ fstab+ mount+ ="},
+    {"complete, then unmounted", FORMAT("xfs", ""), false, "+++",
+     DISK("vdb", HOLDS("xfs", "filesystem", U1)),
+     ",'fstab':[{'source':'UUID=" U1 "','target':'/data','ours':true}]", false,
+     "format+ fstab+ mount"},
+    {"disks are called otherwise now", FORMAT("xfs", ""), false, "+++",
+     "{'name':'vdb','type':'disk','size_bytes':" GIB ",'serial':'other',"
+     "'links':['disk/by-id/virtio-other']},{'name':'vdc','type':'disk','size_bytes':" GIB ","
+     "'serial':'Svdb','links':['disk/by-id/virtio-Svdb']" HOLDS("xfs", "filesystem", U1) "}",
+     "", true, "other-disk"},
+    {"another disk in its place", FORMAT("xfs", ""), false, "+++",
+     "{'name':'vdb','type':'disk','size_bytes':" GIB ",'serial':'other',"
+     "'links':['disk/by-id/virtio-other']}",
+     "", false, "format fstab mount"},
+    {"the disk has grown", FORMAT("xfs", ""), false, "+..",
+     "{'name':'vdb','type':'disk','size_bytes':99999999999,'serial':'Svdb',"
+     "'links':['disk/by-id/virtio-Svdb']" HOLDS("xfs", "filesystem", U1) "}",
+     "", false, "format+ fstab mount"},
+    /* wipe format fstab mount; nothing was to be wiped on the blank disks, so: */
+    /* luks-format luks-open format crypttab fstab mount */
+    {"LUKS cut, blank", FORMAT("xfs", ""), true, "~.....", DISK("vdb", ""), "", false,
+     "luks-format~ luks-open format crypttab fstab mount"},
+    {"LUKS cut, header there", FORMAT("xfs", ""), true, "~.....",
+     DISK("vdb", HOLDS("crypto_LUKS", "crypto", U1)), "", false,
+     "luks-format~! luks-open format crypttab fstab mount"},
+    {"LUKS cut, and opened by somebody", FORMAT("xfs", ""), true, "~.....",
+     DISK("vdb", HELD("dm-0") HOLDS("crypto_LUKS", "crypto", U1)) "," OPEN("mine", "vdb", NO_DASH_1,
+                                                                           ""),
+     "", false, "in-use"},
+    {"LUKS done, closed", FORMAT("xfs", ""), true, "+.....",
+     DISK("vdb", HOLDS("crypto_LUKS", "crypto", U1)), "", false, "luks-format+ luks-open ..."},
+    {"LUKS done, gone", FORMAT("xfs", ""), true, "+.....", DISK("vdb", ""), "", false, "gone"},
+    {"open, blank", FORMAT("xfs", ""), true, "++....",
+     DISK("vdb", HELD("dm-0") HOLDS("crypto_LUKS", "crypto", U1)) "," OPEN("esvdb", "vdb",
+                                                                           NO_DASH_1, ""),
+     "", false, "luks-format+ luks-open+ format crypttab fstab mount"},
+    {"open, format cut", FORMAT("xfs", ""), true, "++~...",
+     DISK("vdb", HELD("dm-0") HOLDS("crypto_LUKS", "crypto", U1)) "," OPEN(
+         "esvdb", "vdb", NO_DASH_1, HOLDS("xfs", "filesystem", U2)),
+     "", false, "luks-format+ luks-open+ format~! crypttab fstab mount"},
+    {"open, somebody has formatted it", FORMAT("xfs", ""), true, "++....",
+     DISK("vdb", HELD("dm-0") HOLDS("crypto_LUKS", "crypto", U1)) "," OPEN(
+         "esvdb", "vdb", NO_DASH_1, HOLDS("ext4", "filesystem", "5-5")),
+     "", false, "signature"},
+    /* raid-create format fstab mount */
+    {"array cut, blank", RAID1(""), false, "~...", DISK("vdb", "") "," DISK("vdc", ""), "", false,
+     "raid-create~ format fstab mount"},
+    {"array cut, one member", RAID1(""), false, "~...", DISK("vdb", MEMBER("")) "," DISK("vdc", ""),
+     "", false, "raid-create~! format fstab mount"},
+    {"array cut, assembled in part", RAID1(""), false, "~...",
+     DISK("vdb", MEMBER(HELD("md127"))) "," DISK("vdc", "") ","
+                                                            "{'name':'md127','type':'array',"
+                                                            "'slaves':['vdb'],'array_state':"
+                                                            "'inactive','array_uuid':'" MD_1 "'}",
+     "", false, "raid-create~! format fstab mount"},
+    {"array cut, running", RAID1(""), false, "~...",
+     DISK("vdb", MEMBER(HELD("md127"))) "," DISK("vdc", MEMBER(HELD("md127"))) "," ARRAY("clean",
+                                                                                         ""),
+     "", false, "raid-create~! format fstab mount"},
+    {"array cut, and used by somebody", RAID1(""), false, "~...",
+     DISK("vdb", MEMBER(HELD("md127"))) "," DISK("vdc", MEMBER(HELD("md127"))) "," ARRAY(
+         "clean", HOLDS("ext4", "filesystem", "5-5")),
+     "", false, "signature"},
+    {"array cut, and mounted by somebody", RAID1(""), false, "~...",
+     DISK("vdb", MEMBER(HELD("md127"))) "," DISK("vdc", MEMBER(HELD("md127"))) "," ARRAY(
+         "clean", HOLDS("xfs", "filesystem", "5-5")),
+     MOUNTED("md127", "/srv", "xfs"), true, "in-use"},
+    {"array cut, a member of another", RAID1(""), false, "~...",
+     DISK("vdb", HOLDS("linux_raid_member", "raid", "5-5")) "," DISK("vdc", ""), "", false,
+     "signature"},
+    {"array done, not started", RAID1(""), false, "+...",
+     DISK("vdb", MEMBER("")) "," DISK("vdc", MEMBER("")), "", false,
+     "raid-create+ raid-assemble ..."},
+    {"array done, running", RAID1(""), false, "+...",
+     DISK("vdb", MEMBER(HELD("md127"))) "," DISK("vdc", MEMBER(HELD("md127"))) "," ARRAY("clean",
+                                                                                         ""),
+     "", false, "raid-create+ format fstab mount"},
+    {"array done, gone", RAID1(""), false, "+...", DISK("vdb", MEMBER("")) "," DISK("vdc", ""), "",
+     false, "gone"},
+};
+
+static void run_resumed(gconstpointer data) {
+    const Resumed *c = data;
+    _cleanup_(facts_done) Facts before = {}, f = {};
+    _cleanup_(volume_request_done) VolumeRequest q = {};
+    _cleanup_(plan_done) Plan record = {}, p = {};
+    _cleanup_(refusal_done) Refusal refusal = {};
+    g_autofree char *text = NULL;
+    unsigned n = 0;
+    int r;
+
+    request_make(c->request, c->has_key, &q);
+    machine_make(DISK("vdb", "") "," DISK("vdc", ""), ",'place_type':'empty'", "/data", &before);
+    machine_make(c->blocks,
+                 strstr(c->more, "place_type")
+                     ? c->more
+                     : g_strconcat(",'place_type':'empty'", c->more, NULL),
+                 "/data", &f);
+    g_assert_cmpint(plan_mount(&before, &q, NULL, 0, next_uuid, &n, &record, &refusal), ==, 0);
+    g_assert_cmpuint(record.n_steps, ==, strlen(c->states));
+    for (size_t i = 0; i < record.n_steps; i++)
+        record.steps[i].state = c->states[i] == '+'   ? STEP_DONE
+                                : c->states[i] == '~' ? STEP_BEGUN
+                                                      : STEP_PENDING;
+    q.force = c->force;
+    r = plan_mount(&f, &q, &record, 1, next_uuid, &n, &p, &refusal);
+    g_assert_cmpint(r, >=, 0);
+    text = r == 1 ? g_strdup(refusal.code) : plan_to_text(&p);
+    if (r == 1)
+        g_test_message("%s", refusal.text);
+    g_assert_cmpstr(text, ==, c->result);
+    if (r == 0 && strpbrk(text, "+~")) /* else it began anew */
+        g_assert_cmpstr(p.fs_uuid ?: record.fs_uuid, ==, record.fs_uuid);
+}
+
 static void run_case(gconstpointer data) {
     const Case *c = data;
     _cleanup_(facts_done) Facts f = {};
@@ -80,6 +273,11 @@ int main(int argc, char *argv[]) {
         g_autofree char *path = g_strdup_printf("/volume-plan/%s", cases[i].name);
 
         g_test_add_data_func(path, &cases[i], run_case);
+    }
+    for (size_t i = 0; i < ELEMENTSOF(resumed); i++) {
+        g_autofree char *path = g_strdup_printf("/volume-plan/resumed/%s", resumed[i].name);
+
+        g_test_add_data_func(path, &resumed[i], run_resumed);
     }
     return g_test_run();
 }

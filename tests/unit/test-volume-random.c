@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves on random machines and requests, with cuts, reboots and other people at random moments:
+ *
+ * - No plan writes to a device of which any fact says that it is used, that the system runs from
+ *   it, that it is read-only, that it holds what neither this request made nor `force` gives up, or
+ *   that the request did not name. The rules are written here once more, in another way: what is
+ *   used is marked first, on the whole machine, then compared with the plan.
+ * - A request that was cut any number of times and is repeated becomes complete, unless somebody
+ *   else came between, and once complete it changes nothing.
+ * - Nothing changes on any other device.
+ *
+ * DCM_VOLUME_MACHINES: how many machines, 50,000 if not set; DCM_VOLUME_SEED: of the first. */
+#include "volume-model.h"
+
+#define MACHINES 50000
+#define CUTS_MAX 6
+#define ROUNDS_MAX 24 /* of planning, for one request */
+
+typedef struct Run {
+    Model m;
+    VolumeRequest q;
+    Plan record;       /* no steps: there is none */
+    bool is_disturbed; /* somebody else wrote to a device, or used it */
+    uint64_t seed;
+} Run;
+
+typedef struct Totals {
+    unsigned planned, refused, completed, cut, disturbed, writes;
+} Totals;
+
+static Totals totals;
+
+static void report(const Run *r, const Plan *p, const char *what) {
+    _cleanup_json_ struct json_object *facts = NULL, *plan = NULL, *record = NULL, *request = NULL;
+
+    g_assert_cmpint(facts_to_json(&r->m.facts, &facts), ==, 0);
+    g_assert_cmpint(plan_to_json(p, &plan), ==, 0);
+    g_assert_cmpint(plan_to_json(&r->record, &record), ==, 0);
+    g_assert_cmpint(fields_to_json(&volume_request_table, &r->q, &request), ==, 0);
+    g_printerr("DCM_VOLUME_SEED=%" G_GUINT64_FORMAT
+               " DCM_VOLUME_MACHINES=1: %s\nfacts: %s\nrequest: %s\nplan: %s\nrecord: %s\n",
+               r->seed, what, json_object_to_json_string(facts),
+               json_object_to_json_string(request), json_object_to_json_string(plan),
+               json_object_to_json_string(record));
+    g_error("%s", what);
+}
+
+/* ---- the rules, again ---- */
+
+typedef struct Marks {
+    bool forbidden[64]; /* of the block at this index */
+} Marks;
+
+static size_t index_of(const Facts *f, const char *name) {
+    for (size_t i = 0; name && i < f->n_blocks; i++)
+        if (streq(f->blocks[i].name, name))
+            return i;
+    return SIZE_MAX;
+}
+
+static void mark(const Facts *f, Marks *m, const char *name) {
+    const size_t i = index_of(f, name);
+
+    if (i != SIZE_MAX)
+        m->forbidden[i] = true;
+}
+
+static bool is_own_array(const Facts *f, const char *name, const char *own) {
+    const size_t i = index_of(f, name);
+    g_autofree char *id = own ? uuid_with(own, ":") : NULL;
+
+    return i != SIZE_MAX && id && streq_ptr(f->blocks[i].array_uuid, id);
+}
+
+/* Whatever is used, or must not be used; what a partition suffers, its disk suffers, and what a
+ * disk as a whole suffers by use, its partitions. `own`: an array that may hold its members. */
+static void mark_machine(const Facts *f, const char *own, Marks *m) {
+    *m = (Marks){};
+    for (size_t i = 0; i < f->n_mounts; i++)
+        mark(f, m, f->mounts[i].block);
+    for (size_t i = 0; i < f->n_blocks; i++) {
+        const Block *b = &f->blocks[i];
+        bool is_held = false, is_own = false;
+
+        for (char **h = b->holders; h && *h; h++)
+            *(is_own_array(f, *h, own) ? &is_own : &is_held) = true;
+        for (char **s = b->slaves; s && *s; s++)
+            if (!is_own_array(f, b->name, own))
+                mark(f, m, *s);
+        if (is_held || b->swap || b->is_root || (b->busy && !is_own))
+            m->forbidden[i] = true;
+        if (!is_own_array(f, b->name, own) && /* that is stopped and made again */
+            (b->read_only || b->size_bytes == 0 || b->probe_error != 0))
+            m->forbidden[i] = true;
+    }
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (is_own_array(f, f->blocks[i].name, own) && m->forbidden[i])
+            for (char **s = f->blocks[i].slaves; s && *s; s++)
+                mark(f, m, *s);
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (m->forbidden[i])
+            mark(f, m, f->blocks[i].parent);
+}
+
+static void mark_lines(const Facts *f, const TabEntry *lines, size_t n, const char *allowed,
+                       Marks *m) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < f->n_blocks; j++) {
+            const Block *b = &f->blocks[j];
+            g_autofree char *path = g_strdup_printf("/dev/%s", b->name);
+            bool is_named = streq(lines[i].source, path);
+
+            for (size_t k = 0; k < b->n_signatures; k++)
+                is_named = is_named || (g_str_has_prefix(lines[i].source, "UUID=") &&
+                                        streq_ptr(lines[i].source + 5, b->signatures[k].uuid));
+            for (char **l = b->links; l && *l; l++)
+                is_named = is_named || streq(lines[i].source + MIN(strlen(lines[i].source), 5), *l);
+            if (is_named && !(allowed && streq(lines[i].target, allowed)))
+                m->forbidden[j] = true;
+        }
+}
+
+static bool is_writing(const Step *s) {
+    return s->type == STEP_WIPE || s->type == STEP_RAID_CREATE || s->type == STEP_LUKS_FORMAT ||
+           s->type == STEP_FORMAT;
+}
+
+/* Whether the request names it, or it is the array or the mapping of this plan. */
+static bool is_meant(const Run *r, const Plan *p, const Block *b) {
+    for (char **d = r->q.devices; *d; d++) {
+        const char *name = g_str_has_prefix(*d, "/dev/") ? *d + 5 : *d;
+
+        if (streq(b->name, name) || (g_str_has_prefix(name, "sd") && streq(b->name + 3, name + 2) &&
+                                     g_str_has_prefix(b->name, "xvd")))
+            return true;
+        if (b->wanted_name && streq(b->wanted_name + 7, name + strcspn(name, "d") + 1))
+            return true;
+        for (char **l = b->links; l && *l; l++)
+            if (streq(*l, name))
+                return true;
+    }
+    if (b->type == BLOCK_OTHER) /* a multipath device, for its path */
+        for (char **s = b->slaves; s && *s; s++)
+            if (is_meant(r, p, facts_find(&r->m.facts, *s)))
+                return true;
+    return (b->type == BLOCK_ARRAY && p->array_uuid) ||
+           (b->type == BLOCK_CRYPT && streq_ptr(b->dm_name, p->mapping));
+}
+
+static StepState recorded(const Run *r, StepType type) {
+    for (size_t i = 0; i < r->record.n_steps; i++)
+        if (r->record.steps[i].type == type)
+            return r->record.steps[i].state;
+    for (size_t i = 0; i < r->record.n_later; i++)
+        if (r->record.later[i].type == type)
+            return r->record.later[i].state;
+    return STEP_PENDING;
+}
+
+/* The block will be empty, is empty, or has what the step itself left. */
+static bool may_overwrite(const Run *r, const Plan *p, const Step *s, const Block *b,
+                          bool is_wiped) {
+    const Facts *f = &r->m.facts;
+
+    if (is_wiped)
+        return true;
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (streq_ptr(f->blocks[i].parent, b->name))
+            return false;
+    for (size_t i = 0; i < b->n_signatures; i++)
+        if (!streq_ptr(b->signatures[i].uuid, s->uuid) || recorded(r, s->type) != STEP_BEGUN ||
+            !s->wipe_first)
+            return false;
+    return true;
+}
+
+static bool is_wiped_before(const Run *r, const Plan *p, const Step *s, const char *path) {
+    for (const Step *w = p->steps; w < s; w++)
+        if (w->type == STEP_WIPE && w->state != STEP_DONE &&
+            g_strv_contains((const char *const *)w->devices, path))
+            return r->q.force || r->record.request.force;
+    return false;
+}
+
+/* The array is made again before this step: what is on it is of no use to anybody. */
+static bool is_made_before(const Run *r, const Plan *p, const Step *s, const Block *b) {
+    for (const Step *w = p->steps; w < s; w++)
+        if (w->type == STEP_RAID_CREATE && w->state != STEP_DONE && b->type == BLOCK_ARRAY)
+            return b->n_signatures == 0 || r->q.force;
+    return false;
+}
+
+static void check_step(const Run *r, const Plan *p, const Step *s) {
+    const Facts *f = &r->m.facts;
+    const bool is_again = recorded(r, STEP_RAID_CREATE) == STEP_BEGUN;
+    Marks marks;
+
+    mark_machine(f, is_again ? p->array_uuid : NULL, &marks);
+    mark_lines(f, f->fstab, f->n_fstab, r->q.mount_point, &marks);
+    mark_lines(f, f->crypttab, f->n_crypttab, p->mapping, &marks);
+    for (char **d = s->devices; *d; d++) {
+        const Block *b = model_find_path(f, *d);
+
+        if (!b)
+            continue; /* it will be made */
+        totals.writes++;
+        if (marks.forbidden[index_of(f, b->name)])
+            report(r, p, "writes to a device that is used");
+        if (!is_meant(r, p, b))
+            report(r, p, "writes to a device that was not named");
+        if (s->type == STEP_WIPE
+                ? !(r->q.force || r->record.request.force)
+                : !may_overwrite(r, p, s, b,
+                                 is_wiped_before(r, p, s, *d) || is_made_before(r, p, s, b)))
+            report(r, p, "overwrites what somebody needs");
+    }
+}
+
+static void check_plan(const Run *r, const Plan *p) {
+    bool is_left = p->more;
+
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const Step *s = &p->steps[i];
+
+        is_left = is_left || s->state != STEP_DONE;
+        if (!is_writing(s) || s->state == STEP_DONE)
+            continue;
+        if (!r->q.format)
+            report(r, p, "writes although the request does not say so");
+        check_step(r, p, s);
+    }
+    if (p->complete == is_left)
+        report(r, p, "complete contradicts the steps");
+}
+
+/* ---- one request ---- */
+
+static void add_device(Run *r, const Block *b) {
+    const unsigned kind = below(&r->m, 4);
+    g_autofree char *name = NULL;
+
+    if (kind == 0 && b->links)
+        name = g_strdup_printf("/dev/%s", b->links[0]);
+    else if (kind == 1 && g_str_has_prefix(b->name, "xvd"))
+        name = g_strdup_printf("/dev/sd%s", b->name + 3);
+    else if (kind == 2 && b->wanted_name)
+        name = g_strdup(b->wanted_name);
+    else
+        name = g_strdup_printf("%s%s", chance(&r->m, 50) ? "/dev/" : "", b->name);
+    add_text(&r->q.devices, name);
+}
+
+static void make_request(Run *r) {
+    static const char *const types[] = {"ext3", "ext4", "xfs", "btrfs"};
+    static const int levels[] = {-1, -1, -1, 0, 1, 1, 4, 5, 6, 10};
+    Model *m = &r->m;
+    const Facts *f = &m->facts;
+    /* usually not the root disk */
+    const unsigned first = (chance(m, 90) ? 2 : 0) + below(m, (unsigned)f->n_blocks - 2);
+    unsigned n;
+
+    r->q = (VolumeRequest){.format = chance(m, 80),
+                           .fs_type = g_strdup(types[below(m, 4)]),
+                           .raid_level = levels[below(m, G_N_ELEMENTS(levels))],
+                           .encrypted = chance(m, 40),
+                           .mount_point = g_strdup("/data"),
+                           .force = chance(m, 25),
+                           .degraded = chance(m, 20),
+                           .persistent = chance(m, 80)};
+    r->q.unlock_at_boot = r->q.encrypted && r->q.persistent && chance(m, 30);
+    n = r->q.raid_level < 0 ? 1 : r->q.raid_level < 2 ? 2 + below(m, 2) : 3 + below(m, 2);
+    for (unsigned i = 0; i < n; i++)
+        add_device(r, &f->blocks[(first + i) % f->n_blocks]);
+}
+
+/* Somebody uses or writes something while the request is away. */
+static void disturb(Run *r) {
+    Model *m = &r->m;
+    Block *b = &m->facts.blocks[below(m, (unsigned)m->facts.n_blocks)];
+    g_autofree char *name = g_strdup(b->name);
+
+    r->is_disturbed = true;
+    totals.disturbed++;
+    switch (below(m, 5)) {
+    case 0:
+        model_mount(m, name, "/elsewhere", "ext4");
+        break;
+    case 1:
+        model_sign_randomly(m, b);
+        break;
+    case 2:
+        b->swap = true;
+        break;
+    case 3:
+        b->read_only = true;
+        break;
+    default:
+        b->busy = true;
+        break;
+    }
+}
+
+static void keep_record(Run *r, const Plan *p) {
+    plan_done(&r->record);
+    g_assert_cmpint(fields_copy(&plan_table, p, &r->record), ==, 0);
+}
+
+/* Runs the steps; returns whether it was cut. */
+static bool run_steps(Run *r, Plan *p, bool may_cut) {
+    keep_record(r, p);
+    for (size_t i = 0; i < p->n_steps; i++) {
+        Step *s = &p->steps[i];
+        const bool is_cut = may_cut && chance(&r->m, 25);
+
+        if (s->state == STEP_DONE)
+            continue;
+        if (is_cut && chance(&r->m, 20))
+            return true; /* before the record says that it has begun */
+        s->state = STEP_BEGUN;
+        keep_record(r, p);
+        if (is_cut && chance(&r->m, 20))
+            return true; /* before it has begun */
+        model_do(&r->m, s, p, is_cut && chance(&r->m, 80));
+        if (r->m.complaint)
+            report(r, p, r->m.complaint);
+        if (is_cut)
+            return true;
+        s->state = STEP_DONE;
+        s->wipe_first = false;
+        keep_record(r, p);
+    }
+    return false;
+}
+
+/* What is on the blocks that the plan does not mean. */
+static char *others_of(const Run *r, const Plan *p) {
+    GString *s = g_string_new(NULL);
+
+    for (size_t i = 0; i < r->m.facts.n_blocks; i++) {
+        const Block *b = &r->m.facts.blocks[i];
+        const Block *parent = facts_find(&r->m.facts, b->parent);
+
+        if (is_meant(r, p, b) || (parent && is_meant(r, p, parent)))
+            continue;
+        g_string_append(s, b->name);
+        for (size_t j = 0; j < b->n_signatures; j++)
+            g_string_append_printf(s, " %s %s", b->signatures[j].type, b->signatures[j].uuid);
+        g_string_append(s, b->busy ? " busy;" : ";");
+    }
+    return g_string_free(s, FALSE);
+}
+
+static int plan_now(Run *r, Plan *ret) {
+    Refusal refusal;
+    const int result = plan_mount(&r->m.facts, &r->q, &r->record, r->record.n_steps > 0, model_uuid,
+                                  &r->m, ret, &refusal);
+
+    if (result == 1) {
+        if (isempty(refusal.code) || isempty(refusal.text))
+            report(r, ret, "a refusal without words");
+        /* of what is there already, only what is open can be seen, and found wrong */
+        if (r->record.n_steps > 0 && !r->is_disturbed && r->q.format)
+            report(r, ret, refusal.text);
+    } else if (result != 0)
+        report(r, ret, g_strerror(-result));
+    refusal_done(&refusal);
+    if (result == 0)
+        check_plan(r, ret);
+    return result;
+}
+
+/* Again, with the record: nothing to do, and with `force` neither. */
+static void check_repeated(Run *r) {
+    Plan p;
+
+    r->q.force = chance(&r->m, 50);
+    if (plan_now(r, &p) == 1)
+        report(r, &p, "refused when it was complete");
+    if (!p.complete)
+        report(r, &p, "not complete when it was repeated");
+    plan_done(&p);
+}
+
+/* One turn: a plan, and its steps. Returns whether the request is at its end. */
+static bool take_turn(Run *r, bool may_cut) {
+    g_autofree char *before = NULL, *after = NULL;
+    bool is_cut, is_end;
+    Plan p;
+
+    if (plan_now(r, &p) == 1) {
+        totals.refused++;
+        return true;
+    }
+    totals.planned++;
+    before = others_of(r, &p);
+    is_cut = run_steps(r, &p, may_cut);
+    after = others_of(r, &p);
+    if (!streq(before, after))
+        report(r, &p, "another device has changed");
+    is_end = !is_cut && !p.more;
+    if (is_cut) {
+        totals.cut++;
+        if (chance(&r->m, 50))
+            model_reboot(&r->m, &p);
+        if (chance(&r->m, 8))
+            disturb(r);
+    }
+    plan_done(&p);
+    if (!is_end)
+        return false;
+    totals.completed++;
+    if (!r->is_disturbed)
+        check_repeated(r);
+    return true;
+}
+
+static void run_machine(uint64_t seed) {
+    Run r = {.seed = seed};
+    unsigned n = 0;
+
+    model_init(&r.m, seed * 0x9e3779b97f4a7c15ULL);
+    make_request(&r);
+    while (!take_turn(&r, n < CUTS_MAX))
+        if (++n > ROUNDS_MAX) {
+            Plan none = {};
+
+            report(&r, &none, "never ends");
+        }
+    plan_done(&r.record);
+    volume_request_done(&r.q);
+    model_done(&r.m);
+}
+
+static uint64_t number_of(const char *name, uint64_t fallback) {
+    const char *text = g_getenv(name);
+
+    return text ? g_ascii_strtoull(text, NULL, 10) : fallback;
+}
+
+static void test_machines(void) {
+    const uint64_t first = number_of("DCM_VOLUME_SEED", 1),
+                   n = number_of("DCM_VOLUME_MACHINES", MACHINES);
+
+    for (uint64_t i = 0; i < n; i++)
+        run_machine(first + i);
+    g_test_message("machines from seed %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT
+                   "; plans %u, cut %u, disturbed %u, completed %u, refused %u, devices written %u",
+                   first, n, totals.planned, totals.cut, totals.disturbed, totals.completed,
+                   totals.refused, totals.writes);
+    if (n >= MACHINES) { /* the machines are not so bad that nothing is planned, nor so good */
+        g_assert_cmpuint(totals.completed, >, n / 10);
+        g_assert_cmpuint(totals.refused, >, n / 10);
+        g_assert_cmpuint(totals.cut, >, n / 10);
+    }
+}
+
+int main(int argc, char *argv[]) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/volume-random/machines", test_machines);
+    return g_test_run();
+}
