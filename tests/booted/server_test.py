@@ -138,6 +138,20 @@ def test_private_address(manager):
     assert (reply["reply_type"], reply["reply_object"]) == ("string", "10.9.8.7")
 
 
+def test_list_devices(manager):
+    """As a job, in its sandbox: a file system that everybody sees has the figures that df has."""
+    reply = do(manager, "list_devices")
+    assert (reply["return_code"], reply["reply_type"]) == (0, "device_mapping_array")
+    root = [entry for entry in reply["reply_object"] if entry["mount_point"] == "/"][-1]
+    kind, size = run("df", "--output=fstype,size", "-k", "/").splitlines()[1].split()
+    assert root["device_type"] == "ROOT" and root["file_system"] == kind and root["encrypted"] is False
+    for entry in reply["reply_object"]:
+        assert {"device_id", "encrypted", "file_system", "mount_point", "size", "used", "device_type"} <= entry.keys()
+        assert isinstance(entry["size"], int) and isinstance(entry["used"], int)
+    if root.get("device"):
+        assert root["size"] == int(size)
+
+
 # --- initialize ---------------------------------------------------------------------------------------
 
 IDENTITY = {"cloudId": "1", "customerId": 10, "regionId": "r", "zoneId": "z", "serverId": "s",

@@ -102,6 +102,7 @@ static const Case cases[] = {
     {"add_user", "{\"userId\": 7, \"administrator\": null}", "7|7|||false|", NULL, "7 is there"},
     {"add_user", "{\"userId\": \"-x\"}", NULL, "The argument 'userId' is not a valid user name",
      NULL},
+    {"list_devices", "{}", "", NULL, "-"},
     {"add_user", "{}", NULL, "The mandatory argument 'userId' is missing", NULL},
     {"add_user", "{\"userId\": \"a\", \"dry_run\": true}", "a|a|||false|", NULL, "-"},
     {"remove_user", "{\"userId\": \"a\", \"dry_run\": true}", "a|foreign|", NULL, "-"},
