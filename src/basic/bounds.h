@@ -148,6 +148,8 @@
 #define HEALTH_MOUNTS_MAX 16384u
 #define HEALTH_FILE_SYSTEMS_MAX 256u
 #define HEALTH_SENSORS_MAX 128u
+#define HEALTH_ARRAYS_MAX 128u
+#define HEALTH_MISSING_MOUNTS_MAX 64u      /* listed by name; all are counted */
 #define METRICS_REQUEST_MAX ((size_t)8192) /* head of a collector's HTTP request */
 #define METRICS_REQUEST_USEC (5 * USEC_PER_SEC)
 #define METRICS_BUS_USEC (2 * USEC_PER_SEC) /* for an answer from the agent */

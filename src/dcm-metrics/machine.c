@@ -261,6 +261,29 @@ static void expose_temperature(Exposition *x, const Snapshot *s) {
                            s->sensors->sensors[i].celsius);
 }
 
+static void expose_arrays(Exposition *x, const Snapshot *s) {
+    static const MetricFamily missing = {"dcm_array_missing_disks", METRIC_GAUGE, NULL,
+                                         "Disks that the array lacks."};
+    static const MetricFamily stopped = {"dcm_array_stopped", METRIC_GAUGE, NULL,
+                                         "1: it was not started, because disks are missing."};
+
+    exposition_begin(x, &missing);
+    for (size_t i = 0; i < s->arrays->n; i++)
+        exposition_add(x, (const char *const[]){"array", s->arrays->arrays[i].name, NULL},
+                       (double)s->arrays->arrays[i].n_missing);
+    exposition_begin(x, &stopped);
+    for (size_t i = 0; i < s->arrays->n; i++)
+        exposition_add(x, (const char *const[]){"array", s->arrays->arrays[i].name, NULL},
+                       s->arrays->arrays[i].is_started ? 0 : 1);
+}
+
+static void expose_missing_mounts(Exposition *x, const Snapshot *s) {
+    static const MetricFamily family = {"dcm_missing_mounts", METRIC_GAUGE, NULL,
+                                        "File systems of fstab that are not mounted."};
+
+    exposition_add_single(x, &family, (double)s->missing_mounts->n);
+}
+
 int machine_expose(Exposition *x, const char *root) {
     static const struct {
         Source source;
@@ -274,6 +297,8 @@ int machine_expose(Exposition *x, const char *root) {
         {SOURCE_FILE_SYSTEMS, expose_file_systems},
         {SOURCE_PRESSURE, expose_pressure},
         {SOURCE_TEMPERATURE, expose_temperature},
+        {SOURCE_ARRAYS, expose_arrays},
+        {SOURCE_MISSING_MOUNTS, expose_missing_mounts},
     };
     _cleanup_(snapshot_done) Snapshot s = {};
     const Snapshot none = {};

@@ -156,3 +156,31 @@ int measure_units(const Snapshot *before, const Snapshot *now, Measure *ret) {
     }
     return 1;
 }
+
+int measure_arrays(const Snapshot *before, const Snapshot *now, Measure *ret) {
+    double *values;
+
+    if (!(now->have & SOURCE_MASK(SOURCE_ARRAYS)))
+        return 0;
+    for (size_t i = 0; i < now->arrays->n; i++) {
+        const MdArray *a = &now->arrays->arrays[i];
+
+        TRY(add_row(ret, a->name, &values));
+        values[0] = (double)a->n_disks;
+        values[1] = (double)a->n_missing;
+        values[2] = a->is_started ? 0 : 1;
+        values[3] = a->synced;
+    }
+    return 1;
+}
+
+int measure_missing_mounts(const Snapshot *before, const Snapshot *now, Measure *ret) {
+    double *values;
+
+    if (!(now->have & SOURCE_MASK(SOURCE_MISSING_MOUNTS)))
+        return 0;
+    ret->values[0] = (double)now->missing_mounts->n;
+    for (size_t i = 0; i < now->missing_mounts->n_points; i++)
+        TRY(add_row(ret, now->missing_mounts->points[i], &values));
+    return 1;
+}

@@ -39,6 +39,8 @@ struct Sources {
     ProcFile files[_FILE_MAX];
     MountList mounts;
     SensorTable sensors;
+    MdArrayTable arrays;
+    MissingMounts missing_mounts;
     FootprintFiles footprint;
 };
 
@@ -125,6 +127,16 @@ static int read_footprint(Sources *s, const Snapshot *before, Snapshot *ret) {
     return footprint_read(&s->footprint, s->root_fd, &s->text, &ret->footprint);
 }
 
+static int read_arrays(Sources *s, const Snapshot *before, Snapshot *ret) {
+    ret->arrays = &s->arrays;
+    return md_array_table_read(&s->arrays, s->root_fd);
+}
+
+static int read_missing_mounts(Sources *s, const Snapshot *before, Snapshot *ret) {
+    ret->missing_mounts = &s->missing_mounts;
+    return missing_mounts_read(&s->missing_mounts, s->root_fd);
+}
+
 static int (*const readers[_SOURCE_MAX])(Sources *s, const Snapshot *before, Snapshot *ret) = {
     [SOURCE_CPU] = read_cpu,
     [SOURCE_DISKS] = read_disks,
@@ -135,6 +147,8 @@ static int (*const readers[_SOURCE_MAX])(Sources *s, const Snapshot *before, Sna
     [SOURCE_FILE_SYSTEMS] = read_file_systems,
     [SOURCE_TEMPERATURE] = read_temperature,
     [SOURCE_FOOTPRINT] = read_footprint,
+    [SOURCE_ARRAYS] = read_arrays,
+    [SOURCE_MISSING_MOUNTS] = read_missing_mounts,
 };
 
 void sources_read(Sources *s, unsigned mask, const Snapshot *before, Snapshot *ret) {
@@ -155,6 +169,8 @@ void sources_rest(Sources *s) {
         proc_file_close(&s->files[i]);
     mount_list_done(&s->mounts);
     sensor_table_done(&s->sensors);
+    md_array_table_done(&s->arrays);
+    missing_mounts_done(&s->missing_mounts);
     footprint_files_close(&s->footprint);
     proc_text_done(&s->text);
 }

@@ -8,8 +8,10 @@
 #include "health/footprint.h"
 #include "health/interface.h"
 #include "health/load.h"
+#include "health/md-array.h"
 #include "health/memory.h"
 #include "health/temperature.h"
+#include "health/wanted-mount.h"
 #include "system/proc.h"
 
 typedef enum Source {
@@ -22,6 +24,8 @@ typedef enum Source {
     SOURCE_FILE_SYSTEMS,
     SOURCE_TEMPERATURE,
     SOURCE_FOOTPRINT,
+    SOURCE_ARRAYS,
+    SOURCE_MISSING_MOUNTS,
     SOURCE_UNITS, /* from systemd: health/failed-units.h */
     _SOURCE_MAX,
 } Source;
@@ -50,6 +54,8 @@ typedef struct Snapshot {
     /* these need no earlier reading, and belong to the sources */
     const FileSystemTable *file_systems;
     const SensorTable *sensors;
+    const MdArrayTable *arrays;
+    const MissingMounts *missing_mounts;
     int n_failed_units; /* as of failed_units_get() */
     char *const *failed_units;
     size_t n_failed_units_named;

@@ -118,6 +118,17 @@ static const StatField unit_fields[] = {
     {"failed", "1", -1, "units that systemd calls failed"},
 };
 
+static const StatField array_fields[] = {
+    {"disks", "1", -1, "that it has when it is whole"},
+    {"missing", "1", -1, "disks that it lacks"},
+    {"stopped", "1", -1, "1: it was not started, because disks are missing"},
+    {"synced", "share", 6, "of a resync or a rebuild that is done; absent if none runs"},
+};
+
+static const StatField mount_fields[] = {
+    {"missing", "1", -1, "file systems of fstab(5) that are not mounted"},
+};
+
 static const StatField agent_fields[] = {
     {"cpu-time", "s", 6, "processor time since the agent was started"},
     {"cpu", "share", 6, "of one processor"},
@@ -247,6 +258,21 @@ static const StatType types[] = {
         .sources = SOURCE_MASK(SOURCE_FOOTPRINT),
         FIELDS(agent_fields),
         .measure = measure_agent,
+    },
+    {
+        .name = "arrays",
+        .reply_type = "arrays_stat_array",
+        .sources = SOURCE_MASK(SOURCE_ARRAYS),
+        ROWS("arrays", array_fields),
+        .measure = measure_arrays,
+    },
+    {
+        .name = "mounts",
+        .reply_type = "mounts_stat_array",
+        .sources = SOURCE_MASK(SOURCE_MISSING_MOUNTS),
+        FIELDS(mount_fields),
+        .rows = "missing-mounts",
+        .measure = measure_missing_mounts,
     },
     {
         .name = "system-overview",

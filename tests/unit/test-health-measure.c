@@ -331,6 +331,74 @@ static void test_absent(void) {
     g_assert_true(json_object_equal(o, expected));
 }
 
+/* One that lacks a disk and is being rebuilt, and one that md did not start; a number without an
+ * array is none. */
+static void test_arrays(void) {
+    _cleanup_(measure_done) Measure m = {};
+    _cleanup_tree_ Tree t = {};
+
+    tree_init(&t);
+    tree_write(t.root, "sys/block/md9/md/array_state", "active\n");
+    tree_write(t.root, "sys/block/md9/md/raid_disks", "2\n");
+    tree_write(t.root, "sys/block/md9/md/degraded", "1\n");
+    tree_write(t.root, "sys/block/md9/md/sync_completed", "256 / 1024\n");
+    tree_write(t.root, "sys/block/md127/md/array_state", "inactive\n");
+    tree_write(t.root, "sys/block/md127/md/sync_completed", "none\n");
+    tree_write(t.root, "sys/block/md0/md/array_state", "clear\n");
+    take(&t);
+    g_assert_cmpint(measure(&t, "arrays", &m), ==, 1);
+    g_assert_cmpuint(m.n_rows, ==, 2);
+    g_assert_cmpstr(m.rows[0].name, ==, "md9");
+    g_assert_cmpfloat(m.rows[0].values[0], ==, 2);
+    g_assert_cmpfloat(m.rows[0].values[1], ==, 1);
+    g_assert_cmpfloat(m.rows[0].values[2], ==, 0);
+    g_assert_cmpfloat(m.rows[0].values[3], ==, 0.25);
+    g_assert_cmpstr(m.rows[1].name, ==, "md127");
+    g_assert_cmpfloat(m.rows[1].values[2], ==, 1);
+    g_assert_true(isnan(m.rows[1].values[3]));
+    tree_write(t.root, "sys/block/md9/md/degraded", "0\n");
+    take(&t);
+    g_assert_cmpint(measure(&t, "arrays", &m), ==, 1);
+    g_assert_cmpfloat(m.rows[0].values[1], ==, 0);
+}
+
+static void test_missing_mounts(void) {
+    static const char fstab[] = "# a comment\n"
+                                "UUID=u1 / ext4 defaults 0 1\n"
+                                "UUID=u2 /srv/with\\040blank/ xfs nofail 0 2\n"
+                                "/dev/vdb\t/data xfs defaults,nofail 0 2\n"
+                                "LABEL=x /cd ext4 ro,noauto 0 0\n"
+                                "UUID=u3 none swap sw 0 0\n"
+                                "tmpfs /tmp tmpfs defaults 0 0\n"
+                                "server:/x /net nfs defaults 0 0\n";
+    _cleanup_(measure_done) Measure m = {};
+    _cleanup_tree_ Tree t = {};
+
+    tree_init(&t);
+    tree_write(t.root, "etc/fstab", fstab);
+    tree_write(t.root, "proc/self/mountinfo",
+               "20 1 240:1 / / rw shared:1 - ext4 /dev/root rw\n"
+               "22 20 240:2 / /srv/with\\040blank rw - xfs /dev/vda rw\n"
+               "23 20 240:3 / /database rw - xfs /dev/vdc rw\n");
+    take(&t);
+    g_assert_cmpint(measure(&t, "mounts", &m), ==, 1);
+    g_assert_cmpfloat(m.values[0], ==, 1);
+    g_assert_cmpuint(m.n_rows, ==, 1);
+    g_assert_cmpstr(m.rows[0].name, ==, "/data");
+    tree_write(t.root, "proc/self/mountinfo", "20 1 240:1 / / rw - ext4 /dev/root rw\n");
+    take(&t);
+    g_assert_cmpint(measure(&t, "mounts", &m), ==, 1);
+    g_assert_cmpfloat(m.values[0], ==, 2);
+    tree_write(t.root, "etc/fstab", "");
+    take(&t);
+    g_assert_cmpint(measure(&t, "mounts", &m), ==, 1);
+    g_assert_cmpfloat(m.values[0], ==, 0);
+    tree_remove(t.root, "etc/fstab");
+    take(&t);
+    g_assert_cmpint(measure(&t, "mounts", &m), ==, 1);
+    g_assert_cmpfloat(m.values[0], ==, 0);
+}
+
 /* Names are the kernel's, and need not be text. */
 static void test_names(void) {
     _cleanup_(measure_done) Measure m = {};
@@ -407,6 +475,8 @@ int main(int argc, char **argv) {
     g_test_add_func("/health-measure/disk-rows", test_disk_rows);
     g_test_add_func("/health-measure/interface-rows", test_interface_rows);
     g_test_add_func("/health-measure/absent", test_absent);
+    g_test_add_func("/health-measure/arrays", test_arrays);
+    g_test_add_func("/health-measure/missing-mounts", test_missing_mounts);
     g_test_add_func("/health-measure/names", test_names);
     g_test_add_func("/health-measure/types", test_types);
     g_test_add_func("/health-measure/here", test_here);
