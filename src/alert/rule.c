@@ -302,6 +302,8 @@ static const char *check_thresholds(Draft *d, const Place **at) {
     return NULL;
 }
 
+static const char no_such_value[] = "this statistic has no value";
+
 /* Returns the problem and its place, or NULL. */
 static const char *complete(Draft *d, const Place **at) {
     AlertRule *rule = d->rule;
@@ -316,7 +318,7 @@ static const char *complete(Draft *d, const Place **at) {
     *at = &d->value_at;
     rule->of_rows = find_field(rule, t->row_fields, t->n_row_fields, d->value);
     if (!rule->of_rows && !find_field(rule, t->fields, t->n_fields, d->value))
-        return "this statistic has no such value";
+        return no_such_value;
     *at = &d->begin;
     if (rule->stall_usec > 0 && rule->window_usec == 0)
         rule->window_usec = WINDOW_USEC_MIN;
@@ -331,10 +333,31 @@ static const char *complete(Draft *d, const Place **at) {
     return why ?: check_thresholds(d, at);
 }
 
-static void tell_broken(const Reader *r, const Draft *d, const Place *at, const char *why) {
-    char text[ERROR_MESSAGE_MAX];
+/* " NAME; it has NAME, NAME ..." */
+static void add_values(const Draft *d, char *buf, size_t size) {
+    const StatType *t = d->rule->type;
+    const struct {
+        const StatField *fields;
+        size_t n;
+    } lists[] = {{t->fields, t->n_fields}, {t->row_fields, t->n_row_fields}};
+    const char *gap = "; it has ";
+    size_t used = (size_t)utf8_format(buf, size, " %s", d->value);
 
-    (void)utf8_format(text, sizeof(text), "[%s] is not a valid rule: %s", d->rule->name, why);
+    for (size_t k = 0; k < ELEMENTSOF(lists); k++)
+        for (size_t i = 0; i < lists[k].n && used < size; i++) {
+            used +=
+                (size_t)utf8_format(buf + used, size - used, "%s%s", gap, lists[k].fields[i].key);
+            gap = ", ";
+        }
+}
+
+static void tell_broken(const Reader *r, const Draft *d, const Place *at, const char *why) {
+    char text[ERROR_MESSAGE_MAX], values[ERROR_MESSAGE_MAX / 2] = "";
+
+    if (why == no_such_value)
+        add_values(d, values, sizeof(values));
+    (void)utf8_format(text, sizeof(text), "[%s] is not a valid rule: %s%s", d->rule->name, why,
+                      values);
     r->problem(at->file, at->line, text, r->userdata);
 }
 

@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "basic/bounds.h"
+#include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/utf8.h"
 
@@ -217,6 +219,12 @@ void ini_unreadable_describe(const char *file, int error, char *buf, size_t size
     case ENOENT:
         (void)utf8_format(buf, size, "is a link to a file that does not exist");
         return;
+    case ELOOP:
+        (void)utf8_format(buf, size, "is a link that leads to itself; replace it");
+        return;
+    case ENOTSUP:
+        (void)utf8_format(buf, size, "is neither a file nor a link to one; replace it");
+        return;
     case EFBIG:
         (void)utf8_format(buf, size, "is larger than 256 KiB");
         return;
@@ -238,12 +246,34 @@ static void tell_unreadable(const char *path, int error, const IniCallbacks *cal
     callbacks->on_problem(path, 0, text, userdata);
 }
 
+/* One that waits for a writer would seem empty. /dev/null is empty, as everywhere in systemd.
+ * -ENOTSUP: a pipe, a socket, a device. */
+static int check_kind(int fd) {
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || /* reading it says so */
+                   (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+               ? 0
+               : -ENOTSUP;
+}
+
+static int read_file(const char *path, char **ret, size_t *ret_size) {
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0)
+        return errno == ENXIO ? -ENOTSUP : -errno; /* a socket */
+    TRY(check_kind(fd));
+    return read_fd(fd, CONFIG_FILE_MAX, ret, ret_size);
+}
+
 static int load_file(const char *path, const IniCallbacks *callbacks, void *userdata) {
     _cleanup_free_ char *text = NULL;
     size_t size;
     int r;
 
-    r = read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &size);
+    r = read_file(path, &text, &size);
     if (r >= 0 && strlen(text) != size) /* zeros, left by a power failure */
         r = -EBADMSG;
     if (r == -ENOENT && faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)

@@ -61,6 +61,7 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
         {"AgentId", v.agent_id},
         {"ServerName", v.server_name},
         {"Pause", v.pause},
+        {"StoreProblem", v.store_problem},
         {"CloudType", strempty(v.cloud->type)},
         {"InstanceId", strempty(v.cloud->instance_id)},
         {"CloudProblem", strempty(v.cloud->problem)},
@@ -428,6 +429,7 @@ static const sd_bus_vtable vtable[] = {
     CHANGING("CertificateEndUSec", "t", property_get_usec),
     CHANGING("FailedStep", "s", property_get_string),
     CHANGING("Pause", "s", property_get_string),
+    CHANGING("StoreProblem", "s", property_get_string),
     CHANGING("Problems", "a(sus)", property_get_problems),
     CHANGING("RequestCounts", "a{su}", property_get_counts),
     SD_BUS_METHOD_WITH_ARGS("ListRequests", SD_BUS_ARGS("u", limit),
@@ -457,11 +459,11 @@ static const sd_bus_vtable vtable[] = {
 static void on_status(void *userdata) {
     AgentObject *o = userdata;
 
-    (void)sd_bus_emit_properties_changed(o->bus, AGENT_BUS_PATH, INTERFACE, "State", "StatusText",
-                                         "AgentId", "ServerName", "ManagerUrl",
-                                         "ConnectedSinceUSec", "Proxy", "PeerAddress", "TlsSession",
-                                         "CertificateEndUSec", "FailedStep", "Pause", "Problems",
-                                         "CloudType", "InstanceId", "CloudProblem", NULL);
+    (void)sd_bus_emit_properties_changed(
+        o->bus, AGENT_BUS_PATH, INTERFACE, "State", "StatusText", "AgentId", "ServerName",
+        "ManagerUrl", "ConnectedSinceUSec", "Proxy", "PeerAddress", "TlsSession",
+        "CertificateEndUSec", "FailedStep", "Pause", "StoreProblem", "Problems", "CloudType",
+        "InstanceId", "CloudProblem", NULL);
 }
 
 static int on_counts_timer(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -6,6 +6,7 @@
 #include "basic/bounds.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/service.h"
 #include "basic/timer.h"
 #include "basic/utf8.h"
 #include "commands/command-list.h"
@@ -58,13 +59,8 @@ struct Agent {
     bool was_connected;
     AgentPause pause;
     char *reload_error; /* NULL: the last reload succeeded */
+    int store_error;    /* negative errno: the database cannot be written */
     bool stopping;      /* by HEMLOCK, or broken: further messages are ignored */
-};
-
-static const char *const pause_names[_AGENT_PAUSE_MAX] = {
-    [AGENT_RUNS] = "",
-    [AGENT_PAUSED] = "waiting",
-    [AGENT_REFUSING] = "refusing",
 };
 
 static int make_offer(char **ret, size_t *ret_size, void *userdata) {
@@ -88,9 +84,8 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     (void)free_and_strdup(&a->server_name, answer->server_name);
     console_log(a->console, a->was_connected ? LOG_INFO : LOG_CRIT, "The agent has %sconnected.",
                 a->was_connected ? "re" : "");
-    if (a->pause != AGENT_RUNS && !a->was_connected)
-        console_log(a->console, LOG_WARNING, "The owner of this server has paused it: new jobs %s.",
-                    a->pause == AGENT_PAUSED ? "wait" : "are refused");
+    if (!a->was_connected)
+        agent_pause_remind(a->pause, a->console);
     a->was_connected = true;
     request_flow_opened(a->flow, answer->agent_id, answer->customer_id);
     alerts_opened(alerting_get_alerts(a->alerting));
@@ -135,7 +130,7 @@ static void on_message(const char *text, size_t size, bool is_text, void *userda
 static int on_hemlock_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     Agent *a = userdata;
 
-    return sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
+    return sd_event_exit(a->event, EXIT_HEMLOCK);
 }
 
 /* The executor checks its caller, so this process must still exist when it asks to stop jobs. */
@@ -145,12 +140,12 @@ static void on_hemlock(void *userdata) {
     (void)log_struct(LOG_CRIT, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_HEMLOCK)),
                      "The manager ordered this agent to stop; its jobs are stopped too");
     a->stopping = true;
-    request_flow_set_paused(a->flow, true,
-                            pause_names[a->pause]); /* waiting jobs stay for a later start */
+    /* waiting jobs stay for a later start */
+    request_flow_set_paused(a->flow, true, agent_pause_to_string(a->pause));
     job_list_cancel_all(a->flow);
     if (sd_event_add_time_relative(a->event, NULL, CLOCK_BOOTTIME, HEMLOCK_USEC, 1,
                                    on_hemlock_timer, a) < 0)
-        (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
+        (void)sd_event_exit(a->event, EXIT_HEMLOCK);
 }
 
 /* What people should know besides the connection. */
@@ -160,7 +155,8 @@ static void apply_notes(Agent *a) {
     notes_format(
         &(const Notes){
             .reload_error = uplink_is_usable(a->uplink) ? a->reload_error : NULL,
-            .pause = pause_names[a->pause],
+            .pause = agent_pause_to_string(a->pause),
+            .store_error = a->store_error,
             .is_terminating = termination_is_ordered(a->termination),
             .problems = a->problems,
         },
@@ -182,6 +178,14 @@ static void on_jobs_changed(void *userdata) {
 
     if (a->observer.on_jobs)
         a->observer.on_jobs(a->observer.userdata);
+}
+
+static void on_store(int error, void *userdata) {
+    Agent *a = userdata;
+
+    a->store_error = error;
+    apply_notes(a);
+    on_status(a);
 }
 
 /* All open work is in the store and in systemd: a new process resumes it. */
@@ -337,7 +341,7 @@ void agent_reconnect(Agent *a) {
 
 static void apply_pause(Agent *a, AgentPause pause) {
     a->pause = pause;
-    request_flow_set_paused(a->flow, pause != AGENT_RUNS, pause_names[pause]);
+    request_flow_set_paused(a->flow, pause != AGENT_RUNS, agent_pause_to_string(pause));
     dispatcher_set_refusing(a->dispatcher, pause == AGENT_REFUSING);
 }
 
@@ -348,15 +352,9 @@ static int store_fact(Agent *a, const char *key, const char *value) {
 }
 
 int agent_set_pause(Agent *a, AgentPause pause) {
-    TRY(store_fact(a, STORE_META_PAUSE, pause_names[pause]));
+    TRY(store_fact(a, STORE_META_PAUSE, agent_pause_to_string(pause)));
     apply_pause(a, pause);
-    (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_PAUSE_CHANGED)), "%s",
-                     pause == AGENT_RUNS     ? "Resumed: new jobs start again"
-                     : pause == AGENT_PAUSED ? "Paused, as ordered on this machine: new jobs wait"
-                                             : "Paused, as ordered on this machine: new jobs are "
-                                               "refused");
-    console_log(a->console, LOG_WARNING, "The owner of this server has %s it.",
-                pause == AGENT_RUNS ? "resumed" : "paused");
+    agent_pause_announce(pause, a->console);
     apply_notes(a);
     on_status(a);
     return 0;
@@ -367,9 +365,8 @@ static int load_pause(Agent *a) {
     int r;
 
     r = store_get_meta(a->store, STORE_META_PAUSE, &text);
-    for (AgentPause p = AGENT_RUNS; r >= 0 && p < _AGENT_PAUSE_MAX; p++)
-        if (streq(strempty(text), pause_names[p]))
-            apply_pause(a, p);
+    if (r >= 0)
+        apply_pause(a, agent_pause_from_string(text));
     return r < 0 ? log_error_errno(r, "The store cannot be read: %m") : 0;
 }
 
@@ -381,12 +378,13 @@ int agent_cancel(Agent *a, const char *guid) {
 static void on_leave(void *userdata) {
     Agent *a = userdata;
 
-    (void)sd_event_exit(a->event, AGENT_EXIT_HEMLOCK);
+    (void)sd_event_exit(a->event, EXIT_HEMLOCK);
 }
 
 static int build_requests(Agent *a) {
     static const RequestFlowCallbacks callbacks = {
         .on_changed = on_request_changed,
+        .on_store = on_store,
         .on_broken = on_broken,
     };
     _cleanup_free_ char *agent_id = NULL;
@@ -576,8 +574,9 @@ AgentView agent_view(const Agent *a) {
     return (AgentView){
         .agent_id = strempty(request_flow_get_agent_id(a->flow)),
         .server_name = strempty(a->server_name),
-        .pause = pause_names[a->pause],
+        .pause = agent_pause_to_string(a->pause),
         .cloud = cloud_get_identity(a->cloud),
+        .store_problem = a->store_error < 0 ? strerror(-a->store_error) : "",
         .is_terminating = termination_is_ordered(a->termination),
         .reload_error = a->reload_error,
         .problems = a->problems,

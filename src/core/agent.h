@@ -6,14 +6,12 @@
 
 #include "core/agent-paths.h"
 #include "core/cloud.h"
+#include "core/pause.h"
 #include "core/problems.h"
 #include "core/uplink.h"
 #include "health/health.h"
 #include "job/voices.h"
 #include "request/dispatcher.h"
-
-/* Exit status after HEMLOCK; the unit has it in RestartPreventExitStatus=. */
-#define AGENT_EXIT_HEMLOCK 113
 
 typedef struct Agent Agent;
 
@@ -47,13 +45,6 @@ int agent_reload(Agent *a);
 /* Closes the connection, if any, and connects at once. */
 void agent_reconnect(Agent *a);
 
-typedef enum AgentPause {
-    AGENT_RUNS,
-    AGENT_PAUSED,   /* new jobs wait */
-    AGENT_REFUSING, /* and new ones are refused */
-    _AGENT_PAUSE_MAX,
-} AgentPause;
-
 /* Stays in force over restarts. Running jobs continue. */
 int agent_set_pause(Agent *a, AgentPause pause);
 
@@ -69,6 +60,7 @@ typedef struct AgentView {
     const char *agent_id, *server_name; /* "" while unknown */
     const char *pause;                  /* "", "waiting", "refusing" */
     const CloudIdentity *cloud;         /* all fields are NULL while unknown */
+    const char *store_problem;          /* why the database cannot be written; "": it can */
     bool is_terminating;                /* the manager has ordered it */
     const char *reload_error;           /* of the last reload; NULL: it succeeded */
     const Problems *problems;           /* in the files of this machine's owner */

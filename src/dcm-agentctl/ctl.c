@@ -7,13 +7,28 @@
 
 #include "basic/i18n.h"
 #include "basic/utf8.h"
+#include "cli/service-state.h"
 #include "dcm-agentctl/bus-json.h"
 
-int ctl_explain(const sd_bus_error *error, int r, char buf[static CTL_TEXT_SIZE]) {
+/* systemd knows why it does not run. */
+static void explain_absence(const Context *c, char buf[static CTL_TEXT_SIZE]) {
+    _cleanup_(service_state_done) ServiceState state = {};
+    char text[SERVICE_TEXT_SIZE];
+
+    if (service_state_read(c->bus, &state) >= 0 &&
+        service_state_explain(&state, text) != SERVICE_IS_STOPPED)
+        (void)utf8_format(buf, CTL_TEXT_SIZE, _("The agent is not running: %s\n"), text);
+    else
+        (void)utf8_format(buf, CTL_TEXT_SIZE, _("The agent is not running. Start it: %s\n"),
+                          state.is_loaded && !state.is_enabled ? "systemctl enable --now dcm-agent"
+                                                               : "systemctl start dcm-agent");
+}
+
+int ctl_explain(const Context *c, const sd_bus_error *error, int r,
+                char buf[static CTL_TEXT_SIZE]) {
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
         sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER)) {
-        (void)utf8_format(buf, CTL_TEXT_SIZE, "%s",
-                          _("The agent is not running. Start it: systemctl start dcm-agent\n"));
+        explain_absence(c, buf);
         return -EHOSTDOWN;
     }
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED)) {
@@ -25,10 +40,10 @@ int ctl_explain(const sd_bus_error *error, int r, char buf[static CTL_TEXT_SIZE]
     return r;
 }
 
-int ctl_report(const sd_bus_error *error, int r) {
+int ctl_report(const Context *c, const sd_bus_error *error, int r) {
     char text[CTL_TEXT_SIZE];
 
-    r = ctl_explain(error, r, text);
+    r = ctl_explain(c, error, r, text);
     terminal_printf(stderr, "%s", text);
     return r;
 }
@@ -55,7 +70,7 @@ int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const c
     }
     if (r >= 0)
         r = sd_bus_call(c->bus, m, 0, &error, ret);
-    return r < 0 ? ctl_report(&error, r) : 0;
+    return r < 0 ? ctl_report(c, &error, r) : 0;
 }
 
 void ctl_print_label(const char *label, int width) {

@@ -32,10 +32,10 @@ int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const c
 #define CTL_TEXT_SIZE 1024
 
 /* What failed in a call and what to do, with a line end. Returns as ctl_report(). */
-int ctl_explain(const sd_bus_error *error, int r, char buf[static CTL_TEXT_SIZE]);
+int ctl_explain(const Context *c, const sd_bus_error *error, int r, char buf[static CTL_TEXT_SIZE]);
 /* Reports the error of a call. Returns -EHOSTDOWN where the agent does not run, -EACCES where the
  * caller may not, else `r`. */
-int ctl_report(const sd_bus_error *error, int r);
+int ctl_report(const Context *c, const sd_bus_error *error, int r);
 /* The exit status for a result of the above; 0 or more is one. */
 int ctl_exit_status(int r);
 /* An object with the n keys for the values of a tuple. NULL: no memory. */

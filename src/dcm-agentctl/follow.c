@@ -124,7 +124,7 @@ static int look(Follower *f) {
     r = job_list_load(f->context, &error, &fresh);
     is_running = r >= 0;
     if (r < 0 && (!f->has_looked || !is_absence(&error)))
-        return ctl_report(&error, r);
+        return ctl_report(f->context, &error, r);
     f->has_looked = true;
     if (is_running && !f->on_terminal)
         print_changes(f, &fresh);

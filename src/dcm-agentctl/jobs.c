@@ -11,7 +11,7 @@ static int list_once(const Context *c) {
 
     r = job_list_load(c, &error, &l);
     if (r < 0)
-        return ctl_report(&error, r);
+        return ctl_report(c, &error, r);
     for (size_t i = 0; i < l.n; i++) {
         job_row_measure(c, &l.rows[i]);
         (void)json_object_array_add(rows, job_row_to_json(&l.rows[i], NULL));

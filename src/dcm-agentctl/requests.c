@@ -146,7 +146,7 @@ static int load(const Context *c, const char *guid, struct json_object **ret) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     int r = request_load(c, guid, &error, ret);
 
-    return r < 0 ? ctl_report(&error, r) : 0;
+    return r < 0 ? ctl_report(c, &error, r) : 0;
 }
 
 static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -154,14 +154,14 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     return 0;
 }
 
-static int wait_change(sd_bus *bus, bool *changed) {
+static int wait_change(const Context *c, bool *changed) {
     while (!*changed) {
-        int r = sd_bus_process(bus, NULL);
+        int r = sd_bus_process(c->bus, NULL);
 
         if (r == 0)
-            r = sd_bus_wait(bus, UINT64_MAX);
+            r = sd_bus_wait(c->bus, UINT64_MAX);
         if (r < 0 && r != -EINTR)
-            return ctl_report(&SD_BUS_ERROR_NULL, r);
+            return ctl_report(c, &SD_BUS_ERROR_NULL, r);
     }
     *changed = false;
     return 0;
@@ -178,7 +178,7 @@ static int follow(const Context *c, const char *guid, struct json_object **o) {
         TRY(load(c, guid, o));
         if (!streq(strempty(json_get_string(*o, "state")), "ACKED"))
             return 0;
-        TRY(wait_change(c->bus, &changed));
+        TRY(wait_change(c, &changed));
         (void)json_object_put(TAKE_PTR(*o));
     }
 }

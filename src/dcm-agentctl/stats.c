@@ -227,7 +227,7 @@ int verb_stats(const Context *c, int argc, char *argv[]) {
     if (r >= 0 && !c->output.json && !c->csv)
         r = sample_units_load(c, &error, &units);
     if (r < 0)
-        return ctl_report(&error, r);
+        return ctl_report(c, &error, r);
     if (c->output.json)
         print_json(c, &list);
     else if (c->csv)

@@ -14,7 +14,7 @@ static int read_properties(const Context *c, struct json_object **ret) {
     r = sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, "org.freedesktop.DBus.Properties",
                            "GetAll", &error, &m, "s", AGENT_INTERFACE);
     if (r < 0)
-        return ctl_report(&error, r);
+        return ctl_report(c, &error, r);
     return ctl_json_from_bus(m, ret);
 }
 
@@ -107,6 +107,8 @@ static void print_status(struct json_object *o, bool connected) {
         ctl_print_field(_("Paused"), 12,
                         streq(pause, "waiting") ? _("new jobs wait; dcm-agentctl resume")
                                                 : _("new jobs are refused; dcm-agentctl resume"));
+    if (!streq(text(o, "StoreProblem"), "-"))
+        ctl_print_field(_("Database"), 12, text(o, "StoreProblem"));
     print_counts(json_object_object_get(o, "RequestCounts"));
     print_problems(json_object_object_get(o, "Problems"));
 }

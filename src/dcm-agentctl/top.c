@@ -82,7 +82,7 @@ static TopScreen find_screen(const Top *t) {
 }
 
 static void explain(Top *t, const sd_bus_error *error, int r) {
-    (void)ctl_explain(error, r, t->message);
+    (void)ctl_explain(t->context, error, r, t->message);
     t->message[strcspn(t->message, "\n")] = 0;
 }
 
@@ -430,7 +430,7 @@ int verb_top(const Context *c, int argc, char *argv[]) {
 
     r = set_up(&t, &error);
     if (r < 0)
-        return ctl_report(&error, r);
+        return ctl_report(c, &error, r);
     if (t.on_terminal)
         take_terminal(&t);
     if (t.on_terminal) { /* draw what is known before the first round */

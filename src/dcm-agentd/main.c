@@ -11,6 +11,7 @@
 #include "basic/log-sink.h"
 #include "basic/log.h"
 #include "basic/option-table.h"
+#include "basic/service.h"
 #include "basic/time-util.h"
 #include "bus/agent-object.h"
 #include "bus/log-control.h"
@@ -160,12 +161,18 @@ static int setup_service(Daemon *d) {
 }
 
 /* systemctl status shows it as long as the service is stopped. */
-static const char *describe_end(const Daemon *d, int r) {
-    bool is_ordered = r == AGENT_EXIT_HEMLOCK || (d->agent && agent_view(d->agent).is_terminating);
-
-    return is_ordered ? "Stopped for good, as the manager ordered; to start it again: systemctl "
-                        "enable --now dcm-agent"
-                      : "Stopped";
+static void say_end(const Daemon *d, int r) {
+    if (r == EXIT_HEMLOCK || (d->agent && agent_view(d->agent).is_terminating))
+        (void)sd_notify(false, "STOPPING=1\nSTATUS=" SERVICE_STOPPED_FOR_GOOD
+                               ", as the manager ordered; to start it again: systemctl enable "
+                               "--now dcm-agent");
+    else if (r == -EPROTONOSUPPORT)
+        (void)sd_notify(false, "STOPPING=1\nSTATUS=" SERVICE_FAILED
+                               "a newer version of dcm-agent created the database");
+    else if (r < 0)
+        (void)sd_notifyf(false, "STOPPING=1\nSTATUS=" SERVICE_FAILED "%s", strerror(-r));
+    else
+        (void)sd_notifyf(false, "STOPPING=1\nSTATUS=%s", r == 0 ? "Stopped" : "Failed");
 }
 
 static int run(const AgentPaths *paths) {
@@ -175,8 +182,6 @@ static int run(const AgentPaths *paths) {
     r = setup_loop(&d);
     if (r >= 0)
         r = agent_new(d.event, paths, &d.agent);
-    if (r == -EPROTONOSUPPORT)
-        return EXIT_NEWER_DATABASE;
     if (r >= 0)
         r = agent_start(d.agent);
     if (r >= 0)
@@ -185,9 +190,9 @@ static int run(const AgentPaths *paths) {
         r = setup_service(&d);
     if (r >= 0)
         r = sd_event_loop(d.event);
-    (void)sd_notifyf(false, "STOPPING=1\nSTATUS=%s", describe_end(&d, r));
+    say_end(&d, r);
     (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STOPPING)), "dcm-agent stops");
-    return r < 0 ? EXIT_FAILURE : r;
+    return r == -EPROTONOSUPPORT ? EXIT_NEWER_DATABASE : r < 0 ? EXIT_FAILURE : r;
 }
 
 int main(int argc, char *argv[]) {

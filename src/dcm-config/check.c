@@ -120,8 +120,7 @@ int check_all(const AgentPaths *paths, Findings *findings) {
     TRY(problems_new(NULL, &problems));
     TRY(read_all(paths, problems, &config));
     add_problems(problems, findings);
-    if (!config.unusable) /* its reason is among them */
-        TRY(check_connection(&config, paths, findings));
+    TRY(check_connection(&config, paths, findings));
     reader_init(&reader);
     check_named_files(&config, &reader, findings);
     return check_readers(paths, &reader, findings);

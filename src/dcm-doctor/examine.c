@@ -170,7 +170,9 @@ static void report_tls(Examination *x, const char *found) {
 static void report_handshake_not_tried(Examination *x) {
     if (x->surroundings->is_running)
         report_add(x->report, CHECK_HANDSHAKE,
-                   x->surroundings->is_connected ? FINDING_OK : FINDING_SKIPPED,
+                   x->surroundings->is_connected ? FINDING_OK
+                   : x->surroundings->is_refused ? FINDING_FAILED
+                                                 : FINDING_SKIPPED,
                    _("not tested while the agent is running: %s"), x->surroundings->status);
     else if (x->identity_error == -ENOENT)
         report_add(x->report, CHECK_HANDSHAKE, FINDING_SKIPPED, "%s",

@@ -80,45 +80,21 @@ static int become_service_user(Report *report) {
     return 0;
 }
 
-/* Statuses of dcm-agentd and of systemd, systemd.exec(5) */
-#define EXIT_HEMLOCK 113
-#define EXIT_CREDENTIALS 243
-
 static void report_stopped(const Surroundings *s, Report *report) {
-    const char *last = strempty(s->last_status);
-    bool has_failed = streq(strempty(s->active_state), "failed") ||
-                      streq(strempty(s->active_state), "activating");
+    char text[SERVICE_TEXT_SIZE];
+    ServiceCause cause = service_state_explain(&s->service, text);
 
-    if (s->is_masked)
-        report_add(report, CHECK_SERVICE, FINDING_FAILED, "%s",
-                   _("dcm-agent.service is masked, so that it cannot start: systemctl unmask "
-                     "dcm-agent"));
-    else if (has_failed && s->exit_status == EXIT_CREDENTIALS)
-        report_add(report, CHECK_SERVICE, FINDING_FAILED, "%s",
-                   _("systemd cannot decrypt a credential of the service, for instance the sealed "
-                     "token, since the key of this host or its TPM has changed: journalctl -u "
-                     "dcm-agent"));
-    else if (has_failed && s->exit_status == EXIT_NEWER_DATABASE)
-        report_add(report, CHECK_SERVICE, FINDING_FAILED, "%s",
-                   _("a newer version of dcm-agent created the database; install that version "
-                     "again"));
-    else if (has_failed && s->exit_status != EXIT_HEMLOCK)
-        report_add(report, CHECK_SERVICE, FINDING_FAILED,
-                   _("the agent ended with status %d: journalctl -u dcm-agent"), s->exit_status);
-    else if (strncmp(last, "Stopped for good", strlen("Stopped for good")) == 0)
-        report_add(report, CHECK_SERVICE, FINDING_WARNING, "%s", last);
-    else if (s->is_enabled)
-        report_add(report, CHECK_SERVICE, FINDING_WARNING, "%s",
-                   _("the agent is not running: systemctl start dcm-agent"));
-    else
-        report_add(report, CHECK_SERVICE, FINDING_WARNING, "%s",
-                   _("the agent is not running: systemctl enable --now dcm-agent"));
+    report_add(report, CHECK_SERVICE, cause == SERVICE_IS_BROKEN ? FINDING_FAILED : FINDING_WARNING,
+               "%s", text);
 }
 
 static void report_service(const Surroundings *s, Report *report) {
     if (s->is_running)
-        report_add(report, CHECK_SERVICE, s->is_paused ? FINDING_WARNING : FINDING_OK, "%s",
-                   s->status);
+        report_add(report, CHECK_SERVICE,
+                   s->is_full     ? FINDING_FAILED
+                   : s->is_paused ? FINDING_WARNING
+                                  : FINDING_OK,
+                   "%s", s->status);
     else if (!report->done[CHECK_SERVICE])
         report_stopped(s, report);
 }

@@ -4,64 +4,47 @@
 #include <systemd/sd-bus.h>
 
 #define SYSTEMD "org.freedesktop.systemd1"
-#define UNIT_PATH "/org/freedesktop/systemd1/unit/dcm_2dagent_2eservice"
 #define AGENT "org.dcmagent.Agent1"
 #define AGENT_PATH "/org/dcmagent/Agent1"
 #define AGENT_INTERFACE AGENT ".Manager"
 
 void surroundings_done(Surroundings *s) {
     free(s->status);
-    free(s->last_status);
-    free(s->active_state);
+    service_state_done(&s->service);
     for (char **e = s->environment; e && *e; e++)
         free(*e);
     free(s->environment);
     *s = (Surroundings){};
 }
 
-static int read_service(sd_bus *bus, Surroundings *s) {
-    _cleanup_free_ char *file_state = NULL;
-    int32_t exit_status = 0;
-
-    TRY(sd_bus_get_property_string(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Unit", "ActiveState", NULL,
-                                   &s->active_state));
-    TRY(sd_bus_get_property_string(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Unit", "UnitFileState", NULL,
-                                   &file_state));
-    TRY(sd_bus_get_property_string(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Service", "StatusText", NULL,
-                                   &s->last_status));
-    TRY(sd_bus_get_property_trivial(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Service", "ExecMainStatus",
-                                    NULL, 'i', &exit_status));
-    s->is_enabled = strncmp(file_state, "enabled", strlen("enabled")) == 0;
-    s->exit_status = (int)exit_status;
-    return 0;
-}
-
 static int read_unit(sd_bus *bus, Surroundings *s) {
-    _cleanup_free_ char *load_state = NULL;
     int r;
 
-    TRY(sd_bus_get_property_string(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Unit", "LoadState", NULL,
-                                   &load_state));
-    s->is_masked = streq(load_state, "masked");
-    if (!streq(load_state, "loaded"))
+    TRY(service_state_read(bus, &s->service));
+    if (!s->service.is_loaded)
         return 0;
-    TRY(read_service(bus, s));
-    r = sd_bus_get_property_strv(bus, SYSTEMD, UNIT_PATH, SYSTEMD ".Service", "Environment", NULL,
-                                 &s->environment);
+    r = sd_bus_get_property_strv(bus, SYSTEMD, SERVICE_UNIT_PATH, SYSTEMD ".Service", "Environment",
+                                 NULL, &s->environment);
     s->has_unit = r >= 0;
     return r;
 }
 
 static int read_agent(sd_bus *bus, Surroundings *s) {
-    _cleanup_free_ char *state = NULL, *pause = NULL;
+    _cleanup_free_ char *state = NULL, *pause = NULL, *step = NULL, *store = NULL;
 
     TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "State", NULL, &state));
     TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "StatusText", NULL,
                                    &s->status));
     TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "Pause", NULL, &pause));
+    TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "FailedStep", NULL,
+                                   &step));
+    TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "StoreProblem", NULL,
+                                   &store));
+    s->is_full = !isempty(store);
     s->is_paused = !isempty(pause);
     s->is_running = true;
     s->is_connected = streq(state, "connected");
+    s->is_refused = !s->is_connected && streq(step, "handshake");
     return 0;
 }
 

@@ -3,18 +3,16 @@
  * not those of the caller. */
 #pragma once
 
-#include "basic/macro.h"
+#include "cli/service-state.h"
 
 typedef struct Surroundings {
-    bool is_masked;     /* systemd must not start the service */
-    bool is_enabled;    /* it starts at boot */
-    bool is_paused;     /* by the owner; new jobs do not start */
-    char *last_status;  /* what the service said before it stopped; NULL: nothing */
-    char *active_state; /* of the unit: "active", "failed", ...; NULL: not known */
-    int exit_status;    /* of the last process of the service; 0: none, or well */
+    ServiceState service;
     bool has_unit;      /* systemd knows dcm-agent.service */
+    bool is_paused;     /* by the owner; new jobs do not start */
     bool is_running;    /* the agent answers on the bus */
     bool is_connected;  /* to its manager */
+    bool is_refused;    /* the manager refused its last handshake */
+    bool is_full;       /* its database cannot be written */
     char *status;       /* its status text */
     char **environment; /* of the unit, "NAME=VALUE"; NULL: empty */
 } Surroundings;

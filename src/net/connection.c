@@ -233,50 +233,40 @@ static void refuse_answer(Connection *c, const char *fault) {
     stream_fail(c->stream, -EBADMSG);
 }
 
+static void accept_answer(Connection *c, const HandshakeAnswer *answer) {
+    progress(c, answer->agent_id);
+    stream_trust(c->stream);
+    backoff_reset(&c->backoff);
+    if (c->tls_text[0])
+        tls_client_remember(c->tls, stream_get_transport(c->stream));
+    c->open_since_usec = now_usec(CLOCK_BOOTTIME);
+    c->ping_due_usec = c->open_since_usec + c->options.ping_usec;
+    set_timer(c, c->ping_due_usec);
+    set_state(c, CONNECTION_OPEN);
+    if (c->callbacks.on_open)
+        c->callbacks.on_open(answer, c->userdata);
+}
+
+static void take_refusal(Connection *c, const HandshakeAnswer *answer) {
+    handshake_refusal_format(answer, c->error, sizeof(c->error));
+    if (answer->return_code == HANDSHAKE_TOKEN_STALE && c->callbacks.on_token_stale)
+        c->callbacks.on_token_stale(c->userdata);
+    if (answer->return_code == HANDSHAKE_BUSY)
+        c->forced_usec = MAX(answer->force_backoff_usec, (uint64_t)1);
+    stream_send_close(c->stream, CLOSE_GOING_AWAY, NULL);
+    stream_fail(c->stream, -ECONNREFUSED);
+}
+
 static void take_answer(Connection *c, const char *text, size_t size) {
     _cleanup_(handshake_answer_done) HandshakeAnswer answer = {};
     _cleanup_free_ char *fault = NULL;
-    const char *error = NULL;
 
-    if (handshake_answer_parse(text, size, &answer, &fault) < 0) {
+    if (handshake_answer_parse(text, size, &answer, &fault) < 0)
         refuse_answer(c, fault);
-        return;
-    }
-    switch (answer.return_code) {
-    case HANDSHAKE_ACCEPTED:
-        progress(c, answer.agent_id);
-        stream_trust(c->stream);
-        backoff_reset(&c->backoff);
-        if (c->tls_text[0])
-            tls_client_remember(c->tls, stream_get_transport(c->stream));
-        c->open_since_usec = now_usec(CLOCK_BOOTTIME);
-        c->ping_due_usec = c->open_since_usec + c->options.ping_usec;
-        set_timer(c, c->ping_due_usec);
-        set_state(c, CONNECTION_OPEN);
-        if (c->callbacks.on_open)
-            c->callbacks.on_open(&answer, c->userdata);
-        return;
-    case HANDSHAKE_TOKEN_STALE:
-        error = "the token belongs to another server (409), as on a copied machine; the agent "
-                "makes a new one";
-        if (c->callbacks.on_token_stale)
-            c->callbacks.on_token_stale(c->userdata);
-        break;
-    case HANDSHAKE_UNAUTHORIZED:
-        error = "the manager does not authorise this agent (401); check this server's entry in the "
-                "manager";
-        break;
-    case HANDSHAKE_BUSY:
-        c->forced_usec = MAX(answer.force_backoff_usec, (uint64_t)1);
-        error = "the manager asked for a pause (503)";
-    }
-    if (error)
-        (void)utf8_format(c->error, sizeof(c->error), "%s", error);
+    else if (answer.return_code == HANDSHAKE_ACCEPTED)
+        accept_answer(c, &answer);
     else
-        (void)snprintf(c->error, sizeof(c->error), "the manager refused with code %d; see its log",
-                       answer.return_code);
-    stream_send_close(c->stream, CLOSE_GOING_AWAY, NULL);
-    stream_fail(c->stream, -ECONNREFUSED);
+        take_refusal(c, &answer);
 }
 
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {

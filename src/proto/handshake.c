@@ -4,8 +4,10 @@
 #include <stdio.h>
 
 #include "basic/bounds.h"
+#include "basic/utf8.h"
 #include "proto/message.h"
 #include "proto/peer-text.h"
+#include "proto/text.h"
 
 #define FORCE_BACKOFF_DEFAULT_SEC 60.0
 #define FORCE_BACKOFF_MAX_SEC (24.0 * 3600)
@@ -72,6 +74,19 @@ static int take_identity(HandshakeAnswer *a, struct json_object *handshake, char
     return take(&a->server_name, handshake, "serverName", ret_error);
 }
 
+/* Ours. A text that may not be shown is none. */
+static int take_refusal(HandshakeAnswer *a, struct json_object *j) {
+    _cleanup_free_ char *text = NULL;
+    const char *wire = json_get_string(j, "error_message");
+
+    if (isempty(wire))
+        return 0;
+    TRY(error_text_for_people(wire, &text));
+    if (!peer_text_fault(text, strlen(text)))
+        a->refusal = TAKE_PTR(text);
+    return 0;
+}
+
 int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret, char **ret_error) {
     _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
     _cleanup_json_ struct json_object *j = NULL;
@@ -87,9 +102,37 @@ int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret, 
     a.return_code = (int)MAX(MIN(code, INT32_MAX), INT32_MIN);
     a.force_backoff_usec = parse_force_backoff(j);
     TRY(take_identity(&a, json_get(j, "handshake"), ret_error));
+    if (a.return_code != HANDSHAKE_ACCEPTED)
+        TRY(take_refusal(&a, j));
     *ret = a;
     a = (HandshakeAnswer){};
     return 0;
+}
+
+/* A manager that lets each server in by hand has no answer of its own for one that waits: 401. */
+static const char *describe_code(int code) {
+    switch (code) {
+    case HANDSHAKE_TOKEN_STALE:
+        return "the token belongs to another server (409), as on a copied machine; the agent makes "
+               "a new one";
+    case HANDSHAKE_UNAUTHORIZED:
+        return "the manager does not authorise this agent (401), or not yet; approve this server "
+               "in the manager, or check its entry there";
+    case HANDSHAKE_BUSY:
+        return "the manager asked for a pause (503)";
+    default:
+        return NULL;
+    }
+}
+
+void handshake_refusal_format(const HandshakeAnswer *a, char *buf, size_t size) {
+    const char *text = describe_code(a->return_code);
+    char other[64];
+
+    (void)snprintf(other, sizeof(other), "the manager refused with code %d; see its log",
+                   a->return_code);
+    (void)utf8_format(buf, size, "%s%s%s", text ?: other, a->refusal ? "; it says: " : "",
+                      strempty(a->refusal));
 }
 
 void handshake_answer_done(HandshakeAnswer *a) {
@@ -97,5 +140,6 @@ void handshake_answer_done(HandshakeAnswer *a) {
     free(a->customer_id);
     free(a->server_id);
     free(a->server_name);
+    free(a->refusal);
     *a = (HandshakeAnswer){};
 }

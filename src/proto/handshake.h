@@ -34,9 +34,13 @@ typedef struct HandshakeAnswer {
     char *customer_id;
     char *server_id;
     char *server_name;
+    char *refusal; /* why the manager refuses, for people; NULL: it does not say */
 } HandshakeAnswer;
 
 /* -EBADMSG: not JSON, or no return_code. -EINVAL: an invalid text (proto/peer-text.h); *ret_error
  * (the caller frees; otherwise NULL) names the field and the fault. */
 int handshake_answer_parse(const char *text, size_t size, HandshakeAnswer *ret, char **ret_error);
 void handshake_answer_done(HandshakeAnswer *a);
+
+/* What an answer that does not accept means, with what the manager says of it, and what to do. */
+void handshake_refusal_format(const HandshakeAnswer *a, char *buf, size_t size);

@@ -17,18 +17,21 @@ struct Batch {
     bool failing; /* logged once, until a commit succeeds */
 };
 
-static void log_failure(Batch *b, int error) {
-    if (!b->failing)
-        (void)log_struct(
-            LOG_ERR, error, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
-            "The database cannot be written: %m; the agent refuses requests until it can");
+static void note_failure(Batch *b, int error) {
+    if (b->failing)
+        return;
     b->failing = true;
+    (void)log_struct(LOG_ERR, error, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
+                     "The database cannot be written: %m; the agent refuses requests until it can");
+    b->callbacks.on_store(error, b->userdata);
 }
 
-static void log_success(Batch *b) {
-    if (b->failing)
-        log_notice("The database can be written again");
+static void note_success(Batch *b) {
+    if (!b->failing)
+        return;
     b->failing = false;
+    log_notice("The database can be written again");
+    b->callbacks.on_store(0, b->userdata);
 }
 
 /* Moves the entries out first, because callbacks may add new ones. n_pending decreases with each
@@ -117,7 +120,7 @@ static int store_change(Batch *b, BatchEntry *e) {
 
 /* One failed change undoes the whole transaction. */
 void batch_fail(Batch *b, int error) {
-    log_failure(b, error);
+    note_failure(b, error);
     store_rollback(b->store);
     end(b, error);
 }
@@ -157,9 +160,9 @@ int batch_commit(Batch *b) {
     timer_disarm(b->lazy);
     r = store_commit(b->store);
     if (r < 0)
-        log_failure(b, r);
+        note_failure(b, r);
     else
-        log_success(b);
+        note_success(b);
     end(b, r);
     return r;
 }

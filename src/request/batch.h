@@ -22,6 +22,8 @@ typedef struct BatchCallbacks {
     void (*perform)(const BatchEntry *e, void *userdata);
     /* the change could not be stored; the request has its previous state again */
     void (*undo)(const BatchEntry *e, int error, void *userdata);
+    /* negative errno: the database cannot be written from now on; 0: it can again */
+    void (*on_store)(int error, void *userdata);
 } BatchCallbacks;
 
 typedef struct Batch Batch;

@@ -463,6 +463,12 @@ static int commit_for_job(void *userdata) {
     return batch_commit(f->batch);
 }
 
+static void on_store(int error, void *userdata) {
+    RequestFlow *f = userdata;
+
+    f->callbacks.on_store(error, f->userdata);
+}
+
 static void on_long_broken(int error, void *userdata) {
     RequestFlow *f = userdata;
 
@@ -470,7 +476,11 @@ static void on_long_broken(int error, void *userdata) {
 }
 
 static int setup(RequestFlow *f, const RequestFlowParts *p) {
-    static const BatchCallbacks batch_callbacks = {.perform = perform, .undo = undo};
+    static const BatchCallbacks batch_callbacks = {
+        .perform = perform,
+        .undo = undo,
+        .on_store = on_store,
+    };
     static const LongJobsCallbacks long_callbacks = {
         .commit = commit_for_job,
         .on_broken = on_long_broken,

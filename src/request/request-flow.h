@@ -19,6 +19,8 @@ typedef struct RequestFlowOptions {
 typedef struct RequestFlowCallbacks {
     /* a request has entered this state */
     void (*on_changed)(const Request *q, RequestState state, void *userdata);
+    /* negative errno: the database cannot be written from now on; 0: it can again */
+    void (*on_store)(int error, void *userdata);
     /* the agent must be restarted from what is stored */
     void (*on_broken)(int error, void *userdata);
 } RequestFlowCallbacks;

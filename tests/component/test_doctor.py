@@ -116,7 +116,7 @@ def test_agent_that_runs_is_not_disturbed_either(agent, manager, doctor):
     agent.wait_notify("does not authorise")
     status, output = doctor("--json")
     result, text = findings(output)["handshake"]
-    assert status == 0 and result == "skipped" and "does not authorise this agent (401)" in text
+    assert status == 1 and result == "failed" and "does not authorise this agent (401)" in text
     assert len(manager.offers) == 1
 
 

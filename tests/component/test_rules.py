@@ -108,7 +108,7 @@ def test_alerts_wait_for_the_manager(agent, manager, rules):
 def test_broken_rules_are_told_and_the_others_work(agent, manager, rules):
     rules("[bad]\nstatistic = memory\nvalue = nothing\nabove = 1\n" + ALWAYS + "[worse]\nnonsense = 1\n")
     wait_alert(manager, 1)
-    agent.wait_log("alerts.conf:3: [bad] is not a valid rule: this statistic has no such value")
+    agent.wait_log("alerts.conf:3: [bad] is not a valid rule: this statistic has no value")
     agent.wait_log(": there is no key nonsense in [worse]; ignored")
     agent.wait_log("[worse] is not a valid rule: statistic is missing")
 

@@ -6,6 +6,8 @@
 #include "alert/rule.h"
 #include "basic/bounds.h"
 
+#define MEMORY "total, free, available, used, cache, swap-total, swap-used, use"
+
 static unsigned last_line;
 
 static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
@@ -71,7 +73,7 @@ static void test_places(void) {
         {"\n[x]\n\nstatistic = memory\nabove = 1\n", "[x] is not a valid rule: value is missing",
          4},
         {"[x]\nstatistic = memory\nvalue = usage\nabove = 1\n",
-         "[x] is not a valid rule: this statistic has no such value", 3},
+         "[x] is not a valid rule: this statistic has no value usage; it has " MEMORY, 3},
         {"[x]\nstatistic = memory\nvalue = use\nabove = much\n",
          "[x] is not a valid rule: above or below needs a number in the unit of the value", 4},
         {"[x]\nstatistic = memory\nvalue = use\nabove = 10 %\n\nclear = little\n",
@@ -97,7 +99,7 @@ static void test_broken(void) {
         {"value = use\nabove = 1\n", "[x] is not a valid rule: statistic is missing"},
         {"statistic = memory\nabove = 1\n", "[x] is not a valid rule: value is missing"},
         {"statistic = memory\nvalue = none\nabove = 1\n",
-         "[x] is not a valid rule: this statistic has no such value"},
+         "[x] is not a valid rule: this statistic has no value none; it has " MEMORY},
         {"statistic = memory\nvalue = use\n",
          "[x] is not a valid rule: above or below needs a number in the unit of the value"},
         {"statistic = memory\nvalue = use\nabove = 10G\n",

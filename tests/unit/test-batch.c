@@ -18,6 +18,7 @@ typedef struct Fixture {
     Batch *batch;
     GString *log; /* what the callbacks were told */
     bool free_undone, finish_accepted;
+    int store_error; /* as it was told last */
 } Fixture;
 
 static const char *const event_names[_REQUEST_EVENT_MAX] = {
@@ -55,8 +56,17 @@ static void on_undo(const BatchEntry *e, int error, void *userdata) {
         request_free(e->request);
 }
 
+/* Told of changes only. */
+static void on_store(int error, void *userdata) {
+    Fixture *f = userdata;
+
+    g_assert_cmpint(error < 0, !=, f->store_error < 0);
+    f->store_error = error;
+}
+
 static void fixture_init(Fixture *f) {
-    static const BatchCallbacks callbacks = {.perform = on_perform, .undo = on_undo};
+    static const BatchCallbacks callbacks = {
+        .perform = on_perform, .undo = on_undo, .on_store = on_store};
     g_autofree char *path = NULL;
 
     *f = (Fixture){.dir = temporary_new(), .log = g_string_new(NULL)};
@@ -231,10 +241,12 @@ static void test_reply_survives_failure(void) {
     batch_commit(f.batch);
     mend_store();
     assert_log(&f, "did a ACCEPT ACKED 0; undid a FINISHED ACKED 0; ");
+    g_assert_cmpint(f.store_error, <, 0);
     g_assert_nonnull(a->reply);
     g_assert_cmpint(stored_state(&f, "a"), ==, REQUEST_STATE_ACKED);
     fire(&f, a, REQUEST_EVENT_FINISHED);
     batch_commit(f.batch);
+    g_assert_cmpint(f.store_error, ==, 0);
     assert_log(&f, "did a FINISHED REPLY 0; ");
     g_assert_cmpint(stored_state(&f, "a"), ==, REQUEST_STATE_REPLY);
 }

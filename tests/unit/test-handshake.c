@@ -134,6 +134,38 @@ static void test_hostile_texts(void) {
         }
 }
 
+/* What people are told of an answer that does not accept; what the manager says is shown if it may
+ * be. */
+static void test_refusals(void) {
+    static const struct {
+        const char *text, *told;
+    } cases[] = {
+        {"{\"return_code\":401}",
+         "the manager does not authorise this agent (401), or not yet; approve this server in the "
+         "manager, or check its entry there"},
+        {"{\"return_code\":503,\"error_message\":\"\"}", "the manager asked for a pause (503)"},
+        {"{\"return_code\":426,\"error_message\":\"protocol%20105%20only\"}",
+         "the manager refused with code 426; see its log; it says: protocol 105 only"},
+        {"{\"return_code\":500,\"error_message\":\"x\\u001b[31m\"}",
+         "the manager refused with code 500; see its log"},
+        {"{\"return_code\":500,\"error_message\":\"%1b%0a\"}",
+         "the manager refused with code 500; see its log"},
+        {"{\"return_code\":500,\"error_message\":[]}",
+         "the manager refused with code 500; see its log"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_(handshake_answer_done) HandshakeAnswer a = {};
+        _cleanup_free_ char *error = NULL;
+        char told[1024];
+
+        g_assert_cmpint(handshake_answer_parse(cases[i].text, strlen(cases[i].text), &a, &error),
+                        ==, 0);
+        handshake_refusal_format(&a, told, sizeof(told));
+        g_assert_cmpstr(told, ==, cases[i].told);
+    }
+}
+
 static void test_force_backoff(void) {
     static const struct {
         const char *value;
@@ -180,6 +212,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/handshake/answer-accepted", test_answer_accepted);
     g_test_add_func("/handshake/answers", test_answers);
     g_test_add_func("/handshake/hostile-texts", test_hostile_texts);
+    g_test_add_func("/handshake/refusals", test_refusals);
     g_test_add_func("/handshake/force-backoff", test_force_backoff);
     return g_test_run();
 }

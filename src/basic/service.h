@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What dcm-agentd leaves behind when it ends, for those who explain it. */
+#pragma once
+
+/* The manager ordered the agent to stop for good; the unit has it in RestartPreventExitStatus=. */
+#define EXIT_HEMLOCK 113
+
+/* how its last status text begins */
+#define SERVICE_STOPPED_FOR_GOOD "Stopped for good"
+#define SERVICE_FAILED "Failed: "
