@@ -107,6 +107,19 @@
 #define FETCH_MEMORY_MAX ((uint64_t)128 * 1024 * 1024)
 #define FETCH_TASKS_MAX 8u /* name resolution uses threads */
 
+/* object storage */
+#define PLACE_SIZE_MAX ((size_t)128 * 1024) /* the JSON of a place */
+#define PLACE_VALUE_MAX                                                                            \
+    ((size_t)32 * 1024) /* of one of its values; a private key, for instance                       \
+                         */
+#define OBJECT_NAME_MAX ((size_t)1024)
+#define OBJECTS_LISTED_MAX 10000u                       /* in one list */
+#define OBJECT_LINE_MAX ((size_t)16 * 1024)             /* of rclone's log, and of its lists */
+#define OBJECT_CHANNEL_MAX ((size_t)192 * 1024)         /* of one message to the unit with rclone */
+#define OBJECT_MEMORY_MAX ((uint64_t)224 * 1024 * 1024) /* of the unit with rclone */
+#define OBJECT_TASKS_MAX 128u                           /* threads of rclone */
+#define OBJECT_TRIES_MAX 5u                             /* of one transfer, without any progress */
+
 /* alerts */
 #define ALERT_TEXT_MAX ((size_t)64 * 1024)     /* of one alert in the file; the rest is cut off */
 #define ALERT_PIECE_MAX ((size_t)256 * 1024)   /* of the alert file, read and stored at a time */
