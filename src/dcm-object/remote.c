@@ -9,7 +9,7 @@
 
 #define TRIES_MAX 3u
 #define TRY_AGAIN_USEC (10 * USEC_PER_SEC) /* who failed slowly will not be better at once */
-#define FULL_SIZE (1024 * 1024)            /* so little space left is none */
+#define FULL_SIZE ((uint64_t)1024 * 1024)  /* so little space left is none */
 #define BIG_SIZE ((uint64_t)100 * 1024 * 1024 * 1024)
 #define ANSWER_MAX ((size_t)64 * 1024) /* about one object */
 
@@ -254,8 +254,9 @@ static int add_size(const Store *s, Arguments *a, uint64_t size) {
     return add(a, text);
 }
 
-/* sshd says "failure" for what it has no code for, a full disk among others. */
-static bool is_full(Store *s) {
+/* Whether there is less space than `size`. sshd says "failure" for what it has no code for, a full
+ * disk among others; rclone has deleted then what it had written. */
+static bool is_full(Store *s, uint64_t size) {
     _cleanup_(arguments_done) Arguments a = {};
     _cleanup_json_ struct json_object *o = NULL;
     _cleanup_free_ Answer *answer = malloc(sizeof(*answer));
@@ -268,11 +269,13 @@ static bool is_full(Store *s) {
         ask(s, a.list, answer, &result, &f) < 0 || result.exit_status != 0 ||
         json_parse_small(answer->text, answer->size, &o) < 0)
         return false;
-    return json_to_integer(json_get(o, "free"), &left) >= 0 && left < FULL_SIZE;
+    return json_to_integer(json_get(o, "free"), &left) >= 0 && (uint64_t)left < size;
 }
 
-static int write_failed(Store *s, RunResult *r, const char *name, Failure *f) {
-    if (code_of(r) == FAILURE_OTHER && is_full(s))
+static int write_failed(Store *s, uint64_t size, RunResult *r, const char *name, Failure *f) {
+    const uint64_t needed = size == SIZE_UNKNOWN ? r->input_size : size;
+
+    if (code_of(r) == FAILURE_OTHER && is_full(s, MAX(needed, FULL_SIZE)))
         r->evidence.code = FAILURE_NO_SPACE_THERE;
     return failure_of(s, r, "Writing", name, f);
 }
@@ -291,7 +294,7 @@ static int write_object(Store *s, const char *name, const RunSpec *from, RunResu
         return no_memory(f);
     spec.arguments = a.list;
     TRY(run_rclone(&s->session, &spec, ret, f));
-    return ret->exit_status == 0 ? 0 : write_failed(s, ret, name, f);
+    return ret->exit_status == 0 ? 0 : write_failed(s, from->input_size, ret, name, f);
 }
 
 static int read_object(Store *s, const char *name, uint64_t offset, const RunSpec *to,

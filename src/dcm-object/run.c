@@ -154,6 +154,7 @@ static int on_source(Run *r) {
     r->is_source_empty = n == 0;
     r->piece_size = (size_t)n;
     r->piece_sent = 0;
+    r->result->input_size += (size_t)n;
     if (r->spec->on_input) /* nothing: the end */
         k = r->spec->on_input(r->spec->userdata, r->piece, r->piece_size);
     if (k < 0)

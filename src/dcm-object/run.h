@@ -19,8 +19,9 @@ typedef struct RunSpec {
 } RunSpec;
 
 typedef struct RunResult {
-    int exit_status; /* of rclone; a signal counts as 128 and its number */
-    int error;       /* of a handler, or of reading the input: a negative errno */
+    int exit_status;     /* of rclone; a signal counts as 128 and its number */
+    uint64_t input_size; /* of what was read */
+    int error;           /* of a handler, or of reading the input: a negative errno */
     Evidence evidence;
 } RunResult;
 
