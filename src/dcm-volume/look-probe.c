@@ -159,3 +159,40 @@ int look_probe(Facts *f, bool exclusive) {
     }
     return 0;
 }
+
+/* Four groups of eight digits with colons, as mdadm(8) prints it. `uuid`: as libblkid does. */
+static int set_array_uuid(Block *b, const char *uuid) {
+    char text[40] = "";
+    size_t n = 0;
+
+    for (const char *c = uuid; *c && n + 2 < sizeof(text); c++) {
+        if (*c == '-')
+            continue;
+        if (n % 9 == 8)
+            text[n++] = ':';
+        text[n++] = *c;
+    }
+    return free_and_strdup(&b->array_uuid, text);
+}
+
+static const char *member_uuid(const Block *b) {
+    for (size_t i = 0; i < b->n_signatures; i++)
+        if (streq(b->signatures[i].type, "linux_raid_member"))
+            return b->signatures[i].uuid;
+    return NULL;
+}
+
+int complete_arrays(Facts *f) {
+    for (size_t i = 0; i < f->n_blocks; i++) {
+        Block *b = &f->blocks[i];
+
+        for (char **s = b->slaves; b->type == BLOCK_ARRAY && !b->array_uuid && s && *s; s++) {
+            const Block *member = facts_find(f, *s);
+            const char *uuid = member ? member_uuid(member) : NULL;
+
+            if (uuid)
+                TRY(set_array_uuid(b, uuid));
+        }
+    }
+    return 0;
+}

@@ -8,6 +8,10 @@
  * -ENOMEM. */
 int look_probe(Facts *f, bool exclusive);
 
+/* udev does not know the UUID of an array that was not started: its members say it, the blocks are
+ * probed before. -ENOMEM. */
+int complete_arrays(Facts *f);
+
 /* All signatures on an open device or file, as many as there are: two file systems on one device
  * are two. They belong to the caller's struct, which has none before. -E2BIG: more than
  * BLOCK_SIGNATURES_MAX. */

@@ -88,6 +88,7 @@ static int gather(const char *mount_point, bool exclusive, Facts *ret) {
 
     TRY(look_blocks(&f));
     TRY(look_probe(&f, exclusive));
+    TRY(complete_arrays(&f));
     TRY(look_mounts(&f));
     TRY(look_swaps(&f));
     mark_root(&f);

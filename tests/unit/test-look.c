@@ -163,6 +163,27 @@ static void test_member(void) {
     g_assert_false(clean.member_dirty);
 }
 
+/* An array that was not started has the UUID of its member. */
+static void test_array_uuid(void) {
+    Block blocks[] = {
+        {.name = (char *)"md0", .type = BLOCK_ARRAY, .slaves = (char *[]){(char *)"sda", NULL}},
+        {.name = (char *)"sda",
+         .signatures = &(Signature){.type = (char *)"linux_raid_member",
+                                    .uuid = (char *)"aabbccdd-0001-0203-0405-060708090a0b"},
+         .n_signatures = 1},
+        {.name = (char *)"md1",
+         .type = BLOCK_ARRAY,
+         .array_uuid = (char *)"known",
+         .slaves = (char *[]){(char *)"sda", NULL}},
+    };
+    Facts f = {.blocks = blocks, .n_blocks = G_N_ELEMENTS(blocks)};
+
+    g_assert_cmpint(complete_arrays(&f), ==, 0);
+    g_assert_cmpstr(blocks[0].array_uuid, ==, "aabbccdd:00010203:04050607:08090a0b");
+    g_assert_cmpstr(blocks[2].array_uuid, ==, "known");
+    free(blocks[0].array_uuid);
+}
+
 /* --- the system's devices -----------------------------------------------------------------------
  */
 
@@ -334,6 +355,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/look/signatures/none", test_blank);
     g_test_add_func("/look/signatures/all", test_all_signatures);
     g_test_add_func("/look/signatures/member", test_member);
+    g_test_add_func("/look/array-uuid", test_array_uuid);
     g_test_add_func("/look/root", test_root);
     g_test_add_func("/look/root/directories", test_directories_of_the_system);
     g_test_add_func("/look/root/btrfs", test_root_on_btrfs);
