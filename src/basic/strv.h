@@ -9,6 +9,7 @@ static inline void strv_free(char **list) {
         free(*s);
     free(list);
 }
+DEFINE_CLEANUP(char **, strv_free)
 
 /* Appends `text` to the list of *n strings and takes ownership of it, even on failure, when it is
  * freed. If `text` is NULL, returns -ENOMEM, so that a caller may pass the result of strdup()

@@ -15,7 +15,6 @@ static const struct {
     {"plugin", "configfile"},
     {"storage", "temppath"},
     {"storage", "base_dir"},
-    {"storage", "mountpoint"},
     {"storage", "dbfile"},
     {"storage", "script_dir"},
     {"storage", "default_filesystem"},

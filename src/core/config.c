@@ -38,6 +38,10 @@ static bool is_log_level(const char *value) {
     return log_level_from_string(value) >= 0;
 }
 
+static bool is_absolute(const char *value) {
+    return *value == '/';
+}
+
 static bool is_console_level(const char *value) {
     return console_level_find(value) >= 0;
 }
@@ -72,6 +76,8 @@ static const Key keys[] = {
     {"jobs", "output_budget", KEY_SIZE, FIELD(output_budget), "1G", 0, 1e15},
     {"jobs", "reply_output_max", KEY_SIZE, FIELD(reply_output_max), "1M", 4096, REPLY_OUTPUT_MAX},
     {"storage", "db_timeout", KEY_SECONDS, FIELD(db_timeout_usec), "14400", 60, 1e9},
+    {"storage", "mountpoint", KEY_STRING, FIELD(mount_point), "/mnt/dcmdata",
+     .is_valid = is_absolute},
     {"intrusion_detection", "ossec", KEY_BOOL, FIELD(ossec), "false"},
     {"intrusion_detection", "alert_file", KEY_PATH, FIELD(alert_file),
      "/var/ossec/logs/alerts/alerts.log"},

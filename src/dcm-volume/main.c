@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dcm-volume: looks at the disks of this machine. The commands about volumes run it
- * (dcm-agent-commands(7)), and administrators may. */
+/* dcm-volume: looks at the disks of this machine, and makes, mounts and unmounts volumes. The
+ * commands about volumes run it (dcm-agent-commands(7)), and administrators may. */
 #include <stdio.h>
+#include <unistd.h>
 
+#include "basic/bounds.h"
+#include "basic/file-util.h"
 #include "basic/log.h"
 #include "cli/verb-table.h"
+#include "dcm-volume/apply.h"
 #include "dcm-volume/list.h"
 #include "dcm-volume/look.h"
+#include "dcm-volume/remove.h"
 #include "dcm-volume/settings.h"
 
 static const Option options[] = {
@@ -58,23 +63,74 @@ static int run_facts(void) {
     return r < 0 ? look_failed(r) : print(o);
 }
 
+/* --- what changes something ----------------------------------------------------------------- */
+
+static int read_arguments(struct json_object **ret) {
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+    int r;
+
+    r = read_fd(STDIN_FILENO, JOB_INPUT_MAX, &text, &size);
+    if (r >= 0)
+        r = json_parse(text, size, ret);
+    if (r >= 0 && !json_object_is_type(*ret, json_type_object))
+        r = -EBADMSG;
+    return r < 0 ? log_error_errno(r, "Standard input is no JSON object with arguments: %m") : 0;
+}
+
+static int run_command(int (*command)(struct json_object *arguments, bool dry_run, Reply *reply),
+                       bool dry_run) {
+    _cleanup_json_ struct json_object *arguments = NULL;
+    _cleanup_(reply_done) Reply reply = {};
+    int r;
+
+    TRY(read_arguments(&arguments));
+    r = command(arguments, dry_run || !isempty(getenv("DCM_DRY_RUN")), &reply);
+    if (r >= 0)
+        r = reply_print(&reply);
+    return r < 0 ? log_error_errno(r, "The command has failed: %m") : reply.status;
+}
+
+static int run_plan_verb(void) {
+    return run_command(volume_apply, true);
+}
+
+static int run_apply(void) {
+    return run_command(volume_apply, false);
+}
+
+static int run_remove(void) {
+    return run_command(volume_remove, false);
+}
+
+static int run_grow(void) {
+    return run_command(volume_grow, false);
+}
+
 static const Verb verbs[] = {
     {"list", "", 0, 0, "print the reply of the command list_devices", "list"},
     {"facts", "", 0, 0, "print all that is known of disks, mounts and tables, as JSON", "facts"},
+    {"plan", "", 0, 0, "print what apply would do", "plan <request"},
+    {"apply", "", 0, 0, "do what mount_volume does", "apply <request"},
+    {"remove", "", 0, 0, "do what unmount_volume does", "remove <request"},
+    {"grow", "", 0, 0, "do what resize_volume does", "grow <request"},
 };
 
 /* The same order. Each returns an exit status, or a negative errno that it has logged. */
-static int (*const functions[])(void) = {run_list, run_facts};
+static int (*const functions[])(void) = {run_list,  run_facts,  run_plan_verb,
+                                         run_apply, run_remove, run_grow};
 
 static const VerbTable verb_table = {
     .program = "dcm-volume",
-    .about = "Looks at the disks of this machine.",
+    .about =
+        "Lists the disks of this machine, and makes, mounts and unmounts volumes. Arguments are a\n"
+        "JSON object on standard input, the reply is one on standard output.",
     .verbs = verbs,
     .n_verbs = ELEMENTSOF(verbs),
     .options = options,
     .n_options = ELEMENTSOF(options),
     .preset = -1,
-    .notes = "Exit status: 0 done, 1 failed, 2 wrong usage.",
+    .notes = "Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused.",
 };
 
 int main(int argc, char *argv[]) {

@@ -28,6 +28,7 @@ typedef enum Rule {
     ALLOW_USERS,
     ALLOW_SCRIPTS,
     ALLOW_ROOT_SCRIPTS,
+    INSTALL_MISSING_TOOLS,
     _RULE_MAX,
 } Rule;
 
@@ -37,11 +38,12 @@ static const char *const rules[_RULE_MAX] = {
     [ALLOW_USERS] = "allow_users",
     [ALLOW_SCRIPTS] = "allow_scripts",
     [ALLOW_ROOT_SCRIPTS] = "allow_root_scripts",
+    [INSTALL_MISSING_TOOLS] = "install_missing_tools",
 };
 
 struct Policy {
     char **allow_commands, **deny_commands, **allow_users;
-    bool allow_scripts, allow_root_scripts;
+    bool allow_scripts, allow_root_scripts, install_missing_tools;
     Assignment *first, **last;
     char *places[_RULE_MAX]; /* of the rules; NULL: the default */
     char *error;             /* the first one */
@@ -113,8 +115,10 @@ static int set_rule_value(Policy *p, Rule rule, const char *value) {
         return parse_words(value, &p->allow_users);
     case ALLOW_SCRIPTS:
         return parse_bool(value, &p->allow_scripts);
-    default:
+    case ALLOW_ROOT_SCRIPTS:
         return parse_bool(value, &p->allow_root_scripts);
+    default:
+        return parse_bool(value, &p->install_missing_tools);
     }
 }
 
@@ -268,4 +272,8 @@ void policy_get_limits(const Policy *p, const char *command, JobLimits *ret) {
     for (const Assignment *a = p->first; a; a = a->next)
         if (a->command && fnmatch(a->command, command, 0) == 0)
             job_limit_apply(a->limit, ret);
+}
+
+bool policy_installs_tools(const Policy *p) {
+    return p->install_missing_tools;
 }

@@ -33,3 +33,5 @@ const char *policy_get_place(const Policy *p, const char *rule) _pure_;
 const char *policy_get_limit_place(const Policy *p, const char *command, const char *name) _pure_;
 /* The limits of a command; their strings belong to the policy. */
 void policy_get_limits(const Policy *p, const char *command, JobLimits *ret);
+/* Whether a job may have the package manager install programs that it needs. */
+bool policy_installs_tools(const Policy *p) _pure_;

@@ -166,13 +166,17 @@ static void test_bool(void) {
 }
 
 static void test_texts(void) {
-    _cleanup_(config_done) Config c = {};
+    _cleanup_(config_done) Config c = {}, relative = {};
 
     g_assert_cmpuint(parse("[connection]\nagentmanager_url=wss://h:2745/x?a=b\n"
                            "[platform]\nname: Debian\nversion : 12\n"
-                           "[logging]\nLevel=debug\nconsole_level=DEBUG\n",
+                           "[logging]\nLevel=debug\nconsole_level=DEBUG\n"
+                           "[storage]\nmountpoint = /srv/data\n",
                            &c),
                      ==, 0);
+    g_assert_cmpstr(c.mount_point, ==, "/srv/data");
+    g_assert_cmpuint(parse("[storage]\nmountpoint = data\n", &relative), ==, 1);
+    g_assert_cmpstr(relative.mount_point, ==, "/mnt/dcmdata");
     g_assert_cmpstr(c.agentmanager_url, ==, "wss://h:2745/x?a=b");
     g_assert_cmpstr(c.platform_name, ==, "Debian");
     g_assert_cmpstr(c.platform_version, ==, "12");
@@ -408,7 +412,7 @@ static void test_unknown(void) {
         /* of the Python agent */
         {"[connection]\ntype = ws\nsource_file = x\ndest_file = y\n", NULL, NULL},
         {"[logging]\nconfigfile = etc/logging.yaml\n[plugin]\nConfigFile = x\n", NULL, NULL},
-        {"[storage]\ntemppath = /tmp\nbase_dir = /dcm\nmountpoint = /mnt\ndbfile = x\n"
+        {"[storage]\ntemppath = /tmp\nbase_dir = /dcm\ndbfile = x\n"
          "script_dir = y\ndefault_filesystem = ext3\n[system]\nuser = dcm\nsudo = x\n",
          NULL, NULL},
         {"[docker]\nca_cert = x\nclient_key_path = y\ntls = True\n[pydev]\nhost = x\n[test]\n",

@@ -262,9 +262,28 @@ static void test_limits(void) {
     g_assert_null(l.writable_paths);
 }
 
+/* Programs are installed only if the owner says so. */
+static void test_missing_tools(void) {
+    static const struct {
+        const char *text;
+        bool allowed;
+    } cases[] = {{"", false},
+                 {"[policy]\ninstall_missing_tools = yes\n", true},
+                 {"[policy]\ninstall_missing_tools = no\n", false}};
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        _cleanup_(policy_freep) Policy *p = NULL;
+        char *error = NULL;
+
+        g_assert_cmpint(load(cases[i].text, &p, &error), ==, 0);
+        g_assert_cmpint(policy_installs_tools(p), ==, cases[i].allowed);
+    }
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/policy/rules", test_rules);
+    g_test_add_func("/policy/missing-tools", test_missing_tools);
     g_test_add_func("/policy/unknown-key", test_unknown_key);
     g_test_add_func("/policy/places", test_places);
     g_test_add_func("/policy/check", test_check);

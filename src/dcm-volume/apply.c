@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plan is made twice: the first one names the disks, which are then locked, and the second one
+ * is made of what is on them while udev and our own other runs leave them alone. */
+#include "dcm-volume/apply.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "dcm-volume/key.h"
+#include "dcm-volume/planning.h"
+#include "dcm-volume/record.h"
+#include "dcm-volume/run.h"
+#include "dcm-volume/settings.h"
+#include "dcm-volume/step.h"
+#include "volume/plan-mount.h"
+
+#define PLANS_MAX 5 /* of one run: an array, an encrypted device, what is in it */
+
+static int random_uuid(void *userdata, char ret[static 37]) {
+    _cleanup_free_ char *text = NULL;
+
+    TRY(read_file_at(AT_FDCWD, "/proc/sys/kernel/random/uuid", 64, &text, NULL));
+    text[strcspn(text, "\n")] = 0;
+    if (strlen(text) != 36)
+        return -EIO;
+    memcpy(ret, text, 37);
+    return 0;
+}
+
+static int plan(const Facts *f, const Plan *records, size_t n_records, void *userdata, Plan *ret,
+                Refusal *ret_refusal) {
+    return plan_mount(f, userdata, records, n_records, random_uuid, NULL, ret, ret_refusal);
+}
+
+static bool is_pending(const Plan *p) {
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (p->steps[i].state != STEP_DONE)
+            return true;
+    return false;
+}
+
+/* The disks of the first step that writes; later ones are locked when their turn has come. */
+static int lock_disks(DeviceLocks *locks, const Plan *p) {
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (p->steps[i].state != STEP_DONE)
+            return step_writes(&p->steps[i]) ? device_locks_take(locks, p->steps[i].devices) : 0;
+    return 0;
+}
+
+static int succeed(const Plan *p, bool had_work, Reply *reply) {
+    _cleanup_free_ char *text = NULL;
+    const char *point = p->request.mount_point;
+
+    if (asprintf(&text,
+                 had_work ? "The volume is mounted on %s"
+                          : "The volume was mounted on %s "
+                            "already; nothing was changed",
+                 point) < 0)
+        return -ENOMEM;
+    TRY(reply_add_line(reply, text));
+    return planning_add_notes(p, reply);
+}
+
+/* What one run does: one plan after the other, because what is in an array or an encrypted device
+ * is seen when it runs. They are undone together. */
+typedef struct Works {
+    Work works[PLANS_MAX];
+} Works;
+
+static void works_init(Works *all, int key_fd) {
+    for (size_t i = 0; i < PLANS_MAX; i++)
+        all->works[i] = (Work){.key_fd = key_fd,
+                               .directory = RECORD_DIRECTORY,
+                               .before = i > 0 ? &all->works[i - 1] : NULL};
+}
+
+static void works_done(Works *all) {
+    for (size_t i = 0; i < PLANS_MAX; i++)
+        work_done(&all->works[i]);
+}
+
+/* 1: there is more to do, which can be seen now. */
+static int run_one(Work *w, const VolumeRequest *q, Reply *reply) {
+    const Plan *p;
+    int r;
+
+    w->plan = calloc(1, sizeof(*w->plan));
+    if (!w->plan)
+        return -ENOMEM;
+    p = w->plan;
+    r = planning_make(q->mount_point, plan, (void *)(uintptr_t)q, false, w->plan, reply);
+    if (r > 0)
+        return w->before ? run_give_up(w->before, reply) : 0;
+    TRY(r);
+    if (!is_pending(p) && !p->more)
+        return p->n_steps > 0 ? succeed(p, w->before != NULL, reply) : planning_add_notes(p, reply);
+    TRY(run_plan(w, reply));
+    if (reply->status != 0)
+        return 0;
+    return p->more ? 1 : succeed(p, true, reply);
+}
+
+static int apply(Works *all, const VolumeRequest *q, bool dry_run, Reply *reply) {
+    _cleanup_(plan_done) Plan first = {};
+    int r;
+
+    work_settle(); /* the links of disks that were attached a moment ago */
+    r = planning_make(q->mount_point, plan, (void *)(uintptr_t)q, dry_run, &first, reply);
+    if (r != 0)
+        return MIN(r, 0);
+    if (dry_run)
+        return planning_reply(&first, reply);
+    TRY(lock_disks(&all->works[0].locks, &first));
+    for (size_t i = 0; i < PLANS_MAX; i++) {
+        r = run_one(&all->works[i], q, reply);
+        if (r <= 0)
+            return r;
+    }
+    return -ELOOP;
+}
+
+static int parse(struct json_object *arguments, bool has_key, VolumeRequest *ret, char **problem) {
+    _cleanup_free_ char *mount_point = NULL;
+    int r;
+
+    r = settings_mount_point(&mount_point);
+    if (r == -EINVAL && asprintf(problem, "mountpoint in agent.conf(5) is no absolute path") < 0)
+        return -ENOMEM;
+    return r < 0 ? r : volume_request_parse(arguments, mount_point, has_key, ret, problem);
+}
+
+int volume_apply(struct json_object *arguments, bool dry_run, Reply *reply) {
+    _cleanup_(volume_request_done) VolumeRequest q = {};
+    _cleanup_(works_done) Works all = {};
+    _cleanup_close_ int key_fd = -1, lock_fd = -1;
+    _cleanup_free_ char *problem = NULL;
+    int r;
+
+    r = key_load(&key_fd, &problem);
+    if (r >= 0)
+        r = parse(arguments, key_fd >= 0, &q, &problem);
+    if (r == -EINVAL && problem)
+        return reply_set_error(reply, REPLY_FAILED, "bad-argument", problem);
+    TRY(r);
+    works_init(&all, key_fd);
+    TRY(run_lock(&lock_fd));
+    return apply(&all, &q, dry_run, reply);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-volume/planning.h"
+
+#include <stdio.h>
+
+#include "basic/array.h"
+#include "dcm-volume/look.h"
+#include "dcm-volume/packages.h"
+#include "dcm-volume/record.h"
+
+#define RECORDS_MAX 10000u
+#define BAD_RECORD                                                                                 \
+    "A record in " RECORD_DIRECTORY " is damaged, or of a newer version: it cannot be told which " \
+    "disks it is about. Restore it, or remove it if no mount_volume was cut off"
+#define INSTALLS_MAX 8u /* programs that one plan needs */
+
+typedef struct Records {
+    Plan *plans;
+    size_t n, allocated;
+} Records;
+
+static void records_done(Records *r) {
+    for (size_t i = 0; i < r->n; i++)
+        plan_done(&r->plans[i]);
+    free(r->plans);
+}
+
+static int add_record(const Plan *p, void *userdata) {
+    Records *r = userdata;
+
+    TRY(array_reserve(&r->plans, &r->allocated, r->n + 1, RECORDS_MAX));
+    TRY(fields_copy(&plan_table, p, &r->plans[r->n]));
+    r->n++;
+    return 0;
+}
+
+static int make(const char *mount_point, PlanFunction function, void *userdata, Plan *ret,
+                Refusal *ret_refusal) {
+    _cleanup_(records_done) Records records = {};
+    _cleanup_(facts_done) Facts f = {};
+
+    TRY(record_visit(RECORD_DIRECTORY, add_record, &records));
+    TRY(look_gather(mount_point, &f));
+    return function(&f, records.plans, records.n, userdata, ret, ret_refusal);
+}
+
+static int refuse(const Refusal *refusal, const char *advice, Reply *reply) {
+    _cleanup_free_ char *text = NULL;
+
+    if (asprintf(&text, "%s%s%s", refusal->text, advice ? ". " : "", strempty(advice)) < 0)
+        return -ENOMEM;
+    TRY(reply_set_error(reply, REPLY_REFUSED, refusal->code, text));
+    return 1;
+}
+
+/* 1: try again. */
+static int supply(const Refusal *refusal, bool dry_run, Reply *reply) {
+    _cleanup_free_ char *advice = NULL;
+    int r;
+
+    if (!refusal->program || dry_run)
+        return refuse(refusal, NULL, reply) < 0 ? -ENOMEM : 0;
+    r = packages_install(refusal->program, &advice);
+    if (r != 0)
+        return r;
+    return refuse(refusal, advice, reply) < 0 ? -ENOMEM : 0;
+}
+
+int planning_make(const char *mount_point, PlanFunction function, void *userdata, bool dry_run,
+                  Plan *ret, Reply *reply) {
+    for (unsigned i = 0; i <= INSTALLS_MAX; i++) {
+        _cleanup_(refusal_done) Refusal refusal = {};
+        int r;
+
+        r = make(mount_point, function, userdata, ret, &refusal);
+        if (r == -EBADMSG)
+            return reply_set_error(reply, REPLY_REFUSED, "bad-record", BAD_RECORD) ?: 1;
+        if (r != 1)
+            return r;
+        r = supply(&refusal, dry_run, reply);
+        if (r <= 0)
+            return r < 0 ? r : 1;
+    }
+    TRY(reply_set_error(reply, REPLY_FAILED, "missing-program",
+                        "A program is missing though its package was installed"));
+    return 1;
+}
+
+int planning_reply(const Plan *p, Reply *reply) {
+    TRY(plan_to_json(p, &reply->object));
+    reply->reply_type = "volume_plan";
+    return 0;
+}
+
+int planning_add_notes(const Plan *p, Reply *reply) {
+    for (char **n = p->notes; n && *n; n++)
+        TRY(reply_add_line(reply, *n));
+    return 0;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-volume/remove.h"
+
+#include <stdio.h>
+
+#include "basic/fd-util.h"
+#include "dcm-volume/key.h"
+#include "dcm-volume/planning.h"
+#include "dcm-volume/record.h"
+#include "dcm-volume/run.h"
+#include "dcm-volume/signature.h"
+#include "volume/plan-grow.h"
+#include "volume/plan-remove.h"
+
+typedef struct Target {
+    const char *name;
+    bool has_key;
+} Target;
+
+static int plan_removal(const Facts *f, const Plan *records, size_t n_records, void *userdata,
+                        Plan *ret, Refusal *ret_refusal) {
+    const Target *t = userdata;
+
+    return plan_remove(f, t->name, records, n_records, ret, ret_refusal);
+}
+
+static int plan_growth(const Facts *f, const Plan *records, size_t n_records, void *userdata,
+                       Plan *ret, Refusal *ret_refusal) {
+    const Target *t = userdata;
+
+    return plan_grow(f, t->name, t->has_key, records, n_records, ret, ret_refusal);
+}
+
+/* --- what both do --------------------------------------------------------------------------- */
+
+typedef struct Verb {
+    PlanFunction function;
+    const char *done, *nothing; /* with the mount point */
+    int (*finish)(const Plan *p);
+} Verb;
+
+static int say(Reply *reply, const char *text, const Plan *p) {
+    _cleanup_free_ char *line = NULL;
+
+    if (asprintf(&line, "%s %s", text, strempty(p->request.mount_point)) < 0)
+        return -ENOMEM;
+    TRY(reply_add_line(reply, line));
+    return planning_add_notes(p, reply);
+}
+
+static int run(const Verb *v, Work *w, Target *t, bool dry_run, Reply *reply) {
+    int r;
+
+    w->plan = calloc(1, sizeof(*w->plan));
+    if (!w->plan)
+        return -ENOMEM;
+    r = planning_make(NULL, v->function, t, dry_run, w->plan, reply);
+    if (r != 0)
+        return MIN(r, 0);
+    if (dry_run)
+        return planning_reply(w->plan, reply);
+    TRY(run_plan(w, reply));
+    if (reply->status != 0)
+        return 0;
+    if (v->finish)
+        TRY(v->finish(w->plan));
+    return say(reply, w->plan->n_steps > 0 ? v->done : v->nothing, w->plan);
+}
+
+static int start(const Verb *v, struct json_object *arguments, bool dry_run, Reply *reply) {
+    _cleanup_(work_done) Work w = {.key_fd = -1};
+    _cleanup_close_ int key_fd = -1, lock_fd = -1;
+    _cleanup_free_ char *problem = NULL;
+    Target t = {.name = json_get_scalar(arguments, "deviceId")};
+    int r;
+
+    if (isempty(t.name))
+        return reply_set_error(reply, REPLY_FAILED, "bad-argument", "deviceId is missing");
+    r = key_load(&key_fd, &problem);
+    if (r == -EINVAL)
+        return reply_set_error(reply, REPLY_FAILED, "bad-argument", problem);
+    TRY(r);
+    w.key_fd = key_fd;
+    t.has_key = key_fd >= 0;
+    TRY(run_lock(&lock_fd));
+    return run(v, &w, &t, dry_run, reply);
+}
+
+/* --- unmount_volume ------------------------------------------------------------------------- */
+
+typedef struct Forgotten {
+    const Plan *removed;
+    char ids[16][VOLUME_ID_SIZE]; /* more than one request made the same volume */
+    size_t n;
+} Forgotten;
+
+static int collect(const Plan *p, void *userdata) {
+    Forgotten *f = userdata;
+
+    if (f->n < ELEMENTSOF(f->ids) &&
+        streq_ptr(p->request.mount_point, f->removed->request.mount_point) &&
+        (!f->removed->fs_uuid || uuid_equal(p->fs_uuid, f->removed->fs_uuid)) &&
+        !streq(p->id, f->removed->id))
+        memcpy(f->ids[f->n++], p->id, VOLUME_ID_SIZE);
+    return 0;
+}
+
+/* The request that made it may come again: then what is on the disks is no longer that request's.
+ */
+static int forget(const Plan *p) {
+    Forgotten f = {.removed = p};
+    int r;
+
+    if (*p->id)
+        memcpy(f.ids[f.n++], p->id, VOLUME_ID_SIZE);
+    TRY(record_visit(RECORD_DIRECTORY, collect, &f));
+    for (size_t i = 0; i < f.n; i++) {
+        r = record_remove(RECORD_DIRECTORY, f.ids[i]);
+        if (r < 0 && r != -ENOENT)
+            return r;
+    }
+    return 0;
+}
+
+int volume_remove(struct json_object *arguments, bool dry_run, Reply *reply) {
+    static const Verb verb = {plan_removal, "Unmounted:", "Nothing was mounted:", forget};
+
+    return start(&verb, arguments, dry_run, reply);
+}
+
+/* --- resize_volume -------------------------------------------------------------------------- */
+
+int volume_grow(struct json_object *arguments, bool dry_run, Reply *reply) {
+    static const Verb verb = {plan_growth, "Grown:", "It has the size of its disks already:", NULL};
+
+    return start(&verb, arguments, dry_run, reply);
+}

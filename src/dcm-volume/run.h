@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs the steps of a plan that are not done. */
+#pragma once
+
+#include "dcm-volume/reply.h"
+#include "dcm-volume/work.h"
+
+/* Each step is in the record, where there is one, before its first write, and after its last one is
+ * on the disk. After a failure what this run has done is undone, backwards. Fills the reply. The
+ * work's locks are released. */
+int run_plan(Work *w, Reply *reply);
+
+/* Undoes what a run and those before it have done, after the plan that was to follow was refused;
+ * the reply, which says why, gets what could not be undone. */
+int run_give_up(Work *w, Reply *reply);
+
+/* One run at a time on this machine; waits for the other one. */
+int run_lock(int *ret_fd);

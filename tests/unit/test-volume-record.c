@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves that a record is read as it was written, that nobody but root can read it, that a damaged
+ * one is told from an absent one, and that all are visited. */
+#include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+
+#include "dcm-volume/record.h"
+#include "temporary.h"
+
+static void make_plan(const char *arguments, Plan *ret) {
+    _cleanup_json_ struct json_object *o = NULL;
+    _cleanup_free_ char *problem = NULL;
+
+    *ret = (Plan){};
+    g_assert_cmpint(json_parse(arguments, strlen(arguments), &o), ==, 0);
+    g_assert_cmpint(volume_request_parse(o, "/mnt/x", false, &ret->request, &problem), ==, 0);
+    volume_request_id(&ret->request, ret->id);
+    ret->fs_uuid = strdup("12345678-1234-1234-1234-123456789abc");
+    ret->steps = calloc(1, sizeof(Step));
+    ret->n_steps = 1;
+    ret->steps[0].type = STEP_FORMAT;
+    ret->steps[0].state = STEP_BEGUN;
+}
+
+static int count(const Plan *p, void *userdata) {
+    ++*(unsigned *)userdata;
+    return 0;
+}
+
+#define REQUEST(disk)                                                                              \
+    "{\"formatVolume\":true,\"fileSystem\":\"xfs\",\"raidLevel\":\"NONE\",\"devices\":[\"" disk    \
+    "\"]}"
+
+static void test_record(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *directory = g_build_filename(dir, "volumes", NULL), *path = NULL;
+    _cleanup_(plan_done) Plan p = {}, q = {}, found = {};
+    unsigned n = 0;
+
+    g_assert_cmpint(record_visit(directory, count, &n), ==, 0);
+    make_plan(REQUEST("sdb"), &p);
+    make_plan(REQUEST("sdc"), &q);
+    g_assert_cmpint(record_read(directory, p.id, &found), ==, -ENOENT);
+    g_assert_cmpint(record_write(directory, &p), ==, 0);
+    g_assert_cmpint(record_write(directory, &q), ==, 0);
+    g_assert_cmpint(temporary_mode(directory), ==, 0700);
+    path = g_strdup_printf("%s/%s.json", directory, p.id);
+    g_assert_cmpint(temporary_mode(path), ==, 0600);
+
+    g_assert_cmpint(record_read(directory, p.id, &found), ==, 0);
+    g_assert_cmpstr(found.id, ==, p.id);
+    g_assert_cmpstr(found.fs_uuid, ==, p.fs_uuid);
+    g_assert_cmpstr(found.request.devices[0], ==, "sdb");
+    g_assert_cmpuint(found.n_steps, ==, 1);
+    g_assert_cmpint(found.steps[0].state, ==, STEP_BEGUN);
+
+    g_assert_cmpint(record_visit(directory, count, &n), ==, 0);
+    g_assert_cmpuint(n, ==, 2);
+    g_assert_cmpint(record_remove(directory, q.id), ==, 0);
+    g_assert_cmpint(record_remove(directory, q.id), ==, -ENOENT);
+    g_assert_cmpint(record_read(directory, q.id, &found), ==, -ENOENT);
+}
+
+static void test_damaged(void) {
+    static const char *const texts[] = {"", "{", "[]", "null", "{\"id\":7}", "{\"other\":true}"};
+    _cleanup_temporary_ char *dir = temporary_new();
+    _cleanup_(plan_done) Plan p = {}, found = {};
+    g_autofree char *path = NULL;
+
+    make_plan(REQUEST("sdb"), &p);
+    path = g_strdup_printf("%s/%s.json", dir, p.id);
+    for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+        g_assert_true(g_file_set_contents(path, texts[i], -1, NULL));
+        g_assert_cmpint(record_read(dir, p.id, &found), ==, -EBADMSG);
+    }
+}
+
+int main(int argc, char **argv) {
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/volume-record/record", test_record);
+    g_test_add_func("/volume-record/damaged", test_damaged);
+    return g_test_run();
+}
