@@ -14,6 +14,10 @@ const char *text_after(const char *s, const char *prefix) {
     return s && strncmp(s, prefix, n) == 0 ? s + n : NULL;
 }
 
+bool text_is(const char *s, const char *prefix, const char *rest) {
+    return streq_ptr(text_after(s, prefix), rest) && rest;
+}
+
 bool list_has(char *const *list, const char *text) {
     for (; list && *list; list++)
         if (streq(*list, text))
@@ -60,7 +64,7 @@ static bool has_label(const Block *b, const char *label) {
 
 static bool has_link_in(const Block *b, const char *folder, const char *name) {
     for (char *const *l = b->links; l && *l; l++)
-        if (streq(strempty(text_after(*l, folder)), name))
+        if (text_is(*l, folder, name))
             return true;
     return false;
 }
@@ -83,7 +87,7 @@ bool block_is_source(const Block *b, const char *source) {
         return list_has(b->links, value) ||
                block_find_signature(b, NULL, text_after(value, "disk/by-uuid/")) != NULL;
     return value && (streq(b->name, value) || list_has(b->links, value) ||
-                     (b->dm_name && streq(strempty(text_after(value, "mapper/")), b->dm_name)));
+                     (b->dm_name && text_is(value, "mapper/", b->dm_name)));
 }
 
 static bool lies_on(const Facts *f, const Block *b, const Block *below, unsigned levels) {

@@ -7,6 +7,9 @@
 /* The text behind `prefix`; NULL: `s` is NULL or begins otherwise. */
 const char *text_after(const char *s, const char *prefix) _pure_;
 
+/* Whether `s` is `prefix` and then `rest`. */
+bool text_is(const char *s, const char *prefix, const char *rest) _pure_;
+
 bool list_has(char *const *list, const char *text) _pure_;
 
 /* The same hexadecimal digits, whatever is between them: libblkid and mdadm(8) write them

@@ -111,6 +111,13 @@ static bool is_usable_kind(const Block *b) {
     return true;
 }
 
+static bool has_busy_partition(const Facts *f, const Block *disk) {
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (is_partition_of(&f->blocks[i], disk) && f->blocks[i].busy)
+            return true;
+    return false;
+}
+
 /* A partition of a disk that is used as a whole: a member of an array, a path of a multipath
  * device. Its partition table is a relic. */
 static int check_parent(const Facts *f, const Block *b, Refusal *ret) {
@@ -126,10 +133,18 @@ static int check_parent(const Facts *f, const Block *b, Refusal *ret) {
             return refuse(ret, "in-use", "%s is a partition of %s, which as a whole holds %s",
                           b->name, disk->name, what);
         }
+    if (disk->probe_error != 0)
+        return refuse(ret, "unreadable", "what is on %s, the disk of %s, could not be read: %s",
+                      disk->name, b->name, strerror(disk->probe_error));
     TRY_PLAN(check_mounts(f, disk, ret));
     if (disk->swap)
         return refuse_use(disk, ret, "used as swap space");
-    return check_holders(f, disk, NULL, ret);
+    TRY_PLAN(check_holders(f, disk, NULL, ret));
+    TRY_PLAN(check_slaves(f, disk, NULL, ret));
+    /* a disk is busy as soon as one of its partitions is, which may be another one */
+    return disk->busy && !has_busy_partition(f, disk)
+               ? refuse_use(disk, ret, "in use as a whole (the kernel does not say by whom)")
+               : 0;
 }
 
 bool is_root_disk(const Facts *f, const Block *b) {
@@ -153,7 +168,7 @@ static int check_kind(const Facts *f, const Block *b, Refusal *ret) {
     if (b->read_only || (parent && parent->read_only))
         return refuse(ret, "read-only", "%s is read-only: attach it so that it can be written",
                       name);
-    if (b->size_bytes == 0)
+    if (b->size_bytes == 0 || (parent && parent->size_bytes == 0))
         return refuse(ret, "too-small", "%s has no size: is there a medium in it?", name);
     return 0;
 }

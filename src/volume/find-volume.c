@@ -21,9 +21,8 @@ static void search_done(Search *s) {
 
 /* The old agent put es before the name of what is encrypted. */
 static bool is_name(const char *candidate, const char *name) {
-    return candidate &&
-           (streq(candidate, name) || streq(strempty(text_after(candidate, "es")), name) ||
-            streq(strempty(text_after(name, "es")), candidate));
+    return candidate && (streq(candidate, name) || text_is(candidate, "es", name) ||
+                         text_is(name, "es", candidate));
 }
 
 static const char *last_part(const char *path) {

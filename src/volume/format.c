@@ -8,7 +8,6 @@
 #include "volume/block.h"
 #include "volume/check.h"
 #include "volume/layers.h"
-#include "volume/place.h"
 #include "volume/refuse.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -140,8 +139,8 @@ int plan_check_unfinished(Planner *p) {
                 return refuse(p->refusal, "unfinished",
                               "another request, for %s, has begun to write to %s and did not end. "
                               "Repeat that request, or give it up with unmount_volume for %s",
-                              record->request.mount_point, p->members[j]->name,
-                              record->request.mount_point);
+                              strempty(record->request.mount_point), p->members[j]->name,
+                              strempty(record->request.mount_point));
     }
     return 0;
 }
@@ -208,7 +207,6 @@ static int check_write(Planner *p, const Block *b, const Write *w, bool *wipe, b
     bool may = false;
 
     TRY_PLAN(check_target(p->facts, b, own_array, p->refusal));
-    TRY_PLAN(check_claims(p->facts, b, p->request->mount_point, p->plan->mapping, p->refusal));
     if (b->probe_error == 0 && is_blank(p->facts, b)) {
         *ours = *ours || (own_array && facts_find_array(p->facts, own_array));
         return 0;

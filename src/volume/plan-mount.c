@@ -23,6 +23,19 @@ static const Plan *find_record(const Planner *p) {
     return NULL;
 }
 
+/* udev may have given one link to two devices that say the same of themselves. */
+static int check_path(Planner *p, const Block *b, const char *path) {
+    for (size_t i = 0; i < p->facts->n_blocks; i++) {
+        const Block *other = &p->facts->blocks[i];
+
+        if (other != b && (streq(other->name, path) || list_has(other->links, path)))
+            return refuse(p->refusal, "ambiguous",
+                          "/dev/%s may be %s or %s: are they two paths to one disk?", path, b->name,
+                          other->name);
+    }
+    return 0;
+}
+
 static int list_disks(Planner *p) {
     for (size_t i = 0; i < p->n_members; i++) {
         const Block *b = p->members[i];
@@ -31,7 +44,8 @@ static int list_disks(Planner *p) {
         TRY(block_identity(b, &identity));
         TRY(text_add(&p->plan->disks, "%s", identity));
         TRY(block_path(b, &path));
-        if (streq(strempty(text_after(path, "/dev/")), b->name))
+        TRY_PLAN(check_path(p, b, strempty(text_after(path, "/dev/"))));
+        if (text_is(path, "/dev/", b->name))
             TRY(planner_note(p, "%s has no name that is sure to survive a reboot", b->name));
     }
     return 0;
@@ -107,7 +121,7 @@ static void finish(Plan *plan) {
 static int plan_volume(Planner *p) {
     TRY_PLAN(resolve_devices(p->facts, p->request->devices, p->members, p->refusal));
     TRY_PLAN(check_root(p));
-    TRY(list_disks(p));
+    TRY_PLAN(list_disks(p));
     TRY_PLAN(take_record(p));
     TRY_PLAN(plan_check_unfinished(p));
     if (p->request->format)

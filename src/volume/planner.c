@@ -136,8 +136,7 @@ static bool is_taken_array(const Planner *p, const char *name) {
         const Block *b = &p->facts->blocks[i];
 
         for (char *const *l = b->links; l && *l; l++)
-            if (streq(strempty(text_after(*l, "md/")), name) &&
-                !uuid_is(b->array_uuid, p->plan->array_uuid))
+            if (text_is(*l, "md/", name) && !uuid_is(b->array_uuid, p->plan->array_uuid))
                 return true;
     }
     for (size_t i = 0; i < p->n_records; i++)

@@ -25,9 +25,8 @@ static bool is_short_link(const Facts *f, const Block *b, const char *name) {
     if (strchr(name, '/'))
         return false;
     for (char *const *l = b->links; l && *l; l++)
-        if (streq(strempty(text_after(*l, "disk/by-id/")), name) ||
-            streq(strempty(text_after(*l, "mapper/")), name) ||
-            streq(strempty(text_after(*l, "md/")), name))
+        if (text_is(*l, "disk/by-id/", name) || text_is(*l, "mapper/", name) ||
+            text_is(*l, "md/", name))
             return true;
     return false;
 }
@@ -66,7 +65,7 @@ static bool is_google_name(const Facts *f, const Block *b, const char *name) {
 
     for (char *const *l = b->links; l && *l; l++)
         for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
-            if (streq(strempty(text_after(*l, prefixes[i])), name))
+            if (text_is(*l, prefixes[i], name))
                 return true;
     return false;
 }
@@ -201,7 +200,7 @@ int resolve_device(const Facts *f, const char *name, const Block **ret, Refusal 
     search(f, bare, first_rules, ELEMENTSOF(first_rules), &found);
     if (!found.first)
         search(f, bare, second_rules, ELEMENTSOF(second_rules), &found);
-    if (!found.first)
+    if (!found.first || !*bare)
         return refuse_missing(f, name, ret_refusal);
     if (found.second)
         return refuse_ambiguous(name, &found, ret_refusal);

@@ -49,6 +49,7 @@ static void report(const Run *r, const Plan *p, const char *what) {
 
 typedef struct Marks {
     bool forbidden[64]; /* of the block at this index */
+    bool whole[64];     /* for another reason than that it is busy */
 } Marks;
 
 static size_t index_of(const Facts *f, const char *name) {
@@ -62,7 +63,7 @@ static void mark(const Facts *f, Marks *m, const char *name) {
     const size_t i = index_of(f, name);
 
     if (i != SIZE_MAX)
-        m->forbidden[i] = true;
+        m->forbidden[i] = m->whole[i] = true;
 }
 
 static bool is_own_array(const Facts *f, const char *name, const char *own) {
@@ -72,8 +73,34 @@ static bool is_own_array(const Facts *f, const char *name, const char *own) {
     return i != SIZE_MAX && id && streq_ptr(f->blocks[i].array_uuid, id);
 }
 
-/* Whatever is used, or must not be used; what a partition suffers, its disk suffers, and what a
- * disk as a whole suffers by use, its partitions. `own`: an array that may hold its members. */
+static bool has_busy_part(const Facts *f, size_t disk) {
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (index_of(f, f->blocks[i].parent) == disk && f->blocks[i].busy)
+            return true;
+    return false;
+}
+
+/* What a partition suffers, its disk suffers; what a disk suffers or holds as a whole, its
+ * partitions. */
+static void mark_relatives(const Facts *f, Marks *m) {
+    const Marks direct = *m;
+
+    for (size_t i = 0; i < f->n_blocks; i++) {
+        const size_t disk = index_of(f, f->blocks[i].parent);
+
+        if (disk == SIZE_MAX)
+            continue;
+        m->forbidden[disk] = m->forbidden[disk] || direct.forbidden[i];
+        /* the kernel calls a disk busy as soon as one of its partitions is */
+        m->forbidden[i] = m->forbidden[i] || m->whole[disk] ||
+                          (direct.forbidden[disk] && !has_busy_part(f, disk));
+        for (size_t j = 0; j < f->blocks[disk].n_signatures; j++)
+            if (!streq(f->blocks[disk].signatures[j].usage, "partition-table"))
+                m->forbidden[i] = true;
+    }
+}
+
+/* Whatever is used, or must not be used. `own`: an array that may hold its members. */
 static void mark_machine(const Facts *f, const char *own, Marks *m) {
     *m = (Marks){};
     for (size_t i = 0; i < f->n_mounts; i++)
@@ -87,19 +114,19 @@ static void mark_machine(const Facts *f, const char *own, Marks *m) {
         for (char **s = b->slaves; s && *s; s++)
             if (!is_own_array(f, b->name, own))
                 mark(f, m, *s);
-        if (is_held || b->swap || b->is_root || (b->busy && !is_own))
+        if (b->busy && !is_own)
             m->forbidden[i] = true;
+        if (is_held || b->swap || b->is_root)
+            m->forbidden[i] = m->whole[i] = true;
         if (!is_own_array(f, b->name, own) && /* that is stopped and made again */
             (b->read_only || b->size_bytes == 0 || b->probe_error != 0))
-            m->forbidden[i] = true;
+            m->forbidden[i] = m->whole[i] = true;
     }
     for (size_t i = 0; i < f->n_blocks; i++)
         if (is_own_array(f, f->blocks[i].name, own) && m->forbidden[i])
             for (char **s = f->blocks[i].slaves; s && *s; s++)
                 mark(f, m, *s);
-    for (size_t i = 0; i < f->n_blocks; i++)
-        if (m->forbidden[i])
-            mark(f, m, f->blocks[i].parent);
+    mark_relatives(f, m);
 }
 
 static void mark_lines(const Facts *f, const TabEntry *lines, size_t n, const char *allowed,
@@ -274,14 +301,25 @@ static void make_request(Run *r) {
 }
 
 /* Somebody uses or writes something while the request is away. */
-static void disturb(Run *r) {
+static void disturb(Run *r, const char *device) {
     Model *m = &r->m;
     Block *b = &m->facts.blocks[below(m, (unsigned)m->facts.n_blocks)];
     g_autofree char *name = g_strdup(b->name);
 
+    if (facts_find(&m->facts, "md9"))
+        return;
     r->is_disturbed = true;
     totals.disturbed++;
-    switch (below(m, 5)) {
+    switch (below(m, 6)) {
+    case 5: /* somebody else's array, on the first of our devices */
+        b = model_find_path(&m->facts, device);
+        if (!b || b->busy)
+            break;
+        (void)model_add_block(m, BLOCK_ARRAY, "md9", 400 * MODEL_MIB);
+        facts_find(&m->facts, "md9")->array_uuid = g_strdup("99:99:99:99");
+        facts_find(&m->facts, "md9")->array_state = g_strdup("clean");
+        model_hold(m, model_find_path(&m->facts, device)->name, "md9");
+        break;
     case 0:
         model_mount(m, name, "/elsewhere", "ext4");
         break;
@@ -403,7 +441,7 @@ static bool take_turn(Run *r, bool may_cut) {
         if (chance(&r->m, 50))
             model_reboot(&r->m, &p);
         if (chance(&r->m, 8))
-            disturb(r);
+            disturb(r, p.steps[0].devices[0]);
     }
     plan_done(&p);
     if (!is_end)
