@@ -217,17 +217,14 @@ static void run_resumed(gconstpointer data) {
     _cleanup_(volume_request_done) VolumeRequest q = {};
     _cleanup_(plan_done) Plan record = {}, p = {};
     _cleanup_(refusal_done) Refusal refusal = {};
-    g_autofree char *text = NULL;
+    g_autofree char *text = NULL, *more = NULL;
     unsigned n = 0;
     int r;
 
     request_make(c->request, c->has_key, &q);
     machine_make(DISK("vdb", "") "," DISK("vdc", ""), ",'place_type':'empty'", "/data", &before);
-    machine_make(c->blocks,
-                 strstr(c->more, "place_type")
-                     ? c->more
-                     : g_strconcat(",'place_type':'empty'", c->more, NULL),
-                 "/data", &f);
+    more = g_strconcat(strstr(c->more, "place_type") ? "" : ",'place_type':'empty'", c->more, NULL);
+    machine_make(c->blocks, more, "/data", &f);
     g_assert_cmpint(plan_mount(&before, &q, NULL, 0, next_uuid, &n, &record, &refusal), ==, 0);
     g_assert_cmpuint(record.n_steps, ==, strlen(c->states));
     for (size_t i = 0; i < record.n_steps; i++)

@@ -157,10 +157,15 @@ static bool is_meant(const Run *r, const Plan *p, const Block *b) {
     for (char **d = r->q.devices; *d; d++) {
         const char *name = g_str_has_prefix(*d, "/dev/") ? *d + 5 : *d;
 
-        if (streq(b->name, name) || (g_str_has_prefix(name, "sd") && streq(b->name + 3, name + 2) &&
-                                     g_str_has_prefix(b->name, "xvd")))
+        const char *letters = g_str_has_prefix(name, "sd")    ? name + 2
+                              : g_str_has_prefix(name, "xvd") ? name + 3
+                                                              : NULL;
+
+        if (streq(b->name, name))
             return true;
-        if (b->wanted_name && streq(b->wanted_name + 7, name + strcspn(name, "d") + 1))
+        if (letters && g_str_has_prefix(b->name, "xvd") && streq(b->name + 3, letters))
+            return true;
+        if (letters && b->wanted_name && streq(b->wanted_name + strlen("/dev/sd"), letters))
             return true;
         for (char **l = b->links; l && *l; l++)
             if (streq(*l, name))
@@ -205,7 +210,7 @@ static bool is_wiped_before(const Run *r, const Plan *p, const Step *s, const ch
     for (const Step *w = p->steps; w < s; w++)
         if (w->type == STEP_WIPE && w->state != STEP_DONE &&
             g_strv_contains((const char *const *)w->devices, path))
-            return r->q.force || r->record.request.force;
+            return true;
     return false;
 }
 
@@ -215,6 +220,21 @@ static bool is_made_before(const Run *r, const Plan *p, const Step *s, const Blo
         if (w->type == STEP_RAID_CREATE && w->state != STEP_DONE && b->type == BLOCK_ARRAY)
             return b->n_signatures == 0 || r->q.force;
     return false;
+}
+
+/* Without `force` now: what is there is what the record gave up. */
+static bool is_given_up(const Run *r, const Block *b) {
+    for (size_t i = 0; i < b->n_signatures; i++) {
+        const Signature *sig = &b->signatures[i];
+        bool is_there = false;
+
+        for (char **o = r->record.overwrites; o && *o; o++)
+            is_there = is_there || (g_str_has_prefix(*o, b->name) && strstr(*o, sig->type) &&
+                                    (!sig->uuid || strstr(*o, sig->uuid)));
+        if (!is_there)
+            return false;
+    }
+    return true;
 }
 
 static void check_step(const Run *r, const Plan *p, const Step *s) {
@@ -236,7 +256,7 @@ static void check_step(const Run *r, const Plan *p, const Step *s) {
         if (!is_meant(r, p, b))
             report(r, p, "writes to a device that was not named");
         if (s->type == STEP_WIPE
-                ? !(r->q.force || r->record.request.force)
+                ? !(r->q.force || is_given_up(r, b))
                 : !may_overwrite(r, p, s, b,
                                  is_wiped_before(r, p, s, *d) || is_made_before(r, p, s, b)))
             report(r, p, "overwrites what somebody needs");
@@ -270,6 +290,8 @@ static void add_device(Run *r, const Block *b) {
         name = g_strdup_printf("/dev/%s", b->links[0]);
     else if (kind == 1 && g_str_has_prefix(b->name, "xvd"))
         name = g_strdup_printf("/dev/sd%s", b->name + 3);
+    else if (trouble(&r->m, 2))
+        name = g_strdup("/dev/sdz"); /* there is none */
     else if (kind == 2 && b->wanted_name)
         name = g_strdup(b->wanted_name);
     else
@@ -300,42 +322,65 @@ static void make_request(Run *r) {
         add_device(r, &f->blocks[(first + i) % f->n_blocks]);
 }
 
-/* Somebody uses or writes something while the request is away. */
-static void disturb(Run *r, const char *device) {
-    Model *m = &r->m;
-    Block *b = &m->facts.blocks[below(m, (unsigned)m->facts.n_blocks)];
+/* Somebody else's array on one of our devices; by chance or ill will with the UUID of ours. */
+static void add_array_on(Model *m, const char *path, const char *own) {
+    g_autofree char *id = own && chance(m, 50) ? uuid_with(own, ":") : g_strdup("99:99:99:99");
+    const char *name;
+    Block *b;
+
+    (void)model_add_block(m, BLOCK_ARRAY, "md9", 400 * MODEL_MIB);
+    name = model_find_path(&m->facts, path)->name;
+    b = facts_find(&m->facts, "md9");
+    b->array_uuid = g_strdup(id);
+    b->array_state = g_strdup("clean");
+    if (chance(m, 30))
+        model_sign_randomly(m, b);
+    model_hold(m, name, "md9");
+}
+
+/* What somebody does to a device: uses it, protects it, or writes to it. */
+static void disturb_block(Model *m, Block *b, const Plan *p) {
     g_autofree char *name = g_strdup(b->name);
 
-    if (facts_find(&m->facts, "md9"))
-        return;
-    r->is_disturbed = true;
-    totals.disturbed++;
-    switch (below(m, 6)) {
-    case 5: /* somebody else's array, on the first of our devices */
-        b = model_find_path(&m->facts, device);
-        if (!b || b->busy)
-            break;
-        (void)model_add_block(m, BLOCK_ARRAY, "md9", 400 * MODEL_MIB);
-        facts_find(&m->facts, "md9")->array_uuid = g_strdup("99:99:99:99");
-        facts_find(&m->facts, "md9")->array_state = g_strdup("clean");
-        model_hold(m, model_find_path(&m->facts, device)->name, "md9");
-        break;
+    switch (below(m, 9)) {
     case 0:
         model_mount(m, name, "/elsewhere", "ext4");
         break;
     case 1:
-        model_sign_randomly(m, b);
-        break;
-    case 2:
         b->swap = true;
         break;
-    case 3:
+    case 2:
         b->read_only = true;
         break;
-    default:
+    case 3:
         b->busy = true;
         break;
+    case 4: /* a copy of what this request makes */
+        if (p->fs_uuid)
+            block_sign(b, p->fs_type, "filesystem", p->fs_uuid);
+        break;
+    case 5:
+        if (b->type == BLOCK_DISK)
+            model_add_partitions(m, name);
+        break;
+    default:
+        model_sign_randomly(m, b);
+        break;
     }
+}
+
+/* Somebody does something while the request is away; half of the time with our device. */
+static void disturb(Run *r, const Plan *p) {
+    Model *m = &r->m;
+    const char *path = p->steps[0].devices[0];
+    Block *b = chance(m, 50) ? model_find_path(&m->facts, path) : NULL;
+
+    r->is_disturbed = true;
+    totals.disturbed++;
+    if (b && !b->busy && !facts_find(&m->facts, "md9") && chance(m, 20))
+        add_array_on(m, path, p->array_uuid);
+    else
+        disturb_block(m, b ?: &m->facts.blocks[below(m, (unsigned)m->facts.n_blocks)], p);
 }
 
 static void keep_record(Run *r, const Plan *p) {
@@ -388,10 +433,56 @@ static char *others_of(const Run *r, const Plan *p) {
     return g_string_free(s, FALSE);
 }
 
+/* Sometimes one that is taken already. */
+static int uuid_for_plan(void *userdata, char ret[static 37]) {
+    Model *m = userdata;
+    const Block *b = &m->facts.blocks[below(m, (unsigned)m->facts.n_blocks)];
+
+    if (b->n_signatures == 0 || !b->signatures[0].uuid || !chance(m, 30))
+        return model_uuid(m, ret);
+    g_strlcpy(ret, b->signatures[0].uuid, 37);
+    return 0;
+}
+
+static void check_new(const Run *r, const Plan *p, const char *uuid) {
+    for (size_t i = 0; uuid && i < r->m.facts.n_blocks; i++)
+        for (size_t j = 0; j < r->m.facts.blocks[i].n_signatures; j++)
+            if (streq_ptr(r->m.facts.blocks[i].signatures[j].uuid, uuid))
+                report(r, p, "a new UUID is not new");
+}
+
+/* Blocks that a name fits, as it is or by the name at attachment. */
+static unsigned count_named(const Facts *f, const char *device) {
+    const char *name = g_str_has_prefix(device, "/dev/") ? device + 5 : device;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < f->n_blocks; i++) {
+        const Block *b = &f->blocks[i];
+        const char *wanted = b->wanted_name ? b->wanted_name + strlen("/dev/sd") : NULL;
+
+        n += streq(b->name, name) ||
+             (b->links && g_strv_contains((const char *const *)b->links, name)) ||
+             (wanted && ((g_str_has_prefix(name, "sd") && streq(name + 2, wanted)) ||
+                         (g_str_has_prefix(name, "xvd") && streq(name + 3, wanted))));
+    }
+    return n;
+}
+
+static void check_names(const Run *r, const Plan *p) {
+    for (char **d = r->q.devices; *d; d++)
+        if (count_named(&r->m.facts, *d) > 1)
+            report(r, p, "a name fits two devices");
+    if (r->record.n_steps > 0 || !r->q.format)
+        return;
+    check_new(r, p, p->array_uuid);
+    check_new(r, p, p->luks_uuid);
+    check_new(r, p, p->fs_uuid);
+}
+
 static int plan_now(Run *r, Plan *ret) {
     Refusal refusal;
-    const int result = plan_mount(&r->m.facts, &r->q, &r->record, r->record.n_steps > 0, model_uuid,
-                                  &r->m, ret, &refusal);
+    const int result = plan_mount(&r->m.facts, &r->q, &r->record, r->record.n_steps > 0,
+                                  uuid_for_plan, &r->m, ret, &refusal);
 
     if (result == 1) {
         if (isempty(refusal.code) || isempty(refusal.text))
@@ -402,8 +493,10 @@ static int plan_now(Run *r, Plan *ret) {
     } else if (result != 0)
         report(r, ret, g_strerror(-result));
     refusal_done(&refusal);
-    if (result == 0)
+    if (result == 0) {
+        check_names(r, ret);
         check_plan(r, ret);
+    }
     return result;
 }
 
@@ -440,8 +533,9 @@ static bool take_turn(Run *r, bool may_cut) {
         totals.cut++;
         if (chance(&r->m, 50))
             model_reboot(&r->m, &p);
-        if (chance(&r->m, 8))
-            disturb(r, p.steps[0].devices[0]);
+        if (chance(&r->m, 15))
+            disturb(r, &p);
+        r->q.force = r->q.force && chance(&r->m, 50); /* the same request all the same */
     }
     plan_done(&p);
     if (!is_end)

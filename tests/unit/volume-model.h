@@ -308,6 +308,7 @@ static inline void model_sign_randomly(Model *m, Block *b) {
     if (streq(type[0], "crypto_LUKS"))
         model_fill(m, uuid);
     if (streq(type[0], "linux_raid_member")) {
+        g_free(b->member_level);
         b->member_level = g_strdup("raid1");
         b->member_disks = 2;
     }
@@ -350,7 +351,8 @@ static inline void model_add_disk(Model *m, unsigned i) {
         block_add_link(b, link);
     }
     if (chance(m, 10))
-        b->wanted_name = g_strdup_printf("/dev/sd%c", letter);
+        b->wanted_name =
+            g_strdup_printf("/dev/sd%c", trouble(m, 20) ? (char)('b' + below(m, 4)) : letter);
     b->read_only = trouble(m, 3);
     b->probe_error = trouble(m, 2) ? EIO : 0;
     if (trouble(m, 20))
