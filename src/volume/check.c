@@ -84,7 +84,6 @@ static bool is_held_by_own(const Facts *f, const Block *b, const char *own_array
     return false;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): an array on a device, and nothing on that */
 int check_unused(const Facts *f, const Block *b, const char *own_array, Refusal *ret) {
     TRY_PLAN(check_mounts(f, b, ret));
     if (b->swap)

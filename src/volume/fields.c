@@ -5,7 +5,6 @@
 #include "basic/strv.h"
 #include "proto/text.h"
 
-/* NOLINTBEGIN(bugprone-casting-through-void): a table says what is at which offset */
 static void *at(void *object, size_t offset) {
     return (char *)object + offset;
 }
@@ -13,7 +12,6 @@ static void *at(void *object, size_t offset) {
 static const void *at_const(const void *object, size_t offset) {
     return (const char *)object + offset;
 }
-/* NOLINTEND(bugprone-casting-through-void) */
 
 static void structs_done(const Field *f, void *object) {
     char **items = at(object, f->offset);

@@ -117,7 +117,7 @@ static void complete(Search *s, const Plan *records, size_t n) {
         v->mount = facts_find_mounted(s->facts, v->path);
     if (v->mount)
         v->top = facts_find(s->facts, v->mount->block);
-    for (size_t i = 0; i < s->facts->n_blocks && !v->top && v->record; i++)
+    for (size_t i = 0; i < s->facts->n_blocks && !v->mount && !v->top && v->record; i++)
         if (v->record->fs_uuid &&
             block_find_signature(&s->facts->blocks[i], NULL, v->record->fs_uuid))
             v->top = &s->facts->blocks[i];

@@ -175,7 +175,7 @@ static int may_wipe(Planner *p, const Block *b, const Write *w, bool *ret) {
     const bool is_recorded = planner_has(p, STEP_WIPE) && planner_state(p, STEP_WIPE) != STEP_DONE;
 
     *ret = false;
-    if (b->probe_error != 0 || !w->is_first || w->state != STEP_PENDING)
+    if (b->probe_error != 0 || w->state != STEP_PENDING)
         return 0;
     if (p->earlier && !is_recorded)
         return 0;

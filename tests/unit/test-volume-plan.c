@@ -8,15 +8,10 @@
 #define EXISTING(fs, more)                                                                         \
     "{'formatVolume':false,'fileSystem':'" fs "','raidLevel':'NONE','devices':['vdb']" more "}"
 
-typedef struct Case {
-    const char *name;
-    const char *blocks;
-    const char *more;
-    const char *request;
-    bool has_key;
-    const char *result; /* the steps, or the code of the refusal */
-    const char *text;   /* a part of the refusal */
-} Case;
+#define OLD HOLDS("ext4", "filesystem", "2-2")
+#define FORCED FORMAT("xfs", ",'force':true")
+#define RAID1(more)                                                                                \
+    "{'formatVolume':true,'fileSystem':'xfs','raidLevel':'RAID1','devices':['vdb','vdc']" more "}"
 
 static const Case cases[] = {
     {"plain", DISK("vdb", ""), "", FORMAT("ext4", ""), false, "format directory fstab mount", NULL},
@@ -42,6 +37,68 @@ static const Case cases[] = {
      EXISTING("ext4", ""), false, "encrypted", "encryptedFsEncryptionKey"},
     {"key, but no LUKS", DISK("vdb", HOLDS("ext4", "filesystem", "2-2")), "", EXISTING("ext4", ""),
      true, "not-encrypted", NULL},
+    {"swap", DISK("vdb", ",'swap':true,'busy':true"), "", FORMAT("ext4", ",'force':true"), false,
+     "in-use", "swap space"},
+    {"held", DISK("vdb", HELD("dm-3")) ",{'name':'dm-3','type':'logical','dm_name':'vg-lv'}", "",
+     FORMAT("ext4", ",'force':true"), false, "in-use", "vg-lv (dm-3)"},
+    {"busy", DISK("vdb", ",'busy':true"), "", FORMAT("ext4", ",'force':true"), false, "in-use",
+     "lsof"},
+    {"read-only", DISK("vdb", ",'read_only':true"), "", FORMAT("ext4", ",'force':true"), false,
+     "read-only", NULL},
+    {"unreadable", DISK("vdb", ",'probe_error':5"), "", FORMAT("ext4", ",'force':true"), false,
+     "unreadable", "Input/output error"},
+    {"no medium", "{'name':'vdb','type':'disk'}", "", FORMAT("ext4", ""), false, "too-small", NULL},
+    {"too small for xfs", "{'name':'vdb','type':'disk','size_bytes':209715200}", "",
+     FORMAT("xfs", ""), false, "too-small", "xfs needs 300.0 MiB"},
+    {"large enough for ext4", "{'name':'vdb','type':'disk','size_bytes':209715200}", "",
+     FORMAT("ext4", ""), false, "format directory fstab mount", NULL},
+    {"CD-ROM drive", "{'name':'sr0','type':'other','size_bytes':" GIB "}", "",
+     "{'formatVolume':true,'fileSystem':'ext4','devices':['sr0']}", false, "kind", NULL},
+    {"partitions",
+     DISK("vdb", "") ",{'name':'vdb1','type':'partition','parent':'vdb','size_bytes':" GIB "}", "",
+     FORMAT("ext4", ""), false, "signature", "vdb1: a partition"},
+    {"partitions, force",
+     DISK("vdb", "") ",{'name':'vdb1','type':'partition','parent':'vdb','size_bytes':" GIB "}", "",
+     FORMAT("ext4", ",'force':true"), false, "wipe format directory fstab mount", NULL},
+    {"a partition is mounted",
+     DISK("vdb", "") ",{'name':'vdb1','type':'partition','parent':'vdb','size_bytes':" GIB "}",
+     MOUNTED("vdb1", "/srv", "xfs"), FORMAT("ext4", ",'force':true"), false, "in-use",
+     "mounted at /srv"},
+    {"a partition beside a mounted one",
+     DISK(
+         "vdb",
+         ",'busy':true" HOLDS(
+             "gpt", "partition-table",
+             "6")) ",{'name':'vdb1','type':'partition','parent':'vdb','busy':true,'size_bytes':" GIB
+                   "},{'name':'vdb2','type':'partition','parent':'vdb','size_bytes':" GIB "}",
+     MOUNTED("vdb1", "/srv", "xfs"), "{'formatVolume':true,'fileSystem':'ext4','devices':['vdb2']}",
+     false, "format directory fstab mount", NULL},
+    {"a partition of an array's member",
+     DISK("vdb", MEMBER("")) ",{'name':'vdb1','type':'partition','parent':'vdb','size_bytes':" GIB
+                             "}",
+     "", "{'formatVolume':true,'fileSystem':'ext4','devices':['vdb1']}", false, "in-use",
+     "as a whole holds linux_raid_member"},
+    {"one link, two disks",
+     "{'name':'vdb','type':'disk','size_bytes':" GIB
+     ",'links':['disk/by-id/x']},{'name':'vdc','type':'disk','size_bytes':" GIB
+     ",'links':['disk/by-id/x']}",
+     "", FORMAT("ext4", ""), false, "ambiguous", "two paths"},
+    {"RAID5 of two", DISK("vdb", "") "," DISK("vdc", ""), "",
+     "{'formatVolume':true,'fileSystem':'xfs','raidLevel':'RAID5','devices':['vdb','vdc']}", false,
+     "too-few", "at least 3"},
+    {"RAID1 of one", DISK("vdb", ""), "",
+     "{'formatVolume':true,'fileSystem':'xfs','raidLevel':'RAID1','devices':['vdb']}", false,
+     "too-few", "at least 2"},
+    {"RAID1, force, one of them is not blank",
+     DISK("vdb", "") "," DISK("vdc", HOLDS("ext4", "filesystem", "2-2")), "",
+     RAID1(",'force':true"), false, "wipe raid-create format directory fstab mount", NULL},
+    {"RAID1 with a mounted disk",
+     DISK("vdb", "") "," DISK("vdc", HOLDS("ext4", "filesystem", "2-2")),
+     MOUNTED("vdc", "/srv", "ext4"), RAID1(",'force':true"), false, "in-use", "mounted at /srv"},
+    {"no devices", "", "", "{'formatVolume':true,'fileSystem':'ext4','devices':[]}", false, " =",
+     NULL},
+    {"no mkfs.xfs", DISK("vdb", ""), ",'programs':['mdadm']", FORMAT("xfs", ""), false,
+     "missing-program", "mkfs.xfs"},
     {"missing", DISK("vdc", ""), "", FORMAT("ext4", ""), false, "missing", "vda (root disk), vdc"},
     {"root disk", "", "",
      "{'formatVolume':true,'fileSystem':'ext4','devices':['vda'],'force':true}", false, "root-disk",
@@ -50,29 +107,6 @@ static const Case cases[] = {
      "{'formatVolume':true,'fileSystem':'ext4','devices':['/dev/vda1'],'force':true}", false,
      "root-disk", NULL},
 };
-
-/* UUIDs that the planner has chosen for a record: array, LUKS and file system, as far as there are
- * any, in this order. */
-#define U1 "00000000-0000-0000-0000-000000000001"
-#define U2 "00000000-0000-0000-0000-000000000002"
-#define U3 "00000000-0000-0000-0000-000000000003"
-#define OPEN(name, raw, uuid, more)                                                                \
-    "{'name':'dm-0','type':'crypt','size_bytes':" GIB ",'slaves':['" raw "'],'dm_name':'" name     \
-    "','dm_uuid':'CRYPT-LUKS2-" uuid "-" name "','links':['mapper/" name "']" more "}"
-#define NO_DASH_1 "00000000000000000000000000000001"
-#define MD_1 "00000000:00000000:00000000:00000001"
-#define MEMBER(more)                                                                               \
-    HOLDS("linux_raid_member", "raid", U1) ",'member_level':'raid1','member_disks':2" more
-#define ARRAY(state, more)                                                                         \
-    "{'name':'md127','type':'array','size_bytes':" GIB ",'slaves':['vdb','vdc'],"                  \
-    "'array_level':'raid1','array_state':'" state "','array_uuid':'" MD_1                          \
-    "','array_disks':2,'links':['md/data']" more "}"
-#define HELD(by) ",'busy':true,'holders':['" by "']"
-#define MOUNTED(block, target, fs)                                                                 \
-    ",'mounts':[" ROOT_MOUNT ",{'source':'/dev/" block "','block':'" block "','target':'" target   \
-    "','fs_type':'" fs "'}]"
-#define RAID1(more)                                                                                \
-    "{'formatVolume':true,'fileSystem':'xfs','raidLevel':'RAID1','devices':['vdb','vdc']" more "}"
 
 /* A request that was made before on blank disks, came as far as `states` says (one character for
  * each step: . pending, ~ begun, + done), and is made again. */
@@ -85,6 +119,7 @@ typedef struct Resumed {
     const char *more;
     bool force;
     const char *result;
+    const char *before; /* blocks when it was made first; NULL: blank ones */
 } Resumed;
 
 static const Resumed resumed[] = {
@@ -207,6 +242,26 @@ static const Resumed resumed[] = {
      DISK("vdb", MEMBER(HELD("md127"))) "," DISK("vdc", MEMBER(HELD("md127"))) "," ARRAY("clean",
                                                                                          ""),
      "", false, "raid-create+ format fstab mount"},
+    /* wipe format fstab mount */
+    {"wiping cut, blank", FORCED, false, "~...", DISK("vdb", ""), "", false,
+     "wipe~ format fstab mount", DISK("vdb", OLD)},
+    {"wiping cut, the old is there", FORCED, false, "~...", DISK("vdb", OLD), "", false,
+     "wipe~ format fstab mount", DISK("vdb", OLD)},
+    {"wiping cut, something new is there", FORCED, false, "~...",
+     DISK("vdb", HOLDS("ext4", "filesystem", "5-5")), "", false, "signature", DISK("vdb", OLD)},
+    {"wiping cut, something new is there, force", FORCED, false, "~...",
+     DISK("vdb", HOLDS("ext4", "filesystem", "5-5")), "", true, "wipe~ format fstab mount",
+     DISK("vdb", OLD)},
+    {"wiping done, blank", FORCED, false, "+...", DISK("vdb", ""), "", false,
+     "wipe+ format fstab mount", DISK("vdb", OLD)},
+    {"wiping done, the old is there again", FORCED, false, "+...", DISK("vdb", OLD), "", false,
+     "signature", DISK("vdb", OLD)},
+    {"wiping done, format cut", FORCED, false, "+~..", DISK("vdb", HOLDS("xfs", "filesystem", U1)),
+     "", false, "wipe+ format~! fstab mount", DISK("vdb", OLD)},
+    {"a record that contradicts itself", FORCED, false, ".~..", DISK("vdb", OLD), "", false,
+     "signature", DISK("vdb", OLD)},
+    {"a record that contradicts itself, LUKS", FORMAT("xfs", ""), true, "..~...", DISK("vdb", ""),
+     "", false, "record"},
     {"array done, gone", RAID1(""), false, "+...", DISK("vdb", MEMBER("")) "," DISK("vdc", ""), "",
      false, "gone"},
 };
@@ -222,7 +277,8 @@ static void run_resumed(gconstpointer data) {
     int r;
 
     request_make(c->request, c->has_key, &q);
-    machine_make(DISK("vdb", "") "," DISK("vdc", ""), ",'place_type':'empty'", "/data", &before);
+    machine_make(c->before ?: DISK("vdb", "") "," DISK("vdc", ""), ",'place_type':'empty'", "/data",
+                 &before);
     more = g_strconcat(strstr(c->more, "place_type") ? "" : ",'place_type':'empty'", c->more, NULL);
     machine_make(c->blocks, more, "/data", &f);
     g_assert_cmpint(plan_mount(&before, &q, NULL, 0, next_uuid, &n, &record, &refusal), ==, 0);
@@ -242,35 +298,9 @@ static void run_resumed(gconstpointer data) {
         g_assert_cmpstr(p.fs_uuid ?: record.fs_uuid, ==, record.fs_uuid);
 }
 
-static void run_case(gconstpointer data) {
-    const Case *c = data;
-    _cleanup_(facts_done) Facts f = {};
-    _cleanup_(volume_request_done) VolumeRequest q = {};
-    _cleanup_(plan_done) Plan p = {};
-    _cleanup_(refusal_done) Refusal refusal = {};
-    g_autofree char *text = NULL;
-    unsigned n = 0;
-    int r;
-
-    request_make(c->request, c->has_key, &q);
-    machine_make(c->blocks, c->more, q.mount_point, &f);
-    r = plan_mount(&f, &q, NULL, 0, next_uuid, &n, &p, &refusal);
-    g_assert_cmpint(r, >=, 0);
-    text = r == 1 ? g_strdup(refusal.code) : plan_to_text(&p);
-    if (r == 1)
-        g_test_message("%s", refusal.text);
-    g_assert_cmpstr(text, ==, c->result);
-    if (c->text && !strstr(refusal.text, c->text))
-        g_error("%s: no \"%s\" in: %s", c->name, c->text, refusal.text);
-}
-
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
-    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-        g_autofree char *path = g_strdup_printf("/volume-plan/%s", cases[i].name);
-
-        g_test_add_data_func(path, &cases[i], run_case);
-    }
+    cases_add("/volume-plan", cases, ELEMENTSOF(cases));
     for (size_t i = 0; i < ELEMENTSOF(resumed); i++) {
         g_autofree char *path = g_strdup_printf("/volume-plan/resumed/%s", resumed[i].name);
 
