@@ -106,17 +106,31 @@ static void search_lines(Search *s, const char *name) {
             (void)take_path(s, s->facts->fstab[i].target);
 }
 
+/* Of several records for the mount point, left by requests that were given up, the one of what is
+ * mounted. */
+static const Plan *choose_record(const Search *s, const Plan *records, size_t n) {
+    const FoundVolume *v = &s->found;
+    const Plan *any = v->record;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!streq_ptr(records[i].request.mount_point, v->path))
+            continue;
+        if (v->top && records[i].fs_uuid && block_find_signature(v->top, NULL, records[i].fs_uuid))
+            return &records[i];
+        any = any ?: &records[i];
+    }
+    return any;
+}
+
 /* The rest of what belongs to the mount point. */
 static void complete(Search *s, const Plan *records, size_t n) {
     FoundVolume *v = &s->found;
 
-    for (size_t i = 0; i < n && !v->record; i++)
-        if (streq_ptr(records[i].request.mount_point, v->path))
-            v->record = &records[i];
     if (!v->mount)
         v->mount = facts_find_mounted(s->facts, v->path);
     if (v->mount)
         v->top = facts_find(s->facts, v->mount->block);
+    v->record = choose_record(s, records, n);
     for (size_t i = 0; i < s->facts->n_blocks && !v->mount && !v->top && v->record; i++)
         if (v->record->fs_uuid &&
             block_find_signature(&s->facts->blocks[i], NULL, v->record->fs_uuid))

@@ -6,9 +6,9 @@
 
 /* Nothing is mounted on these ... */
 static const char *const system_directories[] = {
-    "/",    "/home/lost+found", "/root",      "/run",     "/tmp",       "/usr",        "/usr/local",
-    "/var", "/var/cache",       "/var/lib",   "/var/log", "/var/spool", "/var/tmp",    "/var/run",
-    "/etc", "/lost+found",      "/usr/share", "/sysroot", "/var/lock",  "/var/backups"};
+    "/",           "/root",      "/run",     "/tmp",       "/usr",        "/usr/local", "/var",
+    "/var/cache",  "/var/lib",   "/var/log", "/var/spool", "/var/tmp",    "/var/run",   "/etc",
+    "/lost+found", "/usr/share", "/sysroot", "/var/lock",  "/var/backups"};
 
 /* ... nor on these and what is below them. */
 static const char *const system_trees[] = {"/bin",
@@ -125,7 +125,7 @@ int check_above(const Facts *f, const char *path, Refusal *ret) {
         const TabEntry *e = &f->fstab[i];
 
         if (!streq(e->target, "/") && is_below(path, e->target) &&
-            !facts_find_mounted(f, e->target))
+            !mount_options_have(e->options, "noauto") && !facts_find_mounted(f, e->target))
             return refuse(ret, "parent",
                           "%s is below %s, for which fstab has %s, but which is not mounted: mount "
                           "it first, or this volume would be hidden by it",

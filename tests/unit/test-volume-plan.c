@@ -298,6 +298,73 @@ static void run_resumed(gconstpointer data) {
         g_assert_cmpstr(p.fs_uuid ?: record.fs_uuid, ==, record.fs_uuid);
 }
 
+/* What another request has begun, and did not end, is its own; what it ended, or never began, is
+ * for the signatures to tell. */
+static void test_unfinished(void) {
+    static const struct {
+        StepState state; /* of the other's format */
+        const char *request, *result;
+    } rows[] = {
+        {STEP_PENDING, FORMAT("ext4", ",'mountPoint':'/srv'"), "format fstab mount"},
+        {STEP_BEGUN, FORMAT("ext4", ",'mountPoint':'/srv'"), "format fstab mount"},
+        {STEP_DONE, FORMAT("ext4", ",'mountPoint':'/srv'"), "format fstab mount"},
+        {STEP_BEGUN, FORMAT("ext4", ",'mountPoint':'/srv','force':true"), "format fstab mount"},
+        {STEP_BEGUN, EXISTING("ext4", ",'mountPoint':'/srv'"), "file-system"},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+        for (unsigned luks = 0; luks < 2; luks++) {
+            _cleanup_(facts_done) Facts f = {};
+            _cleanup_(volume_request_done) VolumeRequest first = {}, second = {};
+            _cleanup_(plan_done) Plan record = {}, p = {};
+            _cleanup_(refusal_done) Refusal refusal = {};
+            g_autofree char *text = NULL;
+            bool is_unfinished;
+            unsigned n = 0;
+
+            request_make(FORMAT("xfs", ""), luks, &first);
+            request_make(rows[i].request, false, &second);
+            machine_make(DISK("vdb", ""), ",'place_type':'empty'", "/data", &f);
+            g_assert_cmpint(plan_mount(&f, &first, NULL, 0, next_uuid, &n, &record, &refusal), ==,
+                            0);
+            record.steps[0].state = rows[i].state; /* with LUKS, format is left */
+            is_unfinished = rows[i].state == STEP_BEGUN || (luks && rows[i].state == STEP_DONE);
+            g_assert_cmpint(free_and_strdup(&f.place, "/srv"), ==, 0);
+            text = plan_mount(&f, &second, &record, 1, next_uuid, &n, &p, &refusal) == 1
+                       ? g_strdup(refusal.code)
+                       : plan_to_text(&p);
+            g_assert_cmpstr(text, ==, is_unfinished ? "unfinished" : rows[i].result);
+        }
+}
+
+/* Also those of what no disk shows, such as a name of a volume group. */
+static void test_uuid(void) {
+    _cleanup_(facts_done) Facts f = {};
+    _cleanup_(volume_request_done) VolumeRequest q = {};
+    _cleanup_(plan_done) Plan p = {};
+    _cleanup_(refusal_done) Refusal refusal = {};
+    unsigned n = 0;
+
+    request_make(FORMAT("xfs", ""), true, &q);
+    machine_make(DISK("vdb", ""), ",'uuids':['" U1 "','" U3 "']", "/data", &f);
+    g_assert_cmpint(plan_mount(&f, &q, NULL, 0, next_uuid, &n, &p, &refusal), ==, 0);
+    g_assert_cmpstr(p.luks_uuid, ==, U2);
+    g_assert_cmpstr(p.fs_uuid, ==, "00000000-0000-0000-0000-000000000004");
+}
+
+/* The facts must be about the mount point of the request. */
+static void test_other_place(void) {
+    _cleanup_(facts_done) Facts f = {};
+    _cleanup_(volume_request_done) VolumeRequest q = {};
+    Refusal refusal;
+    unsigned n = 0;
+    Plan p;
+
+    request_make(FORMAT("xfs", ""), true, &q);
+    machine_make(DISK("vdb", ""), "", "/srv", &f);
+    g_assert_cmpint(plan_mount(&f, &q, NULL, 0, next_uuid, &n, &p, &refusal), ==, -EINVAL);
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     cases_add("/volume-plan", cases, ELEMENTSOF(cases));
@@ -306,5 +373,8 @@ int main(int argc, char *argv[]) {
 
         g_test_add_data_func(path, &resumed[i], run_resumed);
     }
+    g_test_add_func("/volume-plan/unfinished", test_unfinished);
+    g_test_add_func("/volume-plan/uuid", test_uuid);
+    g_test_add_func("/volume-plan/other-place", test_other_place);
     return g_test_run();
 }
