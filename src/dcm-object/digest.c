@@ -36,7 +36,7 @@ static void to_hex(const unsigned char *value, size_t size, char *to) {
 }
 
 void digest_final(Digest *d, DigestResult *ret) {
-    unsigned char value[SHA256_SIZE];
+    unsigned char value[SHA256_SIZE] = {};
 
     *ret = (DigestResult){.size = d->size};
     end(&d->sha256, value);

@@ -139,11 +139,11 @@ static void copy_without_queries(const char *from, char to[static EVIDENCE_TEXT_
         if (c <= ' ' || c == '"' || c == '\'' || c == '<' || c == '>') {
             in_url = false;
             if (end > to || c > ' ')
-                *end++ = c < ' ' ? ' ' : (char)c;
+                *end++ = c < ' ' ? ' ' : *from;
             continue;
         }
         in_url = in_url || strncmp(from, "://", 3) == 0;
-        *end++ = (char)c;
+        *end++ = *from;
         if (c != '?' || !in_url)
             continue;
         end = stpcpy(end, "...");

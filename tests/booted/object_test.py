@@ -356,7 +356,7 @@ def test_full_there(kinds, content):
         assert [o["name"] for o in good(place, "list").reply["objects"]] == ["small"]
     for kind, code in zip(choose(kinds, "swift-s3", "swift", "sftp", "webdav"),
                           ("other", "other", "no-space-there", "other")):
-        if FULL or kind.name in ("swift-s3", "sftp"):
+        if FULL or kind.name == "sftp":
             check(kind, code)
 
 
