@@ -187,6 +187,9 @@ static int take_block(sd_device *d, const char *name, Block *b) {
     TRY(list_names(syspath, "slaves", &b->slaves));
     TRY(take_text(attribute(d, "dm/name"), &b->dm_name));
     TRY(take_text(attribute(d, "dm/uuid"), &b->dm_uuid));
+    if (attribute_number(d, "dm/suspended") != 0)
+        b->probe_error =
+            EBUSY; /* a read would wait until it is resumed, and nothing could end it */
     return take_array(d, b);
 }
 
