@@ -159,7 +159,7 @@ static int find_bucket(Store *s, bool *ret_is_there, Failure *f);
 
 /* Missing can be the object, or the bucket as well. */
 static int missing(Store *s, const char *name, Failure *f) {
-    bool is_there;
+    bool is_there = false;
 
     TRY(find_bucket(s, &is_there, f));
     return is_there ? no_object(s, name, f) : no_bucket(s, f);
@@ -383,7 +383,7 @@ static int list_folder(Store *s, Lister *l, Failure *f) {
     if (r < 0 || result.exit_status == 0)
         return r;
     if (result.evidence.is_directory_missing) {
-        bool is_there;
+        bool is_there = false;
 
         TRY(find_bucket(s, &is_there, f));
         return is_there ? 0 : no_bucket(s, f);
