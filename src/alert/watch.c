@@ -185,7 +185,7 @@ static void clear_leftovers(AlertWatch *w) {
 
     for (size_t i = 0; i < w->n_leftovers && r >= 0; i++)
         r = alert_changes_clear(&w->guard_host.changes, NULL, w->leftovers[i].rule,
-                                w->leftovers[i].row, "is no longer watched", NULL,
+                                w->leftovers[i].row, "there is no rule for it any more", NULL,
                                 (AlertWatchState){});
     if (r >= 0)
         r = tell(w, false);

@@ -274,7 +274,7 @@ static int load_file(const char *path, const IniCallbacks *callbacks, void *user
     int r;
 
     r = read_file(path, &text, &size);
-    if (r >= 0 && strlen(text) != size) /* zeros, left by a power failure */
+    if (r >= 0 && (!text || strlen(text) != size)) /* zeros, left by a power failure */
         r = -EBADMSG;
     if (r == -ENOENT && faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return 0; /* the name is absent, even as a dangling link */

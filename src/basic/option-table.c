@@ -63,7 +63,7 @@ void options_print(const Option *options, size_t n, unsigned verb) {
 }
 
 static void print_help(const OptionTable *t) {
-    (void)printf("%s [OPTION...]%s%s\n\n", t->program, t->operands ? " " : "",
+    (void)printf(_("Usage: %s [OPTION...]%s%s\n\n"), t->program, t->operands ? " " : "",
                  strempty(t->operands));
     help_print_text(_(t->about));
     (void)putchar('\n');

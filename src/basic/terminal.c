@@ -189,9 +189,9 @@ void terminal_put_block(FILE *f, const char *text) {
         (void)fputc('\n', f);
 }
 
-void terminal_put_wrapped(FILE *f, const char *text, int columns, int indent) {
-    _cleanup_free_ char *clean = clean_for(f, text, TERMINAL_LINES);
-    int used = indent;
+/* The cursor is in column `used`. Changes the text. */
+static void put_wrapped(FILE *f, char *clean, int columns, int used, int indent) {
+    bool begins = true;
 
     for (char *p = clean, *end; p && *p; p = end) {
         size_t size = strcspn(p, " \n");
@@ -201,18 +201,33 @@ void terminal_put_wrapped(FILE *f, const char *text, int columns, int indent) {
         end = p + size + (after != 0);
         p[size] = 0;
         width = width_of(p);
-        if (used > indent && (columns <= used || columns - used <= width)) {
+        if (!begins && (columns <= used || columns - used <= width)) {
             (void)fprintf(f, "\n%*s", indent, "");
             used = indent;
+            begins = true;
         }
-        (void)fprintf(f, "%s%s", used > indent ? " " : "", p);
-        used += width + (used > indent);
+        (void)fprintf(f, "%s%s", begins ? "" : " ", p);
+        used += width + !begins;
+        begins = begins && width == 0;
         if (after == '\n' && *end) {
             (void)fprintf(f, "\n%*s", indent, "");
             used = indent;
+            begins = true;
         }
     }
     (void)fputc('\n', f);
+}
+
+void terminal_put_wrapped(FILE *f, const char *text, int columns, int indent) {
+    _cleanup_free_ char *clean = clean_for(f, text, TERMINAL_LINES);
+
+    put_wrapped(f, clean, columns, indent, indent);
+}
+
+void terminal_put_hanging(FILE *f, const char *text, int columns, int indent) {
+    _cleanup_free_ char *clean = clean_for(f, text, 0);
+
+    put_wrapped(f, clean, columns, 0, indent);
 }
 
 void terminal_printf(FILE *f, const char *format, ...) {

@@ -42,6 +42,8 @@ void terminal_put_block(FILE *f, const char *text);
 /* Prints a text of one or several lines, and a newline. Lines break at blanks before they exceed
  * `columns`; the first begins in column `indent`, where the cursor is, and so do the others. */
 void terminal_put_wrapped(FILE *f, const char *text, int columns, int indent);
+/* The same for a text of one line that begins in column 0; only the following ones are indented. */
+void terminal_put_hanging(FILE *f, const char *text, int columns, int indent);
 /* Prints one line: only a final newline stays. */
 void terminal_printf(FILE *f, const char *format, ...) _printf_(2, 3);
 /* Prints JSON; in strings \uXXXX replaces all characters that are unsafe for a terminal. */

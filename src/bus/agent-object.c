@@ -254,23 +254,33 @@ static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *err
     return sd_bus_send(NULL, reply, NULL);
 }
 
+#define ARGUMENT_SIGNATURE "ssbbsss"
+
+static int append_argument(sd_bus_message *m, const Argument *a) {
+    char values[ERROR_MESSAGE_MAX];
+
+    argument_describe_values(a, values, sizeof(values));
+    TRY(sd_bus_message_open_container(m, 'r', ARGUMENT_SIGNATURE));
+    TRY(sd_bus_message_append(m, "ssbbs", a->name, argument_type_to_string(a->type), a->mandatory,
+                              a->secret, a->help));
+    TRY(append_string(m, strempty(a->fallback)));
+    TRY(append_string(m, values));
+    return MIN(sd_bus_message_close_container(m), 0);
+}
+
 static int append_command(sd_bus_message *m, const Command *c) {
     int r;
 
-    r = sd_bus_message_open_container(m, 'r', "ssssa(ssbbs)");
+    r = sd_bus_message_open_container(m, 'r', "ssssa(" ARGUMENT_SIGNATURE ")");
     if (r >= 0)
         r = sd_bus_message_append(m, "sss", c->name, command_kind_to_string(c->kind), c->summary);
     if (r >= 0)
         r = append_source(m, c);
     if (r >= 0)
-        r = sd_bus_message_open_container(m, 'a', "(ssbbs)");
-    for (size_t i = 0; i < c->n_arguments && r >= 0; i++) {
-        if (!argument_is_public(&c->arguments[i]))
-            continue;
-        r = sd_bus_message_append(
-            m, "(ssbbs)", c->arguments[i].name, argument_type_to_string(c->arguments[i].type),
-            c->arguments[i].mandatory, c->arguments[i].secret, c->arguments[i].help);
-    }
+        r = sd_bus_message_open_container(m, 'a', "(" ARGUMENT_SIGNATURE ")");
+    for (size_t i = 0; i < c->n_arguments && r >= 0; i++)
+        if (argument_is_public(&c->arguments[i]))
+            r = append_argument(m, &c->arguments[i]);
     if (r >= 0)
         r = sd_bus_message_close_container(m);
     return r < 0 ? r : sd_bus_message_close_container(m);
@@ -283,7 +293,7 @@ static int method_list_commands(sd_bus_message *m, void *userdata, sd_bus_error 
 
     commands = command_list(&n);
     TRY(sd_bus_message_new_method_return(m, &reply));
-    TRY(sd_bus_message_open_container(reply, 'a', "(ssssa(ssbbs))"));
+    TRY(sd_bus_message_open_container(reply, 'a', "(ssssa(" ARGUMENT_SIGNATURE "))"));
     for (size_t i = 0; i < n; i++)
         TRY(append_command(reply, commands[i]));
     TRY(sd_bus_message_close_container(reply));
@@ -439,9 +449,10 @@ static const sd_bus_vtable vtable[] = {
                             method_get_request, 0),
     SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssustis)", jobs),
                             method_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("ListCommands", SD_BUS_NO_ARGS,
-                            SD_BUS_RESULT("a(ssssa(ssbbs))", commands, "a(ss)", broken),
-                            method_list_commands, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS(
+        "ListCommands", SD_BUS_NO_ARGS,
+        SD_BUS_RESULT("a(ssssa(" ARGUMENT_SIGNATURE "))", commands, "a(ss)", broken),
+        method_list_commands, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ListUsers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssbt)", users),
                             method_list_users, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ListAlerts", SD_BUS_ARGS("u", limit),

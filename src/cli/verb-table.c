@@ -23,8 +23,8 @@ static int complain(const VerbTable *t, const Verb *v, const char *format, ...) 
 }
 
 static void print_help(const VerbTable *t) {
-    (void)printf("%s [OPTION...] %s\n\n%s\n\n%s\n", t->program, t->preset >= 0 ? "[VERB]" : "VERB",
-                 _(t->about), _("Verbs:"));
+    (void)printf(_("Usage: %s [OPTION...] %s\n\n"), t->program, t->preset >= 0 ? "[VERB]" : "VERB");
+    (void)printf("%s\n\n%s\n", _(t->about), _("Verbs:"));
     for (size_t i = 0; i < t->n_verbs; i++) {
         char left[64];
 
@@ -41,8 +41,9 @@ static void print_help(const VerbTable *t) {
 static void print_verb_help(const VerbTable *t, size_t verb) {
     const Verb *v = &t->verbs[verb];
 
-    (void)printf("%s %s [OPTION...]%s%s\n\n%s\n\n%s\n", t->program, v->name,
-                 *v->operands ? " " : "", v->operands, _(v->help), _("Options:"));
+    (void)printf(_("Usage: %s %s [OPTION...]%s%s\n\n"), t->program, v->name,
+                 *v->operands ? " " : "", v->operands);
+    (void)printf("%s\n\n%s\n", _(v->help), _("Options:"));
     options_print(t->options, t->n_options, 1u << verb);
     if (v->example)
         (void)printf("\n%s\n  %s %s\n", _("Example:"), t->program, v->example);

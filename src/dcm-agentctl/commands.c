@@ -3,12 +3,14 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/utf8.h"
 #include "dcm-agentctl/bus-json.h"
 #include "dcm-agentctl/verbs.h"
 
 /* Their arguments are tuples, as on the bus: they become objects. */
 static void name_arguments(struct json_object *commands) {
-    static const char *const keys[] = {"name", "type", "mandatory", "secret", "help"};
+    static const char *const keys[] = {"name", "type",    "mandatory", "secret",
+                                       "help", "default", "values"};
 
     for (size_t i = 0; i < json_object_array_length(commands); i++) {
         struct json_object *command = json_object_array_get_idx(commands, i);
@@ -34,18 +36,26 @@ static const char *text(struct json_object *o, const char *key) {
     return strempty(json_object_get_string(json_object_object_get(o, key)));
 }
 
+static void print_wrapped(const char *line, int indent) {
+    (void)printf("%*s", indent, "");
+    terminal_put_wrapped(stdout, line, screen_get_width(), indent);
+}
+
+/* The name with what it must be; below it what it means. */
 static void print_argument(struct json_object *a) {
     bool mandatory = json_object_get_boolean(json_object_object_get(a, "mandatory"));
     bool secret = json_object_get_boolean(json_object_object_get(a, "secret"));
+    const char *fallback = text(a, "default"), *values = text(a, "values");
+    char line[1024], shown[256] = "";
 
-    (void)fputs("    ", stdout);
-    terminal_put_padded(stdout, text(a, "name"), 16);
-    (void)putchar(' ');
-    terminal_put_padded(stdout, text(a, "type"), 8);
-    (void)putchar(' ');
-    terminal_put_padded(stdout, mandatory ? _("mandatory") : _("optional"), 10);
-    terminal_printf(stdout, " %s%s%s\n", text(a, "help"), secret ? "; " : "",
-                    secret ? _("secret") : "");
+    if (*fallback)
+        (void)utf8_format(shown, sizeof(shown), _("default: %s"), fallback);
+    (void)utf8_format(line, sizeof(line), "%s: %s, %s%s%s%s%s%s%s", text(a, "name"),
+                      text(a, "type"), mandatory ? _("mandatory") : _("optional"),
+                      secret ? ", " : "", secret ? _("secret") : "", *values ? ", " : "", values,
+                      *shown ? ", " : "", shown);
+    print_wrapped(line, 2);
+    print_wrapped(text(a, "help"), 6);
 }
 
 static void print_command(struct json_object *command) {

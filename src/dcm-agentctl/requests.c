@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-agentctl requests, show, cancel. */
+#include <limits.h>
 #include <stdio.h>
 
 #include "basic/i18n.h"
@@ -73,7 +74,8 @@ static void unfold_reply(struct json_object *o) {
 
 static void put_field(FILE *f, const char *label, const char *value) {
     terminal_put_padded(f, label, -14);
-    terminal_printf(f, ": %s\n", value);
+    (void)fputs(": ", f);
+    terminal_put_wrapped(f, value, f == stdout ? screen_get_width() : INT_MAX, 16);
 }
 
 static void print_block(FILE *f, const char *title, const char *text) {

@@ -47,43 +47,110 @@ static size_t find_columns(const HealthSample *s, const char *ret[static COLUMNS
     return n;
 }
 
-static int widest_row(const HealthSample *s) {
-    int width = 12;
+#define ROW_WIDTH_MIN 12
+#define ROW_WIDTH_MAX 48
+#define VALUE_WIDTH_MIN 9
+#define INDENT 2 /* of a line, and between columns */
 
-    for (size_t i = 0; i < s->n; i++)
-        width = MAX(width, terminal_width(stdout, s->values[i].row));
-    return MIN(width, 48);
+typedef struct RowTable {
+    const HealthSample *sample;
+    const SampleUnits *units;
+    const char *columns[COLUMNS_MAX];
+    int widths[COLUMNS_MAX], row_width;
+    size_t n;
+} RowTable;
+
+static void format_cell(const RowTable *t, const char *row, size_t column,
+                        char buf[static VALUE_SIZE]) {
+    const char *key = t->columns[column];
+
+    sample_format(health_sample_get(t->sample, row, key),
+                  sample_units_find(t->units, t->sample->type, key, true), buf);
 }
 
-static void put_right(const char *text) {
-    (void)fputs("  ", stdout);
-    terminal_put_padded(stdout, text, -12);
+/* The rows are in order: one begins where its name differs from the last. */
+static bool begins_row(const HealthSample *s, size_t i, const char **row) {
+    if (isempty(s->values[i].row) || streq(s->values[i].row, *row))
+        return false;
+    *row = s->values[i].row;
+    return true;
 }
 
-static void print_rows(const HealthSample *s, const SampleUnits *units) {
-    const char *columns[COLUMNS_MAX], *row = "";
-    size_t n = find_columns(s, columns);
-    int width = widest_row(s);
+static void measure_table(RowTable *t) {
+    const HealthSample *s = t->sample;
+    const char *row = "";
     char text[VALUE_SIZE];
 
-    if (n == 0)
-        return;
-    (void)printf("  %-*s", width, "");
-    for (size_t k = 0; k < n; k++)
-        put_right(columns[k]);
+    t->row_width = ROW_WIDTH_MIN;
+    for (size_t k = 0; k < t->n; k++)
+        t->widths[k] = MAX(terminal_width(stdout, t->columns[k]), VALUE_WIDTH_MIN);
     for (size_t i = 0; i < s->n; i++) {
-        if (isempty(s->values[i].row) || streq(s->values[i].row, row))
+        if (!begins_row(s, i, &row))
             continue;
-        row = s->values[i].row;
-        (void)printf("\n  ");
-        terminal_put_padded(stdout, row, width);
-        for (size_t k = 0; k < n && !isempty(columns[k]); k++) {
-            sample_format(health_sample_get(s, row, columns[k]),
-                          sample_units_find(units, s->type, columns[k], true), text);
-            put_right(text);
+        t->row_width = MAX(t->row_width, terminal_width(stdout, row));
+        for (size_t k = 0; k < t->n; k++) {
+            format_cell(t, row, k, text);
+            t->widths[k] = MAX(t->widths[k], terminal_width(stdout, text));
+        }
+    }
+    t->row_width = MIN(t->row_width, ROW_WIDTH_MAX);
+    if (t->n > 0) /* the first column has room in any case */
+        t->row_width = MIN(t->row_width, MAX(screen_get_width() - t->widths[0] - 2 * INDENT, 4));
+}
+
+/* Behind the last column that still has room; one has in any case. */
+static size_t fit_columns(const RowTable *t, size_t from) {
+    int left = screen_get_width() - INDENT - t->row_width;
+    size_t to = from;
+
+    for (; to < t->n && (to == from || t->widths[to] + INDENT <= left); to++)
+        left -= t->widths[to] + INDENT;
+    return to;
+}
+
+static void put_right(const char *text, int width) {
+    (void)printf("%*s", INDENT, "");
+    terminal_put_padded(stdout, text, -width);
+}
+
+/* A name that is too long has a line of its own. */
+static void put_row_name(const RowTable *t, const char *row) {
+    (void)printf("\n%*s", INDENT, "");
+    terminal_put_padded(stdout, row, t->row_width);
+    if (terminal_width(stdout, row) > t->row_width)
+        (void)printf("\n%*s", INDENT + t->row_width, "");
+}
+
+static void print_columns(const RowTable *t, size_t from, size_t to) {
+    const HealthSample *s = t->sample;
+    const char *row = "";
+    char text[VALUE_SIZE];
+
+    (void)printf("%*s%-*s", INDENT, "", t->row_width, "");
+    for (size_t k = from; k < to; k++)
+        put_right(t->columns[k], t->widths[k]);
+    for (size_t i = 0; i < s->n; i++) {
+        if (!begins_row(s, i, &row))
+            continue;
+        put_row_name(t, row);
+        for (size_t k = from; k < to; k++) {
+            format_cell(t, row, k, text);
+            put_right(text, t->widths[k]);
         }
     }
     (void)putchar('\n');
+}
+
+/* Columns without room follow below, with the names of the rows again. */
+static void print_rows(const HealthSample *s, const SampleUnits *units) {
+    RowTable t = {.sample = s, .units = units};
+
+    t.n = find_columns(s, t.columns);
+    measure_table(&t);
+    for (size_t from = 0, to; from < t.n; from = to) {
+        to = fit_columns(&t, from);
+        print_columns(&t, from, to);
+    }
 }
 
 static void print_samples(const HealthSamples *list, const SampleUnits *units) {
@@ -95,7 +162,7 @@ static void print_samples(const HealthSamples *list, const SampleUnits *units) {
         if (s->n == 0) /* this machine has none of these */
             continue;
         (void)fputs(i > 0 ? "\n" : "", stdout);
-        terminal_printf(stdout, "%s  %s\n", s->type, format_time(s->time_usec, time));
+        terminal_printf(stdout, "%s  %s\n", s->type, format_time_short(s->time_usec, time));
         print_plain(s, units);
         print_rows(s, units);
     }

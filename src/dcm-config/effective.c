@@ -5,6 +5,7 @@
 
 #include "basic/i18n.h"
 #include "basic/terminal.h"
+#include "cli/screen.h"
 #include "proto/json.h"
 
 #define VALUE_WIDTH 40
@@ -14,22 +15,34 @@ typedef struct Row {
     ConfigOrigin origin;
 } Row;
 
+/* Where both have no room in a line, the place is a comment above. */
+static void print_with_place(const char *text, const char *place) {
+    const int width = MAX(terminal_width(stdout, text), VALUE_WIDTH);
+
+    if (terminal_width(stdout, place) + 1 > screen_get_width() - width) {
+        terminal_printf(stdout, "%s\n", place);
+        terminal_printf(stdout, "%s\n", text);
+    } else {
+        terminal_put_padded(stdout, text, VALUE_WIDTH);
+        terminal_printf(stdout, " %s\n", place);
+    }
+}
+
 static void print_row(const Row *row, const char *last_section) {
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *text = NULL, *place = NULL;
 
     if (!streq(row->section, last_section)) {
         (void)fputs(*last_section ? "\n" : "", stdout);
         terminal_printf(stdout, "[%s]\n", row->section);
     }
-    if (asprintf(&text, "%s = %s", row->name, row->value) < 0) {
+    if (asprintf(&text, "%s = %s", row->name, row->value) < 0)
         text = NULL;
+    if ((row->origin.file ? asprintf(&place, "; %s:%u", row->origin.file, row->origin.line)
+                          : asprintf(&place, "; default")) < 0)
+        place = NULL;
+    if (!text || !place)
         return;
-    }
-    terminal_put_padded(stdout, text, VALUE_WIDTH);
-    if (row->origin.file)
-        terminal_printf(stdout, " ; %s:%u\n", row->origin.file, row->origin.line);
-    else
-        (void)puts(" ; default");
+    print_with_place(text, place);
 }
 
 static int add_row(struct json_object *list, const Row *row) {

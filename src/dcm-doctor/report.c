@@ -12,6 +12,8 @@
 #define TEXT_SIZE 1024
 #define NAME_WIDTH 14
 #define WORD_WIDTH 8
+#define COLUMNS_WIDE 60
+#define INDENT_NARROW 4
 
 /* names in JSON; translated when shown */
 static const char *const checks[_CHECK_MAX] = {
@@ -49,12 +51,17 @@ void report_done(Report *r) {
 }
 
 static void print_line(const Report *r, Check check, Finding finding, const char *text) {
+    /* a narrow screen has the text below */
+    const int columns = screen_get_width();
+    const bool is_narrow = columns < COLUMNS_WIDE;
+    const int indent = is_narrow ? INDENT_NARROW : WORD_WIDTH + NAME_WIDTH + 4;
+
     (void)printf("%s", screen_get_colour(findings[finding].colour));
     terminal_put_padded(stdout, _(findings[finding].shown), WORD_WIDTH);
     (void)printf("%s  ", screen_get_colour(COLOUR_END));
     terminal_put_padded(stdout, _(checks[check]), NAME_WIDTH);
-    (void)printf("  ");
-    terminal_put_wrapped(stdout, text, screen_get_width(), WORD_WIDTH + NAME_WIDTH + 4);
+    (void)printf(is_narrow ? "\n%*s" : "%*s", is_narrow ? indent : 2, "");
+    terminal_put_wrapped(stdout, text, columns, indent);
     (void)fflush(stdout);
 }
 

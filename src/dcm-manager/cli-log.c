@@ -7,8 +7,20 @@
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
 
-static void print_line(const Options *o, struct json_object *line) {
+#define INDENT 4 /* of what has no room in the first line */
+
+static void print_for_people(struct json_object *line, uint64_t usec) {
+    _cleanup_free_ char *text = NULL;
     char time[FORMAT_SIZE];
+
+    if (asprintf(&text, "%s %s %-8s %s", format_time_short(usec, time),
+                 strempty(json_get_string(line, "agent")), strempty(json_get_string(line, "level")),
+                 strempty(json_get_string(line, "message"))) < 0)
+        text = NULL;
+    terminal_put_hanging(stdout, strempty(text), screen_get_width(), INDENT);
+}
+
+static void print_line(const Options *o, struct json_object *line) {
     uint64_t usec = json_object_get_uint64(json_get(line, "time"));
 
     if (usec < o->output.since_usec)
@@ -20,10 +32,7 @@ static void print_line(const Options *o, struct json_object *line) {
         (void)putchar('\n');
         return;
     }
-    terminal_printf(stdout, "%s %s ", format_time_short(usec, time),
-                    strempty(json_get_string(line, "agent")));
-    terminal_put_padded(stdout, json_get_string(line, "level"), 8);
-    terminal_printf(stdout, " %s\n", strempty(json_get_string(line, "message")));
+    print_for_people(line, usec);
 }
 
 static int follow(const Options *o, Client *client) {

@@ -71,5 +71,9 @@ ArgumentRule argument_rule_from_string(const char *s) _pure_;
 /* Whether the argument is announced to the manager, and may come from it. */
 bool argument_is_public(const Argument *a) _pure_;
 
+/* Which values the argument may have, for people and empty if any: "1 to 100", "one of a, b",
+ * "path", "at most 64 bytes". */
+void argument_describe_values(const Argument *a, char *buf, size_t size);
+
 /* Whether a script with positional arguments receives the value as a file. */
 bool argument_is_file(const Argument *a) _pure_;

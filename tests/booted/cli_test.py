@@ -133,6 +133,13 @@ def columns_of(line):
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in re.sub("\x1b\\[[0-9;]*m", "", line))
 
 
+def verbs_of(program):
+    """As its help lists them; "" is the program itself."""
+    text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    return [[], *([line.split()[0]] for line in text.split("\n\n")[2].splitlines()[1:] if re.match("  [a-z]", line))]
+
+
+HELP = {program: verbs_of(program) for program in ("dcm-agentctl", "dcm-manager")}
 LISTS = [("dcm-agentctl", v) for v in ("requests", "jobs", "alerts", "commands", "users")] + [
     ("dcm-manager", v) for v in ("agents", "requests", "alerts")]
 
@@ -150,6 +157,54 @@ def test_lists_fit_the_terminal(requests, columns):
             assert ("…" in plain) == (columns < 120), plain
     full = Terminal("dcm-agentctl", "requests", "--full", columns=columns).end()
     assert requests["good"] in full and "…" not in full
+
+
+RULE = "[memory]\nstatistic = memory\nvalue = use\nabove = 0.001 %\nmessage = it is used, which is what it is there for\n"
+
+
+@pytest.fixture(scope="module")
+def data(agent, requests):  # noqa: F811
+    """Each list has something in it."""
+    rules = pathlib.Path("/etc/dcm-agent/alerts.conf")
+    rules.write_text(RULE)
+    run("systemctl", "reload", "dcm-agent")
+    done = run("dcm-manager", "run", agent, "add_user", "--arg", "userId=width-user", "--arg", "administrator=true",
+               "--wait", "--timeout", "60")
+    assert done.returncode == 0, done
+    wait_for(lambda: listed("dcm-agentctl", "alerts"), "an alert")
+    yield requests
+    rules.unlink()
+    run("systemctl", "reload", "dcm-agent")
+
+
+AS_NOBODY = [["status"], ["requests"], ["jobs"], ["commands"], ["commands", "add_user"], ["users"], ["stats"],
+             ["stats", "overview", "-n1"], ["doctor"], ["config", "--check"], ["config", "--effective"]]
+AS_ROOT = [*AS_NOBODY, ["alerts"], ["show", "GOOD"], ["show", "BAD"]]
+OF_MANAGER = [["agents"], ["requests"], ["alerts"], ["show", "GOOD"], ["status", "RUNNING"], ["log"]]
+
+
+def fits(line, columns):
+    """A word that is wider by itself, such as a GUID, cannot be broken: it has its line, perhaps behind a label, a key or
+    the sign of a comment."""
+    return columns_of(line) <= columns or re.fullmatch(r"(.{1,16}: |\S+ = |; |\s*)\S+", re.sub("\x1b\\[[0-9;]*m", "", line))
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+@pytest.mark.parametrize("user", ["root", "nobody"])
+def test_no_line_is_wider_than_the_terminal(data, user, columns):
+    """Of no verb, with data, for both users; NO_COLOR is obeyed, and help fits 80 columns."""
+    verbs = [("dcm-agentctl", v) for v in (AS_ROOT if user == "root" else AS_NOBODY)]
+    if user == "root":
+        verbs += [("dcm-manager", v) for v in OF_MANAGER]
+    if columns >= 80:
+        verbs += [(program, [*verb, "--help"]) for program in ("dcm-agentctl", "dcm-manager") for verb in HELP[program]]
+    for program, verb in verbs:
+        words = [data.get(word.lower(), word) for word in verb]
+        terminal = Terminal(*(NOBODY if user == "nobody" else []), program, *words, columns=columns, NO_COLOR="1")
+        text = terminal.end()
+        assert text and "\x1b" not in text, (program, verb, text)
+        assert "Permission denied" not in text and terminal.status in (0, 1), (program, verb, text)
+        assert [line for line in text.splitlines() if not fits(line, columns)] == [], (program, verb)
 
 
 def test_pipes_are_neither_cut_nor_coloured(requests):

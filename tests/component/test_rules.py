@@ -90,7 +90,7 @@ def test_rule_that_is_taken_away_is_cleared(agent, manager, rules):
     rules.write("")
     agent.call("Reload")
     alert = wait_alert(manager, 2)
-    assert (alert["subject"], alert["message"]) == ("memory: cleared", "is no longer watched")
+    assert (alert["subject"], alert["message"]) == ("memory: cleared", "there is no rule for it any more")
 
 
 def test_each_row_is_watched(agent, manager, rules):

@@ -132,7 +132,7 @@ static void set_writable(Bench *b, bool yes) {
 }
 
 #define COOL "hot: cleared|chip a: celsius is 50"
-#define UNWATCHED "hot: cleared|chip a: is no longer watched"
+#define UNWATCHED "hot: cleared|chip a: there is no rule for it any more"
 
 static void raise_hot(Bench *b) {
     set_sensor(b, 0, "a\n", "95000\n");
@@ -286,7 +286,8 @@ static void test_becomes_trigger(Bench *b, gconstpointer unused) {
                  "interval = 1\n");
     sample(b, 3);
     g_assert_cmpuint(count_told(b), ==, 2);
-    g_assert_true(g_str_has_prefix(g_ptr_array_index(b->told, 1), "p: cleared|io: is "));
+    g_assert_true(g_str_has_prefix(g_ptr_array_index(b->told, 1),
+                                   "p: cleared|io: there is no rule for it any more"));
 }
 
 /* One sample is one commit, however many rows cross a threshold. */

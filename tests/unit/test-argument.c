@@ -169,6 +169,33 @@ static void test_nullable(void) {
 #define MIN_IS(n) .min = {.is_set = true, .is_integer = true, .integer = (n), .number = (n)}
 #define MAX_IS(n) .max = {.is_set = true, .is_integer = true, .integer = (n), .number = (n)}
 
+/* What people read of the values that are allowed. */
+static void test_described_values(void) {
+    static char fast[] = "fast", slow[] = "slow", *const choices[] = {fast, slow, NULL};
+    static const struct {
+        Argument row;
+        const char *described;
+    } cases[] = {
+        {{"a", ARGUMENT_STRING}, ""},
+        {{"a", ARGUMENT_STRING, .choices = choices}, "one of fast, slow"},
+        {{"a", ARGUMENT_STRING, .rule = ARGUMENT_PATH}, "path"},
+        {{"a", ARGUMENT_STRING, .max_length = 64}, "at most 64 bytes"},
+        {{"a", ARGUMENT_LIST, .min_length = 1}, "at least 1 elements"},
+        {{"a", ARGUMENT_LIST, .min_length = 1, .max_length = 9}, "1 to 9 elements"},
+        {{"a", ARGUMENT_INTEGER, MIN_IS(-1)}, "at least -1"},
+        {{"a", ARGUMENT_INTEGER, MIN_IS(0), MAX_IS(65535)}, "0 to 65535"},
+        {{"a", ARGUMENT_NUMBER, .max = {.is_set = true, .number = 0.5}}, "at most 0.5"},
+    };
+    char text[256], few[8];
+
+    for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+        argument_describe_values(&cases[i].row, text, sizeof(text));
+        g_assert_cmpstr(text, ==, cases[i].described);
+    }
+    argument_describe_values(&cases[1].row, few, sizeof(few));
+    g_assert_cmpstr(few, ==, "one of ");
+}
+
 static void test_rules(void) {
     static char fast[] = "fast", slow[] = "slow", *const choices[] = {fast, slow, NULL};
     static const struct {
@@ -460,6 +487,7 @@ static void test_integer(void) {
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/argument/rules", test_rules);
+    g_test_add_func("/argument/described-values", test_described_values);
     g_test_add_func("/argument/string", test_string);
     g_test_add_func("/argument/bool", test_bool);
     g_test_add_func("/argument/base64", test_base64);

@@ -113,10 +113,10 @@ static void test_help(void) {
     }
     g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
     g_test_trap_assert_passed();
-    g_test_trap_assert_stdout("*program ?OPTION...? ?VERB?*show A ?B?*shows*Notes.*");
+    g_test_trap_assert_stdout("*Usage: program ?OPTION...? ?VERB?*show A ?B?*shows*Notes.*");
     g_test_trap_assert_stdout(
-        "*program show ?OPTION...? A ?B?*--name=NAME*Example:*program show x*");
-    g_test_trap_assert_stdout("*program list ?OPTION...?\n*--all*");
+        "*Usage: program show ?OPTION...? A ?B?*--name=NAME*Example:*program show x*");
+    g_test_trap_assert_stdout("*Usage: program list ?OPTION...?\n*--all*");
     g_test_trap_assert_stdout("*program " PROJECT_VERSION "\n");
 }
 

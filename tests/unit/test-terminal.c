@@ -169,6 +169,18 @@ static void test_lines(void) {
     stream_expect(&s, "a?b?: 7\nno end?\none\n\ttwo?[m\n" WIDE "\t?");
 }
 
+/* A line break of the text gains no line of its own. */
+static void test_hanging(void) {
+    Stream s;
+
+    (void)stream_open(&s);
+    terminal_put_hanging(s.f, "one two three four", 9, 2);
+    terminal_put_hanging(s.f, "one\ntwo", 80, 2);
+    terminal_put_hanging(s.f, "a-word-that-is-wider x", 9, 2);
+    terminal_put_hanging(s.f, "", 9, 2);
+    stream_expect(&s, "one two\n  three\n  four\none?two\na-word-that-is-wider\n  x\n\n");
+}
+
 static void test_json(void) {
     static const char value[] = "a\x1b\x7f\xc2\x9b\xe2\x80\xae\xf3\xa0\x80\x81\xc3\xbc\"\n";
     struct json_object *o = json_object_new_object(), *again;
@@ -232,6 +244,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/terminal/whole", test_whole);
     g_test_add_func("/terminal/rows", test_rows);
     g_test_add_func("/terminal/lines", test_lines);
+    g_test_add_func("/terminal/hanging", test_hanging);
     g_test_add_func("/terminal/json", test_json);
     g_test_add_func("/terminal/output-of-others", test_output_of_others);
     return g_test_run();
