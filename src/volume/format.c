@@ -185,7 +185,7 @@ static int may_wipe(Planner *p, const Block *b, const Write *w, bool *ret) {
     TRY(list_content(p->facts, b, &content));
     *ret = true;
     for (char **c = content; c && *c; c++)
-        *ret = *ret && list_has(p->earlier->overwrites, *c);
+        *ret = *ret && p->earlier && list_has(p->earlier->overwrites, *c);
     return 0;
 }
 

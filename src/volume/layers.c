@@ -351,6 +351,7 @@ int plan_existing_file_system(Planner *p, const char *uuid) {
 
     TRY_PLAN(check_readable(p, p->top));
     TRY_PLAN(check_type(p, s, uuid));
+    assert(s); /* check_type() refuses a device without a signature */
     TRY_PLAN(check_unique(p, p->top, s->uuid));
     TRY_PLAN(check_free(p));
     return free_and_strdup(&p->plan->fs_uuid, s->uuid);
