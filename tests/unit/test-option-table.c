@@ -87,7 +87,8 @@ static void test_help(void) {
     g_test_trap_subprocess(NULL, 0, 0);
     g_test_trap_assert_passed();
     g_test_trap_assert_stdout(
-        "*Usage: program [OPTION...] [FILE...]\n\nA program.\n\n     --file=FILE             a file "
+        "*Usage: program [OPTION...] [FILE...]\n\nA program.\n\n     --file=FILE             a "
+        "file "
         "(/dev/null)\n  -n --name=NAME             a name\n  -q --quick                 do not "
         "wait\n     --never=X               refused\n     --version               print the "
         "version\n  -h --help                  print this help\n\nNotes.\n*");
