@@ -77,9 +77,9 @@ static int take_text(const char *data, size_t size, ChannelMessage *message) {
     return 0;
 }
 
-int channel_receive(int socket, ChannelMessage *ret) {
+/* `data` has room for OBJECT_CHANNEL_MAX bytes. */
+static int receive(int socket, char *data, ChannelMessage *ret) {
     _cleanup_(channel_message_done) ChannelMessage message = {};
-    _cleanup_free_ char *data = malloc(OBJECT_CHANNEL_MAX);
     Control control = {};
     struct iovec iov = {.iov_base = data, .iov_len = OBJECT_CHANNEL_MAX};
     struct msghdr m = {.msg_iov = &iov,
@@ -89,8 +89,6 @@ int channel_receive(int socket, ChannelMessage *ret) {
     ssize_t n;
     int r;
 
-    if (!data)
-        return -ENOMEM;
     do
         n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
@@ -104,6 +102,12 @@ int channel_receive(int socket, ChannelMessage *ret) {
     *ret = message;
     message = (ChannelMessage){};
     return 1;
+}
+
+int channel_receive(int socket, ChannelMessage *ret) {
+    _cleanup_free_ char *data = malloc(OBJECT_CHANNEL_MAX);
+
+    return data ? receive(socket, data, ret) : -ENOMEM;
 }
 
 int channel_strings(const ChannelMessage *m, char ***ret) {

@@ -810,7 +810,7 @@ def test_agentctl(manager):
     assert missing.returncode == 1 and "no request nope" in missing.stderr
     run("systemctl", "stop", "dcm-agent.service")
     gone = subprocess.run(["dcm-agentctl"], capture_output=True, text=True)
-    assert gone.returncode == 3 and "systemctl start dcm-agent" in gone.stderr
+    assert gone.returncode == 3 and "systemctl enable --now dcm-agent" in gone.stderr
 
 
 def test_log_level_by_systemctl(manager):

@@ -329,7 +329,7 @@ def test_follow_ends_when_nobody_reads(manager):
     assert process.wait(timeout=60) == 0
     run("systemctl", "stop", "dcm-agent.service")
     process = follow()
-    assert process.wait(timeout=60) == 3 and "systemctl start dcm-agent" in process.stderr.read()
+    assert process.wait(timeout=60) == 3 and "systemctl enable --now dcm-agent" in process.stderr.read()
 
 
 def test_follow_on_a_terminal(manager):
