@@ -102,6 +102,7 @@ class Terminal:
         os.close(theirs)
 
     def read(self, seconds=0.1):
+        has_ended = self.process.poll() is not None  # asked first: it may write and end while nobody looks
         if select.select([self.ours], [], [], seconds)[0]:
             try:
                 piece = os.read(self.ours, 65536)
@@ -109,7 +110,7 @@ class Terminal:
                 return False
             self.raw += piece
             return bool(piece)
-        return self.process.poll() is None
+        return not has_ended
 
     def wait(self, text):
         deadline = time.monotonic() + DEADLINE
