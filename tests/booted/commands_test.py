@@ -61,6 +61,7 @@ def load(manager):
     """The agent takes the files; where there are other commands than before it connects anew."""
     run("systemctl", "reload", "dcm-agent.service")
     names = [command["name"] for command in json.loads(run("dcm-agentctl", "--json", "commands"))]
+    names = ["unmount.*" if name == "unmount_volume" else name for name in names]  # as its file says
     wait_for(lambda: manager.offers[-1]["features"]["plugins"] == names, "the manager to be told")
     wait_for(lambda: subprocess.run(["dcm-agentctl", "status"], capture_output=True).returncode == 0,
              "the connection")
@@ -178,27 +179,27 @@ def test_dry_run(manager):
 
 
 def test_pattern_of_names_and_features(manager):
-    add("unmount", "[command]\nhelp = x\nnames = unmount.*\npositions = {name} -v {a}\n[argument a]\n"
-        "[argument name]\nfrom = command\n[features]\nmount = true\ndocker = 1.1.2\n", SHOW)
+    add("detach", "[command]\nhelp = x\nnames = detach.*\npositions = {name} -v {a}\n[argument a]\n"
+        "[argument name]\nfrom = command\n[features]\nsnap = true\ndocker = 1.1.2\n", SHOW)
     run("systemctl", "reload", "dcm-agent.service")
-    wait_for(lambda: "unmount.*" in manager.offers[-1]["features"]["plugins"], "the manager to be told")
-    assert "unmount" not in manager.offers[-1]["features"]["plugins"]
-    assert manager.offers[-1]["features"]["mount"] is True and manager.offers[-1]["features"]["docker"] == "1.1.2"
+    wait_for(lambda: "detach.*" in manager.offers[-1]["features"]["plugins"], "the manager to be told")
+    assert "detach" not in manager.offers[-1]["features"]["plugins"]
+    assert manager.offers[-1]["features"]["snap"] is True and manager.offers[-1]["features"]["docker"] == "1.1.2"
     wait_for(lambda: subprocess.run(["dcm-agentctl", "status"], capture_output=True).returncode == 0, "the connection")
-    assert do(manager, "unmount_volume", a="x")["message"] == "<unmount_volume><-v><x>"
-    assert do(manager, "unmount", a="x")["message"] == "<unmount><-v><x>"
-    (ETC / "policy.conf.d/no.conf").write_text("[policy]\ndeny_commands = unmount\n")
-    assert "the policy of this machine forbids it" in error_of(do(manager, "unmount_all"))
-    (ETC / "policy.conf.d/no.conf").write_text("[limits]\ntimeout = 900\n[limits unmount]\ntimeout = 800\n")
-    (SCRIPTS / "unmount").write_text("#!/bin/sh\nexec sleep infinity\n")
-    guid = order(manager, "unmount_limited")
+    assert do(manager, "detach_volume", a="x")["message"] == "<detach_volume><-v><x>"
+    assert do(manager, "detach", a="x")["message"] == "<detach><-v><x>"
+    (ETC / "policy.conf.d/no.conf").write_text("[policy]\ndeny_commands = detach\n")
+    assert "the policy of this machine forbids it" in error_of(do(manager, "detach_all"))
+    (ETC / "policy.conf.d/no.conf").write_text("[limits]\ntimeout = 900\n[limits detach]\ntimeout = 800\n")
+    (SCRIPTS / "detach").write_text("#!/bin/sh\nexec sleep infinity\n")
+    guid = order(manager, "detach_limited")
     wait_begun(guid)
     assert show(unit_of(guid), "RuntimeMaxUSec") == "13min 20s", "the limits of its file's name"
     manager.send(type="CANCEL", request_id=guid)
     reply_to(manager, guid)
-    for name in ("unmount.x/../y", "unmount/x", "unmount\n", "unmount " + "x", "unmount" + "x" * 58, "unmoun", "Unmount"):
+    for name in ("detach.x/../y", "detach/x", "detach\n", "detach " + "x", "detach" + "x" * 59, "detac", "Detach"):
         assert "is not known" in manager.wait_message("NACK", order(manager, name))["error_message"], name
-    assert [a["name"] for a in json.loads(run("dcm-agentctl", "--json", "commands", "unmount"))[0]["arguments"]] == ["a"]
+    assert [a["name"] for a in json.loads(run("dcm-agentctl", "--json", "commands", "detach"))[0]["arguments"]] == ["a"]
 
 
 HOOK = "#!/bin/bash\nprintf '%s' \"${0##*/}\" \"<$*>\" \"$(id -un)\" \"${DCM_STATUS-}\"; cat; echo\n"
