@@ -279,7 +279,7 @@ def test_script_does_not_begin_after_a_cancelled_hook(manager, tmp_path, cancel)
     interpreter = tmp_path / "interpreter"
     shutil.copy2("/bin/sleep", interpreter)
     add("slow", "[command]\nhelp = x\nuser = root\n", f"#!{interpreter} 0\n")
-    hook("slow.pre", "#!/bin/bash\ntrap 'exit 0' TERM\necho $$\nwhile :; do read -t 60 <> <(:) || :; done\n")
+    hook("slow.pre", "#!/bin/bash\ntrap 'exit 0' TERM\necho $$\nwhile :; do read -t 0.1 <> <(:) || :; done\n")
     load(manager)
     with watch_opens(interpreter) as was_opened:
         guid = order(manager, "slow")
