@@ -500,9 +500,11 @@ def test_properties_on_the_bus(agent, manager):
     assert json.loads(details["reply"]["data"])["reply_object"] == "STARTING"
     commands = json.loads(agent.call("ListCommands"))["data"][0]
     assert [c[0] for c in commands] == ["add_user", "delete_system_stat", "fetch_run", "get_agent_data",
-                                        "get_job_description", "get_job_output",
-                                        "get_private_ip_address", "get_system_stat", "heartbeat",
-                                        "init_system_stat", "initialize", "remove_user", "rename", "run_script", "terminate", "upgrade"]
+                                        "get_job_description", "get_job_output", "get_private_ip_address",
+                                        "get_system_stat", "heartbeat", "init_system_stat", "initialize",
+                                        "list_devices", "mount_volume", "remove_user", "rename",
+                                        "resize_volume", "run_script", "terminate", "unmount_volume",
+                                        "upgrade"]
 
 
 def test_silent_manager_is_given_up(agent, manager):

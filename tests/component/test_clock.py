@@ -206,6 +206,7 @@ FOR_PEOPLE = {
     "dcm-agentctl/job-list.c": "the age of a job",
     "dcm-executord/job-dir.c": "begin and end in an exit record",
     "dcm-run/main.c": "begin and end in an exit record",
+    "dcm-object/store.c": "how long a signature for Azure is valid, whose service has the same clock",
     "dcm-manager/manager-auth.c": "since when an agent is connected",
     "dcm-manager/ledger-database.c": "when a row was made or changed",
 }
