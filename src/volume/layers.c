@@ -305,6 +305,7 @@ int plan_existing_luks(Planner *p, const char *uuid) {
         return refuse_content(p, "encrypted", p->raw, "a file system",
                               "It is encrypted: the request needs encryptedFsEncryptionKey");
     TRY_PLAN(check_luks(p, s, uuid));
+    assert(s); /* check_luks() refuses a device without a signature */
     if (!mapping)
         TRY_PLAN(check_unused(p->facts, p->raw, NULL, p->refusal));
     TRY(free_and_strdup(&p->plan->luks_uuid, s->uuid));
