@@ -139,7 +139,7 @@ static void copy_without_queries(const char *from, char to[static EVIDENCE_TEXT_
         if (c <= ' ' || c == '"' || c == '\'' || c == '<' || c == '>') {
             in_url = false;
             if (end > to || c > ' ')
-                *end++ = c < ' ' ? ' ' : *from;
+                *end++ = (char)(c < ' ' ? ' ' : c);
             continue;
         }
         in_url = in_url || strncmp(from, "://", 3) == 0;

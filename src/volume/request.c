@@ -131,7 +131,7 @@ static int read_level(const Reader *r, VolumeRequest *q) {
 
     q->raid_level = -1;
     TRY(read_text(r, "raidLevel", "NONE", VOLUME_TEXT_MAX, &text));
-    if (strcasecmp(text, "NONE") == 0)
+    if (!text || strcasecmp(text, "NONE") == 0)
         return 0;
     for (size_t i = 0; i < ELEMENTSOF(levels); i++) {
         (void)snprintf(name, sizeof(name), "RAID%d", levels[i]);
