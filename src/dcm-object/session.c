@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-object/session.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -11,10 +10,10 @@
 #include "basic/memfd-util.h"
 #include "basic/time-util.h"
 #include "dcm-object/channel.h"
+#include "unit/confinement.h"
 
 #define PROGRAM PKGLIBDIR "/dcm-object-run"
 #define UNIT_EXTRA_USEC (30 * USEC_PER_SEC) /* dcm-object ends earlier, and says why */
-#define UNIT_STOP_USEC (5 * USEC_PER_SEC)
 #define CALL_USEC (60 * USEC_PER_SEC)
 
 static const struct {
@@ -22,42 +21,19 @@ static const struct {
     const char *value;
 } strings[] = {
     {"Description", "Transfer to or from object storage, for the agent manager"},
-    {"Slice", "dcm-jobs.slice"},
-    {"Type", "exec"},
-    {"CollectMode", "inactive-or-failed"},
-    {"KillMode", "control-group"},
     {"SyslogIdentifier", "dcm-object-run"},
-    {"WorkingDirectory", "/"},
-    {"ProtectSystem", "strict"},
     {"ProtectHome", "yes"},
-    {"ProtectProc", "invisible"},
-    {"ProcSubset", "pid"},
-    {"DevicePolicy", "closed"},
-    {"KeyringMode", "private"},
     {"StandardOutput", "journal"},
     {"StandardError", "journal"},
-};
-
-static const char *const switches[] = {
-    "DynamicUser",          "NoNewPrivileges",   "PrivateDevices",         "PrivateIPC",
-    "PrivateTmp",           "ProtectHostname",   "ProtectClock",           "ProtectKernelTunables",
-    "ProtectKernelModules", "ProtectKernelLogs", "ProtectControlGroups",   "RestrictRealtime",
-    "RestrictSUIDSGID",     "LockPersonality",   "MemoryDenyWriteExecute", "RemoveIPC",
 };
 
 static const struct {
     const char *name;
     uint64_t value;
 } numbers[] = {
-    {"CapabilityBoundingSet", 0},
-    {"AmbientCapabilities", 0},
-    {"RestrictNamespaces", CLONE_NEWUTS}, /* not 0: see dcm-executord/fetch-properties.c */
-    {"TimeoutStopUSec", UNIT_STOP_USEC},
     {"MemoryMax", OBJECT_MEMORY_MAX},
-    {"MemorySwapMax", 0},
     {"TasksMax", OBJECT_TASKS_MAX},
     {"LimitFSIZE", 0}, /* it writes no files */
-    {"LimitCORE", 0},  /* a core dump would contain the keys */
 };
 
 void session_done(Session *s) {
@@ -67,23 +43,11 @@ void session_done(Session *s) {
 static int append_tables(sd_bus_message *m) {
     for (size_t i = 0; i < ELEMENTSOF(strings); i++)
         TRY(sd_bus_message_append(m, "(sv)", strings[i].name, "s", strings[i].value));
-    for (size_t i = 0; i < ELEMENTSOF(switches); i++)
-        TRY(sd_bus_message_append(m, "(sv)", switches[i], "b", true));
     for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
         TRY(sd_bus_message_append(m, "(sv)", numbers[i].name, "t", numbers[i].value));
-    TRY(sd_bus_message_append(m, "(sv)", "Documentation", "as", 1, "man:dcm-object(8)"));
-    return sd_bus_message_append(m, "(sv)", "UMask", "u", (uint32_t)077);
-}
-
-static int append_system_calls(sd_bus_message *m) {
-    TRY(sd_bus_message_append(m, "(sv)", "SystemCallArchitectures", "as", 1, "native"));
-    TRY(sd_bus_message_append(m, "(sv)", "SystemCallFilter", "(bas)", true, 1, "@system-service"));
-    TRY(sd_bus_message_append(m, "(sv)", "SystemCallFilter", "(bas)", false, 2, "@resources",
-                              "@privileged"));
-    TRY(sd_bus_message_append(m, "(sv)", "SystemCallErrorNumber", "i", (int32_t)EPERM));
-    /* AF_UNIX: name services of the C library may be daemons */
-    return sd_bus_message_append(m, "(sv)", "RestrictAddressFamilies", "(bas)", true, 3, "AF_INET",
-                                 "AF_INET6", "AF_UNIX");
+    TRY(sd_bus_message_append(m, "(sv)", "DynamicUser", "b", true));
+    TRY(sd_bus_message_append(m, "(sv)", "PrivateTmp", "b", true));
+    return sd_bus_message_append(m, "(sv)", "Documentation", "as", 1, "man:dcm-object(8)");
 }
 
 static int append_properties(sd_bus_message *m, const Session *s, int socket) {
@@ -91,8 +55,9 @@ static int append_properties(sd_bus_message *m, const Session *s, int socket) {
     const uint64_t left = s->deadline_usec > now ? s->deadline_usec - now : 0;
 
     TRY(sd_bus_message_open_container(m, 'a', "(sv)"));
+    TRY(confinement_append(m));
+    TRY(confinement_append_sockets(m, true));
     TRY(append_tables(m));
-    TRY(append_system_calls(m));
     TRY(sd_bus_message_append(m, "(sv)", "RuntimeMaxUSec", "t", left + UNIT_EXTRA_USEC));
     TRY(sd_bus_message_append(m, "(sv)", "ExecStart", "a(sasb)", 1, PROGRAM, 1, "dcm-object-run",
                               false));
