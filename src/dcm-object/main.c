@@ -13,6 +13,7 @@
 #include "basic/terminal.h"
 #include "basic/time-util.h"
 #include "cli/verb-table.h"
+#include "dcm-object/place-request.h"
 #include "dcm-object/transfer.h"
 
 #define SECONDS_MAX (30.0 * 24 * 3600)
@@ -23,7 +24,8 @@ enum { VERB_PUT, VERB_GET, VERB_HEAD, VERB_LIST, VERB_DELETE, _VERB_MAX };
 #define ON(verb) (1u << VERB_##verb)
 
 typedef struct Options {
-    const char *place_file, *sha256;
+    const char *place_file, *sha256, *region;
+    PlaceRequest request; /* _PLACE_REQUEST_MAX: the file is a place itself */
     uint64_t size;
     double timeout_sec, patience_sec;
     bool create_bucket, no_read_back, progress, job_progress;
@@ -67,6 +69,17 @@ static int parse_sha256(const char *text, void *ret) {
     return option_take_text(text, ret);
 }
 
+static int parse_request(const char *text, void *ret) {
+    const PlaceRequest request = place_request_of(text);
+
+    if (request == _PLACE_REQUEST_MAX) {
+        terminal_printf(stderr, "dcm-object: not a command that names a place: %s\n", text);
+        return -EINVAL;
+    }
+    *(PlaceRequest *)ret = request;
+    return 0;
+}
+
 static const Verb verbs[_VERB_MAX] = {
     [VERB_PUT] = {"put", "FILE NAME", 2, 2, "write a file, or standard input (-), as an object",
                   "put --place=/run/place.json db.tar backups/db.tar"},
@@ -83,6 +96,10 @@ static const Verb verbs[_VERB_MAX] = {
 static const Option options[] = {
     {"place", "FILE", offsetof(Options, place_file), option_take_text,
      "JSON that says where: provider, endpoint, bucket, keys"},
+    {"request", "COMMAND", offsetof(Options, request), parse_request,
+     "the JSON has the arguments of this command of the agent instead"},
+    {"region", "REGION", offsetof(Options, region), option_take_text,
+     "with --request: the region where the arguments name none"},
     {"create-bucket", NULL, offsetof(Options, create_bucket), option_set_flag,
      "create the bucket if there is none", .verbs = ON(PUT)},
     {"no-read-back", NULL, offsetof(Options, no_read_back), option_set_flag,
@@ -125,12 +142,32 @@ static void call_done(Call *c) {
 /* --- the place -----------------------------------------------------------------------------------
  */
 
-static int read_place_text(const char *path, char **ret, size_t *ret_size, Failure *f) {
-    int r = read_file_at(AT_FDCWD, path, PLACE_SIZE_MAX, ret, ret_size);
+static int read_place_text(const Options *o, char **ret, size_t *ret_size, Failure *f) {
+    const size_t size_max = o->request < _PLACE_REQUEST_MAX ? JOB_INPUT_MAX : PLACE_SIZE_MAX;
+    int r = read_file_at(AT_FDCWD, o->place_file, size_max, ret, ret_size);
 
-    return r < 0 ? failure_set(f, FAILURE_USAGE, "The place cannot be read from %s: %s", path,
-                               strerror(-r))
+    return r < 0 ? failure_set(f, FAILURE_USAGE, "The place cannot be read from %s: %s",
+                               o->place_file, strerror(-r))
                  : 0;
+}
+
+/* The first copy's place. */
+static int parse_arguments(Call *c, const char *text, size_t size, char **ret_problem) {
+    _cleanup_json_ struct json_object *arguments = NULL;
+    _cleanup_(request_places_done) RequestPlaces places = {};
+
+    if (json_parse(text, size, &arguments) < 0 || !json_object_is_type(arguments, json_type_object))
+        return -EBADMSG;
+    TRY(places_of_request(c->options.request, arguments, c->options.region, &places, ret_problem));
+    c->place = places.primary;
+    places.primary = (Place){};
+    return 0;
+}
+
+static int parse_place(Call *c, const char *text, size_t size, char **ret_problem) {
+    return c->options.request < _PLACE_REQUEST_MAX
+               ? parse_arguments(c, text, size, ret_problem)
+               : place_parse(text, size, &c->place, ret_problem);
 }
 
 static int read_place(Call *c, Failure *f) {
@@ -140,11 +177,13 @@ static int read_place(Call *c, Failure *f) {
 
     if (!c->options.place_file)
         return failure_set(f, FAILURE_USAGE, "--place=FILE is missing");
-    TRY(read_place_text(c->options.place_file, &text, &size, f));
-    r = place_parse(text, size, &c->place, &problem);
+    TRY(read_place_text(&c->options, &text, &size, f));
+    r = parse_place(c, text, size, &problem);
     explicit_bzero(text, size);
     if (r >= 0)
         return 0;
+    if (r == -EBADMSG)
+        return failure_set(f, FAILURE_USAGE, "The arguments of the request are no JSON object");
     return failure_set(f, r == -EOPNOTSUPP ? FAILURE_UNSUPPORTED : FAILURE_USAGE, "%s",
                        problem ?: "No memory");
 }
@@ -305,7 +344,10 @@ static int print_failure(FILE *to, const Failure *f) {
 
 int main(int argc, char *argv[]) {
     _cleanup_(call_done) Call c = {
-        .options = {.size = SIZE_UNKNOWN, .timeout_sec = TIMEOUT_SEC, .patience_sec = PATIENCE_SEC},
+        .options = {.request = _PLACE_REQUEST_MAX,
+                    .size = SIZE_UNKNOWN,
+                    .timeout_sec = TIMEOUT_SEC,
+                    .patience_sec = PATIENCE_SEC},
         .store = {.session = SESSION_INIT},
         .to = stdout,
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names differ between the three commands, and the rules do as well; they are kept as the
+/* The names differ between the commands, and the rules do as well; they are kept as the
  * Python agent had them. If a delegate is given, its cloud, endpoint, account and keys replace the
  * others, even those that it lacks. The region stays the request's. */
 #include "dcm-object/place-request.h"
@@ -9,6 +9,7 @@ typedef struct Names {
 } Names;
 
 typedef struct Rules {
+    const char *command;
     const char *bucket;
     Names primary, delegate, secondary, secondary_delegate; /* without cloud: there is none */
     bool has_default_region;
@@ -18,6 +19,7 @@ typedef struct Rules {
 static const Rules rules[_PLACE_REQUEST_MAX] = {
     [PLACE_REQUEST_INSTALL_DATA_SOURCE] =
         {
+            .command = "install_data_source",
             .bucket = "imageDirectory",
             .primary = {"cloudId", "regionId", "apiEndpoint", "apiAccount", "apiAccessKey",
                         "apiSecretKey"},
@@ -28,6 +30,7 @@ static const Rules rules[_PLACE_REQUEST_MAX] = {
         },
     [PLACE_REQUEST_BACKUP_DATA_SOURCE] =
         {
+            .command = "backup_data_source",
             .bucket = "toBackupDirectory",
             .primary = {"primaryCloudId", "primaryRegionId", "apiEndpoint", "apiAccount",
                         "primaryApiKey", "primarySecretKey"},
@@ -42,6 +45,7 @@ static const Rules rules[_PLACE_REQUEST_MAX] = {
         },
     [PLACE_REQUEST_BACKUP_SERVICE] =
         {
+            .command = "backup_service",
             .bucket = "toBackupDirectory",
             .primary = {"primaryCloudId", "primaryRegionId", "apiEndpoint", "apiAccount",
                         "primaryApiKey", "primarySecretKey"},
@@ -54,6 +58,16 @@ static const Rules rules[_PLACE_REQUEST_MAX] = {
                                    "secondaryStoragePrivateKey"},
             .is_delegate_by_presence = true,
         },
+    [PLACE_REQUEST_INSTALL_SERVICE] =
+        {
+            .command = "install_service",
+            .bucket = "serviceImageDirectory",
+            .primary = {"cloudId", "providerRegionId", "apiEndpoint", "apiAccount", "apiAccessKey",
+                        "apiSecretKey"},
+            .delegate = {"storageDelegate", NULL, "storageEndpoint", "storageAccount",
+                         "storageAccessKey", "storageSecretKey"},
+            .has_default_region = true,
+        },
 };
 
 typedef struct Reader {
@@ -62,6 +76,14 @@ typedef struct Reader {
     const char *region;
     char **ret_problem;
 } Reader;
+
+PlaceRequest place_request_of(const char *command) {
+    PlaceRequest request = 0;
+
+    while (request < _PLACE_REQUEST_MAX && !streq(rules[request].command, command))
+        request++;
+    return request;
+}
 
 void request_places_done(RequestPlaces *p) {
     place_done(&p->primary);

@@ -279,6 +279,20 @@ def test_not_that_server(kinds):
     bad({"cloudId": 1, "bucket": "b"}, "usage", "list")
 
 
+def test_arguments_of_a_request(kinds, content, tmp_path):
+    """The place is what the arguments of a request say."""
+    s3, = choose(kinds, "swift-s3")
+    place = s3.place("requested")
+    arguments = {"serviceImageDirectory": "requested", "cloudId": "1", "apiAccessKey": place["key"],
+                 "apiSecretKey": place["secret"], "apiEndpoint": place["endpoint"]}
+    region = f"--region={place['region']}" if "region" in place else "--region=us-east-1"
+    good(place, "put", "--create-bucket", content, "image.tgz")
+    good(arguments, "get", "--request=install_service", region, "image.tgz", tmp_path / "got")
+    assert (tmp_path / "got").read_bytes() == content.read_bytes()
+    bad({**arguments, "cloudId": "16"}, "unsupported", "head", "--request=install_service", "image.tgz")
+    bad({**arguments, "apiAccessKey": ""}, "usage", "head", "--request=install_service", "image.tgz")
+
+
 # --- what goes wrong in the middle -------------------------------------------------------------------
 
 def test_cut_once(kinds, content, tmp_path):

@@ -125,6 +125,7 @@ static int of_request(PlaceRequest request, const char *quoted, const char *regi
 #define INSTALL PLACE_REQUEST_INSTALL_DATA_SOURCE
 #define DATA PLACE_REQUEST_BACKUP_DATA_SOURCE
 #define SERVICE PLACE_REQUEST_BACKUP_SERVICE
+#define IMAGE PLACE_REQUEST_INSTALL_SERVICE
 
 static void check_place(const Place *p, PlaceKind kind, const char *key, const char *secret,
                         const char *endpoint, const char *region) {
@@ -178,6 +179,9 @@ static void test_delegate(void) {
                   "'primarySecretKey':'s','apiEndpoint':'https://other','primaryRegionId':'r',"
                   "'storageDelegate':'35','storageEndpoint':'https://d','storagePublicKey':'dk',"
                   "'storagePrivateKey':'ds'}"},
+        {IMAGE, "{'serviceImageDirectory':'b','cloudId':1,'apiAccessKey':'k','apiSecretKey':'s',"
+                "'apiEndpoint':'https://other','providerRegionId':'r','storageDelegate':'35',"
+                "'storageEndpoint':'https://d','storageAccessKey':'dk','storageSecretKey':'ds'}"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -186,6 +190,28 @@ static void test_delegate(void) {
         g_assert_cmpint(of_request(rows[i].request, rows[i].text, NULL, &p, NULL), ==, 0);
         check_place(&p.primary, PLACE_SWIFT, "dk", "ds", "https://d", "r");
     }
+}
+
+static void test_service_image(void) {
+    _cleanup_(request_places_done) RequestPlaces p = {};
+
+    /* the delegate's truth counts, not its presence */
+    g_assert_cmpint(of_request(IMAGE,
+                               "{'serviceImageDirectory':'b','cloudId':'1','apiAccessKey':'k',"
+                               "'apiSecretKey':'s','apiEndpoint':'https://h','storageDelegate':''}",
+                               "eu_west", &p, NULL),
+                    ==, 0);
+    check_place(&p.primary, PLACE_S3, "k", "s", "https://h", "eu_west");
+    g_assert_false(p.has_secondary);
+}
+
+static void test_commands(void) {
+    g_assert_cmpint(place_request_of("install_service"), ==, IMAGE);
+    g_assert_cmpint(place_request_of("install_data_source"), ==, INSTALL);
+    g_assert_cmpint(place_request_of("backup_data_source"), ==, DATA);
+    g_assert_cmpint(place_request_of("backup_service"), ==, SERVICE);
+    g_assert_cmpint(place_request_of("install"), ==, _PLACE_REQUEST_MAX);
+    g_assert_cmpint(place_request_of(""), ==, _PLACE_REQUEST_MAX);
 }
 
 /* An empty delegate replaces everything where its presence counts, and nothing elsewhere. */
@@ -260,6 +286,8 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/object-place/names", test_names);
     g_test_add_func("/object-place/request/primary", test_primary);
     g_test_add_func("/object-place/request/delegate", test_delegate);
+    g_test_add_func("/object-place/request/service-image", test_service_image);
+    g_test_add_func("/object-place/request/commands", test_commands);
     g_test_add_func("/object-place/request/empty-delegate", test_empty_delegate);
     g_test_add_func("/object-place/request/other-clouds", test_other_clouds);
     g_test_add_func("/object-place/request/secondary", test_secondary);
