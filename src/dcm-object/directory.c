@@ -84,7 +84,9 @@ static int make_parents(int root, const char *name) {
         parent = open_parent(root, folder, &last);
         if (parent < 0)
             return parent;
-        if (mkdirat(parent, last, 0700) < 0 && errno != EEXIST)
+        if (mkdirat(parent, last, 0700) == 0)
+            TRY(fsync_directory(parent));
+        else if (errno != EEXIST)
             return -errno;
     }
     return 0;
