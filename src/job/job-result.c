@@ -36,8 +36,9 @@ bool job_measure_output(const char *root, const char *guid, uint64_t *ret_bytes)
     root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root_fd >= 0)
         fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    *ret_bytes = 0;
     if (fd < 0)
-        return false;
+        return errno != ENOENT;
     *ret_bytes = job_output_disk_usage(fd);
     return true;
 }

@@ -18,7 +18,8 @@ typedef struct JobRemains {
     uint64_t output_max; /* limit of each stream in the reply, besides the size of a message */
 } JobRemains;
 
-/* Measures the disk space of a job's output. True if the job has a directory. */
+/* Measures the disk space of a job's output. True if the job has a directory, or may have one: 0
+ * bytes if it cannot be opened. */
 bool job_measure_output(const char *root, const char *guid, uint64_t *ret_bytes);
 
 /* Reads the record in the job directory. -ENODATA: none yet. */

@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
+#include "basic/guid.h"
 #include "job/job-result.h"
 #include "proto/message.h"
 #include "temporary.h"
@@ -425,9 +428,32 @@ static void test_record_read(void) {
     g_assert_cmpint(back.status, ==, 3);
 }
 
+/* A directory that cannot be opened now is there all the same, and must be removed one day. */
+static void test_measure_output(void) {
+    const char guid[] = "8a7c51b6-1111-4222-8333-0123456789ab";
+    _cleanup_free_ char *root = g_dir_make_tmp("dcm-job-result-XXXXXX", NULL), *path = NULL;
+    char name[JOB_NAME_SIZE];
+    uint64_t size_bytes = 1;
+
+    guid_to_job_name(guid, name);
+    path = g_build_filename(root, name, NULL);
+    g_assert_false(job_measure_output("/nonexistent", guid, &size_bytes));
+    g_assert_false(job_measure_output(root, guid, &size_bytes));
+    g_assert_true(g_file_set_contents(path, "", 0, NULL));
+    size_bytes = 1;
+    g_assert_true(job_measure_output(root, guid, &size_bytes));
+    g_assert_cmpuint(size_bytes, ==, 0);
+    g_assert_cmpint(unlink(path), ==, 0);
+    g_assert_cmpint(mkdir(path, 0700), ==, 0);
+    g_assert_true(job_measure_output(root, guid, &size_bytes));
+    g_assert_cmpint(rmdir(path), ==, 0);
+    g_assert_cmpint(rmdir(root), ==, 0);
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/job-result/records", test_records);
+    g_test_add_func("/job-result/measure-output", test_measure_output);
     g_test_add_func("/job-result/reasons", test_reasons);
     g_test_add_func("/job-result/units", test_units);
     g_test_add_func("/job-result/kept-processes", test_kept_processes);
