@@ -120,6 +120,22 @@
 #define OBJECT_TASKS_MAX 128u                           /* threads of rclone */
 #define OBJECT_TRIES_MAX 5u                             /* of one transfer, without any progress */
 
+/* services */
+#define SERVICE_ID_MAX ((size_t)64)
+#define SERVICES_PATH_MAX ((size_t)255)              /* of the directory with all services */
+#define SERVICES_MAX ((size_t)4096)                  /* directories in it */
+#define SERVICE_UNIT_MAX ((size_t)64 * 1024)         /* of a shipped unit */
+#define SERVICE_OUTPUT_MAX ((size_t)1024 * 1024)     /* of each stream of a hook */
+#define SERVICE_LOCK_USEC_MAX (86400 * USEC_PER_SEC) /* how long a lock may be held */
+#define ARCHIVE_PATH_MAX ((size_t)2048)
+#define ARCHIVE_NAME_MAX ((size_t)255) /* of one part of a path */
+#define ARCHIVE_DEPTH_MAX ((size_t)64)
+#define ARCHIVE_ENTRIES_MAX ((uint64_t)1000000)
+#define ARCHIVE_SIZE_DEFAULT ((uint64_t)10 * 1024 * 1024 * 1024) /* of all files, unpacked */
+#define ARCHIVE_SIZE_MAX ((uint64_t)16 << 40)            /* the same, as it may be ordered */
+#define ARCHIVE_FREE_MIN ((uint64_t)64 * 1024 * 1024)    /* left on the disk */
+#define ARCHIVE_MEMORY_MAX ((uint64_t)512 * 1024 * 1024) /* of the unpacker */
+
 /* alerts */
 #define ALERT_TEXT_MAX ((size_t)64 * 1024)     /* of one alert in the file; the rest is cut off */
 #define ALERT_PIECE_MAX ((size_t)256 * 1024)   /* of the alert file, read and stored at a time */

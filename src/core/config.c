@@ -78,6 +78,8 @@ static const Key keys[] = {
     {"storage", "db_timeout", KEY_SECONDS, FIELD(db_timeout_usec), "14400", 60, 1e9},
     {"storage", "mountpoint", KEY_STRING, FIELD(mount_point), "/mnt/dcmdata",
      .is_valid = is_absolute},
+    {"storage", "services_dir", KEY_STRING, FIELD(services_dir), "/srv/dcm/services",
+     .is_valid = is_absolute},
     {"intrusion_detection", "ossec", KEY_BOOL, FIELD(ossec), "false"},
     {"intrusion_detection", "alert_file", KEY_PATH, FIELD(alert_file),
      "/var/ossec/logs/alerts/alerts.log"},

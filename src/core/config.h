@@ -30,7 +30,8 @@ typedef struct Config {
     uint64_t output_budget;    /* bytes; 0: no limit */
     uint64_t reply_output_max; /* bytes of each stream */
     uint64_t db_timeout_usec;
-    char *mount_point; /* of volumes for which the manager names none; read by dcm-volume */
+    char *mount_point;  /* of volumes for which the manager names none; read by dcm-volume */
+    char *services_dir; /* read by dcm-service */
     char *cloud_type; /* NULL: dcm-cloud detects it; dcm-cloud reads this and the next key itself */
     char *metadata_url;
     bool ossec;                   /* whether alert_file is followed */

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The image is downloaded and unpacked beside the services, into .install-ID, by a process without
+ * rights that has the service's user. The directory then takes the place of the service's by one
+ * rename; the former one becomes .former-ID. Killed at any moment, the next install_service begins
+ * again, and the service is the old or the new one. */
+#include "dcm-service/install.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "basic/log.h"
+#include "basic/memfd-util.h"
+#include "dcm-service/control.h"
+#include "dcm-service/hook.h"
+#include "dcm-service/settings.h"
+#include "dcm-service/unit.h"
+#include "proto/name.h"
+#include "service/archive-rule.h"
+#include "service/service-id.h"
+#include "site/trusted-file.h"
+
+#define STATUS_IMAGE 20
+#define UNPACK_SEC 86400u
+
+typedef struct Installation {
+    const Services *services;
+    struct json_object *arguments;
+    const char *id, *user, *image; /* names, of the arguments */
+    char *place;                   /* .install-ID, absolute */
+    uid_t uid;
+    gid_t gid; /* of HOOK_USER */
+} Installation;
+
+static int call(const char *program, const char *option, const char *path) {
+    _cleanup_(arguments_done) Arguments a = {};
+
+    arguments_add(&a, "%s", program);
+    arguments_add(&a, "%s", option);
+    arguments_add(&a, "--");
+    arguments_add(&a, "%s", path);
+    return program_call(&a) == 0 ? 0 : -EIO;
+}
+
+/* --- what is asked for ---------------------------------------------------------------------- */
+
+static int read_arguments(Installation *x) {
+    const char *customer = json_get_scalar(x->arguments, "customerId");
+
+    x->id = json_get_string(x->arguments, "serviceId");
+    x->user = json_get_string(x->arguments, "runAsUser");
+    x->image = json_get_string(x->arguments, "serviceImageFile");
+    if (!x->id || !x->user || !x->image || !customer) {
+        log_error("customerId, serviceId, runAsUser or serviceImageFile is missing");
+        return -EINVAL;
+    }
+    if (!service_id_is_valid(x->id)) {
+        log_error("This is no id of a service: it begins with the letter a and has letters, "
+                  "digits, dots, dashes and underscores, at most %zu",
+                  SERVICE_ID_MAX);
+        return -EINVAL;
+    }
+    if (!user_name_is_valid(x->user) || strncmp(x->user, "dcm-", 4) == 0) {
+        log_error("%s cannot be the user of a service: it is no name of a user, or one of the "
+                  "agent's own",
+                  x->user);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* Two at once would take each other's files away. Released by the end of the process. */
+static int take_turn(const Installation *x) {
+    _cleanup_free_ char *path = NULL;
+    int fd;
+
+    if (mkdir(SERVICES_RUN, 0755) < 0 && errno != EEXIST)
+        return log_error_errno(errno, SERVICES_RUN " cannot be made: %m");
+    if (asprintf(&path, SERVICES_RUN "/%s.lock", x->id) < 0)
+        return -ENOMEM;
+    fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return log_error_errno(errno, "%s cannot be opened: %m", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        safe_close(fd);
+        return log_error_errno(errno, "Another request is installing %s", x->id);
+    }
+    return 0; /* the descriptor stays open */
+}
+
+/* --- the user ------------------------------------------------------------------------------- */
+
+static int find_user(Installation *x) {
+    const struct passwd *user = getpwnam(x->user);
+    const struct group *group;
+
+    if (!user)
+        return -ENOENT;
+    x->uid = user->pw_uid;
+    group = getgrnam(HOOK_USER);
+    if (!group) {
+        log_error("There is no group " HOOK_USER "; the package dcm-agent makes it");
+        return -EINVAL;
+    }
+    x->gid = group->gr_gid;
+    return 0;
+}
+
+static int ensure_user(Installation *x) {
+    _cleanup_(arguments_done) Arguments a = {};
+    _cleanup_free_ char *path = NULL, *error = NULL;
+    _cleanup_close_ int fd = -1;
+    int r;
+
+    r = find_user(x);
+    if (r != -ENOENT)
+        return r;
+    r = script_open(script_directories, "addServiceUser", &path, &fd, &error);
+    if (r < 0)
+        return log_error_errno(r, "The script addServiceUser cannot be run: %s",
+                               error ?: strerror(-r));
+    arguments_add(&a, "%s", path);
+    arguments_add(&a, "%s", x->user);
+    arguments_add(&a, "%s/%s", x->services->path, x->id);
+    if (program_call(&a) != 0)
+        return -EIO;
+    r = find_user(x);
+    return r == -ENOENT ? log_error_errno(EIO, "addServiceUser has made no user %s", x->user) : r;
+}
+
+/* --- the image ------------------------------------------------------------------------------ */
+
+static int make_place(const Installation *x) {
+    TRY(call("rm", "-rf", x->place));
+    /* the user has to come to the directory below */
+    if (mkdir(x->place, 0711) < 0 || chmod(x->place, 0711) < 0)
+        return log_error_errno(errno, "%s cannot be made: %m", x->place);
+    return 0;
+}
+
+/* dcm-object says in JSON what has failed. */
+static int explain(const Installation *x, const ProgramResult *result) {
+    _cleanup_json_ struct json_object *o = NULL;
+    const char *text = NULL;
+
+    if (result->out && json_parse_small(result->out, result->out_size, &o) >= 0 && o)
+        text = json_get_string(o, "text");
+    log_error("The image %s of the service %s cannot be fetched: %s", x->image, x->id,
+              text ?: strempty(result->err));
+    return -EIO;
+}
+
+static int fetch_image(const Installation *x) {
+    _cleanup_(arguments_done) Arguments a = {};
+    _cleanup_(program_result_done) ProgramResult result = {};
+    _cleanup_close_ int fd = -1;
+    const char *text;
+    size_t size;
+    int r;
+
+    text = json_to_text(x->arguments, &size);
+    if (!text)
+        return -ENOMEM;
+    TRY(memfd_new_sealed("arguments", text, size, &fd));
+    arguments_add(&a, PKGLIBDIR "/dcm-object");
+    arguments_add(&a, "get");
+    arguments_add(&a, "--request=install_service");
+    arguments_add(&a, "--place=/dev/stdin");
+    arguments_add(&a, "--job-progress");
+    arguments_add(&a, "--");
+    arguments_add(&a, "%s", x->image);
+    arguments_add(&a, "%s/image", x->place);
+    r = program_run(&a, fd, &result);
+    if (r < 0)
+        return log_error_errno(r, "dcm-object cannot be run: %m");
+    return result.status == 0 ? 0 : explain(x, &result);
+}
+
+/* --- unpacking ------------------------------------------------------------------------------ */
+
+static int make_tree(const Installation *x, char **ret) {
+    _cleanup_free_ char *tree = NULL;
+
+    if (asprintf(&tree, "%s/tree", x->place) < 0)
+        return -ENOMEM;
+    if (mkdir(tree, 0700) < 0 || chown(tree, x->uid, x->gid) < 0)
+        return log_error_errno(errno, "%s cannot be made: %m", tree);
+    *ret = TAKE_PTR(tree);
+    return 0;
+}
+
+static const char *const unpack_properties[] = {
+    "Group=" HOOK_USER,
+    "SupplementaryGroups=",
+    "ProtectSystem=strict",
+    "ProtectHome=read-only",
+    "PrivateDevices=yes",
+    "PrivateNetwork=yes",
+    "PrivateIPC=yes",
+    "NoNewPrivileges=yes",
+    "CapabilityBoundingSet=",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectControlGroups=yes",
+    "ProtectClock=yes",
+    "ProtectHostname=yes",
+    "RestrictNamespaces=uts",
+    "RestrictRealtime=yes",
+    "RestrictAddressFamilies=AF_UNIX",
+    "LockPersonality=yes",
+    "MemoryDenyWriteExecute=yes",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "TasksMax=8",
+    "LimitCORE=0",
+    "MemorySwapMax=0",
+    "UMask=0022",
+};
+
+static void add_unpack_unit(const Installation *x, const char *tree, Arguments *a) {
+    arguments_add(a, "systemd-run");
+    arguments_add(a, "--quiet");
+    arguments_add(a, "--wait");
+    arguments_add(a, "--pipe");
+    arguments_add(a, "--collect");
+    arguments_add(a, "--unit=dcm-unpack-%s", x->id);
+    arguments_add(a, "--description=Unpacking of the service %s", x->id);
+    arguments_add(a, "--slice=dcm-jobs.slice");
+    arguments_add(a, "--working-directory=%s", tree);
+    arguments_add(a, "--property=User=%s", x->user);
+    arguments_add(a, "--property=ReadWritePaths=%s", tree);
+    arguments_add(a, "--property=RuntimeMaxSec=%u", UNPACK_SEC);
+    arguments_add(a, "--property=MemoryMax=%llu", (unsigned long long)ARCHIVE_MEMORY_MAX);
+    for (size_t i = 0; i < ELEMENTSOF(unpack_properties); i++)
+        arguments_add(a, "--property=%s", unpack_properties[i]);
+}
+
+static bool is_true(struct json_object *arguments, const char *name) {
+    struct json_object *o = json_get(arguments, name);
+
+    return o && json_object_get_boolean(o);
+}
+
+static void add_unpack_command(const Installation *x, ArchiveKind kind, Arguments *a) {
+    int64_t size_max;
+
+    arguments_add(a, "--");
+    arguments_add(a, PKGLIBDIR "/dcm-unpack");
+    arguments_add(a, "--kind=%s", archive_kind_name(kind));
+    if (json_to_integer(json_get(x->arguments, "unpackedSizeMax"), &size_max) >= 0)
+        arguments_add(a, "--size-max=%lld", (long long)size_max);
+    if (is_true(x->arguments, "keepSetuid"))
+        arguments_add(a, "--keep-setuid");
+}
+
+/* Its exit status. */
+static int unpack(const Installation *x, int image_fd, ArchiveKind kind, const char *tree) {
+    _cleanup_(arguments_done) Arguments a = {};
+    _cleanup_(program_result_done) ProgramResult result = {};
+    int r;
+
+    add_unpack_unit(x, tree, &a);
+    add_unpack_command(x, kind, &a);
+    r = program_run(&a, image_fd, &result);
+    if (r < 0)
+        return log_error_errno(r, "systemd-run cannot be run: %m");
+    (void)fwrite(result.out, 1, result.out_size, stdout);
+    (void)fwrite(result.err, 1, result.err_size, stderr);
+    return result.status;
+}
+
+/* --- the place of the old one --------------------------------------------------------------- */
+
+/* The text of the unit that the archive has, or NULL. */
+static int read_unit(const Installation *x, const char *tree, char **ret, size_t *ret_size) {
+    _cleanup_close_ int dir_fd = open(tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_close_ int fd = -1;
+    struct stat st;
+    int r;
+
+    if (dir_fd < 0)
+        return -errno;
+    fd = openat(dir_fd, "dcm-service.unit", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    /* another name of somebody else's file would be shown to everybody */
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != x->uid ||
+        st.st_nlink != 1)
+        return log_error_errno(EINVAL, "dcm-service.unit of the archive is not a file of its own");
+    r = read_fd(fd, SERVICE_UNIT_MAX, ret, ret_size);
+    return r < 0 ? log_error_errno(r, "dcm-service.unit of the archive cannot be read: %m") : 0;
+}
+
+static int rename_into_place(const Installation *x, const char *tree) {
+    _cleanup_free_ char *service = NULL, *former = NULL;
+
+    if (asprintf(&service, "%s/%s", x->services->path, x->id) < 0 ||
+        asprintf(&former, "%s/.former-%s", x->services->path, x->id) < 0)
+        return -ENOMEM;
+    if (renameat2(AT_FDCWD, tree, AT_FDCWD, service, RENAME_NOREPLACE) == 0)
+        return fsync_directory(x->services->fd);
+    if (errno != EEXIST)
+        return log_error_errno(errno, "%s cannot be made: %m", service);
+    TRY(call("rm", "-rf", former));
+    if (renameat2(AT_FDCWD, tree, AT_FDCWD, service, RENAME_EXCHANGE) < 0)
+        return log_error_errno(errno, "%s cannot be replaced: %m", service);
+    if (rename(tree, former) < 0)
+        return log_error_errno(errno, "%s cannot be kept as %s: %m", tree, former);
+    return fsync_directory(x->services->fd);
+}
+
+static int put_into_place(const Installation *x, const char *tree) {
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+
+    TRY(read_unit(x, tree, &text, &size));
+    TRY(rename_into_place(x, tree));
+    return service_set_unit(x->services, x->id, x->user, text, size);
+}
+
+/* --- all of it ------------------------------------------------------------------------------ */
+
+/* As the Python agent: an archive that it did not know was no failure, and the directory is
+ * there. */
+static int leave_unknown(const Installation *x) {
+    if (mkdirat(x->services->fd, x->id, 0755) < 0 && errno != EEXIST)
+        return log_error_errno(errno, "The directory of %s cannot be made: %m", x->id);
+    printf("Nothing was unpacked: %s ends in none of .tar.gz, .tgz, .tar.bz2, .tar.xz, .tar.zst, "
+           ".tar and .zip\n",
+           x->image);
+    return 0;
+}
+
+static int install_image(const Installation *x) {
+    const ArchiveKind kind = archive_kind_of(x->image);
+    _cleanup_free_ char *path = NULL, *tree = NULL;
+    _cleanup_close_ int fd = -1;
+    int status;
+
+    if (asprintf(&path, "%s/image", x->place) < 0)
+        return -ENOMEM;
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        (void)log_error_errno(errno, "The image %s cannot be read: %m", x->image);
+        return STATUS_IMAGE;
+    }
+    if (kind == ARCHIVE_KIND_UNKNOWN)
+        return leave_unknown(x);
+    TRY(make_tree(x, &tree));
+    TRY(status = unpack(x, fd, kind, tree));
+    if (status != 0)
+        return status;
+    return put_into_place(x, tree);
+}
+
+static int install(Installation *x) {
+    int r;
+
+    TRY(read_arguments(x));
+    if (asprintf(&x->place, "%s/.install-%s", x->services->path, x->id) < 0) {
+        x->place = NULL;
+        return -ENOMEM;
+    }
+    TRY(take_turn(x));
+    TRY(ensure_user(x));
+    TRY(make_place(x));
+    r = fetch_image(x);
+    if (r >= 0)
+        r = install_image(x);
+    (void)call("rm", "-rf", x->place);
+    return r;
+}
+
+int service_install(const Services *s, struct json_object *arguments) {
+    Installation x = {.services = s, .arguments = arguments};
+    const int r = install(&x);
+
+    free(x.place);
+    return r < 0 ? STATUS_FAILED : r;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-service/lock.h"
+
+#include "basic/log.h"
+#include "dcm-service/program.h"
+#include "dcm-service/unit.h"
+
+#define UNIT "dcm-services-lock.service"
+#define START_EXTRA_SEC 60u
+#define STOP_SEC 60u
+
+static int begin_anew(void) {
+    UnitState u;
+
+    TRY(unit_look(UNIT, &u));
+    if (unit_is_active(&u) || streq(u.active, "deactivating"))
+        (void)systemctl("stop", UNIT);
+    TRY(unit_look(UNIT, &u));
+    if (streq(u.active, "failed"))
+        (void)systemctl("reset-failed", UNIT);
+    return 0;
+}
+
+static void add_properties(const LockOrder *o, Arguments *a) {
+    arguments_add(a, "--unit=" UNIT);
+    arguments_add(a, "--description=Lock of all services, for the agent's manager");
+    arguments_add(a, "--service-type=notify");
+    arguments_add(a, "--property=NotifyAccess=main");
+    arguments_add(a, "--property=KillMode=mixed");
+    arguments_add(a, "--property=TimeoutStartSec=%llu",
+                  (unsigned long long)(o->timeout_msec / 1000 + START_EXTRA_SEC));
+    arguments_add(a, "--property=TimeoutStopSec=%u", STOP_SEC);
+    arguments_add(a, "--property=RuntimeMaxSec=%llu", (unsigned long long)o->hold_sec);
+    arguments_add(a, "--property=ExecStopPost=" PKGLIBDIR "/dcm-service thaw");
+    /* what a freeze could keep from running */
+    arguments_add(a, "--property=OOMScoreAdjust=-900");
+}
+
+int lock_begin(const LockOrder *o) {
+    _cleanup_(arguments_done) Arguments a = {};
+    _cleanup_(program_result_done) ProgramResult result = {};
+    UnitState u;
+    int r;
+
+    TRY(begin_anew());
+    arguments_add(&a, "systemd-run");
+    arguments_add(&a, "--quiet");
+    add_properties(o, &a);
+    arguments_add(&a, "--");
+    arguments_add(&a, PKGLIBDIR "/dcm-service");
+    arguments_add(&a, "hold");
+    arguments_add(&a, "%llu", (unsigned long long)o->timeout_msec);
+    arguments_add(&a, "%s", yes_no(o->file_systems));
+    r = program_run(&a, -1, &result);
+    if (r < 0)
+        return log_error_errno(r, "systemd-run cannot be run: %m");
+    if (result.status == 0)
+        return 0;
+    r = unit_look(UNIT, &u);
+    log_error("The services are not locked: %s", r >= 0 && *u.text ? u.text : strempty(result.err));
+    (void)systemctl("reset-failed", UNIT);
+    return -EIO;
+}
+
+static int explain(const UnitState *u) {
+    if (streq(u->active, "failed") && streq(u->result, "timeout"))
+        log_error("The services are not locked any more: the time for which they may be held was "
+                  "over");
+    else if (streq(u->active, "failed"))
+        log_error("The services are not locked any more: %s; journalctl -u " UNIT " says more",
+                  *u->text ? u->text : u->result);
+    else
+        log_error("The services are not locked");
+    if (streq(u->active, "failed"))
+        (void)systemctl("reset-failed", UNIT);
+    return -ENOENT;
+}
+
+int lock_end(void) {
+    UnitState u;
+
+    TRY(unit_look(UNIT, &u));
+    if (!unit_is_active(&u))
+        return explain(&u);
+    if (systemctl("stop", UNIT) != 0)
+        return -EIO;
+    TRY(unit_look(UNIT, &u));
+    if (!streq(u.active, "failed"))
+        return 0;
+    log_error("The services are released, but were not locked all the time: %s",
+              *u.text ? u.text : u.result);
+    (void)systemctl("reset-failed", UNIT);
+    return -EIO;
+}
