@@ -499,11 +499,17 @@ def test_properties_on_the_bus(agent, manager):
     details = json.loads(agent.call("GetRequest", "s", g))["data"][0]
     assert json.loads(details["reply"]["data"])["reply_object"] == "STARTING"
     commands = json.loads(agent.call("ListCommands"))["data"][0]
-    assert [c[0] for c in commands] == ["add_user", "delete_system_stat", "fetch_run", "get_agent_data",
-                                        "get_job_description", "get_job_output", "get_private_ip_address",
-                                        "get_system_stat", "heartbeat", "init_system_stat", "initialize",
-                                        "list_devices", "mount_volume", "remove_user", "rename",
-                                        "resize_volume", "run_script", "terminate", "unmount_volume",
+    assert [c[0] for c in commands] == ["add_user", "configure_service",
+                                        "configure_service_with_ssl", "delete_system_stat",
+                                        "fetch_run", "get_agent_data", "get_job_description",
+                                        "get_job_output", "get_private_ip_address",
+                                        "get_service_state", "get_service_states",
+                                        "get_system_stat", "grant_database_access", "heartbeat",
+                                        "init_system_stat", "initialize", "install_service",
+                                        "list_devices", "lock", "mount_volume", "remove_user",
+                                        "rename", "resize_volume", "revoke_database_access",
+                                        "run_script", "start_service", "start_services",
+                                        "stop_service", "terminate", "unlock", "unmount_volume",
                                         "upgrade"]
 
 
