@@ -211,6 +211,7 @@ SCENARIOS = {
     "rename in a line": (debian_name, RENAME),
     "rename in place": (hosts_on_a_mount_point, RENAME),
     "initialize": (nothing, [SCRIPTS / "initialize", "web1", "192.0.2.7", "c010"]),
+    "a user of a service": (nothing, [SCRIPTS / "addServiceUser", "kim", "/srv/dcm/services/a1"]),
 }
 MODES = ("before", "after", "kill")
 KILLED_INSIDE = {"useradd": 6, "userdel": 6, "usermod": 4, "gpasswd": 2, "chage": 1, "groupdel": 2}  # files that it writes
