@@ -189,14 +189,15 @@ static int make_tree(const Installation *x, char **ret) {
 
     if (asprintf(&tree, "%s/tree", x->place) < 0)
         return -ENOMEM;
-    if (mkdir(tree, 0700) < 0 || chown(tree, x->uid, x->gid) < 0)
-        return log_error_errno(errno, "%s cannot be made: %m", tree);
+    if (mkdir(tree, 0700) < 0 || chown(tree, x->uid, x->gid) < 0) {
+        (void)log_error_errno(errno, "%s cannot be made: %m", tree);
+        return -EIO;
+    }
     *ret = TAKE_PTR(tree);
     return 0;
 }
 
 static const char *const unpack_properties[] = {
-    "Group=" HOOK_USER,
     "SupplementaryGroups=",
     "ProtectSystem=strict",
     "ProtectHome=read-only",
@@ -235,6 +236,7 @@ static void add_unpack_unit(const Installation *x, const char *tree, Arguments *
     arguments_add(a, "--slice=dcm-jobs.slice");
     arguments_add(a, "--working-directory=%s", tree);
     arguments_add(a, "--property=User=%s", x->user);
+    arguments_add(a, "--property=Group=%s", HOOK_USER);
     arguments_add(a, "--property=ReadWritePaths=%s", tree);
     arguments_add(a, "--property=RuntimeMaxSec=%u", UNPACK_SEC);
     arguments_add(a, "--property=MemoryMax=%llu", (unsigned long long)ARCHIVE_MEMORY_MAX);

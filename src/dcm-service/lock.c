@@ -28,7 +28,7 @@ static void add_properties(const LockOrder *o, Arguments *a) {
     arguments_add(a, "--property=NotifyAccess=main");
     arguments_add(a, "--property=KillMode=mixed");
     arguments_add(a, "--property=TimeoutStartSec=%llu",
-                  (unsigned long long)(o->timeout_msec / 1000 + START_EXTRA_SEC));
+                  (unsigned long long)o->timeout_msec / 1000 + START_EXTRA_SEC);
     arguments_add(a, "--property=TimeoutStopSec=%u", STOP_SEC);
     arguments_add(a, "--property=RuntimeMaxSec=%llu", (unsigned long long)o->hold_sec);
     arguments_add(a, "--property=ExecStopPost=" PKGLIBDIR "/dcm-service thaw");

@@ -92,8 +92,10 @@ int unit_look(const char *unit, UnitState *ret) {
                       "ExecMainStatus,ControlGroup");
     arguments_add(&a, "%s", unit);
     r = program_run(&a, -1, &result);
-    if (r < 0 || result.status != 0)
-        return log_error_errno(r < 0 ? r : EIO, "systemd does not tell the state of %s: %m", unit);
+    if (r < 0 || result.status != 0) {
+        (void)log_error_errno(r < 0 ? r : EIO, "systemd does not tell the state of %s: %m", unit);
+        return -EIO;
+    }
     for (char *line = strtok_r(result.out, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
         take_line(line, &u, &f);
     evaluate(&f, &u);

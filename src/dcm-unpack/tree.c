@@ -47,7 +47,7 @@ static int remove_former(int dir_fd, const char *name) {
 
 int tree_make_directory(int root_fd, const char *path, mode_t mode) {
     _cleanup_close_ int parent = -1, fd = -1;
-    const char *name;
+    const char *name = "";
 
     if (!*path)
         return fchmod(root_fd, mode) < 0 ? -errno : 0;
@@ -62,7 +62,7 @@ int tree_make_directory(int root_fd, const char *path, mode_t mode) {
 
 int tree_make_file(int root_fd, const char *path, int *ret_fd) {
     _cleanup_close_ int parent = -1;
-    const char *name;
+    const char *name = "";
     int fd;
 
     TRY(open_parent(root_fd, path, &parent, &name));
@@ -76,7 +76,7 @@ int tree_make_file(int root_fd, const char *path, int *ret_fd) {
 
 int tree_make_link(int root_fd, const char *path, const char *target) {
     _cleanup_close_ int parent = -1;
-    const char *name;
+    const char *name = "";
 
     TRY(open_parent(root_fd, path, &parent, &name));
     TRY(remove_former(parent, name));
@@ -85,7 +85,7 @@ int tree_make_link(int root_fd, const char *path, const char *target) {
 
 int tree_make_hard_link(int root_fd, const char *path, const char *old_path) {
     _cleanup_close_ int parent = -1, old_parent = -1;
-    const char *name, *old_name;
+    const char *name = "", *old_name = "";
     struct stat st;
 
     if (streq(path, old_path))

@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     if (size == 0)
         return 0;
-    (void)strcpy(base + strlen(base) - 6, "XXXXXX");
+    memcpy(base + strlen(base) - 6, "XXXXXX", 6);
     CHECK(mkdtemp(base));
     fd = fuzz_file(data + 1, size - 1, path);
     CHECK(lseek(fd, 0, SEEK_SET) == 0);
