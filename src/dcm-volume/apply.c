@@ -41,12 +41,26 @@ static bool is_pending(const Plan *p) {
     return false;
 }
 
-/* The disks of the first step that writes; later ones are locked when their turn has come. */
-static int lock_disks(DeviceLocks *locks, const Plan *p) {
+/* The first step that is left, if it writes; NULL: it does not, or there is none. */
+static const Step *first_writer(const Plan *p) {
     for (size_t i = 0; i < p->n_steps; i++)
         if (p->steps[i].state != STEP_DONE)
-            return step_writes(&p->steps[i]) ? device_locks_take(locks, p->steps[i].devices) : 0;
-    return 0;
+            return step_writes(&p->steps[i]) ? &p->steps[i] : NULL;
+    return NULL;
+}
+
+/* The disks of the first step; later ones are locked when their turn has come. 1: refused. */
+static int lock_disks(DeviceLocks *locks, const Plan *p, Reply *reply) {
+    const Step *s = first_writer(p);
+    _cleanup_free_ char *problem = NULL;
+    int r;
+
+    if (!s)
+        return 0;
+    r = device_locks_take(locks, s->devices, &lock_patience, &problem);
+    if (r != -EBUSY || !problem)
+        return r;
+    return reply_set_error(reply, REPLY_REFUSED, "locked", problem) ?: 1;
 }
 
 static int succeed(const Plan *p, bool had_work, Reply *reply) {
@@ -112,7 +126,9 @@ static int apply(Works *all, const VolumeRequest *q, bool dry_run, Reply *reply)
         return MIN(r, 0);
     if (dry_run)
         return planning_reply(&first, reply);
-    TRY(lock_disks(&all->works[0].locks, &first));
+    r = lock_disks(&all->works[0].locks, &first, reply);
+    if (r != 0)
+        return MIN(r, 0);
     for (size_t i = 0; i < PLANS_MAX; i++) {
         r = run_one(&all->works[i], q, reply);
         if (r <= 0)

@@ -82,12 +82,15 @@ static bool read_output(Output *o, int fd) {
 
 /* --- its life ------------------------------------------------------------------------------- */
 
+/* Where the key lies is none of its business: who needs the key has it as a descriptor. */
 static int make_environment(char *const *more, char ***ret) {
+    static const char secrets[] = "CREDENTIALS_DIRECTORY=";
     _cleanup_(strv_freep) char **all = NULL;
     size_t n = 0;
 
     for (char **e = environ; *e; e++)
-        TRY(strv_push(&all, &n, strdup(*e)));
+        if (strncmp(*e, secrets, strlen(secrets)) != 0)
+            TRY(strv_push(&all, &n, strdup(*e)));
     for (char *const *e = more; e && *e; e++)
         TRY(strv_push(&all, &n, strdup(*e)));
     *ret = TAKE_PTR(all);

@@ -18,12 +18,26 @@
 
 #define LOCK_FILE "/run/dcm-agent-volumes.lock"
 
+static int say_wait(int fd) {
+    _cleanup_free_ char *holder = NULL, *text = NULL;
+
+    TRY(lock_find_holder(fd, &holder));
+    if (asprintf(&text, "waiting for the volume that %s works on", holder) < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    progress_line(text, NULL);
+    return 0;
+}
+
 /* Made by tmpfiles.d for jobs that may not write in /run; root alone can open it. */
 int run_lock(int *ret_fd) {
     _cleanup_close_ int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        TRY(say_wait(fd));
     while (flock(fd, LOCK_EX) < 0)
         if (errno != EINTR)
             return -errno;
@@ -44,10 +58,14 @@ static int set_state(Work *w, Step *s, StepState state) {
 }
 
 static int take_locks(Work *w, const Step *s) {
+    _cleanup_free_ char *problem = NULL;
+    int r = 0;
+
     if (step_writes(s))
-        return device_locks_take(&w->locks, s->devices);
-    device_locks_release(&w->locks);
-    return 0;
+        r = device_locks_take(&w->locks, s->devices, &lock_patience, &problem);
+    else
+        device_locks_release(&w->locks);
+    return r == -EBUSY && problem ? work_fail(w, "%s", problem) : r;
 }
 
 static int do_one(Work *w, size_t i) {
@@ -150,21 +168,51 @@ int run_give_up(Work *w, Reply *reply) {
     return reply_set_error(reply, reply->status, code, text);
 }
 
+/* What an unmounting or a growing has done before it failed; "" if nothing. There is no way back:
+ * the repeated request goes on behind it. */
+static int list_done(const Work *w, char **ret) {
+    _cleanup_free_ char *list = NULL;
+
+    for (size_t i = 0; i < w->plan->n_steps; i++)
+        if (w->done_now[i] && w->plan->steps[i].state == STEP_DONE)
+            TRY(add_text(&list, step_describe(w->plan->steps[i].type)));
+    if (!list)
+        *ret = strdup("");
+    else if (asprintf(ret, " Done before that: %s. Repeat the request, and it goes on from there.",
+                      list) < 0)
+        *ret = NULL;
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int add_notes(const Work *w, Reply *reply) {
+    for (size_t i = 0; i < w->n_notes; i++)
+        TRY(reply_add_line(reply, w->notes[i]));
+    return 0;
+}
+
+static int fail_without_record(Work *w, int error, Reply *reply) {
+    _cleanup_free_ char *done = NULL, *text = NULL;
+
+    (void)work_reload(w); /* a unit without its line does no harm */
+    TRY(add_notes(w, reply));
+    TRY(list_done(w, &done));
+    if (asprintf(&text, "%s.%s", w->error ?: strerror(-error), done) < 0)
+        return -ENOMEM;
+    return reply_set_error(reply, REPLY_FAILED, "failed", text);
+}
+
 static int fail(Work *w, int error, Reply *reply) {
     _cleanup_free_ char *left = NULL, *text = NULL;
-    bool is_recorded = w->directory != NULL;
     int r;
 
-    if (is_recorded) {
-        TRY(undo_all(w, &left));
-        r = keep_record(w);
-        if (r < 0)
-            TRY(add_text(&left, "the record of this volume cannot be changed"));
-    }
+    if (!w->directory)
+        return fail_without_record(w, error, reply);
+    TRY(undo_all(w, &left));
+    r = keep_record(w);
+    if (r < 0)
+        TRY(add_text(&left, "the record of this volume cannot be changed"));
     if (asprintf(&text, "%s.%s%s%s", w->error ?: strerror(-error),
-                 is_recorded ? left ? " Not everything could be undone: "
-                                    : " What was done has been undone."
-                             : "",
+                 left ? " Not everything could be undone: " : " What was done has been undone.",
                  strempty(left), left ? "." : "") < 0)
         return -ENOMEM;
     return reply_set_error(reply, REPLY_FAILED, "failed", text);
@@ -180,7 +228,5 @@ int run_plan(Work *w, Reply *reply) {
     device_locks_release(&w->locks);
     if (r < 0)
         return fail(w, r, reply);
-    for (size_t i = 0; i < w->n_notes; i++)
-        TRY(reply_add_line(reply, w->notes[i]));
-    return 0;
+    return add_notes(w, reply);
 }

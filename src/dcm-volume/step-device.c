@@ -228,7 +228,7 @@ int luks_format(Work *w, const Step *s) {
     const char *const arguments[] = {device_of(s), w->plan->mapping, CHILD_KEY_PATH, NULL};
 
     TRY(make_blank(w, device_of(s), s->uuid, s->wipe_first));
-    TRY(work_script(w, "setupEncryption", s->uuid, arguments));
+    TRY(work_script_with_key(w, "setupEncryption", s->uuid, arguments));
     return verify(w, device_of(s), s->uuid);
 }
 
@@ -254,7 +254,7 @@ static bool is_open(const Step *s) {
 int luks_open(Work *w, const Step *s) {
     const char *const arguments[] = {device_of(s), w->plan->mapping, CHILD_KEY_PATH, NULL};
 
-    TRY(work_script(w, "openEncryption", NULL, arguments));
+    TRY(work_script_with_key(w, "openEncryption", NULL, arguments));
     if (!work_wait(s->result))
         return work_fail(w, "The device was opened, but %s is not there", s->result);
     return is_open(s) ? 0 : work_fail(w, "%s is not of the device %s", s->result, device_of(s));

@@ -130,7 +130,8 @@ static int find_script(Work *w, const char *name, char **ret) {
     return r == -ENOENT ? work_fail(w, "There is no script %s", name) : r;
 }
 
-int work_script(Work *w, const char *name, const char *uuid, const char *const *arguments) {
+static int run_script(Work *w, const char *name, const char *uuid, const char *const *arguments,
+                      int key_fd) {
     _cleanup_(strv_freep) char **argv = NULL, **env = NULL;
     _cleanup_free_ char *path = NULL, *tail = NULL;
     Child c;
@@ -141,11 +142,20 @@ int work_script(Work *w, const char *name, const char *uuid, const char *const *
     TRY(make_environment(w->plan, uuid, &env));
     c = (Child){.argv = (const char *const *)argv,
                 .environment = env,
-                .key_fd = w->key_fd,
+                .key_fd = key_fd,
                 .timeout_usec = SCRIPT_USEC,
                 .on_line = progress_line};
     r = child_run(&c, &tail);
     return report(w, name, r, tail);
+}
+
+int work_script(Work *w, const char *name, const char *uuid, const char *const *arguments) {
+    return run_script(w, name, uuid, arguments, -1);
+}
+
+int work_script_with_key(Work *w, const char *name, const char *uuid,
+                         const char *const *arguments) {
+    return run_script(w, name, uuid, arguments, w->key_fd);
 }
 
 /* --- programs ------------------------------------------------------------------------------- */

@@ -29,6 +29,8 @@ int work_note(Work *w, const char *format, ...) _printf_(2, 3);
  * paths below /dev are passed as names below it. `uuid` is that of what it makes; NULL: none. What
  * it says goes to the job's log. */
 int work_script(Work *w, const char *name, const char *uuid, const char *const *arguments);
+/* The same with the key, if there is one, as CHILD_KEY_PATH: for the scripts that need it. */
+int work_script_with_key(Work *w, const char *name, const char *uuid, const char *const *arguments);
 
 /* Runs a program; its failure is that of the run. */
 int work_tool(Work *w, const char *const *argv);
