@@ -8,6 +8,7 @@
 #include "volume/block.h"
 #include "volume/check.h"
 #include "volume/layers.h"
+#include "volume/members.h"
 #include "volume/refuse.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -121,25 +122,18 @@ static bool is_unfinished(const Plan *record) {
     return is_begun && is_left;
 }
 
-static bool has_disk(const Plan *record, const char *identity) {
-    for (char *const *d = record->disks; d && *d; d++)
-        if (identity_is(*d, identity))
-            return true;
-    return false;
-}
-
 int plan_check_unfinished(Planner *p) {
     for (size_t i = 0; i < p->n_records; i++) {
         const Plan *record = &p->records[i];
 
         if (streq(record->id, p->plan->id) || !is_unfinished(record))
             continue;
-        for (size_t j = 0; j < p->n_members; j++)
-            if (has_disk(record, p->plan->disks[j]))
+        for (size_t j = 0; p->request->devices[j]; j++)
+            if (members_have(record, p->plan->disks[j]))
                 return refuse(p->refusal, "unfinished",
                               "another request, for %s, has begun to write to %s and did not end. "
                               "Repeat that request, or give it up with unmount_volume for %s",
-                              strempty(record->request.mount_point), p->members[j]->name,
+                              strempty(record->request.mount_point), p->request->devices[j],
                               strempty(record->request.mount_point));
     }
     return 0;

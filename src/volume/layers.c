@@ -5,6 +5,7 @@
 
 #include "volume/block.h"
 #include "volume/check.h"
+#include "volume/members.h"
 #include "volume/refuse.h"
 
 #define MEMBER "linux_raid_member"
@@ -162,9 +163,38 @@ static bool is_in_place(const Planner *p, const Block *array) {
 }
 
 static int refuse_degraded(Planner *p, const Members *m, const char *code, const char *remedy) {
-    return refuse(p->refusal, code, "the array (UUID %s) has %u of its %u disks%s%s%s. %s", m->uuid,
-                  m->n_present, m->n_wanted, m->stale ? "; " : "", m->stale ? m->stale->name : "",
-                  m->stale ? " is out of date" : "", remedy);
+    _cleanup_free_ char *absent = NULL;
+
+    TRY(members_describe_absent(p, &absent));
+    return refuse(p->refusal, code, "the array (UUID %s) has %u of its %u disks%s%s%s%s. %s",
+                  m->uuid, m->n_present, m->n_wanted, m->stale ? "; " : "",
+                  m->stale ? m->stale->name : "", m->stale ? " is out of date" : "", absent,
+                  remedy);
+}
+
+static int note_degraded(Planner *p, const Members *m) {
+    _cleanup_free_ char *absent = NULL;
+
+    TRY(members_describe_absent(p, &absent));
+    TRY(planner_note(p, "the array is degraded: it has %u of its %u disks%s", m->n_present,
+                     m->n_wanted, absent));
+    return m->stale ? planner_note(p, "%s is out of date; mdadm(8), --re-add, takes it back",
+                                   m->stale->name)
+                    : 0;
+}
+
+/* A name that is no disk of the array: it may be a slip of the pen. */
+static int check_absent(Planner *p, const Members *m) {
+    size_t n = 0;
+
+    while (p->absent && p->absent[n])
+        n++;
+    return p->n_members + n <= m->n_wanted
+               ? 0
+               : refuse(p->refusal, "missing",
+                        "there is no device %s, and the array (UUID %s) has %u disks, fewer than "
+                        "the request names",
+                        p->absent[0], m->uuid, m->n_wanted);
 }
 
 static int check_degraded(Planner *p, const Members *m) {
@@ -181,8 +211,7 @@ static int check_degraded(Planner *p, const Members *m) {
     if (!p->request->degraded && !(m->is_active && is_in_place(p, m->array)))
         return refuse_degraded(p, m, "degraded",
                                "Attach the others, or say degraded = true to use it without");
-    return planner_note(p, "the array is degraded: it has %u of its %u disks", m->n_present,
-                        m->n_wanted);
+    return note_degraded(p, m);
 }
 
 static bool is_active(const Block *array) {
@@ -231,6 +260,8 @@ int plan_existing_array(Planner *p, const char *uuid) {
     TRY_PLAN(check_others(p, &m));
     TRY_PLAN(check_level(p, &m));
     count_members(p, &m);
+    if (p->absent)
+        TRY_PLAN(check_absent(p, &m));
     TRY_PLAN(check_degraded(p, &m));
     TRY_PLAN(check_members_unused(p, &m));
     TRY(add_assemble(p, &m));

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "volume/plan-mount.h"
 
+#include "basic/strv.h"
 #include "volume/block.h"
 #include "volume/check.h"
 #include "volume/format.h"
 #include "volume/layers.h"
+#include "volume/members.h"
 #include "volume/refuse.h"
-#include "volume/resolve.h"
 #include "volume/upper.h"
 
 static int init_plan(const VolumeRequest *q, Plan *ret) {
@@ -23,65 +24,16 @@ static const Plan *find_record(const Planner *p) {
     return NULL;
 }
 
-/* udev may have given one link to two devices that say the same of themselves. */
-static int check_path(Planner *p, const Block *b, const char *path) {
-    for (size_t i = 0; i < p->facts->n_blocks; i++) {
-        const Block *other = &p->facts->blocks[i];
-
-        if (other != b && (streq(other->name, path) || list_has(other->links, path)))
-            return refuse(p->refusal, "ambiguous",
-                          "/dev/%s may be %s or %s: are they two paths to one disk?", path, b->name,
-                          other->name);
-    }
-    return 0;
-}
-
-static int list_disks(Planner *p) {
-    for (size_t i = 0; i < p->n_members; i++) {
-        const Block *b = p->members[i];
-        _cleanup_free_ char *identity = NULL, *path = NULL;
-
-        TRY(block_identity(b, &identity));
-        TRY(text_add(&p->plan->disks, "%s", identity));
-        TRY(block_path(b, &path));
-        TRY_PLAN(check_path(p, b, strempty(text_after(path, "/dev/"))));
-        if (text_is(path, "/dev/", b->name))
-            TRY(planner_note(p, "%s has no name that is sure to survive a reboot", b->name));
-    }
-    return 0;
-}
-
-static bool has_disk(const Plan *plan, const char *identity) {
-    for (char *const *d = plan->disks; d && *d; d++)
-        if (identity_is(*d, identity))
-            return true;
-    return false;
-}
-
-/* The block that a record calls so; NULL: it is not attached. */
-static int find_identity(const Facts *f, const char *identity, const Block **ret) {
-    *ret = NULL;
-    for (size_t i = 0; i < f->n_blocks && !*ret; i++) {
-        _cleanup_free_ char *other = NULL;
-
-        TRY(block_identity(&f->blocks[i], &other));
-        if (identity_is(identity, other))
-            *ret = &f->blocks[i];
-    }
-    return 0;
-}
-
 /* The record counts if it is about the same disks. Is it about others, which are gone, the request
  * means what is attached instead; are they still there, it is not clear what is meant. */
 static int take_record(Planner *p) {
     const Block *b;
 
-    p->previous = find_record(p);
     p->earlier = p->is_anew ? NULL : p->previous;
     for (char *const *d = p->previous ? p->previous->disks : NULL; d && *d; d++) {
-        if (has_disk(p->plan, *d))
+        if (members_have(p->plan, *d))
             continue;
-        TRY(find_identity(p->facts, *d, &b));
+        TRY(members_find_identity(p->facts, *d, &b));
         if (b)
             return refuse(p->refusal, "other-disk",
                           "the same request was made before, and then meant %s, which is now "
@@ -119,12 +71,14 @@ static void finish(Plan *plan) {
 }
 
 static int plan_volume(Planner *p) {
-    TRY_PLAN(resolve_devices(p->facts, p->request->devices, p->members, p->refusal));
+    p->previous = find_record(p);
+    TRY_PLAN(members_find(p));
     TRY_PLAN(check_root(p));
-    TRY_PLAN(list_disks(p));
+    TRY_PLAN(members_list(p));
     TRY_PLAN(take_record(p));
+    TRY_PLAN(members_check(p));
     TRY_PLAN(plan_check_unfinished(p));
-    if (p->request->format)
+    if (p->request->format && !p->absent)
         TRY_PLAN(plan_check_sizes(p));
     TRY_PLAN(p->request->format ? plan_format(p) : plan_existing(p));
     TRY_PLAN(plan_upper(p));
@@ -150,6 +104,8 @@ static int run(Planner *p) {
         r = plan_volume(p);
     if (r != 0)
         plan_done(p->plan);
+    strv_free(p->absent);
+    p->absent = NULL;
     return r;
 }
 

@@ -27,10 +27,14 @@ static const Step *find_step(const Plan *plan, StepType type) {
                 : NULL;
 }
 
-StepState planner_state(const Planner *p, StepType type) {
-    const Step *s = find_step(p->earlier, type);
+StepState planner_state_of(const Plan *record, StepType type) {
+    const Step *s = find_step(record, type);
 
     return s ? s->state : STEP_PENDING;
+}
+
+StepState planner_state(const Planner *p, StepType type) {
+    return planner_state_of(p->earlier, type);
 }
 
 bool planner_has(const Planner *p, StepType type) {

@@ -18,14 +18,17 @@ typedef struct Planner {
     bool is_anew;         /* `force`: it does not */
     UuidFunction uuid;
     void *userdata;
-    const Block *members[VOLUME_DEVICES_MAX]; /* the devices of the request */
+    const Block *members[VOLUME_DEVICES_MAX]; /* the devices of the request that are attached */
     size_t n_members;
+    char **absent;    /* names of those that are not: of an array that may do without them */
     const Block *raw; /* the array, or the only device; NULL: not there yet */
     const Block *top; /* what has the file system: `raw`, or its mapping; NULL: not there yet */
     Plan *plan;
     Refusal *refusal;
 } Planner;
 
+/* The state of a step in a record (may be NULL); pending if it has no such step. */
+StepState planner_state_of(const Plan *record, StepType type) _pure_;
 /* The state of a step in the record; pending if it has no such step, or there is no record. */
 StepState planner_state(const Planner *p, StepType type) _pure_;
 bool planner_has(const Planner *p, StepType type) _pure_;

@@ -236,11 +236,22 @@ static int check_pair(const Facts *f, char *const *names, const Block *const *bl
     return 0;
 }
 
-int resolve_devices(const Facts *f, char *const *names, const Block **ret, Refusal *ret_refusal) {
+int resolve_devices(const Facts *f, char *const *names,
+                    bool (*may_be_absent)(const char *name, void *userdata), void *userdata,
+                    const Block **ret, Refusal *ret_refusal) {
     for (size_t i = 0; names && names[i]; i++) {
-        TRY_PLAN(resolve_device(f, names[i], &ret[i], ret_refusal));
+        int r = resolve_device(f, names[i], &ret[i], ret_refusal);
+
+        if (r == 1 && may_be_absent && streq(ret_refusal->code, "missing") &&
+            may_be_absent(names[i], userdata)) {
+            refusal_done(ret_refusal);
+            ret[i] = NULL;
+            continue;
+        }
+        TRY_PLAN(r);
         for (size_t j = 0; j < i; j++)
-            TRY_PLAN(check_pair(f, names, ret, j, i, ret_refusal));
+            if (ret[j])
+                TRY_PLAN(check_pair(f, names, ret, j, i, ret_refusal));
     }
     return 0;
 }

@@ -11,5 +11,8 @@
 int resolve_device(const Facts *f, const char *name, const Block **ret, Refusal *ret_refusal);
 
 /* All of them; refuses two names of one device, and devices that lie on each other. `ret` has room
- * for all. */
-int resolve_devices(const Facts *f, char *const *names, const Block **ret, Refusal *ret_refusal);
+ * for all. may_be_absent() (may be NULL): whether a name is left out if there is no such device;
+ * its place in `ret` is NULL then. */
+int resolve_devices(const Facts *f, char *const *names,
+                    bool (*may_be_absent)(const char *name, void *userdata), void *userdata,
+                    const Block **ret, Refusal *ret_refusal);

@@ -10,6 +10,14 @@
 
 #define OLD HOLDS("ext4", "filesystem", "2-2")
 #define FORCED FORMAT("xfs", ",'force':true")
+/* the array of vdb and vdc after that was pulled, with the file system of the request */
+#define WITHOUT_VDC                                                                                \
+    "{'name':'md127','type':'array','size_bytes':" GIB ",'slaves':['vdb'],'array_level':'raid1',"  \
+    "'array_state':'clean','array_uuid':'" MD_1 "','array_disks':2,'array_missing':1,"             \
+    "'links':['md/data']" HOLDS("xfs", "filesystem", U2) "}"
+#define MOVED_VDC                                                                                  \
+    "{'name':'vdd','type':'disk','size_bytes':10737418240,'serial':'Svdc',"                        \
+    "'links':['disk/by-id/virtio-Svdc']" MEMBER("") "}"
 #define RAID1(more)                                                                                \
     "{'formatVolume':true,'fileSystem':'xfs','raidLevel':'RAID1','devices':['vdb','vdc']" more "}"
 
@@ -264,6 +272,34 @@ static const Resumed resumed[] = {
      "", false, "record"},
     {"array done, gone", RAID1(""), false, "+...", DISK("vdb", MEMBER("")) "," DISK("vdc", ""), "",
      false, "gone"},
+    /* a disk is not attached */
+    {"array cut, a disk is missing", RAID1(""), false, "~...", DISK("vdb", MEMBER("")), "", false,
+     "missing"},
+    {"array done, a disk is missing", RAID1(""), false, "+...", DISK("vdb", MEMBER("")), "", false,
+     "degraded"},
+    {"array done, both disks are missing", RAID1(""), false, "+...", "", "", false, "missing"},
+    {"array done, a disk is missing, degraded", RAID1(",'degraded':true"), false, "+...",
+     DISK("vdb", MEMBER("")), "", false, "raid-create+ raid-assemble ..."},
+    {"array runs without a disk, not mounted", RAID1(""), false, "++++",
+     DISK("vdb", MEMBER(HELD("md127"))) "," WITHOUT_VDC, "", false, "degraded"},
+    {"array runs without a disk, not mounted, degraded", RAID1(",'degraded':true"), false, "++++",
+     DISK("vdb", MEMBER(HELD("md127"))) "," WITHOUT_VDC, "", false,
+     "raid-create+ format+ fstab mount"},
+    {"array runs without a disk, mounted", RAID1(""), false, "++++",
+     DISK("vdb", MEMBER(HELD("md127"))) "," WITHOUT_VDC,
+     MOUNTED("md127", "/data", "xfs") ",'place_type':'mount-point','fstab':[{'source':'UUID=" U2
+                                      "','target':'/data','ours':true}]",
+     false, "raid-create+ format+ fstab+ mount+ ="},
+    {"array done, a disk has another name", RAID1(""), false, "+...",
+     DISK("vdb", MEMBER("")) "," MOVED_VDC, "", false, "other-disk"},
+    {"array done, a disk is missing, the other was replaced", RAID1(",'degraded':true"), false,
+     "+...",
+     "{'name':'vdb','type':'disk','size_bytes':10737418240,'serial':'new','links':"
+     "['disk/by-id/virtio-new']}",
+     "", false, "missing"},
+    {"array gone, a disk is missing, force", RAID1(",'degraded':true"), false, "++++",
+     DISK("vdb", HOLDS("ext4", "filesystem", "5-5")), "", true, "missing"},
+    {"no array, a disk is missing", FORMAT("xfs", ""), false, "+++", "", "", false, "missing"},
 };
 
 static void run_resumed(gconstpointer data) {

@@ -25,7 +25,7 @@ typedef struct Run {
 } Run;
 
 typedef struct Totals {
-    unsigned planned, refused, completed, cut, disturbed, writes;
+    unsigned planned, refused, completed, cut, disturbed, pulled, writes;
 } Totals;
 
 static Totals totals;
@@ -242,6 +242,8 @@ static void check_step(const Run *r, const Plan *p, const Step *s) {
     const bool is_again = recorded(r, STEP_RAID_CREATE) == STEP_BEGUN;
     Marks marks;
 
+    if (s->type == STEP_RAID_CREATE && g_strv_length(s->devices) != g_strv_length(r->q.devices))
+        report(r, p, "makes an array of fewer disks than the request names");
     mark_machine(f, is_again ? p->array_uuid : NULL, &marks);
     mark_lines(f, f->fstab, f->n_fstab, r->q.mount_point, &marks);
     mark_lines(f, f->crypttab, f->n_crypttab, p->mapping, &marks);
@@ -369,6 +371,27 @@ static void disturb_block(Model *m, Block *b, const Plan *p) {
     }
 }
 
+/* A disk is gone; an array that has it goes on without. */
+static void pull_disk(Model *m, const char *disk) {
+    g_autofree char *name = g_strdup(disk);
+    Facts *f = &m->facts;
+
+    for (char **h = facts_find(f, name)->holders; h && *h; h++)
+        if (facts_find(f, *h)->type != BLOCK_ARRAY)
+            return; /* what lies on it would have to go, too */
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (streq_ptr(f->blocks[i].parent, name))
+            return;
+    for (size_t i = 0; i < f->n_mounts; i++)
+        if (streq_ptr(f->mounts[i].block, name))
+            return;
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (remove_text(f->blocks[i].slaves, name) && f->blocks[i].type == BLOCK_ARRAY)
+            f->blocks[i].array_missing++;
+    model_remove_block(m, name);
+    totals.pulled++;
+}
+
 /* Somebody does something while the request is away; half of the time with our device. */
 static void disturb(Run *r, const Plan *p) {
     Model *m = &r->m;
@@ -377,7 +400,9 @@ static void disturb(Run *r, const Plan *p) {
 
     r->is_disturbed = true;
     totals.disturbed++;
-    if (b && !b->busy && !facts_find(&m->facts, "md9") && chance(m, 20))
+    if (b && b->type == BLOCK_DISK && !b->is_root && chance(m, 25))
+        pull_disk(m, b->name);
+    else if (b && !b->busy && !facts_find(&m->facts, "md9") && chance(m, 20))
         add_array_on(m, path, p->array_uuid);
     else
         disturb_block(m, b ?: &m->facts.blocks[below(m, (unsigned)m->facts.n_blocks)], p);
@@ -576,13 +601,15 @@ static void test_machines(void) {
     for (uint64_t i = 0; i < n; i++)
         run_machine(first + i);
     g_test_message("machines from seed %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT
-                   "; plans %u, cut %u, disturbed %u, completed %u, refused %u, devices written %u",
-                   first, n, totals.planned, totals.cut, totals.disturbed, totals.completed,
-                   totals.refused, totals.writes);
+                   "; plans %u, cut %u, disturbed %u, disks pulled %u, completed %u, refused %u, "
+                   "devices written %u",
+                   first, n, totals.planned, totals.cut, totals.disturbed, totals.pulled,
+                   totals.completed, totals.refused, totals.writes);
     if (n >= MACHINES) { /* the machines are not so bad that nothing is planned, nor so good */
         g_assert_cmpuint(totals.completed, >, n / 10);
         g_assert_cmpuint(totals.refused, >, n / 10);
         g_assert_cmpuint(totals.cut, >, n / 10);
+        g_assert_cmpuint(totals.pulled, >, 0);
     }
 }
 

@@ -142,7 +142,7 @@ static void test_pairs(void) {
         int r;
 
         machine_make(pairs[i].blocks, "", "/data", &f);
-        r = resolve_devices(&f, (char *const *)pairs[i].names, blocks, &refusal);
+        r = resolve_devices(&f, (char *const *)pairs[i].names, NULL, NULL, blocks, &refusal);
         if (r != (pairs[i].text != NULL) || (r == 1 && !strstr(refusal.text, pairs[i].text)))
             g_error("pair %zu: %d, %s", i, r, refusal.text);
     }
