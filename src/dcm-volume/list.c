@@ -4,6 +4,8 @@
  * are additions. */
 #include "dcm-volume/list.h"
 
+#include "volume/block.h"
+
 static const char *const state_mounted = "mounted";
 static const char *const state_unmounted = "unmounted";
 static const char *const state_missing = "missing";
@@ -187,7 +189,8 @@ static int add_mount(struct json_object *array, const Facts *f, const Mount *m,
 
 static bool is_mounted(const Facts *f, const Block *b) {
     for (size_t i = 0; i < f->n_mounts; i++)
-        if (streq_ptr(f->mounts[i].block, b->name))
+        if (streq_ptr(f->mounts[i].block, b->name) ||
+            block_shares_btrfs(facts_find(f, f->mounts[i].block), b))
             return true;
     return false;
 }

@@ -84,6 +84,7 @@ static int take_signature(blkid_probe p, int fd, Block *b, size_t *allocated) {
     TRY(free_and_strdup(&s->type, type ?: table));
     TRY(free_and_strdup(&s->usage, type ? value(p, "USAGE") ?: "other" : "partition-table"));
     TRY(free_and_strdup(&s->uuid, value(p, type ? "UUID" : "PTUUID")));
+    TRY(free_and_strdup(&s->sub_uuid, type ? value(p, "UUID_SUB") : NULL));
     TRY(free_and_strdup(&s->label, value(p, "LABEL")));
     if (streq(s->type, "linux_raid_member") && offset)
         return take_member(fd, strtoull(offset, NULL, 10), b);

@@ -51,6 +51,13 @@ const Signature *block_find_signature(const Block *b, const char *type, const ch
     return NULL;
 }
 
+bool block_shares_btrfs(const Block *a, const Block *b) {
+    const Signature *s = a && b ? block_find_signature(a, "btrfs", NULL) : NULL;
+    const Signature *t = s ? block_find_signature(b, "btrfs", s->uuid) : NULL;
+
+    return t && s->uuid && s->sub_uuid && t->sub_uuid && !uuid_is(s->sub_uuid, t->sub_uuid);
+}
+
 bool block_is_multipath(const Block *b) {
     return text_after(b->dm_uuid, "mpath-") != NULL;
 }
@@ -143,7 +150,9 @@ const Mount *facts_find_mount(const Facts *f, const Block *b, const char *target
     for (size_t i = 0; i < f->n_mounts; i++) {
         const Mount *m = &f->mounts[i];
 
-        if (streq_ptr(m->block, b->name) && (!target || streq(m->target, target)))
+        if (target && !streq(m->target, target))
+            continue;
+        if (streq_ptr(m->block, b->name) || block_shares_btrfs(facts_find(f, m->block), b))
             return m;
     }
     return NULL;

@@ -19,6 +19,10 @@ bool uuid_is(const char *a, const char *b) _pure_;
 /* One of the signatures by type and UUID; a NULL matches any. NULL: there is none. */
 const Signature *block_find_signature(const Block *b, const char *type, const char *uuid) _pure_;
 
+/* Whether both are devices of one file system of btrfs. A copy of a device is not: it has the same
+ * UUID among them. */
+bool block_shares_btrfs(const Block *a, const Block *b) _pure_;
+
 bool block_is_multipath(const Block *b) _pure_;
 
 /* Whether `source` of a mount or of a line of fstab(5) or crypttab(5) names it: UUID=, LABEL=,
@@ -33,7 +37,8 @@ bool block_lies_on(const Facts *f, const Block *b, const Block *below) _pure_;
 const Block *facts_find_array(const Facts *f, const char *uuid) _pure_;
 const Block *facts_find_mapping(const Facts *f, const char *luks_uuid) _pure_;
 
-/* Where it is mounted: at `target`, or anywhere if that is NULL. NULL: nowhere. */
+/* Where it is mounted, by itself or with other devices of one file system: at `target`, or anywhere
+ * if that is NULL. NULL: nowhere. */
 const Mount *facts_find_mount(const Facts *f, const Block *b, const char *target) _pure_;
 /* The last mount at a path, which covers earlier ones. */
 const Mount *facts_find_mounted(const Facts *f, const char *target) _pure_;

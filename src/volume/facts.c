@@ -15,9 +15,8 @@ static const char *const place_types[] = {
 };
 
 static const Field signature_fields[] = {
-    FIELD(Signature, FIELD_TEXT, type),
-    FIELD(Signature, FIELD_TEXT, usage),
-    FIELD(Signature, FIELD_TEXT, uuid),
+    FIELD(Signature, FIELD_TEXT, type),  FIELD(Signature, FIELD_TEXT, usage),
+    FIELD(Signature, FIELD_TEXT, uuid),  FIELD(Signature, FIELD_TEXT, sub_uuid),
     FIELD(Signature, FIELD_TEXT, label),
 };
 

@@ -18,9 +18,10 @@ typedef enum BlockType {
 
 /* One of possibly several signatures on a device, as libblkid's low-level probing finds them. */
 typedef struct Signature {
-    char *type;  /* "ext4", "crypto_LUKS", "linux_raid_member", "LVM2_member", "swap", "gpt" */
-    char *usage; /* "filesystem", "raid", "crypto", "other", "partition-table" */
-    char *uuid;  /* as libblkid prints it; NULL: none */
+    char *type;     /* "ext4", "crypto_LUKS", "linux_raid_member", "LVM2_member", "swap", "gpt" */
+    char *usage;    /* "filesystem", "raid", "crypto", "other", "partition-table" */
+    char *uuid;     /* as libblkid prints it; NULL: none */
+    char *sub_uuid; /* of this one device among those of a file system, an array; NULL: none */
     char *label;
 } Signature;
 

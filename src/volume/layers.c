@@ -278,7 +278,8 @@ static int check_unique(Planner *p, const Block *b, const char *uuid) {
         const Block *other = &p->facts->blocks[i];
 
         if (other == b || !block_find_signature(other, NULL, uuid) ||
-            block_lies_on(p->facts, b, other) || block_lies_on(p->facts, other, b))
+            block_shares_btrfs(b, other) || block_lies_on(p->facts, b, other) ||
+            block_lies_on(p->facts, other, b))
             continue;
         return refuse(p->refusal, "ambiguous",
                       "%s and %s have the same UUID %s: is one a copy of the other? Detach one, or "

@@ -73,7 +73,8 @@ static const Mount *mount_above(const Facts *f, const char *path) {
 static int check_mounted(const Facts *f, const char *path, const Block *top, Refusal *ret) {
     const Mount *m = facts_find_mounted(f, path);
 
-    if (!m || (top && streq_ptr(m->block, top->name)))
+    if (!m || (top && (streq_ptr(m->block, top->name) ||
+                       block_shares_btrfs(facts_find(f, m->block), top))))
         return 0;
     return refuse(ret, "mount-point",
                   "%s is the mount point of %s (%s). Unmount that first, or name another directory",
@@ -120,12 +121,14 @@ int check_place(const Facts *f, const char *path, const Block *top, Refusal *ret
     return 0;
 }
 
+/* Ours is not mounted at boot if it waits for its key, but it will be. */
 int check_above(const Facts *f, const char *path, Refusal *ret) {
     for (size_t i = 0; i < f->n_fstab; i++) {
         const TabEntry *e = &f->fstab[i];
 
         if (!streq(e->target, "/") && is_below(path, e->target) &&
-            !mount_options_have(e->options, "noauto") && !facts_find_mounted(f, e->target))
+            (e->ours || !mount_options_have(e->options, "noauto")) &&
+            !facts_find_mounted(f, e->target))
             return refuse(ret, "parent",
                           "%s is below %s, for which fstab has %s, but which is not mounted: mount "
                           "it first, or this volume would be hidden by it",

@@ -12,6 +12,9 @@
 #define NEW(more)                                                                                  \
     "{'formatVolume':true,'fileSystem':'ext4','raidLevel':'NONE','devices':['vdb']" more "}"
 #define EXT4 DISK("vdb", HOLDS("ext4", "filesystem", U9))
+#define BTRFS(name, sub)                                                                           \
+    DISK(name, ",'signatures':[{'type':'btrfs','usage':'filesystem','uuid':'" U9                   \
+               "','sub_uuid':'" sub "'}]")
 #define XFS_ON_ARRAY HOLDS("xfs", "filesystem", "7-7")
 #define MEMBER_OF(level, disks, more)                                                              \
     HOLDS("linux_raid_member", "raid", U1) ",'member_level':'" level "','member_disks':" disks more
@@ -131,6 +134,15 @@ static const Case cases[] = {
      "Input/output error"},
     {"a copy is attached", EXT4 "," DISK("vdc", HOLDS("ext4", "filesystem", U9)), "",
      MOUNT("ext4", ""), false, "ambiguous", "copy"},
+    {"another device of its btrfs", BTRFS("vdb", "b-1") "," BTRFS("vdc", "b-2"), "",
+     MOUNT("btrfs", ""), false, "directory fstab mount", NULL},
+    {"a copy of a btrfs", BTRFS("vdb", "b-1") "," BTRFS("vdc", "b-1"), "", MOUNT("btrfs", ""),
+     false, "ambiguous", "copy"},
+    {"mounted by another device of its btrfs", BTRFS("vdb", "b-1") "," BTRFS("vdc", "b-2"),
+     AT_DATA("vdc", "btrfs") FSTAB("UUID=" U9, "/data", "true"), MOUNT("btrfs", ""), false,
+     "fstab+ mount+ =", NULL},
+    {"a device of a mounted btrfs", BTRFS("vdb", "b-1") "," BTRFS("vdc", "b-2"),
+     MOUNTED("vdc", "/srv", "btrfs"), NEW(",'force':true"), false, "in-use", "mounted at /srv"},
     {"mounted there", EXT4, AT_DATA("vdb", "ext4") FSTAB("UUID=" U9, "/data", "true"),
      MOUNT("ext4", ""), false, "fstab+ mount+ =", NULL},
     {"mounted there, without a line", EXT4, AT_DATA("vdb", "ext4"), MOUNT("ext4", ""), false,
@@ -165,6 +177,9 @@ static const Case cases[] = {
     {"below one that is not mounted by itself", EXT4,
      ",'fstab':[{'source':'UUID=8-8','target':'/data','options':'defaults,noauto'}]",
      MOUNT("ext4", ",'mountPoint':'/data/sub'"), false, "directory fstab mount", NULL},
+    {"below one of ours that waits for its key", EXT4,
+     ",'fstab':[{'source':'UUID=8-8','target':'/data','options':'defaults,noauto','ours':true}]",
+     MOUNT("ext4", ",'mountPoint':'/data/sub'"), false, "parent", "below /data"},
     {"below a volume that is mounted", EXT4 "," DISK("vdc", ""),
      MOUNTED("vdc", "/data", "xfs") FSTAB("UUID=8-8", "/data", "false"),
      MOUNT("ext4", ",'mountPoint':'/data/sub'"), false, "directory fstab mount", NULL},
