@@ -13,13 +13,10 @@
 #include "basic/array.h"
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
-#include "basic/sha256.h"
+#include "basic/tab-mark.h"
 
 #define TAB_SIZE_MAX ((size_t)1024 * 1024)
 #define TAB_LINES_MAX 10000u
-#define MARK "# dcm-volume "
-#define MARK_END " wrote the next line; unmount_volume removes both, unless you edit it"
-#define MARK_HEX 8 /* digits of the line's SHA-256 */
 #define LABEL_ATTRIBUTE "security.selinux"
 #define LABEL_SIZE_MAX 1024
 
@@ -46,21 +43,9 @@ static size_t size_without_newline(const Line *l) {
     return l->size - (l->size > 0 && l->text[l->size - 1] == '\n');
 }
 
-static void checksum(const char *line, size_t size, char ret[static MARK_HEX + 1]) {
-    char hex[SHA256_HEX_SIZE];
-
-    sha256_hex(line, size, hex);
-    memcpy(ret, hex, MARK_HEX);
-    ret[MARK_HEX] = 0;
-}
-
 /* Whether `mark` is the mark of this line as we wrote it. */
 static bool marks(const Line *mark, const Line *line) {
-    char hex[MARK_HEX + 1];
-
-    checksum(line->text, size_without_newline(line), hex);
-    return mark->size > strlen(MARK) + MARK_HEX && strncmp(mark->text, MARK, strlen(MARK)) == 0 &&
-           strncmp(mark->text + strlen(MARK), hex, MARK_HEX) == 0;
+    return tab_mark_is(mark->text, mark->size, line->text, line->size);
 }
 
 static bool is_octal(const char *s) {
@@ -260,17 +245,16 @@ static int format_line(const TabLine *l, char **ret) {
 
 /* A file whose last line has no newline must get one first. */
 int tab_add(const char *text, const TabLine *l, char **ret) {
-    _cleanup_free_ char *line = NULL, *rest = NULL;
-    char hex[MARK_HEX + 1];
+    _cleanup_free_ char *line = NULL, *rest = NULL, *mark = NULL;
     bool foreign;
 
     TRY(format_line(l, &line));
     TRY(tab_remove(text, l->type, l->target, &rest, &foreign));
     if (foreign)
         return -EEXIST;
-    checksum(line, strlen(line), hex);
-    if (asprintf(ret, "%s%s" MARK "%s" MARK_END "\n%s\n", rest,
-                 *rest && rest[strlen(rest) - 1] != '\n' ? "\n" : "", hex, line) < 0)
+    TRY(tab_mark_format(line, strlen(line), &mark));
+    if (asprintf(ret, "%s%s%s\n%s\n", rest, *rest && rest[strlen(rest) - 1] != '\n' ? "\n" : "",
+                 mark, line) < 0)
         return -ENOMEM;
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "basic/bounds.h"
 #include "basic/file-util.h"
 #include "basic/strv.h"
+#include "basic/tab-mark.h"
 #include "health/scan.h"
 
 #define POINT_FIELD 4 /* of a line of mountinfo, from 0 */
@@ -64,10 +65,11 @@ static bool is_mounted(const char *mountinfo, const char *point) {
     return false;
 }
 
-static int look_at(MissingMounts *m, const struct mntent *e, const char *mountinfo) {
+static int look_at(MissingMounts *m, const struct mntent *e, bool is_ours, const char *mountinfo) {
     _cleanup_free_ char *point = NULL;
 
-    if (e->mnt_dir[0] != '/' || !is_on_device(e->mnt_fsname) || hasmntopt(e, "noauto"))
+    if (e->mnt_dir[0] != '/' || !is_on_device(e->mnt_fsname) ||
+        (hasmntopt(e, "noauto") && !is_ours))
         return 0;
     point = escape(e->mnt_dir);
     if (!point)
@@ -80,19 +82,31 @@ static int look_at(MissingMounts *m, const struct mntent *e, const char *mountin
     return strv_push(&m->points, &m->n_points, strdup(e->mnt_dir));
 }
 
-int missing_mounts_parse(MissingMounts *m, char *fstab, const char *mountinfo) {
-    _cleanup_(endmntentp) FILE *f = NULL;
+/* getmntent_r(3) of one line, since it does not tell what is above one. */
+static int look_at_line(MissingMounts *m, const char *line, size_t size, bool is_ours,
+                        const char *mountinfo) {
+    _cleanup_(endmntentp) FILE *f = fmemopen((char *)line, size, "r");
     char buf[4096];
     struct mntent e;
 
-    missing_mounts_done(m);
-    if (!*fstab) /* fmemopen() may refuse it */
-        return 0;
-    f = fmemopen(fstab, strlen(fstab), "r");
     if (!f)
         return -errno;
-    while (getmntent_r(f, &e, buf, sizeof(buf)))
-        TRY(look_at(m, &e, mountinfo));
+    return getmntent_r(f, &e, buf, sizeof(buf)) ? look_at(m, &e, is_ours, mountinfo) : 0;
+}
+
+int missing_mounts_parse(MissingMounts *m, const char *fstab, const char *mountinfo) {
+    const char *above = "";
+    size_t above_size = 0;
+
+    missing_mounts_done(m);
+    for (const char *line = *fstab ? fstab : NULL; line; line = scan_next_line(line)) {
+        const size_t size = strcspn(line, "\n");
+
+        if (size > 0 && *line != '#')
+            TRY(look_at_line(m, line, size, tab_mark_is(above, above_size, line, size), mountinfo));
+        above = line;
+        above_size = size;
+    }
     return 0;
 }
 

@@ -4,6 +4,7 @@
  * no rate at all over a sleep. */
 #include <math.h>
 
+#include "basic/tab-mark.h"
 #include "basic/time-util.h"
 #include "health/sample.h"
 #include "proc-tree.h"
@@ -389,6 +390,19 @@ static void test_missing_mounts(void) {
     take(&t);
     g_assert_cmpint(measure(&t, "mounts", &m), ==, 1);
     g_assert_cmpfloat(m.values[0], ==, 2);
+    /* one of mount_volume that waits for its key; edited, it is somebody else's, and has noauto */
+    for (unsigned edited = 0; edited < 2; edited++) {
+        static const char line[] = "UUID=u4 /secret ext4 defaults,nofail,noauto 0 2";
+        _cleanup_free_ char *mark = NULL;
+        g_autofree char *text = NULL;
+
+        g_assert_cmpint(tab_mark_format(line, strlen(line), &mark), ==, 0);
+        text = g_strdup_printf("%s\n%s%s\n", mark, line, edited ? " # mine" : "");
+        tree_write(t.root, "etc/fstab", text);
+        take(&t);
+        g_assert_cmpint(measure(&t, "mounts", &m), ==, 1);
+        g_assert_cmpfloat(m.values[0], ==, edited ? 0 : 1);
+    }
     tree_write(t.root, "etc/fstab", "");
     take(&t);
     g_assert_cmpint(measure(&t, "mounts", &m), ==, 1);
