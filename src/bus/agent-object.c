@@ -4,12 +4,16 @@
  * change. */
 #include "bus/agent-object.h"
 
+#include <fcntl.h>
+
 #include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/guid.h"
+#include "basic/strv.h"
 #include "basic/timer.h"
 #include "bus/health-object.h"
 #include "commands/command-list.h"
+#include "health/volume-problem.h"
 #include "proto/message.h"
 #include "proto/text.h"
 #include "request/job-list.h"
@@ -114,6 +118,24 @@ static int property_get_problems(sd_bus *bus, const char *path, const char *inte
     TRY(sd_bus_message_open_container(reply, 'a', "(sus)"));
     for (; n > 0; n--, p++)
         TRY(sd_bus_message_append(reply, "(sus)", p->file, p->line, p->text));
+    return sd_bus_message_close_container(reply);
+}
+
+/* Looks when it is asked: nobody else needs it. */
+static int property_get_volume_problems(sd_bus *bus, const char *path, const char *interface,
+                                        const char *property, sd_bus_message *reply, void *userdata,
+                                        sd_bus_error *error) {
+    _cleanup_(volume_problems_done) VolumeProblems p = {};
+    _cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_(strv_freep) char **texts = NULL;
+
+    if (root_fd < 0)
+        return -errno;
+    TRY(volume_problems_read(&p, root_fd));
+    TRY(volume_problems_describe(&p, &texts));
+    TRY(sd_bus_message_open_container(reply, 'a', "s"));
+    for (char **t = texts; *t; t++)
+        TRY(append_string(reply, *t));
     return sd_bus_message_close_container(reply);
 }
 
@@ -441,6 +463,7 @@ static const sd_bus_vtable vtable[] = {
     CHANGING("Pause", "s", property_get_string),
     CHANGING("StoreProblem", "s", property_get_string),
     CHANGING("Problems", "a(sus)", property_get_problems),
+    SD_BUS_PROPERTY("VolumeProblems", "as", property_get_volume_problems, 0, 0),
     CHANGING("RequestCounts", "a{su}", property_get_counts),
     SD_BUS_METHOD_WITH_ARGS("ListRequests", SD_BUS_ARGS("u", limit),
                             SD_BUS_RESULT("a(sssttti)", requests), method_list_requests,

@@ -79,6 +79,17 @@ static void print_problems(struct json_object *problems) {
         (void)printf(_("  and %zu more, see dcm-agentctl doctor\n"), n - PROBLEMS_SHOWN);
 }
 
+/* Arrays that lack disks, mounts that are missing. */
+static void print_volumes(struct json_object *problems) {
+    size_t n = problems ? json_object_array_length(problems) : 0;
+
+    for (size_t i = 0; i < n && i < PROBLEMS_SHOWN; i++)
+        ctl_print_field(i == 0 ? _("Volumes") : "", 12,
+                        strempty(json_object_get_string(member(problems, i))));
+    if (n > PROBLEMS_SHOWN)
+        (void)printf(_("  and %zu more, see dcm-agentctl doctor\n"), n - PROBLEMS_SHOWN);
+}
+
 static void print_status(struct json_object *o, bool connected) {
     uint64_t since = json_object_get_uint64(json_object_object_get(o, "ConnectedSinceUSec"));
     uint64_t certificate_end =
@@ -109,6 +120,7 @@ static void print_status(struct json_object *o, bool connected) {
                                                 : _("new jobs are refused; dcm-agentctl resume"));
     if (!streq(text(o, "StoreProblem"), "-"))
         ctl_print_field(_("Database"), 12, text(o, "StoreProblem"));
+    print_volumes(json_object_object_get(o, "VolumeProblems"));
     print_counts(json_object_object_get(o, "RequestCounts"));
     print_problems(json_object_object_get(o, "Problems"));
 }

@@ -12,6 +12,7 @@
 #include "basic/option-table.h"
 #include "core/cloud.h"
 #include "dcm-doctor/examine.h"
+#include "dcm-doctor/volumes.h"
 #include "site/command-file.h"
 #include "store/store.h"
 
@@ -108,6 +109,7 @@ static int run(const Options *o, Report *report) {
     TRY(become_service_user(report));
     TRY(examine(&o->examine, &s, report));
     report_not_reached(report);
+    TRY(check_volumes(report));
     report_service(&s, report);
     return 0;
 }

@@ -27,6 +27,7 @@ static const char *const checks[_CHECK_MAX] = {
     [CHECK_TLS] = "TLS",
     [CHECK_HTTP] = "HTTP",
     [CHECK_HANDSHAKE] = N_("handshake"),
+    [CHECK_VOLUMES] = N_("volumes"),
     [CHECK_SERVICE] = N_("service"),
 };
 

@@ -14,7 +14,8 @@ typedef enum Check {
     CHECK_TCP,
     CHECK_TLS,
     CHECK_HTTP,
-    CHECK_HANDSHAKE,
+    CHECK_HANDSHAKE, /* the last step to the manager */
+    CHECK_VOLUMES,
     CHECK_SERVICE,
     _CHECK_MAX,
 } Check;

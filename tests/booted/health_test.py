@@ -281,6 +281,34 @@ def test_unit_that_fails_and_is_reset(manager, rules):
     wait_alert(manager, "^failed: cleared$")
 
 
+def shipped_rule(name):
+    """A rule that alerts.conf has as a comment, for those who are impatient."""
+    text = pathlib.Path("/etc/dcm-agent/alerts.conf").read_text()
+    lines = re.search(rf"^#\[{name}\]\n(#.+\n)+", text, re.M).group().replace("#", "")
+    return re.sub(r"^interval = .*", "interval = 1", re.sub(r"^for = .*\n", "", lines, flags=re.M), flags=re.M)
+
+
+def test_mount_of_fstab_that_is_missing(manager, rules):
+    """The shipped rule, status and doctor say it; and no longer when the line has gone."""
+    fstab, where = pathlib.Path("/etc/fstab"), "/srv/dcm-test-volume"
+    before = fstab.read_text() if fstab.exists() else None
+    assert not json.loads(run("dcm-agentctl", "--json", "status"))["VolumeProblems"]
+    try:
+        fstab.write_text((before or "") + f"UUID=00000000-0000-4000-8000-000000000000 {where} ext4 nofail 0 2\n")
+        rules(shipped_rule("mount-missing"))
+        assert wait_alert(manager, f"^mount-missing: missing is 1, above 0: {where}$")["level"] == 10
+        problem = f"{where} is not mounted, though fstab has it"
+        assert json.loads(run("dcm-agentctl", "--json", "status"))["VolumeProblems"] == [problem]
+        assert re.search(rf"^ *Volumes: {problem}$", run("dcm-agentctl", "status"), re.M)
+        doctor = subprocess.Popen(["dcm-agentctl", "doctor"], stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: doctor.poll() is not None, "the doctor")
+        assert re.search(rf"^warning +volumes +{where} is not mounted", doctor.stdout.read(), re.M)
+    finally:
+        fstab.write_text(before or "")
+    wait_alert(manager, "^mount-missing: cleared$")
+    assert not json.loads(run("dcm-agentctl", "--json", "status"))["VolumeProblems"]
+
+
 def test_interface_that_goes_clears_its_alert(manager, rules):
     run("ip", "link", "add", "dcm7", "type", "veth", "peer", "name", "dcm8")
     rules("[quiet]\nstatistic = interfaces\nvalue = bytes-in\nbelow = 1\nrows = dcm7\ninterval = 1\n")
