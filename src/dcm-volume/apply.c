@@ -14,6 +14,7 @@
 #include "dcm-volume/run.h"
 #include "dcm-volume/settings.h"
 #include "dcm-volume/step.h"
+#include "dcm-volume/sync.h"
 #include "volume/plan-mount.h"
 
 #define PLANS_MAX 5 /* of one run: an array, an encrypted device, what is in it */
@@ -63,8 +64,17 @@ static int lock_disks(DeviceLocks *locks, const Plan *p, Reply *reply) {
     return reply_set_error(reply, REPLY_REFUSED, "locked", problem) ?: 1;
 }
 
+/* "": there is none. */
+static int array_path(const Plan *p, char **ret) {
+    int n = p->array_name ? asprintf(ret, "/dev/md/%s", p->array_name) : 0;
+
+    if (!p->array_name)
+        *ret = strdup("");
+    return n < 0 || !*ret ? -ENOMEM : 0;
+}
+
 static int succeed(const Plan *p, bool had_work, Reply *reply) {
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *text = NULL, *array = NULL;
     const char *point = p->request.mount_point;
 
     if (asprintf(&text,
@@ -74,7 +84,9 @@ static int succeed(const Plan *p, bool had_work, Reply *reply) {
                  point) < 0)
         return -ENOMEM;
     TRY(reply_add_line(reply, text));
-    return planning_add_notes(p, reply);
+    TRY(planning_add_notes(p, reply));
+    TRY(array_path(p, &array));
+    return *array && !p->request.wait_for_sync ? sync_report(array, reply) : 0;
 }
 
 /* What one run does: one plan after the other, because what is in an array or an encrypted device
@@ -147,6 +159,19 @@ static int parse(struct json_object *arguments, bool has_key, VolumeRequest *ret
     return r < 0 ? r : volume_request_parse(arguments, mount_point, has_key, ret, problem);
 }
 
+/* Nobody else has to wait for that: the lock is released. */
+static int follow_sync(const Works *all, Reply *reply) {
+    _cleanup_free_ char *array = NULL;
+    const Plan *last = NULL;
+
+    for (size_t i = 0; i < PLANS_MAX && all->works[i].plan; i++)
+        last = all->works[i].plan;
+    if (!last)
+        return 0;
+    TRY(array_path(last, &array));
+    return *array ? sync_follow(array, reply) : 0;
+}
+
 int volume_apply(struct json_object *arguments, bool dry_run, Reply *reply) {
     _cleanup_(volume_request_done) VolumeRequest q = {};
     _cleanup_(works_done) Works all = {};
@@ -162,5 +187,7 @@ int volume_apply(struct json_object *arguments, bool dry_run, Reply *reply) {
     TRY(r);
     works_init(&all, key_fd);
     TRY(run_lock(&lock_fd));
-    return apply(&all, &q, dry_run, reply);
+    TRY(apply(&all, &q, dry_run, reply));
+    lock_fd = safe_close(lock_fd);
+    return q.wait_for_sync && !dry_run && reply->status == 0 ? follow_sync(&all, reply) : 0;
 }

@@ -66,16 +66,18 @@ static bool find_figure(const char *line, unsigned long *ret_part, unsigned long
     return *ret_whole > 0 && *ret_part <= *ret_whole && (*end == 0 || isspace((unsigned char)*end));
 }
 
-void progress_line(const char *line, void *userdata) {
-    unsigned long part, whole;
-    unsigned percent;
+void progress_part(unsigned long part, unsigned long whole) {
+    const unsigned percent = (unsigned)((100 * state.i + 100 * part / whole) / state.n);
 
-    if (!find_figure(line, &part, &whole)) {
-        if (!write_log(line))
-            terminal_printf(stderr, "      %s\n", line);
-        return;
-    }
-    percent = (unsigned)((100 * state.i + 100 * part / whole) / state.n);
     if (percent != state.percent)
         tell(percent);
+}
+
+void progress_line(const char *line, void *userdata) {
+    unsigned long part, whole;
+
+    if (find_figure(line, &part, &whole))
+        progress_part(part, whole);
+    else if (!write_log(line))
+        terminal_printf(stderr, "      %s\n", line);
 }

@@ -7,5 +7,7 @@
 
 /* The step number `i` of `n` begins. */
 void progress_step(size_t i, size_t n, const char *text);
+/* So much of the step is done. */
+void progress_part(unsigned long part, unsigned long whole);
 /* A line of a tool; a figure like 12/64 in it moves the percentage within the step. */
 void progress_line(const char *line, void *userdata);

@@ -267,9 +267,7 @@ int plan_existing_array(Planner *p, const char *uuid) {
     TRY(add_assemble(p, &m));
     p->raw = m.is_active ? m.array : NULL;
     p->plan->more = !m.is_active;
-    return m.is_active && m.array->sync_percent >= 0
-               ? planner_note(p, "the array is being synchronised: %d %%", m.array->sync_percent)
-               : 0;
+    return 0;
 }
 
 /* Two devices with one UUID, such as a disk and its snapshot: a line by UUID would name either. */

@@ -30,6 +30,7 @@ static const Field request_fields[] = {
     FIELD(FIELD_BOOL, degraded),
     FIELD(FIELD_BOOL, persistent),
     FIELD(FIELD_BOOL, unlock_at_boot),
+    FIELD(FIELD_BOOL, wait_for_sync),
 };
 
 const FieldTable volume_request_table = {request_fields, ELEMENTSOF(request_fields),
@@ -253,6 +254,7 @@ static int read_choices(const Reader *r, bool has_key, VolumeRequest *q) {
     TRY(read_bool(r, "degraded", false, &q->degraded));
     TRY(read_bool(r, "persistent", true, &q->persistent));
     TRY(read_bool(r, "unlock_at_boot", false, &q->unlock_at_boot));
+    TRY(read_bool(r, "wait_for_sync", false, &q->wait_for_sync));
     q->encrypted = has_key;
     if (q->unlock_at_boot && !has_key)
         return fail(r, "unlock_at_boot needs encryptedFsEncryptionKey");
@@ -274,6 +276,7 @@ static int check_known(const Reader *r) {
         "degraded",
         "persistent",
         "unlock_at_boot",
+        "wait_for_sync",
         "dry_run",
         "encryptedFsEncryptionKey",
         "install_missing_tools",

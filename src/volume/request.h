@@ -17,6 +17,7 @@ typedef struct VolumeRequest {
     bool degraded;     /* an array that lacks disks may be started */
     bool persistent;   /* lines in fstab and crypttab */
     bool unlock_at_boot;
+    bool wait_for_sync; /* the array is synchronised before the command ends */
 } VolumeRequest;
 
 /* From the JSON object that the job has on standard input; `default_mount_point` where it has none.
@@ -31,7 +32,8 @@ extern const FieldTable volume_request_table;
 /* Whether `options` has this one, without or with a value. NULL: there are none. */
 bool mount_options_have(const char *options, const char *name) _pure_;
 
-/* What makes two requests the same: all but force, degraded and the key; the order of the devices
+/* What makes two requests the same: all but force, degraded, wait_for_sync and the
+ * key; the order of the devices
  * does not matter. In hex. */
 #define VOLUME_ID_SIZE 33
 void volume_request_id(const VolumeRequest *q, char ret[static VOLUME_ID_SIZE]);
