@@ -60,6 +60,7 @@ static int add_signatures(struct json_object *o, const Block *b) {
     for (size_t i = 0; i < b->n_signatures; i++)
         TRY(add_signature(array, &b->signatures[i]));
     TRY(json_add(o, "signatures", TAKE_PTR(array)));
+    TRY(json_add_bool(o, "random_data", b->looks_random));
     /* without this, "no signature" and "not readable" would look the same */
     return b->probe_error ? json_add_string(o, "error", strerror(b->probe_error)) : 0;
 }

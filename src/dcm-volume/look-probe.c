@@ -21,6 +21,7 @@ static inline void free_probep(blkid_probe *p) {
     blkid_free_probe(*p);
 }
 
+#define RANDOM_MAX 400      /* of random blocks less than one in 10^9 is above it */
 #define MD_CLEAN UINT64_MAX /* as the offset up to which a resync has come */
 
 static const char *md_level(int32_t level) {
@@ -114,6 +115,24 @@ int probe_signatures(int fd, Block *b) {
     return 0;
 }
 
+/* The chi-squared test of the frequencies of bytes (Knuth, The Art of Computer Programming 3.3.1):
+ * for random bytes the mean is 255, the standard deviation 22.6. Text, code and tables of a file
+ * system have thousands. */
+bool probe_looks_random(int fd) {
+    unsigned counts[256] = {};
+    unsigned char bytes[4096];
+    const double mean = (double)sizeof(bytes) / ELEMENTSOF(counts);
+    double sum = 0;
+
+    if (pread(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        return false;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        counts[bytes[i]]++;
+    for (size_t i = 0; i < ELEMENTSOF(counts); i++)
+        sum += (counts[i] - mean) * (counts[i] - mean) / mean;
+    return sum < RANDOM_MAX;
+}
+
 /* O_NONBLOCK: a drive without medium does not wait for one. */
 static int open_block(const Block *b, int flags) {
     char path[PATH_MAX];
@@ -145,6 +164,7 @@ static int probe_block(Block *b, bool exclusive) {
         return fd;
     b->busy = exclusive && is_busy(b);
     TRY(probe_signatures(fd, b));
+    b->looks_random = probe_looks_random(fd);
     return nvme_wanted_name(fd, b);
 }
 

@@ -16,3 +16,7 @@ int complete_arrays(Facts *f);
  * are two. They belong to the caller's struct, which has none before. -E2BIG: more than
  * BLOCK_SIGNATURES_MAX. */
 int probe_signatures(int fd, Block *b);
+
+/* Whether the beginning of an open device or file looks like random data, as what is encrypted
+ * does. */
+bool probe_looks_random(int fd);

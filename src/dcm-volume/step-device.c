@@ -61,9 +61,22 @@ static int verify(Work *w, const char *device, const char *uuid) {
                   : MIN(r, 0);
 }
 
+/* What has no signature to remove, but looks like data: random data. */
+static int clear_begin(Work *w, const char *device) {
+    _cleanup_free_ char *of = NULL;
+
+    if (asprintf(&of, "of=%s", device) < 0) {
+        of = NULL;
+        return -ENOMEM;
+    }
+    return work_tool(w, (const char *const[]){"dd", "if=/dev/zero", of, "bs=4096", "count=1",
+                                              "conv=fsync", "status=none", NULL});
+}
+
 int device_wipe(Work *w, const Step *s) {
     for (char **d = s->devices; d && *d; d++) {
         TRY(wipe(w, *d));
+        TRY(clear_begin(w, *d));
         TRY(make_blank(w, *d, s->uuid, false));
         if (device_flush(*d) < 0)
             return work_fail(w, "%s cannot be written", *d);

@@ -205,8 +205,15 @@ static bool has_partitions(const Facts *f, const Block *b) {
     return false;
 }
 
+/* What an array or a mapping shows before it is written to is no data of anybody: an encrypted
+ * device without any looks random, too. */
+static bool has_random_data(const Block *b) {
+    return b->looks_random && b->n_signatures == 0 &&
+           (b->type == BLOCK_DISK || b->type == BLOCK_PARTITION || block_is_multipath(b));
+}
+
 bool is_blank(const Facts *f, const Block *b) {
-    return b->n_signatures == 0 && !has_partitions(f, b);
+    return b->n_signatures == 0 && !has_partitions(f, b) && !has_random_data(b);
 }
 
 static int list_block(const Block *b, bool is_part, char ***list) {
@@ -216,6 +223,9 @@ static int list_block(const Block *b, bool is_part, char ***list) {
         TRY(signature_describe(&b->signatures[i], &text));
         TRY(text_add(list, "%s: %s", b->name, text));
     }
+    if (has_random_data(b))
+        return text_add(
+            list, "%s: random data, perhaps encrypted without a header (plain dm-crypt)", b->name);
     return b->n_signatures == 0 && is_part ? text_add(list, "%s: a partition", b->name) : 0;
 }
 

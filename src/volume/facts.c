@@ -38,6 +38,7 @@ static const Field block_fields[] = {
     FIELD(Block, FIELD_BOOL, swap),
     FIELD(Block, FIELD_BOOL, is_root),
     FIELD(Block, FIELD_INT, probe_error),
+    FIELD(Block, FIELD_BOOL, looks_random),
     {.key = "signatures",
      .type = FIELD_STRUCTS,
      .offset = offsetof(Block, signatures),

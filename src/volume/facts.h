@@ -36,6 +36,8 @@ typedef struct Block {
     bool is_root; /* holds / or /boot, /boot/efi, /usr, or is below or beside such a device on one
                      disk */
     int probe_error; /* errno where the signatures could not be read; 0: they were */
+    bool
+        looks_random; /* its beginning does: encrypted without a header (plain dm-crypt), perhaps */
     Signature *signatures;
     size_t n_signatures;
     char *model, *serial, *vendor;

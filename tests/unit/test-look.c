@@ -101,6 +101,29 @@ static void test_blank(void) {
     g_assert_cmpuint(b.n_signatures, ==, 0);
 }
 
+/* Blocks of random bytes look random; zeros, text and what is only in part random do not. */
+static void test_random(void) {
+    static const char text[] = "All happy families are alike; each unhappy family is unhappy. ";
+    _cleanup_temporary_ char *dir = temporary_new();
+    _cleanup_close_ int fd = make_file(dir, 1 << 20);
+    g_autoptr(GRand) random = g_rand_new_with_seed(17);
+    unsigned char bytes[4096];
+
+    g_assert_false(probe_looks_random(fd));
+    for (unsigned n = 0; n < 1000; n++) {
+        for (size_t i = 0; i < sizeof(bytes); i++)
+            bytes[i] = (unsigned char)g_rand_int_range(random, 0, 256);
+        put(fd, 0, bytes, sizeof(bytes));
+        g_assert_true(probe_looks_random(fd));
+    }
+    put(fd, 0, (const char[1024]){}, 1024);
+    g_assert_false(probe_looks_random(fd));
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)text[i % strlen(text)];
+    put(fd, 0, bytes, sizeof(bytes));
+    g_assert_false(probe_looks_random(fd));
+}
+
 /* swap, a partition table and LUKS at once: each is somebody's */
 static void test_all_signatures(void) {
     static const uint8_t uuid[16] = {0x12, 0x34, 0x56, 0x78, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
@@ -353,6 +376,7 @@ int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/look/amazon", test_amazon);
     g_test_add_func("/look/signatures/none", test_blank);
+    g_test_add_func("/look/signatures/random", test_random);
     g_test_add_func("/look/signatures/all", test_all_signatures);
     g_test_add_func("/look/signatures/member", test_member);
     g_test_add_func("/look/array-uuid", test_array_uuid);

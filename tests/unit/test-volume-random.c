@@ -199,6 +199,9 @@ static bool may_overwrite(const Run *r, const Plan *p, const Step *s, const Bloc
     for (size_t i = 0; i < f->n_blocks; i++)
         if (streq_ptr(f->blocks[i].parent, b->name))
             return false;
+    if (b->looks_random && b->n_signatures == 0 && b->type != BLOCK_CRYPT &&
+        b->type != BLOCK_ARRAY && b->type != BLOCK_LOGICAL)
+        return false;
     for (size_t i = 0; i < b->n_signatures; i++)
         if (!streq_ptr(b->signatures[i].uuid, s->uuid) || recorded(r, s->type) != STEP_BEGUN ||
             !s->wipe_first)

@@ -128,6 +128,7 @@ static inline void block_blank(Block *b) {
     g_clear_pointer(&b->member_level, g_free);
     b->member_disks = 0;
     b->member_dirty = false;
+    b->looks_random = false;
 }
 
 /* Also from all lists of others. */
@@ -355,6 +356,7 @@ static inline void model_add_disk(Model *m, unsigned i) {
             g_strdup_printf("/dev/sd%c", trouble(m, 20) ? (char)('b' + below(m, 4)) : letter);
     b->read_only = trouble(m, 3);
     b->probe_error = trouble(m, 2) ? EIO : 0;
+    b->looks_random = trouble(m, 5);
     if (trouble(m, 20))
         model_sign_randomly(m, b);
     if (trouble(m, 3))
