@@ -50,6 +50,8 @@ static int take_member(int fd, uint64_t offset, Block *b) {
     struct mdp_superblock_1 super;
     const char *level;
 
+    /* md writes past the cache, which may have what an earlier look left there */
+    (void)posix_fadvise(fd, (off_t)offset, sizeof(super), POSIX_FADV_DONTNEED);
     if (pread(fd, &super, sizeof(super), (off_t)offset) != (ssize_t)sizeof(super))
         return -EIO;
     if (le32toh(super.magic) != MD_SB_MAGIC || le32toh(super.major_version) != 1)

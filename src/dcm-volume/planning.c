@@ -2,6 +2,8 @@
 #include "dcm-volume/planning.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "basic/array.h"
 #include "dcm-volume/look.h"
@@ -34,14 +36,67 @@ static int add_record(const Plan *p, void *userdata) {
     return 0;
 }
 
+static const Block *find_by_link(const Facts *f, const char *path) {
+    const char *name = strncmp(path, "/dev/", 5) == 0 ? path + 5 : path;
+
+    for (size_t i = 0; i < f->n_blocks; i++) {
+        const Block *b = &f->blocks[i];
+
+        if (streq(b->name, name))
+            return b;
+        for (char *const *l = b->links; l && *l; l++)
+            if (streq(*l, name))
+                return b;
+    }
+    return NULL;
+}
+
+/* A step is done with the path: it must lead to the device that was looked at. udev makes a link
+ * anew when a second device asks for the same name. */
+static int check_path(const Facts *f, const char *path, Refusal *ret) {
+    const Block *b = find_by_link(f, path);
+    struct stat st;
+    int n;
+
+    if (!b || stat(path, &st) < 0)
+        return 0; /* it will be made, or the step fails */
+    if (S_ISBLK(st.st_mode) && st.st_rdev == makedev(b->major, b->minor))
+        return 0;
+    refusal_done(ret);
+    ret->code = strdup("ambiguous");
+    n = asprintf(&ret->text,
+                 "%s leads to another device than %s, to which it belongs: who has changed the "
+                 "link? See udevadm(8), trigger",
+                 path, b->name);
+    if (n < 0)
+        ret->text = NULL;
+    return n < 0 || !ret->code ? -ENOMEM : 1;
+}
+
+static int check_paths(const Facts *f, const Plan *p, Refusal *ret) {
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < p->n_steps; i++)
+        for (char *const *d = p->steps[i].devices; r == 0 && d && *d; d++)
+            r = check_path(f, *d, ret);
+    return r;
+}
+
 static int make(const char *mount_point, PlanFunction function, void *userdata, Plan *ret,
                 Refusal *ret_refusal) {
     _cleanup_(records_done) Records records = {};
     _cleanup_(facts_done) Facts f = {};
+    int r;
 
     TRY(record_visit(RECORD_DIRECTORY, add_record, &records));
     TRY(look_gather(mount_point, &f));
-    return function(&f, records.plans, records.n, userdata, ret, ret_refusal);
+    r = function(&f, records.plans, records.n, userdata, ret, ret_refusal);
+    if (r != 0)
+        return r;
+    r = check_paths(&f, ret, ret_refusal);
+    if (r != 0)
+        plan_done(ret);
+    return r;
 }
 
 static int refuse(const Refusal *refusal, const char *advice, Reply *reply) {

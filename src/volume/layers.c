@@ -16,9 +16,10 @@ typedef struct Members {
     const char *uuid;
     const Block *array; /* NULL: there is none, not even one that is not started */
     bool is_active;
-    unsigned n_wanted;  /* when it is whole */
-    unsigned n_present; /* those that are up to date */
-    const Block *stale; /* one that is not; NULL: none */
+    unsigned n_wanted;     /* when it is whole */
+    unsigned n_present;    /* those that are up to date */
+    const Block *stale;    /* one that is not; NULL: none */
+    const Block *left_out; /* it is newer than what the array runs with; NULL: none */
     bool is_dirty;
 } Members;
 
@@ -111,6 +112,19 @@ static bool is_fresh(const Block *b, uint64_t newest) {
     return b->member_events + 1 >= newest;
 }
 
+/* After a disk came back, udev may have started its old half alone. */
+static void find_left_out(const Planner *p, Members *m) {
+    uint64_t newest = 0;
+
+    for (size_t i = 0; i < p->n_members; i++)
+        if (list_has(p->members[i]->holders, m->array->name))
+            newest = MAX(newest, p->members[i]->member_events);
+    for (size_t i = 0; i < p->n_members; i++)
+        if (!list_has(p->members[i]->holders, m->array->name) &&
+            p->members[i]->member_events > newest + 1)
+            m->left_out = p->members[i];
+}
+
 static void count_members(const Planner *p, Members *m) {
     uint64_t newest = 0;
 
@@ -126,6 +140,8 @@ static void count_members(const Planner *p, Members *m) {
         else
             m->stale = b;
     }
+    if (m->is_active)
+        find_left_out(p, m);
     if (m->is_active && m->array->array_disks > 0) {
         m->n_wanted = m->array->array_disks;
         m->n_present = m->n_wanted - MIN(m->array->array_missing, m->n_wanted);
@@ -262,6 +278,13 @@ int plan_existing_array(Planner *p, const char *uuid) {
     count_members(p, &m);
     if (p->absent)
         TRY_PLAN(check_absent(p, &m));
+    if (m.left_out)
+        return refuse(
+            p->refusal, "old-half",
+            "the array %s (UUID %s) runs without %s, which has newer data: it was started "
+            "with a disk that had been away. Stop it (mdadm --stop /dev/%s), then repeat "
+            "this",
+            m.array->name, m.uuid, m.left_out->name, m.array->name);
     TRY_PLAN(check_degraded(p, &m));
     TRY_PLAN(check_members_unused(p, &m));
     TRY(add_assemble(p, &m));

@@ -94,6 +94,16 @@ static const Case cases[] = {
      R1("vdb", HELD("md127")) "," ARRAY("clean", ",'array_missing':1" XFS_ON_ARRAY),
      AT_DATA("md127", "xfs") ",'fstab':[{'source':'UUID=7-7','target':'/data','ours':true}]",
      ARRAY_OF("RAID1", "'vdb'", ""), false, "raid-assemble+ fstab+ mount+ =", NULL},
+    {"the old half runs alone",
+     R1("vdb", ",'member_events':9") "," R1("vdc", HELD("md127") ",'member_events':3") "," ARRAY(
+         "clean", ",'array_missing':1" XFS_ON_ARRAY),
+     "", ARRAY_OF("RAID1", "'vdb','vdc'", ",'degraded':true"), false, "old-half",
+     "runs without vdb, which has newer data"},
+    {"the new half runs alone",
+     R1("vdb", HELD("md127") ",'member_events':9") "," R1("vdc", ",'member_events':3") "," ARRAY(
+         "clean", ",'array_missing':1" XFS_ON_ARRAY),
+     "", ARRAY_OF("RAID1", "'vdb','vdc'", ",'degraded':true"), false,
+     "raid-assemble+ directory fstab mount", NULL},
     /* LUKS */
     {"open, file system there",
      DISK("vdb", HELD("dm-0") HOLDS("crypto_LUKS", "crypto", U1)) "," OPEN(

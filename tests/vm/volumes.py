@@ -2,9 +2,13 @@
 """A virtual machine with small data disks, and dcm-volume in it."""
 
 import base64
+import gzip
 import hashlib
 import json
+import os
 import shlex
+import struct
+import uuid
 
 PROGRAM = "/usr/lib/dcm-agent/dcm-volume"
 POINT = "/mnt/data"
@@ -16,6 +20,21 @@ FAST_LUKS = """#!/bin/bash
 export DCM_LUKS_OPTIONS='--pbkdf pbkdf2 --pbkdf-force-iterations 1000'
 exec /usr/lib/dcm-agent/scripts/setupEncryption "$@"
 """
+
+
+# --- labels that no tool of the machine can make: (offset, bytes) --------------------------------------
+
+def bcache_label():
+    """A superblock at 4 KiB, its magic at 24 bytes, a uuid behind it."""
+    magic = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
+    return [(4096, struct.pack("<QQQ", 0, 8, 1) + magic + uuid.UUID(int=7).bytes)]
+
+
+def zfs_label(size):
+    """A label is 256 KiB, its second half an array of uberblocks; four labels, two at each end."""
+    blocks = b"".join(struct.pack("<QQQQQ", 0x00bab10c, 5000, i + 1, 1, 1).ljust(1024, b"\0") for i in range(128))
+    return [(label + (128 << 10), blocks)
+            for label in (0, 256 << 10, size - (512 << 10), size - (256 << 10))]
 
 
 class Failure(Exception):
@@ -63,6 +82,17 @@ class Volumes:
                f"{verb}: status {answer[0]}, reply {reply}")
         return reply
 
+    def do_list(self):
+        return json.loads(self.vm.run(f"{PROGRAM} list"))["reply_object"]
+
+    def call_together(self, verb, requests):
+        """The replies of requests that are begun at the same time."""
+        for i, request in enumerate(requests):
+            self.vm.run(f"printf %s {shlex.quote(json.dumps(request))} >/run/request{i}")
+        self.vm.run(" ".join(f"{PROGRAM} {verb} </run/request{i} >/run/reply{i} 2>/run/volume{i}.log &"
+                             for i in range(len(requests))) + " wait", 600)
+        return [json.loads(self.vm.run(f"cat /run/reply{i}")) for i in range(len(requests))]
+
     def explain(self):
         return self.vm.run(
             "tail -n 30 /run/volume.log; lsblk -o NAME,SIZE,TYPE,FSTYPE,UUID,MOUNTPOINTS; cat "
@@ -96,6 +126,22 @@ class Volumes:
     def sums(self):
         return self.vm.run(f"cd {POINT} && sha256sum d/random numbers")
 
+    def write_label(self, name, pieces):
+        """Writes (offset, bytes) to a disk, from within."""
+        for offset, data in pieces:
+            text = base64.b64encode(gzip.compress(data)).decode()
+            self.vm.run(f"printf %s {text} | base64 -d | gunzip | dd of={self.device(name)} bs=4096 conv=fsync,notrunc "
+                        f"oflag=seek_bytes seek={offset} status=none")
+        self.vm.run("udevadm settle")
+
+    def fill_randomly(self, name):
+        """A whole disk, from outside: what the machine has of it in its cache is dropped."""
+        self.vm.run("sync")
+        with open(self.vm.disks[name].file, "r+b") as file:
+            for _ in range(os.fstat(file.fileno()).st_size // MIB):
+                file.write(os.urandom(MIB))
+        self.vm.run(f"blockdev --flushbufs {self.device(name)}")
+
     def content(self, name):
         """Of a whole disk, as it is outside."""
         self.vm.run("sync")
@@ -113,7 +159,7 @@ class Volumes:
         """Blank disks and no records, whatever was there."""
         self.vm.run(f"""
             rm -f /run/cut
-            systemctl stop {shlex.quote(self.mount_unit())} 2>/dev/null
+            systemctl stop {shlex.quote(self.mount_unit())} mnt-second.mount 2>/dev/null
             for m in /dev/mapper/es*; do [ -b $m ] && cryptsetup close $m; done
             udevadm settle
             mdadm --stop --scan 2>/dev/null
