@@ -118,15 +118,15 @@ static bool is_of_service(int proc_fd, char *const *services) {
 }
 
 static int add_process(Search *s, int proc_fd, const char *pid) {
-    _cleanup_free_ char *name = NULL, *old = s->text;
+    _cleanup_free_ char *name = NULL, *old = NULL;
     char shown[64];
 
     if (++s->n > NAMED_MAX)
         return 0;
+    old = TAKE_PTR(s->text);
     if (read_file_at(proc_fd, "comm", PROC_TEXT_MAX, &name, NULL) >= 0)
         name[strcspn(name, "\n")] = 0;
     (void)utf8_format(shown, sizeof(shown), "%s", strempty(name));
-    s->text = NULL;
     if (asprintf(&s->text, "%s%s%s (%s)", strempty(old), old ? ", " : "", shown, pid) < 0) {
         s->text = TAKE_PTR(old);
         return -ENOMEM;
@@ -144,14 +144,15 @@ static int look_at(Search *s, int all_fd, const char *pid) {
 }
 
 static int count_others(Search *s) {
-    _cleanup_free_ char *old = s->text;
+    _cleanup_free_ char *old = NULL;
 
-    if (s->n <= NAMED_MAX) {
-        (void)TAKE_PTR(old);
+    if (s->n <= NAMED_MAX)
         return 0;
-    }
+    old = TAKE_PTR(s->text);
+    if (asprintf(&s->text, "%s and %u more", strempty(old), s->n - NAMED_MAX) >= 0)
+        return 0;
     s->text = NULL;
-    return asprintf(&s->text, "%s and %u more", strempty(old), s->n - NAMED_MAX) < 0 ? -ENOMEM : 0;
+    return -ENOMEM;
 }
 
 int busy_find_processes(const char *mount_point, char *const *services, char **ret) {

@@ -78,7 +78,7 @@ int key_load(int *ret_fd, char **ret_problem) {
         return 0;
     if (asprintf(&path, "%s/" KEY_NAME, directory) < 0)
         return -ENOMEM;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return 0;
     if (fd < 0 || fstat(fd, &st) < 0)

@@ -121,8 +121,7 @@ static int refuse_locked(int fd, const char *name, const LockPatience *patience,
     return -EBUSY;
 }
 
-static int wait_for_lock(int fd, const char *name, const LockPatience *patience,
-                         char **ret_problem) {
+int lock_wait(int fd, const char *name, const LockPatience *patience, char **ret_problem) {
     const uint64_t until_usec = now_usec(CLOCK_BOOTTIME) + patience->usec;
     bool said = false;
 
@@ -164,7 +163,7 @@ static int lock(dev_t device, const LockPatience *patience, int *ret_fd, char **
     if (fd < 0)
         return -errno;
     name_of(device, name);
-    TRY(wait_for_lock(fd, name, patience, ret_problem));
+    TRY(lock_wait(fd, name, patience, ret_problem));
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

@@ -30,6 +30,9 @@ int device_locks_take(DeviceLocks *l, char *const *paths, const LockPatience *pa
                       char **ret_problem);
 void device_locks_release(DeviceLocks *l);
 
+/* Locks one open file. `name`: of it, for people. -EBUSY, *ret_problem: as above. */
+int lock_wait(int fd, const char *name, const LockPatience *patience, char **ret_problem);
+
 /* Who has a lock of flock(2) on this open file: "NAME (PID)", or "another program" if the kernel
  * does not say. The caller frees. */
 int lock_find_holder(int fd, char **ret);

@@ -82,7 +82,7 @@ static int start(const Verb *v, struct json_object *arguments, bool dry_run, Rep
     TRY(r);
     w.key_fd = key_fd;
     t.has_key = key_fd >= 0;
-    TRY(run_lock(&lock_fd));
+    TRY(run_lock(RUN_LOCK_FILE, &lock_fd));
     return run(v, &w, &t, dry_run, reply);
 }
 

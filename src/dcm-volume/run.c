@@ -16,8 +16,6 @@
 #include "dcm-volume/record.h"
 #include "dcm-volume/step.h"
 
-#define LOCK_FILE "/run/dcm-agent-volumes.lock"
-
 static int say_wait(int fd) {
     _cleanup_free_ char *holder = NULL, *text = NULL;
 
@@ -31,8 +29,8 @@ static int say_wait(int fd) {
 }
 
 /* Made by tmpfiles.d for jobs that may not write in /run; root alone can open it. */
-int run_lock(int *ret_fd) {
-    _cleanup_close_ int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+int run_lock(const char *path, int *ret_fd) {
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return -errno;
@@ -143,12 +141,23 @@ static bool has_begun(const Plan *p) {
     return false;
 }
 
+/* All runs have one record, that of the last plan, which has the steps of those before as done. */
+static void take_back(Work *w, const Plan *before) {
+    for (size_t i = 0; i < before->n_steps; i++)
+        for (size_t j = 0; j < w->plan->n_steps; j++)
+            if (before->steps[i].type == w->plan->steps[j].type &&
+                before->steps[i].state == STEP_PENDING)
+                w->plan->steps[j].state = STEP_PENDING;
+}
+
 /* The wiped disks stay wiped: there is nothing to go on with then. */
 static int keep_record(Work *w) {
     int r;
 
     if (!w->directory)
         return 0;
+    for (const Work *b = w->before; b; b = b->before)
+        take_back(w, b->plan);
     r = has_begun(w->plan) ? record_write(w->directory, w->plan)
                            : record_remove(w->directory, w->plan->id);
     return r == -ENOENT ? 0 : r;

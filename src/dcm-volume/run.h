@@ -14,5 +14,8 @@ int run_plan(Work *w, Reply *reply);
  * the reply, which says why, gets what could not be undone. */
 int run_give_up(Work *w, Reply *reply);
 
-/* One run at a time on this machine; waits for the other one. */
-int run_lock(int *ret_fd);
+#define RUN_LOCK_FILE "/run/dcm-agent-volumes.lock"
+
+/* One run at a time on this machine; waits for the other one, and tells that. `path`:
+ * RUN_LOCK_FILE. */
+int run_lock(const char *path, int *ret_fd);

@@ -70,7 +70,7 @@ static int clear_begin(Work *w, const char *device) {
         return -ENOMEM;
     }
     return work_tool(w, (const char *const[]){"dd", "if=/dev/zero", of, "bs=4096", "count=1",
-                                              "conv=fsync", "status=none", NULL});
+                                              "conv=notrunc,fsync", "status=none", NULL});
 }
 
 int device_wipe(Work *w, const Step *s) {

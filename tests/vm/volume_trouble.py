@@ -105,6 +105,7 @@ class Trouble:
     def check_full(self):
         v, vm = self.v, self.vm
         v.clean()
+        vm.run("echo '# a line of somebody' >/etc/fstab")  # an empty file would need no space
         before = v.tables()
         vm.run("mkdir -p /run/etc && mount -t tmpfs -o size=16M tmpfs /run/etc && cp -a /etc/. /run/etc && "
                "mount --bind /run/etc /etc")
