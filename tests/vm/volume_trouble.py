@@ -2,6 +2,8 @@
 """Parts of test-volumes: what is wrong with the machine, or with who asks."""
 
 import json
+import pathlib
+import re
 import shlex
 
 from volumes import KEY, POINT, expect
@@ -9,6 +11,7 @@ from volumes import KEY, POINT, expect
 RULE = "/etc/dcm-agent/alerts.conf.d/test.conf"
 POLICY = "/etc/dcm-agent/policy.conf.d/test.conf"
 SUB = f"{POINT}/sub"
+MANUAL = pathlib.Path(__file__).resolve().parents[2] / "docs/man/dcm-volume.8"
 
 # in place of the package manager: "installs" what was put away, or has no network
 APT_GET = """#!/bin/sh
@@ -257,6 +260,32 @@ class Trouble:
             v.do("apply", request, KEY)
             expect(v.source(), f"killed after record {i}: not mounted")
             self.faults += 1
+
+    # --- the manual page --------------------------------------------------------------------------
+
+    def part_manual(self):
+        """The examples of dcm-volume(8), one after the other, as they are but for the names of the disks."""
+        v, vm = self.v, self.vm
+        v.clean()
+        text = MANUAL.read_text()
+        blocks = re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed$", text[text.index(".Sh EXAMPLES"):], re.M | re.S)
+        expect(len(blocks) == 4, f"{len(blocks)} examples")
+        for letter, name in (("b", "d0"), ("c", "d1"), ("d", "d2")):
+            real = self.kernel_name(name)
+            blocks = [block.replace(f'"sd{letter}"', f'"{real}"') for block in blocks]
+        for i, block in enumerate(blocks):
+            script = re.sub(r"^\\&", "", block, flags=re.M).replace("\\e", "\\")
+            output = vm.run(f"cd /usr/lib/dcm-agent && set -e; exec 2>/run/volume.log; (\n{script}\n) "
+                            f"< <(echo {KEY})", 600)
+            codes = set(re.findall('"return_code": *([0-9]+)', output))
+            expect(codes == {"0"}, f"{script}: {output}")
+            if i == 0:
+                vm.run("echo text >/srv/data/file")
+            if i == 1:
+                expect(vm.run("findmnt -N 1 -n -o SOURCE /srv/secret").startswith("/dev/mapper/es"), v.explain())
+                self.check_canary()
+        expect(vm.run("cat /srv/data/file") == "text\n", "the last example")
+        v.do("remove", {"deviceId": "/srv/data"})
 
     # --- time -------------------------------------------------------------------------------------
 
