@@ -23,11 +23,11 @@ struct FieldTable;
 typedef struct Field {
     const char *key;
     FieldType type;
+    int fallback;
     size_t offset, n_offset;
     const struct FieldTable *table;
     const char *const *names; /* of an enum */
     size_t n;                 /* names, or bytes of char[] */
-    int fallback;
 } Field;
 
 typedef struct FieldTable {
