@@ -477,6 +477,21 @@ def test_configure_that_fails(manager, notes):
         assert reply["return_code"] == 1 and reply["error_message"], reply
 
 
+def test_hook_ends_with_its_job(manager, notes):
+    """Also what it has started; nothing is in the way of the next one."""
+    service = place("a1", {"bin/enstratus-configure": "#!/bin/bash\nsleep 1000 & echo $! >/tmp/hooks/new\n"
+                                                      "mv /tmp/hooks/new /tmp/hooks/pid; wait\n"})
+    job = begin(manager, "configure_service", **configure(**SSL))
+    wait_for((notes / "pid").exists, "the hook")
+    run("systemctl", "kill", "--signal=KILL", "dcm-job-*.service")
+    assert finish(manager, job)["job_status"] == "ERROR"
+    wait_for(lambda: not is_alive(int((notes / "pid").read_text())), "the end of the hook")
+    wait_for(lambda: not run("systemctl", "list-units", "--all", "--plain", "--no-legend", "dcm-hook-*"), "its unit")
+    assert not list(pathlib.Path("/run/credentials").glob("dcm-hook-*"))
+    (service / "bin/enstratus-configure").write_text("#!/bin/sh\n")
+    assert work(manager, "configure_service", **configure())["return_code"] == 0
+
+
 def test_settings_do_not_follow_links(manager, notes):
     """The service's user may put links in place of files and directories of its own."""
     service = place("a1")
