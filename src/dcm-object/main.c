@@ -2,6 +2,7 @@
 /* dcm-object - puts objects into object storage and gets them from there; for scripts. */
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ typedef struct Options {
     const char *place_file, *sha256, *region;
     PlaceRequest request; /* _PLACE_REQUEST_MAX: the file is a place itself */
     uint64_t size;
+    int confirm_fd;
     double timeout_sec, patience_sec;
     bool create_bucket, no_read_back, progress, job_progress;
 } Options;
@@ -57,6 +59,18 @@ static int parse_bytes(const char *text, void *ret) {
         terminal_printf(stderr, "dcm-object: not a number of bytes: %s\n", text);
         return -EINVAL;
     }
+    return 0;
+}
+
+static int parse_descriptor(const char *text, void *ret) {
+    char *end;
+    const long value = strtol(text, &end, 10);
+
+    if (end == text || *end || value < 0 || value > INT_MAX || fcntl((int)value, F_GETFD) < 0) {
+        terminal_printf(stderr, "dcm-object: not an open descriptor: %s\n", text);
+        return -EINVAL;
+    }
+    *(int *)ret = (int)value;
     return 0;
 }
 
@@ -108,6 +122,8 @@ static const Option options[] = {
      .verbs = ON(PUT) | ON(GET)},
     {"size", "BYTES", offsetof(Options, size), parse_bytes, "how much standard input has",
      .verbs = ON(PUT)},
+    {"confirm-fd", "FD", offsetof(Options, confirm_fd), parse_descriptor,
+     "make an object only if a byte comes from FD at the end of standard input", .verbs = ON(PUT)},
     {"timeout", "SECONDS", offsetof(Options, timeout_sec), parse_seconds,
      "how long everything may take", "86400"},
     {"patience", "SECONDS", offsetof(Options, patience_sec), parse_seconds,
@@ -211,6 +227,7 @@ static Transfer new_transfer(Call *c, const char *name, const char *file) {
                       .file = file,
                       .sha256 = o->sha256,
                       .size = o->size,
+                      .confirm_fd = o->confirm_fd,
                       .create_bucket = o->create_bucket,
                       .no_read_back = o->no_read_back,
                       .progress = {.to_stderr = o->progress, .to_agent = o->job_progress}};
@@ -346,6 +363,7 @@ int main(int argc, char *argv[]) {
     _cleanup_(call_done) Call c = {
         .options = {.request = _PLACE_REQUEST_MAX,
                     .size = SIZE_UNKNOWN,
+                    .confirm_fd = -1,
                     .timeout_sec = TIMEOUT_SEC,
                     .patience_sec = PATIENCE_SEC},
         .store = {.session = SESSION_INIT},

@@ -296,14 +296,36 @@ static int read_place(struct json_object *o, Place *p, char **ret_problem) {
     return place_check(p, ret_problem);
 }
 
-int place_parse(const char *text, size_t size, Place *ret, char **ret_problem) {
-    _cleanup_json_ struct json_object *o = NULL;
+int place_from_json(struct json_object *o, Place *ret, char **ret_problem) {
     _cleanup_(place_done) Place p = {};
 
-    if (json_parse_small(text, size, &o) < 0)
-        return problem(ret_problem, "The place is not JSON");
     TRY(read_place(o, &p, ret_problem));
     *ret = p;
     p = (Place){};
+    return 0;
+}
+
+int place_parse(const char *text, size_t size, Place *ret, char **ret_problem) {
+    _cleanup_json_ struct json_object *o = NULL;
+
+    if (json_parse_small(text, size, &o) < 0)
+        return problem(ret_problem, "The place is not JSON");
+    return place_from_json(o, ret, ret_problem);
+}
+
+int place_to_json(const Place *p, struct json_object **ret) {
+    _cleanup_json_ struct json_object *o = json_object_new_object();
+    const bool is_number = *strempty(p->cloud) >= '0' && *strempty(p->cloud) <= '9';
+
+    if (!o)
+        return -ENOMEM;
+    TRY(json_add_string(o, is_number ? "cloudId" : "provider", strempty(p->cloud)));
+    for (size_t i = 0; i < ELEMENTSOF(members); i++) {
+        const char *value = *member_at(p, members[i].offset);
+
+        if (value)
+            TRY(json_add_string(o, members[i].key, value));
+    }
+    *ret = TAKE_PTR(o);
     return 0;
 }

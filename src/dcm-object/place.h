@@ -40,6 +40,8 @@ void place_done(Place *p);
 /* Reads and checks a place. -EINVAL: *ret_problem says what is wrong with it, without quoting a
  * secret; the caller frees. -EOPNOTSUPP: the same for a cloud that is not supported. */
 int place_parse(const char *text, size_t size, Place *ret, char **ret_problem);
+/* The JSON that place_parse() reads; it has the secrets. */
+int place_to_json(const Place *p, struct json_object **ret);
 /* The checks alone. */
 int place_check(const Place *p, char **ret_problem);
 
@@ -49,6 +51,9 @@ const char *place_kind_name(PlaceKind kind) _const_;
 /* Whether there are buckets, which may be missing or be made, and objects appear only when they are
  * complete. Elsewhere an object is a file, which is written under another name first. */
 bool place_has_buckets(const Place *p) _pure_;
+
+/* Reads a place that is JSON already; as place_parse(). */
+int place_from_json(struct json_object *o, Place *ret, char **ret_problem);
 
 /* Whether a name can be an object's: not empty, at most OBJECT_NAME_MAX bytes of UTF-8 without
  * control characters, and no part of it between slashes is empty, "." or "..". */

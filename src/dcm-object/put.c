@@ -84,20 +84,40 @@ static int ensure_bucket(Transfer *t, Failure *f) {
     return 0;
 }
 
-/* At the end of the input it has the size that it must have, or there is no object. */
+/* The end of a pipe is also what is seen of a writer that was killed. */
+static bool is_confirmed(const Transfer *t) {
+    char byte;
+    ssize_t n;
+
+    if (t->confirm_fd < 0)
+        return true;
+    do
+        n = read(t->confirm_fd, &byte, 1);
+    while (n < 0 && errno == EINTR);
+    return n == 1;
+}
+
+/* At the end of the input it has the size that it must have and is confirmed, or there is no
+ * object. */
 static int on_input(void *userdata, const void *data, size_t size) {
     Putter *p = userdata;
 
     if (size > p->size - p->digest.size)
         return -ESTALE;
+    if (size == 0 && p->size != SIZE_UNKNOWN && p->digest.size != p->size)
+        return -ESTALE;
     if (size == 0)
-        return p->size != SIZE_UNKNOWN && p->digest.size != p->size ? -ESTALE : 0;
+        return is_confirmed(p->transfer) ? 0 : -ECONNABORTED;
     digest_update(&p->digest, data, size);
     progress_add(&p->transfer->progress, size);
     return 0;
 }
 
 static int input_failed(const Putter *p, int error, Failure *f) {
+    if (error == -ECONNABORTED)
+        return failure_set(f, FAILURE_OTHER,
+                           "What wrote into standard input ended without confirming that it was "
+                           "complete, and no object was made of it");
     return failure_set(
         f, FAILURE_OTHER, "%.*s %s%s, and no object was made of it",
         UTF8_SHORT(streq(p->transfer->file, "-") ? "Standard input" : p->transfer->file, 200),

@@ -11,6 +11,7 @@ typedef struct Transfer {
     const char *file;   /* "-": standard input or output */
     const char *sha256; /* what it must have; may be NULL */
     uint64_t size;      /* put: of standard input; SIZE_UNKNOWN */
+    int confirm_fd;     /* put: at the end of standard input a byte must come from there; -1 */
     bool create_bucket;
     bool no_read_back;
     Progress progress;

@@ -5,7 +5,7 @@
  * NULL and may be NULL. */
 #pragma once
 
-#include "volume/fields.h"
+#include "proto/fields.h"
 
 typedef enum BlockType {
     BLOCK_DISK,

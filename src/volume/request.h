@@ -2,7 +2,7 @@
 /* The arguments of mount_volume, and of the commands around it. */
 #pragma once
 
-#include "volume/fields.h"
+#include "proto/fields.h"
 
 typedef struct VolumeRequest {
     bool format;       /* formatVolume */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "volume/fields.h"
+#include "proto/fields.h"
 
 #include "basic/bounds.h"
 #include "basic/strv.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One table for each struct of this folder says which fields it has. Release, copy and JSON follow
+/* One table for a struct says which fields it has. Release, copy and JSON follow
  * from it, so that a new field cannot be forgotten in one of them. */
 #pragma once
 
