@@ -78,7 +78,7 @@
 #define INTERPRETER_SIZE_MAX ((size_t)256)
 #define COMMAND_FILES_MAX 256u /* commands that an administrator added */
 #define COMMAND_FILE_NAME_MAX ((size_t)64)
-#define COMMAND_ARGUMENTS_MAX 32u
+#define COMMAND_ARGUMENTS_MAX 48u
 #define COMMAND_FEATURES_MAX 32u      /* of one command */
 #define COMMAND_INCLUDES_MAX 64u      /* parts of a command, and parts of parts */
 #define COMMAND_INCLUDES_DEPTH_MAX 4u /* of parts within parts of a command */
@@ -135,6 +135,22 @@
 #define ARCHIVE_SIZE_MAX ((uint64_t)16 << 40)            /* the same, as it may be ordered */
 #define ARCHIVE_FREE_MIN ((uint64_t)64 * 1024 * 1024)    /* left on the disk */
 #define ARCHIVE_MEMORY_MAX ((uint64_t)512 * 1024 * 1024) /* of the unpacker */
+
+/* backups */
+#define BACKUP_TEXT_MAX ((size_t)255) /* of an argument */
+#define BACKUP_NAME_MAX ((size_t)64)  /* of a service, and of a series */
+#define BACKUP_CONFIGURATION_MAX ((size_t)512 * 1024)
+#define BACKUP_IDENTITY_MAX ((size_t)64 * 1024)
+#define BACKUP_PATHS_MAX 64u /* of one backup */
+#define BACKUP_RECIPIENTS_MAX 16u
+#define BACKUP_RECIPIENT_MAX ((size_t)1024) /* RSA keys of SSH are long */
+#define BACKUP_KEPT_MAX 1000                /* newest, days, weeks or months */
+#define BACKUP_CALENDAR_MAX ((size_t)200)
+#define BACKUP_DELAY_SEC_MAX 86400
+#define BACKUP_RECORDS_MAX 2000u /* in the catalogue; the oldest go */
+#define BACKUP_RECORD_MAX ((size_t)64 * 1024)
+#define BACKUP_SERIES_MAX 512u                      /* in the file with the state of all */
+#define BACKUP_OUTPUT_MAX ((size_t)8 * 1024 * 1024) /* of a program whose output is read */
 
 /* alerts */
 #define ALERT_TEXT_MAX ((size_t)64 * 1024)     /* of one alert in the file; the rest is cut off */

@@ -2,7 +2,7 @@
 /* mount_volume: from the request to the mounted volume. */
 #pragma once
 
-#include "dcm-volume/reply.h"
+#include "proto/job-reply.h"
 
 /* `arguments` are those of the command; the key is among the credentials of the job. `dry_run`: the
  * plan is the reply's object, and nothing changes. A negative errno: there is not even a reply. */

@@ -81,7 +81,7 @@ static int read_arguments(struct json_object **ret) {
 static int run_command(int (*command)(struct json_object *arguments, bool dry_run, Reply *reply),
                        bool dry_run) {
     _cleanup_json_ struct json_object *arguments = NULL;
-    _cleanup_(reply_done) Reply reply = {};
+    _cleanup_(reply_done) Reply reply = {.error_type = "volume_error"};
     int r;
 
     TRY(read_arguments(&arguments));

@@ -2,7 +2,7 @@
 /* Looks at the machine and the records, and has a plan made of both. */
 #pragma once
 
-#include "dcm-volume/reply.h"
+#include "proto/job-reply.h"
 #include "volume/plan.h"
 
 /* Makes a plan of facts and records: 0; 1: refused; a negative errno. */

@@ -2,7 +2,7 @@
 /* unmount_volume and resize_volume: what is done with a volume that is there. */
 #pragma once
 
-#include "dcm-volume/reply.h"
+#include "proto/job-reply.h"
 
 /* As volume_apply() of apply.h. */
 int volume_remove(struct json_object *arguments, bool dry_run, Reply *reply);

@@ -2,8 +2,8 @@
 /* Runs the steps of a plan that are not done. */
 #pragma once
 
-#include "dcm-volume/reply.h"
 #include "dcm-volume/work.h"
+#include "proto/job-reply.h"
 
 /* Each step is in the record, where there is one, before its first write, and after its last one is
  * on the disk. After a failure what this run has done is undone, backwards. Fills the reply. The

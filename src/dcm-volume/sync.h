@@ -3,7 +3,7 @@
  * mounted, for hours with large disks. */
 #pragma once
 
-#include "dcm-volume/reply.h"
+#include "proto/job-reply.h"
 
 typedef enum SyncAction {
     SYNC_NONE,    /* nothing that matters: idle, or a check that somebody has asked for */

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The Python agent's replies about volumes are void, with a text: a success is one here, too. An
- * object is added only where that agent had none: to errors and dry runs. */
-#include "dcm-volume/reply.h"
+/* The Python agent's replies of these commands are void, with a text: a success is one here, too.
+ * An object is added only where that agent had none: to errors, dry runs and what is new. */
+#include "proto/job-reply.h"
 
 #include <stdio.h>
 
 #include "proto/text.h"
 
-#define ERROR_TYPE "volume_error"
-
 void reply_done(Reply *r) {
     (void)json_object_put(r->object);
     free(r->message);
     free(r->error_message);
-    *r = (Reply){};
+    *r = (Reply){.error_type = r->error_type};
 }
 
 static int set_code(Reply *r, const char *code) {
@@ -27,7 +25,7 @@ static int set_code(Reply *r, const char *code) {
     TRY(json_add_string(o, "code", code));
     (void)json_object_put(r->object);
     r->object = TAKE_PTR(o);
-    r->reply_type = ERROR_TYPE;
+    r->reply_type = r->error_type;
     return 0;
 }
 
@@ -54,7 +52,7 @@ int reply_add_line(Reply *r, const char *text) {
 }
 
 static int to_json(const Reply *r, struct json_object *o) {
-    TRY(json_add_int(o, "return_code", r->status != 0 ? 1 : 0));
+    TRY(json_add_int(o, "return_code", r->status == 0 ? 0 : r->return_code ?: 1));
     TRY(json_add_string(o, "reply_type", r->reply_type ?: "void"));
     if (r->object)
         TRY(json_add(o, "reply_object", json_object_get(r->object)));

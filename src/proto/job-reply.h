@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reply of a command: dcm-agent-commands.d(5), output = reply. */
+/* What a program that does a command prints: dcm-agent-commands.d(5), output = reply. */
 #pragma once
 
 #include "proto/json.h"
@@ -10,7 +10,9 @@
 
 typedef struct Reply {
     int status;             /* exit status */
+    int return_code;        /* of a reply with a status; 0: it is 1 */
     const char *reply_type; /* static; NULL: void */
+    const char *error_type; /* static; the type of an error with a code */
     struct json_object *object;
     char *message, *error_message;
 } Reply;

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-backup/archive.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/strv.h"
+#include "dcm-backup/object.h"
+
+#define TAR_CHANGED 1 /* files changed while they were read */
+#define LAYERS_MAX 4  /* of encryption and compression */
+
+typedef struct List {
+    char **texts;
+    size_t n;
+    int r;
+} List;
+
+static void list_done(List *l) {
+    strv_free(l->texts);
+}
+
+static void add(List *l, const char *text) {
+    if (l->r >= 0)
+        l->r = strv_push(&l->texts, &l->n, strdup(text));
+}
+
+static void add_two(List *l, const char *option, const char *value) {
+    char *text;
+
+    if (l->r >= 0)
+        l->r =
+            strv_push(&l->texts, &l->n, asprintf(&text, "%s%s", option, value) < 0 ? NULL : text);
+}
+
+/* Names in the archive are relative: those below the root directory. */
+static const char *relative(const char *path) {
+    return path[1] ? path + 1 : ".";
+}
+
+static void add_exclude(List *l, const char *pattern) {
+    add(l, *pattern == '/' ? "--anchored" : "--no-anchored");
+    add_two(l, "--exclude=", *pattern == '/' ? relative(pattern) : pattern);
+}
+
+int archive_add_tar(Pipeline *p, const Work *w, const Guard *g, const char *directory,
+                    char *const *paths) {
+    static const char *const options[] = {
+        "tar",      "--create",           "--format=posix", "--acls",
+        "--xattrs", "--xattrs-include=*", "--sparse",       "--warning=no-file-ignored"};
+    _cleanup_(list_done) List l = {};
+    Stage stage = {.name = "tar",
+                   .output = STAGE_TO_NEXT,
+                   .status_max = TAR_CHANGED,
+                   .prepare = g ? guard_enter : NULL,
+                   .userdata = g};
+
+    for (size_t i = 0; i < ELEMENTSOF(options); i++)
+        add(&l, options[i]);
+    if (w->request.one_file_system)
+        add(&l, "--one-file-system");
+    add_two(&l, "--directory=", directory ?: "/");
+    for (char *const *e = w->request.excludes; e && *e; e++)
+        add_exclude(&l, *e);
+    add(&l, "--file=-");
+    add(&l, "--");
+    if (directory)
+        add(&l, ".");
+    for (char *const *s = paths; s && *s; s++)
+        add(&l, relative(*s));
+    TRY(l.r);
+    stage.argv = (const char *const *)l.texts;
+    return pipeline_add(p, &stage);
+}
+
+bool archive_has_filters(const BackupRequest *q) {
+    return q->compression == COMPRESSION_ZSTD || q->recipients;
+}
+
+static int add_filter(Pipeline *p, const char *const *argv, int in_fd, int out_fd) {
+    const Stage stage = {
+        .name = streq(argv[0], "sh") ? "zstd" : argv[0],
+        .argv = argv,
+        .input = in_fd >= 0 ? STAGE_FROM_FD : STAGE_FROM_PREVIOUS,
+        .in_fd = in_fd,
+        .output = out_fd >= 0 ? STAGE_TO_FD : STAGE_TO_NEXT,
+        .out_fd = out_fd,
+    };
+
+    return pipeline_add(p, &stage);
+}
+
+static int add_age(Pipeline *p, const BackupRequest *q, int in_fd, int out_fd) {
+    _cleanup_(list_done) List l = {};
+
+    add(&l, "age");
+    for (char *const *s = q->recipients; *s; s++) {
+        add(&l, "-r");
+        add(&l, *s);
+    }
+    TRY(l.r);
+    return add_filter(p, (const char *const *)l.texts, in_fd, out_fd);
+}
+
+/* A frame that zstd(1) skips says that it was this program which compressed: CONTENT_ZSTD_OURS. */
+static const char *const zstd[] = {
+    "sh", "-c", "printf 'P\\052M\\030\\014\\000\\000\\000dcm-backup/1' && exec zstd -q -c", NULL};
+
+int archive_add_filters(Pipeline *p, const BackupRequest *q, int in_fd, int out_fd) {
+    if (q->compression == COMPRESSION_ZSTD) {
+        TRY(add_filter(p, zstd, in_fd, q->recipients ? -1 : out_fd));
+        in_fd = -1;
+    }
+    return q->recipients ? add_age(p, q, in_fd, out_fd) : 0;
+}
+
+int archive_make_zip(Work *w, const char *directory, const char *file) {
+    _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
+    const Stage stage = {
+        .name = "zip",
+        .argv = (const char *const[]){"zip", "-q", "-r", "-y", file, ".", NULL},
+        .directory = directory,
+    };
+    int r;
+
+    if (!p)
+        return -ENOMEM;
+    r = pipeline_add(p, &stage);
+    if (r >= 0)
+        r = pipeline_run(p);
+    return r < 0 ? work_fail_pipeline(w, p) : 0;
+}
+
+/* --- the other way -----------------------------------------------------------------------------
+ */
+
+static int add_decryption(Pipeline *p, int identity_fd) {
+    const Stage stage = {
+        .name = "age",
+        .argv = (const char *const[]){"age", "--decrypt", "-i", "/dev/fd/3", NULL},
+        .input = STAGE_FROM_PREVIOUS,
+        .output = STAGE_TO_NEXT,
+        .fds = {identity_fd},
+        .n_fds = 1,
+    };
+
+    return pipeline_add(p, &stage);
+}
+
+static int add_decompression(Pipeline *p, const char *program) {
+    const char *const argv[] = {program, "-d", "-c", "-q", NULL};
+
+    return add_filter(p, argv, -1, -1);
+}
+
+static int add_opener(Pipeline *p, Work *w, int identity_fd, ContentType type) {
+    if (type == CONTENT_AGE && identity_fd < 0)
+        return work_fail(w, "bad-argument",
+                         "The backup is encrypted: the argument identity with its secret key is "
+                         "missing");
+    if (type == CONTENT_AGE)
+        return add_decryption(p, identity_fd);
+    return add_decompression(p, type == CONTENT_GZIP ? "gzip" : "zstd");
+}
+
+static bool is_opened(ContentType type, Opening opening) {
+    if (type == CONTENT_AGE || type == CONTENT_ZSTD_OURS)
+        return true;
+    return opening == OPEN_ALL && (type == CONTENT_ZSTD || type == CONTENT_GZIP);
+}
+
+int archive_add_openers(Pipeline *p, Work *w, int identity_fd, Opening opening, ContentType *ret) {
+    char head[CONTENT_PEEK];
+    size_t size = 0;
+
+    for (unsigned i = 0; i < LAYERS_MAX; i++) {
+        const int r = pipeline_peek(p, head, sizeof(head), &size);
+
+        if (r < 0)
+            return object_fail_get(w, p);
+        *ret = content_type_of(head, size);
+        if (!is_opened(*ret, opening))
+            return 0;
+        TRY(add_opener(p, w, identity_fd, *ret));
+    }
+    return work_fail(w, "damaged", "The backup is compressed or encrypted more than %d times",
+                     LAYERS_MAX);
+}
+
+/* "/" has one, too. */
+static size_t count_parts(const char *path) {
+    size_t n = !path[1];
+
+    for (const char *s = path; *s; s++)
+        n += *s == '/' && s[1];
+    return n;
+}
+
+/* `member` is the absolute path that was backed up; what is below it becomes the directory. */
+int archive_add_untar(Pipeline *p, const char *directory, const char *member) {
+    _cleanup_free_ char *strip = NULL;
+    const char *argv[] = {"tar",
+                          "--extract",
+                          "--preserve-permissions",
+                          "--same-owner",
+                          "--acls",
+                          "--xattrs",
+                          "--xattrs-include=*",
+                          "--sparse",
+                          "--file=-",
+                          "--directory",
+                          directory,
+                          NULL,
+                          NULL,
+                          NULL,
+                          NULL};
+    const Stage stage = {.name = "tar", .argv = argv, .input = STAGE_FROM_PREVIOUS};
+
+    if (member) {
+        if (asprintf(&strip, "--strip-components=%zu", count_parts(member) - 1) < 0) {
+            strip = NULL;
+            return -ENOMEM;
+        }
+        argv[11] = strip;
+        argv[12] = "--";
+        argv[13] = relative(member);
+    }
+    return pipeline_add(p, &stage);
+}
+
+int archive_add_copy(Pipeline *p, int out_fd) {
+    static const char *const argv[] = {"cat", NULL};
+
+    return add_filter(p, argv, -1, out_fd);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The programs that make an object's content of files, and files of it again. */
+#pragma once
+
+#include "backup/content.h"
+#include "dcm-backup/guard.h"
+
+/* Starts tar(1) of these absolute paths, or of a directory's content if `directory` is not NULL. */
+int archive_add_tar(Pipeline *p, const Work *w, const Guard *g, const char *directory,
+                    char *const *paths);
+/* Starts what compresses and encrypts. If `out_fd` is not -1, the last of these writes there; then
+ * there must be one: archive_has_filters(). */
+int archive_add_filters(Pipeline *p, const BackupRequest *q, int in_fd, int out_fd);
+bool archive_has_filters(const BackupRequest *q) _pure_;
+/* Makes a zip file of the directory's content. */
+int archive_make_zip(Work *w, const char *directory, const char *file);
+
+typedef enum Opening {
+    OPEN_OURS, /* what this program compressed: a hook may have compressed its own file */
+    OPEN_ALL,
+} Opening;
+
+/* Adds what decrypts and decompresses, as far as the first bytes of what comes show that it is
+ * needed; *ret is what comes out then. -EIO: the reply says why. */
+int archive_add_openers(Pipeline *p, Work *w, int identity_fd, Opening opening, ContentType *ret);
+/* Starts tar(1) or, for CONTENT_OTHER, cat(1) into the descriptor. */
+int archive_add_untar(Pipeline *p, const char *directory, const char *member);
+int archive_add_copy(Pipeline *p, int out_fd);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The catalogue: a file for each backup that was made or tried, in BACKUP_STATE_DIRECTORY/records.
+ * It tells what is where, and which hash it must have, which the storage alone cannot. */
+#pragma once
+
+#include "backup/record.h"
+
+#define CATALOGUE_NAME_SIZE 40
+
+typedef struct CatalogueEntry {
+    char name[CATALOGUE_NAME_SIZE]; /* of the file */
+    Record record;
+} CatalogueEntry;
+
+typedef struct Catalogue {
+    CatalogueEntry *entries; /* oldest first */
+    size_t n;
+} Catalogue;
+
+void catalogue_done(Catalogue *c);
+/* Damaged files are skipped, with a warning in the journal. */
+int catalogue_load(Catalogue *ret);
+/* The newest complete backup of a series, or the newest of that object; NULL: none is known. */
+const Record *catalogue_newest(const Catalogue *c, const char *series) _pure_;
+Record *catalogue_find(const Catalogue *c, const char *object) _pure_;
+
+/* A name for the file of a new record. */
+int catalogue_name(uint64_t time_usec, char ret[static CATALOGUE_NAME_SIZE]);
+/* Is on the disk when it returns. The oldest of too many go. */
+int catalogue_write(const char *name, const Record *r);
+int catalogue_remove(const char *name);

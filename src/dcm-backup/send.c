@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-backup/send.h"
+
+#include <time.h>
+
+#include "basic/time-util.h"
+#include "dcm-backup/object.h"
+
+static int copy_init(RecordCopy *c, const Place *p) {
+    TRY(free_and_strdup(&c->provider, place_kind_name(p->kind)));
+    TRY(free_and_strdup(&c->endpoint, p->endpoint));
+    TRY(free_and_strdup(&c->region, p->region));
+    TRY(free_and_strdup(&c->account, p->account));
+    return free_and_strdup(&c->bucket, p->bucket);
+}
+
+int send_prepare(const Work *w, Record *r) {
+    r->copies = calloc(w->n_targets, sizeof(RecordCopy));
+    if (!r->copies)
+        return -ENOMEM;
+    r->n_copies = w->n_targets;
+    for (size_t i = 0; i < w->n_targets; i++)
+        TRY(copy_init(&r->copies[i], &w->targets[i].place));
+    return 0;
+}
+
+static int take_success(Work *w, const Target *t, struct json_object *result, Record *r,
+                        RecordCopy *c) {
+    int64_t size;
+
+    c->is_complete = true;
+    if (json_object_get_boolean(json_get(result, "readBack")))
+        c->verified_usec = now_usec(CLOCK_REALTIME);
+    if (json_object_get_boolean(json_get(result, "bucketCreated")))
+        TRY(work_note(w, "There was no bucket %s: it was created (%s copy)", t->place.bucket,
+                      t->role));
+    if (json_to_integer(json_get(result, "size"), &size) >= 0)
+        r->size_bytes = (uint64_t)size;
+    return free_and_strdup(&r->sha256, json_get_string(result, "sha256"));
+}
+
+/* A copy that failed fails the run, but not the other copy. */
+static int take_result(Work *w, size_t i, struct json_object *result, const char *problem,
+                       const char *code, Record *r) {
+    const Target *t = &w->targets[i];
+    _cleanup_free_ char *where = NULL;
+    int k;
+
+    if (result)
+        return take_success(w, t, result, r, &r->copies[i]);
+    TRY(free_and_strdup(&r->copies[i].error, problem));
+    TRY(target_describe(t, &where));
+    k = work_fail(w, code ?: "storage", "The %s copy was not made (%s): %s", t->role, where,
+                  strempty(problem));
+    return k == -EIO ? 0 : k;
+}
+
+/* Both wrote the same bytes; what either says it has must be what went out. */
+static int check_hash(Work *w, const Pipeline *p, const Record *r) {
+    char hex[SHA256_HEX_SIZE];
+
+    pipeline_sha256(p, hex);
+    if (!r->sha256 || (streq(r->sha256, hex) && r->size_bytes == pipeline_size(p)))
+        return 0;
+    return work_fail(w, "damaged", "The storage has another content than was sent to it");
+}
+
+int send_stream(Work *w, Pipeline *p, Record *r) {
+    int stages[BACKUP_TARGETS_MAX], k = 0;
+
+    for (size_t i = 0; i < w->n_targets && k >= 0; i++)
+        k = stages[i] = object_add_put(p, &w->targets[i], r->object);
+    if (k < 0)
+        return k == -ENOMEM ? k : work_fail_pipeline(w, p);
+    k = pipeline_run(p);
+    for (size_t i = 0; i < w->n_targets; i++) {
+        _cleanup_json_ struct json_object *result = NULL;
+        _cleanup_free_ char *problem = NULL;
+
+        if (object_put_result(p, stages[i], &result, &problem) < 0 && k < 0)
+            TRY(free_and_strdup(&problem, pipeline_error(p)));
+        TRY(take_result(w, i, result, problem, NULL, r));
+    }
+    return k < 0 ? work_fail_pipeline(w, p) : check_hash(w, p, r);
+}
+
+int send_file(Work *w, const char *file, Record *r) {
+    for (size_t i = 0; i < w->n_targets; i++) {
+        _cleanup_json_ struct json_object *result = NULL;
+        _cleanup_free_ char *code = NULL, *problem = NULL;
+        int k;
+
+        k = object_call(
+            w, &w->targets[i],
+            (const char *const[]){"put", "--create-bucket", "--", file, r->object, NULL}, &result,
+            &code, &problem);
+        if (k < 0 && k != -EIO)
+            return k;
+        TRY(take_result(w, i, result, problem, code, r));
+    }
+    return 0;
+}
