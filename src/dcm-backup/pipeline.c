@@ -490,7 +490,8 @@ int pipeline_peek(Pipeline *p, void *buf, size_t size, size_t *ret_size) {
         const bool has_ended = last->status != RUNNING; /* before looking */
         const ssize_t n = recv(p->next_fd, buf, size, MSG_PEEK | MSG_DONTWAIT);
 
-        if (n == 0 || n == (ssize_t)size || (n > 0 && has_ended)) {
+        /* that there is nothing may be because of a failure, which is told first */
+        if (n == (ssize_t)size || (n >= 0 && has_ended)) {
             *ret_size = (size_t)n;
             return 0;
         }

@@ -135,6 +135,17 @@ static void test_peek(void) {
     }
 }
 
+/* One that ends without a word may have failed: that is told, not that there was nothing. */
+static void test_peek_at_failure(void) {
+    _cleanup_(pipeline_freep) Pipeline *p = new_pipeline();
+    char head[8];
+    size_t size = 0;
+
+    (void)add(p, "exec >&-; sleep 0.1; echo why >&2; exit 3", STAGE_NO_INPUT, STAGE_TO_NEXT);
+    g_assert_cmpint(pipeline_peek(p, head, sizeof(head), &size), ==, -EIO);
+    g_assert_nonnull(strstr(pipeline_error(p), "failed with status 3: why"));
+}
+
 static void test_limits(void) {
     _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(now_usec(CLOCK_BOOTTIME) + 100000);
     const Stage missing = {.name = "it", .argv = (const char *const[]){"/no/such", NULL}};
@@ -177,6 +188,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/backup/pipeline/sinks", test_sinks_fail_alone);
     g_test_add_func("/backup/pipeline/all-sinks", test_all_sinks_fail);
     g_test_add_func("/backup/pipeline/peek", test_peek);
+    g_test_add_func("/backup/pipeline/peek-failure", test_peek_at_failure);
     g_test_add_func("/backup/pipeline/limits", test_limits);
     g_test_add_func("/backup/pipeline/details", test_details);
     return g_test_run();

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a booted machine: backups in real object storage, ordered by a manager with the arguments that the Python agent
+had. Both copies are there, in buckets that are made for them; wrong keys, a missing object and a connection that
+breaks are told apart; what is restored is the same."""
+
+import base64
+import re
+import shutil
+import uuid
+
+import pytest
+
+import object_servers as servers
+from agent_test import describe as describe_job, manager, reply_to, wait_job  # noqa: F401
+from backup_test import (STAMP, bad, describe, good, hook, keys, leftovers, make_tree, service,  # noqa: F401
+                         store, tree)
+from object_servers import Proxy
+
+
+@pytest.fixture(scope="module")
+def swift():
+    servers.WORK.mkdir(exist_ok=True)
+    server = servers.Swift()
+    yield server
+    server.stop()
+
+
+def b64(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def do(manager, command, **arguments):  # noqa: F811
+    """Orders a long runner; its reply."""
+    guid = str(uuid.uuid4())
+    manager.request(guid, command, arguments)
+    reply = reply_to(manager, guid)
+    assert reply["reply_type"] == "job_description", reply
+    job = wait_job(manager, reply["reply_object"]["job_id"], "COMPLETE", "ERROR")
+    return job["command_reply"]
+
+
+def arguments_of(swift, *names):
+    """A place of the manager's arguments: cloud 1 is S3, 35 is Swift."""
+    s3 = swift.place_s3("x")
+    cloud, endpoint, key, secret = names
+    return {cloud: "1", endpoint: s3["endpoint"], key: b64(s3["key"]), secret: b64(s3["secret"])}
+
+
+def test_the_old_commands(manager, swift, service):  # noqa: F811
+    """D, old-tree tests for A: the object's name contains that of the data source, in both copies; that of a service
+    begins with the service; a data source is installed, also by a delegate."""
+    first, second = swift.place_s3("first-bucket"), swift.place("first-bucket")
+    hook(service, "enstratus-backupDataSource", 'cat "$3" >"$4"')
+    hook(service, "enstratus-installds", 'cp "$3" image.seen')
+    common = {"serviceId": "a1", "toBackupDirectory": "first-bucket"}
+    primary = arguments_of(swift, "primaryCloudId", "apiEndpoint", "primaryApiKey", "primarySecretKey")
+    reply = do(manager, "backup_data_source", **common, **primary, dataSourceName="MyDB", configuration=b64("canary-4711"),
+               secondaryCloudId="35", secondaryEndpoint=second["endpoint"], secondaryApiKey=b64(second["key"]),
+               secondarySecretKey=b64(second["secret"]))
+    assert reply["return_code"] == 0 and reply["reply_type"] == "void" and reply["reply_object"] is None, reply
+    listed = good("list_backups", serviceId="a1", dataSourceName="MyDB", place=first, second_place=second).object
+    [entry] = [e for e in listed if e.get("outcome") == "complete"]
+    assert re.fullmatch(rf"a1-mydb-{STAMP}\.zip", entry["object"])
+    assert [(c["provider"], c["is_there"]) for c in entry["copies"]] == [("s3", True), ("swift", True)]
+
+    install = {"customerId": "1", "serviceId": "a1", "imageDirectory": "first-bucket", "dataSourceImage": entry["object"],
+               "configuration": b64("x"), "cloudId": "1"}
+    reply = do(manager, "install_data_source", **install, apiEndpoint=first["endpoint"], apiAccessKey=b64(first["key"]),
+               apiSecretKey=b64(first["secret"]))
+    assert reply["return_code"] == 0 and (service / "image.seen").read_text() == "canary-4711", reply
+    (service / "image.seen").unlink()
+    reply = do(manager, "install_data_source", **install, apiAccessKey=b64("wrong"), apiSecretKey=b64("wrong"),
+               storageDelegate="1", storageEndpoint=first["endpoint"], storagePublicKey=b64(first["key"]),
+               storagePrivateKey=b64(first["secret"]))
+    assert reply["return_code"] == 0 and (service / "image.seen").read_text() == "canary-4711", reply
+
+    reply = do(manager, "backup_service", **common, **primary)
+    assert reply["return_code"] == 0, reply
+    assert re.search(rf"a1-{STAMP} ", reply["message"]), reply
+    reply = do(manager, "backup_service", **common, **{**primary, "primarySecretKey": b64("wrong")})
+    assert reply["return_code"] == 1 and reply["reply_object"]["code"] in ("forbidden", "storage"), reply
+    assert "key" in reply["error_message"], reply
+    reply = do(manager, "backup_service", **common, **{**primary, "primaryCloudId": "16"})
+    assert reply["reply_object"]["code"] == "unsupported" and "not supported" in reply["error_message"], reply
+    hook(service, "enstratus-backupDataSource", "echo broken >&2; exit 7")
+    reply = do(manager, "backup_data_source", **common, **primary, dataSourceName="MyDB", configuration=b64("x"))
+    assert reply["return_code"] == 7 and "status 7: broken" in reply["error_message"], reply
+
+
+@pytest.mark.parametrize("kind", ["s3", "swift"])
+def test_directories_as_streams(swift, tree, keys, kind):  # noqa: F811
+    make = swift.place_s3 if kind == "s3" else swift.place
+    place, name = make(f"streams-{kind}"), f"tree-{kind}"
+    before = describe(tree)
+    reply = good("backup_paths", name=name, paths=[str(tree)], place=place, recipient=[keys[0][0]], retain={"newest": 1})
+    again = good("backup_paths", name=name, paths=[str(tree)], place=place, recipient=[keys[0][0]], retain={"newest": 1})
+    assert f"The old backup {reply.object['object']} was deleted" in again.message
+    good("verify_backup", name=name, place=place)
+    shutil.rmtree(tree)
+    good("restore_paths", name=name, place=place, target=str(tree), path=str(tree), identity=keys[0][1])
+    assert describe(tree) == before
+    bad("list shows what is there", "restore_paths", object="no-such-object", place=place, target=str(tree))
+
+
+def test_connections_that_break(swift, tree):  # noqa: F811
+    """Once: S3 sends the part again, and reading goes on. Always: the command fails, and there is no object."""
+    place = swift.place_s3("cuts")
+    good("backup_paths", name="cuts", paths=[str(tree)], place=place, compression="none")
+    always = Proxy(swift.PORT, after=500_000, cuts=10_000)
+    try:
+        reply = bad("The primary copy was not made", "backup_paths", name="cuts", paths=[str(tree)], compression="none",
+                    place=swift.place_s3("cuts", always.port))
+    finally:
+        always.stop()
+    listed = [e for e in good("list_backups", name="cuts", place=place).object if e["copies"]]
+    assert len(listed) == 1, reply
+    before = describe(tree)
+    once = Proxy(swift.PORT, after=1_000_000, cuts=1)
+    try:
+        good("restore_paths", name="cuts", path=str(tree), target=str(tree), place=swift.place_s3("cuts", once.port))
+    finally:
+        once.stop()
+    assert once.cut == 1 and describe(tree) == before and not leftovers()
+
+
+def test_webdav_knows_the_size(tree):  # noqa: F811
+    server = servers.Webdav()
+    try:
+        place, before = server.place("dav"), describe(tree)
+        good("backup_paths", name="dav", paths=[str(tree)], place=place)
+        good("restore_paths", name="dav", path=str(tree), target=str(tree), place=place)
+        assert describe(tree) == before and not leftovers()
+    finally:
+        server.stop()
