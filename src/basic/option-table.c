@@ -5,10 +5,12 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/standard-streams.h"
 #include "basic/terminal.h"
 
 #define OPTIONS_MAX 64
 #define LEFT_SIZE 64
+#define LETTERS_SIZE (2 * OPTIONS_MAX + 2)
 #define TEXT_SIZE 1024
 #define COLUMNS 80
 #define LEFT_COLUMNS 26 /* a longer one gets its own line */
@@ -83,7 +85,9 @@ static const Option *find(const Option *options, size_t n, int id) {
     return NULL;
 }
 
+/* `shorts` may have a beginning. */
 static void prepare(const Option *options, size_t n, struct option *longs, char *shorts) {
+    shorts += strlen(shorts);
     for (size_t i = 0; i < n; i++) {
         const Option *o = &options[i];
 
@@ -100,7 +104,7 @@ static void prepare(const Option *options, size_t n, struct option *longs, char 
 int options_parse(const Option *options, size_t n, int argc, char *argv[], void *ret_members,
                   uint64_t *ret_seen) {
     struct option longs[OPTIONS_MAX + 1] = {};
-    char shorts[2 * OPTIONS_MAX + 1];
+    char shorts[LETTERS_SIZE] = "";
     bool is_asked = false; /* for help or version: the others don't matter */
     int id;
 
@@ -121,10 +125,25 @@ int options_parse(const Option *options, size_t n, int argc, char *argv[], void 
     return 0;
 }
 
+int options_find_operand(const Option *options, size_t n, int argc, char *argv[]) {
+    struct option longs[OPTIONS_MAX + 1] = {};
+    char shorts[LETTERS_SIZE] = "+"; /* GNU: stop at an operand */
+
+    assert(n <= OPTIONS_MAX);
+    prepare(options, n, longs, shorts);
+    optind = 0;
+    opterr = 0;
+    while (getopt_long(argc, argv, shorts, longs, NULL) >= 0)
+        ;
+    opterr = 1;
+    return optind;
+}
+
 int option_table_parse(const OptionTable *t, int argc, char *argv[], void *ret_members) {
     uint64_t seen;
     int r;
 
+    standard_streams_fill();
     r = options_parse(t->options, t->n_options, argc, argv, ret_members, &seen);
     for (size_t i = 0; r >= 0 && i < t->n_options; i++) {
         if (!(seen & (uint64_t)1 << i) || t->options[i].parse)
@@ -133,10 +152,12 @@ int option_table_parse(const OptionTable *t, int argc, char *argv[], void *ret_m
             (void)printf("%s %s\n", t->program, PROJECT_VERSION);
         else
             print_help(t);
-        return 0;
+        return standard_output_flush();
     }
     if (r >= 0 && (optind >= argc || t->operands))
         return 1;
+    if (r >= 0)
+        terminal_printf(stderr, _("%s takes no \"%s\"\n"), t->program, argv[optind]);
     (void)fprintf(stderr, _("Try %s --help\n"), t->program);
     return -EINVAL;
 }

@@ -38,14 +38,22 @@ typedef struct OptionTable {
 int option_take_text(const char *value, void *ret_member); /* const char * */
 int option_set_flag(const char *unused, void *ret_member); /* bool */
 
-/* 1: continue, operands begin at argv[optind]; 0: done (--help, --version); -EINVAL: invalid usage,
- * which the function has reported. */
+/* Fills standard streams that are closed, and parses. 1: continue, operands begin at argv[optind];
+ * 0: done (--help, --version); -EINVAL: invalid usage, -EIO: help cannot be written, which the
+ * function has reported: the program ends with options_exit_status(). */
 int option_table_parse(const OptionTable *t, int argc, char *argv[], void *ret_members);
+
+/* Of a program that has nothing to do, or may not: 0 done, 1 failed, 2 wrong usage. */
+static inline int options_exit_status(int r) {
+    return r >= 0 ? EXIT_SUCCESS : r == -EINVAL ? 2 : EXIT_FAILURE;
+}
 
 /* For programs with verbs (cli/verb-table.h). All options are parsed, wherever they stand; bit i of
  * *ret_seen says that option i was given. An option without parser is only noted there. -EINVAL. */
 int options_parse(const Option *options, size_t n, int argc, char *argv[], void *ret_members,
                   uint64_t *ret_seen);
+/* The index in argv of the first operand, whatever the options are worth; argc: there is none. */
+int options_find_operand(const Option *options, size_t n, int argc, char *argv[]);
 /* Prints one line of help: `left` in its column, and the text behind it; what goes beyond 80
  * columns continues on the next line. */
 void help_print(const char *left, const char *text);

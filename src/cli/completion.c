@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/standard-streams.h"
 
 static const Option *find_option(const VerbTable *t, const char *word) {
     const bool is_long = strncmp(word, "--", 2) == 0;
@@ -93,6 +94,7 @@ bool completion_wanted(const VerbTable *t, int argc, char *argv[],
                        void (*complete)(size_t verb, int operand)) {
     if (argc < 2 || !streq(argv[1], "--complete"))
         return false;
+    standard_streams_fill();
     completion_print(t, argc - 2, argv + 2, complete);
     return true;
 }

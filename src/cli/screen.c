@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <langinfo.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "basic/fd-util.h"
+#include "basic/standard-streams.h"
 #include "basic/terminal.h"
 
 #define WIDTH_DEFAULT 80 /* of a terminal that does not say it */
@@ -128,17 +130,16 @@ void screen_page(void) {
         return;
     }
     (void)dup2(write_fd, STDOUT_FILENO);
+    (void)signal(SIGPIPE, SIG_IGN); /* the reader may leave the pager early */
     terminal_set_shown(stdout);
 }
 
 int screen_end(void) {
-    int r = fflush(stdout) == 0 ? 0 : -errno;
-
     if (pager == 0)
-        return r;
+        return standard_output_flush();
     (void)fclose(stdout);
     while (waitpid(pager, NULL, 0) < 0 && errno == EINTR)
         ;
     pager = 0;
-    return 0; /* the reader may have closed the pager early */
+    return 0;
 }

@@ -27,6 +27,6 @@ const char *screen_get_colour(Colour colour);
 /* Sends what is printed from now on through a pager, if a terminal would show it. Does nothing if
  * there is no pager. */
 void screen_page(void);
-/* Flushes standard output and waits for the pager; before the program ends. Negative errno: it
- * could not be written. */
+/* Flushes standard output and waits for the pager; before the program ends. -EIO: it could not be
+ * written, which the function has reported. */
 int screen_end(void);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/standard-streams.h"
 #include "basic/terminal.h"
 #include "basic/utf8.h"
 
@@ -81,13 +82,26 @@ static int check_operands(const VerbTable *t, const Verb *v, int n, char *const 
     return 0;
 }
 
+/* A verb that is a program; its name becomes argv[1]. */
+static bool find_program(const VerbTable *t, int argc, char *argv[], size_t *ret_verb) {
+    int n = options_find_operand(t->options, t->n_options, argc, argv);
+    char *name = n < argc ? argv[n] : NULL;
+
+    if (!name || find_verb(t, name, ret_verb) < 0 || !t->verbs[*ret_verb].is_program)
+        return false;
+    memmove(argv + 2, argv + 1, (size_t)(n - 1) * sizeof(*argv));
+    argv[1] = name;
+    return true;
+}
+
 int verb_table_parse(const VerbTable *t, int argc, char *argv[], void *ret_members,
                      size_t *ret_verb) {
     bool has_verb;
     uint64_t seen;
     size_t verb;
 
-    if (argc > 1 && find_verb(t, argv[1], ret_verb) >= 0 && t->verbs[*ret_verb].is_program) {
+    standard_streams_fill();
+    if (find_program(t, argc, argv, ret_verb)) {
         optind = 2;
         return 1;
     }
@@ -98,7 +112,7 @@ int verb_table_parse(const VerbTable *t, int argc, char *argv[], void *ret_membe
     has_verb = optind < argc;
     if (is_seen(t, seen, "version")) {
         (void)printf("%s %s\n", t->program, PROJECT_VERSION);
-        return 0;
+        return standard_output_flush();
     }
     if (has_verb && find_verb(t, argv[optind], &verb) < 0)
         return complain(t, NULL, _("there is no verb \"%s\""), argv[optind]);
@@ -107,7 +121,7 @@ int verb_table_parse(const VerbTable *t, int argc, char *argv[], void *ret_membe
             print_verb_help(t, verb);
         else
             print_help(t);
-        return 0;
+        return standard_output_flush();
     }
     if (!has_verb && t->preset < 0)
         return complain(t, NULL, _("a verb is missing"));

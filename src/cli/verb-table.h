@@ -25,7 +25,9 @@ typedef struct VerbTable {
     const char *notes; /* N_(): exit statuses, and what else belongs at the end of help */
 } VerbTable;
 
-/* 1: *ret_verb, and its operands begin at argv[optind]; 0: done (--help, --version); -EINVAL: wrong
- * use, which the function has reported. */
+/* Fills standard streams that are closed, and parses. 1: *ret_verb, and its operands begin at
+ * argv[optind]; 0: done (--help, --version); -EINVAL: wrong use, -EIO: help cannot be written,
+ * which the function has reported: the program ends with options_exit_status(). A verb that is a
+ * program of its own gets all options, those before it too: the function moves it to argv[1]. */
 int verb_table_parse(const VerbTable *t, int argc, char *argv[], void *ret_members,
                      size_t *ret_verb);

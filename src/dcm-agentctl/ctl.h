@@ -17,10 +17,11 @@ typedef struct Context {
     bool refuse;
     bool follow;
     bool csv;
+    bool of_program; /* an option of a verb that is a program, which parses it; here it is completed
+                      */
 } Context;
 
 enum {
-    EXIT_USAGE = 2,
     EXIT_NOT_RUNNING = 3, /* the agent is not, or is not connected */
     EXIT_NOT_ALLOWED = 4,
 };

@@ -142,7 +142,7 @@ static int on_look(sd_event_source *source, void *userdata) {
     r = look(f);
     if (r < 0)
         return sd_event_exit(f->event, ctl_exit_status(r));
-    if (fflush(stdout) != 0 || ferror(stdout)) /* no reader any more */
+    if (fflush(stdout) != 0 || ferror(stdout)) /* nobody reads any more, or main() reports it */
         return sd_event_exit(f->event, EXIT_SUCCESS);
     if (f->on_terminal && f->list.n > 0)
         (void)timer_arm_in(f->timer, REFRESH_USEC);

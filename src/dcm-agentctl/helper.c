@@ -7,24 +7,29 @@
 #include "basic/i18n.h"
 #include "dcm-agentctl/verbs.h"
 
-/* argv[-1] is the verb; what follows it are the options of that program. */
-static int execute(const Context *c, const char *path, char *argv[]) {
-    char json[] = "--json", *with_json[] = {argv[-1], json, NULL};
-
-    (void)execv(path, c->output.json ? with_json : argv - 1);
+/* What follows the verb are options of that program, whose complaints begin with its name. */
+static int execute(const char *path, char name[], char *argv[]) {
+    argv[-1] = name; /* it was the verb */
+    (void)execv(path, argv - 1);
     (void)fprintf(stderr, _("%s cannot be started: %s; install the package again\n"), path,
                   strerror(errno));
     return EXIT_FAILURE;
 }
 
 int verb_doctor(const Context *c, int argc, char *argv[]) {
-    return execute(c, PKGLIBDIR "/dcm-doctor", argv);
+    static char name[] = "dcm-agentctl doctor";
+
+    return execute(PKGLIBDIR "/dcm-doctor", name, argv);
 }
 
 int verb_config(const Context *c, int argc, char *argv[]) {
-    return execute(c, PKGLIBDIR "/dcm-config", argv);
+    static char name[] = "dcm-agentctl config";
+
+    return execute(PKGLIBDIR "/dcm-config", name, argv);
 }
 
 int verb_seal_token(const Context *c, int argc, char *argv[]) {
-    return execute(c, PKGLIBDIR "/seal-token", argv);
+    static char name[] = "dcm-agentctl seal-token";
+
+    return execute(PKGLIBDIR "/seal-token", name, argv);
 }

@@ -52,7 +52,7 @@ static const Verb verbs[_VERB_MAX] = {
     [VERB_USERS] = {"users", "", .help = N_("users of this server that the agent created")},
     [VERB_DOCTOR] = {"doctor", "", .help = N_("check the connection to the manager step by step"),
                      .is_program = true},
-    [VERB_CONFIG] = {"config", "",
+    [VERB_CONFIG] = {"config", "", .n_max = 1,
                      .help =
                          N_("check the configuration, or show each value with its place (--help)"),
                      .is_program = true},
@@ -88,10 +88,13 @@ static const Option options[] = {
     {"no-legend", NULL, FLAG(output.no_legend), N_("no titles, and no text for empty lists"),
      .verbs = LISTS},
     {"no-pager", NULL, FLAG(output.no_pager), N_("no pager"),
-     .verbs = LISTS | ON(SHOW) | ON(STATS) | ON(STATUS)},
+     .verbs = LISTS | ON(SHOW) | ON(STATS) | ON(STATUS) | ON(DOCTOR) | ON(CONFIG)},
     {"csv", NULL, FLAG(csv), N_("comma-separated values"), .verbs = ON(STATS)},
     {"refuse", NULL, FLAG(refuse), N_("refuse new jobs instead of having them wait"),
      .verbs = ON(PAUSE)},
+    {"check", NULL, FLAG(of_program), N_("report all mistakes"), .verbs = ON(CONFIG)},
+    {"effective", NULL, FLAG(of_program), N_("print each value with the file and line that set it"),
+     .verbs = ON(CONFIG)},
     {"version", .help = N_("print the version")},
     {"help", .help = N_("print this help"), .letter = 'h'},
 };
@@ -146,6 +149,8 @@ static void complete(size_t verb, int operand) {
                  {VERB_OUTPUT, "ListRequests"},
                  {VERB_COMMANDS, "ListCommands"}};
 
+    if (verb == VERB_CONFIG)
+        (void)printf("\t\n"); /* a file */
     if (verb == VERB_SEAL_TOKEN)
         (void)printf("host\ntpm2\nauto\n");
     for (size_t i = 0; i < ELEMENTSOF(lists); i++)
@@ -163,7 +168,7 @@ int main(int argc, char *argv[]) {
         return EXIT_SUCCESS;
     r = verb_table_parse(&table, argc, argv, &c, &verb);
     if (r <= 0)
-        return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        return options_exit_status(r);
     if (c.output.all)
         c.output.lines = 0;
     if (needs_bus(verb)) {
@@ -175,9 +180,7 @@ int main(int argc, char *argv[]) {
     }
     r = functions[verb](&c, argc - optind, argv + optind);
     sd_bus_flush_close_unref(c.bus);
-    if (screen_end() < 0 && r >= 0) {
-        (void)fprintf(stderr, _("The output cannot be written\n"));
+    if (screen_end() < 0 && r >= 0)
         return EXIT_FAILURE;
-    }
     return ctl_exit_status(r);
 }

@@ -217,7 +217,7 @@ int main(int argc, char *argv[]) {
     log_set_identifier(IDENTIFIER);
     r = option_table_parse(&option_table, argc, argv, &paths);
     if (r <= 0)
-        return r < 0 ? 2 : EXIT_SUCCESS;
+        return options_exit_status(r);
     if (getenv("RUNTIME_DIRECTORY") &&
         asprintf(&voices, "%s/voices", getenv("RUNTIME_DIRECTORY")) < 0)
         return EXIT_FAILURE;

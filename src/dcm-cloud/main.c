@@ -130,7 +130,7 @@ int main(int argc, char *argv[]) {
     log_set_identifier("dcm-cloud");
     r = option_table_parse(&option_table, argc, argv, &o);
     if (r <= 0)
-        return r < 0 ? 2 : EXIT_SUCCESS;
+        return options_exit_status(r);
     (void)signal(SIGPIPE, SIG_IGN);
     r = ini_file_load(o.config_file, o.config_directory, &callbacks, &o);
     if (r >= 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)

@@ -85,9 +85,7 @@ int effective_print(const Config *c, bool json) {
                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
         (void)putchar('\n');
     }
-    if (r >= 0 && fflush(stdout) != 0)
-        r = -errno;
     if (r < 0)
-        (void)fprintf(stderr, _("The output cannot be written: %s\n"), strerror(-r));
-    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        (void)fprintf(stderr, _("The configuration cannot be read: %s\n"), strerror(-r));
+    return screen_end() < 0 || r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -5,6 +5,7 @@
 
 #include "basic/i18n.h"
 #include "basic/terminal.h"
+#include "cli/screen.h"
 
 int findings_init(Findings *f, bool json) {
     *f = (Findings){.json = json, .list = json_object_new_array()};
@@ -46,9 +47,7 @@ int findings_end(Findings *f) {
         (void)puts(_("No problems."));
     else
         (void)printf(_("Problems: %u\n"), f->n);
-    if (fflush(stdout) != 0) {
-        (void)fprintf(stderr, _("The output cannot be written: %s\n"), strerror(errno));
+    if (screen_end() < 0)
         return EXIT_FAILURE;
-    }
     return f->n == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

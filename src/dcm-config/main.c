@@ -7,6 +7,8 @@
 #include "basic/i18n.h"
 #include "basic/log.h"
 #include "basic/option-table.h"
+#include "basic/terminal.h"
+#include "cli/screen.h"
 #include "core/local-files.h"
 #include "dcm-config/check.h"
 #include "dcm-config/effective.h"
@@ -14,7 +16,7 @@
 
 typedef struct Options {
     AgentPaths paths;
-    bool check, effective, json;
+    bool check, effective, json, no_pager;
 } Options;
 
 #define MEMBER(member) offsetof(Options, member)
@@ -38,6 +40,8 @@ static const Option options[] = {
      CONFDIR "/policy.conf"},
     {"policy-directory", "DIR", MEMBER(paths.policy_directory), option_take_text, N_("drop-ins"),
      CONFDIR "/policy.conf.d"},
+    {"no-pager", NULL, MEMBER(no_pager), option_set_flag, N_("no pager")},
+    {"version", .help = N_("print the version")},
     {"help", .help = N_("print this help"), .letter = 'h'},
 };
 
@@ -82,6 +86,19 @@ static int show(const Options *o) {
     return effective_print(&config, o->json);
 }
 
+static int check_usage(const Options *o, int n, char *const operands[]) {
+    if (o->check == o->effective) {
+        (void)fprintf(stderr, _("Give either --check [FILE] or --effective\n"));
+        return -EINVAL;
+    }
+    if (n > (o->check ? 1 : 0)) {
+        terminal_printf(stderr, _("%s takes no \"%s\"\n"), o->check ? "--check" : "--effective",
+                        operands[o->check ? 1 : 0]);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int main(int argc, char *argv[]) {
     Options o = {.paths = {
                      .config_file = CONFDIR "/agent.conf",
@@ -93,19 +110,18 @@ int main(int argc, char *argv[]) {
                      .policy_file = CONFDIR "/policy.conf",
                      .policy_directory = CONFDIR "/policy.conf.d",
                  }};
-    int n, r;
+    int r;
 
     i18n_init();
     log_set_level(LOG_WARNING);
     r = option_table_parse(&option_table, argc, argv, &o);
     if (r <= 0)
-        return r < 0 ? 2 : EXIT_SUCCESS;
-    n = argc - optind;
-    if (o.check == o.effective || n > (o.check ? 1 : 0)) {
-        (void)fprintf(stderr,
-                      _("Give either --check [FILE] or --effective. Try dcm-agentctl config "
-                        "--help\n"));
+        return options_exit_status(r);
+    if (check_usage(&o, argc - optind, argv + optind) < 0) {
+        (void)fprintf(stderr, _("Try %s --help\n"), option_table.program);
         return 2;
     }
+    if (!o.no_pager)
+        screen_page();
     return o.check ? check(&o, argv[optind]) : show(&o);
 }

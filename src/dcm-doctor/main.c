@@ -22,7 +22,7 @@
 
 typedef struct Options {
     AgentPaths examine;
-    bool json;
+    bool json, no_pager;
 } Options;
 
 #define MEMBER(member) offsetof(Options, member)
@@ -47,6 +47,9 @@ static const Option options[] = {
      CONFDIR "/policy.conf"},
     {"policy-directory", "DIR", MEMBER(examine.policy_directory), option_take_text, N_("drop-ins"),
      CONFDIR "/policy.conf.d"},
+    {"no-pager", NULL, MEMBER(no_pager), option_set_flag,
+     N_("no effect: each line is shown as soon as it is known")},
+    {"version", .help = N_("print the version")},
     {"help", .help = N_("print this help"), .letter = 'h'},
 };
 
@@ -134,7 +137,7 @@ int main(int argc, char *argv[]) {
     log_set_level(LOG_WARNING);
     r = option_table_parse(&option_table, argc, argv, &o);
     if (r <= 0)
-        return r < 0 ? 2 : EXIT_SUCCESS;
+        return options_exit_status(r);
     r = report_init(&report, o.json);
     if (r >= 0)
         r = run(&o, &report);

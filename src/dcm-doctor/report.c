@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "basic/i18n.h"
+#include "basic/standard-streams.h"
 #include "basic/terminal.h"
 #include "basic/utf8.h"
 #include "cli/screen.h"
@@ -105,9 +106,7 @@ int report_end(Report *r) {
                                                      JSON_C_TO_STRING_NOSLASHESCAPE));
         (void)putchar('\n');
     }
-    if (fflush(stdout) != 0) {
-        (void)fprintf(stderr, _("The output cannot be written: %s\n"), strerror(errno));
+    if (standard_output_flush() < 0)
         return EXIT_FAILURE;
-    }
     return r->failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -62,7 +62,7 @@ int main(int argc, char **argv) {
     (void)umask(0); /* each file is made with its final mode */
     r = option_table_parse(&option_table, argc, argv, &idle_usec);
     if (r <= 0)
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return options_exit_status(r);
     check_run_program();
     r = executord_new(idle_usec, &m);
     if (r >= 0)

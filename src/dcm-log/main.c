@@ -10,7 +10,6 @@
 #include "dcm-log/client.h"
 #include "proto/text.h"
 
-#define EXIT_USAGE 2
 #define NO_PROGRESS UINT32_MAX
 #define SILENT_USEC (120 * USEC_PER_SEC)
 #define ABSENT_USEC (3 * USEC_PER_SEC)
@@ -137,7 +136,7 @@ int main(int argc, char **argv) {
 
     r = option_table_parse(&option_table, argc, argv, &o);
     if (r <= 0)
-        return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        return options_exit_status(r);
     if (optind == argc && o.percent == NO_PROGRESS)
         return tell(send_input(&o));
     text = join(argv + optind);

@@ -41,7 +41,8 @@ static int follow(const Options *o, Client *client) {
     while (r == 0) {
         _cleanup_json_ struct json_object *line = NULL;
 
-        (void)fflush(stdout);
+        if (fflush(stdout) != 0 || ferror(stdout))
+            return 0; /* nobody reads any more, or main() reports it */
         r = client_receive(client, &line);
         if (r == 0) {
             json_object_object_del(line, "ok");

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-manager: a small agent manager, and its command line. */
-#include <stdio.h>
-
 #include "basic/i18n.h"
 #include "basic/log-sink.h"
 #include "basic/log.h"
+#include "basic/option-table.h"
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
 #include "dcm-manager/serve.h"
@@ -40,11 +39,7 @@ int main(int argc, char *argv[]) {
     log_set_identifier("dcm-manager");
     r = command_line_parse(argc, argv, complete, &o);
     if (r <= 0)
-        return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        return r == -EIO ? EXIT_OTHER : options_exit_status(r);
     r = verbs[o.verb](&o);
-    if (screen_end() < 0 && r == 0) {
-        (void)fprintf(stderr, _("dcm-manager: the output cannot be written\n"));
-        return EXIT_OTHER;
-    }
-    return r;
+    return screen_end() < 0 && r == 0 ? EXIT_OTHER : r;
 }

@@ -160,7 +160,7 @@ int main(int argc, char *argv[]) {
     log_set_identifier("dcm-metrics");
     r = option_table_parse(&option_table, argc, argv, &o);
     if (r <= 0)
-        return r < 0 ? 2 : EXIT_SUCCESS;
+        return options_exit_status(r);
     (void)signal(SIGPIPE, SIG_IGN);
     r = o.print ? print(&o) : serve(&o);
     /* a disconnected peer is not an error of this program */

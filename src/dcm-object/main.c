@@ -11,6 +11,7 @@
 #include "basic/file-util.h"
 #include "basic/log.h"
 #include "basic/parse-util.h"
+#include "basic/standard-streams.h"
 #include "basic/terminal.h"
 #include "basic/time-util.h"
 #include "cli/verb-table.h"
@@ -345,6 +346,8 @@ static int print(FILE *to, struct json_object *o) {
         return EXIT_FAILURE;
     terminal_put_json(to, text);
     (void)putc('\n', to);
+    if (to == stdout)
+        return standard_output_flush() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     return fflush(to) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -376,7 +379,7 @@ int main(int argc, char *argv[]) {
     log_set_identifier("dcm-object");
     r = verb_table_parse(&table, argc, argv, &c.options, &verb);
     if (r <= 0)
-        return r < 0 ? failure_exit_status(FAILURE_USAGE) : EXIT_SUCCESS;
+        return options_exit_status(r);
     c.operands = argv + optind;
     if (verb == VERB_GET && streq(c.operands[1], "-"))
         c.to = stderr;

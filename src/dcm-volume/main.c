@@ -140,7 +140,7 @@ int main(int argc, char *argv[]) {
     log_set_identifier("dcm-volume");
     r = verb_table_parse(&verb_table, argc, argv, NULL, &verb);
     if (r <= 0)
-        return r < 0 ? 2 : EXIT_SUCCESS;
+        return options_exit_status(r);
     r = functions[verb]();
     return r < 0 ? EXIT_FAILURE : r;
 }

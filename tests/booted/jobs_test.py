@@ -327,6 +327,14 @@ def test_follow_ends_when_nobody_reads(manager):
     reply_to(manager, guid)
     process.stdout.close()
     assert process.wait(timeout=60) == 0
+    gate = Gate("full")
+    guid = order(manager, f"#!/bin/bash\n{gate.wait}")
+    wait_for(lambda: [j["guid"] for j in list_jobs()] == [guid], "something to say")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(["dcm-agentctl", "jobs", "--follow"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1 and "The output cannot be written" in done.stderr
+    gate.open()
+    reply_to(manager, guid)
     run("systemctl", "stop", "dcm-agent.service")
     process = follow()
     assert process.wait(timeout=60) == 3 and "systemctl enable --now dcm-agent" in process.stderr.read()

@@ -214,6 +214,14 @@ def check_pages():
                     yield f"units/{path.name} names {name}"
 
 
+def check_references():
+    """A reference of a page has one name and one section: mdoc prints what follows as it is."""
+    for p in PAGES:
+        for line in re.findall(r"^\.Xr .*$", p.read_text(), re.M):
+            if not re.fullmatch(r"\.Xr [\w.-]+ [1-8]( [().,;:]+)*", line):
+                yield f"{p.name}: {line}"
+
+
 def check_links():
     """Relative links of the Markdown files lead to something, their anchors too."""
     assert MARKDOWN
