@@ -382,7 +382,8 @@ static int take_rules(Reader *reader, AlertRules *ret) {
 
 int alert_rules_load(const char *file, const char *directory, IniProblem problem, void *userdata,
                      AlertRules *ret) {
-    static const IniCallbacks callbacks = {.on_value = on_value, .on_problem = on_problem};
+    static const IniCallbacks callbacks = {
+        .on_value = on_value, .on_ignored = on_problem, .on_problem = on_problem};
     _cleanup_(reader_done) Reader reader = {.problem = problem, .userdata = userdata};
     AlertRules rules = {};
 

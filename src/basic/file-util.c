@@ -77,3 +77,15 @@ int write_file_atomic(const char *path, const char *data, size_t size, mode_t mo
     }
     return fsync_directory(dir_fd);
 }
+
+bool path_find_closed(const char *path, char *ret, size_t size) {
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        if ((size_t)(slash - path) >= size)
+            return false;
+        memcpy(ret, path, (size_t)(slash - path));
+        ret[slash - path] = 0;
+        if (faccessat(AT_FDCWD, ret, X_OK, AT_EACCESS) < 0)
+            return errno == EACCES;
+    }
+    return false;
+}

@@ -11,6 +11,9 @@ int read_file_at(int dir_fd, const char *path, size_t size_max, char **ret, size
 /* Reads the rest of an open file, with the same bound and result. */
 int read_fd(int fd, size_t size_max, char **ret, size_t *ret_size);
 
+/* The first directory on the way to a path that this process may not enter. False: none. */
+bool path_find_closed(const char *path, char *ret, size_t size);
+
 /* Replaces the file at path: temporary file in the same directory, fsync, rename, fsync of the
  * directory. On error the old file stays. */
 int write_file_atomic(const char *path, const char *data, size_t size, mode_t mode);

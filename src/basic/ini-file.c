@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -58,15 +59,20 @@ static void tell_lost(const Reader *r, const char *line) {
 /* `error` is what a callback has returned for a key. */
 static int report(const Reader *r, int error) {
     bool is_unknown = error == -ENOKEY;
-    char text[256];
+    char text[512], allowed[256] = "";
+    const IniPlace at = get_place(r);
+
+    if (!is_unknown && r->callbacks->on_invalid)
+        r->callbacks->on_invalid(&at, allowed, sizeof(allowed), r->userdata);
 
     if (is_unknown && isempty(r->section))
         (void)utf8_format(text, sizeof(text), "%s stands before the first [section]", r->name);
     else
         (void)utf8_format(text, sizeof(text),
                           is_unknown ? "there is no key %s in [%s]"
+                          : *allowed ? "the value of %s in [%s] is not valid: it must be %s"
                                      : "the value of %s in [%s] is not valid",
-                          r->name, strempty(r->section));
+                          r->name, strempty(r->section), allowed);
     tell(r, text);
     return 0;
 }
@@ -206,12 +212,17 @@ int ini_file_parse(const char *file, const char *text, const IniCallbacks *callb
 }
 
 void ini_unreadable_describe(const char *file, int error, char *buf, size_t size) {
+    char closed[PATH_MAX];
     struct stat st;
+    bool is_closed;
 
     switch (-error) {
     case EACCES:
+        is_closed = path_find_closed(file, closed, sizeof(closed));
         (void)utf8_format(buf, size, "is not readable (%s); run: chmod %s %s", strerror(EACCES),
-                          stat(file, &st) >= 0 && S_ISDIR(st.st_mode) ? "0755" : "0644", file);
+                          is_closed || (stat(file, &st) >= 0 && S_ISDIR(st.st_mode)) ? "0755"
+                                                                                     : "0644",
+                          is_closed ? closed : file);
         return;
     case EISDIR:
         (void)utf8_format(buf, size, "is a directory; replace it with a file");
@@ -293,6 +304,40 @@ static int is_dropin(const struct dirent *entry) {
     return entry->d_name[0] != '.' && dot && streq(dot, ".conf");
 }
 
+bool ini_name_is_ignored(const char *name) {
+    static const char *const meant[] = {".cfg",  ".cnf",  ".conf", ".config", ".ini",
+                                        ".json", ".toml", ".yaml", ".yml"};
+    const char *dot = strrchr(name, '.');
+
+    if (name[0] == '.')
+        return false;
+    if (!dot)
+        return strncmp(name, "README", strlen("README")) != 0;
+    if (streq(dot, ".conf"))
+        return false;
+    for (size_t i = 0; i < ELEMENTSOF(meant); i++)
+        if (strcasecmp(dot, meant[i]) == 0)
+            return true;
+    return dot - name > 5 && strncmp(dot - 5, ".conf.txt", strlen(".conf.txt")) == 0;
+}
+
+/* Files alone: a directory may be anything. */
+static void tell_ignored(const char *directory, const IniCallbacks *callbacks, void *userdata) {
+    DIR *d = callbacks->on_ignored ? opendir(directory) : NULL;
+    struct stat st;
+
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        _cleanup_free_ char *path = NULL;
+
+        if (ini_name_is_ignored(e->d_name) && fstatat(dirfd(d), e->d_name, &st, 0) >= 0 &&
+            S_ISREG(st.st_mode) && asprintf(&path, "%s/%s", directory, e->d_name) >= 0)
+            callbacks->on_ignored(path, 0, "is not read, as its name does not end in .conf",
+                                  userdata);
+    }
+    if (d)
+        (void)closedir(d);
+}
+
 static int load_directory(const char *directory, const IniCallbacks *callbacks, void *userdata) {
     struct dirent **entries = NULL;
     int n, r = 0;
@@ -318,7 +363,10 @@ static int load_directory(const char *directory, const IniCallbacks *callbacks, 
 int ini_file_load(const char *file, const char *directory, const IniCallbacks *callbacks,
                   void *userdata) {
     TRY(load_file(file, callbacks, userdata));
-    return directory ? load_directory(directory, callbacks, userdata) : 0;
+    if (!directory)
+        return 0;
+    tell_ignored(directory, callbacks, userdata);
+    return load_directory(directory, callbacks, userdata);
 }
 
 int ini_problem_format(const char *file, unsigned line, const char *text, char **ret) {

@@ -34,6 +34,12 @@ typedef struct IniCallbacks {
     /* called if a line is lost that may have set at->name, in whatever section: it is too long, or
      * was read as the continuation of a value. May be NULL */
     void (*on_lost)(const IniPlace *at, void *userdata);
+    /* says what a value may be that is not valid, for the text about it: "one of a, b"; leaves it
+     * empty where nobody would be helped. May be NULL */
+    void (*on_invalid)(const IniPlace *at, char *buf, size_t size, void *userdata);
+    /* told of a file of the directory that is not read for its name, though it looks as if somebody
+     * expected that: site.cfg. NULL: nobody is told */
+    IniProblem on_ignored;
     /* called if the file or the directory exists and is unreadable. True: it is no problem;
      * otherwise reported as one. May be NULL */
     bool (*on_unreadable)(const char *file, int error, void *userdata);
@@ -44,6 +50,9 @@ typedef struct IniCallbacks {
  * names. Absent files are no error; an unreadable file is a problem. */
 int ini_file_load(const char *file, const char *directory, const IniCallbacks *callbacks,
                   void *userdata);
+/* Whether a name in a directory of drop-ins looks as if somebody took the file for one, though it
+ * does not end in .conf: site, site.cfg, site.conf.txt. Certificates and backups are no such. */
+bool ini_name_is_ignored(const char *name);
 /* Why an unreadable file or directory is so, and the remedy: a text to follow its name. */
 void ini_unreadable_describe(const char *file, int error, char *buf, size_t size);
 /* "FILE:LINE: TEXT", the form in which people are told. The caller frees. */

@@ -25,6 +25,8 @@ static int max_level = LOG_INFO;
 static const char *log_identifier = "dcm-agent";
 static const char *journal_path = "/run/systemd/journal/socket";
 
+static char last_error[256];
+
 static const char *const level_names[] = {"emerg",   "alert",  "crit", "err",
                                           "warning", "notice", "info", "debug"};
 
@@ -42,6 +44,10 @@ void log_set_level(int level) {
 
 int log_get_level(void) {
     return max_level;
+}
+
+const char *log_get_last_error(void) {
+    return last_error;
 }
 
 int log_level_from_string(const char *s) {
@@ -173,6 +179,8 @@ int log_full(int level, int error, const char *file, int line, const char *func,
         va_start(ap, format);
         (void)utf8_format_list(message, sizeof(message), format, ap);
         va_end(ap);
+        if (level <= LOG_ERR)
+            (void)utf8_format(last_error, sizeof(last_error), "%s", message);
         make_entry(&e, level, error, file, line, func, fields, message);
         log_sink_put(e.bytes, e.size);
     }

@@ -24,6 +24,8 @@ void log_set_level(int level);
 /* Sets the path of journald's socket, for tests. Not copied. */
 void log_set_journal(const char *path);
 int log_get_level(void);
+/* The last entry of level err or worse; "": there was none. */
+const char *log_get_last_error(void);
 /* "debug", "info", ... as in syslog.conf(5); otherwise -EINVAL. */
 int log_level_from_string(const char *s);
 const char *log_level_to_string(int level);

@@ -65,6 +65,7 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
         {"AgentId", v.agent_id},
         {"ServerName", v.server_name},
         {"Pause", v.pause},
+        {"JobProblem", v.trouble},
         {"StoreProblem", v.store_problem},
         {"CloudType", strempty(v.cloud->type)},
         {"InstanceId", strempty(v.cloud->instance_id)},
@@ -461,6 +462,7 @@ static const sd_bus_vtable vtable[] = {
     CHANGING("CertificateEndUSec", "t", property_get_usec),
     CHANGING("FailedStep", "s", property_get_string),
     CHANGING("Pause", "s", property_get_string),
+    CHANGING("JobProblem", "s", property_get_string),
     CHANGING("StoreProblem", "s", property_get_string),
     CHANGING("Problems", "a(sus)", property_get_problems),
     SD_BUS_PROPERTY("VolumeProblems", "as", property_get_volume_problems, 0, 0),
@@ -496,8 +498,8 @@ static void on_status(void *userdata) {
     (void)sd_bus_emit_properties_changed(
         o->bus, AGENT_BUS_PATH, INTERFACE, "State", "StatusText", "AgentId", "ServerName",
         "ManagerUrl", "ConnectedSinceUSec", "Proxy", "PeerAddress", "TlsSession",
-        "CertificateEndUSec", "FailedStep", "Pause", "StoreProblem", "Problems", "CloudType",
-        "InstanceId", "CloudProblem", NULL);
+        "CertificateEndUSec", "FailedStep", "Pause", "JobProblem", "StoreProblem", "Problems",
+        "CloudType", "InstanceId", "CloudProblem", NULL);
 }
 
 static int on_counts_timer(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -9,11 +9,14 @@
 #include <unistd.h>
 
 #include "basic/bounds.h"
+#include "basic/ini-file.h"
 #include "commands/command-table.h"
 #include "commands/file-command.h"
 #include "proto/text.h"
 #include "site/command-reader.h"
 #include "site/feature.h"
+
+#define IGNORED_MAX 8 /* files that are listed though they are not read */
 
 typedef struct Definition {
     Command command; /* must come first */
@@ -76,7 +79,7 @@ static int list_init(List *l) {
 
     own = command_table(&n);
     l->commands = calloc(n + 2 * COMMAND_FILES_MAX, sizeof(const Command *));
-    l->broken = calloc(2 * (COMMAND_FILES_MAX + 1), sizeof(*l->broken));
+    l->broken = calloc(2 * (COMMAND_FILES_MAX + 1) + IGNORED_MAX, sizeof(*l->broken));
     if (!l->commands || !l->broken)
         return -ENOMEM;
     for (; l->n < n; l->n++)
@@ -89,7 +92,7 @@ static int add_broken(List *l, const char *directory, const char *file, const ch
     BrokenCommand *b = &l->broken[l->n_broken];
     _cleanup_free_ char *path = NULL;
 
-    if (asprintf(&path, "%s/%s", directory, file) < 0) {
+    if (asprintf(&path, "%s%s%s", directory, *file ? "/" : "", file) < 0) {
         path = NULL;
         return -ENOMEM;
     }
@@ -161,6 +164,33 @@ static int is_definition(const struct dirent *entry) {
     return entry->d_name[0] != '.' && dot && streq(dot, ".conf");
 }
 
+static int is_ignored(const struct dirent *entry) {
+    return ini_name_is_ignored(entry->d_name) &&
+           (entry->d_type == DT_REG || entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN);
+}
+
+/* A few of them say enough. */
+static int add_ignored(List *l, const char *directory) {
+    struct dirent **entries = NULL;
+    int n, r = 0;
+
+    n = scandir(directory, &entries, is_ignored, alphasort);
+    for (int i = 0; i < n; i++) {
+        if (r >= 0 && i < IGNORED_MAX)
+            r = add_broken(l, directory, entries[i]->d_name, "its name does not end in .conf");
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
+static int add_unreadable(List *l, const char *directory, int error) {
+    char why[512];
+
+    ini_unreadable_describe(directory, error, why, sizeof(why));
+    return add_broken(l, directory, "", why);
+}
+
 static int add_directory(List *l, size_t n_own, const char *directory, const char *shadow) {
     struct dirent **entries = NULL;
     int n, r = 0;
@@ -169,7 +199,7 @@ static int add_directory(List *l, size_t n_own, const char *directory, const cha
     if (n < 0)
         return errno == ENOMEM   ? -ENOMEM
                : errno == ENOENT ? 0
-                                 : add_broken(l, directory, "", strerror(errno));
+                                 : add_unreadable(l, directory, -errno);
     for (int i = 0; i < n; i++) {
         if (r >= 0 && i == (int)COMMAND_FILES_MAX)
             r = add_broken(l, directory, entries[i]->d_name, "there are too many files");
@@ -214,6 +244,8 @@ int command_list_load(const char *directory, const char *shipped_directory) {
     n_own = fresh.n;
     if (r >= 0)
         r = add_directory(&fresh, n_own, directory, NULL);
+    if (r >= 0)
+        r = add_ignored(&fresh, directory);
     if (r >= 0)
         r = add_directory(&fresh, n_own, shipped_directory, directory);
     if (r < 0) {

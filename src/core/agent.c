@@ -29,7 +29,6 @@
 #include "system/memory.h"
 
 #define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)
-#define TRIM_DELAY_USEC (2 * USEC_PER_SEC)
 #define HEMLOCK_USEC USEC_PER_SEC
 
 struct Agent {
@@ -48,6 +47,7 @@ struct Agent {
     Cloud *cloud;
     Console *console;
     Voices *voices;
+    Trouble *trouble;
     RequestFlow *flow;
     Dispatcher *dispatcher;
     Alerting *alerting;
@@ -107,22 +107,11 @@ static void on_status(void *userdata) {
         a->observer.on_status(a->observer.userdata);
 }
 
-static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
-    memory_trim();
-    return 0;
-}
-
-/* Freed memory stays with the process. After a large message, trims the heap once the message and
- * its consequences are gone. */
-static void trim_later(Agent *a) {
-    (void)timer_arm_in(a->trim_timer, TRIM_DELAY_USEC);
-}
-
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
     Agent *a = userdata;
 
     if (size >= LARGE_MESSAGE_SIZE)
-        trim_later(a);
+        memory_trim_later(a->trim_timer); /* of it and its consequences */
     if (!a->stopping)
         dispatcher_message(a->dispatcher, text, size, is_text);
 }
@@ -157,6 +146,7 @@ static void apply_notes(Agent *a) {
             .reload_error = uplink_is_usable(a->uplink) ? a->reload_error : NULL,
             .pause = agent_pause_to_string(a->pause),
             .store_error = a->store_error,
+            .trouble = trouble_get(a->trouble),
             .is_terminating = termination_is_ordered(a->termination),
             .problems = a->problems,
         },
@@ -184,6 +174,17 @@ static void on_store(int error, void *userdata) {
     Agent *a = userdata;
 
     a->store_error = error;
+    apply_notes(a);
+    on_status(a);
+}
+
+static void on_trouble(const char *text, void *userdata) {
+    Agent *a = userdata;
+
+    if (a->stopping)
+        return;
+    console_log(a->console, LOG_WARNING, "%s%s",
+                text ? "Jobs do not start: " : "No job is held up any more.", strempty(text));
     apply_notes(a);
     on_status(a);
 }
@@ -401,6 +402,8 @@ static int build_requests(Agent *a) {
     };
     int r;
 
+    TRY(trouble_new(on_trouble, a, &a->trouble));
+    parts.runner.trouble = a->trouble;
     TRY(termination_new(a->event, a->store, a->paths.jobs_directory, on_leave, a, &a->termination));
     TRY(identity_load_agent_id(a->store, &agent_id));
     parts.agent_id = agent_id;
@@ -466,7 +469,7 @@ static int build(Agent *a) {
     if (r >= 0)
         r = build_requests(a);
     if (r >= 0)
-        r = timer_new(a->event, 0, on_trim, a, &a->trim_timer);
+        r = memory_trimmer_new(a->event, &a->trim_timer);
     if (r >= 0)
         r = policy_watch_new(a->event, a->paths.policy_file, a->paths.policy_directory,
                              on_policy_changed, a, &a->policy_watch);
@@ -511,6 +514,7 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
 Agent *agent_free(Agent *a) {
     if (!a)
         return NULL;
+    a->stopping = true; /* what is freed is no news */
     if (a->console)
         console_log(a->console, LOG_CRIT, "The agent is shutting down.");
     if (a->flow) /* while everything is there that a change of a request concerns */
@@ -523,6 +527,7 @@ Agent *agent_free(Agent *a) {
     alerting_free(a->alerting);
     request_flow_free(a->flow);
     voices_free(a->voices);
+    trouble_free(a->trouble);
     console_free(a->console);
     uplink_free(a->uplink);
     cloud_free(a->cloud);
@@ -576,6 +581,7 @@ AgentView agent_view(const Agent *a) {
         .server_name = strempty(a->server_name),
         .pause = agent_pause_to_string(a->pause),
         .cloud = cloud_get_identity(a->cloud),
+        .trouble = strempty(trouble_get(a->trouble)),
         .store_problem = a->store_error < 0 ? strerror(-a->store_error) : "",
         .is_terminating = termination_is_ordered(a->termination),
         .reload_error = a->reload_error,

@@ -60,6 +60,7 @@ typedef struct AgentView {
     const char *agent_id, *server_name; /* "" while unknown */
     const char *pause;                  /* "", "waiting", "refusing" */
     const CloudIdentity *cloud;         /* all fields are NULL while unknown */
+    const char *trouble;                /* why jobs do not start at present; "": they do */
     const char *store_problem;          /* why the database cannot be written; "": it can */
     bool is_terminating;                /* the manager has ordered it */
     const char *reload_error;           /* of the last reload; NULL: it succeeded */

@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 
+#include "basic/utf8.h"
+
 #define NAME_MAX_SIZE 40 /* a longer one resembles none of ours */
 
 static const struct {
@@ -149,4 +151,19 @@ const char *config_guard_meant(const char *name) {
         if (begins_with(name, guards[i]) && (!found || strlen(guards[i]) > strlen(found)))
             found = guards[i];
     return found;
+}
+
+void config_describe_values(const char *type, double min, double max, char *buf, size_t size) {
+    static const struct {
+        const char *type, *text;
+    } numbers[] = {{"integer", "a whole number"},
+                   {"bytes", "a number of bytes (also with K, M, G or T)"},
+                   {"milliseconds", "milliseconds"},
+                   {"seconds", "seconds"}};
+
+    if (streq(type, "boolean"))
+        (void)utf8_format(buf, size, "true or false");
+    for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
+        if (streq(type, numbers[i].type))
+            (void)utf8_format(buf, size, "%s from %.15g to %.15g", numbers[i].text, min, max);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names in agent.conf(5) that are no keys: those of the Python agent, and slips of the pen. */
+/* For texts about agent.conf(5): names that are no keys, those of the Python agent and slips of the
+ * pen; and what values may be. */
 #pragma once
 
 #include "basic/macro.h"
@@ -17,3 +18,7 @@ const char *config_guard_meant(const char *name);
 
 /* Whether somebody who wrote `name` may have meant `other`. */
 bool config_names_resemble(const char *name, const char *other);
+
+/* What a number or a boolean must be, by the type's name in agent.conf(5): "a whole number from 1
+ * to 100"; leaves `buf` as it is for other types. */
+void config_describe_values(const char *type, double min, double max, char *buf, size_t size);

@@ -32,6 +32,7 @@ typedef struct Key {
     const char *initial;
     double min, max;
     bool (*is_valid)(const char *value); /* of a string that is not empty; NULL: each is */
+    const char *allowed;                 /* by is_valid: what follows "it must be" */
 } Key;
 
 static bool is_log_level(const char *value) {
@@ -77,9 +78,9 @@ static const Key keys[] = {
     {"jobs", "reply_output_max", KEY_SIZE, FIELD(reply_output_max), "1M", 4096, REPLY_OUTPUT_MAX},
     {"storage", "db_timeout", KEY_SECONDS, FIELD(db_timeout_usec), "14400", 60, 1e9},
     {"storage", "mountpoint", KEY_STRING, FIELD(mount_point), "/mnt/dcmdata",
-     .is_valid = is_absolute},
+     .is_valid = is_absolute, .allowed = "an absolute path"},
     {"storage", "services_dir", KEY_STRING, FIELD(services_dir), "/srv/dcm/services",
-     .is_valid = is_absolute},
+     .is_valid = is_absolute, .allowed = "an absolute path"},
     {"intrusion_detection", "ossec", KEY_BOOL, FIELD(ossec), "false"},
     {"intrusion_detection", "alert_file", KEY_PATH, FIELD(alert_file),
      "/var/ossec/logs/alerts/alerts.log"},
@@ -88,13 +89,15 @@ static const Key keys[] = {
      86400},
     {"platform", "name", KEY_STRING, FIELD(platform_name), ""},
     {"platform", "version", KEY_STRING, FIELD(platform_version), ""},
-    {"cloud", "type", KEY_STRING, FIELD(cloud_type), "", .is_valid = is_cloud},
+    {"cloud", "type", KEY_STRING, FIELD(cloud_type), "", .is_valid = is_cloud,
+     .allowed = "a cloud of agent.conf(5), or Other"},
     {"cloud", "metadata_url", KEY_STRING, FIELD(metadata_url), ""},
     {"health", "interval", KEY_SECONDS, FIELD(health_interval_usec), "60", 0, 86400},
     {"health", "history", KEY_INT, FIELD(health_history), "60", 1, 10000},
-    {"logging", "level", KEY_STRING, FIELD(log_level), "info", .is_valid = is_log_level},
+    {"logging", "level", KEY_STRING, FIELD(log_level), "info", .is_valid = is_log_level,
+     .allowed = "err, warning, notice, info or debug"},
     {"logging", "console_level", KEY_STRING, FIELD(console_level), "INFO",
-     .is_valid = is_console_level},
+     .is_valid = is_console_level, .allowed = "a level of agent.conf(5), such as INFO"},
 };
 
 bool config_key(size_t i, ConfigKey *ret) {
@@ -284,11 +287,23 @@ static int append_list(Config *c, const Key *k, const char *value) {
     return 0;
 }
 
+static void describe_allowed(const Key *k, char *buf, size_t size) {
+    ConfigKey key;
+
+    if (k->allowed)
+        (void)utf8_format(buf, size, "%s", k->allowed);
+    else if (config_key((size_t)(k - keys), &key))
+        config_describe_values(key.type, key.min, key.max, buf, size);
+}
+
 static int check_guard(Config *c, const Key *k, const IniPlace *at, int error) {
+    char allowed[128] = "";
+
     if (error != -EINVAL || !config_is_guard(k->name))
         return error;
-    TRY(note_unusable(c, "%s:%u: the value of %s in [%s] is not valid", at->file, at->line, k->name,
-                      k->section));
+    describe_allowed(k, allowed, sizeof(allowed));
+    TRY(note_unusable(c, "%s:%u: the value of %s in [%s] is not valid%s%s", at->file, at->line,
+                      k->name, k->section, *allowed ? ": it must be " : "", allowed));
     return -EINVAL;
 }
 
@@ -409,13 +424,18 @@ static bool on_unreadable(const char *file, int error, void *userdata) {
 
     ini_unreadable_describe(file, error, why, sizeof(why));
     if (error == -EACCES)
-        (void)note_unusable(c,
-                            "configuration file %s is not readable by user dcm-agent (%s); run: "
-                            "chmod 0644 %s",
-                            file, strerror(EACCES), file);
+        (void)note_unusable(c, "configuration file %s is not readable by user dcm-agent%s", file,
+                            why + strlen("is not readable"));
     else
         (void)note_unusable(c, "configuration file %s %s", file, why);
     return false;
+}
+
+static void on_invalid(const IniPlace *at, char *buf, size_t size, void *userdata) {
+    const Key *k = find_key(at->section, at->name);
+
+    if (k)
+        describe_allowed(k, buf, size);
 }
 
 static const IniCallbacks ini_callbacks = {
@@ -423,6 +443,8 @@ static const IniCallbacks ini_callbacks = {
     .on_section = on_section,
     .on_more = on_more,
     .on_lost = on_lost,
+    .on_invalid = on_invalid,
+    .on_ignored = on_problem,
     .on_unreadable = on_unreadable,
     .on_problem = on_problem,
 };

@@ -10,6 +10,7 @@
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/utf8.h"
+#include "net/tls-client.h"
 
 static int refuse(char error[static OPTIONS_ERROR_SIZE], const char *format, ...) _printf_(2, 3);
 static int refuse(char error[static OPTIONS_ERROR_SIZE], const char *format, ...) {
@@ -82,6 +83,8 @@ static int set_proxy(const Config *config, const char *(*get)(const char *name),
         proxy_is_excluded(no_proxy, url->host, url->port))
         return 0;
     r = proxy_parse(value, ret, &reason);
+    if (r >= 0 && name)
+        r = proxy_note_origin(ret, name);
     if (r == -EINVAL)
         return name ? refuse(error, "%s in the environment is not usable: %s", name, reason)
                     : refuse_key(error, config, "proxy", "is not usable: %s", reason);
@@ -133,6 +136,26 @@ int connection_options_make(const Config *config, const char *directory,
     return 0;
 }
 
+/* Not what the system trusts, which may come later; and a token is not asked without need. */
+static int check_content(const Config *config, char error[static OPTIONS_ERROR_SIZE]) {
+    const bool is_own = config->client_cert && config->client_cert[0] == '/' &&
+                        (!config->client_key || config->client_key[0] == '/');
+    const TlsOptions manager = {.ca_cert = config->ca_cert,
+                                .allow_unknown_certs = !config->ca_cert,
+                                .client_cert = is_own ? config->client_cert : NULL,
+                                .client_key = is_own ? config->client_key : NULL};
+    const TlsOptions proxy = {.is_proxy = true,
+                              .ca_cert = config->proxy_ca_cert,
+                              .allow_unknown_certs = !config->proxy_ca_cert};
+    char why[OPTIONS_ERROR_SIZE];
+    int r;
+
+    r = tls_client_check_files(&manager, why, sizeof(why));
+    if (r >= 0)
+        r = tls_client_check_files(&proxy, why, sizeof(why));
+    return r == -EINVAL || r == -ENOENT ? refuse(error, "%s", why) : r;
+}
+
 int connection_files_check(const Config *config, char error[static OPTIONS_ERROR_SIZE]) {
     const struct {
         const char *key, *path;
@@ -153,7 +176,7 @@ int connection_files_check(const Config *config, char error[static OPTIONS_ERROR
             return refuse_key(error, config, files[i].key, "cannot be read: %s: %s", files[i].path,
                               strerror(errno));
     }
-    return 0;
+    return check_content(config, error);
 }
 
 static void add_text(Sha256 *hash, const char *text) {

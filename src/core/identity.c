@@ -46,6 +46,7 @@ int identity_load_agent_id(Store *store, char **ret) {
 
 int identity_new(const Config *config, Store *store, const char *state_directory, Identity **ret) {
     _cleanup_(identity_freep) Identity *i = calloc(1, sizeof(*i));
+    bool is_spoilt;
     int r;
 
     if (!i)
@@ -56,10 +57,18 @@ int identity_new(const Config *config, Store *store, const char *state_directory
         i->token_path = NULL;
         return log_oom();
     }
+    is_spoilt = token_load(i->token_path, i->token) == -EINVAL;
     r = token_load_or_create(i->token_path, i->token);
     if (r < 0)
-        return log_error_errno(r, "The token %s can be neither read nor created: %m",
-                               i->token_path);
+        return log_error_errno(r, "The token %s can be neither read nor created: %m%s",
+                               i->token_path,
+                               r == -EACCES ? "; run: chown -R dcm-agent: " STATEDIR : "");
+    if (is_spoilt)
+        (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_TOKEN_REPLACED)),
+                         "The token %s was empty or damaged; the agent made a new one, by which "
+                         "the manager does not know this server: approve it there again, or "
+                         "restore the file from a backup",
+                         i->token_path);
     r = platform_read(&i->platform);
     if (r < 0)
         return log_error_errno(r, "os-release cannot be read: %m");

@@ -2,15 +2,13 @@
 #include "core/local-files.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "basic/log-fields.h"
 #include "basic/log.h"
-#include "basic/utf8.h"
 #include "commands/command-list.h"
+#include "core/command-jobs.h"
 #include "site/command-reader.h"
 #include "site/policy.h"
-#include "system/local-user.h"
 
 static void on_config_problem(const char *file, unsigned line, const char *text, void *userdata) {
     (void)problems_add(userdata, PROBLEM_CONFIG, file, line, text);
@@ -22,6 +20,10 @@ static void on_alerts_problem(const char *file, unsigned line, const char *text,
 
 static void on_policy_problem(const char *file, unsigned line, const char *text, void *userdata) {
     (void)problems_add(userdata, PROBLEM_POLICY, file, line, text);
+}
+
+static void on_policy_ignored(const char *file, unsigned line, const char *text, void *userdata) {
+    (void)problems_add(userdata, PROBLEM_POLICY_NAMES, file, line, text);
 }
 
 int local_files_load_config(const AgentPaths *paths, Problems *problems, Config *ret) {
@@ -60,54 +62,26 @@ int local_files_check_command(const char *path, Problems *problems) {
     return r == -EINVAL ? 0 : r;
 }
 
-/* The command stays, for when the user is made; until then its jobs are refused. The executor looks
- * the same way. */
-static void check_user(const AgentPaths *paths, Problems *problems, const CommandFile *f) {
-    _cleanup_free_ char *own = NULL, *shipped = NULL;
-    char text[256];
-    uid_t uid;
-
-    if (f->user_line == 0 || local_user_find(f->user, &uid) != -ENOENT)
-        return;
-    if (asprintf(&own, "%s/%s.conf", paths->commands_directory, f->name) < 0 ||
-        asprintf(&shipped, "%s/%s.conf", paths->shipped_commands_directory, f->name) < 0)
-        return;
-    (void)utf8_format(
-        text, sizeof(text),
-        "there is no user %s on this machine, so that jobs of the command are refused", f->user);
-    (void)problems_add(problems, PROBLEM_COMMAND_USERS, access(own, F_OK) >= 0 ? own : shipped,
-                       f->user_line, text);
-}
-
-static void check_users(const AgentPaths *paths, Problems *problems) {
-    const Command *const *commands;
-    size_t n;
-
-    commands = command_list(&n);
-    for (size_t i = 0; i < n; i++)
-        if (commands[i]->file)
-            check_user(paths, problems, commands[i]->file);
-}
-
 int local_files_load_commands(const AgentPaths *paths, Problems *problems) {
     const BrokenCommand *broken;
     size_t n;
     int r;
 
     problems_clear(problems, PROBLEM_COMMANDS);
-    problems_clear(problems, PROBLEM_COMMAND_USERS);
     r = command_list_load(paths->commands_directory, paths->shipped_commands_directory);
     broken = command_list_broken(&n);
     for (size_t i = 0; r >= 0 && i < n; i++)
         add_broken_command(problems, broken[i].file, broken[i].problem);
     if (r >= 0)
-        check_users(paths, problems);
+        command_jobs_check(paths, problems);
     return r;
 }
 
 int local_files_check_policy(const AgentPaths *paths, Problems *problems) {
     problems_clear(problems, PROBLEM_POLICY);
-    return policy_check(paths->policy_file, paths->policy_directory, on_policy_problem, problems);
+    problems_clear(problems, PROBLEM_POLICY_NAMES);
+    return policy_check(paths->policy_file, paths->policy_directory, on_policy_problem,
+                        on_policy_ignored, problems);
 }
 
 void local_files_note_value(Problems *problems, const Config *config, const char *section,
@@ -130,7 +104,8 @@ void local_files_log_problem(const Problem *p) {
     static const char *const effects[] = {
         [PROBLEM_CONFIG] = "; ignored",
         [PROBLEM_ALERTS] = "; ignored",
-        [PROBLEM_COMMAND_USERS] = "",
+        [PROBLEM_COMMAND_JOBS] = "",
+        [PROBLEM_POLICY_NAMES] = "",
         [PROBLEM_POLICY] = "; the policy is not valid, so no job is allowed",
     };
     _cleanup_free_ char *whole = NULL;

@@ -25,7 +25,7 @@ static const char *describe_pause(const char *pause) {
 
 /* The problems come last and must not be cut off: a reason is shortened instead. */
 void notes_format(const Notes *n, char *buf, size_t size) {
-    char problems[96] = "", reload[PART_SIZE] = "", store[PART_SIZE] = "";
+    char problems[96] = "", reload[PART_SIZE] = "", store[PART_SIZE] = "", jobs[PART_SIZE] = "";
 
     format_problems(n->problems, problems, sizeof(problems));
     if (n->reload_error)
@@ -37,10 +37,12 @@ void notes_format(const Notes *n, char *buf, size_t size) {
         (void)utf8_format(store, sizeof(store),
                           "; requests are refused, as the database could not be written: %s",
                           strerror(-n->store_error));
-    (void)utf8_format(buf, size, "%s%s%s%s%s%s",
+    if (n->trouble)
+        (void)utf8_format(jobs, sizeof(jobs), "; jobs do not start: %s", n->trouble);
+    (void)utf8_format(buf, size, "%s%s%s%s%s%s%s",
                       n->is_terminating ? "; the manager has ordered this agent to stop for good"
                                         : "",
-                      describe_pause(n->pause), store, reload,
+                      describe_pause(n->pause), store, jobs, reload,
                       problems_has(n->problems, PROBLEM_POLICY)
                           ? "; no job is allowed, as the policy is not valid"
                           : "",

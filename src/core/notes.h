@@ -8,6 +8,7 @@ typedef struct Notes {
     const char *reload_error; /* NULL: the configuration is that of the files */
     const char *pause;        /* "", "waiting", "refusing" */
     int store_error;          /* negative errno of the last commit; 0: it succeeded */
+    const char *trouble;      /* why jobs do not start; NULL: they do */
     bool is_terminating;      /* the manager has ordered it */
     const Problems *problems;
 } Notes;

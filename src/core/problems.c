@@ -4,12 +4,10 @@
 #include "basic/bounds.h"
 #include "proto/text.h"
 
-#define SOURCES (PROBLEM_POLICY + 1)
-
 struct Problems {
     Problem list[PROBLEMS_MAX];
     size_t n;
-    size_t n_more[SOURCES];
+    size_t n_more[_PROBLEM_SOURCE_MAX];
     void (*told)(const Problem *p);
 };
 
@@ -79,7 +77,7 @@ const Problem *problems_list(const Problems *p, size_t *ret_n) {
 size_t problems_count(const Problems *p) {
     size_t n = p->n;
 
-    for (size_t i = 0; i < SOURCES; i++)
+    for (size_t i = 0; i < _PROBLEM_SOURCE_MAX; i++)
         n += p->n_more[i];
     return n;
 }

@@ -9,9 +9,11 @@
 typedef enum ProblemSource {
     PROBLEM_CONFIG,
     PROBLEM_ALERTS,
-    PROBLEM_COMMANDS,      /* files that define no command */
-    PROBLEM_COMMAND_USERS, /* commands whose user does not exist */
+    PROBLEM_COMMANDS,     /* files that define no command */
+    PROBLEM_COMMAND_JOBS, /* commands whose jobs are refused */
     PROBLEM_POLICY,
+    PROBLEM_POLICY_NAMES, /* files that are no part of the policy, for their names */
+    _PROBLEM_SOURCE_MAX,
 } ProblemSource;
 
 typedef struct Problem {

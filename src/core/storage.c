@@ -188,7 +188,9 @@ int storage_open(const char *path, Store **ret) {
             path);
     if (r < 0)
         return log_struct(LOG_ERR, r, LOG_FIELDS(LOG_ID(DCM_MESSAGE_STORE_FAILED)),
-                          "The store %s cannot be opened: %m", path);
+                          "The database %s cannot be opened: %m%s", path,
+                          r == -EACCES || r == -EPERM ? "; run: chown -R dcm-agent: " STATEDIR
+                                                      : "");
     return 0;
 }
 

@@ -55,7 +55,8 @@ static void print_argument(struct json_object *a) {
                       secret ? ", " : "", secret ? _("secret") : "", *values ? ", " : "", values,
                       *shown ? ", " : "", shown);
     print_wrapped(line, 2);
-    print_wrapped(text(a, "help"), 6);
+    if (*text(a, "help"))
+        print_wrapped(text(a, "help"), 6);
 }
 
 static void print_command(struct json_object *command) {

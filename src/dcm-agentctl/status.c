@@ -118,6 +118,8 @@ static void print_status(struct json_object *o, bool connected) {
         ctl_print_field(_("Paused"), 12,
                         streq(pause, "waiting") ? _("new jobs wait; dcm-agentctl resume")
                                                 : _("new jobs are refused; dcm-agentctl resume"));
+    if (!streq(text(o, "JobProblem"), "-"))
+        ctl_print_field(_("Jobs"), 12, text(o, "JobProblem"));
     if (!streq(text(o, "StoreProblem"), "-"))
         ctl_print_field(_("Database"), 12, text(o, "StoreProblem"));
     print_volumes(json_object_object_get(o, "VolumeProblems"));

@@ -84,14 +84,21 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
     return 0;
 }
 
+static const char *explain_refusal(const sd_bus_error *e) {
+    if (!e)
+        return "another agent owns it";
+    if (sd_bus_error_has_name(e, SD_BUS_ERROR_ACCESS_DENIED))
+        return "the system bus does not allow it; after an installation: systemctl reload dbus";
+    return strempty(e->message);
+}
+
 static int on_name_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     Daemon *d = userdata;
     const sd_bus_error *e = sd_bus_message_get_error(m);
     uint32_t answer = 0;
 
     if (e || sd_bus_message_read(m, "u", &answer) < 0 || answer != NAME_PRIMARY_OWNER) {
-        log_error("The bus name " AGENT_BUS_NAME " cannot be acquired: %s",
-                  e ? strempty(e->message) : "another agent owns it");
+        log_error("The bus name " AGENT_BUS_NAME " cannot be acquired: %s", explain_refusal(e));
         return sd_event_exit(d->event, EXIT_FAILURE);
     }
     (void)sd_notifyf(false, "READY=1\nSTATUS=%s", uplink_view(agent_get_uplink(d->agent)).status);
@@ -162,6 +169,8 @@ static int setup_service(Daemon *d) {
 
 /* systemctl status shows it as long as the service is stopped. */
 static void say_end(const Daemon *d, int r) {
+    const char *why = log_get_last_error();
+
     if (r == EXIT_HEMLOCK || (d->agent && agent_view(d->agent).is_terminating))
         (void)sd_notify(false, "STOPPING=1\nSTATUS=" SERVICE_STOPPED_FOR_GOOD
                                ", as the manager ordered; to start it again: systemctl enable "
@@ -169,10 +178,13 @@ static void say_end(const Daemon *d, int r) {
     else if (r == -EPROTONOSUPPORT)
         (void)sd_notify(false, "STOPPING=1\nSTATUS=" SERVICE_FAILED
                                "a newer version of dcm-agent created the database");
-    else if (r < 0)
-        (void)sd_notifyf(false, "STOPPING=1\nSTATUS=" SERVICE_FAILED "%s", strerror(-r));
+    else if (r == 0)
+        (void)sd_notify(false, "STOPPING=1\nSTATUS=Stopped");
     else
-        (void)sd_notifyf(false, "STOPPING=1\nSTATUS=%s", r == 0 ? "Stopped" : "Failed");
+        (void)sd_notifyf(false, "STOPPING=1\nSTATUS=" SERVICE_FAILED "%s",
+                         *why    ? why
+                         : r < 0 ? strerror(-r)
+                                 : "the journal says why");
 }
 
 static int run(const AgentPaths *paths) {

@@ -71,6 +71,18 @@ static void check_named_files(const Config *c, const Reader *reader, Findings *f
                     findings);
 }
 
+/* Those that are missing or closed to this user are another matter. */
+static void check_certificates(const Config *c, Findings *findings) {
+    const char *const paths[] = {c->ca_cert, c->client_cert, c->client_key, c->proxy_ca_cert};
+    char error[OPTIONS_ERROR_SIZE];
+
+    for (size_t i = 0; i < ELEMENTSOF(paths); i++)
+        if (paths[i] && *paths[i] == '/' && access(paths[i], R_OK) < 0)
+            return;
+    if (connection_files_check(c, error) == -EINVAL)
+        findings_add(findings, NULL, 0, error);
+}
+
 /* The agent reads all of them. */
 static int check_directory(const char *directory, const Reader *reader, Findings *findings) {
     DIR *d = opendir(directory);
@@ -123,6 +135,7 @@ int check_all(const AgentPaths *paths, Findings *findings) {
     TRY(check_connection(&config, paths, findings));
     reader_init(&reader);
     check_named_files(&config, &reader, findings);
+    check_certificates(&config, findings);
     return check_readers(paths, &reader, findings);
 }
 

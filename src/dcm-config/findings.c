@@ -25,11 +25,27 @@ static void add_json(Findings *f, const char *file, unsigned line, const char *t
     (void)json_object_put(o);
 }
 
+static bool is_known(const Findings *f, const char *file, unsigned line, const char *text) {
+    for (size_t i = 0; i < json_object_array_length(f->list); i++) {
+        struct json_object *o = json_object_array_get_idx(f->list, i);
+
+        if (streq_ptr(json_object_get_string(json_get(o, "file")), file) &&
+            json_object_get_int64(json_get(o, "line")) == line &&
+            streq_ptr(json_object_get_string(json_get(o, "text")), text))
+            return true;
+    }
+    return false;
+}
+
+/* Several files may have one cause, such as the directory above them. */
 void findings_add(Findings *f, const char *file, unsigned line, const char *text) {
+    if (is_known(f, file, line, text))
+        return;
     f->n++;
+    add_json(f, file, line, text);
     if (f->json)
-        add_json(f, file, line, text);
-    else if (!file)
+        return;
+    if (!file)
         terminal_printf(stdout, "%s\n", text);
     else if (line > 0)
         terminal_printf(stdout, "%s:%u: %s\n", file, line, text);

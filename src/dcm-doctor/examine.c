@@ -182,6 +182,11 @@ static void report_handshake_not_tried(Examination *x) {
                    _("a newer version of dcm-agent created the database in %s; install that "
                      "version again"),
                    x->options->state_directory);
+    else if (x->surroundings->was_root)
+        report_add(x->report, CHECK_HANDSHAKE, FINDING_FAILED,
+                   _("the identity in %s cannot be read: %s; run: chown -R dcm-agent: %s"),
+                   x->options->state_directory, strerror(-x->identity_error),
+                   x->options->state_directory);
     else
         report_add(x->report, CHECK_HANDSHAKE, FINDING_SKIPPED,
                    _("the identity in %s cannot be read: %s; try it as root"),
@@ -282,7 +287,8 @@ static void report_problem(const Problem *p, Report *report) {
         [PROBLEM_CONFIG] = "",
         [PROBLEM_ALERTS] = "",
         [PROBLEM_COMMANDS] = N_("; the file defines no command"),
-        [PROBLEM_COMMAND_USERS] = "",
+        [PROBLEM_COMMAND_JOBS] = "",
+        [PROBLEM_POLICY_NAMES] = "",
         [PROBLEM_POLICY] = N_("; the policy is not valid, so no job is allowed"),
     };
     const char *effect = effects[p->source];
@@ -331,7 +337,7 @@ static int read_configuration(Examination *x, ConnectionOptions *ret) {
         return r;
     report_add(x->report, CHECK_CONFIGURATION, FINDING_OK, "%s", x->config.agentmanager_url);
     x->uses_tls = ret->url.tls;
-    TRY(free_and_strdup(&x->proxy, ret->proxy.label));
+    TRY(free_and_strdup(&x->proxy, ret->proxy.host ? proxy_show(&ret->proxy) : NULL));
     return 1;
 }
 

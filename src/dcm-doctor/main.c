@@ -93,13 +93,19 @@ static void report_stopped(const Surroundings *s, Report *report) {
 }
 
 static void report_service(const Surroundings *s, Report *report) {
+    bool is_told = report->done[CHECK_SERVICE]; /* that nothing is installed */
+
+    /* as whom the jobs run */
+    if (s->service.is_loaded && !getpwnam(JOB_USER))
+        report_add(report, CHECK_SERVICE, FINDING_WARNING,
+                   _("there is no user %s: is the agent installed? (systemd-sysusers)"), JOB_USER);
     if (s->is_running)
         report_add(report, CHECK_SERVICE,
-                   s->is_full     ? FINDING_FAILED
-                   : s->is_paused ? FINDING_WARNING
-                                  : FINDING_OK,
+                   s->is_full || s->is_idle       ? FINDING_FAILED
+                   : s->is_paused || s->is_astray ? FINDING_WARNING
+                                                  : FINDING_OK,
                    "%s", s->status);
-    else if (!report->done[CHECK_SERVICE])
+    else if (!is_told)
         report_stopped(s, report);
 }
 
@@ -109,6 +115,7 @@ static int run(const Options *o, Report *report) {
     if (access(CREDENTIALS, F_OK) == 0)
         (void)setenv("CREDENTIALS_DIRECTORY", CREDENTIALS, 0);
     TRY(surroundings_read(&s));
+    s.was_root = geteuid() == 0;
     TRY(become_service_user(report));
     TRY(examine(&o->examine, &s, report));
     report_not_reached(report);

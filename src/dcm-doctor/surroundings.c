@@ -30,7 +30,7 @@ static int read_unit(sd_bus *bus, Surroundings *s) {
 }
 
 static int read_agent(sd_bus *bus, Surroundings *s) {
-    _cleanup_free_ char *state = NULL, *pause = NULL, *step = NULL, *store = NULL;
+    _cleanup_free_ char *state = NULL, *pause = NULL, *step = NULL, *store = NULL, *jobs = NULL;
 
     TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "State", NULL, &state));
     TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "StatusText", NULL,
@@ -40,7 +40,13 @@ static int read_agent(sd_bus *bus, Surroundings *s) {
                                    &step));
     TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "StoreProblem", NULL,
                                    &store));
+    /* an agent that was not restarted after an upgrade may not have it */
+    (void)sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "JobProblem", NULL,
+                                     &jobs);
     s->is_full = !isempty(store);
+    s->is_idle = !isempty(jobs);
+    s->is_astray =
+        strncmp(s->status, "Not ", strlen("Not ")) == 0; /* connected, connecting, configured */
     s->is_paused = !isempty(pause);
     s->is_running = true;
     s->is_connected = streq(state, "connected");

@@ -190,8 +190,14 @@ static int open_script(JobRequest *q, sd_bus_error *error) {
     r = script_open(script_directories, f->worker ? WORKER_PROGRAM : f->script, &path, &fd,
                     &problem);
     if (r == -ENOENT || r == -EINVAL) {
-        (void)utf8_format(why, sizeof(why), "the script of %s cannot be used: %s", f->name,
-                          problem ?: "there is none");
+        if (r == -ENOENT && !f->worker && f->script[0] != '/')
+            (void)utf8_format(why, sizeof(why),
+                              "the script of %s cannot be used: there is none of the name %s in "
+                              "%s, nor in %s",
+                              f->name, f->script, script_directories[0], script_directories[1]);
+        else
+            (void)utf8_format(why, sizeof(why), "the script of %s cannot be used: %s", f->name,
+                              problem ?: "there is none");
         return refuse(q, error, why);
     }
     if (r < 0)

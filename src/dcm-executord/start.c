@@ -92,7 +92,8 @@ static int refuse(int r, sd_bus_error *error) {
         return sd_bus_error_set(error, ERROR_NO_SPACE,
                                 "Too many files are in flight to jobs that have just started");
     default:
-        return sd_bus_error_setf(error, ERROR_NO_SPACE, "Cannot make the job's directory: %s",
+        return sd_bus_error_setf(error, ERROR_NO_SPACE,
+                                 "the job's directory in " JOBSDIR " cannot be made: %s",
                                  strerror(-r));
     }
 }

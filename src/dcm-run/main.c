@@ -249,6 +249,20 @@ static void note_not_started(int error, ExitRecord *ret) {
     ret->status = error == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_STARTED;
 }
 
+/* Nothing else in the result says that the status is not that of the command. */
+static void tell_hook(const ExitRecord *record, const char *suffix, const char *consequence,
+                      Outputs *o) {
+    char text[256];
+
+    (void)snprintf(text, sizeof(text),
+                   "dcm-run: the script %s of this machine, in " CONFDIR
+                   "/scripts, failed (%s %d), "
+                   "%s.\n",
+                   suffix, record->kind == EXIT_KIND_KILLED ? "signal" : "status", record->status,
+                   consequence);
+    output_add(&o->err, text, strlen(text));
+}
+
 static void run_post(const Options *options, char **argv, ExitRecord *record, Outputs *o) {
     ExitRecord post = *record;
     char status[16];
@@ -258,8 +272,10 @@ static void run_post(const Options *options, char **argv, ExitRecord *record, Ou
     r = setenv("DCM_STATUS", status, true) < 0 ? -ENOMEM : run_hook(options->post, argv, &post, o);
     if (r < 0)
         note_not_started(r, &post);
-    if (has_failed(&post) && !has_failed(record))
-        *record = post;
+    if (!has_failed(&post) || has_failed(record))
+        return;
+    *record = post;
+    tell_hook(&post, ".post", "though the command itself did not", o);
 }
 
 /* A signal that asks the job to end need not have been for its script, which may have succeeded. */
@@ -275,6 +291,8 @@ static int run_all(const Options *options, char **argv, ExitRecord *record, Outp
 
     if (options->pre) {
         r = run_hook(options->pre, argv, record, o);
+        if (r >= 0 && has_failed(record))
+            tell_hook(record, ".pre", "so the command itself did not run", o);
         if (r < 0 || has_failed(record))
             return r;
         if (was_asked_to_end) { /* it has not failed, but the script must not begin */

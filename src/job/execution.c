@@ -248,6 +248,7 @@ static int launch(Execution *x) {
     k = job_new(h->bus, h->parts.jobs_root, x->task->guid, &x->spec, on_job_done, x, &x->job);
     if (k >= 0) {
         job_set_observer(x->job, on_job_changed, x);
+        job_set_trouble(x->job, h->parts.trouble);
         job_set_paused(x->job, h->paused);
     }
     return k >= 0 && x->cancelled ? job_cancel(x->job) : k;
@@ -273,6 +274,12 @@ static void on_fetched(int fd, const char *problem, void *userdata) {
     }
     x->fetch = fetch_free(x->fetch);
     finish_with_error(x, problem);
+}
+
+static int download(Execution *x) {
+    TRY(fetch_new(x->host->bus, x->task->guid, &x->spec, on_fetched, x, &x->fetch));
+    fetch_set_trouble(x->fetch, x->host->parts.trouble);
+    return 0;
 }
 
 /* Follows a job that has begun, whatever its command's file says now. With an empty command name
@@ -303,7 +310,7 @@ static int start_job(Execution *x, char **ret_error) {
     if (k < 0)
         return k;
     if (x->spec.source.url && !x->cancelled && job_needs_script(h->parts.jobs_root, x->task->guid))
-        return fetch_new(h->bus, x->task->guid, &x->spec, on_fetched, x, &x->fetch);
+        return download(x);
     return launch(x);
 }
 

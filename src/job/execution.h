@@ -14,6 +14,7 @@
 typedef struct RunnerParts {
     Store *store;
     Voices *voices;
+    Trouble *trouble;      /* may be NULL */
     const char *jobs_root; /* the executor's state directory */
     const CommandFacts *facts;
 } RunnerParts;

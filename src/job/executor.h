@@ -15,5 +15,8 @@
 int executor_call_jobs(sd_bus *bus, const char *method, char **guids,
                        sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret);
 
-/* Whether the executor would refuse the same call again; it has started nothing. */
-bool executor_error_is_final(const sd_bus_error *e);
+/* Of an answer that is an error: whether the executor would refuse the same call again; it has
+ * started nothing. What the bus and systemd answer for it is not final. */
+bool executor_refuses(sd_bus_message *answer);
+/* Of one that is not final: the reason, with the remedy where it is known. */
+void executor_explain(sd_bus_message *answer, char *buf, size_t size);

@@ -34,6 +34,7 @@
 struct Fetch {
     sd_bus *bus;
     const JobSpec *spec;
+    Trouble *trouble; /* may be NULL */
     char *guid;
     FetchDone done;
     void *userdata;
@@ -57,6 +58,7 @@ static void give_up_attempt(Fetch *f) {
 Fetch *fetch_free(Fetch *f) {
     if (!f)
         return NULL;
+    trouble_end(f->trouble, f);
     give_up_attempt(f);
     sd_event_source_disable_unref(f->timer);
     sd_bus_unref(f->bus);
@@ -138,17 +140,26 @@ static int on_status(sd_event_source *source, int fd, uint32_t events, void *use
     return 0;
 }
 
+static void note_trouble(Fetch *f, sd_bus_message *answer) {
+    char why[ERROR_MESSAGE_MAX];
+
+    executor_explain(answer, why, sizeof(why));
+    trouble_note(f->trouble, f, why);
+    retry(f, why);
+}
+
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
     Fetch *f = userdata;
 
     f->slot = sd_bus_slot_unref(f->slot);
-    if (!e)
+    if (!e) {
+        trouble_end(f->trouble, NULL);
         (void)sd_event_source_set_enabled(f->status_source, SD_EVENT_ON);
-    else if (executor_error_is_final(e))
+    } else if (executor_refuses(m))
         fail(f, strempty(e->message));
     else
-        retry(f, strempty(e->message));
+        note_trouble(f, m);
     return 0;
 }
 
@@ -207,6 +218,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     if (r < 0)
         retry(f, strerror(-r));
     return 0;
+}
+
+void fetch_set_trouble(Fetch *f, Trouble *trouble) {
+    f->trouble = trouble;
 }
 
 int fetch_new(sd_bus *bus, const char *guid, const JobSpec *spec, FetchDone done, void *userdata,

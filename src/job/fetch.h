@@ -6,6 +6,7 @@
 #include <systemd/sd-bus.h>
 
 #include "job/command.h"
+#include "job/trouble.h"
 
 typedef struct Fetch Fetch;
 
@@ -21,5 +22,7 @@ int fetch_source_check(const FetchSource *source, char **ret_error);
  * temporary failures (of the bus, of the executor). */
 int fetch_new(sd_bus *bus, const char *guid, const JobSpec *spec, FetchDone done, void *userdata,
               Fetch **ret);
+/* Where it notes that it cannot begin for the time being; borrowed. */
+void fetch_set_trouble(Fetch *f, Trouble *trouble);
 /* Also cancels the download. */
 Fetch *fetch_free(Fetch *f);

@@ -184,11 +184,35 @@ bool job_record_agrees(const ExitRecord *record, const UnitStatus *status) {
             (is_refusal && status->main_status == EXIT_NO_RECORD));
 }
 
+/* Of systemd.exec(5), "Process Exit Codes": what kept it from starting dcm-run. */
+static const char *explain_exit_code(const UnitStatus *status) {
+    static const struct {
+        int code;
+        const char *text;
+    } known[] = {
+        {200, "the home directory of its user cannot be entered (200/CHDIR)"},
+        {203, "dcm-run cannot be executed; install dcm-agent again (203/EXEC)"},
+        {216, "its group does not exist on this machine (216/GROUP)"},
+        {217, "its user does not exist on this machine (217/USER)"},
+        {219, "its control group cannot be set up (219/CGROUP)"},
+        {226, "its view of the file system cannot be set up (226/NAMESPACE)"},
+        {243, "its secrets cannot be passed (243/CREDENTIALS)"},
+    };
+
+    if (!streq(status->result, "exit-code") || status->main_code != CLD_EXITED)
+        return NULL;
+    for (size_t i = 0; i < ELEMENTSOF(known); i++)
+        if (known[i].code == status->main_status)
+            return known[i].text;
+    return NULL;
+}
+
 int job_reply_from_unit(const JobRemains *j, const UnitStatus *status, const ExitRecord *record,
                         struct json_object **ret) {
     bool killed = status->main_code == CLD_KILLED || status->main_code == CLD_DUMPED;
     int return_code = killed ? -status->main_status : status->main_status;
     const char *what = j->cancelled ? "The job was cancelled" : "The job did not end by itself";
+    const char *why = explain_exit_code(status);
     char note[256], claim[96] = "";
 
     if (streq(status->result, "oom-kill")) {
@@ -202,8 +226,12 @@ int job_reply_from_unit(const JobRemains *j, const UnitStatus *status, const Exi
         (void)utf8_format(claim, sizeof(claim),
                           " Its exit record, '%s %d', contradicts systemd and is ignored.",
                           exit_kind_to_string(record->kind), record->status);
-    (void)utf8_format(note, sizeof(note), "%s: systemd reports '%s'.%s\n", what, status->result,
-                      claim);
+    if (why && !record && !j->cancelled)
+        (void)utf8_format(note, sizeof(note),
+                          "systemd could not start the job: %s; the journal has more.\n", why);
+    else
+        (void)utf8_format(note, sizeof(note), "%s: systemd reports '%s'.%s\n", what, status->result,
+                          claim);
     return build(j, return_code != 0 ? return_code : 1, NULL, note, ret);
 }
 

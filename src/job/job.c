@@ -54,6 +54,7 @@ struct Job {
     void *userdata;
     void (*on_changed)(void *userdata); /* its phase */
     void *observer;
+    Trouble *trouble; /* may be NULL */
     int dir_fd;
     UnitWatch *watch;
     UnitQuery *query;
@@ -83,6 +84,7 @@ static void settle(Job *j);
 Job *job_free(Job *j) {
     if (!j)
         return NULL;
+    trouble_end(j->trouble, j);
     unit_watch_free(j->watch);
     unit_query_free(j->query);
     sd_bus_slot_unref(j->start_slot);
@@ -347,6 +349,10 @@ void job_set_observer(Job *j, void (*on_changed)(void *userdata), void *userdata
     j->observer = userdata;
 }
 
+void job_set_trouble(Job *j, Trouble *trouble) {
+    j->trouble = trouble;
+}
+
 int job_get_directory(const Job *j) {
     return j->dir_fd;
 }
@@ -419,28 +425,36 @@ static void settle(Job *j) {
         query_unit(j);
 }
 
+static void note_trouble(Job *j, sd_bus_message *answer) {
+    char why[ERROR_MESSAGE_MAX];
+
+    executor_explain(answer, why, sizeof(why));
+    (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(j->guid)),
+                     "The executor did not start the job: %s", why);
+    trouble_note(j->trouble, j, why);
+    retry(j, 0, NULL);
+}
+
 static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     const sd_bus_error *e = sd_bus_message_get_error(m);
     Job *j = userdata;
-    bool had_directory = j->dir_fd >= 0;
+    bool had_directory = j->dir_fd >= 0, is_refused = e && executor_refuses(m);
 
     j->start_slot = sd_bus_slot_unref(j->start_slot);
     j->dir_fd = safe_close(j->dir_fd); /* it may have been replaced, whatever the answer is */
     /* a refusal means that this call started nothing, but an earlier one may have */
     if (!e || sd_bus_error_has_name(e, EXECUTOR_ERROR "AlreadyStarted") ||
-        (executor_error_is_final(e) && had_directory)) {
+        (is_refused && had_directory)) {
         j->start_settled = e;
         j->retry_usec = 0;
-        if (e && executor_error_is_final(e))
+        trouble_end(j->trouble, NULL);
+        if (is_refused)
             (void)free_and_strdup(&j->refusal, strempty(e->message));
         settle(j);
-    } else if (executor_error_is_final(e))
+    } else if (is_refused)
         end_refused(j, strempty(e->message));
-    else {
-        (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_REQUEST(j->guid)),
-                         "The executor did not start the job: %s", strempty(e->message));
-        retry(j, 0, NULL);
-    }
+    else
+        note_trouble(j, m);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <systemd/sd-bus.h>
 
 #include "job/command.h"
+#include "job/trouble.h"
 
 /* How a job ended. */
 typedef enum JobEnd {
@@ -50,6 +51,9 @@ DEFINE_CLEANUP(Job *, job_free)
 /* The phase, from JOB_STARTING on, and a callback for its changes. */
 JobPhase job_get_phase(const Job *j);
 void job_set_observer(Job *j, void (*on_changed)(void *userdata), void *userdata);
+
+/* Where the job notes that it cannot be started for the time being; borrowed. */
+void job_set_trouble(Job *j, Trouble *trouble);
 
 /* The job's directory, which stays owned by the job; -1: none yet. */
 int job_get_directory(const Job *j) _pure_;

@@ -60,8 +60,8 @@ static void fail(Dialer *d, DialerFault fault, uint64_t retry_after_usec, const 
     va_list ap;
 
     if (has_proxy(d)) {
-        prefix =
-            utf8_format(text, sizeof(text), "%.*s: ", UTF8_SHORT(d->options.proxy->label, 256));
+        prefix = utf8_format(text, sizeof(text),
+                             "%.*s: ", UTF8_SHORT(proxy_show(d->options.proxy), 256));
         fault = DIALER_PROXY;
     }
     va_start(ap, format);
@@ -193,7 +193,7 @@ DialerFault dialer_explain_late(const Dialer *d, char *error, size_t size) {
         [DIALER_PROXYING] = {DIALER_PROXY, "it does not answer; is it an HTTP proxy?"},
     };
 
-    (void)utf8_format(error, size, "%s%s%s", has_proxy(d) ? d->options.proxy->label : "",
+    (void)utf8_format(error, size, "%s%s%s", has_proxy(d) ? proxy_show(d->options.proxy) : "",
                       has_proxy(d) ? ": " : "", late[d->step].text);
     return has_proxy(d) ? DIALER_PROXY : late[d->step].fault;
 }

@@ -4,10 +4,12 @@
 #include "net/tls-client.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "basic/fd-util.h"
 #include "basic/time-util.h"
 #include "basic/utf8.h"
 #include "net/tls-verify.h"
@@ -71,9 +73,20 @@ static const char *file_error(const char *path, int code) {
     return access(path, R_OK) < 0 ? strerror(errno) : gnutls_strerror(code);
 }
 
-static int load_trust(const TlsClient *c, gnutls_certificate_credentials_t credentials, char *error,
-                      size_t error_size) {
-    const TlsOptions *o = c->options;
+/* DER, the other form in which authorities hand out certificates, begins with a SEQUENCE. */
+static const char *explain_no_certificate(const char *path) {
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    uint8_t head[2] = {};
+
+    return fd >= 0 && read(fd, head, sizeof(head)) == sizeof(head) && head[0] == 0x30 &&
+                   head[1] & 0x80
+               ? "it has no certificate in PEM form; if it is one in DER form: openssl x509 "
+                 "-inform DER -in FILE -out FILE.pem"
+               : "it has no certificate";
+}
+
+static int load_trust(const TlsOptions *o, gnutls_certificate_credentials_t credentials,
+                      char *error, size_t error_size) {
     int n;
 
     if (o->allow_unknown_certs)
@@ -85,20 +98,21 @@ static int load_trust(const TlsClient *c, gnutls_certificate_credentials_t crede
         (void)utf8_format(
             error, error_size,
             "the system has no trusted certificates; install ca-certificates or set %s",
-            tls_options_ca_key(c->options));
+            tls_options_ca_key(o));
         return -ENOENT;
     }
     n = gnutls_certificate_set_x509_trust_file(credentials, o->ca_cert, GNUTLS_X509_FMT_PEM);
     if (n > 0)
         return 0;
-    (void)utf8_format(error, error_size, "%s %s cannot be used: %s", tls_options_ca_key(c->options),
-                      o->ca_cert, n == 0 ? "it has no certificate" : file_error(o->ca_cert, n));
+    (void)utf8_format(error, error_size, "%s %s cannot be used: %s", tls_options_ca_key(o),
+                      o->ca_cert,
+                      n == 0 ? explain_no_certificate(o->ca_cert) : file_error(o->ca_cert, n));
     return -EINVAL;
 }
 
 static int load_own(const TlsOptions *o, gnutls_certificate_credentials_t credentials, char *error,
                     size_t error_size) {
-    const char *key = o->client_key ?: o->client_cert;
+    const char *key = o->client_key ?: o->client_cert, *why;
     int r;
 
     if (!o->client_cert)
@@ -107,13 +121,30 @@ static int load_own(const TlsOptions *o, gnutls_certificate_credentials_t creden
                                               NULL, 0);
     if (r >= 0)
         return 0;
+    if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE || r == GNUTLS_E_BASE64_DECODING_ERROR ||
+        r == GNUTLS_E_NO_CERTIFICATE_FOUND)
+        why = "they have no certificate with its key in PEM form";
+    else
+        why = access(o->client_cert, R_OK) < 0 ? file_error(o->client_cert, r) : file_error(key, r);
     /* a PKCS#11 URI may contain the PIN */
-    (void)utf8_format(
-        error, error_size, "client_cert%s%s with client_key%s%s cannot be used: %s",
-        strchr(o->client_cert, ':') ? "" : " ", strchr(o->client_cert, ':') ? "" : o->client_cert,
-        strchr(key, ':') ? "" : " ", strchr(key, ':') ? "" : key,
-        access(o->client_cert, R_OK) < 0 ? file_error(o->client_cert, r) : file_error(key, r));
+    (void)utf8_format(error, error_size, "client_cert%s%s with client_key%s%s cannot be used: %s",
+                      strchr(o->client_cert, ':') ? "" : " ",
+                      strchr(o->client_cert, ':') ? "" : o->client_cert,
+                      strchr(key, ':') ? "" : " ", strchr(key, ':') ? "" : key, why);
     return -EINVAL;
+}
+
+int tls_client_check_files(const TlsOptions *options, char *error, size_t error_size) {
+    gnutls_certificate_credentials_t credentials;
+    int r;
+
+    if (gnutls_certificate_allocate_credentials(&credentials) < 0)
+        return -ENOMEM;
+    r = load_trust(options, credentials, error, error_size);
+    if (r >= 0)
+        r = load_own(options, credentials, error, error_size);
+    gnutls_certificate_free_credentials(credentials);
+    return r;
 }
 
 /* Not called for a resumed session: RFC 8446, section 2.2. */
@@ -155,7 +186,7 @@ int tls_client_start(TlsClient *c, Transport *t, char *error, size_t error_size)
     r = gnutls_certificate_allocate_credentials(&credentials);
     if (r < 0)
         return -ENOMEM;
-    r = load_trust(c, credentials, error, error_size);
+    r = load_trust(c->options, credentials, error, error_size);
     if (r >= 0)
         r = load_own(c->options, credentials, error, error_size);
     if (r < 0)

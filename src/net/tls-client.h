@@ -14,6 +14,10 @@ int tls_client_new(const TlsOptions *options, const char *host, TlsClient **ret)
 TlsClient *tls_client_free(TlsClient *c);
 DEFINE_CLEANUP(TlsClient *, tls_client_free)
 
+/* Whether authorities and own certificate can be used as they are now. -EINVAL or -ENOENT, with the
+ * reason and the remedy in `error`. */
+int tls_client_check_files(const TlsOptions *options, char *error, size_t error_size);
+
 /* Adds TLS to a connected transport; the caller performs the handshake. Reads all files again each
  * time. On failure `error` gives the reason. */
 int tls_client_start(TlsClient *c, Transport *t, char *error, size_t error_size);

@@ -9,9 +9,20 @@
 #include "proto/http-head.h"
 #include "proto/text.h"
 
+int proxy_note_origin(Proxy *p, const char *variable) {
+    char *shown;
+
+    if (asprintf(&shown, "%s (from %s in the environment)", p->label, variable) < 0)
+        return -ENOMEM;
+    free(p->shown);
+    p->shown = shown;
+    return 0;
+}
+
 void proxy_done(Proxy *p) {
     free(p->host);
     free(p->label);
+    free(p->shown);
     if (p->authorization)
         explicit_bzero(p->authorization, strlen(p->authorization));
     free(p->authorization);

@@ -11,7 +11,8 @@ typedef struct Proxy {
     char *host; /* NULL: no proxy */
     uint16_t port;
     char *authorization; /* base64 of user:password, a secret; may be NULL */
-    char *label;         /* the URL without user and password, for messages */
+    char *label;         /* the URL without user and password */
+    char *shown;         /* with the variable of the environment that names it; NULL: none does */
 } Proxy;
 
 /* Parses http:// and https:// URLs; http is the default. -EINVAL, with a reason in *ret_error
@@ -19,7 +20,14 @@ typedef struct Proxy {
 int proxy_parse(const char *text, Proxy *ret, const char **ret_error);
 /* Takes "user:password" and ignores white space at its end. */
 int proxy_set_auth(Proxy *p, const char *user_password, const char **ret_error);
+/* Keeps the variable of the environment that names it, for people who did not know of one. */
+int proxy_note_origin(Proxy *p, const char *variable);
 void proxy_done(Proxy *p);
+
+/* For messages. */
+static inline const char *proxy_show(const Proxy *p) {
+    return p->shown ?: p->label;
+}
 
 /* Returns the value of the environment variable that names the proxy, and its name in *ret_name;
  * NULL: no proxy. `get` is getenv(3), or a replacement in tests. */

@@ -12,6 +12,7 @@
 #include "basic/ini-file.h"
 #include "basic/parse-util.h"
 #include "basic/strv.h"
+#include "basic/utf8.h"
 #include "proto/text.h"
 #include "site/command-check.h"
 #include "site/trusted-file.h"
@@ -62,13 +63,17 @@ static int parse_choice(const char *value, const char *const *words, unsigned *r
 }
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define KINDS WORDS("normal", "long", "immediate")
+#define INPUTS WORDS("arguments", "json")
+#define SECRETS WORDS("input", "files")
+#define OUTPUTS WORDS("text", "string", "json", "reply")
 
 /* [command] */
 
 static int set_kind(CommandFile *f, const char *value) {
     unsigned kind;
 
-    TRY(parse_choice(value, WORDS("normal", "long", "immediate"), &kind));
+    TRY(parse_choice(value, KINDS, &kind));
     f->is_long = kind == 1;
     f->is_immediate = kind == 2;
     return 0;
@@ -78,7 +83,7 @@ static int set_input(CommandFile *f, const char *value) {
     unsigned input;
     int r;
 
-    r = parse_choice(value, WORDS("arguments", "json"), &input);
+    r = parse_choice(value, INPUTS, &input);
     f->json_input = r >= 0 ? input == 1 : f->json_input;
     return r;
 }
@@ -87,7 +92,7 @@ static int set_secrets(CommandFile *f, const char *value) {
     unsigned secrets;
     int r;
 
-    r = parse_choice(value, WORDS("input", "files"), &secrets);
+    r = parse_choice(value, SECRETS, &secrets);
     f->secret_files = r >= 0 ? secrets == 1 : f->secret_files;
     return r;
 }
@@ -96,7 +101,7 @@ static int set_output(CommandFile *f, const char *value) {
     unsigned output;
     int r;
 
-    r = parse_choice(value, WORDS("text", "string", "json", "reply"), &output);
+    r = parse_choice(value, OUTPUTS, &output);
     f->output = r >= 0 ? (CommandOutput)output : f->output;
     return r;
 }
@@ -455,6 +460,33 @@ static int on_section(const IniPlace *at, void *userdata) {
         &known);
 }
 
+static void list(const char *const *words, char *buf, size_t size) {
+    size_t used = (size_t)utf8_format(buf, size, "one of %s", *words);
+
+    while (*++words)
+        used += (size_t)utf8_format(buf + used, size - used, ", %s", *words);
+}
+
+static void on_invalid(const IniPlace *at, char *buf, size_t size, void *userdata) {
+    const struct {
+        const char *name;
+        const char *const *words;
+    } known[] = {{"kind", KINDS}, {"input", INPUTS}, {"secrets", SECRETS}, {"output", OUTPUTS}};
+    static const char *const booleans[] = {"mandatory", "nullable", "secret", "stream", "dry_run"};
+    const char *types[_ARGUMENT_TYPE_MAX + 1] = {};
+
+    for (size_t i = 0; i < ELEMENTSOF(known); i++)
+        if (streq(at->name, known[i].name))
+            list(known[i].words, buf, size);
+    for (size_t i = 0; i < ELEMENTSOF(booleans); i++)
+        if (streq(at->name, booleans[i]))
+            (void)utf8_format(buf, size, "yes or no");
+    for (ArgumentType t = 0; t < _ARGUMENT_TYPE_MAX; t++)
+        types[t] = argument_type_to_string(t);
+    if (streq(at->name, "type"))
+        list(types, buf, size);
+}
+
 static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     Reader *r = userdata;
 
@@ -504,7 +536,11 @@ unsigned command_error_line(const char *error, const char **ret_rest) {
 
 int command_file_parse(const char *name, const char *text, CommandFile **ret, char **ret_error) {
     static const IniCallbacks callbacks = {
-        .on_value = on_value, .on_section = on_section, .on_problem = on_problem};
+        .on_value = on_value,
+        .on_section = on_section,
+        .on_invalid = on_invalid,
+        .on_problem = on_problem,
+    };
     _cleanup_(command_file_freep) CommandFile *f = calloc(1, sizeof(*f));
     const char *problem;
     Reader reader = {};

@@ -4,13 +4,16 @@
 #include "site/policy.h"
 
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "basic/bounds.h"
+#include "basic/file-util.h"
 #include "basic/ini-file.h"
 #include "basic/parse-util.h"
 #include "basic/strv.h"
+#include "basic/utf8.h"
 
 #define LIMITS_SECTION "limits"
 
@@ -146,6 +149,13 @@ static int on_value(const IniPlace *at, const char *value, void *userdata) {
     return -ENOKEY;
 }
 
+static void on_invalid(const IniPlace *at, char *buf, size_t size, void *userdata) {
+    int rule = streq(at->section, "policy") ? find_rule(at->name) : -ENOKEY;
+
+    if (rule >= ALLOW_SCRIPTS)
+        (void)utf8_format(buf, size, "yes or no");
+}
+
 static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
     Policy *p = userdata;
 
@@ -163,7 +173,8 @@ static int set_defaults(Policy *p) {
 }
 
 int policy_load(const char *file, const char *directory, Policy **ret, char **ret_error) {
-    static const IniCallbacks callbacks = {.on_value = on_value, .on_problem = on_problem};
+    static const IniCallbacks callbacks = {
+        .on_value = on_value, .on_invalid = on_invalid, .on_problem = on_problem};
     _cleanup_(policy_freep) Policy *p = calloc(1, sizeof(*p));
 
     if (!p)
@@ -182,7 +193,7 @@ int policy_load(const char *file, const char *directory, Policy **ret, char **re
 
 typedef struct Looker {
     Policy *policy;
-    IniProblem problem;
+    IniProblem problem, ignored;
     void *userdata;
 } Looker;
 
@@ -196,16 +207,28 @@ static void tell_looker(const char *file, unsigned line, const char *text, void 
     l->problem(file, line, text, l->userdata);
 }
 
-/* By its mode alone: the executor has no capability. */
-static bool is_for_root(const char *file, int error, void *userdata) {
-    struct stat st;
+static void tell_ignored(const char *file, unsigned line, const char *text, void *userdata) {
+    const Looker *l = userdata;
 
-    return error == -EACCES && stat(file, &st) >= 0 && st.st_uid == 0 && st.st_mode & S_IRUSR;
+    l->ignored(file, line, text, l->userdata);
 }
 
-int policy_check(const char *file, const char *directory, IniProblem problem, void *userdata) {
+/* By its mode alone, or that of the directory that hides it: the executor has no capability. */
+static bool is_for_root(const char *file, int error, void *userdata) {
+    char closed[PATH_MAX];
+    bool is_hidden = error == -EACCES && path_find_closed(file, closed, sizeof(closed));
+    struct stat st;
+
+    return error == -EACCES && stat(is_hidden ? closed : file, &st) >= 0 && st.st_uid == 0 &&
+           st.st_mode & (is_hidden ? S_IXUSR : S_IRUSR);
+}
+
+int policy_check(const char *file, const char *directory, IniProblem problem, IniProblem ignored,
+                 void *userdata) {
     static const IniCallbacks callbacks = {
         .on_value = look_at_value,
+        .on_invalid = on_invalid,
+        .on_ignored = tell_ignored,
         .on_unreadable = is_for_root,
         .on_problem = tell_looker,
     };
@@ -214,8 +237,9 @@ int policy_check(const char *file, const char *directory, IniProblem problem, vo
     if (!p)
         return -ENOMEM;
     TRY(set_defaults(p));
-    return ini_file_load(file, directory, &callbacks,
-                         &(Looker){.policy = p, .problem = problem, .userdata = userdata});
+    return ini_file_load(
+        file, directory, &callbacks,
+        &(Looker){.policy = p, .problem = problem, .ignored = ignored, .userdata = userdata});
 }
 
 static bool matches(char *const *patterns, const char *text) {

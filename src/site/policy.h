@@ -21,9 +21,10 @@ int policy_load(const char *file, const char *directory, Policy **ret, char **re
 Policy *policy_free(Policy *p);
 DEFINE_CLEANUP(Policy *, policy_free)
 
-/* Reports all mistakes. A file that this process may not read and root may is none: the executor is
- * uid 0. Other errors than mistakes are returned. */
-int policy_check(const char *file, const char *directory, IniProblem problem, void *userdata);
+/* Reports all mistakes, and files that are ignored. A file that this process may not read and root
+ * may is none: the executor is uid 0. Other errors than mistakes are returned. */
+int policy_check(const char *file, const char *directory, IniProblem problem, IniProblem ignored,
+                 void *userdata);
 
 /* True, or *ret_rule (static) names the rule that forbids the order. */
 bool policy_allows(const Policy *p, const PolicyOrder *order, const char **ret_rule);

@@ -23,9 +23,9 @@ static const char *check(const struct stat *st) {
     if (!S_ISREG(st->st_mode))
         return "it is not a regular file";
     if (st->st_uid != 0 && st->st_uid != geteuid())
-        return "root does not own it";
+        return "root does not own it (chown root)";
     if (st->st_mode & (S_IWGRP | S_IWOTH))
-        return "group or others can write it";
+        return "group or others can write it (chmod go-w)";
     return NULL;
 }
 
@@ -53,6 +53,17 @@ int trusted_file_open(const char *path, int *ret_fd, char **ret_error) {
         return refuse(ret_error, problem);
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+int trusted_file_look(const char *path, const char **ret_problem) {
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return errno == ENOENT ? -ENOENT : 0;
+    if (S_ISCHR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size == 0))
+        return 0;
+    *ret_problem = check(&st);
+    return *ret_problem ? -EINVAL : 0;
 }
 
 int trusted_file_read(const char *path, size_t size_max, char **ret, size_t *ret_size,
@@ -104,4 +115,14 @@ int script_open(const char *const *directories, const char *script, char **ret_p
         return r;
     }
     return -ENOENT;
+}
+
+bool script_exists(const char *const *directories, const char *script) {
+    for (const char *const *d = directories; *d; d++) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/%s", *d, script) < 0 || access(path, F_OK) >= 0 || errno != ENOENT)
+            return true;
+    }
+    return false;
 }

@@ -11,6 +11,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "basic/time-util.h"
+#include "basic/timer.h"
+
+#define DELAY_USEC (2 * USEC_PER_SEC)
+
 static int trim_object(struct dl_phdr_info *info, size_t size, void *userdata) {
     uintptr_t page_mask = ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
 
@@ -28,4 +33,17 @@ static int trim_object(struct dl_phdr_info *info, size_t size, void *userdata) {
 void memory_trim(void) {
     (void)malloc_trim(0);
     (void)dl_iterate_phdr(trim_object, NULL);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+    memory_trim();
+    return 0;
+}
+
+int memory_trimmer_new(sd_event *event, sd_event_source **ret_timer) {
+    return timer_new(event, 0, on_timer, NULL, ret_timer);
+}
+
+void memory_trim_later(sd_event_source *timer) {
+    (void)timer_arm_in(timer, DELAY_USEC);
 }

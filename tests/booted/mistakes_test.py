@@ -61,7 +61,9 @@ def test_directory_and_key_that_the_agent_cannot_read():
         f"run: chmod 0755 {SITE.parent}\n" in said("dcm-agentctl", "config", "--check", status=1)
     SITE.parent.chmod(0o755)
     key = ETC / "agent.key"
-    key.write_text("x")
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+        "-subj", "/CN=agent", "-keyout", str(key), "-out", str(SITE.parent / "cert.pem"))
+    key.write_text(key.read_text() + (SITE.parent / "cert.pem").read_text())
     key.chmod(0o600)
     SITE.write_text(f"[connection]\nagentmanager_url = wss://localhost/\nclient_cert = {key}\n")
     output = said("dcm-agentctl", "config", "--check", status=1)
@@ -69,6 +71,9 @@ def test_directory_and_key_that_the_agent_cannot_read():
     command = re.search(r"run: (chgrp dcm-agent \S+ && chmod 0640 \S+)\n", output)[1]
     run("sh", "-c", command)
     assert said("dcm-agentctl", "config", "--check") == "No problems.\n"
+    key.write_text("x")
+    assert f"client_cert {key} with client_key {key} cannot be used: they have no certificate with its key in PEM form\n" in \
+        said("dcm-agentctl", "config", "--check", status=1)
     key.unlink()
     assert f"client_cert {key}: No such file or directory" in said("dcm-agentctl", "config", "--check", status=1)
 

@@ -5,9 +5,11 @@ tests/component/test_symptoms.py makes the others."""
 
 import contextlib
 import pathlib
+import re
 import shutil
 import subprocess
 import urllib.parse
+import uuid
 
 import pytest
 
@@ -17,6 +19,7 @@ from symptoms import SYMPTOMS, compare
 from trouble_test import with_version
 
 STATE = pathlib.Path("/var/lib/dcm-agent")
+EXECUTOR = "dcm-agent-executor.service"
 MAKERS = {}
 
 
@@ -112,7 +115,7 @@ def go_back_to_an_older_version(request):
     with_version(STATE / "requests.db", version)
 
 
-@makes("the agent failed: No space left on device")
+@makes("cannot be opened: No space left on device")
 def fill_disk(request):
     run("systemctl", "stop", AGENT)
     shutil.rmtree(STATE, ignore_errors=True)
@@ -126,6 +129,97 @@ def fill_disk(request):
             yield
     finally:
         run("umount", str(STATE))
+
+
+@makes("; run: chown -R dcm-agent: /var/lib/dcm-agent")
+def restore_as_root(request):
+    run("systemctl", "stop", AGENT)
+    for path in STATE.iterdir():
+        shutil.chown(path, "root", "root")
+    with drop_in("[Service]\nRestart=no\n"):
+        run("systemctl", "start", AGENT, check=False)
+        wait_for(lambda: show(AGENT, "ActiveState") == "failed", "the end")
+        yield
+    run("chown", "-R", "dcm-agent:", str(STATE))
+    run("systemctl", "start", AGENT)
+
+
+@contextlib.contextmanager
+def without_bus_policy(name):
+    policy = pathlib.Path(f"/usr/share/dbus-1/system.d/{name}.conf")
+    text = policy.read_text()
+    policy.unlink()
+    run("systemctl", "reload", "dbus")
+    try:
+        yield
+    finally:
+        policy.write_text(text)
+        run("systemctl", "reload", "dbus")
+
+
+@makes("the system bus does not allow it")
+def forget_to_reload_the_bus(request):
+    run("systemctl", "stop", AGENT)
+    with without_bus_policy("org.dcmagent.Agent1"), drop_in("[Service]\nRestart=no\n"):
+        run("systemctl", "start", AGENT, check=False)
+        wait_for(lambda: show(AGENT, "ActiveState") == "failed", "the end")
+        yield
+
+
+# --- jobs do not start ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def waiting_job(request, text):
+    """A job that cannot start; when the context ends, which mends what keeps it, it runs by itself."""
+    manager = request.getfixturevalue("manager")  # noqa: F811
+    guid = str(uuid.uuid4())
+    manager.request(guid, "run_script", script_arguments("#!/bin/sh\necho ran\n"))
+    wait_for(lambda: text in show(AGENT, "StatusText"), "the reason in the status")
+    request.node.waiting = manager, guid
+    yield
+
+
+def has_run(request):
+    manager, guid = request.node.waiting
+    reply = manager.wait_message("REPLY", guid)
+    manager.ack(reply)
+    assert reply["payload"]["message"] == "ran\n"
+    wait_for(lambda: "do not start" not in show(AGENT, "StatusText"), "the end of it")
+
+
+@makes("dcm-agent-executor is masked")
+def mask_the_executor(request):
+    request.getfixturevalue("manager")
+    run("systemctl", "stop", EXECUTOR)
+    run("systemctl", "mask", "--runtime", EXECUTOR)
+    with waiting_job(request, "dcm-agent-executor is masked"):
+        yield
+    run("systemctl", "unmask", "--runtime", EXECUTOR)
+    has_run(request)
+
+
+@makes("the job's directory in /var/lib/dcm-jobs cannot be made: No space left on device")
+def fill_the_disk_of_the_jobs(request):
+    request.getfixturevalue("manager")
+    run("systemctl", "stop", EXECUTOR)
+    run("mount", "-t", "tmpfs", "-o", "size=64k,mode=0750,gid=dcm-agent", "tmpfs", "/var/lib/dcm-jobs")
+    run("sh", "-c", "head -c 1M /dev/zero >/var/lib/dcm-jobs/zeros", check=False)
+    with waiting_job(request, "No space left on device"):
+        yield
+    run("rm", "/var/lib/dcm-jobs/zeros")
+    has_run(request)
+    run("systemctl", "stop", EXECUTOR)
+    run("umount", "/var/lib/dcm-jobs")
+
+
+@makes("the system bus does not let the agent call the executor")
+def forget_to_reload_the_bus_for_the_executor(request):
+    request.getfixturevalue("manager")
+    with without_bus_policy("org.dcmagent.Executor1"):
+        with waiting_job(request, "the system bus does not let the agent call the executor"):
+            yield
+    has_run(request)
 
 
 # --- what the agent cannot read -----------------------------------------------------------------------
@@ -161,6 +255,62 @@ def forbid(request):
     assert text in error and "the policy of this machine forbids" in error
     told, status = see("dcm-agentctl", "show", "forbidden-1")
     assert status == 0 and text in told and "the policy of this machine forbids" in told
+    yield
+
+
+def told_of(request, command, **arguments):
+    """The error text of a job, as the manager and the owner of the server see it."""
+    manager = request.getfixturevalue("manager")  # noqa: F811
+    guid = str(uuid.uuid4())
+    manager.request(guid, command, arguments)
+    reply = manager.wait_message("REPLY", guid)
+    manager.ack(reply)
+    shown, status = see("dcm-agentctl", "show", guid)
+    assert status == 0
+    return urllib.parse.unquote(reply["payload"]["error_message"]), re.sub(r"\s+", " ", shown)
+
+
+@makes("there is none of the name")
+def forget_the_script(request):
+    (ETC / "commands.d/forgotten.conf").write_text("[command]\nhelp = x\n")
+    assert "there is no script forgotten in /etc/dcm-agent/scripts, nor in /usr/lib/dcm-agent/scripts" in \
+        see("dcm-agentctl", "config", "--check")[0]
+    for text in told_of(request, "forgotten"):
+        assert "the script of forgotten cannot be used: there is none of the name forgotten in " in text
+    yield
+
+
+@makes("the script .pre of this machine, in /etc/dcm-agent/scripts, failed")
+def have_a_hook_that_fails(request):
+    hook = ETC / "scripts/addUser.pre"
+    hook.write_text("#!/bin/sh\nexit 3\n")
+    hook.chmod(0o755)
+    for text in told_of(request, "add_user", userId="hooked"):
+        assert "dcm-run: the script .pre of this machine, in /etc/dcm-agent/scripts, failed (status 3)" in text
+    yield
+    hook.unlink()
+
+
+@makes("its user does not exist on this machine (217/USER)")
+def remove_the_user_of_the_jobs(request):
+    manager = request.getfixturevalue("manager")  # noqa: F811
+    passwd = pathlib.Path("/etc/passwd")
+    before = passwd.read_text()
+    without = re.sub("^dcm:.*\n", "", before, flags=re.M)
+    passwd.write_text(without)
+    try:
+        for text in told_of(request, "run_script", **script_arguments("#!/bin/sh\n")):
+            assert "systemd could not start the job: its user does not exist on this machine (217/USER)" in text
+        run("systemd-sysusers")
+        assert re.search("^dcm:", passwd.read_text(), re.M)
+        manager.request("again", "run_script", script_arguments("#!/bin/sh\necho ran\n"))
+        reply = manager.wait_message("REPLY", "again")
+        manager.ack(reply)
+        assert reply["payload"]["message"] == "ran\n"
+        passwd.write_text(without)
+        assert "there is no user dcm: is the agent installed? (systemd-sysusers)" in see("dcm-agentctl", "doctor")[0]
+    finally:
+        passwd.write_text(before)
     yield
 
 

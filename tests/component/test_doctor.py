@@ -197,7 +197,7 @@ def test_closed_port(agent, doctor):
 def test_proxy_that_is_down_is_taken_from_the_environment(agent, doctor):
     agent.configure("wss://manager.example/")
     port = free_port()
-    failing(doctor, "proxy", f"http://127.0.0.1:{port}: 127.0.0.1 port {port}: Connection refused",
+    failing(doctor, "proxy", f"http://127.0.0.1:{port} (from HTTPS_PROXY in the environment): 127.0.0.1 port {port}: Connection refused",
             HTTPS_PROXY=f"http://secret:canary@127.0.0.1:{port}")
 
 

@@ -48,8 +48,8 @@ UNKNOWN = [
     ("\n[worker]\ncount = 3\n", 2, "there is no section [worker] (is [workers] meant?)"),
     ("[storage]\nlevel = debug\n", 2, "there is no key level in [storage] (it belongs to [logging])"),
     ("count = 3\n", 1, "count stands before the first [section] (it belongs to [workers])"),
-    ("[workers]\ncount = many\n", 2, "the value of count in [workers] is not valid"),
-    ("[logging]\nlevel = loud\n", 2, "the value of level in [logging] is not valid"),
+    ("[workers]\ncount = many\n", 2, "the value of count in [workers] is not valid: it must be a whole number from 1 to 1000"),
+    ("[logging]\nlevel = loud\n", 2, "the value of level in [logging] is not valid: it must be err, warning, notice, info or debug"),
     ("[workers]\ncount\n", 2, "the line is not understood: it is no [section], no key = value and no comment"),
 ]
 
@@ -82,7 +82,7 @@ def test_mistake_is_said_everywhere_until_it_is_mended(agent, manager, text, lin
     ("[Connection]\nca_cert = x\n", 2, "there is no key ca_cert in [Connection] (it belongs to [connection])"),
     ("[connection]\nallow_unknown_cert = no\n", 2,
      "there is no key allow_unknown_cert in [connection] (is allow_unknown_certs in [connection] meant?)"),
-    ("[connection]\nallow_unknown_certs = never\n", 2, "the value of allow_unknown_certs in [connection] is not valid"),
+    ("[connection]\nallow_unknown_certs = never\n", 2, "the value of allow_unknown_certs in [connection] is not valid: it must be true or false"),
 ])
 def test_mistake_that_may_mean_less_security_keeps_it_from_connecting(agent, manager, text, line, problem):
     agent.configure(manager.url())
@@ -185,7 +185,7 @@ def test_user_that_does_not_exist_is_said_when_the_file_is_read(agent, manager):
     agent.configure(manager.url())
     agent.commands.mkdir(exist_ok=True)
     path = agent.commands / "greet.conf"
-    path.write_text("[command]\nhelp = x\nuser = nosuch\n")
+    path.write_text("[command]\nhelp = x\nuser = nosuch\nscript = /bin/true\n")
     agent.start()
     agent.wait_notify("READY=1")
     mistake = "there is no user nosuch on this machine, so that jobs of the command are refused"
@@ -193,7 +193,7 @@ def test_user_that_does_not_exist_is_said_when_the_file_is_read(agent, manager):
     agent.wait_log(f"{path}:3: {mistake}")
     assert f"{path}:3: {mistake}" in ctl(agent, "status")[1] and f"{path}:3: {mistake}" in doctor(agent)[1]
     assert f"{path}:3: {mistake}" in config(agent, "--check")[1]
-    path.write_text("[command]\nhelp = x\nuser = root\n")
+    path.write_text("[command]\nhelp = x\nuser = root\nscript = /bin/true\n")
     agent.call("Reload")
     assert not problems(agent)
 
@@ -263,7 +263,7 @@ def write_mistakes(agent):
     (agent.directory / "alerts.conf").write_text("[full]\nstatistic = memroy\n")
     (agent.directory / "policy.conf").write_text("[policy]\nallow_script = no\n")
     return [f"{agent.config}:2: there is no key cuont in [workers] (is count in [workers] meant?)",
-            f"{agent.config}:3: the value of count in [workers] is not valid",
+            f"{agent.config}:3: the value of count in [workers] is not valid: it must be a whole number from 1 to 1000",
             f"{agent.dropins}/site.conf:1: there is no section [loging] (is [logging] meant?)",
             f"{agent.directory}/alerts.conf:2: the value of statistic in [full] is not valid",
             f"{agent.commands}/greet.conf:3: there is no key helps in [command]",

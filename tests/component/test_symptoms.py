@@ -7,6 +7,8 @@ import datetime
 import os
 import re
 import socket
+import subprocess
+import urllib.parse
 import uuid
 
 import pytest
@@ -15,6 +17,7 @@ import certificates
 from harness import ROOT, Manager, free_port, wait_for
 from servers import Greeter, Server
 from symptoms import SYMPTOMS, compare
+from test_bounds import ARGUMENTS
 from test_mistakes import config, ctl, doctor
 from test_states import start_with_failing
 
@@ -160,6 +163,17 @@ def at_year(year):
     return datetime.datetime(year, 1, 1)
 
 
+def in_der_form(scene):
+    path = scene.pki.directory / "ca.der"
+    subprocess.run(["openssl", "x509", "-in", scene.pki.root.path, "-outform", "DER", "-out", path], check=True)
+    return path
+
+
+def use_a_forgotten_proxy(scene):
+    scene.agent.environment["HTTPS_PROXY"] = f"http://127.0.0.1:{free_port()}"
+    scene.configure("wss://localhost/")
+
+
 UNCONNECTED = {
     "cannot be resolved: Name or service not known; check the spelling": lambda s: s.configure("wss://nosuch.invalid:1/"),
     "Connection refused; check the port, firewalls, and whether the server is up":
@@ -173,6 +187,8 @@ UNCONNECTED = {
     "is not a pinned one": lambda s: s.tls(s.pki.good, pin=s.pki.leaf(issuer=s.pki.other).pin()),
     "cannot be used: No such file or directory": lambda s: s.tls(s.pki.good, ca_cert="/nonexistent/ca.pem"),
     "cannot be used: it has no certificate": lambda s: s.tls(s.pki.good, ca_cert=ROOT / "README.md"),
+    "cannot be used: it has no certificate in PEM form": lambda s: s.tls(s.pki.good, ca_cert=in_der_form(s)),
+    "in the environment)": use_a_forgotten_proxy,
     "does not speak TLS on this port": lambda s: s.configure(f"wss://127.0.0.1:{s.serve(Greeter).port}/"),
     "check the path in agentmanager_url": lambda s: s.configure(f"ws://127.0.0.1:{s.serve(WebServer).port}/"),
     "the answer is not understood; is this an agent manager?": lambda s: s.answer('{"hello": "I am another program"}'),
@@ -217,7 +233,12 @@ IGNORED = {  # files and what they have
     "is not valid": [(CONFIG, "[workers]\ncount = many\n"), (CONFIG, "[logging]\nlevel = loud\n")],
     "is not a valid rule: this statistic has no value": [(ALERTS, RULE + "value = usage\nabove = 1\n")],
     "is not a valid rule: above or below needs a number in the unit of the value": [(ALERTS, RULE + "value = use\n")],
-    "so that jobs of the command are refused": [(COMMANDS, "[command]\nhelp = x\nuser = nosuch\n")],
+    "so that jobs of the command are refused": [
+        (COMMANDS, "[command]\nhelp = x\nuser = nosuch\nscript = /bin/true\n"), (COMMANDS, "[command]\nhelp = x\n"),
+        (COMMANDS, "[command]\nhelp = x\nscript = /nonexistent/script\n")],
+    "its name does not end in .conf": [
+        ("agent.conf.d/site.cfg", "[workers]\ncount = 3\n"), ("alerts.conf.d/site", RULE),
+        ("policy.conf.d/site.ini", "[policy]\nallow_scripts = no\n"), ("commands.d/greet.cfg", "[command]\nhelp = x\n")],
     "group or others can write it": [(COMMANDS, "[command]\nhelp = x\n")],
 }
 
@@ -268,7 +289,14 @@ def fail_to_reload(agent, manager):
         agent.call("Reload")
 
 
+def lose_executor(agent, manager):
+    """The bus of the test has none at all."""
+    manager.request("g-waits", "run_script", ARGUMENTS)
+    manager.wait_message("ACK", "g-waits")
+
+
 STATES = {
+    "jobs do not start": lose_executor,
     "no job is allowed, as the policy is not valid": break_policy,
     "paused, so new jobs wait": pause,
     "paused, so new jobs are refused": refuse,
@@ -286,6 +314,31 @@ def test_state_in_which_jobs_do_not_start(agent, manager, symptom):
     STATES[symptom](agent, manager)
     wait_status(agent, symptom)
     compare(symptom, observe(agent))
+
+
+def test_jobs_that_do_not_start(agent, manager):
+    """The manager is told, too; and nothing is said any more when no job is left that cannot start."""
+    agent.configure(manager.url())
+    start(agent)
+    manager.wait_offer()
+    for guid in ("first", "second"):
+        manager.request(guid, "run_script", ARGUMENTS)
+        manager.wait_message("ACK", guid)
+    why = "the system bus does not know the executor; install dcm-agent again, then: systemctl reload dbus"
+    agent.wait_notify(f"; jobs do not start: {why}")
+    assert agent.property("JobProblem") == why
+    assert re.search(rf"Jobs: {why.split(';')[0]}", re.sub(r"\s+", " ", ctl(agent, "status")[1]))
+
+    def lines():
+        return [urllib.parse.unquote(m["message"]) for m in manager.of_type("LOG")]
+
+    wait_for(lambda: f"Jobs do not start: {why}" in lines(), "a line for the console")
+    for guid in ("first", "second"):
+        manager.send(type="CANCEL", request_id=guid)
+        manager.ack(manager.wait_message("REPLY", guid))
+    wait_for(lambda: agent.property("JobProblem") == "", "the end of it")
+    assert "do not start" not in agent.property("StatusText")
+    wait_for(lambda: "No job is held up any more." in lines(), "that it is over")
 
 
 def test_database_that_can_be_written_again(agent, manager):

@@ -329,6 +329,24 @@ class RunTest(unittest.TestCase):
         self.assert_end("exited", 126)
         self.assertEqual((self.dir / "stdout").read_text(), "pre\n")
 
+    def test_hook_that_fails_is_told(self):
+        """Otherwise its status would be taken for that of the command."""
+        for pre, why in (("exit 5\n", "status 5"), ("kill -KILL $$\n", "signal 9")):
+            os.truncate(self.dir / "stderr", 0)
+            self.run_script("#!/bin/sh\necho ran\n", options=self.hooks(pre=f"#!/bin/sh\n{pre}", post="#!/bin/sh\necho ran\n"))
+            self.assertEqual((self.dir / "stderr").read_text(),
+                             f"dcm-run: the script .pre of this machine, in /etc/dcm-agent/scripts, failed ({why}), "
+                             "so the command itself did not run.\n")
+            self.assertEqual((self.dir / "stdout").read_text(), "")
+        os.truncate(self.dir / "stderr", 0)
+        self.assertEqual(self.run_script("#!/bin/sh\n", options=self.hooks(post="#!/bin/sh\nexit 9\n")), 9)
+        self.assertEqual((self.dir / "stderr").read_text(),
+                         "dcm-run: the script .post of this machine, in /etc/dcm-agent/scripts, failed (status 9), "
+                         "though the command itself did not.\n")
+        os.truncate(self.dir / "stderr", 0)
+        self.assertEqual(self.run_script("#!/bin/sh\nexit 3\n", options=self.hooks(post="#!/bin/sh\nexit 9\n")), 3)
+        self.assertEqual((self.dir / "stderr").read_text(), "")
+
     def test_hook_that_is_left_out_is_told(self):
         """The job was asked to end; its script, which was not asked or did not care, has succeeded."""
         options = self.hooks(post=f"#!/bin/sh\ntouch {self.dir}/ran\n")

@@ -418,13 +418,13 @@ static void test_only_trusted_files_count(void) {
     g_assert_cmpint(load(dir, "l", &error), ==, 0);
     g_assert_cmpint(g_chmod(file, 0664), ==, 0);
     g_assert_cmpint(load(dir, "x", &error), ==, -EINVAL);
-    g_assert_cmpstr(error, ==, "group or others can write it");
+    g_assert_cmpstr(error, ==, "group or others can write it (chmod go-w)");
     g_clear_pointer(&error, free);
     if (geteuid() == 0) {
         g_assert_cmpint(g_chmod(file, 0644), ==, 0);
         g_assert_cmpint(chown(file, 1, 0), ==, 0);
         g_assert_cmpint(load(dir, "l", &error), ==, -EINVAL);
-        g_assert_cmpstr(error, ==, "root does not own it");
+        g_assert_cmpstr(error, ==, "root does not own it (chown root)");
         g_clear_pointer(&error, free);
     }
     g_assert_cmpint(g_unlink(file), ==, 0);

@@ -200,6 +200,7 @@ static void test_list(void) {
                "[command]\nhelp = x\n[argument n]\ntype = integer\n"
                "default = x\n");
     write_file(dir, "note.txt", "");
+    write_file(dir, "site.cfg", "[command]\nhelp = not read\n");
     write_file(dir, "masked.conf", "");
     write_file(shipped, "masked.conf", "[command]\nhelp = shipped\n");
     write_file(shipped, "aa.conf", "[command]\nhelp = shadowed\n");
@@ -214,7 +215,9 @@ static void test_list(void) {
     g_assert_null(command_find("heartbeat")->file);
     g_assert_null(command_find("broken"));
     broken = command_list_broken(&n);
-    g_assert_cmpuint(n, ==, 2);
+    g_assert_cmpuint(n, ==, 3);
+    g_assert_nonnull(strstr(broken[2].file, "site.cfg"));
+    g_assert_nonnull(strstr(broken[2].problem, "its name does not end in .conf"));
     g_assert_nonnull(strstr(broken[0].file, "broken.conf"));
     g_assert_nonnull(strstr(broken[0].problem, "'n' is not a valid integer"));
     g_assert_nonnull(strstr(broken[1].problem, "has a command of that name"));

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "basic/file-util.h"
+#include "temporary.h"
 
 static void test_read(void) {
     g_autofree char *dir = g_dir_make_tmp("dcm-XXXXXX", NULL);
@@ -64,10 +66,32 @@ static void test_write(void) {
     g_rmdir(dir);
 }
 
+/* Root enters every directory. */
+static void test_closed(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *outer = g_build_filename(dir, "outer", NULL);
+    g_autofree char *file = g_build_filename(outer, "inner", "file", NULL);
+    char found[PATH_MAX];
+
+    g_assert_false(path_find_closed(file, found, sizeof(found))); /* nothing is there */
+    g_assert_cmpint(g_mkdir(outer, 0600), ==, 0);
+    if (geteuid() == 0) {
+        g_assert_false(path_find_closed(file, found, sizeof(found)));
+        g_assert_cmpint(g_chmod(dir, 0711), ==, 0);
+        g_assert_cmpint(seteuid(65534), ==, 0);
+    }
+    g_assert_true(path_find_closed(file, found, sizeof(found)));
+    g_assert_cmpstr(found, ==, outer);
+    g_assert_false(path_find_closed(outer, found, sizeof(found)));
+    g_assert_false(path_find_closed(file, found, strlen(outer)));
+    g_assert_cmpint(seteuid(getuid()), ==, 0);
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/file-util/read", test_read);
     g_test_add_func("/file-util/read-special", test_read_special);
+    g_test_add_func("/file-util/closed", test_closed);
     g_test_add_func("/file-util/write", test_write);
     return g_test_run();
 }

@@ -135,11 +135,26 @@ static void test_long(void) {
     g_assert_cmpstr(events->str, ==, "/b=c;!2: the line is too long;lost a;/d=e;");
 }
 
+static void test_ignored_names(void) {
+    static const char *const ignored[] = {"site",      "99-other",      "site.cfg", "a.ini",
+                                          "SITE.CONF", "site.conf.txt", "b.yaml",   "conf"};
+    static const char *const others[] = {"site.conf",     ".site.cfg", "site.conf~",
+                                         "ca.pem",        "agent.key", "site.conf.dpkg-old",
+                                         "README",        "note.txt",  "README.cfg.old",
+                                         "site.conf.bak", "x.rpmsave", ".conf"};
+
+    for (size_t i = 0; i < ELEMENTSOF(ignored); i++)
+        g_assert_true(ini_name_is_ignored(ignored[i]));
+    for (size_t i = 0; i < ELEMENTSOF(others); i++)
+        g_assert_false(ini_name_is_ignored(others[i]));
+}
+
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ini-file/form", test_form);
     g_test_add_func("/ini-file/mistakes", test_mistakes);
     g_test_add_func("/ini-file/many-mistakes", test_many_mistakes);
+    g_test_add_func("/ini-file/ignored-names", test_ignored_names);
     g_test_add_func("/ini-file/error-ends-it", test_error_ends_it);
     g_test_add_func("/ini-file/long", test_long);
     return g_test_run();

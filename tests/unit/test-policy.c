@@ -94,10 +94,10 @@ static void test_check(void) {
     g_autoptr(GString) found = g_string_new(NULL);
 
     temporary_write(dir, "policy.conf", text, strlen(text));
-    g_assert_cmpint(policy_check(file, "/nonexistent", collect, found), ==, 0);
+    g_assert_cmpint(policy_check(file, "/nonexistent", collect, collect, found), ==, 0);
     g_assert_cmpstr(found->str, ==,
                     "2: there is no key allow_script in [policy];"
-                    "3: the value of allow_scripts in [policy] is not valid;"
+                    "3: the value of allow_scripts in [policy] is not valid: it must be yes or no;"
                     "5: the value of timeout in [limits] is not valid;");
     if (geteuid() != 0) {
         g_test_skip("only root makes files that others cannot read");
@@ -107,12 +107,12 @@ static void test_check(void) {
     g_assert_cmpint(chmod(dir, 0755), ==, 0);
     g_assert_cmpint(chmod(file, 0600), ==, 0);
     g_assert_cmpint(seteuid(65534), ==, 0);
-    g_assert_cmpint(policy_check(file, "/nonexistent", collect, found), ==, 0);
+    g_assert_cmpint(policy_check(file, "/nonexistent", collect, collect, found), ==, 0);
     g_assert_cmpint(seteuid(0), ==, 0);
     g_assert_cmpstr(found->str, ==, "");
     g_assert_cmpint(chown(file, 65533, 0), ==, 0); /* the executor has no power over files */
     g_assert_cmpint(seteuid(65534), ==, 0);
-    g_assert_cmpint(policy_check(file, "/nonexistent", collect, found), ==, 0);
+    g_assert_cmpint(policy_check(file, "/nonexistent", collect, collect, found), ==, 0);
     g_assert_cmpint(seteuid(0), ==, 0);
     g_assert_true(g_str_has_prefix(found->str, "0: is not readable (Permission denied); run: "));
 }
@@ -126,7 +126,7 @@ static void test_unknown_key(void) {
         {"[polcy]\nallow_scripts = no\n",
          "policy.conf:2: there is no key allow_scripts in [polcy]"},
         {"[policy]\nallow_scripts = maybe\n",
-         "the value of allow_scripts in [policy] is not valid"},
+         "the value of allow_scripts in [policy] is not valid: it must be yes or no"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
