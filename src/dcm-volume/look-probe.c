@@ -121,9 +121,9 @@ int probe_signatures(int fd, Block *b) {
  * for random bytes the mean is 255, the standard deviation 22.6. Text, code and tables of a file
  * system have thousands. */
 bool probe_looks_random(int fd) {
+    const double mean = 4096.0 / 256;
     unsigned counts[256] = {};
     unsigned char bytes[4096];
-    const double mean = (double)sizeof(bytes) / ELEMENTSOF(counts);
     double sum = 0;
 
     if (pread(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
