@@ -9,6 +9,7 @@
 #include "basic/log.h"
 #include "cli/verb-table.h"
 #include "dcm-volume/apply.h"
+#include "dcm-volume/disks.h"
 #include "dcm-volume/list.h"
 #include "dcm-volume/look.h"
 #include "dcm-volume/remove.h"
@@ -33,16 +34,26 @@ static int look_failed(int r) {
     return log_error_errno(r, "The disks of this machine cannot be listed: %m");
 }
 
-static int run_list(void) {
+static int list(struct json_object **ret) {
     _cleanup_(facts_done) Facts f = {};
-    _cleanup_json_ struct json_object *reply = json_object_new_object(), *devices = NULL;
     _cleanup_free_ char *mount_point = NULL;
-    int r;
 
     TRY(settings_mount_point(&mount_point));
-    r = look_gather_passive(&f);
-    if (r >= 0)
-        r = list_devices(&f, mount_point, &devices);
+    TRY(look_gather_passive(&f));
+    return list_devices(&f, mount_point, ret);
+}
+
+static int run_disks(void) {
+    _cleanup_json_ struct json_object *devices = NULL;
+    int r = list(&devices);
+
+    return r < 0 ? look_failed(r) : disks_print(devices);
+}
+
+static int run_list(void) {
+    _cleanup_json_ struct json_object *reply = json_object_new_object(), *devices = NULL;
+    int r = list(&devices);
+
     if (r >= 0 && !reply)
         r = -ENOMEM;
     if (r >= 0)
@@ -108,6 +119,7 @@ static int run_grow(void) {
 }
 
 static const Verb verbs[] = {
+    {"disks", "", 0, 0, "show disks, arrays and mounts, for people", "disks"},
     {"list", "", 0, 0, "print the reply of the command list_devices", "list"},
     {"facts", "", 0, 0, "print all that is known of disks, mounts and tables, as JSON", "facts"},
     {"plan", "", 0, 0, "print what apply would do", "plan <request"},
@@ -117,7 +129,7 @@ static const Verb verbs[] = {
 };
 
 /* The same order. Each returns an exit status, or a negative errno that it has logged. */
-static int (*const functions[])(void) = {run_list,  run_facts,  run_plan_verb,
+static int (*const functions[])(void) = {run_disks, run_list,   run_facts, run_plan_verb,
                                          run_apply, run_remove, run_grow};
 
 static const VerbTable verb_table = {

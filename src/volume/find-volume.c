@@ -143,7 +143,7 @@ static int check_found(const Search *s, const char *name, Refusal *ret) {
     if (!v->path)
         return refuse(ret, "missing",
                       "there is no volume %s. Name its mount point, or a device as `dcm-volume "
-                      "list` does",
+                      "disks` does",
                       name);
     if (s->other)
         return refuse(ret, "ambiguous", "%s may be the volume at %s or at %s: name the mount point",

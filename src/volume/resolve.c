@@ -178,7 +178,7 @@ static int refuse_missing(const Facts *f, const char *name, Refusal *ret) {
     TRY(list_blocks(f, &disks));
     return refuse(ret, "missing",
                   "there is no device %s. Disks of this machine: %s. Is it attached? Name a disk "
-                  "as `dcm-volume list` does",
+                  "as `dcm-volume disks` does",
                   name, isempty(disks) ? "none" : disks);
 }
 

@@ -280,6 +280,9 @@ class Trouble:
             codes = set(re.findall('"return_code": *([0-9]+)', output))
             expect(codes == {"0"}, f"{script}: {output}")
             if i == 0:
+                table = output.splitlines()
+                expect(any(line.split()[0] == self.kernel_name("d3") and "384.0M" in line and "disk/by-id/virtio-d3" in line
+                           for line in table) and any("/ " in line and "root disk" in line for line in table), output)
                 vm.run("echo text >/srv/data/file")
             if i == 1:
                 expect(vm.run("findmnt -N 1 -n -o SOURCE /srv/secret").startswith("/dev/mapper/es"), v.explain())
