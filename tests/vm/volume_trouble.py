@@ -6,7 +6,7 @@ import pathlib
 import re
 import shlex
 
-from volumes import KEY, POINT, expect
+from volumes import KEY, PAUSE, POINT, expect
 
 RULE = "/etc/dcm-agent/alerts.conf.d/test.conf"
 POLICY = "/etc/dcm-agent/policy.conf.d/test.conf"
@@ -57,8 +57,8 @@ class Trouble:
         vm.unplug("d1")
         # md notices at its next write
         vm.run(f"echo x >{POINT}/x; sync -f {POINT}; "
-               "until [ $(cat /sys/class/block/md*/md/degraded) = 1 ]; do :; done")
-        found = vm.run("until dcm-agentctl alerts | grep array-degraded; do read -t 0.5 <> <(:) || true; done", 300)
+               f"until [ $(cat /sys/class/block/md*/md/degraded) = 1 ]; do {PAUSE}; done")
+        found = vm.run(f"until dcm-agentctl alerts | grep array-degraded; do {PAUSE}; done")
         expect("missing is 1, above 0" in found, f"alert: {found}")
         status = json.loads(vm.run("dcm-agentctl --json status", check=False))
         expect(any("lacks 1 of its 2 disks" in text for text in status["VolumeProblems"]), f"status: {status}")
@@ -69,7 +69,7 @@ class Trouble:
         v = self.v
         v.do("remove", {"deviceId": POINT})
         self.vm.plug(self.vm.disks["d1"])
-        self.vm.run(f"until [ -b {v.device('d1')} ]; do :; done; udevadm settle")
+        v.wait_device("d1")
         v.refuse("apply", request | {"formatVolume": False}, "out of date", key=KEY)
         v.do("apply", request | {"formatVolume": False, "degraded": True}, KEY)
         expect(v.sums() == sums, "other files: those of the disk that was away")
@@ -189,6 +189,7 @@ class Trouble:
         v = self.v
         v.clean()
         self.check_names()
+        self.check_bad_record()
         self.check_locked()
         self.check_two_requests()
         self.check_same_request_twice()
@@ -209,6 +210,18 @@ class Trouble:
         v.refuse("apply", v.request(["d1"]), "leads to another device")
         vm.run(f"rm /dev/disk/by-id/virtio-evil /tmp/link {link}; udevadm trigger --settle --subsystem-match=block")
         expect(v.contents() == before, "a refused name, and a disk has changed")
+
+    def check_bad_record(self):
+        """It may be about any disk: nothing is written as long as it is there."""
+        v = self.v
+        before = v.contents()
+        for text in ("", "{", "[" * 2000, '{"id": 7}', "\\0"):
+            self.vm.run(f"mkdir -p -m 700 /var/lib/dcm-volumes; printf {shlex.quote(text)} "
+                        "| tee /var/lib/dcm-volumes/00112233445566778899aabbccddeeff.json >/dev/null")
+            for verb, request in (("apply", v.request(["d0"])), ("remove", {"deviceId": POINT})):
+                v.refuse(verb, request, "A record in /var/lib/dcm-volumes is damaged")
+        self.vm.run("rm -r /var/lib/dcm-volumes")
+        expect(v.contents() == before, "a damaged record, and a disk has changed")
 
     def check_locked(self):
         """Somebody else formats under udev's lock: that is waited for, and not for ever."""
@@ -256,7 +269,7 @@ class Trouble:
             v.clean()
             request = v.request(["d0", "d1"], "ext4" if i % 2 else "xfs", "RAID1")
             self.run_until_cut(v.command("apply", request, KEY, f"DCM_CUT={i} LD_PRELOAD=/root/cut.so"), record=i)
-            vm.run("pkill -9 dcm-volume; while pgrep -x dcm-volume >/dev/null; do :; done")
+            vm.run("pkill -9 dcm-volume; while pgrep -x dcm-volume >/dev/null; do " + PAUSE + "; done")
             v.do("apply", request, KEY)
             expect(v.source(), f"killed after record {i}: not mounted")
             self.faults += 1

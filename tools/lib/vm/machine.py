@@ -25,6 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 RECIPE = ("build-image", "initrd-init", "guest-shell", "guest-shell.service")
 BOOT_TIMEOUT_SEC = 600
+COMMAND_TIMEOUT_SEC = 600  # an emulated machine on a busy one may be ten times as slow
 KEEP_IMAGE_SEC = 24 * 3600
 PREFIX = "dcm-vm-"
 KERNEL_OPTIONS = (
@@ -290,12 +291,12 @@ class Machine:
 
     def _start_disk(self, disk):
         disk.start()
-        self._wait(disk.started, 30, f"the server of disk {disk.name}")
+        self._wait(disk.started, 120, f"the server of disk {disk.name}")
 
     def qmp(self, command, arguments, until=None):
         """One command of the emulator's monitor. UNTIL: (name, predicate) of an event to wait for."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(120)
+            s.settimeout(BOOT_TIMEOUT_SEC)
             s.connect(str(self.directory / "qmp.sock"))
             with s.makefile("rw") as stream:
                 json.loads(stream.readline())  # greeting
@@ -378,7 +379,7 @@ class Machine:
             (self.directory / name).unlink(missing_ok=True)
         self._start_emulator(f"rw {'' if self.udev else WITHOUT_UDEV}", attached)
         self.shell = socket.socket(socket.AF_UNIX)
-        self._wait(self._connect_shell, 60, "the emulator")
+        self._wait(self._connect_shell, 300, "the emulator")
         self.buffer = b""
 
     def _connect_shell(self):
@@ -457,7 +458,7 @@ class Machine:
         self.shell.sendall(number + b" " + base64.b64encode(command.encode()) + b"\n")
         return self._answer_to(number, time.monotonic() + timeout)
 
-    def run(self, command, timeout=300, check=True):
+    def run(self, command, timeout=COMMAND_TIMEOUT_SEC, check=True):
         """Output of a shell command in the machine, as root."""
         answer = self.try_run(command, timeout)
         if answer is None:
