@@ -30,7 +30,7 @@ def agent(bus):
     finally:
         if agent.process:
             agent.kill()
-        agent.notify.close()
+        agent.close()
         shutil.rmtree(directory)
 
 

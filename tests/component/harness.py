@@ -210,6 +210,9 @@ class Agent:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.notify.bind(str(directory / "notify"))
         self.notified = ""
+        # sd_notify() blocks while the socket is full, which it is after ten messages
+        self.drain = GLib.unix_fd_add_full(GLib.PRIORITY_DEFAULT, self.notify.fileno(), GLib.IOCondition.IN,
+                                           self.on_notify)
 
     def configure(self, url=None, **sections):
         values = {"connection": {}, **sections}
@@ -265,6 +268,14 @@ class Agent:
             except BlockingIOError:
                 return self.notified
 
+    def on_notify(self, *_):
+        self.notifications()
+        return True
+
+    def close(self):
+        GLib.source_remove(self.drain)
+        self.notify.close()
+
     def wait_notify(self, text):
         wait_for(lambda: text in self.notifications(), f"sd_notify {text!r}")
 
@@ -299,7 +310,6 @@ class Agent:
         self.process.terminate()
 
         def ended():
-            self.notifications()  # sd_notify() blocks while the socket is full
             return self.process.poll() is not None and [self.process.returncode]
 
         status = wait_for(ended, "the end of the agent")
@@ -308,6 +318,7 @@ class Agent:
 
     def on_bus(self, verb, *arguments, interface="org.dcmagent.Agent1.Manager"):
         def answer():
+            self.notifications()  # meanwhile the main loop does not run
             try:
                 return [busctl(self.bus, verb, "org.dcmagent.Agent1", "/org/dcmagent/Agent1", interface, *arguments)]
             except subprocess.CalledProcessError as error:
@@ -344,7 +355,7 @@ class LoneAgent(Agent):
         finally:
             if self.process:
                 self.kill()
-            self.notify.close()
+            self.close()
             self.bus.stop()
             shutil.rmtree(self.directory)
 

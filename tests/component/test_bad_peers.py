@@ -343,7 +343,7 @@ def test_accepted_and_closed_at_once(peer):
     waits = [b - a for a, b in zip(begin, begin[1:])]
     print(f"waits: {', '.join(f'{w * 1000:.0f}' for w in waits)} ms, {peer.agent.n_lines()} lines")
     late = sorted(waits[9:])
-    assert sorted(waits[:4])[1] < 0.09  # that of a loaded machine, too
+    assert sorted(waits[:4])[1] < late[len(late) // 2]  # of the same machine, however loaded
     assert late[0] >= 0.1 and late[len(late) // 2] < 0.3
     assert peer.agent.n_lines() < 2 * 6 + 10
     assert peer.agent.failures()[-1].startswith("connection: the ")

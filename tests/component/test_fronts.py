@@ -133,8 +133,9 @@ def test_pings_keep_the_connection(agent, manager, pki, make):
 @every_front
 def test_impatient_front(agent, manager, pki, make):
     """It ends what is silent; each request before, between and after is answered, and the job once."""
-    with make(manager.port, pki.good, timeout="300ms") as front:
-        configure(agent, pki, front, heartbeat_frequency="60")
+    with make(manager.port, pki.good, timeout="1s") as front:
+        # a front that ends connections so soon is not stormed, unless it is told so
+        configure(agent, pki, front, heartbeat_frequency="60", max_backoff="200")
         agent.start()
         requests = Requests(manager)
         for n in (1, 2, 3):

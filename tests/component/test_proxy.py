@@ -581,7 +581,7 @@ def patient():
         stack.callback(bus.stop)
         server = stack.enter_context(RawProxy(None))
         agent = Agent(bus, directory)
-        stack.callback(agent.notify.close)
+        stack.callback(agent.close)
         stack.callback(lambda: agent.process and agent.kill())
         agent.configure("ws://localhost:1/", connection={"proxy": address(server.port, IN_URL)})
         agent.start()

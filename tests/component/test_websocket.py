@@ -313,7 +313,7 @@ class Server:
         finally:
             if self.agent.process:
                 self.agent.kill()
-            self.agent.notify.close()
+            self.agent.close()
             self.bus.stop()
             shutil.rmtree(self.directory)
 
