@@ -64,6 +64,31 @@ class Trouble:
         expect(any("lacks 1 of its 2 disks" in text for text in status["VolumeProblems"]), f"status: {status}")
         vm.run(f"systemctl stop dcm-agent; rm {RULE}")
 
+    def part_sync(self):
+        """A new array is synchronised in the background: said, and followed to its end if that is asked for; nobody
+        else has to wait for it."""
+        v, vm = self.v, self.vm
+        v.clean()
+        limits = "/proc/sys/dev/raid/speed_limit_min /proc/sys/dev/raid/speed_limit_max"
+        vm.run(f"grep . {limits} >/run/limits; echo 200 | tee {limits}")  # KiB/s: half an hour
+        request = v.request(["d0", "d1"], raid="RAID1")
+        reply = v.do("apply", request)
+        expect("/dev/md/data is being synchronised (" in reply["message"], f"a new array: {reply}")
+        percent = [d["array"].get("sync_percent") for d in v.do_list() if d.get("kind") == "array"]
+        expect(percent and 0 <= percent[0] < 100, f"list_devices: {percent}")
+        vm.run(f"({v.command('apply', request | {'wait_for_sync': True})}) >/run/reply </dev/null & echo $! >/run/pid; "
+               f"until grep -q '% synchronising the array' /run/volume.log; do {PAUSE}; done; "
+               f"until flock -n /run/dcm-agent-volumes.lock true; do {PAUSE}; done")
+        expect(vm.run("cat /run/reply") == "", "it did not wait")
+        vm.run(f"echo 2000000 | tee {limits} >/dev/null; while kill -0 $(cat /run/pid) 2>/dev/null; do {PAUSE}; done")
+        reply = json.loads(vm.run("cat /run/reply"))
+        expect(reply["return_code"] == 0 and "The array /dev/md/data is synchronised\n" in reply["message"],
+               f"after the end: {reply}")
+        reply = v.do("apply", request | {"wait_for_sync": True})
+        expect("synchronised" not in reply["message"], f"there is nothing to wait for: {reply}")
+        vm.run("sed 's/:/ /' /run/limits | while read -r file value; do echo $value >$file; done")
+        v.do("remove", {"deviceId": POINT})
+
     def check_disk_that_comes_back(self, request, sums):
         """It is out of date, and never mounted in place of the other one."""
         v = self.v
