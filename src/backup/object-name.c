@@ -82,7 +82,7 @@ static char *safe_name(const char *name) {
     char *safe = malloc(strlen(name) + 1), *to = safe;
 
     for (const char *c = name; safe && *c; c++) {
-        const char lower = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+        const char lower = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
 
         if ((lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9'))
             *to++ = lower;

@@ -28,6 +28,8 @@
 #define LOCK_SEC_MAX 3600 /* that services are held */
 #define SNAPSHOT_SEC_MAX 86400
 
+static const char program[] = PROGRAM;
+
 struct Guard {
     char name[CATALOGUE_NAME_SIZE];
     char *unit;
@@ -208,7 +210,7 @@ static int start_unit(Work *w, Guard *g) {
         return -ENOMEM;
     TRY(work_tool(w,
                   (const char *const[]){"systemd-run", "--quiet", "--collect", unit, stop, time,
-                                        "--property=TimeoutStopSec=30", PROGRAM, "watch", pid,
+                                        "--property=TimeoutStopSec=30", program, "watch", pid,
                                         NULL},
                   NULL));
     g->has_unit = true;

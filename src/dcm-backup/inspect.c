@@ -249,7 +249,7 @@ static int verify(Work *w, Catalogue *c) {
                          w->series.id);
     r = catalogue_find(c, object);
     for (size_t i = 0; i < w->n_targets && (k >= 0 || k == -EIO); i++) {
-        Verified v;
+        Verified v = {};
         int one = read_back(w, &w->targets[i], object, &v);
 
         if (one >= 0)

@@ -6,16 +6,17 @@
 #include "basic/strv.h"
 #include "basic/utf8.h"
 
-#define PROGRAM PKGLIBDIR "/dcm-object"
 #define ARGUMENTS_MAX 12
 /* the descriptor of the place is the first one that the program gets, that of the end the second */
 #define PLACE_OPTION "--place=/dev/fd/3"
 #define CONFIRM_OPTION "--confirm-fd=4"
 
+static const char program[] = PKGLIBDIR "/dcm-object";
+
 int object_add_put(Pipeline *p, const Target *t, const char *name) {
     const Stage stage = {
         .name = "dcm-object put",
-        .argv = (const char *const[]){PROGRAM, "put", PLACE_OPTION, CONFIRM_OPTION,
+        .argv = (const char *const[]){program, "put", PLACE_OPTION, CONFIRM_OPTION,
                                       "--create-bucket", "--", "-", name, NULL},
         .input = STAGE_SINK,
         .is_confirmed = true,
@@ -28,7 +29,7 @@ int object_add_put(Pipeline *p, const Target *t, const char *name) {
 
 int object_add_get(Pipeline *p, const Target *t, const char *name, const char *sha256) {
     _cleanup_free_ char *option = NULL;
-    const char *argv[] = {PROGRAM, "get", PLACE_OPTION, "--", name, "-", NULL, NULL};
+    const char *argv[] = {program, "get", PLACE_OPTION, "--", name, "-", NULL, NULL};
     const Stage stage = {
         .name = "dcm-object get",
         .argv = argv,
@@ -122,7 +123,7 @@ static int run(Work *w, const Target *t, const char *const *argv, struct json_ob
 
 int object_call(Work *w, const Target *t, const char *const *arguments, struct json_object **ret,
                 char **ret_code, char **ret_text) {
-    const char *argv[ARGUMENTS_MAX + 4] = {PROGRAM, arguments[0], PLACE_OPTION};
+    const char *argv[ARGUMENTS_MAX + 4] = {program, arguments[0], PLACE_OPTION};
     size_t n = 3;
 
     for (const char *const *a = arguments + 1; *a && n < ELEMENTSOF(argv) - 1; a++)

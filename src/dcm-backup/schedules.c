@@ -190,11 +190,11 @@ static int flush_and_rename(const char *from, const char *to) {
 }
 
 static int encrypt(Work *w, int fd, const char *to) {
+    static const char name[] = "--name=" SCHEDULE_CREDENTIAL;
     _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
     const Stage stage = {
         .name = "systemd-creds",
-        .argv = (const char *const[]){"systemd-creds", "encrypt", "--name=" SCHEDULE_CREDENTIAL,
-                                      "/dev/fd/3", to, NULL},
+        .argv = (const char *const[]){"systemd-creds", "encrypt", name, "/dev/fd/3", to, NULL},
         .fds = {fd},
         .n_fds = 1,
     };

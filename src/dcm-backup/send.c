@@ -66,7 +66,7 @@ static int check_hash(Work *w, const Pipeline *p, const Record *r) {
 }
 
 int send_stream(Work *w, Pipeline *p, Record *r) {
-    int stages[BACKUP_TARGETS_MAX], k = 0;
+    int stages[BACKUP_TARGETS_MAX] = {}, k = 0;
 
     for (size_t i = 0; i < w->n_targets && k >= 0; i++)
         k = stages[i] = object_add_put(p, &w->targets[i], r->object);
