@@ -70,7 +70,7 @@ class Trouble:
         v, vm = self.v, self.vm
         v.clean()
         limits = "/proc/sys/dev/raid/speed_limit_min /proc/sys/dev/raid/speed_limit_max"
-        vm.run(f"grep . {limits} >/run/limits; echo 200 | tee {limits}")  # KiB/s: half an hour
+        vm.run(f"modprobe md_mod; grep . {limits} >/run/limits; echo 200 | tee {limits}")  # KiB/s: half an hour
         request = v.request(["d0", "d1"], raid="RAID1")
         reply = v.do("apply", request)
         expect("/dev/md/data is being synchronised (" in reply["message"], f"a new array: {reply}")
