@@ -161,7 +161,6 @@ static int flush(const char *path) {
 }
 
 static int commit(Swap *s, const char *source, char **ret_former) {
-    _cleanup_free_ char *moved = NULL;
     struct stat st;
 
     TRY(flush(s->new));

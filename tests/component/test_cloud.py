@@ -517,7 +517,7 @@ def test_unknown_type_is_warned_of(agent, manager):
     agent.configure(manager.url(), cloud={"type": "Nimbus"})
     agent.start()
     manager.wait_offer()
-    agent.wait_log("the value of type in [cloud] is not valid; ignored")
+    agent.wait_log("the value of type in [cloud] is not valid: it must be a cloud of agent.conf(5), or Other; ignored")
     agent.configure(manager.url(), cloud={"type": "amazon"})
     n = agent.n_lines()
     agent.call("Reload")
