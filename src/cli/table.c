@@ -135,6 +135,11 @@ static void fit(const Table *t, int width, bool legend, int *widths) {
         ;
 }
 
+/* Colours are for standard output; a text in memory has none. */
+static const char *colour_on(FILE *f, Colour colour) {
+    return f == stdout ? screen_get_colour(colour) : "";
+}
+
 static void put_cut(FILE *f, const char *text, int width) {
     const bool is_ascii = terminal_flags(f) & TERMINAL_ASCII;
     int columns;
@@ -146,12 +151,12 @@ static void put_cut(FILE *f, const char *text, int width) {
 static void put_cell(FILE *f, const Cell *c, int width, ColumnFlags flags, bool is_last) {
     const int missing = MAX(width - c->width, 0);
 
-    (void)fprintf(f, "%*s%s", flags & COLUMN_RIGHT ? missing : 0, "", screen_get_colour(c->colour));
+    (void)fprintf(f, "%*s%s", flags & COLUMN_RIGHT ? missing : 0, "", colour_on(f, c->colour));
     if (c->width > width)
         put_cut(f, c->text, width);
     else
         (void)fputs(c->text, f);
-    (void)fputs(c->colour != COLOUR_NONE ? screen_get_colour(COLOUR_END) : "", f);
+    (void)fputs(c->colour != COLOUR_NONE ? colour_on(f, COLOUR_END) : "", f);
     (void)fprintf(f, "%*s", is_last || flags & COLUMN_RIGHT ? 0 : missing, "");
 }
 

@@ -32,7 +32,7 @@ int table_add(Table *t, const char *const *cells);
 /* The colour of a cell of the row that was added last. */
 void table_set_colour(Table *t, size_t column, Colour colour);
 /* Rows of at most `width` columns, INT_MAX for no bound; titles if `legend`. `line_end` is trusted.
- */
+ * There are colours on standard output only. */
 void table_print(const Table *t, FILE *f, int width, bool legend, const char *line_end);
 /* The titles and n rows from `first` on, in columns that are as wide as all rows need, so that they
  * stay where they are while somebody scrolls. The row `marked` is shown in reverse, SIZE_MAX: none;

@@ -77,6 +77,7 @@ char *top_make_help(void) {
                     "  PgUp, PgDn       a page further\n"
                     "  Home, End        the first, the last job\n"
                     "  Enter            show the selected request\n"
+                    "  m                all file systems, disks and interfaces\n"
                     "  s                sort by age, CPU, memory, state\n"
                     "  c                cancel the selected job (asks first)\n"
                     "  p                pause, or resume: start no new jobs (asks first)\n"

@@ -143,7 +143,7 @@ static void put_more(Painter *p, size_t n) {
     Line l = line_begin(p);
 
     line_paint(&l, COLOUR_GREY);
-    line_putf(&l, _("and %zu more"), n);
+    line_putf(&l, _("and %zu more (m: show)"), n);
     line_paint(&l, COLOUR_END);
     line_end(p, &l);
 }
@@ -178,12 +178,37 @@ static void draw_all_metrics(Painter *p, const TopModel *m) {
         if (painter_get_room(p) > FRAME + (n > 1) + !is_last && missing.size == 0)
             draw_metrics(p, m, &metric_tables[i], n);
         else if (missing.size == 0)
-            line_putf(&missing, _("No room for: %s"), _(metric_tables[i].name));
+            line_putf(&missing, _("m: show %s"), _(metric_tables[i].name));
         else
             line_putf(&missing, ", %s", _(metric_tables[i].name));
     }
     if (missing.size > 0)
         line_end(p, &missing);
+}
+
+char *top_make_machine(const TopModel *m, int columns) {
+    size_t size;
+    char *text = NULL;
+    FILE *f = open_memstream(&text, &size);
+
+    if (!f)
+        return NULL;
+    for (size_t i = 0; i < ELEMENTSOF(metric_tables); i++) {
+        const size_t n = count_rows(m, &metric_tables[i]);
+        _cleanup_(table_freep) Table *table =
+            n > 0 ? make_metrics(m, &metric_tables[i], n) : NULL;
+
+        if (!table)
+            continue;
+        (void)fputs(ftell(f) > 0 ? "\n" : "", f);
+        table_print(table, f, columns, true, "\n");
+    }
+    if (ftell(f) == 0)
+        (void)fputs(_("No figures yet.\n"), f);
+    if (fclose(f) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 /* --- jobs --------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@
 #include "dcm-agentctl/top-keys.h"
 #include "dcm-agentctl/top-model.h"
 #include "dcm-agentctl/top-page.h"
+#include "dcm-agentctl/top-tables.h"
 #include "dcm-agentctl/top-view.h"
 #include "dcm-agentctl/verbs.h"
 
@@ -52,7 +53,8 @@ typedef struct Top {
     KeyReader keys;
     sd_event_source *key_timer; /* of a sequence that has begun */
     TopPage page;
-    char *shown; /* GUID of the request on the page; NULL: help */
+    char *shown;     /* GUID of the request on the page */
+    bool is_machine; /* the page is of the machine; else, without a GUID, it is the help */
     char *asked; /* GUID of the job to be cancelled */
     TopQuestion question;
     char message[CTL_TEXT_SIZE]; /* until the next key */
@@ -89,6 +91,7 @@ static void explain(Top *t, const sd_bus_error *error, int r) {
 static void close_page(Top *t) {
     top_page_close(&t->page);
     free(TAKE_PTR(t->shown));
+    t->is_machine = false;
 }
 
 /* Again with each round: the request goes on. */
@@ -114,8 +117,19 @@ static void load_shown(Top *t) {
         free(text);
 }
 
+/* Again with each picture: figures and the size of the screen change. */
+static void load_machine(Top *t) {
+    char *text = top_make_machine(&t->model, find_screen(t).columns);
+
+    if (text)
+        top_page_open(&t->page, text);
+}
+
 static int draw(Top *t) {
     const TopScreen s = find_screen(t);
+
+    if (t->is_machine)
+        load_machine(t);
 
     if (t->on_terminal)
         (void)fputs(HOME, stdout);
@@ -297,6 +311,10 @@ static int take_list_key(Top *t, int key) {
     case 'h':
     case '?':
         top_page_open(&t->page, top_make_help());
+        return 0;
+    case 'm':
+        t->is_machine = true;
+        load_machine(t);
         return 0;
     case 's':
         return top_list_sort_next(&t->list, &t->model);

@@ -265,9 +265,30 @@ def test_top_fits_any_terminal(running, agent, columns, lines):
     if lines == 60:
         t.wait(r"^INTERFACE +RECEIVED +SENT")
     elif lines == 24:
-        t.wait(r"^No room for: .*interfaces|^INTERFACE")
+        t.wait(r"^m: show .*interfaces|^INTERFACE")
     assert not re.search(rb"\033\[\d+m", t.raw)
     os.write(t.ours, b"q")
+    t.end()
+
+
+@pytest.mark.parametrize("columns,lines", [(40, 12), (80, 24)])
+def test_top_reaches_the_tables_without_room(running, agent, columns, lines):
+    running()
+    t = Terminal(agent, columns, lines)
+    t.screen = UnwrappingScreen(columns, lines)
+    t.stream = pyte.ByteStream(t.screen)
+    t.wait(r"^m: show|^and \d+ more|^INTERFACE")
+    keys(t, b"m")
+    t.wait(r"^(FILE SYSTEM|DISK|INTERFACE) +\w")
+    t.wait(r"^q, Escape: back")
+    keys(t, b"\033[F")
+    t.wait(r"^lo  ")
+    assert not t.screen.beyond and "?" not in "\n".join(t.screen.display)
+    keys(t, b"q")
+    t.wait(r"^Jobs: 0")
+    keys(t, b"mq")
+    t.wait(r"^Jobs: 0")
+    keys(t, b"q")
     t.end()
 
 
