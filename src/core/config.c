@@ -11,6 +11,7 @@
 #include "core/config-names.h"
 #include "proto/console-level.h"
 #include "proto/text.h"
+#include "site/storage.h"
 #include "system/cloud-identity.h"
 
 typedef enum KeyType {
@@ -37,10 +38,6 @@ typedef struct Key {
 
 static bool is_log_level(const char *value) {
     return log_level_from_string(value) >= 0;
-}
-
-static bool is_absolute(const char *value) {
-    return *value == '/';
 }
 
 static bool is_console_level(const char *value) {
@@ -77,10 +74,11 @@ static const Key keys[] = {
     {"jobs", "output_budget", KEY_SIZE, FIELD(output_budget), "1G", 0, 1e15},
     {"jobs", "reply_output_max", KEY_SIZE, FIELD(reply_output_max), "1M", 4096, REPLY_OUTPUT_MAX},
     {"storage", "db_timeout", KEY_SECONDS, FIELD(db_timeout_usec), "14400", 60, 1e9},
-    {"storage", "mountpoint", KEY_STRING, FIELD(mount_point), "/mnt/dcmdata",
-     .is_valid = is_absolute, .allowed = "an absolute path"},
-    {"storage", "services_dir", KEY_STRING, FIELD(services_dir), "/srv/dcm/services",
-     .is_valid = is_absolute, .allowed = "an absolute path"},
+    {"storage", "mountpoint", KEY_STRING, FIELD(mount_point), STORAGE_MOUNT_POINT,
+     .is_valid = storage_mount_point_is_valid, .allowed = "an absolute path"},
+    {"storage", "services_dir", KEY_STRING, FIELD(services_dir), STORAGE_SERVICES_DIR,
+     .is_valid = storage_services_dir_is_valid,
+     .allowed = "an absolute path of letters, digits and ._-+@"},
     {"intrusion_detection", "ossec", KEY_BOOL, FIELD(ossec), "false"},
     {"intrusion_detection", "alert_file", KEY_PATH, FIELD(alert_file),
      "/var/ossec/logs/alerts/alerts.log"},

@@ -5,11 +5,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "basic/bounds.h"
-#include "basic/file-util.h"
 #include "basic/log.h"
+#include "cli/job-arguments.h"
 #include "cli/verb-table.h"
 #include "dcm-backup/backup.h"
 #include "dcm-backup/guard.h"
@@ -67,27 +65,12 @@ static int run(BackupCommand command, struct json_object *arguments, bool is_sch
                : 0;
 }
 
-static int read_arguments(struct json_object **ret) {
-    _cleanup_free_ char *text = NULL;
-    size_t size = 0;
-    int r;
-
-    r = read_fd(STDIN_FILENO, JOB_INPUT_MAX, &text, &size);
-    if (r >= 0)
-        r = json_parse(text, size, ret);
-    if (text)
-        explicit_bzero(text, size);
-    if (r >= 0 && !json_object_is_type(*ret, json_type_object))
-        r = -EBADMSG;
-    return r < 0 ? log_error_errno(r, "Standard input is no JSON object with arguments: %m") : 0;
-}
-
 static int run_command(BackupCommand command) {
     _cleanup_json_ struct json_object *arguments = NULL;
     _cleanup_(reply_done) Reply reply = {.error_type = "backup_error"};
     int r;
 
-    TRY(read_arguments(&arguments));
+    TRY(job_arguments_read(&arguments));
     r = run(command, arguments, false, &reply);
     if (r >= 0)
         r = reply_print(&reply);

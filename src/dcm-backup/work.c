@@ -14,7 +14,7 @@
 #include "basic/log.h"
 #include "basic/strv.h"
 #include "basic/time-util.h"
-#include "dcm-backup/settings.h"
+#include "site/storage.h"
 
 /* /var/tmp is on a disk, and large; in a job it is the job's own, and goes with it */
 #define DIRECTORY_TEMPLATE "/var/tmp/dcm-backup-XXXXXX"
@@ -99,7 +99,7 @@ int work_path(Work *w, const char *name, char **ret) {
 int work_find_service(Work *w) {
     struct stat st;
 
-    TRY(settings_services_directory(&w->services));
+    TRY(storage_get_services_dir(&w->services));
     if (!w->request.service_id)
         return 0;
     if (asprintf(&w->service, "%s/%s", w->services, w->request.service_id) < 0) {

@@ -12,7 +12,6 @@
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "dcm-service/hook.h"
-#include "dcm-service/settings.h"
 #include "dcm-service/unit.h"
 #include "service/service-id.h"
 

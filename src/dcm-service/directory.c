@@ -11,8 +11,8 @@
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "basic/strv.h"
-#include "dcm-service/settings.h"
 #include "service/service-id.h"
+#include "site/storage.h"
 
 #define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -47,7 +47,7 @@ static int check_directory(const char *path, int fd) {
 int services_open(Services *ret) {
     _cleanup_(services_done) Services s = {.fd = -1};
 
-    TRY(settings_services_dir(&s.path));
+    TRY(storage_get_services_dir(&s.path));
     s.fd = open(s.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     TRY(check_directory(s.path, s.fd));
     *ret = s;

@@ -5,8 +5,10 @@
 
 #include "basic/macro.h"
 
+#define SERVICES_RUN "/run/dcm-services" /* locks and marks, until the next boot */
+
 typedef struct Services {
-    char *path; /* settings_services_dir() */
+    char *path; /* storage_get_services_dir() */
     int fd;
 } Services;
 

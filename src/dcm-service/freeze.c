@@ -11,7 +11,6 @@
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/log.h"
-#include "dcm-service/settings.h"
 
 #define LIST SERVICES_RUN "/frozen"
 #define LIST_SIZE_MAX ((size_t)4 * 1024 * 1024)

@@ -24,7 +24,6 @@
 #include "basic/time-util.h"
 #include "dcm-service/freeze.h"
 #include "dcm-service/hook.h"
-#include "dcm-service/settings.h"
 
 #define LOCKS SERVICES_RUN "/locks"
 #define AGE_SEC 10

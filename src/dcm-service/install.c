@@ -19,7 +19,6 @@
 #include "basic/memfd-util.h"
 #include "dcm-service/control.h"
 #include "dcm-service/hook.h"
-#include "dcm-service/settings.h"
 #include "dcm-service/unit.h"
 #include "proto/name.h"
 #include "service/archive-rule.h"

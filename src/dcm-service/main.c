@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "basic/bounds.h"
-#include "basic/file-util.h"
 #include "basic/log.h"
 #include "basic/strv.h"
+#include "cli/job-arguments.h"
 #include "cli/verb-table.h"
 #include "dcm-service/configure.h"
 #include "dcm-service/control.h"
@@ -32,21 +32,6 @@ typedef struct Call {
 static void call_done(Call *c) {
     services_done(&c->services);
     (void)json_object_put(c->arguments);
-}
-
-static int read_arguments(struct json_object **ret) {
-    _cleanup_free_ char *text = NULL;
-    size_t size;
-    int r;
-
-    r = read_fd(STDIN_FILENO, JOB_INPUT_MAX, &text, &size);
-    if (r >= 0)
-        r = json_parse(text, size, ret);
-    if (text)
-        explicit_bzero(text, size);
-    if (r >= 0 && !json_object_is_type(*ret, json_type_object))
-        r = -EBADMSG;
-    return r < 0 ? log_error_errno(r, "Standard input is no JSON object with arguments: %m") : 0;
 }
 
 /* --- replies -------------------------------------------------------------------------------- */
@@ -307,7 +292,7 @@ int main(int argc, char *argv[]) {
     c.operands = argv + optind;
     if (functions[verb].needs_services && services_open(&c.services) < 0)
         return EXIT_FAILURE;
-    if (functions[verb].reads_arguments && read_arguments(&c.arguments) < 0)
+    if (functions[verb].reads_arguments && job_arguments_read(&c.arguments) < 0)
         return EXIT_FAILURE;
     r = functions[verb].run(&c);
     return r < 0 ? EXIT_FAILURE : r;

@@ -12,9 +12,9 @@
 #include "dcm-volume/planning.h"
 #include "dcm-volume/record.h"
 #include "dcm-volume/run.h"
-#include "dcm-volume/settings.h"
 #include "dcm-volume/step.h"
 #include "dcm-volume/sync.h"
+#include "site/storage.h"
 #include "volume/plan-mount.h"
 
 #define PLANS_MAX 5 /* of one run: an array, an encrypted device, what is in it */
@@ -153,7 +153,7 @@ static int parse(struct json_object *arguments, bool has_key, VolumeRequest *ret
     _cleanup_free_ char *mount_point = NULL;
     int r;
 
-    r = settings_mount_point(&mount_point);
+    r = storage_get_mount_point(&mount_point);
     if (r == -EINVAL && asprintf(problem, "mountpoint in agent.conf(5) is no absolute path") < 0)
         return -ENOMEM;
     return r < 0 ? r : volume_request_parse(arguments, mount_point, has_key, ret, problem);

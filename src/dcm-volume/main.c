@@ -2,18 +2,16 @@
 /* dcm-volume: looks at the disks of this machine, and makes, mounts and unmounts volumes. The
  * commands about volumes run it (dcm-agent-commands(7)), and administrators may. */
 #include <stdio.h>
-#include <unistd.h>
 
-#include "basic/bounds.h"
-#include "basic/file-util.h"
 #include "basic/log.h"
+#include "cli/job-arguments.h"
 #include "cli/verb-table.h"
 #include "dcm-volume/apply.h"
 #include "dcm-volume/disks.h"
 #include "dcm-volume/list.h"
 #include "dcm-volume/look.h"
 #include "dcm-volume/remove.h"
-#include "dcm-volume/settings.h"
+#include "site/storage.h"
 
 static const Option options[] = {
     OPTION_VERSION,
@@ -38,7 +36,7 @@ static int list(struct json_object **ret) {
     _cleanup_(facts_done) Facts f = {};
     _cleanup_free_ char *mount_point = NULL;
 
-    TRY(settings_mount_point(&mount_point));
+    TRY(storage_get_mount_point(&mount_point));
     TRY(look_gather_passive(&f));
     return list_devices(&f, mount_point, ret);
 }
@@ -76,26 +74,13 @@ static int run_facts(void) {
 
 /* --- what changes something ----------------------------------------------------------------- */
 
-static int read_arguments(struct json_object **ret) {
-    _cleanup_free_ char *text = NULL;
-    size_t size;
-    int r;
-
-    r = read_fd(STDIN_FILENO, JOB_INPUT_MAX, &text, &size);
-    if (r >= 0)
-        r = json_parse(text, size, ret);
-    if (r >= 0 && !json_object_is_type(*ret, json_type_object))
-        r = -EBADMSG;
-    return r < 0 ? log_error_errno(r, "Standard input is no JSON object with arguments: %m") : 0;
-}
-
 static int run_command(int (*command)(struct json_object *arguments, bool dry_run, Reply *reply),
                        bool dry_run) {
     _cleanup_json_ struct json_object *arguments = NULL;
     _cleanup_(reply_done) Reply reply = {.error_type = "volume_error"};
     int r;
 
-    TRY(read_arguments(&arguments));
+    TRY(job_arguments_read(&arguments));
     r = command(arguments, dry_run || !isempty(getenv("DCM_DRY_RUN")), &reply);
     if (r >= 0)
         r = reply_print(&reply);

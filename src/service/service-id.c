@@ -19,13 +19,6 @@ int service_unit_name(const char *id, char **ret) {
     return asprintf(ret, "dcm-service-%s.service", id) < 0 ? -ENOMEM : 0;
 }
 
-bool services_path_is_valid(const char *path) {
-    return *path == '/' && path[1] && strlen(path) <= SERVICES_PATH_MAX &&
-           strspn(path, LETTERS DIGITS "._-/+@") == strlen(path) && !strstr(path, "//") &&
-           !strstr(path, "/./") && !strstr(path, "/../") && path[strlen(path) - 1] != '/' &&
-           !(strlen(path) >= 3 && streq(path + strlen(path) - 3, "/.."));
-}
-
 int service_unit_make(const char *id, const char *directory, const char *user, const char *text,
                       size_t size, char **ret) {
     if (size > SERVICE_UNIT_MAX || !utf8_is_valid(text, size))

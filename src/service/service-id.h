@@ -11,10 +11,6 @@ bool service_id_is_valid(const char *s) _pure_;
 /* "dcm-service-ID.service"; the caller frees. */
 int service_unit_name(const char *id, char **ret);
 
-/* Whether a path can be the directory of all services: absolute, without "..", not "/", and of
- * characters that neither systemd nor a shell takes for more than themselves. */
-bool services_path_is_valid(const char *path) _pure_;
-
 /* The unit of a service that ships one: what holds unless its own text says otherwise, and that
  * text. -EINVAL: it is no text, or longer than SERVICE_UNIT_MAX. The caller frees. */
 int service_unit_make(const char *id, const char *directory, const char *user, const char *text,

@@ -7,6 +7,7 @@
 #include "basic/bounds.h"
 #include "service/archive-rule.h"
 #include "service/service-id.h"
+#include "site/storage.h"
 
 static void test_paths(void) {
     static const struct {
@@ -284,9 +285,9 @@ static void test_directories(void) {
                          "/a/..", "/a/./b", "/a b", "/a%b", "/a$b",  "/a\"b"};
 
     for (size_t i = 0; i < ELEMENTSOF(good); i++)
-        g_assert_true(services_path_is_valid(good[i]));
+        g_assert_true(storage_services_dir_is_valid(good[i]));
     for (size_t i = 0; i < ELEMENTSOF(bad); i++)
-        g_assert_false(services_path_is_valid(bad[i]));
+        g_assert_false(storage_services_dir_is_valid(bad[i]));
 }
 
 static void test_unit(void) {
