@@ -150,6 +150,7 @@
 #define BACKUP_RECORDS_MAX 2000u /* in the catalogue; the oldest go */
 #define BACKUP_RECORD_MAX ((size_t)64 * 1024)
 #define BACKUP_SERIES_MAX 512u                      /* in the file with the state of all */
+#define BACKUP_STATUS_MAX ((size_t)1024 * 1024)     /* that file */
 #define BACKUP_OUTPUT_MAX ((size_t)8 * 1024 * 1024) /* of a program whose output is read */
 
 /* alerts */

@@ -11,6 +11,7 @@
 #include "basic/guid.h"
 #include "basic/strv.h"
 #include "basic/timer.h"
+#include "bus/backup-list.h"
 #include "bus/health-object.h"
 #include "commands/command-list.h"
 #include "health/volume-problem.h"
@@ -474,6 +475,9 @@ static const sd_bus_vtable vtable[] = {
                             method_get_request, 0),
     SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssustis)", jobs),
                             method_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("ListBackups", SD_BUS_NO_ARGS,
+                            SD_BUS_RESULT("a(ssttssttutst)", backups), bus_method_list_backups,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS(
         "ListCommands", SD_BUS_NO_ARGS,
         SD_BUS_RESULT("a(ssssa(" ARGUMENT_SIGNATURE "))", commands, "a(ss)", broken),

@@ -16,6 +16,7 @@ enum {
     VERB_TOP,
     VERB_STATS,
     VERB_ALERTS,
+    VERB_BACKUPS,
     VERB_COMMANDS,
     VERB_USERS,
     VERB_DOCTOR,
@@ -46,6 +47,8 @@ static const Verb verbs[_VERB_MAX] = {
                     "stats --csv --lines=0 overview"},
     [VERB_ALERTS] = {"alerts", "", .help = N_("the newest alerts, oldest first (root)"),
                      .example = "alerts --since=yesterday"},
+    [VERB_BACKUPS] = {"backups", "", .help = N_("backups and their schedules"),
+                      .example = "backups --json"},
     [VERB_COMMANDS] = {"commands", "[NAME]", 0, 1,
                        N_("commands that the manager can order, or one of them"),
                        "commands run_script"},
@@ -67,7 +70,7 @@ static const Verb verbs[_VERB_MAX] = {
 };
 
 #define ON(verb) (1u << VERB_##verb)
-#define LISTS (ON(REQUESTS) | ON(JOBS) | ON(ALERTS) | ON(COMMANDS) | ON(USERS))
+#define LISTS (ON(REQUESTS) | ON(JOBS) | ON(ALERTS) | ON(BACKUPS) | ON(COMMANDS) | ON(USERS))
 #define OUTPUT(member) offsetof(Context, output.member)
 #define FLAG(member) offsetof(Context, member), option_set_flag
 
@@ -112,7 +115,7 @@ static const VerbTable table = {
        "connected), 4 permission denied."),
 };
 
-static int (*const functions[_VERB_MAX])(const Context *c, int argc, char *argv[]) = {
+static VerbFunction *const functions[_VERB_MAX] = {
     [VERB_STATUS] = verb_status,
     [VERB_REQUESTS] = verb_requests,
     [VERB_SHOW] = verb_show,
@@ -122,6 +125,7 @@ static int (*const functions[_VERB_MAX])(const Context *c, int argc, char *argv[
     [VERB_TOP] = verb_top,
     [VERB_STATS] = verb_stats,
     [VERB_ALERTS] = verb_alerts,
+    [VERB_BACKUPS] = verb_backups,
     [VERB_COMMANDS] = verb_commands,
     [VERB_USERS] = verb_users,
     [VERB_DOCTOR] = verb_doctor,

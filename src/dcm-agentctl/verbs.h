@@ -5,21 +5,8 @@
 
 #include "dcm-agentctl/ctl.h"
 
-int verb_status(const Context *c, int argc, char *argv[]);
-int verb_requests(const Context *c, int argc, char *argv[]);
-int verb_jobs(const Context *c, int argc, char *argv[]);
-int verb_stats(const Context *c, int argc, char *argv[]);
-int verb_top(const Context *c, int argc, char *argv[]);
-int verb_show(const Context *c, int argc, char *argv[]);
-int verb_cancel(const Context *c, int argc, char *argv[]);
-int verb_alerts(const Context *c, int argc, char *argv[]);
-int verb_users(const Context *c, int argc, char *argv[]);
-int verb_seal_token(const Context *c, int argc, char *argv[]);
-int verb_commands(const Context *c, int argc, char *argv[]);
-int verb_config(const Context *c, int argc, char *argv[]);
-int verb_doctor(const Context *c, int argc, char *argv[]);
-int verb_pause(const Context *c, int argc, char *argv[]);
-int verb_resume(const Context *c, int argc, char *argv[]);
-int verb_output(const Context *c, int argc, char *argv[]);
-int verb_reload(const Context *c, int argc, char *argv[]);
-int verb_reconnect(const Context *c, int argc, char *argv[]);
+typedef int VerbFunction(const Context *c, int argc, char *argv[]);
+
+VerbFunction verb_status, verb_requests, verb_jobs, verb_stats, verb_top, verb_show, verb_cancel,
+    verb_alerts, verb_backups, verb_users, verb_seal_token, verb_commands, verb_config, verb_doctor,
+    verb_pause, verb_resume, verb_output, verb_reload, verb_reconnect;

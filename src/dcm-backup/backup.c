@@ -20,6 +20,7 @@
 #include "dcm-backup/retain.h"
 #include "dcm-backup/schedules.h"
 #include "dcm-backup/send.h"
+#include "dcm-backup/status.h"
 
 #define HOOK_DATA_SOURCE "enstratus-backupDataSource"
 #define HOOK_SERVICE "enstratus-backupService"
@@ -266,7 +267,9 @@ static int begin(Backup *b) {
     TRY(copy_texts(w->request.recipients, &r->recipients));
     TRY(send_prepare(w, r));
     TRY(catalogue_name(r->begin_usec, b->name));
-    return catalogue_write(b->name, r);
+    TRY(catalogue_write(b->name, r));
+    (void)status_write(); /* that it runs; it has logged why not */
+    return 0;
 }
 
 static int finish(Backup *b, int r) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "backup/series-state.h"
 #include "basic/log.h"
 #include "cli/job-arguments.h"
 #include "cli/verb-table.h"
@@ -135,7 +136,7 @@ static const Verb verbs[_VERB_MAX] = {
                               "remove_former <request"},
     [VERB_RUN_SCHEDULE] = {"run-schedule", "NAME", 1, 1, "for the unit of a schedule: back up",
                            "run-schedule paths-etc"},
-    [VERB_REFRESH] = {"refresh", "", 0, 0, "bring " STATUS_FILE " up to date", "refresh"},
+    [VERB_REFRESH] = {"refresh", "", 0, 0, "bring /" SERIES_STATE_FILE " up to date", "refresh"},
     [VERB_WATCH] = {"watch", "PID", 1, 1, "for a unit that releases: wait for the end of a process",
                     "watch 4711"},
     [VERB_RELEASE] = {"release", "NAME", 1, 1, "for such a unit: undo what a backup holds",

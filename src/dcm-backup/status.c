@@ -7,18 +7,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup/series-state.h"
+#include "basic/array.h"
+#include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 #include "dcm-backup/catalogue.h"
 #include "dcm-backup/schedules.h"
 
 #define GRACE_USEC (3600 * USEC_PER_SEC) /* after which a run counts as missed */
 
+#define ERROR_MAX ((size_t)512)
+
 typedef struct State {
     Catalogue catalogue;
-    struct json_object *list;
+    SeriesStates states;
+    size_t allocated;
 } State;
 
 /* --- runs that were killed ---------------------------------------------------------------------
@@ -76,79 +83,85 @@ static uint64_t verified_usec(const Record *r) {
     return newest;
 }
 
-static int add_last(struct json_object *o, const Record *last) {
+static int set_last(SeriesState *s, const Record *last) {
+    static const SeriesOutcome outcomes[_RECORD_OUTCOME_MAX] = {
+        [RECORD_RUNNING] = SERIES_RUNNING,
+        [RECORD_COMPLETE] = SERIES_COMPLETE,
+        [RECORD_FAILED] = SERIES_FAILED,
+    };
+
     if (!last)
-        return json_add_string(o, "outcome", "none");
-    TRY(json_add_string(o, "outcome", record_outcome_names[last->outcome]));
-    TRY(json_add_int(o, "begin_usec", (int64_t)last->begin_usec));
-    TRY(json_add_int(o, "end_usec", (int64_t)last->end_usec));
-    return json_add_string(o, "error", strempty(last->error));
+        return 0;
+    s->outcome = outcomes[last->outcome];
+    s->begin_usec = last->begin_usec;
+    s->end_usec = last->end_usec;
+    if (isempty(last->error))
+        return 0;
+    return asprintf(&s->error, "%.*s", UTF8_SHORT(last->error, ERROR_MAX)) < 0 ? -ENOMEM : 0;
 }
 
-static int add_success(struct json_object *o, const Record *r) {
-    TRY(json_add_int(o, "success_usec", r ? (int64_t)r->begin_usec : 0));
-    TRY(json_add_string(o, "object", r ? r->object : ""));
-    TRY(json_add_int(o, "size_bytes", r ? (int64_t)r->size_bytes : 0));
-    TRY(json_add_int(o, "copies", r ? (int64_t)count_copies(r) : 0));
-    return json_add_int(o, "verified_usec", r ? (int64_t)verified_usec(r) : 0);
+static int set_success(SeriesState *s, const Record *r) {
+    if (!r)
+        return 0;
+    s->success_usec = r->begin_usec;
+    s->size_bytes = r->size_bytes;
+    s->copies = (unsigned)count_copies(r);
+    s->verified_usec = verified_usec(r);
+    return free_and_strdup(&s->object, r->object);
 }
 
 /* The event after the last run should have begun one by then. */
-static int add_schedule(struct json_object *o, const char *series, const Record *last) {
-    _cleanup_free_ char *calendar = NULL;
-    uint64_t made = 0, next = 0, due = 0, after;
+static void set_schedule(SeriesState *s, const Record *last) {
+    uint64_t made = 0, next = 0, after;
     unsigned delay = 0;
     int r;
 
-    r = schedule_calendar(series, &calendar, &delay, &made);
+    r = schedule_calendar(s->name, &s->schedule, &delay, &made);
     if (r < 0 && r != -ENOENT)
-        log_warning_errno(r, "The schedule %s cannot be read: %m", series);
+        log_warning_errno(r, "The schedule %s cannot be read: %m", s->name);
     after = MAX(made, last ? last->begin_usec : 0);
-    if (calendar && schedule_next(calendar, after, &next) >= 0)
-        due = next + delay * USEC_PER_SEC + GRACE_USEC;
-    TRY(json_add_string(o, "schedule", strempty(calendar)));
-    return json_add_int(o, "due_usec", (int64_t)due);
+    if (s->schedule && schedule_next(s->schedule, after, &next) >= 0)
+        s->due_usec = next + delay * USEC_PER_SEC + GRACE_USEC;
 }
 
-static bool has_series(const State *s, const char *series) {
-    for (size_t i = 0; i < json_object_array_length(s->list); i++)
-        if (streq_ptr(json_get_string(json_object_array_get_idx(s->list, i), "name"), series))
+static bool has_series(const State *s, const char *name) {
+    for (size_t i = 0; i < s->states.n; i++)
+        if (streq(s->states.series[i].name, name))
             return true;
     return false;
 }
 
-static int add_series(const char *series, void *userdata) {
+static int add_series(const char *name, void *userdata) {
     State *s = userdata;
-    _cleanup_json_ struct json_object *o = NULL;
-    const Record *last = last_of(&s->catalogue, series);
+    const Record *last = last_of(&s->catalogue, name);
+    SeriesState *x;
 
-    if (has_series(s, series) || json_object_array_length(s->list) >= BACKUP_SERIES_MAX)
+    if (has_series(s, name) || s->states.n >= BACKUP_SERIES_MAX)
         return 0;
-    o = json_object_new_object();
-    if (!o)
+    TRY(array_reserve(&s->states.series, &s->allocated, s->states.n + 1, BACKUP_SERIES_MAX));
+    x = &s->states.series[s->states.n++];
+    *x = (SeriesState){.name = strdup(name)};
+    if (!x->name)
         return -ENOMEM;
-    TRY(json_add_string(o, "name", series));
-    TRY(add_last(o, last));
-    TRY(add_success(o, catalogue_newest(&s->catalogue, series)));
-    TRY(add_schedule(o, series, last));
-    return json_object_array_add(s->list, TAKE_PTR(o)) < 0 ? -ENOMEM : 0;
+    TRY(set_last(x, last));
+    TRY(set_success(x, catalogue_newest(&s->catalogue, name)));
+    set_schedule(x, last);
+    return 0;
 }
 
 /* --- all of them -------------------------------------------------------------------------------
  */
 
-static int write_list(struct json_object *list) {
-    _cleanup_json_ struct json_object *o = json_object_new_object();
+static int write_states(const SeriesStates *states) {
+    _cleanup_json_ struct json_object *o = NULL;
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
 
-    if (!o)
-        return -ENOMEM;
-    TRY(json_add(o, "series", json_object_get(list)));
+    TRY(series_states_to_json(states, &o));
     TRY(json_encode(o, &text, &size));
     if (mkdir(BACKUP_STATE_DIRECTORY, 0755) < 0 && errno != EEXIST)
         return -errno;
-    return write_file_atomic(STATUS_FILE, text, size, 0644);
+    return write_file_atomic("/" SERIES_STATE_FILE, text, size, 0644);
 }
 
 static int collect(State *s) {
@@ -157,15 +170,31 @@ static int collect(State *s) {
     TRY(schedule_visit(add_series, s));
     for (size_t i = s->catalogue.n; i-- > 0;)
         TRY(add_series(s->catalogue.entries[i].record.series, s));
-    return write_list(s->list);
+    return write_states(&s->states);
+}
+
+/* One at a time: who looked first must not write last. */
+static int lock(int *ret_fd) {
+    _cleanup_close_ int fd = -1;
+
+    if (mkdir(BACKUP_RUN_DIRECTORY, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    fd = open(BACKUP_RUN_DIRECTORY "/status.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX) < 0)
+        return -errno;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
 }
 
 int status_write(void) {
-    _cleanup_json_ struct json_object *list = json_object_new_array();
-    State s = {.list = list};
+    _cleanup_close_ int fd = -1;
+    State s = {};
     int r;
 
-    r = list ? collect(&s) : -ENOMEM;
+    r = lock(&fd);
+    if (r >= 0)
+        r = collect(&s);
     catalogue_done(&s.catalogue);
-    return r < 0 ? log_error_errno(r, STATUS_FILE " cannot be written: %m") : 0;
+    series_states_done(&s.states);
+    return r < 0 ? log_error_errno(r, "/" SERIES_STATE_FILE " cannot be written: %m") : 0;
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "basic/array.h"
+#include "basic/time-util.h"
 #include "health/counter.h"
 
 /* The bounds of the sources also limit the rows. */
@@ -182,5 +183,27 @@ int measure_missing_mounts(const Snapshot *before, const Snapshot *now, Measure 
     ret->values[0] = (double)now->missing_mounts->n;
     for (size_t i = 0; i < now->missing_mounts->n_points; i++)
         TRY(add_row(ret, now->missing_mounts->points[i], &values));
+    return 1;
+}
+
+static double age_sec(uint64_t begin_usec, uint64_t now_usec) {
+    return now_usec > begin_usec ? (double)((now_usec - begin_usec) / USEC_PER_SEC) : 0;
+}
+
+int measure_backups(const Snapshot *before, const Snapshot *now, Measure *ret) {
+    double *values;
+
+    if (!(now->have & SOURCE_MASK(SOURCE_BACKUPS)))
+        return 0;
+    for (size_t i = 0; i < now->backups->n; i++) {
+        const SeriesState *s = &now->backups->series[i];
+        const bool is_backed_up = s->success_usec > 0;
+
+        TRY(add_row(ret, s->name, &values));
+        values[0] = is_backed_up ? age_sec(s->success_usec, now->realtime_usec) : NAN;
+        values[1] = is_backed_up ? (double)s->size_bytes : NAN;
+        values[2] = s->outcome == SERIES_FAILED ? 1 : 0;
+        values[3] = series_state_is_overdue(s, now->realtime_usec) ? 1 : 0;
+    }
     return 1;
 }

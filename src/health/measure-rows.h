@@ -10,5 +10,6 @@ int measure_file_systems(const Snapshot *before, const Snapshot *now, Measure *r
 int measure_pressure(const Snapshot *before, const Snapshot *now, Measure *ret);
 int measure_arrays(const Snapshot *before, const Snapshot *now, Measure *ret);
 int measure_missing_mounts(const Snapshot *before, const Snapshot *now, Measure *ret);
+int measure_backups(const Snapshot *before, const Snapshot *now, Measure *ret);
 int measure_temperature(const Snapshot *before, const Snapshot *now, Measure *ret);
 int measure_units(const Snapshot *before, const Snapshot *now, Measure *ret);

@@ -41,6 +41,7 @@ struct Sources {
     SensorTable sensors;
     MdArrayTable arrays;
     MissingMounts missing_mounts;
+    SeriesStates backups;
     FootprintFiles footprint;
 };
 
@@ -137,6 +138,12 @@ static int read_missing_mounts(Sources *s, const Snapshot *before, Snapshot *ret
     return missing_mounts_read(&s->missing_mounts, s->root_fd);
 }
 
+static int read_backups(Sources *s, const Snapshot *before, Snapshot *ret) {
+    series_states_done(&s->backups);
+    ret->backups = &s->backups;
+    return series_states_read(s->root_fd, &s->backups);
+}
+
 static int (*const readers[_SOURCE_MAX])(Sources *s, const Snapshot *before, Snapshot *ret) = {
     [SOURCE_CPU] = read_cpu,
     [SOURCE_DISKS] = read_disks,
@@ -149,6 +156,7 @@ static int (*const readers[_SOURCE_MAX])(Sources *s, const Snapshot *before, Sna
     [SOURCE_FOOTPRINT] = read_footprint,
     [SOURCE_ARRAYS] = read_arrays,
     [SOURCE_MISSING_MOUNTS] = read_missing_mounts,
+    [SOURCE_BACKUPS] = read_backups,
 };
 
 void sources_read(Sources *s, unsigned mask, const Snapshot *before, Snapshot *ret) {
@@ -171,6 +179,7 @@ void sources_rest(Sources *s) {
     sensor_table_done(&s->sensors);
     md_array_table_done(&s->arrays);
     missing_mounts_done(&s->missing_mounts);
+    series_states_done(&s->backups);
     footprint_files_close(&s->footprint);
     proc_text_done(&s->text);
 }

@@ -3,6 +3,7 @@
  * readings. */
 #pragma once
 
+#include "backup/series-state.h"
 #include "health/disk.h"
 #include "health/file-system.h"
 #include "health/footprint.h"
@@ -26,6 +27,7 @@ typedef enum Source {
     SOURCE_FOOTPRINT,
     SOURCE_ARRAYS,
     SOURCE_MISSING_MOUNTS,
+    SOURCE_BACKUPS,
     SOURCE_UNITS, /* from systemd: health/failed-units.h */
     _SOURCE_MAX,
 } Source;
@@ -56,6 +58,7 @@ typedef struct Snapshot {
     const SensorTable *sensors;
     const MdArrayTable *arrays;
     const MissingMounts *missing_mounts;
+    const SeriesStates *backups;
     int n_failed_units; /* as of failed_units_get() */
     char *const *failed_units;
     size_t n_failed_units_named;

@@ -129,6 +129,13 @@ static const StatField mount_fields[] = {
     {"missing", "1", -1, "file systems of fstab(5) that are not mounted"},
 };
 
+static const StatField backup_fields[] = {
+    {"age", "s", -1, "since the newest complete backup began; absent if there is none"},
+    {"size", "bytes", -1, "of that backup"},
+    {"failed", "1", -1, "1: the last backup failed"},
+    {"overdue", "1", -1, "1: the schedule's last time has passed by more than an hour without one"},
+};
+
 static const StatField agent_fields[] = {
     {"cpu-time", "s", 6, "processor time since the agent was started"},
     {"cpu", "share", 6, "of one processor"},
@@ -273,6 +280,13 @@ static const StatType types[] = {
         FIELDS(mount_fields),
         .rows = "missing-mounts",
         .measure = measure_missing_mounts,
+    },
+    {
+        .name = "backups",
+        .reply_type = "backups_stat_array",
+        .sources = SOURCE_MASK(SOURCE_BACKUPS),
+        ROWS("backups", backup_fields),
+        .measure = measure_backups,
     },
     {
         .name = "system-overview",

@@ -416,6 +416,12 @@ def show(unit, name):
     return run("systemctl", "show", "--value", "-p", name, unit).strip()
 
 
+def series_of(name):
+    """As the agent tells it on D-Bus."""
+    run("systemctl", "start", "dcm-agent.service")
+    return [s for s in json.loads(run("dcm-agentctl", "backups", "--json")) if s["name"] == name]
+
+
 def test_a_schedule(tree, store, keys):
     """The timer is persistent, the request is sealed, a run by the timer's service is a backup, a failed one is in
     the status; its removal leaves nothing."""
@@ -434,13 +440,14 @@ def test_a_schedule(tree, store, keys):
 
     run("systemctl", "start", unit)
     assert len(objects(store)) == 2
-    [series] = [s for s in json.loads((STATE / "status.json").read_text())["series"] if s["name"] == "paths-tree"]
+    [series] = series_of("paths-tree")
     assert series["outcome"] == "complete" and series["due_usec"] > time.time() * 1e6 and series["copies"] == 1
     shutil.move(tree, tree.with_name("away"))
     assert subprocess.run(["systemctl", "start", unit], capture_output=True).returncode != 0
     shutil.move(tree.with_name("away"), tree)
-    [series] = [s for s in json.loads((STATE / "status.json").read_text())["series"] if s["name"] == "paths-tree"]
+    [series] = series_of("paths-tree")
     assert series["outcome"] == "failed" and "cannot be backed up" in series["error"]
+    assert re.search(r"^paths-tree +failed .* \*-\*-\* 03:00:00 ", run("dcm-agentctl", "backups", "--full"), re.M)
 
     good("remove_schedule", name="paths-tree")
     assert not list(UNITS.glob("**/dcm-backup-*")) and good("list_schedules").object == []

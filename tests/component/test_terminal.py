@@ -262,8 +262,8 @@ def test_json_of_agentctl(agent_on_bus, verb, options):
 def test_all_of_the_interface_was_asked(agent_on_bus):
     """By the tests above: no method is left out."""
     assert set(agent_on_bus.called) >= {
-        "ListRequests", "GetRequest", "ListJobs", "ListCommands", "ListUsers", "ListAlerts", "Cancel", "Pause",
-        "Resume", "Reconnect", "Reload", "ListTypes", "GetSamples", "GetNewest", "Subscribe"}
+        "ListRequests", "GetRequest", "ListJobs", "ListCommands", "ListUsers", "ListAlerts", "ListBackups", "Cancel",
+        "Pause", "Resume", "Reconnect", "Reload", "ListTypes", "GetSamples", "GetNewest", "Subscribe"}
 
 
 def test_columns_stay_in_their_places(agent_on_bus):

@@ -39,6 +39,7 @@ static void take(Tree *t) {
     now = &t->snapshots[t->current];
     now->have = 0;
     now->interval_usec = USEC_PER_SEC;
+    now->realtime_usec = 90 * USEC_PER_SEC;
     sources_read(t->sources, SOURCE_MASK(SOURCE_UNITS) - 1, before, now);
     for (Source i = 0; i < _SOURCE_MAX; i++)
         now->times[i] = (SourceTime){.monotonic_usec = t->awake_usec,
@@ -363,6 +364,36 @@ static void test_arrays(void) {
     g_assert_cmpfloat(m.rows[0].values[1], ==, 0);
 }
 
+static void test_backups(void) {
+    _cleanup_(measure_done) Measure m = {};
+    _cleanup_tree_ Tree t = {};
+
+    tree_init(&t);
+    take(&t);
+    g_assert_cmpint(measure(&t, "backups", &m), ==, 1);
+    g_assert_cmpuint(m.n_rows, ==, 0);
+    tree_write(t.root, SERIES_STATE_FILE,
+               "{\"series\":[{\"name\":\"paths-etc\",\"outcome\":\"complete\",\"success_usec\":1,"
+               "\"size_bytes\":7},"
+               "{\"name\":\"paths-home\",\"outcome\":\"failed\",\"schedule\":\"daily\","
+               "\"due_usec\":1,\"error\":\"no space\"}]}");
+    take(&t);
+    g_assert_cmpint(measure(&t, "backups", &m), ==, 1);
+    g_assert_cmpuint(m.n_rows, ==, 2);
+    g_assert_cmpstr(m.rows[0].name, ==, "paths-etc");
+    g_assert_cmpfloat(m.rows[0].values[0], ==, 89);
+    g_assert_cmpfloat(m.rows[0].values[1], ==, 7);
+    g_assert_cmpfloat(m.rows[0].values[2], ==, 0);
+    g_assert_cmpfloat(m.rows[0].values[3], ==, 0);
+    g_assert_true(isnan(m.rows[1].values[0]));
+    g_assert_cmpfloat(m.rows[1].values[2], ==, 1);
+    g_assert_cmpfloat(m.rows[1].values[3], ==, 1);
+    /* torn, or of a newer version: no figures rather than false ones */
+    tree_write(t.root, SERIES_STATE_FILE, "{\"series\":[{\"name\":\"a\",\"new\":1}]}");
+    take(&t);
+    g_assert_cmpint(measure(&t, "backups", &m), ==, 0);
+}
+
 static void test_missing_mounts(void) {
     static const char fstab[] = "# a comment\n"
                                 "UUID=u1 / ext4 defaults 0 1\n"
@@ -490,6 +521,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/health-measure/interface-rows", test_interface_rows);
     g_test_add_func("/health-measure/absent", test_absent);
     g_test_add_func("/health-measure/arrays", test_arrays);
+    g_test_add_func("/health-measure/backups", test_backups);
     g_test_add_func("/health-measure/missing-mounts", test_missing_mounts);
     g_test_add_func("/health-measure/names", test_names);
     g_test_add_func("/health-measure/types", test_types);
