@@ -195,8 +195,7 @@ char *top_make_machine(const TopModel *m, int columns) {
         return NULL;
     for (size_t i = 0; i < ELEMENTSOF(metric_tables); i++) {
         const size_t n = count_rows(m, &metric_tables[i]);
-        _cleanup_(table_freep) Table *table =
-            n > 0 ? make_metrics(m, &metric_tables[i], n) : NULL;
+        _cleanup_(table_freep) Table *table = n > 0 ? make_metrics(m, &metric_tables[i], n) : NULL;
 
         if (!table)
             continue;

@@ -67,8 +67,8 @@ void top_draw(const TopModel *m, TopList *l, const TopScreen *s) {
 }
 
 void top_draw_footer(const char *message, const TopScreen *s) {
-    static const char *const keys[] = {N_("q: leave"),      N_("?: help"),  N_("c: cancel"),
-                                       N_("s: sort"),       N_("m: machine"), N_("p: pause"),
+    static const char *const keys[] = {N_("q: leave"),    N_("?: help"),       N_("c: cancel"),
+                                       N_("s: sort"),     N_("m: machine"),    N_("p: pause"),
                                        N_("Enter: show"), N_("arrows: select")};
     const Painter p = {.screen = s};
     Line l = line_begin(&p);

@@ -55,7 +55,7 @@ typedef struct Top {
     TopPage page;
     char *shown;     /* GUID of the request on the page */
     bool is_machine; /* the page is of the machine; else, without a GUID, it is the help */
-    char *asked; /* GUID of the job to be cancelled */
+    char *asked;     /* GUID of the job to be cancelled */
     TopQuestion question;
     char message[CTL_TEXT_SIZE]; /* until the next key */
     int status;                  /* exit status */
