@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the documentation with the source: commands and arguments, configuration keys with type,
-default and bounds, options, message ids, bounds; pages that units name, links, the tests that
-the map names, and mandoc's lint.
+default and bounds, policy, sandbox, alert rules, options, exit statuses, message ids, metrics, files and units of
+jobs, the database, bounds; pages that units name, links, the tests that the map names, and mandoc's lint.
 
 Arguments: the program that prints the tables; programs whose --help is compared with their man page."""
 
@@ -249,6 +249,192 @@ def check_places():
 def anchors(path):
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
     return {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def part(name, heading):
+    """Text of a section of a page."""
+    return page(name).split(f".Sh {heading}\n")[1].split("\n.Sh ")[0]
+
+
+def keys_of(text):
+    """All names in the heads of a list: .It Cm one , two Pq ..."""
+    heads = re.findall(r"^\.It (?:Cm|Pa) (.*?)(?: Pq .*)?$", text, re.M)
+    return {word for head in heads for word in re.split(r"[\s,]+", head)}
+
+
+def table_of(path, name):
+    """First texts of the rows of a table in C."""
+    body = re.search(rf"\b{name}\[\w*\] = \{{(.*?)\n\}};", read(path), re.S).group(1)
+    return re.findall(r'^    (?:\[\w+\] = )?\{?"([\w-]+)"', body, re.M)
+
+
+def differences(what, source, documented):
+    for name in sorted(set(source) ^ set(documented)):
+        yield f"{what}: {name} is {'missing' if name in source else 'none of the source'}"
+
+
+def check_policy():
+    """Rules and limits are in policy.conf(5) and in the installed file, and limits in dcm-agent-commands.d(5)."""
+    rules = re.findall(r'\[\w+\] = "(\w+)"', read("src/site/policy.c").split("rules[_RULE_MAX]")[1].split("};")[0])
+    limits = table_of("src/site/job-limits.c", "limit_keys")
+    assert len(rules) >= 6 and len(limits) >= 8
+    yield from differences("policy.conf(5), POLICY", rules, keys_of(part("policy.conf", "POLICY")))
+    yield from differences("policy.conf(5), LIMITS", limits, keys_of(part("policy.conf", "LIMITS")))
+    sample = re.findall(r"^#(\w+) =", read("units/policy.conf"), re.M)
+    yield from differences("units/policy.conf", [*rules, *limits], sample)
+    named = page("dcm-agent-commands.d").split(".Ss [limits]\n.Cm ")[1].split("\n")[0]
+    yield from differences("dcm-agent-commands.d(5), [limits]", limits, named.split(" , "))
+
+
+def check_sandbox():
+    """The settings that [sandbox] knows are those of dcm-agent-commands.d(5)."""
+    body = page("dcm-agent-commands.d").split(".Ss [sandbox]\n")[1].split("\n.El")[0]
+    named = re.findall(r"\b[A-Z]\w+", " ".join(re.findall(r"^\.Cm (.*)$", body, re.M)))
+    yield from differences("dcm-agent-commands.d(5), [sandbox]", table_of("src/site/sandbox.c", "keys"), named)
+
+
+def check_alert_keys():
+    """The keys of a rule are those of alerts.conf(5)."""
+    names = re.findall(r'streq\(name, "(\w+)"\)', read("src/alert/rule.c"))
+    assert len(names) > 12
+    yield from differences("alerts.conf(5)", names, keys_of(part("alerts.conf", "DESCRIPTION")))
+
+
+def check_old_keys():
+    """agent.conf(5) has the keys of the Python agent about which nothing is said, each with its section."""
+    text, old = part("agent.conf", "COMPATIBILITY"), read("src/core/config-names.c").split("old_keys[] = {")[1]
+    named, names = [], []
+    for macro, words in re.findall(r"^\.(Cm|Li) (.*)$", text.split("do nothing")[1].split("\n.It")[0], re.M):
+        section = re.match(r"\[(\w+)\]", words)
+        if macro == "Cm":
+            names += re.findall(r"\w+", words)
+        elif section:
+            named += [(section[1], name) for name in names if name != "level"]
+            names = []
+    old = re.findall(r'\{"(\w+)", "(\w+)"\}', old.split("};")[0])
+    yield from differences("agent.conf(5), COMPATIBILITY", old, named)
+
+
+def check_kinds():
+    """Which commands are immediate, which run inside the agent, which have a dry run: protocol.md, policy.conf(5)
+    and dcm-agent-commands(7) name all of them, and no others."""
+    rows = re.findall(r'\.name = "(\w+)",(.*?)\n    \},', read("src/commands/command-table.c"), re.S)
+    immediate = [name for name, row in rows if "COMMAND_IMMEDIATE" in row]
+    inside = [name for name, row in rows if ".run =" in row]
+    files = {path.stem: path.read_text() for path in ROOT.glob("scripts/commands.d/*.conf")}
+    immediate += [name for name, text in files.items() if "\nkind = immediate\n" in text]
+    dry_run = [name for name, text in files.items() if "\ndry_run = yes\n" in text]
+    assert len(immediate) > 4 and len(inside) > 6 and len(dry_run) > 3
+    said = read("docs/protocol.md").split("## 6. ")[1].split("\n\n")[1]
+    now, later = (re.findall(r"`(\w+)`", re.search(rf"{words} \((.*?)\)", said, re.S).group(1))
+                  for words in (r"\*immediate\* commands", "commands inside\\sthe\\sagent"))
+    yield from differences("protocol.md, immediate commands", immediate, now)
+    yield from differences("protocol.md, normal commands inside the agent", set(inside) - set(immediate), later)
+    said = page("policy.conf").split("start no job")[1].split(".Pp")[0]
+    named = re.findall(r"[a-z]+(?:_[a-z]+)+|heartbeat", said)
+    yield from differences("policy.conf(5), commands without job", inside, named)
+    said = part("dcm-agent-commands", "DESCRIPTION").split(".Li dry_run\n")[1].split("change nothing")[0]
+    named = " , ".join(re.findall(r"^\.Li (.*)$", said.split("true,\n")[1], re.M)).split(" , ")
+    yield from differences("dcm-agent-commands(7), dry runs", dry_run, named)
+    for name in immediate:
+        if "An immediate command" not in part("dcm-agent-commands", name):
+            yield f"dcm-agent-commands(7): {name} is not called immediate"
+
+
+def check_exit_record():
+    """dcm-run(8) has the lines of the exit record in their order."""
+    text = page("dcm-run").split(".Ss Exit record\n")[1]
+    keys = [k for k in table_of("src/basic/exit-record.c", "fields") if not k.startswith("STDERR_")]
+    named = re.findall(r"[A-Z0-9_]+", " ".join(re.findall(r"^\.It Li (.*)$", text, re.M)))
+    named = [name for name in named if name in keys]
+    if named != keys:
+        yield f"dcm-run(8) has {' '.join(named)}, the source {' '.join(keys)}"
+
+
+def check_jobs():
+    """dcm-executord(8) has all settings of a job's unit and all files of its directory; architecture.md the latter."""
+    body = re.search(r"file_names\[\] = \{(.*?)\}", read("src/dcm-executord/job-dir.c"), re.S).group(1)
+    files = re.findall(r'"([\w-]+)"', body)
+    assert len(files) > 8
+    yield from differences("dcm-executord(8), FILES", files, keys_of(part("dcm-executord", "FILES").split("with:")[1]))
+    rows = "".join(re.findall(r"^\| `…/NAME/(.+?) \|", read("docs/architecture.md"), re.M))
+    yield from differences("architecture.md, Layout", files, re.findall(r"[\w-]+", rows))
+    source = read("src/dcm-executord/unit-properties.c")
+    names = re.findall(r'"\(sv\)", "(\w+)"|\(m, "s", "([A-Z][A-Za-z]+)"\)|^    \{"(\w+)", "', source, re.M)
+    text = page("dcm-executord").split(".Ss Units\n")[1]
+    limits = {"MemoryMax", "MemorySwapMax", "CPUWeight", "IOWeight"}  # of policy.conf(5)
+    for name in sorted({"".join(n) for n in names} - {"ExecStart"} - limits):
+        name = re.sub("USec$", "Sec", name.removesuffix("FileDescriptor"))
+        if f"{name}=" not in text:
+            yield f"dcm-executord(8): the setting {name}= is missing"
+
+
+def check_metrics():
+    """dcm-metrics(8) has the names of all metrics, and no others."""
+    names = {n for path in (ROOT / "src/dcm-metrics").glob("*.c") for n in re.findall(r'"(dcm_\w+)"', path.read_text())}
+    assert len(names) > 40
+    said = " ".join(re.findall(r"^\.It Li (dcm_.*)$", page("dcm-metrics"), re.M))
+    yield from differences("dcm-metrics(8)", names, re.findall(r"dcm_\w+", said))
+
+
+def check_exit_statuses():
+    """dcm-object(8) has each failure with its exit status, dcm-manager(8) each status and each error word."""
+    source = read("src/dcm-object/failure.c").split("codes[_FAILURE_CODE_MAX] = {")[1].split("\n};")[0]
+    codes = re.findall(r'\{"([\w-]+)",(?:[^{}]*?),\s*(?:EXIT_BASE(?: \+ (\d+))?|(\d)),\s*(?:true|false)\}', source)
+    codes = {name: (plain or str(10 + int(added or 0))) for name, added, plain in codes if name != "ok"}
+    assert len(codes) > 12
+    named = re.findall(r"^\.It (\d+)\n\.Li ([\w-]+)", part("dcm-object", "EXIT STATUS"), re.M)
+    yield from differences("dcm-object(8), EXIT STATUS", codes.items(), [(name, status) for status, name in named])
+    statuses = re.findall(r"EXIT_\w+ = (\d+)", read("src/dcm-manager/client.h"))
+    listed = re.findall(r"^\.It (\d+)$", part("dcm-manager", "EXIT STATUS"), re.M)
+    for status in sorted(set(statuses) - set(listed)):
+        yield f"dcm-manager(8): the exit status {status} is missing"
+    source = "".join(path.read_text() for path in (ROOT / "src/dcm-manager").glob("*.c"))
+    words = re.findall(r'control_client_fail\(\w+, "([\w-]+)"', source)
+    text = re.search(r"^\.Li error\n\.Po\n\.Li (.*)$", part("dcm-manager", "CONTROL SOCKET"), re.M).group(1)
+    yield from differences("dcm-manager(8), error", words, text.split(" , "))
+
+
+def check_layers():
+    """architecture.md has a row for each folder of src/ that is no program."""
+    folders = [p.name for p in (ROOT / "src").iterdir() if p.is_dir() and not p.name.startswith("dcm-")]
+    text = read("docs/architecture.md").split("\n## Layers\n")[1].split("\n## ")[0]
+    yield from differences("architecture.md, Layers", folders, re.findall(r"^\| `(\w+)` \|", text, re.M))
+
+
+def check_store():
+    """architecture.md has the tables of the database with all their columns, and the keys of meta."""
+    source = re.sub(r"/\*.*?\*/", "", read("src/store/schema.c"), flags=re.S)
+    source = "".join(re.findall(r'"(.*)"', source.split("migrations[] = {")[1].split("\n};")[0]))
+    tables = {name: set(re.findall(r"(?:^|,) ?(\w+) (?:TEXT|INTEGER)", columns))
+              for name, columns in re.findall(r"CREATE TABLE (\w+) \((.*?)\)(?: WITHOUT ROWID)?;", source)}
+    for name, column in re.findall(r"ALTER TABLE (\w+) ADD (\w+)", source):
+        tables[name].add(column)
+    text = read("docs/architecture.md").split("\n## Store\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.M))
+    yield from differences("architecture.md, Store", tables, rows)
+    for name in tables.keys() & rows.keys() - {"alert_totals"}:
+        for column in sorted(tables[name] - set(re.findall(r"`(\w+)`", rows[name]))):
+            yield f"architecture.md, Store: {name} has no {column}"
+    for key in re.findall(r'META_\w+ "(\w+)"', read("src/store/store.h") + read("src/store/schema.h")):
+        if f"`{key}`" not in rows["meta"]:
+            yield f"architecture.md, Store: meta has no {key}"
+
+
+def check_readme():
+    """README.md names each manual page."""
+    for p in PAGES:
+        if f"{p.stem}({p.suffix[1:]})" not in read("README.md"):
+            yield f"README.md does not name {p.stem}({p.suffix[1:]})"
+
+
+def check_line_lengths():
+    """Lines of the Markdown files have at most 128 characters, except in tables and blocks of code."""
+    for path in MARKDOWN:
+        text = re.sub(r"^```.*?^```", lambda m: "\n" * m[0].count("\n"), path.read_text(), flags=re.M | re.S)
+        for number, line in enumerate(text.splitlines(), 1):
+            if len(line) > 128 and not line.startswith("|"):
+                yield f"{path.name}:{number}: {len(line)} characters"
 
 
 def check_bounds():
