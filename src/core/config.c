@@ -48,6 +48,10 @@ static bool is_cloud(const char *value) {
     return cloud_type_find(value);
 }
 
+static bool is_metadata_url(const char *value) {
+    return isempty(value) || cloud_metadata_url_is_valid(value);
+}
+
 #define FIELD(f) offsetof(Config, f)
 
 static const Key keys[] = {
@@ -89,11 +93,12 @@ static const Key keys[] = {
     {"platform", "version", KEY_STRING, FIELD(platform_version), ""},
     {"cloud", "type", KEY_STRING, FIELD(cloud_type), "", .is_valid = is_cloud,
      .allowed = "a cloud of agent.conf(5), or Other"},
-    {"cloud", "metadata_url", KEY_STRING, FIELD(metadata_url), ""},
+    {"cloud", "metadata_url", KEY_STRING, FIELD(metadata_url), "", .is_valid = is_metadata_url,
+     .allowed = "an address that begins with http://"},
     {"health", "interval", KEY_SECONDS, FIELD(health_interval_usec), "60", 0, 86400},
     {"health", "history", KEY_INT, FIELD(health_history), "60", 1, 10000},
     {"logging", "level", KEY_STRING, FIELD(log_level), "info", .is_valid = is_log_level,
-     .allowed = "err, warning, notice, info or debug"},
+     .allowed = "emerg, alert, crit, err, warning, notice, info or debug"},
     {"logging", "console_level", KEY_STRING, FIELD(console_level), "INFO",
      .is_valid = is_console_level, .allowed = "a level of agent.conf(5), such as INFO"},
 };

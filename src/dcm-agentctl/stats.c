@@ -283,6 +283,18 @@ static int load_newest(const Context *c, sd_bus_error *error, HealthSamples *ret
     }
 }
 
+/* The samples stay in their order. */
+static void drop_older(HealthSamples *list, uint64_t since_usec) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n; i++)
+        if (list->samples[i].time_usec < since_usec)
+            health_sample_done(&list->samples[i]);
+        else
+            list->samples[n++] = list->samples[i];
+    list->n = n;
+}
+
 int verb_stats(const Context *c, int argc, char *argv[]) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_(health_samples_done) HealthSamples list = {};
@@ -295,6 +307,7 @@ int verb_stats(const Context *c, int argc, char *argv[]) {
         r = sample_units_load(c, &error, &units);
     if (r < 0)
         return ctl_report(c, &error, r);
+    drop_older(&list, c->output.since_usec);
     if (c->output.json)
         print_json(c, &list);
     else if (c->csv)

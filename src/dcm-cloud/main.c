@@ -14,6 +14,7 @@
 #include "basic/time-util.h"
 #include "dcm-cloud/http.h"
 #include "dcm-cloud/identify.h"
+#include "system/cloud-identity.h"
 
 typedef struct Options {
     const char *config_file, *config_directory, *root;
@@ -48,19 +49,21 @@ static int set_url(Options *o, const char *value) {
     static const char scheme[] = "http://";
     size_t size;
 
-    free(o->metadata_url);
-    o->metadata_url = NULL;
-    if (isempty(value))
+    if (isempty(value)) {
+        free(TAKE_PTR(o->metadata_url));
         return 0;
-    if (strncasecmp(value, scheme, strlen(scheme)) != 0)
+    }
+    if (!cloud_metadata_url_is_valid(value))
         return -EINVAL;
     size = strlen(scheme) + strcspn(value + strlen(scheme), "/?#");
+    free(o->metadata_url);
     o->metadata_url = strndup(value, size);
     return o->metadata_url ? 0 : -ENOMEM;
 }
 
 static int on_value(const IniPlace *at, const char *value, void *userdata) {
     Options *o = userdata;
+    const char *type;
 
     if (!streq(at->section, "cloud"))
         return 0;
@@ -68,11 +71,10 @@ static int on_value(const IniPlace *at, const char *value, void *userdata) {
         return set_url(o, value);
     if (strcasecmp(at->name, "type") != 0)
         return 0;
-    o->type = cloud_type_find(value);
-    if (!o->type && !isempty(value))
+    type = cloud_type_find(value);
+    if (!type && !isempty(value))
         return -EINVAL;
-    if (o->type && streq(o->type, "UNKNOWN"))
-        o->type = NULL;
+    o->type = type && !streq(type, "UNKNOWN") ? type : NULL;
     return 0;
 }
 

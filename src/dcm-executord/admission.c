@@ -84,7 +84,8 @@ static int check_includes(JobRequest *q, const CommandFile *f, unsigned depth,
     if (!f || !f->includes)
         return 0;
     if (depth >= COMMAND_INCLUDES_DEPTH_MAX)
-        return refuse(q, error, "commands include each other in a cycle");
+        return refuse(q, error,
+                      "commands include each other more than 4 levels deep, or in a cycle");
     for (char *const *name = f->includes; *name && r >= 0; name++)
         r = ++q->n_included > COMMAND_INCLUDES_MAX
                 ? refuse(q, error, "commands include more than 64 others")

@@ -14,6 +14,12 @@ static const char *const types[] = {
     "Joyent", "Konami", "OpenStack",  "Other",       "UNKNOWN",
 };
 
+bool cloud_metadata_url_is_valid(const char *url) {
+    static const char scheme[] = "http://";
+
+    return strncasecmp(url, scheme, strlen(scheme)) == 0 && url[strlen(scheme)];
+}
+
 const char *cloud_type_find(const char *name) {
     for (size_t i = 0; i < ELEMENTSOF(types); i++)
         if (strcasecmp(types[i], name) == 0)

@@ -30,6 +30,9 @@ CloudChange cloud_identity_replace(CloudIdentity *i, CloudIdentity *fresh);
 /* Returns the canonical spelling of a type in any case, or NULL for an unknown one. */
 const char *cloud_type_find(const char *name) _pure_;
 
+/* Whether it begins with http://, which is all that the metadata services speak. */
+bool cloud_metadata_url_is_valid(const char *url) _pure_;
+
 /* The caller frees the text. */
 int cloud_identity_encode(const CloudIdentity *i, char **ret, size_t *ret_size);
 /* Treats the text as untrusted, since its writer talks to the network: -EBADMSG unless all values

@@ -49,7 +49,10 @@ UNKNOWN = [
     ("[storage]\nlevel = debug\n", 2, "there is no key level in [storage] (it belongs to [logging])"),
     ("count = 3\n", 1, "count stands before the first [section] (it belongs to [workers])"),
     ("[workers]\ncount = many\n", 2, "the value of count in [workers] is not valid: it must be a whole number from 1 to 1000"),
-    ("[logging]\nlevel = loud\n", 2, "the value of level in [logging] is not valid: it must be err, warning, notice, info or debug"),
+    ("[logging]\nlevel = loud\n", 2, "the value of level in [logging] is not valid: it must be emerg, "
+     "alert, crit, err, warning, notice, info or debug"),
+    ("[cloud]\nmetadata_url = ftp://a\n", 2, "the value of metadata_url in [cloud] is not valid: it must be an address that begins "
+     "with http://"),
     ("[workers]\ncount\n", 2, "the line is not understood: it is no [section], no key = value and no comment"),
 ]
 

@@ -168,6 +168,9 @@ def test_stats_of_the_managers(running, agent, manager):
     assert call(agent, "ListStatistics")[0] == [["idle", "cpu-idle", "manager", 100000, 5, 5]]
     found = json.loads(ctl(agent, "stats", "idle", "--json", "-n", "2"))
     assert [s["type"] for s in found] == ["cpu-idle"] * 2 and 0 <= found[0]["cpu-idle"] <= 1
+    assert len(json.loads(ctl(agent, "stats", "idle", "--json", "--since=-1h"))) == 5
+    assert json.loads(ctl(agent, "stats", "idle", "--json", "--since=2099-01-01")) == []
+    assert ctl(agent, "stats", "idle", "--since=2099-01-01") == "There is no sample yet.\n"
 
 
 def test_top_without_a_terminal_is_one_picture(running, agent):
