@@ -186,7 +186,8 @@ int volume_apply(struct json_object *arguments, bool dry_run, Reply *reply) {
         return reply_set_error(reply, REPLY_FAILED, "bad-argument", problem);
     TRY(r);
     works_init(&all, key_fd);
-    TRY(run_lock(RUN_LOCK_FILE, &lock_fd));
+    if (!dry_run) /* a plan changes nothing, and need not wait */
+        TRY(run_lock(RUN_LOCK_FILE, UINT64_MAX, &lock_fd, NULL));
     TRY(apply(&all, &q, dry_run, reply));
     lock_fd = safe_close(lock_fd);
     return q.wait_for_sync && !dry_run && reply->status == 0 ? follow_sync(&all, reply) : 0;

@@ -12,6 +12,7 @@
 #include "dcm-volume/look.h"
 #include "dcm-volume/remove.h"
 #include "site/storage.h"
+#include "volume/request.h"
 
 static const Option options[] = {
     OPTION_VERSION,
@@ -78,10 +79,16 @@ static int run_command(int (*command)(struct json_object *arguments, bool dry_ru
                        bool dry_run) {
     _cleanup_json_ struct json_object *arguments = NULL;
     _cleanup_(reply_done) Reply reply = {.error_type = "volume_error"};
+    _cleanup_free_ char *problem = NULL;
+    bool asked = false;
     int r;
 
     TRY(job_arguments_read(&arguments));
-    r = command(arguments, dry_run || !isempty(getenv("DCM_DRY_RUN")), &reply);
+    r = volume_request_dry_run(arguments, &asked, &problem);
+    if (r >= 0)
+        r = command(arguments, dry_run || asked || !isempty(getenv("DCM_DRY_RUN")), &reply);
+    else if (problem)
+        r = reply_set_error(&reply, REPLY_FAILED, "bad-argument", problem);
     if (r >= 0)
         r = reply_print(&reply);
     return r < 0 ? log_error_errno(r, "The command has failed: %m") : reply.status;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "dcm-volume/key.h"
 #include "dcm-volume/planning.h"
@@ -11,6 +12,9 @@
 #include "dcm-volume/signature.h"
 #include "volume/plan-grow.h"
 #include "volume/plan-remove.h"
+
+/* less than the time limit of the job of unmount_volume, so that the reply says why */
+#define REMOVE_PATIENCE_USEC (300 * USEC_PER_SEC)
 
 typedef struct Target {
     const char *name;
@@ -34,6 +38,7 @@ static int plan_growth(const Facts *f, const Plan *records, size_t n_records, vo
 /* --- what both do --------------------------------------------------------------------------- */
 
 typedef struct Verb {
+    const char *command;
     PlanFunction function;
     const char *done, *nothing; /* with the mount point */
     int (*finish)(const Plan *p);
@@ -71,18 +76,22 @@ static int start(const Verb *v, struct json_object *arguments, bool dry_run, Rep
     _cleanup_(work_done) Work w = {.key_fd = -1};
     _cleanup_close_ int key_fd = -1, lock_fd = -1;
     _cleanup_free_ char *problem = NULL;
-    Target t = {.name = json_get_scalar(arguments, "deviceId")};
+    Target t = {};
     int r;
 
-    if (isempty(t.name))
-        return reply_set_error(reply, REPLY_FAILED, "bad-argument", "deviceId is missing");
-    r = key_load(&key_fd, &problem);
-    if (r == -EINVAL)
+    r = volume_request_name(arguments, v->command, &t.name, &problem);
+    if (r >= 0)
+        r = key_load(&key_fd, &problem);
+    if (r == -EINVAL && problem)
         return reply_set_error(reply, REPLY_FAILED, "bad-argument", problem);
     TRY(r);
     w.key_fd = key_fd;
     t.has_key = key_fd >= 0;
-    TRY(run_lock(RUN_LOCK_FILE, &lock_fd));
+    if (!dry_run) /* a plan changes nothing, and need not wait */
+        r = run_lock(RUN_LOCK_FILE, REMOVE_PATIENCE_USEC, &lock_fd, &problem);
+    if (r == -EBUSY && problem)
+        return reply_set_error(reply, REPLY_REFUSED, "locked", problem);
+    TRY(r);
     return run(v, &w, &t, dry_run, reply);
 }
 
@@ -123,7 +132,7 @@ static int forget(const Plan *p) {
 }
 
 int volume_remove(struct json_object *arguments, bool dry_run, Reply *reply) {
-    static const Verb verb = {plan_removal, "Unmounted:", "Nothing was mounted:", forget};
+    static const Verb verb = {"unmount_volume", plan_removal, "Unmounted:", "Nothing was mounted:", forget};
 
     return start(&verb, arguments, dry_run, reply);
 }
@@ -131,7 +140,7 @@ int volume_remove(struct json_object *arguments, bool dry_run, Reply *reply) {
 /* --- resize_volume -------------------------------------------------------------------------- */
 
 int volume_grow(struct json_object *arguments, bool dry_run, Reply *reply) {
-    static const Verb verb = {plan_growth, "Grown:", "It has the size of its disks already:", NULL};
+    static const Verb verb = {"resize_volume", plan_growth, "Grown:", "It has the size of its disks already:", NULL};
 
     return start(&verb, arguments, dry_run, reply);
 }

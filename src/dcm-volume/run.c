@@ -7,14 +7,20 @@
 #include "dcm-volume/run.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "basic/bounds.h"
 #include "basic/fd-util.h"
+#include "basic/time-util.h"
 #include "dcm-volume/progress.h"
 #include "dcm-volume/record.h"
 #include "dcm-volume/step.h"
+
+#define TRY_MSEC 200
 
 static int say_wait(int fd) {
     _cleanup_free_ char *holder = NULL, *text = NULL;
@@ -28,17 +34,43 @@ static int say_wait(int fd) {
     return 0;
 }
 
+static int refuse_locked(int fd, uint64_t usec, char **ret_problem) {
+    _cleanup_free_ char *holder = NULL;
+
+    TRY(lock_find_holder(fd, &holder));
+    if (asprintf(ret_problem,
+                 "%s works on another volume, and has not ended within %" PRIu64
+                 " s: wait until it has, then repeat this",
+                 holder, usec / USEC_PER_SEC) >= 0)
+        return -EBUSY;
+    *ret_problem = NULL;
+    return -ENOMEM;
+}
+
+/* flock(2) has no time limit: with one it is tried again and again. */
+static int wait_lock(int fd, uint64_t usec, char **ret_problem) {
+    const uint64_t begin_usec = now_usec(CLOCK_BOOTTIME);
+    const bool is_endless = usec == UINT64_MAX;
+
+    while (flock(fd, is_endless ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (!is_endless && now_usec(CLOCK_BOOTTIME) - begin_usec >= usec)
+            return refuse_locked(fd, usec, ret_problem);
+        (void)poll(NULL, 0, is_endless ? 0 : TRY_MSEC);
+    }
+    return 0;
+}
+
 /* Made by tmpfiles.d for jobs that may not write in /run; root alone can open it. */
-int run_lock(const char *path, int *ret_fd) {
+int run_lock(const char *path, uint64_t usec, int *ret_fd, char **ret_problem) {
     _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return -errno;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         TRY(say_wait(fd));
-    while (flock(fd, LOCK_EX) < 0)
-        if (errno != EINTR)
-            return -errno;
+    TRY(wait_lock(fd, usec, ret_problem));
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

@@ -17,5 +17,6 @@ int run_give_up(Work *w, Reply *reply);
 #define RUN_LOCK_FILE "/run/dcm-agent-volumes.lock"
 
 /* One run at a time on this machine; waits for the other one, and tells that. `path`:
- * RUN_LOCK_FILE. */
-int run_lock(const char *path, int *ret_fd);
+ * RUN_LOCK_FILE. `usec`: how long; UINT64_MAX: without end. -EBUSY: the other one has it still;
+ * *ret_problem, which the caller frees, says that; it may be NULL where there is no end. */
+int run_lock(const char *path, uint64_t usec, int *ret_fd, char **ret_problem);

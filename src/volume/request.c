@@ -11,6 +11,7 @@
 #include "basic/strv.h"
 #include "proto/text.h"
 
+#define KEY "encryptedFsEncryptionKey"
 #define FIELD(type_, name)                                                                         \
     { .key = #name, .type = (type_), .offset = offsetof(VolumeRequest, name) }
 
@@ -263,7 +264,24 @@ static int read_choices(const Reader *r, bool has_key, VolumeRequest *q) {
     return 0;
 }
 
-static int check_known(const Reader *r) {
+static int check_known(const Reader *r, const char *const *known, const char *command) {
+    struct json_object_iterator i, end = json_object_iter_end(r->arguments);
+
+    for (i = json_object_iter_begin(r->arguments); !json_object_iter_equal(&i, &end);
+         json_object_iter_next(&i)) {
+        const char *key = json_object_iter_peek_name(&i);
+        size_t k = 0;
+
+        while (known[k] && !streq(known[k], key))
+            k++;
+        if (!known[k])
+            return fail(r, "%.*s is not an argument of %s", VOLUME_TEXT_MAX, key, command);
+    }
+    return is_given(r, KEY) ? fail(r, KEY " is in the request; it must come as a file") : 0;
+}
+
+static int read_request(const Reader *r, const char *default_mount_point, bool has_key,
+                        VolumeRequest *q) {
     static const char *const known[] = {
         "formatVolume",
         "fileSystem",
@@ -278,31 +296,14 @@ static int check_known(const Reader *r) {
         "unlock_at_boot",
         "wait_for_sync",
         "dry_run",
-        "encryptedFsEncryptionKey",
+        KEY,
         "install_missing_tools",
+        NULL,
     };
-    struct json_object_iterator i, end = json_object_iter_end(r->arguments);
 
-    for (i = json_object_iter_begin(r->arguments); !json_object_iter_equal(&i, &end);
-         json_object_iter_next(&i)) {
-        const char *key = json_object_iter_peek_name(&i);
-        size_t k = 0;
-
-        while (k < ELEMENTSOF(known) && !streq(known[k], key))
-            k++;
-        if (k == ELEMENTSOF(known))
-            return fail(r, "%.*s is not an argument of mount_volume", VOLUME_TEXT_MAX, key);
-    }
-    return is_given(r, "encryptedFsEncryptionKey")
-               ? fail(r, "encryptedFsEncryptionKey is in the request; it must come as a file")
-               : 0;
-}
-
-static int read_request(const Reader *r, const char *default_mount_point, bool has_key,
-                        VolumeRequest *q) {
     if (!json_object_is_type(r->arguments, json_type_object))
         return fail(r, "the request is not a JSON object");
-    TRY(check_known(r));
+    TRY(check_known(r, known, "mount_volume"));
     if (!is_given(r, "formatVolume"))
         return fail(r, "formatVolume is missing");
     TRY(read_bool(r, "formatVolume", false, &q->format));
@@ -326,6 +327,28 @@ int volume_request_parse(struct json_object *arguments, const char *default_moun
     if (r < 0)
         volume_request_done(ret);
     return r;
+}
+
+int volume_request_dry_run(struct json_object *arguments, bool *ret, char **ret_problem) {
+    const Reader reader = {arguments, ret_problem};
+
+    *ret_problem = NULL;
+    return read_bool(&reader, "dry_run", false, ret);
+}
+
+int volume_request_name(struct json_object *arguments, const char *command, const char **ret_name,
+                        char **ret_problem) {
+    static const char *const known[] = {"deviceId", "encrypted", "dry_run", KEY, NULL};
+    const Reader reader = {arguments, ret_problem};
+    const char *name;
+
+    *ret_problem = NULL;
+    name = json_get_scalar(arguments, "deviceId");
+    if (isempty(name))
+        return fail(&reader, "deviceId is missing");
+    TRY(check_known(&reader, known, command));
+    *ret_name = name;
+    return 0;
 }
 
 static void add(Sha256 *s, const char *text) {

@@ -20,10 +20,18 @@ typedef struct VolumeRequest {
     bool wait_for_sync; /* the array is synchronised before the command ends */
 } VolumeRequest;
 
+/* Whether `arguments` of any of the commands say dry_run. -EINVAL: as volume_request_parse(). */
+int volume_request_dry_run(struct json_object *arguments, bool *ret, char **ret_problem);
+
+/* Which volume unmount_volume and resize_volume mean. -EINVAL: as volume_request_parse(), also for
+ * an argument that `command` does not know. *ret_name belongs to `arguments`. */
+int volume_request_name(struct json_object *arguments, const char *command, const char **ret_name,
+                        char **ret_problem);
+
 /* From the JSON object that the job has on standard input; `default_mount_point` where it has none.
  * -EINVAL: *ret_problem says which argument is wrong and why; the caller frees it. The arguments
- * dry_run and install_missing_tools are the caller's. An argument that is not known is an error, as
- * is a key in the object: it comes as a file. */
+ * dry_run (see above) and install_missing_tools are the caller's. An argument that is not known is an
+ * error, as is a key in the object: it comes as a file. */
 int volume_request_parse(struct json_object *arguments, const char *default_mount_point,
                          bool has_key, VolumeRequest *ret, char **ret_problem);
 void volume_request_done(VolumeRequest *q);

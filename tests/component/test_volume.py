@@ -87,6 +87,24 @@ def test_no_device(verb, request_):
     assert reply(verb, request_)["error_message"] == "deviceId is missing"
 
 
+@pytest.mark.parametrize("verb, request_", [("plan", GOOD), ("apply", GOOD), ("remove", {"deviceId": "/srv/dcm-test"}),
+                                            ("grow", {"deviceId": "/srv/dcm-test"})], ids=range(4))
+def test_dry_run_that_is_none(verb, request_):
+    """Who asks for a plan and is not understood gets none of the real thing either."""
+    for value in ("true", "yes", 1, [], {}):
+        answer = reply(verb, request_ | {"dry_run": value})
+        assert answer["reply_object"]["code"] == "bad-argument"
+        assert answer["error_message"] == "dry_run is neither true nor false"
+
+
+@pytest.mark.parametrize("verb, command", [("remove", "unmount_volume"), ("grow", "resize_volume")])
+def test_unknown_argument(verb, command):
+    answer = reply(verb, {"deviceId": "/srv/dcm-test", "dryrun": True})
+    assert answer["error_message"] == f"dryrun is not an argument of {command}"
+    answer = reply(verb, {"deviceId": "/srv/dcm-test", "encryptedFsEncryptionKey": "c2VjcmV0"})
+    assert "must come as a file" in answer["error_message"]
+
+
 @pytest.mark.parametrize("content, words", [
     (b"", "empty"), (b"x" * (512 * 1024 + 1), "at most 524288"), (b"x" * (8 << 20), "has 8388608 bytes")], ids=range(3))
 def test_bad_key(tmp_path, content, words):

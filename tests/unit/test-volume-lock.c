@@ -143,7 +143,7 @@ static void test_runs(void) {
     pid_t pid;
     char c;
 
-    g_assert_cmpint(run_lock(path, &lock_fd), ==, 0);
+    g_assert_cmpint(run_lock(path, UINT64_MAX, &lock_fd, NULL), ==, 0);
     g_assert_cmpint(temporary_mode(path), ==, 0600);
     g_assert_cmpint(pipe2(fds, O_CLOEXEC), ==, 0);
     pid = fork();
@@ -153,7 +153,7 @@ static void test_runs(void) {
 
         (void)close(lock_fd);
         (void)!write(fds[1], "1", 1);
-        _exit(run_lock(path, &own_fd) < 0 || write(fds[1], "2", 1) != 1);
+        _exit(run_lock(path, UINT64_MAX, &own_fd, NULL) < 0 || write(fds[1], "2", 1) != 1);
     }
     g_assert_cmpint(read(fds[0], &c, 1), ==, 1);
     g_assert_cmpint(c, ==, '1');
@@ -166,7 +166,24 @@ static void test_runs(void) {
     (void)close(fds[0]);
     (void)close(fds[1]);
     g_assert_cmpint(symlink(path, link), ==, 0);
-    g_assert_cmpint(run_lock(link, &lock_fd), ==, -ELOOP);
+    g_assert_cmpint(run_lock(link, UINT64_MAX, &lock_fd, NULL), ==, -ELOOP);
+}
+
+/* Whose job has a time limit says why it does nothing before that is over. */
+static void test_runs_with_limit(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *path = g_build_filename(dir, "run.lock", NULL);
+    _cleanup_close_ int first = -1, second = -1;
+    _cleanup_free_ char *problem = NULL;
+
+    g_assert_cmpint(run_lock(path, 0, &first, &problem), ==, 0);
+    g_assert_null(problem);
+    g_assert_cmpint(run_lock(path, 1000, &second, &problem), ==, -EBUSY);
+    g_assert_cmpint(second, ==, -1);
+    g_assert_nonnull(strstr(problem, "works on another volume, and has not ended within 0 s"));
+    g_clear_pointer(&problem, free);
+    first = safe_close(first);
+    g_assert_cmpint(run_lock(path, 1000, &second, &problem), ==, 0);
 }
 
 /* Whatever is a block device here, and can be read. */
@@ -222,6 +239,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/volume-lock/bounded", test_bounded);
     g_test_add_func("/volume-lock/waits", test_waits);
     g_test_add_func("/volume-lock/runs", test_runs);
+    g_test_add_func("/volume-lock/runs-with-limit", test_runs_with_limit);
     g_test_add_func("/volume-lock/devices", test_devices);
     return g_test_run();
 }

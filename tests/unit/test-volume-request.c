@@ -120,11 +120,62 @@ static void test_options(void) {
     g_assert_false(mount_options_have(NULL, "ro"));
 }
 
+/* Of what changes something, as of what mounts: a plan is what was asked for, or nothing is done. */
+static void test_dry_run(void) {
+    static const struct {
+        const char *arguments;
+        int r;
+        bool is_dry;
+    } rows[] = {{"{}", 0, false},
+                {"{'dry_run':true}", 0, true},
+                {"{'dry_run':false}", 0, false},
+                {"{'dry_run':null}", 0, false},
+                {"{'dry_run':'true'}", -EINVAL, false},
+                {"{'dry_run':1}", -EINVAL, false}};
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        _cleanup_json_ struct json_object *o = json_of(rows[i].arguments);
+        _cleanup_free_ char *problem = NULL;
+        bool is_dry = false;
+
+        g_assert_cmpint(volume_request_dry_run(o, &is_dry, &problem), ==, rows[i].r);
+        g_assert_cmpint(is_dry, ==, rows[i].is_dry);
+        g_assert_cmpstr(problem, ==,
+                        rows[i].r < 0 ? "dry_run is neither true nor false" : NULL);
+    }
+}
+
+static void test_name(void) {
+    static const struct {
+        const char *arguments, *problem; /* NULL: none */
+    } rows[] = {{"{'deviceId':'/data'}", NULL},
+                {"{'deviceId':3,'encrypted':true,'dry_run':false}", NULL},
+                {"{}", "deviceId is missing"},
+                {"{'deviceId':''}", "deviceId is missing"},
+                {"{'deviceId':'/data','dryrun':true}", "dryrun is not an argument of unmount_volume"},
+                {"{'deviceId':'/data','encryptedFsEncryptionKey':'x'}", "it must come as a file"}};
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        _cleanup_json_ struct json_object *o = json_of(rows[i].arguments);
+        _cleanup_free_ char *problem = NULL;
+        const char *name = NULL;
+        int r = volume_request_name(o, "unmount_volume", &name, &problem);
+
+        g_assert_cmpint(r, ==, rows[i].problem ? -EINVAL : 0);
+        if (rows[i].problem)
+            g_assert_nonnull(strstr(problem, rows[i].problem));
+        else
+            g_assert_nonnull(name);
+    }
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/volume-request/cases", test_cases);
     g_test_add_func("/volume-request/defaults", test_defaults);
     g_test_add_func("/volume-request/identity", test_identity);
     g_test_add_func("/volume-request/options", test_options);
+    g_test_add_func("/volume-request/dry-run", test_dry_run);
+    g_test_add_func("/volume-request/name", test_name);
     return g_test_run();
 }
