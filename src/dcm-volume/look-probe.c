@@ -21,6 +21,7 @@ static inline void free_probep(blkid_probe *p) {
     blkid_free_probe(*p);
 }
 
+#define RANDOM_SIZE ((size_t)4096)
 #define RANDOM_MAX 400      /* of random blocks less than one in 10^9 is above it */
 #define MD_CLEAN UINT64_MAX /* as the offset up to which a resync has come */
 
@@ -120,19 +121,31 @@ int probe_signatures(int fd, Block *b) {
 /* The chi-squared test of the frequencies of bytes (Knuth, The Art of Computer Programming 3.3.1):
  * for random bytes the mean is 255, the standard deviation 22.6. Text, code and tables of a file
  * system have thousands. */
-bool probe_looks_random(int fd) {
-    const double mean = 4096.0 / 256;
+static bool is_random(const unsigned char bytes[static RANDOM_SIZE]) {
+    const double mean = RANDOM_SIZE / 256.0;
     unsigned counts[256] = {};
-    unsigned char bytes[4096];
     double sum = 0;
 
-    if (pread(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-        return false;
-    for (size_t i = 0; i < sizeof(bytes); i++)
+    for (size_t i = 0; i < RANDOM_SIZE; i++)
         counts[bytes[i]]++;
     for (size_t i = 0; i < ELEMENTSOF(counts); i++)
         sum += (counts[i] - mean) * (counts[i] - mean) / mean;
     return sum < RANDOM_MAX;
+}
+
+int probe_looks_random(int fd, bool *ret) {
+    unsigned char bytes[RANDOM_SIZE];
+    size_t size = 0;
+    ssize_t n = 1;
+
+    while (size < sizeof(bytes) && n != 0) {
+        n = pread(fd, bytes + size, sizeof(bytes) - size, (off_t)size);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        size += (size_t)MAX(n, 0);
+    }
+    *ret = size == sizeof(bytes) && is_random(bytes);
+    return 0;
 }
 
 /* O_NONBLOCK: a drive without medium does not wait for one. */
@@ -166,7 +179,7 @@ static int probe_block(Block *b, bool exclusive) {
         return fd;
     b->busy = exclusive && is_busy(b);
     TRY(probe_signatures(fd, b));
-    b->looks_random = probe_looks_random(fd);
+    TRY(probe_looks_random(fd, &b->looks_random));
     return nvme_wanted_name(fd, b);
 }
 

@@ -18,5 +18,5 @@ int complete_arrays(Facts *f);
 int probe_signatures(int fd, Block *b);
 
 /* Whether the beginning of an open device or file looks like random data, as what is encrypted
- * does. */
-bool probe_looks_random(int fd);
+ * does. A negative errno: it cannot be read. */
+int probe_looks_random(int fd, bool *ret);

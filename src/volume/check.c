@@ -205,18 +205,28 @@ static bool has_partitions(const Facts *f, const Block *b) {
     return false;
 }
 
-/* What an array or a mapping shows before it is written to is no data of anybody: an encrypted
- * device without any looks random, too. */
-static bool has_random_data(const Block *b) {
-    return b->looks_random && b->n_signatures == 0 &&
-           (b->type == BLOCK_DISK || b->type == BLOCK_PARTITION || block_is_multipath(b));
+bool has_random_data(const Block *b) {
+    return b->looks_random && b->n_signatures == 0;
+}
+
+bool is_unsigned(const Facts *f, const Block *b) {
+    return b->n_signatures == 0 && !has_partitions(f, b);
 }
 
 bool is_blank(const Facts *f, const Block *b) {
-    return b->n_signatures == 0 && !has_partitions(f, b) && !has_random_data(b);
+    return is_unsigned(f, b) && !has_random_data(b);
 }
 
-static int list_block(const Block *b, bool is_part, char ***list) {
+/* Whether it is an encrypted device that is open, or lies on one: what was never written to there
+ * looks random. */
+static bool is_on_mapping(const Facts *f, const Block *b) {
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (f->blocks[i].type == BLOCK_CRYPT && block_lies_on(f, b, &f->blocks[i]))
+            return true;
+    return b->type == BLOCK_CRYPT;
+}
+
+static int list_block(const Facts *f, const Block *b, bool is_part, char ***list) {
     for (size_t i = 0; i < b->n_signatures; i++) {
         _cleanup_free_ char *text = NULL;
 
@@ -224,16 +234,18 @@ static int list_block(const Block *b, bool is_part, char ***list) {
         TRY(text_add(list, "%s: %s", b->name, text));
     }
     if (has_random_data(b))
-        return text_add(
-            list, "%s: random data, perhaps encrypted without a header (plain dm-crypt)", b->name);
+        return text_add(list,
+                        "%s: random data, perhaps encrypted without a header (plain dm-crypt)%s",
+                        b->name,
+                        is_on_mapping(f, b) ? "; a new encrypted device looks the same" : "");
     return b->n_signatures == 0 && is_part ? text_add(list, "%s: a partition", b->name) : 0;
 }
 
 int list_content(const Facts *f, const Block *b, char ***list) {
-    TRY(list_block(b, false, list));
+    TRY(list_block(f, b, false, list));
     for (size_t i = 0; i < f->n_blocks; i++)
         if (is_partition_of(&f->blocks[i], b))
-            TRY(list_block(&f->blocks[i], true, list));
+            TRY(list_block(f, &f->blocks[i], true, list));
     return 0;
 }
 

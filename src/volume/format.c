@@ -148,8 +148,25 @@ typedef struct Write {
     bool is_first; /* the first step to write to these devices: `force` counts */
 } Write;
 
-/* Whether all that is on it was made by this step. */
+/* The array or the mapping that this very request has made, as its record says. */
+static bool is_made(const Planner *p, const Block *b) {
+    if (planner_state(p, STEP_RAID_CREATE) != STEP_PENDING &&
+        b == facts_find_array(p->facts, p->plan->array_uuid))
+        return true;
+    return planner_state(p, STEP_LUKS_FORMAT) == STEP_DONE &&
+           b == facts_find_mapping(p->facts, p->plan->luks_uuid);
+}
+
+/* Nobody has written anything to it. */
+static bool is_free(const Planner *p, const Block *b) {
+    return b->probe_error == 0 &&
+           (is_made(p, b) ? is_unsigned(p->facts, b) : is_blank(p->facts, b));
+}
+
+/* Whether all that is on it was made by this step: none leaves random data where it begins. */
 static bool is_ours(const Facts *f, const Block *b, const Write *w) {
+    if (has_random_data(b))
+        return false;
     for (size_t i = 0; i < b->n_signatures; i++)
         if (!streq(b->signatures[i].type, w->signature) || !uuid_is(b->signatures[i].uuid, w->uuid))
             return false;
@@ -201,7 +218,7 @@ static int check_write(Planner *p, const Block *b, const Write *w, bool *wipe, b
     bool may = false;
 
     TRY_PLAN(check_target(p->facts, b, own_array, p->refusal));
-    if (b->probe_error == 0 && is_blank(p->facts, b)) {
+    if (is_free(p, b)) {
         *ours = *ours || (own_array && facts_find_array(p->facts, own_array));
         return 0;
     }
@@ -256,7 +273,7 @@ static int check_cut_array(Planner *p, const Write *w) {
     const Block *array =
         w->state == STEP_BEGUN ? facts_find_array(p->facts, p->plan->array_uuid) : NULL;
 
-    if (!array || is_blank(p->facts, array))
+    if (!array || is_free(p, array))
         return 0;
     return p->request->force ? give_up(p, array) : check_blank(p->facts, array, p->refusal);
 }

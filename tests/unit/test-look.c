@@ -101,27 +101,39 @@ static void test_blank(void) {
     g_assert_cmpuint(b.n_signatures, ==, 0);
 }
 
+static void assert_random(int fd, bool wanted) {
+    bool found = !wanted;
+
+    g_assert_cmpint(probe_looks_random(fd, &found), ==, 0);
+    g_assert_cmpint(found, ==, wanted);
+}
+
 /* Blocks of random bytes look random; zeros, text and what is only in part random do not. */
 static void test_random(void) {
     static const char text[] = "All happy families are alike; each unhappy family is unhappy. ";
     _cleanup_temporary_ char *dir = temporary_new();
     _cleanup_close_ int fd = make_file(dir, 1 << 20);
     g_autoptr(GRand) random = g_rand_new_with_seed(17);
+    _cleanup_close_ int dir_fd = -1;
     unsigned char bytes[4096];
+    bool is_random;
 
-    g_assert_false(probe_looks_random(fd));
+    assert_random(fd, false);
     for (unsigned n = 0; n < 1000; n++) {
         for (size_t i = 0; i < sizeof(bytes); i++)
             bytes[i] = (unsigned char)g_rand_int_range(random, 0, 256);
         put(fd, 0, bytes, sizeof(bytes));
-        g_assert_true(probe_looks_random(fd));
+        assert_random(fd, true);
     }
     put(fd, 0, (const char[1024]){}, 1024);
-    g_assert_false(probe_looks_random(fd));
+    assert_random(fd, false);
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (unsigned char)text[i % strlen(text)];
     put(fd, 0, bytes, sizeof(bytes));
-    g_assert_false(probe_looks_random(fd));
+    assert_random(fd, false);
+    /* what cannot be read is not taken for blank */
+    dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_assert_cmpint(probe_looks_random(dir_fd, &is_random), ==, -EISDIR);
 }
 
 /* swap, a partition table and LUKS at once: each is somebody's */

@@ -189,6 +189,18 @@ static StepState recorded(const Run *r, StepType type) {
     return STEP_PENDING;
 }
 
+/* The array or the mapping that the record of this request says it has made: whatever shows there
+ * without a signature was not written by anybody. */
+static bool is_made(const Run *r, const Plan *p, const Block *b) {
+    g_autofree char *luks = p->luks_uuid ? uuid_with(p->luks_uuid, "") : NULL;
+
+    if (b->type == BLOCK_ARRAY)
+        return recorded(r, STEP_RAID_CREATE) != STEP_PENDING &&
+               is_own_array(&r->m.facts, b->name, p->array_uuid);
+    return b->type == BLOCK_CRYPT && recorded(r, STEP_LUKS_FORMAT) == STEP_DONE && luks &&
+           strstr(strempty(b->dm_uuid), luks);
+}
+
 /* The block will be empty, is empty, or has what the step itself left. */
 static bool may_overwrite(const Run *r, const Plan *p, const Step *s, const Block *b,
                           bool is_wiped) {
@@ -199,8 +211,7 @@ static bool may_overwrite(const Run *r, const Plan *p, const Step *s, const Bloc
     for (size_t i = 0; i < f->n_blocks; i++)
         if (streq_ptr(f->blocks[i].parent, b->name))
             return false;
-    if (b->looks_random && b->n_signatures == 0 && b->type != BLOCK_CRYPT &&
-        b->type != BLOCK_ARRAY && b->type != BLOCK_LOGICAL)
+    if (b->looks_random && b->n_signatures == 0 && !is_made(r, p, b))
         return false;
     for (size_t i = 0; i < b->n_signatures; i++)
         if (!streq_ptr(b->signatures[i].uuid, s->uuid) || recorded(r, s->type) != STEP_BEGUN ||
@@ -225,6 +236,13 @@ static bool is_made_before(const Run *r, const Plan *p, const Step *s, const Blo
     return false;
 }
 
+static bool is_random_given_up(const Run *r, const Block *b) {
+    for (char **o = r->record.overwrites; o && *o; o++)
+        if (g_str_has_prefix(*o, b->name) && strstr(*o, "random data"))
+            return true;
+    return false;
+}
+
 /* Without `force` now: what is there is what the record gave up. */
 static bool is_given_up(const Run *r, const Block *b) {
     for (size_t i = 0; i < b->n_signatures; i++) {
@@ -237,7 +255,7 @@ static bool is_given_up(const Run *r, const Block *b) {
         if (!is_there)
             return false;
     }
-    return true;
+    return b->n_signatures > 0 || !b->looks_random || is_random_given_up(r, b);
 }
 
 static void check_step(const Run *r, const Plan *p, const Step *s) {
@@ -347,7 +365,7 @@ static void add_array_on(Model *m, const char *path, const char *own) {
 static void disturb_block(Model *m, Block *b, const Plan *p) {
     g_autofree char *name = g_strdup(b->name);
 
-    switch (below(m, 9)) {
+    switch (below(m, 10)) {
     case 0:
         model_mount(m, name, "/elsewhere", "ext4");
         break;
@@ -367,6 +385,9 @@ static void disturb_block(Model *m, Block *b, const Plan *p) {
     case 5:
         if (b->type == BLOCK_DISK)
             model_add_partitions(m, name);
+        break;
+    case 6: /* encrypts it without a header */
+        b->looks_random = true;
         break;
     default:
         model_sign_randomly(m, b);

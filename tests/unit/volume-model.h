@@ -265,6 +265,7 @@ static inline const char *model_assemble(Model *m, const char *uuid, const char 
         model_show_content(m, a, uuid);
     else
         a->size_bytes = 0;
+    a->looks_random = chance(m, 20); /* what was on the disks before shines through */
     return a->name;
 }
 
@@ -277,6 +278,7 @@ static inline void model_open(Model *m, const char *raw, const char *uuid, const
     b->dm_name = g_strdup(name);
     b->dm_uuid = g_strdup_printf("CRYPT-LUKS2-%s-%s", id, name);
     block_add_link(b, link);
+    b->looks_random = chance(m, 90);
     model_hold(m, raw, dm);
     model_show_content(m, facts_find(&m->facts, dm), uuid);
 }
@@ -390,6 +392,7 @@ static inline void model_add_user(Model *m) {
     b->is_root = facts_find(&m->facts, lower)->is_root;
     if (chance(m, 30))
         model_sign_randomly(m, b);
+    b->looks_random = chance(m, 30);
     model_hold(m, lower, name);
     if (chance(m, 20)) /* one of the two lists of sysfs was read too early */
         remove_text(facts_find(&m->facts, lower)->holders, name);
@@ -560,6 +563,7 @@ static inline void do_make(Model *m, const Step *s, const Plan *p, const char *t
     if (is_cut && chance(m, 50))
         return;
     block_sign(b, type, usage_of(type), s->uuid);
+    b->looks_random = false;
     if (container)
         model_set_content(m, container, type, s->uuid);
 }
