@@ -107,6 +107,15 @@ static void works_done(Works *all) {
         work_done(&all->works[i]);
 }
 
+/* No plan can be made: what was done for it is undone. */
+static int give_up(Work *w, int error, Reply *reply) {
+    if (error == -ENOMEM)
+        return error;
+    if (error < 0)
+        TRY(reply_set_error(reply, REPLY_FAILED, "failed", strerror(-error)));
+    return run_give_up(w, reply);
+}
+
 /* 1: there is more to do, which can be seen now. */
 static int run_one(Work *w, const VolumeRequest *q, Reply *reply) {
     const Plan *p;
@@ -117,9 +126,8 @@ static int run_one(Work *w, const VolumeRequest *q, Reply *reply) {
         return -ENOMEM;
     p = w->plan;
     r = planning_make(q->mount_point, plan, (void *)(uintptr_t)q, false, w->plan, reply);
-    if (r > 0)
-        return w->before ? run_give_up(w->before, reply) : 0;
-    TRY(r);
+    if (r != 0)
+        return w->before ? give_up(w->before, r, reply) : MIN(r, 0);
     if (!is_pending(p) && !p->more)
         return p->n_steps > 0 ? succeed(p, w->before != NULL, reply) : planning_add_notes(p, reply);
     TRY(run_plan(w, reply));
@@ -146,7 +154,7 @@ static int apply(Works *all, const VolumeRequest *q, bool dry_run, Reply *reply)
         if (r <= 0)
             return r;
     }
-    return -ELOOP;
+    return give_up(&all->works[PLANS_MAX - 1], -ELOOP, reply);
 }
 
 static int parse(struct json_object *arguments, bool has_key, VolumeRequest *ret, char **problem) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*            before the first write        after the flush
  * PENDING ──────────────▶ BEGUN ──────────────▶ DONE
- *    ▲                      │ undone              │ undone
- *    └──────────────────────┴─────────────────────┘
- * A kill or a power cut leaves a step BEGUN: the repeated request makes it again (wipe_first). */
+ *    ▲                      │ ▲                   │
+ *    └──────────────────────┘ └───────────────────┘
+ *            undone             before it is undone
+ * Each is on the disk. A kill or a power cut leaves a step BEGUN: the repeated request makes it
+ * again (wipe_first). */
 #include "dcm-volume/run.h"
 
 #include <fcntl.h>
@@ -75,13 +77,17 @@ int run_lock(const char *path, uint64_t usec, int *ret_fd, char **ret_problem) {
     return 0;
 }
 
+/* After a failure it is what the record has. */
 static int set_state(Work *w, Step *s, StepState state) {
+    const StepState former = s->state;
     int r;
 
     s->state = state;
     if (!w->directory)
         return 0;
     r = record_write(w->directory, w->plan);
+    if (r < 0)
+        s->state = former;
     return r < 0 && r != -ENOMEM
                ? work_fail(w, "The record in %s cannot be written: %s", w->directory, strerror(-r))
                : r;
@@ -136,77 +142,115 @@ static int add_text(char **text, const char *more) {
     return 0;
 }
 
-static int undo_one(Work *w, size_t i, char **left) {
+/* The way back of a run: all that it did has one record, that of the last plan, which has the steps
+ * of those before as done. */
+typedef struct Way {
+    Work *last;
+    char *left;    /* what could not be undone; NULL: nothing */
+    bool is_stuck; /* the record could not be written: said once */
+} Way;
+
+/* The step of the last plan that is this step of a plan before it. */
+static void copy_state(Plan *last, const Step *s) {
+    for (size_t i = 0; i < last->n_steps; i++)
+        if (last->steps[i].type == s->type)
+            last->steps[i].state = s->state;
+}
+
+static int record_way(Way *way, const Step *s) {
+    int r;
+
+    if (!way->last->directory)
+        return 0;
+    copy_state(way->last->plan, s);
+    way->last->plan->complete = false;
+    r = record_write(way->last->directory, way->last->plan);
+    if (r == 0 || r == -ENOMEM || way->is_stuck)
+        return r == -ENOMEM ? r : 0;
+    way->is_stuck = true;
+    return add_text(&way->left, "the record of this volume cannot be changed");
+}
+
+static int undo_step(Work *w, const Step *s) {
+    TRY(take_locks(w, s));
+    return step_undo(w, s);
+}
+
+/* What could not be undone stays as it was. What was wiped is lost, whatever the record says. */
+static int undo_one(Way *way, Work *w, size_t i) {
     Step *s = &w->plan->steps[i];
+    const StepState former = s->state;
     _cleanup_free_ char *first = TAKE_PTR(w->error), *failed = NULL;
     int r;
 
-    r = take_locks(w, s);
-    if (r >= 0)
-        r = step_undo(w, s);
+    if (s->type != STEP_WIPE) {
+        s->state = STEP_BEGUN;
+        TRY(record_way(way, s));
+    }
+    r = undo_step(w, s);
     failed = TAKE_PTR(w->error);
     w->error = TAKE_PTR(first);
-    if (r >= 0) {
-        s->state = STEP_PENDING;
-        w->done_now[i] = false;
-        return 0;
-    }
-    return add_text(left, failed ?: strerror(-r));
+    s->state = r < 0 ? former : STEP_PENDING;
+    w->done_now[i] = r < 0;
+    TRY(record_way(way, s));
+    return r < 0 ? add_text(&way->left, failed ?: strerror(-r)) : 0;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): through a list of a few.
- * What an earlier run has done stays: its record says so, and the repeated request goes on there.
+/* What an earlier run has done stays: its record says so, and the repeated request goes on there.
  */
-static int undo_all(Work *w, char **left) {
-    for (size_t i = w->plan->n_steps; i-- > 0;)
-        if (w->done_now[i])
-            TRY(undo_one(w, i, left));
-    device_locks_release(&w->locks);
-    (void)work_reload(w); /* a unit without its line does no harm */
-    return w->before ? undo_all(w->before, left) : 0;
+static int undo_all(Way *way) {
+    for (Work *w = way->last; w; w = w->before) {
+        for (size_t i = w->plan->n_steps; i-- > 0;)
+            if (w->done_now[i])
+                TRY(undo_one(way, w, i));
+        device_locks_release(&w->locks);
+        (void)work_reload(w); /* a unit without its line does no harm */
+    }
+    return 0;
 }
 
+/* The disks that were wiped stay so: without more there is nothing to go on with. */
+static bool is_worth_keeping(const Step *s) {
+    return s->state != STEP_PENDING && !(s->type == STEP_WIPE && s->state == STEP_DONE);
+}
+
+/* Also what this run did not come to, and an earlier one has done. */
 static bool has_begun(const Plan *p) {
     for (size_t i = 0; i < p->n_steps; i++)
-        if (p->steps[i].state != STEP_PENDING)
+        if (is_worth_keeping(&p->steps[i]))
+            return true;
+    for (size_t i = 0; i < p->n_later; i++)
+        if (is_worth_keeping(&p->later[i]))
             return true;
     return false;
 }
 
-/* All runs have one record, that of the last plan, which has the steps of those before as done. */
-static void take_back(Work *w, const Plan *before) {
-    for (size_t i = 0; i < before->n_steps; i++)
-        for (size_t j = 0; j < w->plan->n_steps; j++)
-            if (before->steps[i].type == w->plan->steps[j].type &&
-                before->steps[i].state == STEP_PENDING)
-                w->plan->steps[j].state = STEP_PENDING;
-}
-
-/* The wiped disks stay wiped: there is nothing to go on with then. */
-static int keep_record(Work *w) {
+/* *ret_left: what could not be undone; NULL: nothing. The caller frees. */
+static int go_back(Work *w, char **ret_left) {
+    Way way = {.last = w};
     int r;
 
-    if (!w->directory)
-        return 0;
-    for (const Work *b = w->before; b; b = b->before)
-        take_back(w, b->plan);
-    r = has_begun(w->plan) ? record_write(w->directory, w->plan)
-                           : record_remove(w->directory, w->plan->id);
+    r = undo_all(&way);
+    if (r >= 0 && w->directory && !has_begun(w->plan)) {
+        r = record_remove(w->directory, w->plan->id);
+        if (r < 0 && r != -ENOENT)
+            r = add_text(&way.left, "the record of this volume cannot be removed");
+    }
+    *ret_left = way.left;
     return r == -ENOENT ? 0 : r;
 }
 
 int run_give_up(Work *w, Reply *reply) {
-    _cleanup_free_ char *left = NULL, *text = NULL;
-    const char *code = json_get_string(reply->object, "code");
+    _cleanup_free_ char *left = NULL, *text = NULL, *code = NULL;
 
-    TRY(undo_all(w, &left));
-    TRY(keep_record(w));
+    TRY(free_and_strdup(&code, json_get_string(reply->object, "code")));
+    TRY(go_back(w, &left));
     if (!left)
         return 0;
     if (asprintf(&text, "%s. Not everything could be undone: %s.", strempty(reply->error_message),
                  left) < 0)
         return -ENOMEM;
-    return reply_set_error(reply, reply->status, code, text);
+    return reply_set_error(reply, REPLY_FAILED, code, text); /* something has changed */
 }
 
 /* What an unmounting or a growing has done before it failed; "" if nothing. There is no way back:
@@ -244,14 +288,10 @@ static int fail_without_record(Work *w, int error, Reply *reply) {
 
 static int fail(Work *w, int error, Reply *reply) {
     _cleanup_free_ char *left = NULL, *text = NULL;
-    int r;
 
     if (!w->directory)
         return fail_without_record(w, error, reply);
-    TRY(undo_all(w, &left));
-    r = keep_record(w);
-    if (r < 0)
-        TRY(add_text(&left, "the record of this volume cannot be changed"));
+    TRY(go_back(w, &left));
     if (asprintf(&text, "%s.%s%s%s", w->error ?: strerror(-error),
                  left ? " Not everything could be undone: " : " What was done has been undone.",
                  strempty(left), left ? "." : "") < 0)

@@ -18,6 +18,7 @@ static struct {
     GString *log;           /* "format mount !mount": done, and undone */
     StepType fails, sticks; /* the one that fails, the one whose undoing fails; -1: none */
     const char *directory;  /* of records */
+    GString *undone;        /* what the record says at the begin of each undoing; NULL: not asked */
 } world;
 
 static void assert_recorded(const Work *w, const Step *s, StepState wanted) {
@@ -43,8 +44,16 @@ int step_do(Work *w, const Step *s) {
     return s->type == world.fails ? work_fail(w, "no %s", step_type_to_string(s->type)) : 0;
 }
 
+static char *recorded(void);
+
 int step_undo(Work *w, const Step *s) {
+    g_autofree char *found = world.undone ? recorded() : NULL;
+
+    if (found)
+        g_string_append_printf(world.undone, "%s ", found);
     g_string_append_printf(world.log, " !%s", step_type_to_string(s->type));
+    /* a cut from here on leaves what the repeated request can go on from; what was wiped is lost */
+    assert_recorded(w, s, s->type == STEP_WIPE ? s->state : STEP_BEGUN);
     return s->type == world.sticks ? work_fail(w, "%s is left", step_type_to_string(s->type)) : 0;
 }
 
@@ -65,6 +74,9 @@ static void world_init(const char *directory) {
     if (world.log)
         g_string_free(world.log, TRUE);
     world.log = g_string_new(NULL);
+    if (world.undone)
+        g_string_free(world.undone, TRUE);
+    world.undone = NULL;
     world.fails = world.sticks = (StepType)-1;
     world.directory = directory;
 }
@@ -228,7 +240,65 @@ static void test_give_up_fails(void) {
     g_assert_cmpstr(reply.error_message, ==,
                     "it holds xfs. Not everything could be undone: raid-assemble is left.");
     g_assert_cmpstr(json_get_string(reply.object, "code"), ==, "file-system");
-    assert_record("+ =");
+    g_assert_cmpint(reply.status, ==, REPLY_FAILED); /* not: refused, nothing was changed */
+    assert_record("+");
+}
+
+/* What is undone already is so in the record, too, whatever comes next. */
+static void test_undo_is_recorded(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    _cleanup_(work_done) Work w = {};
+    _cleanup_(reply_done) Reply reply = {};
+
+    world_init(dir);
+    world.fails = STEP_MOUNT;
+    world.undone = g_string_new(NULL);
+    work_make(&w, dir, types, ELEMENTSOF(types));
+    g_assert_cmpint(run_plan(&w, &reply), ==, 0);
+    g_assert_cmpstr(world.undone->str, ==, "+++~ ++~. +~.. ~... ");
+    assert_record(NULL);
+}
+
+/* Disks that were wiped and hold nothing new are free for any request. */
+static void test_wiped(void) {
+    static const StepType list[] = {STEP_WIPE, STEP_FORMAT};
+    static const struct {
+        StepType fails;
+        const char *log, *record;
+    } rows[] = {{STEP_FORMAT, "wipe format !format !wipe", NULL}, {STEP_WIPE, "wipe !wipe", "~."}};
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        _cleanup_temporary_ char *dir = temporary_new();
+        _cleanup_(work_done) Work w = {};
+        _cleanup_(reply_done) Reply reply = {};
+
+        world_init(dir);
+        world.fails = rows[i].fails;
+        world.sticks = STEP_WIPE;
+        work_make(&w, dir, list, ELEMENTSOF(list));
+        g_assert_cmpint(run_plan(&w, &reply), ==, 0);
+        assert_log(rows[i].log);
+        g_assert_nonnull(strstr(reply.error_message, "wipe is left"));
+        assert_record(rows[i].record);
+    }
+}
+
+/* What an earlier run has done, and this one did not come to, is not forgotten. */
+static void test_failure_before_the_rest(void) {
+    static const StepType list[] = {STEP_LUKS_OPEN};
+    _cleanup_temporary_ char *dir = temporary_new();
+    _cleanup_(work_done) Work w = {};
+    _cleanup_(reply_done) Reply reply = {};
+
+    world_init(dir);
+    world.fails = STEP_LUKS_OPEN;
+    work_make(&w, dir, list, ELEMENTSOF(list));
+    w.plan->later = calloc(1, sizeof(Step));
+    w.plan->n_later = 1;
+    w.plan->later[0] = (Step){.type = STEP_SEAL_KEY, .state = STEP_DONE};
+    g_assert_cmpint(run_plan(&w, &reply), ==, 0);
+    assert_log("luks-open !luks-open");
+    assert_record(".");
 }
 
 /* Unmounting has no record and no way back: what it has done is named. */
@@ -288,6 +358,9 @@ int main(int argc, char **argv) {
     g_test_add_func("/volume-run/undo-fails", test_undo_fails);
     g_test_add_func("/volume-run/give-up", test_give_up);
     g_test_add_func("/volume-run/give-up-fails", test_give_up_fails);
+    g_test_add_func("/volume-run/undo-is-recorded", test_undo_is_recorded);
+    g_test_add_func("/volume-run/wiped", test_wiped);
+    g_test_add_func("/volume-run/failure-before-the-rest", test_failure_before_the_rest);
     g_test_add_func("/volume-run/without-record", test_without_record);
     g_test_add_func("/volume-run/record-that-cannot-be-written",
                     test_record_that_cannot_be_written);
