@@ -8,7 +8,7 @@
 #   DCM_LUKS_OPTIONS   further options of cryptsetup luksFormat
 #   DCM_DEGRADED       yes: an array that lacks disks may be started
 #   DCM_RELOADED       yes: systemd has read /etc/fstab since it was changed
-#   DCM_FRESH          yes: the file system has just been made
+#   DCM_FRESH          yes: the file system is new, and is mounted for the first time
 readonly settle_sec=30
 
 device_path() { # NAME: sets `path`, if it is a block device

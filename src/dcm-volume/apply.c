@@ -12,6 +12,7 @@
 #include "dcm-volume/planning.h"
 #include "dcm-volume/record.h"
 #include "dcm-volume/run.h"
+#include "dcm-volume/step-system.h"
 #include "dcm-volume/step.h"
 #include "dcm-volume/sync.h"
 #include "site/storage.h"
@@ -107,12 +108,27 @@ static void works_done(Works *all) {
         work_done(&all->works[i]);
 }
 
+/* The record knows that a key was sealed, not which: the volume may have got another one. */
+static int compare_key(Work *w) {
+    for (size_t i = 0; i < w->plan->n_steps; i++) {
+        Step *s = &w->plan->steps[i];
+        int r = s->type == STEP_SEAL_KEY && s->state == STEP_DONE ? key_is_sealed(w) : 1;
+
+        TRY(r);
+        if (r == 0)
+            s->state = STEP_PENDING;
+    }
+    return 0;
+}
+
 /* No plan can be made: what was done for it is undone. */
 static int give_up(Work *w, int error, Reply *reply) {
     if (error == -ENOMEM)
         return error;
     if (error < 0)
-        TRY(reply_set_error(reply, REPLY_FAILED, "failed", strerror(-error)));
+        TRY(reply_set_error(reply, REPLY_FAILED, "failed",
+                            error == -ELOOP ? "What lies on these disks does not come to an end"
+                                            : strerror(-error)));
     return run_give_up(w, reply);
 }
 
@@ -128,6 +144,7 @@ static int run_one(Work *w, const VolumeRequest *q, Reply *reply) {
     r = planning_make(q->mount_point, plan, (void *)(uintptr_t)q, false, w->plan, reply);
     if (r != 0)
         return w->before ? give_up(w->before, r, reply) : MIN(r, 0);
+    TRY(compare_key(w));
     if (!is_pending(p) && !p->more)
         return p->n_steps > 0 ? succeed(p, w->before != NULL, reply) : planning_add_notes(p, reply);
     TRY(run_plan(w, reply));

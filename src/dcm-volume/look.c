@@ -10,11 +10,14 @@
 #include "basic/file-util.h"
 #include "basic/strv.h"
 #include "dcm-volume/look-block.h"
+#include "dcm-volume/look-key.h"
 #include "dcm-volume/look-mount.h"
 #include "dcm-volume/look-place.h"
 #include "dcm-volume/look-probe.h"
 #include "dcm-volume/look-root.h"
+#include "dcm-volume/record.h"
 #include "dcm-volume/tabs.h"
+#include "dcm-volume/unit-name.h"
 
 static int look_tab(const char *path, TabType type, TabEntry **ret, size_t *ret_n) {
     _cleanup_free_ char *text = NULL;
@@ -93,6 +96,7 @@ static int gather(const char *mount_point, bool exclusive, Facts *ret) {
     TRY(look_swaps(&f));
     mark_root(&f);
     TRY(look_tabs(&f));
+    TRY(look_sealed(&f, RECORD_DIRECTORY, UNIT_DIRECTORY));
     TRY(look_programs(&f));
     TRY(collect_uuids(&f));
     if (mount_point) {

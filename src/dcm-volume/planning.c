@@ -9,11 +9,13 @@
 #include "dcm-volume/look.h"
 #include "dcm-volume/packages.h"
 #include "dcm-volume/record.h"
+#include "volume/refuse.h"
 
 #define RECORDS_MAX 10000u
 #define BAD_RECORD                                                                                 \
-    "A record in " RECORD_DIRECTORY " is damaged, or of a newer version: it cannot be told which " \
-    "disks it is about. Restore it, or remove it if no mount_volume was cut off"
+    "The record " RECORD_DIRECTORY                                                                 \
+    "/%s is damaged, or of a newer version: it cannot be told which "                              \
+    "disks it is about"
 #define INSTALLS_MAX 8u /* programs that one plan needs */
 
 typedef struct Records {
@@ -82,24 +84,35 @@ static int check_paths(const Facts *f, const Plan *p, Refusal *ret) {
     return r;
 }
 
+/* Whoever writes to disks must know what others have begun to write. */
+static int refuse_record(const char *name, Refusal *ret) {
+    return refuse(ret, "bad-record",
+                  BAD_RECORD ". Restore it, or remove it if no mount_volume was cut off", name);
+}
+
 static int make(const char *mount_point, PlanFunction function, void *userdata, Plan *ret,
                 Refusal *ret_refusal) {
     _cleanup_(records_done) Records records = {};
     _cleanup_(facts_done) Facts f = {};
+    _cleanup_free_ char *bad = NULL;
     int r;
 
-    TRY(record_visit(RECORD_DIRECTORY, add_record, &records));
+    TRY(record_visit(RECORD_DIRECTORY, add_record, &records, &bad));
+    if (bad && mount_point)
+        return refuse_record(bad, ret_refusal);
     TRY(look_gather(mount_point, &f));
     r = function(&f, records.plans, records.n, userdata, ret, ret_refusal);
     if (r != 0)
         return r;
+    if (bad)
+        TRY(text_add(&ret->notes, BAD_RECORD ". It is left out", bad));
     r = check_paths(&f, ret, ret_refusal);
     if (r != 0)
         plan_done(ret);
     return r;
 }
 
-static int refuse(const Refusal *refusal, const char *advice, Reply *reply) {
+static int reply_refusal(const Refusal *refusal, const char *advice, Reply *reply) {
     _cleanup_free_ char *text = NULL;
 
     if (asprintf(&text, "%s%s%s", refusal->text, advice ? ". " : "", strempty(advice)) < 0)
@@ -114,11 +127,11 @@ static int supply(const Refusal *refusal, bool dry_run, Reply *reply) {
     int r;
 
     if (!refusal->program || dry_run)
-        return refuse(refusal, NULL, reply) < 0 ? -ENOMEM : 0;
+        return reply_refusal(refusal, NULL, reply) < 0 ? -ENOMEM : 0;
     r = packages_install(refusal->program, &advice);
     if (r != 0)
         return r;
-    return refuse(refusal, advice, reply) < 0 ? -ENOMEM : 0;
+    return reply_refusal(refusal, advice, reply) < 0 ? -ENOMEM : 0;
 }
 
 int planning_make(const char *mount_point, PlanFunction function, void *userdata, bool dry_run,
@@ -128,8 +141,6 @@ int planning_make(const char *mount_point, PlanFunction function, void *userdata
         int r;
 
         r = make(mount_point, function, userdata, ret, &refusal);
-        if (r == -EBADMSG)
-            return reply_set_error(reply, REPLY_REFUSED, "bad-record", BAD_RECORD) ?: 1;
         if (r != 1)
             return r;
         r = supply(&refusal, dry_run, reply);

@@ -9,8 +9,9 @@
 typedef int (*PlanFunction)(const Facts *f, const Plan *records, size_t n_records, void *userdata,
                             Plan *ret, Refusal *ret_refusal);
 
-/* 0: *ret is the plan. 1: the reply says why there is none. A program that is missing is installed
- * if the policy allows it, unless it is a dry run. */
+/* `mount_point`: of what is to be mounted; NULL: nothing is. A damaged record is a refusal then,
+ * and else a note. 0: *ret is the plan. 1: the reply says why there is none. A program that is
+ * missing is installed if the policy allows it, unless it is a dry run. */
 int planning_make(const char *mount_point, PlanFunction function, void *userdata, bool dry_run,
                   Plan *ret, Reply *reply);
 

@@ -96,18 +96,29 @@ static int visit_file(const char *directory, const char *name,
     return r < 0 ? r : visit(&p, userdata);
 }
 
-int record_visit(const char *directory, int (*visit)(const Plan *p, void *userdata),
-                 void *userdata) {
+int record_visit(const char *directory, int (*visit)(const Plan *p, void *userdata), void *userdata,
+                 char **ret_bad) {
+    _cleanup_free_ char *bad = NULL;
     struct dirent *e;
     int r = 0;
     DIR *d;
 
+    if (ret_bad)
+        *ret_bad = NULL;
+
     d = opendir(directory);
     if (!d)
         return errno == ENOENT ? 0 : -errno;
-    while (r == 0 && (e = readdir(d)))
-        if (is_record(e->d_name))
+    while (r == 0 && (errno = 0, e = readdir(d)))
+        if (is_record(e->d_name)) {
             r = visit_file(directory, e->d_name, visit, userdata);
+            if (r == -EBADMSG)
+                r = free_and_strdup(&bad, e->d_name);
+        }
+    if (r == 0)
+        r = -errno;
     (void)closedir(d);
+    if (r == 0 && ret_bad)
+        *ret_bad = TAKE_PTR(bad);
     return r;
 }

@@ -16,7 +16,8 @@ int record_write(const char *directory, const Plan *p);
 /* -ENOENT: there was none. */
 int record_remove(const char *directory, const char *id);
 
-/* Calls `visit` for each record; stops when it returns other than 0, and returns that. -EBADMSG:
- * one is damaged: it may be about any disk. */
-int record_visit(const char *directory, int (*visit)(const Plan *p, void *userdata),
-                 void *userdata);
+/* Calls `visit` for each record; stops when it returns other than 0, and returns that. *ret_bad
+ * (may be NULL): the name of one that is damaged, or of a newer version, and was left out: it may
+ * be about any disk; NULL: there is none. The caller frees. */
+int record_visit(const char *directory, int (*visit)(const Plan *p, void *userdata), void *userdata,
+                 char **ret_bad);

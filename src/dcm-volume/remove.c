@@ -9,15 +9,16 @@
 #include "dcm-volume/planning.h"
 #include "dcm-volume/record.h"
 #include "dcm-volume/run.h"
-#include "dcm-volume/signature.h"
+#include "volume/find-volume.h"
 #include "volume/plan-grow.h"
 #include "volume/plan-remove.h"
+#include "volume/refuse.h"
 
 /* less than the time limit of the job of unmount_volume, so that the reply says why */
 #define REMOVE_PATIENCE_USEC (300 * USEC_PER_SEC)
 
 typedef struct Target {
-    const char *name;
+    const char *name; /* of the volume, as the request has it */
     bool has_key;
 } Target;
 
@@ -41,13 +42,15 @@ typedef struct Verb {
     const char *command;
     PlanFunction function;
     const char *done, *nothing; /* with the mount point */
-    int (*finish)(const Plan *p);
+    bool (*has_changed)(const Work *w);
+    int (*begin)(Plan *p); /* before the first step; NULL: nothing. 1: it made a record */
+    int (*end)(const Plan *p, bool made_record, bool is_done);
 } Verb;
 
-static int say(Reply *reply, const char *text, const Plan *p) {
+static int say(Reply *reply, const char *text, const char *name, const Plan *p) {
     _cleanup_free_ char *line = NULL;
 
-    if (asprintf(&line, "%s %s", text, strempty(p->request.mount_point)) < 0)
+    if (asprintf(&line, "%s %s", text, p->request.mount_point ?: name) < 0)
         return -ENOMEM;
     TRY(reply_add_line(reply, line));
     return planning_add_notes(p, reply);
@@ -64,12 +67,14 @@ static int run(const Verb *v, Work *w, Target *t, bool dry_run, Reply *reply) {
         return MIN(r, 0);
     if (dry_run)
         return planning_reply(w->plan, reply);
+    r = v->begin ? v->begin(w->plan) : 0;
+    TRY(r);
     TRY(run_plan(w, reply));
+    if (v->end)
+        TRY(v->end(w->plan, r > 0, reply->status == 0));
     if (reply->status != 0)
         return 0;
-    if (v->finish)
-        TRY(v->finish(w->plan));
-    return say(reply, w->plan->n_steps > 0 ? v->done : v->nothing, w->plan);
+    return say(reply, v->has_changed(w) ? v->done : v->nothing, t->name, w->plan);
 }
 
 static int start(const Verb *v, struct json_object *arguments, bool dry_run, Reply *reply) {
@@ -103,13 +108,17 @@ typedef struct Forgotten {
     size_t n;
 } Forgotten;
 
+/* Nothing is known of it: all that was asked for that mount point is meant. */
+static bool is_bare(const Plan *p) {
+    return !p->fs_uuid && !p->luks_uuid && !p->array_uuid;
+}
+
 static int collect(const Plan *p, void *userdata) {
     Forgotten *f = userdata;
 
     if (f->n < ELEMENTSOF(f->ids) &&
         streq_ptr(p->request.mount_point, f->removed->request.mount_point) &&
-        (!f->removed->fs_uuid || uuid_equal(p->fs_uuid, f->removed->fs_uuid)) &&
-        !streq(p->id, f->removed->id))
+        (is_bare(f->removed) || record_is_same(p, f->removed)) && !streq(p->id, f->removed->id))
         memcpy(f->ids[f->n++], p->id, VOLUME_ID_SIZE);
     return 0;
 }
@@ -122,7 +131,8 @@ static int forget(const Plan *p) {
 
     if (*p->id)
         memcpy(f.ids[f.n++], p->id, VOLUME_ID_SIZE);
-    TRY(record_visit(RECORD_DIRECTORY, collect, &f));
+    if (p->request.mount_point)
+        TRY(record_visit(RECORD_DIRECTORY, collect, &f, NULL));
     for (size_t i = 0; i < f.n; i++) {
         r = record_remove(RECORD_DIRECTORY, f.ids[i]);
         if (r < 0 && r != -ENOENT)
@@ -131,16 +141,55 @@ static int forget(const Plan *p) {
     return 0;
 }
 
+/* A volume without a record gets one for as long as it is being removed: when it is unmounted,
+ * nothing else leads to what is left of it. */
+static int remember(Plan *p) {
+    if (*p->id || !p->request.mount_point || p->n_steps == 0)
+        return 0;
+    for (char *const *d = p->disks; d && *d; d++)
+        TRY(text_add(&p->request.devices, "%s", *d));
+    volume_request_id(&p->request, p->id);
+    TRY(record_write(RECORD_DIRECTORY, p));
+    return 1;
+}
+
+static bool has_steps(const Work *w) {
+    return w->plan->n_steps > 0;
+}
+
+static bool has_done(const Plan *p) {
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (p->steps[i].state == STEP_DONE)
+            return true;
+    return false;
+}
+
+/* As long as something is left the record stays. */
+static int end_removal(const Plan *p, bool made_record, bool is_done) {
+    if (is_done)
+        return forget(p);
+    if (made_record && !has_done(p))
+        (void)record_remove(RECORD_DIRECTORY, p->id);
+    return 0;
+}
+
 int volume_remove(struct json_object *arguments, bool dry_run, Reply *reply) {
-    static const Verb verb = {"unmount_volume", plan_removal, "Unmounted:", "Nothing was mounted:", forget};
+    static const Verb verb = {"unmount_volume", plan_removal, "Unmounted:", "Nothing was mounted:",
+                              has_steps,        remember,     end_removal};
 
     return start(&verb, arguments, dry_run, reply);
 }
 
 /* --- resize_volume -------------------------------------------------------------------------- */
 
+static bool has_grown(const Work *w) {
+    return w->has_grown;
+}
+
 int volume_grow(struct json_object *arguments, bool dry_run, Reply *reply) {
-    static const Verb verb = {"resize_volume", plan_growth, "Grown:", "It has the size of its disks already:", NULL};
+    static const Verb verb = {
+        "resize_volume", plan_growth, "Grown:", "It has the size of its disks already:",
+        has_grown,       NULL,        NULL};
 
     return start(&verb, arguments, dry_run, reply);
 }

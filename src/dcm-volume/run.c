@@ -112,6 +112,7 @@ static int do_one(Work *w, size_t i) {
     TRY(set_state(w, s, STEP_BEGUN));
     w->done_now[i] = true;
     TRY(step_do(w, s));
+    w->plan->was_mounted = w->plan->was_mounted || s->type == STEP_MOUNT;
     return set_state(w, s, STEP_DONE);
 }
 

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "basic/bounds.h"
@@ -312,7 +313,14 @@ int file_system_make(Work *w, const Step *s) {
     return verify(w, device_of(s), s->uuid);
 }
 
-int file_system_grow(Work *w, const Step *s) {
+/* 0: it is not known. */
+static uint64_t size_of(const char *point) {
+    struct statvfs v;
+
+    return statvfs(point, &v) < 0 ? 0 : (uint64_t)v.f_blocks * v.f_frsize;
+}
+
+static int grow(Work *w, const Step *s) {
     const char *point = w->plan->request.mount_point, *type = strempty(w->plan->fs_type);
 
     if (streq(type, "xfs"))
@@ -321,4 +329,13 @@ int file_system_grow(Work *w, const Step *s) {
         return work_tool(
             w, (const char *const[]){"btrfs", "filesystem", "resize", "max", point, NULL});
     return work_tool(w, (const char *const[]){"resize2fs", device_of(s), NULL});
+}
+
+int file_system_grow(Work *w, const Step *s) {
+    const char *point = w->plan->request.mount_point;
+    const uint64_t before = size_of(point);
+
+    TRY(grow(w, s));
+    w->has_grown = before == 0 || size_of(point) > before;
+    return 0;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/strv.h"
@@ -20,10 +21,9 @@
 #include "dcm-volume/tabs.h"
 #include "dcm-volume/unit-name.h"
 
+#define COMPARE_USEC (90 * USEC_PER_SEC)
 #define FSTAB "/etc/fstab"
 #define CRYPTTAB "/etc/crypttab"
-/* 15 s lost volumes whose array came up degraded, after 30 s, or whose unlocking took long */
-#define FSTAB_OPTIONS "defaults,nofail,x-systemd.device-timeout=90s"
 /* the name that systemd-cryptsetup of systemd 252 asks for */
 #define CREDENTIAL "cryptsetup.passphrase"
 
@@ -39,7 +39,7 @@ static int fail_tab(Work *w, const char *path, const char *target, int r) {
                      r == -EBUSY ? "it is a mount point" : strerror(-r));
 }
 
-static int add_line(Work *w, const char *path, const TabLine *line) {
+static int write_line(Work *w, const char *path, const TabLine *line) {
     int r = tab_file_add(path, line);
 
     if (r < 0)
@@ -48,10 +48,27 @@ static int add_line(Work *w, const char *path, const TabLine *line) {
     return 0;
 }
 
+/* Keeps ours that is there, for undoing. */
+static int keep_former(Work *w, const char *path, TabType type, const char *target) {
+    TabEntry *former = &w->former[type];
+    int r;
+
+    tab_entry_done(former);
+    r = tab_file_find(path, type, target, former);
+    return r < 0 ? fail_tab(w, path, target, r) : 0;
+}
+
+static int add_line(Work *w, const char *path, const TabLine *line) {
+    TRY(keep_former(w, path, line->type, line->target));
+    return write_line(w, path, line);
+}
+
 static int remove_line(Work *w, const char *path, TabType type, const char *target) {
     bool foreign = false;
-    int r = tab_file_remove(path, type, target, &foreign);
+    int r;
 
+    TRY(keep_former(w, path, type, target));
+    r = tab_file_remove(path, type, target, &foreign);
     if (r < 0)
         return fail_tab(w, path, target, r);
     if (foreign)
@@ -63,17 +80,36 @@ static int remove_line(Work *w, const char *path, TabType type, const char *targ
     return 0;
 }
 
-/* --- keys ----------------------------------------------------------------------------------- */
+/* Undoes add_line() and remove_line(): what was there before is there again. */
+static int restore_line(Work *w, const char *path, TabType type, const char *target) {
+    const TabEntry *former = &w->former[type];
 
-static int credential_path(const Plan *p, char **ret) {
-    return asprintf(ret, RECORD_DIRECTORY "/%s.cred", p->mapping) < 0 ? -ENOMEM : 0;
+    if (!former->target)
+        return remove_line(w, path, type, target);
+    return write_line(w, path,
+                      &(TabLine){.type = type,
+                                 .source = former->source,
+                                 .target = former->target,
+                                 .fs_type = former->fs_type,
+                                 .options = former->options});
 }
 
-static int drop_in_path(const Plan *p, char **ret_directory, char **ret_file) {
+/* The name of the mapping: of a step that removes, or of the plan. NULL: there is none. */
+static const char *mapping_of(const Work *w, const Step *s) {
+    return s->result ?: w->plan->mapping;
+}
+
+/* --- keys ----------------------------------------------------------------------------------- */
+
+static int credential_path(const char *mapping, char **ret) {
+    return asprintf(ret, RECORD_DIRECTORY "/%s.cred", mapping) < 0 ? -ENOMEM : 0;
+}
+
+static int drop_in_path(const char *mapping, char **ret_directory, char **ret_file) {
     _cleanup_free_ char *unit = NULL;
 
-    TRY(unit_name_of_mapping(p->mapping, &unit));
-    if (asprintf(ret_directory, "/etc/systemd/system/%s.d", unit) < 0)
+    TRY(unit_name_of_mapping(mapping, &unit));
+    if (asprintf(ret_directory, UNIT_DIRECTORY "/%s.d", unit) < 0)
         return -ENOMEM;
     return asprintf(ret_file, "%s/dcm-volume.conf", *ret_directory) < 0 ? -ENOMEM : 0;
 }
@@ -102,7 +138,7 @@ static int write_drop_in(Work *w, const char *credential) {
     _cleanup_free_ char *directory = NULL, *file = NULL, *text = NULL;
     int r;
 
-    TRY(drop_in_path(w->plan, &directory, &file));
+    TRY(drop_in_path(w->plan->mapping, &directory, &file));
     if (asprintf(&text,
                  "# dcm-volume wrote this file; unmount_volume removes it.\n"
                  "[Unit]\nRequiresMountsFor=/var/lib/systemd " RECORD_DIRECTORY "\n"
@@ -115,10 +151,51 @@ static int write_drop_in(Work *w, const char *credential) {
     return r < 0 ? work_fail(w, "%s cannot be written: %s", file, strerror(-r)) : 0;
 }
 
+static bool has_opened(const Work *w) {
+    for (const Work *x = w; x; x = x->before)
+        for (size_t i = 0; x->done_now && i < x->plan->n_steps; i++)
+            if (x->done_now[i] && x->plan->steps[i].type == STEP_LUKS_OPEN)
+                return true;
+    return false;
+}
+
+/* A volume that was open before says nothing about the key that came now. */
+static int check_key(Work *w) {
+    static const char key_file[] = "--key-file=" CHILD_KEY_PATH;
+    _cleanup_free_ char *device = NULL;
+
+    if (has_opened(w))
+        return 0;
+    if (asprintf(&device, "/dev/disk/by-uuid/%s", w->plan->luks_uuid) < 0) {
+        device = NULL;
+        return -ENOMEM;
+    }
+    return work_tool_with_key(w, (const char *const[]){"cryptsetup", "open", "--test-passphrase",
+                                                       "--batch-mode", key_file, device, NULL});
+}
+
+/* The shell compares, so that no copy stays in this process. */
+int key_is_sealed(const Work *w) {
+    static const char command[] = "systemd-creds decrypt --name=" CREDENTIAL
+                                  " \"$1\" - 2>/dev/null | cmp -s - " CHILD_KEY_PATH;
+    _cleanup_free_ char *path = NULL, *tail = NULL;
+    Child c;
+    int r;
+
+    TRY(credential_path(w->plan->mapping, &path));
+    c = (Child){.argv = (const char *const[]){"sh", "-c", command, "sh", path, NULL},
+                .key_fd = w->key_fd,
+                .timeout_usec = COMPARE_USEC};
+    r = child_run(&c, &tail);
+    return r == -ENOMEM ? r : r == 0;
+}
+
 int key_seal(Work *w, const Step *s) {
     _cleanup_free_ char *path = NULL;
 
-    TRY(credential_path(w->plan, &path));
+    TRY(check_key(w));
+    TRY(credential_path(w->plan->mapping, &path));
+    w->had_key = access(path, F_OK) == 0;
     TRY(seal(w, path));
     TRY(write_drop_in(w, path));
     return work_note(w,
@@ -128,66 +205,87 @@ int key_seal(Work *w, const Step *s) {
                      path);
 }
 
-int key_remove(Work *w, const Step *s) {
-    _cleanup_free_ char *path = NULL, *directory = NULL, *file = NULL;
+static int remove_file(Work *w, const char *path) {
+    return unlink(path) < 0 && errno != ENOENT
+               ? work_fail(w, "%s cannot be removed: %s", path, strerror(errno))
+               : 0;
+}
 
-    if (!w->plan->mapping)
+/* NAME.cred.new is there if sealing was cut. */
+int key_remove(Work *w, const Step *s) {
+    _cleanup_free_ char *path = NULL, *temporary = NULL, *directory = NULL, *file = NULL;
+    const char *mapping = mapping_of(w, s);
+
+    if (!mapping)
         return 0;
-    TRY(credential_path(w->plan, &path));
-    TRY(drop_in_path(w->plan, &directory, &file));
-    if (unlink(file) < 0 && errno != ENOENT)
-        return work_fail(w, "%s cannot be removed: %s", file, strerror(errno));
+    TRY(credential_path(mapping, &path));
+    if (asprintf(&temporary, "%s.new", path) < 0) {
+        temporary = NULL;
+        return -ENOMEM;
+    }
+    TRY(drop_in_path(mapping, &directory, &file));
+    TRY(remove_file(w, file));
     (void)rmdir(directory); /* somebody else's drop-in may be there */
-    if (unlink(path) < 0 && errno != ENOENT)
-        return work_fail(w, "%s cannot be removed: %s", path, strerror(errno));
+    TRY(remove_file(w, temporary));
+    TRY(remove_file(w, path));
     w->needs_reload = true;
     return 0;
 }
 
+/* A key that was sealed before is the volume's: it stays. */
+int key_unseal(Work *w, const Step *s) {
+    return w->had_key ? 0 : key_remove(w, s);
+}
+
 /* --- tables --------------------------------------------------------------------------------- */
 
-/* Without a key at boot the unit must neither be started then nor ask anybody; with one it must be
- * started by itself, because the line of fstab(5) names the file system, not the mapping. With
- * headless=true systemd 252 does not look at the credential. */
 int crypttab_add(Work *w, const Step *s) {
     const Plan *p = w->plan;
     _cleanup_free_ char *source = NULL;
 
     if (asprintf(&source, "UUID=%s", p->luks_uuid) < 0)
         return -ENOMEM;
-    return add_line(w, CRYPTTAB,
-                    &(TabLine){.type = TAB_CRYPTTAB,
-                               .source = source,
-                               .target = p->mapping,
-                               .options = p->request.unlock_at_boot
-                                              ? "luks,nofail"
-                                              : "luks,noauto,nofail,headless=true"});
+    return add_line(
+        w, CRYPTTAB,
+        &(TabLine){
+            .type = TAB_CRYPTTAB, .source = source, .target = p->mapping, .options = s->options});
 }
 
 int crypttab_remove(Work *w, const Step *s) {
-    return w->plan->mapping ? remove_line(w, CRYPTTAB, TAB_CRYPTTAB, w->plan->mapping) : 0;
+    const char *mapping = mapping_of(w, s);
+
+    return mapping ? remove_line(w, CRYPTTAB, TAB_CRYPTTAB, mapping) : 0;
 }
 
-/* What cannot be unlocked at boot is not waited for then. */
-int fstab_add(Work *w, const Step *s) {
-    const VolumeRequest *q = &w->plan->request;
-    _cleanup_free_ char *source = NULL, *options = NULL;
+int crypttab_restore(Work *w, const Step *s) {
+    const char *mapping = mapping_of(w, s);
 
-    if (asprintf(&source, "UUID=%s", w->plan->fs_uuid) < 0 ||
-        asprintf(&options, FSTAB_OPTIONS "%s%s%s",
-                 q->encrypted && !q->unlock_at_boot ? ",noauto" : "", q->options ? "," : "",
-                 strempty(q->options)) < 0)
+    return mapping ? restore_line(w, CRYPTTAB, TAB_CRYPTTAB, mapping) : 0;
+}
+
+int fstab_add(Work *w, const Step *s) {
+    _cleanup_free_ char *source = NULL;
+
+    if (asprintf(&source, "UUID=%s", w->plan->fs_uuid) < 0)
         return -ENOMEM;
     return add_line(w, FSTAB,
                     &(TabLine){.type = TAB_FSTAB,
                                .source = source,
-                               .target = q->mount_point,
+                               .target = w->plan->request.mount_point,
                                .fs_type = w->plan->fs_type,
-                               .options = options});
+                               .options = s->options});
+}
+
+static const char *point_of(const Work *w, const Step *s) {
+    return s->result ?: w->plan->request.mount_point;
 }
 
 int fstab_remove(Work *w, const Step *s) {
-    return remove_line(w, FSTAB, TAB_FSTAB, w->plan->request.mount_point);
+    return remove_line(w, FSTAB, TAB_FSTAB, point_of(w, s));
+}
+
+int fstab_restore(Work *w, const Step *s) {
+    return restore_line(w, FSTAB, TAB_FSTAB, point_of(w, s));
 }
 
 /* --- the mount point ------------------------------------------------------------------------ */

@@ -83,12 +83,20 @@ static char *take_field(const char **p, const char *end) {
     return field;
 }
 
-static void entry_done(TabEntry *e) {
+void tab_entry_done(TabEntry *e) {
     free(e->source);
     free(e->target);
     free(e->fs_type);
     free(e->options);
     *e = (TabEntry){};
+}
+
+/* "/data/" is the mount point "/data". */
+static void tidy(char *path) {
+    size_t size = strlen(path);
+
+    while (size > 1 && path[size - 1] == '/')
+        path[--size] = 0;
 }
 
 /* The order differs: fstab has the device first, crypttab the name. False: no entry, but a comment
@@ -108,9 +116,10 @@ static bool parse_line(const Line *l, TabType type, TabEntry *ret) {
     *ret = (TabEntry){.source = type == TAB_FSTAB ? first : second,
                       .target = type == TAB_FSTAB ? second : first,
                       .options = take_field(&p, end)};
-    if (type == TAB_FSTAB)
+    if (type == TAB_FSTAB) {
         ret->fs_type = third;
-    else
+        tidy(second);
+    } else
         free(third); /* the place of a key */
     return true;
 }
@@ -119,7 +128,7 @@ static bool parse_line(const Line *l, TabType type, TabEntry *ret) {
 
 void tab_entries_free(TabEntry *entries, size_t n) {
     for (size_t i = 0; i < n; i++)
-        entry_done(&entries[i]);
+        tab_entry_done(&entries[i]);
     free(entries);
 }
 
@@ -134,7 +143,7 @@ int tab_parse(const char *text, TabType type, TabEntry **ret, size_t *ret_n) {
             entry.ours = marks(&above, &line);
             r = array_reserve(&entries, &allocated, n + 1, TAB_LINES_MAX);
             if (r < 0)
-                entry_done(&entry);
+                tab_entry_done(&entry);
             else
                 entries[n++] = entry;
         }
@@ -167,7 +176,7 @@ static bool is_for(const Line *l, TabType type, const char *target) {
     if (!parse_line(l, type, &e))
         return false;
     is = same_target(e.target, target);
-    entry_done(&e);
+    tab_entry_done(&e);
     return is;
 }
 
@@ -378,4 +387,22 @@ int tab_file_remove(const char *path, TabType type, const char *target, bool *re
     TRY(tab_file_open(path, &f));
     TRY(tab_remove(f.text, type, target, &text, ret_foreign));
     return tab_file_set(&f, text);
+}
+
+int tab_file_find(const char *path, TabType type, const char *target, TabEntry *ret) {
+    _cleanup_(tab_file_done) TabFile f = {.fd = -1};
+    TabEntry *entries = NULL;
+    size_t n = 0;
+    int found = 0;
+
+    TRY(tab_file_open(path, &f));
+    TRY(tab_parse(f.text, type, &entries, &n));
+    for (size_t i = 0; i < n; i++)
+        if (!found && entries[i].ours && same_target(entries[i].target, target)) {
+            *ret = entries[i];
+            entries[i] = (TabEntry){};
+            found = 1;
+        }
+    tab_entries_free(entries, n);
+    return found;
 }

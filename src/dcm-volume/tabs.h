@@ -23,6 +23,7 @@ typedef struct TabLine {
  * frees the strings of each entry, and the array. */
 int tab_parse(const char *text, TabType type, TabEntry **ret, size_t *ret_n);
 void tab_entries_free(TabEntry *entries, size_t n);
+void tab_entry_done(TabEntry *e);
 
 /* The whole new text, with this line of ours; an older one of ours with the same target is
  * replaced. -EEXIST: there is a line for this target that is not ours. -EINVAL: a value has a
@@ -38,3 +39,6 @@ int tab_remove(const char *text, TabType type, const char *target, char **ret, b
  * written; 1: it was. */
 int tab_file_add(const char *path, const TabLine *line);
 int tab_file_remove(const char *path, TabType type, const char *target, bool *ret_foreign);
+
+/* Our line for this target. 1: *ret is it; 0: there is none. */
+int tab_file_find(const char *path, TabType type, const char *target, TabEntry *ret);

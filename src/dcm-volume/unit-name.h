@@ -4,7 +4,12 @@
 
 #include "basic/macro.h"
 
+#define UNIT_DIRECTORY "/etc/systemd/system"
+
 /* "/mnt/my data" -> "mnt-my\x20data.mount". The caller frees. */
 int unit_name_of_mount(const char *path, char **ret);
 /* "esdata" -> "systemd-cryptsetup@esdata.service". The caller frees. */
 int unit_name_of_mapping(const char *name, char **ret);
+/* "systemd-cryptsetup@esdata.service", also with more behind it -> "esdata": 1. 0: it is another
+ * one. The caller frees. */
+int unit_name_to_mapping(const char *unit, char **ret);

@@ -25,6 +25,8 @@ void work_done(Work *w) {
     strv_free(w->notes);
     free(w->done_now);
     free(w->error);
+    for (size_t i = 0; i < ELEMENTSOF(w->former); i++)
+        tab_entry_done(&w->former[i]);
     *w = (Work){.key_fd = -1};
 }
 
@@ -79,6 +81,11 @@ static bool plan_has(const Plan *p, StepType type) {
     return false;
 }
 
+/* Its file system was made by this request, and nobody has had it mounted yet. */
+static bool is_fresh(const Plan *p) {
+    return plan_has(p, STEP_FORMAT) && !p->was_mounted;
+}
+
 static int make_environment(const Plan *p, const char *uuid, char ***ret) {
     _cleanup_(strv_freep) char **env = NULL;
     size_t n = 0;
@@ -88,7 +95,7 @@ static int make_environment(const Plan *p, const char *uuid, char ***ret) {
     TRY(add_variable(&env, &n, "DCM_MOUNT_OPTIONS", p->request.options));
     TRY(add_variable(&env, &n, "DCM_DEGRADED", p->request.degraded ? "yes" : NULL));
     TRY(add_variable(&env, &n, "DCM_RELOADED", "yes")); /* work_reload() */
-    TRY(add_variable(&env, &n, "DCM_FRESH", plan_has(p, STEP_FORMAT) ? "yes" : NULL));
+    TRY(add_variable(&env, &n, "DCM_FRESH", is_fresh(p) ? "yes" : NULL));
     *ret = TAKE_PTR(env);
     return 0;
 }

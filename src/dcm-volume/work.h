@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dcm-volume/lock.h"
+#include "dcm-volume/tabs.h"
 #include "volume/plan.h"
 
 typedef struct Work {
@@ -14,7 +15,11 @@ typedef struct Work {
     bool *done_now;        /* which steps this run has begun: these a failure undoes */
     bool needs_reload;     /* systemd has not read the tables since they were changed */
     bool made_directory;   /* the mount point */
-    char **notes;          /* what the administrator should know, besides those of the plan */
+    bool has_grown;        /* the file system is larger than before */
+    bool had_key;          /* one was sealed before */
+    TabEntry
+        former[2]; /* by TabType: our line that this run has replaced or removed; empty: none */
+    char **notes;  /* what the administrator should know, besides those of the plan */
     size_t n_notes;
     char *error; /* the first failure, for an administrator */
 } Work;

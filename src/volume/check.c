@@ -234,10 +234,9 @@ static int list_block(const Facts *f, const Block *b, bool is_part, char ***list
         TRY(text_add(list, "%s: %s", b->name, text));
     }
     if (has_random_data(b))
-        return text_add(list,
-                        "%s: random data, perhaps encrypted without a header (plain dm-crypt)%s",
-                        b->name,
-                        is_on_mapping(f, b) ? "; a new encrypted device looks the same" : "");
+        return text_add(
+            list, "%s: random data, perhaps encrypted without a header (plain dm-crypt)%s", b->name,
+            is_on_mapping(f, b) ? "; a new encrypted device looks the same" : "");
     return b->n_signatures == 0 && is_part ? text_add(list, "%s: a partition", b->name) : 0;
 }
 

@@ -99,6 +99,7 @@ static const Field facts_fields[] = {
     STRUCTS(mounts, &mount_table),
     STRUCTS(fstab, &tab_table),
     STRUCTS(crypttab, &tab_table),
+    FIELD(Facts, FIELD_TEXTS, sealed),
     FIELD(Facts, FIELD_TEXTS, programs),
     FIELD(Facts, FIELD_TEXTS, uuids),
     FIELD(Facts, FIELD_TEXT, place),

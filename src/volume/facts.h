@@ -93,6 +93,7 @@ typedef struct Facts {
     size_t n_mounts;
     TabEntry *fstab, *crypttab;
     size_t n_fstab, n_crypttab;
+    char **sealed;   /* mappings for which a key is sealed on this machine */
     char **programs; /* which of the programs that a plan may need are installed: names */
     char **uuids;    /* every UUID that is in use on this machine, for new ones to differ */
     char *place;     /* the mount point that was asked about; NULL */

@@ -100,10 +100,28 @@ static void search_records(Search *s, const Plan *records, size_t n, const char 
             s->found.record = &records[i];
 }
 
+/* Whether a line is for what the name means, or lies on that. */
+static bool is_line_of_device(const Search *s, const TabEntry *e) {
+    for (size_t i = 0; s->device && i < s->facts->n_blocks; i++) {
+        const Block *b = &s->facts->blocks[i];
+
+        if ((b == s->device || block_lies_on(s->facts, b, s->device)) &&
+            block_is_source(b, e->source))
+            return true;
+    }
+    return false;
+}
+
 static void search_lines(Search *s, const char *name) {
-    for (size_t i = 0; i < s->facts->n_fstab; i++)
-        if (s->facts->fstab[i].ours && streq(s->facts->fstab[i].target, name))
-            (void)take_path(s, s->facts->fstab[i].target);
+    for (size_t i = 0; i < s->facts->n_fstab; i++) {
+        const TabEntry *e = &s->facts->fstab[i];
+
+        if (e->ours && (streq(e->target, name) || is_line_of_device(s, e)))
+            (void)take_path(s, e->target);
+    }
+    for (size_t i = 0; i < s->facts->n_crypttab; i++)
+        if (s->facts->crypttab[i].ours && is_name(s->facts->crypttab[i].target, last_part(s->name)))
+            s->found.mapping = s->facts->crypttab[i].target;
 }
 
 /* Of several records for the mount point, left by requests that were given up, the one of what is
@@ -126,6 +144,9 @@ static const Plan *choose_record(const Search *s, const Plan *records, size_t n)
 static void complete(Search *s, const Plan *records, size_t n) {
     FoundVolume *v = &s->found;
 
+    v->device = s->device;
+    if (!v->path)
+        return;
     if (!v->mount)
         v->mount = facts_find_mounted(s->facts, v->path);
     if (v->mount)
@@ -140,7 +161,7 @@ static void complete(Search *s, const Plan *records, size_t n) {
 static int check_found(const Search *s, const char *name, Refusal *ret) {
     const FoundVolume *v = &s->found;
 
-    if (!v->path)
+    if (!v->path && !s->device && !v->mapping)
         return refuse(ret, "missing",
                       "there is no volume %s. Name its mount point, or a device as `dcm-volume "
                       "disks` does",
@@ -157,11 +178,12 @@ static int check_volume(const Search *s, Refusal *ret) {
     if (v->mount && !v->top)
         return refuse(ret, "kind", "what is mounted at %s (%s, %s) is not a disk volume", v->path,
                       v->mount->source, v->mount->fs_type);
-    if (v->top && is_root_disk(s->facts, v->top))
+    if ((v->top && is_root_disk(s->facts, v->top)) ||
+        (v->device && is_root_disk(s->facts, v->device)))
         return refuse(ret, "root-disk",
                       "%s is on the disk that this system runs from: it is not "
                       "touched",
-                      v->path);
+                      v->path ?: v->device->name);
     if (v->mount && v->record && v->record->fs_uuid &&
         !block_find_signature(v->top, NULL, v->record->fs_uuid))
         return refuse(ret, "ambiguous",
@@ -169,6 +191,12 @@ static int check_volume(const Search *s, Refusal *ret) {
                       "(UUID %s): unmount it as you mounted it, then repeat this",
                       v->top->name, v->path, v->record->fs_uuid);
     return 0;
+}
+
+bool record_is_same(const Plan *a, const Plan *b) {
+    return streq_ptr(a->request.mount_point, b->request.mount_point) &&
+           (uuid_is(a->fs_uuid, b->fs_uuid) || uuid_is(a->luks_uuid, b->luks_uuid) ||
+            uuid_is(a->array_uuid, b->array_uuid));
 }
 
 int find_volume(const Facts *f, const char *name, const Plan *records, size_t n_records,

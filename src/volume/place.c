@@ -6,11 +6,12 @@
 
 /* Nothing is mounted on these ... */
 static const char *const system_directories[] = {
-    "/",           "/root",      "/run",     "/tmp",       "/usr",        "/usr/local", "/var",
-    "/var/cache",  "/var/lib",   "/var/log", "/var/spool", "/var/tmp",    "/var/run",   "/etc",
+    "/",           "/root",      "/run",     "/usr",       "/usr/local",  "/var",
+    "/var/cache",  "/var/lib",   "/var/log", "/var/spool", "/var/run",    "/etc",
     "/lost+found", "/usr/share", "/sysroot", "/var/lock",  "/var/backups"};
 
-/* ... nor on these and what is below them. */
+/* ... nor on these and what is below them. A job has a /tmp and a /var/tmp of its own: it would
+ * look at another directory than the one that is mounted on. */
 static const char *const system_trees[] = {"/bin",
                                            "/boot",
                                            "/dev",
@@ -23,6 +24,7 @@ static const char *const system_trees[] = {"/bin",
                                            "/proc",
                                            "/sbin",
                                            "/sys",
+                                           "/tmp",
                                            "/usr/bin",
                                            "/usr/lib",
                                            "/usr/lib32",
@@ -38,7 +40,8 @@ static const char *const system_trees[] = {"/bin",
                                            "/var/lib/rpm",
                                            "/var/lib/dcm-agent",
                                            "/var/lib/dcm-jobs",
-                                           "/var/lib/dcm-volumes"};
+                                           "/var/lib/dcm-volumes",
+                                           "/var/tmp"};
 
 /* Whether `path` is below `above`, and is not the same. */
 static bool is_below(const char *path, const char *above) {

@@ -10,7 +10,10 @@ static int check_mounted(const FoundVolume *v, Refusal *ret) {
     static const char *const types[] = {"ext3", "ext4", "xfs", "btrfs"};
 
     if (!v->mount)
-        return refuse(ret, "not-mounted", "%s is not mounted: mount the volume first", v->path);
+        return refuse(ret, "not-mounted", "%s is not mounted: mount the volume first",
+                      v->path     ? v->path
+                      : v->device ? v->device->name
+                                  : v->mapping);
     if (v->mount->read_only)
         return refuse(ret, "read-only", "%s is mounted read-only", v->path);
     for (size_t i = 0; i < ELEMENTSOF(types); i++)

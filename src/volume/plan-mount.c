@@ -70,6 +70,12 @@ static void finish(Plan *plan) {
         plan->complete = plan->complete && plan->steps[i].state == STEP_DONE;
 }
 
+/* The file system of the record, which is not made again. */
+static bool was_mounted(const Planner *p) {
+    return p->earlier && planner_state(p, STEP_FORMAT) == STEP_DONE &&
+           (p->earlier->was_mounted || planner_state(p, STEP_MOUNT) == STEP_DONE);
+}
+
 static int plan_volume(Planner *p) {
     p->previous = find_record(p);
     TRY_PLAN(members_find(p));
@@ -85,6 +91,7 @@ static int plan_volume(Planner *p) {
     TRY_PLAN(planner_check_programs(p));
     if (p->plan->more)
         TRY(planner_keep_later(p));
+    p->plan->was_mounted = was_mounted(p);
     finish(p->plan);
     return 0;
 }

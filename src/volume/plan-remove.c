@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "volume/plan-remove.h"
 
+#include "basic/strv.h"
 #include "volume/block.h"
+#include "volume/check.h"
 #include "volume/find-volume.h"
 #include "volume/place.h"
 #include "volume/planner.h"
@@ -36,18 +38,98 @@ static bool is_mounted_twice(const Facts *f, const FoundVolume *v) {
     return false;
 }
 
-/* The mapping below the file system, or the one that the record says, should that be blank yet. */
-static const Block *find_mapping(const Planner *p, const FoundVolume *v) {
-    if (v->top && v->top->type == BLOCK_CRYPT)
-        return v->top;
-    return v->record ? facts_find_mapping(p->facts, v->record->luks_uuid) : NULL;
-}
-
 static const TabEntry *find_crypttab(const Facts *f, const char *name, bool ours) {
     for (size_t i = 0; name && i < f->n_crypttab; i++)
         if (streq(f->crypttab[i].target, name) && f->crypttab[i].ours == ours)
             return &f->crypttab[i];
     return NULL;
+}
+
+/* --- what belongs to the volume ------------------------------------------------------------- */
+
+/* What is found of one volume: names and UUIDs that lead to its lines and its key. */
+typedef struct Parts {
+    const FoundVolume *volume;
+    const Block *mapping; /* open; NULL: there is none */
+    bool stays_open;      /* somebody else uses it, or has opened it */
+    char **names;         /* of mappings */
+    char **luks;          /* UUIDs */
+    bool is_sealed;       /* a record says that a key was sealed, or was about to be */
+} Parts;
+
+static void parts_done(Parts *a) {
+    strv_free(a->names);
+    strv_free(a->luks);
+}
+
+static int add_once(char ***list, const char *text) {
+    return !text || list_has(*list, text) ? 0 : text_add(list, "%s", text);
+}
+
+/* Whether the name means this record, or another one of the same volume. */
+static bool is_of_volume(const FoundVolume *v, const Plan *record) {
+    return v->record && (record == v->record || record_is_same(record, v->record));
+}
+
+/* The LUKS devices that the name means, or that the mapping lies on. */
+static int list_luks(const Planner *p, Parts *a) {
+    const Block *const blocks[] = {
+        a->volume->device,
+        a->mapping && a->mapping->slaves ? facts_find(p->facts, *a->mapping->slaves) : NULL};
+
+    for (size_t i = 0; i < ELEMENTSOF(blocks); i++) {
+        const Signature *s =
+            blocks[i] ? block_find_signature(blocks[i], "crypto_LUKS", NULL) : NULL;
+
+        TRY(add_once(&a->luks, s ? s->uuid : NULL));
+    }
+    for (size_t i = 0; i < p->n_records; i++)
+        if (is_of_volume(a->volume, &p->records[i]))
+            TRY(add_once(&a->luks, p->records[i].luks_uuid));
+    return 0;
+}
+
+static bool has_luks(const Parts *a, const char *uuid) {
+    for (char *const *u = a->luks; u && *u; u++)
+        if (uuid_is(*u, uuid))
+            return true;
+    return false;
+}
+
+static int list_names(const Planner *p, Parts *a) {
+    if (a->mapping && !a->stays_open)
+        TRY(add_once(&a->names, a->mapping->dm_name));
+    TRY(add_once(&a->names, a->volume->mapping));
+    for (size_t i = 0; i < p->n_records; i++)
+        if (is_of_volume(a->volume, &p->records[i])) {
+            TRY(add_once(&a->names, p->records[i].mapping));
+            a->is_sealed =
+                a->is_sealed || planner_state_of(&p->records[i], STEP_SEAL_KEY) != STEP_PENDING;
+        }
+    for (size_t i = 0; i < p->facts->n_crypttab; i++) {
+        const TabEntry *e = &p->facts->crypttab[i];
+
+        if (e->ours && has_luks(a, text_after(e->source, "UUID=")))
+            TRY(add_once(&a->names, e->target));
+    }
+    return 0;
+}
+
+/* The mapping below the file system; or the one that the record says, should that be blank yet; or
+ * the one on the device that the name means. */
+static const Block *find_mapping(const Planner *p, const FoundVolume *v) {
+    const Block *b;
+
+    if (v->top && v->top->type == BLOCK_CRYPT)
+        return v->top;
+    if (v->record)
+        return facts_find_mapping(p->facts, v->record->luks_uuid);
+    if (v->top || !v->device)
+        return NULL;
+    if (v->device->type == BLOCK_CRYPT)
+        return v->device;
+    b = v->device->holders ? facts_find(p->facts, *v->device->holders) : NULL;
+    return b && b->type == BLOCK_CRYPT ? b : NULL;
 }
 
 /* By the record, by our line, or by the name that the old agent gave. */
@@ -59,6 +141,18 @@ static bool is_our_mapping(const Planner *p, const FoundVolume *v, const Block *
            (text_after(name, "es") && !find_crypttab(p->facts, name, false));
 }
 
+static int find_parts(Planner *p, const FoundVolume *v, Parts *ret) {
+    ret->volume = v;
+    ret->mapping = find_mapping(p, v);
+    if (ret->mapping)
+        ret->stays_open = (v->top == ret->mapping && is_mounted_twice(p->facts, v)) ||
+                          !is_our_mapping(p, v, ret->mapping);
+    TRY(list_luks(p, ret));
+    return list_names(p, ret);
+}
+
+/* --- steps ---------------------------------------------------------------------------------- */
+
 static int check_holders(const Block *b, const Block *but, Refusal *ret) {
     for (char *const *h = b->holders; h && *h; h++)
         if (!but || !streq(*h, but->name))
@@ -66,60 +160,128 @@ static int check_holders(const Block *b, const Block *but, Refusal *ret) {
     return 0;
 }
 
-static int add_close(Planner *p, const FoundVolume *v) {
-    const Block *mapping = find_mapping(p, v);
+static int add_close(Planner *p, const Parts *a) {
+    const FoundVolume *v = a->volume;
+    const Block *mapping = a->mapping;
 
-    if (!mapping || (v->top == mapping && is_mounted_twice(p->facts, v)))
-        return mapping ? planner_note(p, "%s stays open: it is mounted elsewhere, too",
-                                      mapping->dm_name ?: mapping->name)
-                       : 0;
+    if (!mapping)
+        return 0;
+    if (v->top == mapping && is_mounted_twice(p->facts, v))
+        return planner_note(p, "%s stays open: it is mounted elsewhere, too",
+                            mapping->dm_name ?: mapping->name);
     TRY(free_and_strdup(&p->plan->mapping, mapping->dm_name));
-    if (!is_our_mapping(p, v, mapping))
+    if (a->stays_open)
         return planner_note(p, "%s stays open: somebody else has opened it",
                             mapping->dm_name ?: mapping->name);
+    if (!v->mount)
+        TRY_PLAN(check_unused(p->facts, mapping, NULL, p->refusal));
     TRY_PLAN(check_holders(mapping, NULL, p->refusal));
     return add(p, STEP_LUKS_CLOSE, mapping, mapping->dm_name,
                v->record ? v->record->luks_uuid : NULL);
 }
 
-static int add_stop(Planner *p, const FoundVolume *v) {
+static int add_stop(Planner *p, const Parts *a) {
+    const FoundVolume *v = a->volume;
     const Block *array = v->record ? facts_find_array(p->facts, v->record->array_uuid) : NULL;
 
     if (!array || (v->top == array && is_mounted_twice(p->facts, v)))
         return 0;
-    TRY_PLAN(check_holders(array, find_mapping(p, v), p->refusal));
+    TRY_PLAN(check_holders(array, a->mapping, p->refusal));
     return add(p, STEP_RAID_STOP, array, v->record->array_name, v->record->array_uuid);
 }
 
-static int add_lines(Planner *p, const FoundVolume *v) {
-    const char *mapping = p->plan->mapping ?: v->record ? v->record->mapping : NULL;
-    const TabEntry *line = find_fstab(p->facts, v->path, true);
+static int check_writable(Planner *p, const char *table, const char *target) {
+    return p->facts->tabs_read_only
+               ? refuse(p->refusal, "read-only",
+                        "the line for %s in %s cannot be removed: /etc is read-only", target, table)
+               : 0;
+}
 
-    if (line)
+static int add_fstab(Planner *p, const FoundVolume *v) {
+    if (!v->path)
+        return 0;
+    if (find_fstab(p->facts, v->path, true)) {
+        TRY_PLAN(check_writable(p, "fstab", v->path));
         TRY(add(p, STEP_FSTAB_REMOVE, NULL, v->path, NULL));
-    if (find_fstab(p->facts, v->path, false))
-        TRY(planner_note(p, "fstab has a line for %s that somebody else wrote: it is left as it is",
-                         v->path));
-    if (find_crypttab(p->facts, mapping, true))
-        TRY(add(p, STEP_CRYPTTAB_REMOVE, NULL, mapping, NULL));
-    else if (find_crypttab(p->facts, mapping, false))
-        TRY(planner_note(p,
-                         "crypttab has a line for %s that somebody else wrote: it is left as it "
-                         "is",
-                         mapping));
-    if (p->facts->tabs_read_only && (line || find_crypttab(p->facts, mapping, true)))
-        return refuse(p->refusal, "read-only",
-                      "the lines for %s in fstab or crypttab cannot be removed: /etc is read-only",
-                      v->path);
+    }
+    return find_fstab(p->facts, v->path, false)
+               ? planner_note(p,
+                              "fstab has a line for %s that somebody else wrote: it is left as it "
+                              "is",
+                              v->path)
+               : 0;
+}
+
+/* While it stays open the line and the key are of use to whoever uses it. */
+static bool is_needed(const Parts *a, const char *name) {
+    return a->mapping && a->stays_open && streq_ptr(a->mapping->dm_name, name);
+}
+
+static int add_crypttab(Planner *p, const Parts *a) {
+    for (char *const *n = a->names; n && *n; n++)
+        if (find_crypttab(p->facts, *n, true) && !is_needed(a, *n)) {
+            TRY_PLAN(check_writable(p, "crypttab", *n));
+            TRY(add(p, STEP_CRYPTTAB_REMOVE, NULL, *n, NULL));
+        } else if (find_crypttab(p->facts, *n, false))
+            TRY(planner_note(p,
+                             "crypttab has a line for %s that somebody else wrote: it is left as "
+                             "it is",
+                             *n));
     return 0;
 }
 
-/* A key that the record says was sealed, or was about to be. */
-static int add_key(Planner *p, const FoundVolume *v) {
-    p->earlier = v->record;
-    return planner_state(p, STEP_SEAL_KEY) != STEP_PENDING
-               ? add(p, STEP_KEY_REMOVE, NULL, v->record->mapping, v->record->luks_uuid)
-               : 0;
+/* A key that is there, or that a record says was sealed, or was about to be. */
+static int add_keys(Planner *p, const Parts *a) {
+    for (char *const *n = a->names; n && *n; n++)
+        if ((a->is_sealed || list_has(p->facts->sealed, *n)) && !is_needed(a, *n))
+            TRY(add(p, STEP_KEY_REMOVE, NULL, *n, NULL));
+    return 0;
+}
+
+static bool is_seen(const Facts *f, const char *source) {
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (block_is_source(&f->blocks[i], source))
+            return true;
+    return false;
+}
+
+/* Without a record nobody knows which file system is in which closed device. */
+static int note_closed(Planner *p, const FoundVolume *v) {
+    if (v->record || v->top)
+        return 0;
+    for (size_t i = 0; v->path && i < p->facts->n_crypttab; i++) {
+        const TabEntry *e = &p->facts->crypttab[i];
+
+        if (e->ours && !facts_find_mapping(p->facts, text_after(e->source, "UUID=")))
+            TRY(planner_note(p,
+                             "crypttab has our line for %s, which is closed: if that belonged to "
+                             "%s, repeat this with the name %s",
+                             e->target, v->path, e->target));
+    }
+    for (size_t i = 0; !v->path && i < p->facts->n_fstab; i++) {
+        const TabEntry *e = &p->facts->fstab[i];
+
+        if (e->ours && !is_seen(p->facts, e->source))
+            TRY(planner_note(p,
+                             "fstab has our line for %s, whose file system is not there: if that "
+                             "belonged to it, repeat this with the name %s",
+                             e->target, e->target));
+    }
+    return 0;
+}
+
+/* What a volume without a record lies on: a repetition is led by that to what is left. */
+static int take_disk(Planner *p, const FoundVolume *v) {
+    const Block *b = v->top ?: v->device;
+    _cleanup_free_ char *identity = NULL;
+
+    while (b && b->slaves && *b->slaves && !b->slaves[1] && facts_find(p->facts, *b->slaves) &&
+           b->type == BLOCK_CRYPT)
+        b = facts_find(p->facts, *b->slaves);
+    if (!b)
+        return 0;
+    TRY(block_identity(b, &identity));
+    return text_add(&p->plan->disks, "%s", identity);
 }
 
 static int init_plan(const FoundVolume *v, Plan *plan) {
@@ -135,29 +297,56 @@ static int init_plan(const FoundVolume *v, Plan *plan) {
         TRY(free_and_strdup(&plan->fs_uuid, record->fs_uuid));
     } else
         plan->request.raid_level = -1;
+    if (!v->path)
+        return 0;
     TRY(free_and_strdup(&plan->request.mount_point, v->path));
     return free_and_strdup(&plan->fs_type, v->mount ? v->mount->fs_type
                                            : record ? record->fs_type
                                                     : NULL);
 }
 
-static int plan_steps(Planner *p, const FoundVolume *v) {
+/* Of a volume without a record: what leads to the mapping when the file system is unmounted. */
+static int take_mapping(Planner *p, const Parts *a) {
+    TRY(free_and_strdup(&p->plan->mapping, a->names ? a->names[0] : NULL));
+    TRY(free_and_strdup(&p->plan->luks_uuid, a->luks ? a->luks[0] : NULL));
+    return take_disk(p, a->volume);
+}
+
+static int plan_parts(Planner *p, const Parts *a) {
+    const FoundVolume *v = a->volume;
+
     TRY(init_plan(v, p->plan));
-    TRY_PLAN(check_below(p->facts, v, p->refusal));
+    if (!v->record)
+        TRY(take_mapping(p, a));
+    if (v->path)
+        TRY_PLAN(check_below(p->facts, v, p->refusal));
     if (v->mount)
         TRY(add(p, STEP_UNMOUNT, v->top, v->path, NULL));
-    TRY_PLAN(add_close(p, v));
-    TRY_PLAN(add_stop(p, v));
-    TRY_PLAN(add_lines(p, v));
-    TRY(add_key(p, v));
+    TRY_PLAN(add_close(p, a));
+    TRY_PLAN(add_stop(p, a));
+    TRY_PLAN(add_fstab(p, v));
+    TRY(add_keys(p, a)); /* first: the line leads to its name after a cut */
+    TRY_PLAN(add_crypttab(p, a));
+    TRY(note_closed(p, v));
     TRY_PLAN(planner_check_programs(p));
     p->plan->complete = p->plan->n_steps == 0;
     return 0;
 }
 
+static int plan_steps(Planner *p, const FoundVolume *v) {
+    _cleanup_(parts_done) Parts a = {};
+
+    TRY(find_parts(p, v, &a));
+    return plan_parts(p, &a);
+}
+
 int plan_remove(const Facts *f, const char *name, const Plan *records, size_t n_records, Plan *ret,
                 Refusal *ret_refusal) {
-    Planner p = {.facts = f, .plan = ret, .refusal = ret_refusal};
+    Planner p = {.facts = f,
+                 .records = records,
+                 .n_records = n_records,
+                 .plan = ret,
+                 .refusal = ret_refusal};
     FoundVolume v;
     int r;
 

@@ -44,6 +44,7 @@ static const Field step_fields[] = {
     FIELD(Step, FIELD_TEXTS, devices),
     FIELD(Step, FIELD_TEXT, result),
     FIELD(Step, FIELD_TEXT, uuid),
+    FIELD(Step, FIELD_TEXT, options),
     FIELD(Step, FIELD_BOOL, wipe_first),
 };
 
@@ -74,6 +75,7 @@ static const Field plan_fields[] = {
      .table = &step_table},
     FIELD(Plan, FIELD_TEXTS, overwrites),
     FIELD(Plan, FIELD_BOOL, more),
+    FIELD(Plan, FIELD_BOOL, was_mounted),
     FIELD(Plan, FIELD_BOOL, complete),
     FIELD(Plan, FIELD_TEXTS, notes),
 };

@@ -44,6 +44,7 @@ typedef struct Step {
     char **devices;  /* paths that survive a reboot: /dev/disk/by-id/..., /dev/mapper/NAME */
     char *result;    /* the path of what it makes: array, mapping; NULL */
     char *uuid;      /* of what it makes, or of what it takes */
+    char *options;   /* of the line that it writes; NULL: it writes none */
     bool wipe_first; /* it was begun and not done: what is there with `uuid` is ours, and made again
                       */
 } Step;
@@ -62,8 +63,9 @@ typedef struct Plan {
     size_t n_later;
     char **overwrites; /* signatures that `force` gives up, each "DEVICE: what it is" */
     bool more; /* what comes after the last step cannot be seen yet: run these, look, plan again */
-    bool complete; /* every step is done: a repeated request changes nothing */
-    char **notes;  /* what the administrator should know: degraded array, what was there before */
+    bool was_mounted; /* its file system was mounted once: it is not fresh any more */
+    bool complete;    /* every step is done: a repeated request changes nothing */
+    char **notes; /* what the administrator should know: degraded array, what was there before */
 } Plan;
 
 /* Why nothing is done. `code` tells a program, `text` a person: what was found (type, UUID, label,

@@ -247,7 +247,10 @@ static int read_options(const Reader *r, VolumeRequest *q) {
     for (size_t i = 0; i < ELEMENTSOF(strange_options); i++)
         if (mount_options_have(q->options, strange_options[i]))
             return fail(r, "options has \"%s\", which cannot be chosen here", strange_options[i]);
-    return 0;
+    return q->format && mount_options_have(q->options, "ro")
+               ? fail(r, "options has \"ro\", but formatVolume is true: nobody could write to the "
+                         "new file system")
+               : 0;
 }
 
 static int read_choices(const Reader *r, bool has_key, VolumeRequest *q) {

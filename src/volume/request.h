@@ -30,8 +30,8 @@ int volume_request_name(struct json_object *arguments, const char *command, cons
 
 /* From the JSON object that the job has on standard input; `default_mount_point` where it has none.
  * -EINVAL: *ret_problem says which argument is wrong and why; the caller frees it. The arguments
- * dry_run (see above) and install_missing_tools are the caller's. An argument that is not known is an
- * error, as is a key in the object: it comes as a file. */
+ * dry_run (see above) and install_missing_tools are the caller's. An argument that is not known is
+ * an error, as is a key in the object: it comes as a file. */
 int volume_request_parse(struct json_object *arguments, const char *default_mount_point,
                          bool has_key, VolumeRequest *ret, char **ret_problem);
 void volume_request_done(VolumeRequest *q);

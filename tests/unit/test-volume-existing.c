@@ -21,7 +21,20 @@
 #define R1(name, more) DISK(name, MEMBER_OF("raid1", "2", more))
 #define R5(name, more) DISK(name, MEMBER_OF("raid5", "3", more))
 #define FSTAB(source, target, ours)                                                                \
-    ",'fstab':[{'source':'" source "','target':'" target "','fs_type':'ext4','ours':" ours "}]"
+    ",'fstab':[{'source':'" source "','target':'" target "','fs_type':'ext4','options':'" OPTIONS  \
+    "','ours':" ours "}]"
+#define OPTIONS "defaults,nofail,x-systemd.device-timeout=90s"
+#define OWN(type, source, options)                                                                 \
+    ",'fstab':[{'source':'" source "','target':'/data','fs_type':'" type "','options':'" options   \
+    "','ours':true}]"
+#define OWN_CRYPTTAB(options)                                                                      \
+    ",'crypttab':[{'source':'UUID=" U1 "','target':'esvdb','options':'" options "','ours':true}]"
+#define LOCKED "luks,noauto,nofail,headless=true"
+#define UNLOCKED "luks,nofail"
+#define SEALED ",'sealed':['esvdb']"
+#define OPENED                                                                                     \
+    DISK("vdb", HELD("dm-0") HOLDS("crypto_LUKS", "crypto", U1))                                   \
+    "," OPEN("esvdb", "vdb", NO_DASH_1, ",'busy':true" HOLDS("ext4", "filesystem", U9))
 #define CRYPTTAB(source, target, ours)                                                             \
     ",'crypttab':[{'source':'" source "','target':'" target "','ours':" ours "}]"
 #define AT_DATA(block, fs) MOUNTED(block, "/data", fs) ",'place_type':'mount-point'"
@@ -38,8 +51,8 @@ static const Case cases[] = {
      ARRAY_OF("RAID1", "'vdb','vdc'", ""), false, "raid-assemble ...", NULL},
     {"array, mounted",
      R1("vdb", HELD("md127")) "," R1("vdc", HELD("md127")) "," ARRAY("clean", XFS_ON_ARRAY),
-     AT_DATA("md127", "xfs") ",'fstab':[{'source':'UUID=7-7','target':'/data','ours':true}]",
-     ARRAY_OF("RAID1", "'vdb','vdc'", ""), false, "raid-assemble+ fstab+ mount+ =", NULL},
+     AT_DATA("md127", "xfs") OWN("xfs", "UUID=7-7", OPTIONS), ARRAY_OF("RAID1", "'vdb','vdc'", ""),
+     false, "raid-assemble+ fstab+ mount+ =", NULL},
     {"array of another level", R1("vdb", "") "," R1("vdc", ""), "",
      ARRAY_OF("RAID0", "'vdb','vdc'", ""), false, "level", "is raid1, but the request says raid0"},
     {"array of a level that was not read",
@@ -92,8 +105,8 @@ static const Case cases[] = {
      ARRAY_OF("RAID1", "'vdb'", ""), false, "degraded", "degraded = true"},
     {"running without a disk, mounted",
      R1("vdb", HELD("md127")) "," ARRAY("clean", ",'array_missing':1" XFS_ON_ARRAY),
-     AT_DATA("md127", "xfs") ",'fstab':[{'source':'UUID=7-7','target':'/data','ours':true}]",
-     ARRAY_OF("RAID1", "'vdb'", ""), false, "raid-assemble+ fstab+ mount+ =", NULL},
+     AT_DATA("md127", "xfs") OWN("xfs", "UUID=7-7", OPTIONS), ARRAY_OF("RAID1", "'vdb'", ""), false,
+     "raid-assemble+ fstab+ mount+ =", NULL},
     {"the old half runs alone",
      R1("vdb", ",'member_events':9") "," R1("vdc", HELD("md127") ",'member_events':3") "," ARRAY(
          "clean", ",'array_missing':1" XFS_ON_ARRAY),
@@ -149,7 +162,7 @@ static const Case cases[] = {
     {"a copy of a btrfs", BTRFS("vdb", "b-1") "," BTRFS("vdc", "b-1"), "", MOUNT("btrfs", ""),
      false, "ambiguous", "copy"},
     {"mounted by another device of its btrfs", BTRFS("vdb", "b-1") "," BTRFS("vdc", "b-2"),
-     AT_DATA("vdc", "btrfs") FSTAB("UUID=" U9, "/data", "true"), MOUNT("btrfs", ""), false,
+     AT_DATA("vdc", "btrfs") OWN("btrfs", "UUID=" U9, OPTIONS), MOUNT("btrfs", ""), false,
      "fstab+ mount+ =", NULL},
     {"a device of a mounted btrfs", BTRFS("vdb", "b-1") "," BTRFS("vdc", "b-2"),
      MOUNTED("vdc", "/srv", "btrfs"), NEW(",'force':true"), false, "in-use", "mounted at /srv"},
@@ -177,6 +190,10 @@ static const Case cases[] = {
      "directory of the system"},
     {"below one", EXT4, "", MOUNT("ext4", ",'mountPoint':'/etc/data'"), false, "mount-point",
      "directory of the system"},
+    {"below /tmp", EXT4, "", MOUNT("ext4", ",'mountPoint':'/tmp/data'"), false, "mount-point",
+     "directory of the system"},
+    {"below /var/tmp", EXT4, "", MOUNT("ext4", ",'mountPoint':'/var/tmp/a/b'"), false,
+     "mount-point", "directory of the system"},
     {"root", EXT4, "", MOUNT("ext4", ",'mountPoint':'/'"), false, "mount-point", NULL},
     {"/proc", EXT4, "", MOUNT("ext4", ",'mountPoint':'/proc/x'"), false, "mount-point", NULL},
     {"/dev", EXT4, "", MOUNT("ext4", ",'mountPoint':'/dev'"), false, "mount-point", NULL},
@@ -221,6 +238,52 @@ static const Case cases[] = {
      NEW(",'force':true"), false, "fstab", "none"},
     {"new, and a line in crypttab", DISK("vdb", ""), CRYPTTAB("/dev/vdb", "vault", "false"),
      NEW(""), false, "crypttab", "vault"},
+    {"ours, other options, mounted", EXT4,
+     AT_DATA("vdb", "ext4") OWN("ext4", "UUID=" U9, OPTIONS ",noatime"), MOUNT("ext4", ""), false,
+     "fstab mount+", NULL},
+    {"ours, options are wanted", EXT4, OWN("ext4", "UUID=" U9, OPTIONS),
+     MOUNT("ext4", ",'options':'noatime'"), false, "directory fstab mount", NULL},
+    {"ours, another type", EXT4, OWN("xfs", "UUID=" U9, OPTIONS), MOUNT("ext4", ""), false,
+     "directory fstab mount", NULL},
+    {"ours, not wanted any more", EXT4, AT_DATA("vdb", "ext4") OWN("ext4", "UUID=" U9, OPTIONS),
+     MOUNT("ext4", ",'persistent':false"), false, "mount+ fstab-remove", NULL},
+    {"ours, not wanted any more, /etc is read-only", EXT4,
+     AT_DATA("vdb", "ext4") OWN("ext4", "UUID=" U9, OPTIONS) ",'tabs_read_only':true",
+     MOUNT("ext4", ",'persistent':false"), false, "mount+ =", NULL},
+    {"somebody's, not wanted any more", EXT4,
+     AT_DATA("vdb", "ext4") FSTAB("UUID=" U9, "/data", "false"),
+     MOUNT("ext4", ",'persistent':false"), false, "mount+ =", NULL},
+    {"locked at boot, as it is", OPENED,
+     AT_DATA("dm-0", "ext4") OWN("ext4", "UUID=" U9, OPTIONS ",noauto") OWN_CRYPTTAB(LOCKED),
+     MOUNT("ext4", ""), true, "luks-open+ crypttab+ fstab+ mount+ =", NULL},
+    {"locked at boot, unlocking is wanted", OPENED,
+     AT_DATA("dm-0", "ext4") OWN("ext4", "UUID=" U9, OPTIONS ",noauto") OWN_CRYPTTAB(LOCKED),
+     MOUNT("ext4", ",'unlock_at_boot':true"), true, "luks-open+ seal-key crypttab fstab mount+",
+     NULL},
+    {"unlocked at boot, not wanted any more", OPENED,
+     AT_DATA("dm-0", "ext4") OWN("ext4", "UUID=" U9, OPTIONS) OWN_CRYPTTAB(UNLOCKED) SEALED,
+     MOUNT("ext4", ""), true, "luks-open+ crypttab fstab mount+ key-remove", NULL},
+    {"a key that is left", OPENED,
+     AT_DATA("dm-0", "ext4") OWN("ext4", "UUID=" U9, OPTIONS ",noauto") OWN_CRYPTTAB(LOCKED) SEALED,
+     MOUNT("ext4", ""), true, "luks-open+ crypttab+ fstab+ mount+ key-remove", NULL},
+    {"somebody else's key", OPENED,
+     AT_DATA("dm-0", "ext4") OWN("ext4", "UUID=" U9, OPTIONS ",noauto")
+         OWN_CRYPTTAB(LOCKED) ",'sealed':['esvdc']",
+     MOUNT("ext4", ""), true, "luks-open+ crypttab+ fstab+ mount+ =", NULL},
+    {"unlocked at boot, and no lines any more", OPENED,
+     AT_DATA("dm-0", "ext4") OWN("ext4", "UUID=" U9, OPTIONS) OWN_CRYPTTAB(UNLOCKED) SEALED,
+     MOUNT("ext4", ",'persistent':false"), true,
+     "luks-open+ mount+ fstab-remove crypttab-remove key-remove", NULL},
+    {"unlocked at boot, who mounts it has no key", OPENED,
+     AT_DATA("dm-0", "ext4") OWN("ext4", "UUID=" U9, OPTIONS) OWN_CRYPTTAB(UNLOCKED) SEALED,
+     MOUNT("ext4", ""), false, "luks-open+ fstab+ mount+ =", NULL},
+    {"locked at boot, who mounts it has no key", OPENED,
+     AT_DATA("dm-0", "ext4") OWN("ext4", "UUID=" U9, OPTIONS ",noauto") OWN_CRYPTTAB(LOCKED),
+     MOUNT("ext4", ""), false, "luks-open+ fstab+ mount+ =", NULL},
+    {"locked at boot, /etc is read-only", OPENED,
+     AT_DATA("dm-0", "ext4") OWN("ext4", "UUID=" U9, OPTIONS ",noauto")
+         OWN_CRYPTTAB(LOCKED) ",'tabs_read_only':true",
+     MOUNT("ext4", ",'unlock_at_boot':true"), true, "read-only", "/etc/crypttab cannot be written"},
     {"/etc is read-only", EXT4, ",'tabs_read_only':true", MOUNT("ext4", ""), false, "read-only",
      "persistent = false"},
     {"/etc is read-only, no line needed", EXT4, ",'tabs_read_only':true",

@@ -18,6 +18,7 @@
 #define MOVED_VDC                                                                                  \
     "{'name':'vdd','type':'disk','size_bytes':10737418240,'serial':'Svdc',"                        \
     "'links':['disk/by-id/virtio-Svdc']" MEMBER("") "}"
+#define LINE_OPTIONS ",'fs_type':'xfs','options':'defaults,nofail,x-systemd.device-timeout=90s'"
 #define RAID1(more)                                                                                \
     "{'formatVolume':true,'fileSystem':'xfs','raidLevel':'RAID1','devices':['vdb','vdc']" more "}"
 
@@ -199,22 +200,22 @@ static const Resumed resumed[] = {
      DISK("vdb", HOLDS("xfs", "filesystem", "5-5")), "", false, "gone"},
     {"fstab there, the record does not know", FORMAT("xfs", ""), false, "+~.",
      DISK("vdb", HOLDS("xfs", "filesystem", U1)),
-     ",'fstab':[{'source':'UUID=" U1 "','target':'/data','ours':true}]", false,
+     ",'fstab':[{'source':'UUID=" U1 "','target':'/data'" LINE_OPTIONS ",'ours':true}]", false,
      "format+ fstab+ mount"},
     {"complete", FORMAT("xfs", ""), false, "+++", DISK("vdb", HOLDS("xfs", "filesystem", U1)),
      MOUNTED("vdb", "/data", "xfs") ",'place_type':'mount-point',"
-                                    "'fstab':[{'source':'UUID=" U1
-                                    "','target':'/data','ours':true}]",
+                                    "'fstab':[{'source':'UUID=" U1 "','target':'/data'" LINE_OPTIONS
+                                    ",'ours':true}]",
      false, "format+ fstab+ mount+ ="},
     {"complete, force", FORMAT("xfs", ""), false, "+++",
      DISK("vdb", HOLDS("xfs", "filesystem", U1)),
      MOUNTED("vdb", "/data", "xfs") ",'place_type':'mount-point',"
-                                    "'fstab':[{'source':'UUID=" U1
-                                    "','target':'/data','ours':true}]",
+                                    "'fstab':[{'source':'UUID=" U1 "','target':'/data'" LINE_OPTIONS
+                                    ",'ours':true}]",
      true, "format+ fstab+ mount+ ="},
     {"complete, then unmounted", FORMAT("xfs", ""), false, "+++",
      DISK("vdb", HOLDS("xfs", "filesystem", U1)),
-     ",'fstab':[{'source':'UUID=" U1 "','target':'/data','ours':true}]", false,
+     ",'fstab':[{'source':'UUID=" U1 "','target':'/data'" LINE_OPTIONS ",'ours':true}]", false,
      "format+ fstab+ mount"},
     {"disks are called otherwise now", FORMAT("xfs", ""), false, "+++",
      "{'name':'vdb','type':'disk','size_bytes':" GIB ",'serial':'other',"
@@ -345,8 +346,10 @@ static const Resumed resumed[] = {
      "raid-create+ format+ fstab mount"},
     {"array runs without a disk, mounted", RAID1(""), false, "++++",
      DISK("vdb", MEMBER(HELD("md127"))) "," WITHOUT_VDC,
-     MOUNTED("md127", "/data", "xfs") ",'place_type':'mount-point','fstab':[{'source':'UUID=" U2
-                                      "','target':'/data','ours':true}]",
+     MOUNTED("md127", "/data",
+             "xfs") ",'place_type':'mount-point','fstab':[{'source':'UUID=" U2
+                    "','target':'/data','fs_type':'xfs','options':"
+                    "'defaults,nofail,x-systemd.device-timeout=90s','ours':true}]",
      false, "raid-create+ format+ fstab+ mount+ ="},
     {"array done, a disk has another name", RAID1(""), false, "+...",
      DISK("vdb", MEMBER("")) "," MOVED_VDC, "", false, "other-disk"},
@@ -359,6 +362,38 @@ static const Resumed resumed[] = {
      DISK("vdb", HOLDS("ext4", "filesystem", "5-5")), "", true, "missing"},
     {"no array, a disk is missing", FORMAT("xfs", ""), false, "+++", "", "", false, "missing"},
 };
+
+/* Only what nobody has mounted yet is fresh: its top directory gets an owner once. */
+static void test_mounted_before(void) {
+    static const struct {
+        StepState format, mount;
+        bool was_mounted, wanted;
+    } rows[] = {{STEP_DONE, STEP_PENDING, false, false},
+                {STEP_DONE, STEP_BEGUN, false, false},
+                {STEP_DONE, STEP_DONE, false, true},
+                {STEP_DONE, STEP_BEGUN, true, true},
+                {STEP_BEGUN, STEP_PENDING, true, false}};
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        _cleanup_(facts_done) Facts f = {}, later = {};
+        _cleanup_(volume_request_done) VolumeRequest q = {};
+        _cleanup_(plan_done) Plan record = {}, p = {};
+        _cleanup_(refusal_done) Refusal refusal = {};
+        unsigned n = 0;
+
+        request_make(FORMAT("xfs", ""), false, &q);
+        machine_make(DISK("vdb", ""), ",'place_type':'empty'", "/data", &f);
+        machine_make(DISK("vdb", HOLDS("xfs", "filesystem", U1)), ",'place_type':'empty'", "/data",
+                     &later);
+        g_assert_cmpint(plan_mount(&f, &q, NULL, 0, next_uuid, &n, &record, &refusal), ==, 0);
+        g_assert_false(record.was_mounted);
+        record.steps[0].state = rows[i].format;
+        record.steps[2].state = rows[i].mount;
+        record.was_mounted = rows[i].was_mounted;
+        g_assert_cmpint(plan_mount(&later, &q, &record, 1, next_uuid, &n, &p, &refusal), ==, 0);
+        g_assert_cmpint(p.was_mounted, ==, rows[i].wanted);
+    }
+}
 
 static void run_resumed(gconstpointer data) {
     const Resumed *c = data;
@@ -468,6 +503,7 @@ int main(int argc, char *argv[]) {
         g_test_add_data_func(path, &resumed[i], run_resumed);
     }
     g_test_add_func("/volume-plan/unfinished", test_unfinished);
+    g_test_add_func("/volume-plan/mounted-before", test_mounted_before);
     g_test_add_func("/volume-plan/uuid", test_uuid);
     g_test_add_func("/volume-plan/other-place", test_other_place);
     return g_test_run();

@@ -38,7 +38,7 @@ static void test_record(void) {
     _cleanup_(plan_done) Plan p = {}, q = {}, found = {};
     unsigned n = 0;
 
-    g_assert_cmpint(record_visit(directory, count, &n), ==, 0);
+    g_assert_cmpint(record_visit(directory, count, &n, NULL), ==, 0);
     make_plan(REQUEST("sdb"), &p);
     make_plan(REQUEST("sdc"), &q);
     g_assert_cmpint(record_read(directory, p.id, &found), ==, -ENOENT);
@@ -55,25 +55,43 @@ static void test_record(void) {
     g_assert_cmpuint(found.n_steps, ==, 1);
     g_assert_cmpint(found.steps[0].state, ==, STEP_BEGUN);
 
-    g_assert_cmpint(record_visit(directory, count, &n), ==, 0);
+    g_assert_cmpint(record_visit(directory, count, &n, NULL), ==, 0);
     g_assert_cmpuint(n, ==, 2);
     g_assert_cmpint(record_remove(directory, q.id), ==, 0);
     g_assert_cmpint(record_remove(directory, q.id), ==, -ENOENT);
     g_assert_cmpint(record_read(directory, q.id, &found), ==, -ENOENT);
 }
 
+/* `wanted`: the file that is named; `n`: how many others there are. */
+static void assert_bad(const char *dir, const char *wanted, unsigned n) {
+    _cleanup_free_ char *bad = NULL;
+    unsigned found = 0;
+
+    g_assert_cmpint(record_visit(dir, count, &found, &bad), ==, 0);
+    g_assert_cmpstr(bad, ==, wanted);
+    g_assert_cmpuint(found, ==, n);
+}
+
 static void test_damaged(void) {
     static const char *const texts[] = {"", "{", "[]", "null", "{\"id\":7}", "{\"other\":true}"};
     _cleanup_temporary_ char *dir = temporary_new();
-    _cleanup_(plan_done) Plan p = {}, found = {};
-    g_autofree char *path = NULL;
+    _cleanup_(plan_done) Plan p = {}, q = {}, found = {};
+    g_autofree char *path = NULL, *name = NULL;
 
     make_plan(REQUEST("sdb"), &p);
-    path = g_strdup_printf("%s/%s.json", dir, p.id);
+    name = g_strdup_printf("%s.json", p.id);
+    path = g_build_filename(dir, name, NULL);
     for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
         g_assert_true(g_file_set_contents(path, texts[i], -1, NULL));
         g_assert_cmpint(record_read(dir, p.id, &found), ==, -EBADMSG);
+        assert_bad(dir, name, 0);
     }
+    /* one does not hide the others */
+    make_plan(REQUEST("sdc"), &q);
+    g_assert_cmpint(record_write(dir, &q), ==, 0);
+    assert_bad(dir, name, 1);
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    assert_bad(dir, NULL, 1);
 }
 
 int main(int argc, char **argv) {

@@ -2,6 +2,7 @@
 /* Proves which volume a name means, what is unmounted, closed, stopped and removed of it, what is
  * left because somebody else made it, and how volumes are grown. */
 #include "volume-machine.h"
+#include "volume/find-volume.h"
 #include "volume/plan-grow.h"
 #include "volume/plan-remove.h"
 
@@ -16,6 +17,10 @@
 #define LUKS_VDB(name)                                                                             \
     DISK("vdb", HELD("dm-0") HOLDS("crypto_LUKS", "crypto", U1))                                   \
     "," OPEN(name, "vdb", NO_DASH_1, HOLDS("xfs", "filesystem", U2))
+#define CRYPT_OTHER ",'crypttab':[{'source':'UUID=" U9 "','target':'esvdc','ours':true}]"
+#define SEALED ",'sealed':['esvdb']"
+#define FSTAB_U9 ",'fstab':[{'source':'UUID=" U9 "','target':'/data','ours':true}]"
+#define CLOSED_VDB DISK("vdb", HOLDS("crypto_LUKS", "crypto", U1))
 #define RAID_MEMBERS(by) DISK("vdb", MEMBER(HELD(by))) "," DISK("vdc", MEMBER(HELD(by)))
 #define RAID RAID_MEMBERS("md127") "," ARRAY("clean", HOLDS("xfs", "filesystem", U2))
 
@@ -43,7 +48,32 @@ static const Row removals[] = {
     {"vdb", DISK("vdb", HOLDS("xfs", "filesystem", U1)), LINE, FORMAT_VDB, false, "fstab-remove"},
     {"/data", DISK("vdb", ""), LINE, NULL, false, "fstab-remove"},
     {"vdb", DISK("vdb", HOLDS("xfs", "filesystem", U1)), "", FORMAT_VDB, false, " ="},
-    {"vdb", DISK("vdb", ""), "", NULL, false, "missing"},
+    /* nothing is there: a repetition of what was done */
+    {"vdb", DISK("vdb", ""), "", NULL, false, " ="},
+    {"vdb", DISK("vdb", HOLDS("LVM2_member", "raid", "7-7")), "", NULL, false, " ="},
+    {"vdb", DISK("vdb", HOLDS("xfs", "filesystem", U1)), LINE, NULL, false, "fstab-remove"},
+    {"vdb", DISK("vdb", HOLDS("xfs", "filesystem", "5-5")), LINE, NULL, false, " ="},
+    {"vdb", LUKS_VDB("esvdb"), "", NULL, false, "luks-close"},
+    {"vdb", LUKS_VDB("vault"), "", NULL, false, " ="},
+    {"vdb", LUKS_VDB("esvdb"), CRYPT_FOREIGN, NULL, false, " ="},
+    {"vdb", LUKS_VDB("esvdb"), CRYPT_LINE, NULL, false, "luks-close crypttab-remove"},
+    {"vdb",
+     DISK("vdb", HELD("dm-0") HOLDS("crypto_LUKS", "crypto", U1)) "," OPEN(
+         "esvdb", "vdb", NO_DASH_1, ",'swap':true"),
+     "", NULL, false, "in-use"},
+    /* our lines and the key, without a record */
+    {"vdb", CLOSED_VDB, CRYPT_LINE SEALED, NULL, false, "key-remove crypttab-remove"},
+    {"esvdb", CLOSED_VDB, CRYPT_LINE SEALED, NULL, false, "key-remove crypttab-remove"},
+    {"vdb", CLOSED_VDB, CRYPT_OTHER SEALED, NULL, false, " ="},
+    {"vdb", LUKS_VDB("esvdb"), MOUNTED("dm-0", "/data", "xfs") LINE CRYPT_LINE SEALED, NULL, false,
+     "unmount luks-close fstab-remove key-remove crypttab-remove"},
+    {"vdb", LUKS_VDB("esvdb"), MOUNTED("dm-0", "/data", "xfs") CRYPT_FOREIGN SEALED, NULL, false,
+     "unmount"},
+    {"vdb", LUKS_VDB("esvdb"), MOUNTED("dm-0", "/data", "xfs") LINE CRYPT_LINE SEALED, FORMAT_VDB,
+     true, "unmount luks-close fstab-remove key-remove crypttab-remove"},
+    {"/data", CLOSED_VDB, FSTAB_U9 CRYPT_LINE SEALED, FORMAT_VDB, true,
+     "fstab-remove key-remove crypttab-remove"},
+    {"/data", CLOSED_VDB, FSTAB_U9 CRYPT_LINE SEALED, NULL, false, "fstab-remove"},
     {"/dev/notreal", DISK("vdb", ""), "", NULL, false, "missing"},
     {"", DISK("vdb", ""), "", NULL, false, "missing"},
     {"/dev/", DISK("vdb", ""), "", NULL, false, "missing"},
@@ -110,6 +140,9 @@ static const Row growths[] = {
     {"vdb", PLAIN_VDB, MOUNTED("vdb", "/data", "xfs"), NULL, false, "grow-file-system"},
     {"/data", PLAIN_VDB, MOUNTED("vdb", "/data", "btrfs"), NULL, false, "grow-file-system"},
     {"vdb", PLAIN_VDB, "", FORMAT_VDB, false, "not-mounted"},
+    {"vdb", PLAIN_VDB, "", NULL, false, "not-mounted"},
+    {"esvdb", CLOSED_VDB, CRYPT_LINE, NULL, false, "not-mounted"},
+    {"nothing", PLAIN_VDB, "", NULL, false, "missing"},
     {"vdb", PLAIN_VDB, MOUNTED("vdb", "/data", "vfat"), NULL, false, "file-system"},
     {"vdb", LUKS_VDB("esvdb"), MOUNTED("dm-0", "/data", "ext4"), NULL, true,
      "grow-luks grow-file-system"},
@@ -187,10 +220,82 @@ static void test_key(void) {
     check_row(&row, 0, false);
 }
 
+/* Whichever of two requests for one volume has sealed the key, and whichever record is read first.
+ */
+static void test_two_records(void) {
+    static const Row with_key = {"/data",
+                                 CLOSED_VDB,
+                                 FSTAB_U9 CRYPT_LINE,
+                                 "{'formatVolume':true,'fileSystem':'xfs','devices':['vdb'],"
+                                 "'unlock_at_boot':true}",
+                                 true,
+                                 NULL},
+                     without = {"/data", NULL, NULL, FORMAT_VDB, true, NULL};
+
+    for (unsigned first = 0; first < 2; first++) {
+        _cleanup_(facts_done) Facts f = {};
+        _cleanup_(plan_done) Plan p = {}, a = {}, b = {};
+        _cleanup_(refusal_done) Refusal refusal = {};
+        g_autofree char *text = NULL;
+
+        make_record(&with_key, &a);
+        make_record(&without, &b);
+        machine_make(with_key.blocks, with_key.more, "/data", &f);
+        g_assert_true(record_is_same(&a, &b));
+        g_assert_cmpint(
+            plan_remove(&f, "/data", (Plan[]){first ? b : a, first ? a : b}, 2, &p, &refusal), ==,
+            0);
+        text = plan_to_text(&p);
+        g_assert_cmpstr(text, ==, "fstab-remove key-remove crypttab-remove");
+    }
+}
+
+/* What the plan cannot know, it says. */
+static void test_closed(void) {
+    static const struct {
+        const char *name, *more, *words;
+    } rows[] = {{"/data", FSTAB_U9 CRYPT_LINE, "our line for esvdb, which is closed"},
+                {"vdb", FSTAB_U9 CRYPT_LINE, "our line for /data, whose file system is not there"}};
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        _cleanup_(facts_done) Facts f = {};
+        _cleanup_(plan_done) Plan p = {};
+        _cleanup_(refusal_done) Refusal refusal = {};
+
+        machine_make(CLOSED_VDB, rows[i].more, "/data", &f);
+        g_assert_cmpint(plan_remove(&f, rows[i].name, NULL, 0, &p, &refusal), ==, 0);
+        g_assert_nonnull(p.notes);
+        g_assert_nonnull(strstr(p.notes[0], rows[i].words));
+    }
+}
+
+/* A removal that was cut, of a volume without a record: its own leads to what is left. */
+static void test_cut_removal(void) {
+    _cleanup_(facts_done) Facts mounted = {}, left = {};
+    _cleanup_(plan_done) Plan first = {}, second = {};
+    _cleanup_(refusal_done) Refusal refusal = {};
+    static const char *const names[] = {"/data", "vdb"};
+
+    machine_make(LUKS_VDB("esvdb"), MOUNTED("dm-0", "/data", "xfs"), "/data", &mounted);
+    machine_make(LUKS_VDB("esvdb"), "", "/data", &left);
+    g_assert_cmpint(plan_remove(&mounted, "/data", NULL, 0, &first, &refusal), ==, 0);
+    for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+        g_autofree char *text = NULL;
+
+        g_assert_cmpint(plan_remove(&left, names[i], &first, 1, &second, &refusal), ==, 0);
+        text = plan_to_text(&second);
+        g_assert_cmpstr(text, ==, "luks-close");
+        plan_done(&second);
+    }
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/volume-remove/removals", test_removals);
     g_test_add_func("/volume-remove/growths", test_growths);
     g_test_add_func("/volume-remove/key", test_key);
+    g_test_add_func("/volume-remove/two-records", test_two_records);
+    g_test_add_func("/volume-remove/closed", test_closed);
+    g_test_add_func("/volume-remove/cut-removal", test_cut_removal);
     return g_test_run();
 }

@@ -48,6 +48,8 @@ static const struct {
     {REQUEST(",'options':'noatime,bind'"), "\"bind\", which cannot be chosen"},
     {REQUEST(",'options':'loop=/dev/loop0'"), "\"loop\""},
     {REQUEST(",'options':'x-systemd.automount'"), NULL},
+    {REQUEST(",'options':'noatime,ro'"), "\"ro\", but formatVolume is true"},
+    {"{'formatVolume':false,'fileSystem':'ext4','devices':['vdb'],'options':'ro'}", NULL},
     {REQUEST(",'options':'a b'"), "separate options by commas"},
     {REQUEST(",'options':''"), "options is empty"},
     {REQUEST(",'unlock_at_boot':true"), "needs encryptedFsEncryptionKey"},
@@ -120,7 +122,8 @@ static void test_options(void) {
     g_assert_false(mount_options_have(NULL, "ro"));
 }
 
-/* Of what changes something, as of what mounts: a plan is what was asked for, or nothing is done. */
+/* Of what changes something, as of what mounts: a plan is what was asked for, or nothing is done.
+ */
 static void test_dry_run(void) {
     static const struct {
         const char *arguments;
@@ -140,20 +143,20 @@ static void test_dry_run(void) {
 
         g_assert_cmpint(volume_request_dry_run(o, &is_dry, &problem), ==, rows[i].r);
         g_assert_cmpint(is_dry, ==, rows[i].is_dry);
-        g_assert_cmpstr(problem, ==,
-                        rows[i].r < 0 ? "dry_run is neither true nor false" : NULL);
+        g_assert_cmpstr(problem, ==, rows[i].r < 0 ? "dry_run is neither true nor false" : NULL);
     }
 }
 
 static void test_name(void) {
     static const struct {
         const char *arguments, *problem; /* NULL: none */
-    } rows[] = {{"{'deviceId':'/data'}", NULL},
-                {"{'deviceId':3,'encrypted':true,'dry_run':false}", NULL},
-                {"{}", "deviceId is missing"},
-                {"{'deviceId':''}", "deviceId is missing"},
-                {"{'deviceId':'/data','dryrun':true}", "dryrun is not an argument of unmount_volume"},
-                {"{'deviceId':'/data','encryptedFsEncryptionKey':'x'}", "it must come as a file"}};
+    } rows[] = {
+        {"{'deviceId':'/data'}", NULL},
+        {"{'deviceId':3,'encrypted':true,'dry_run':false}", NULL},
+        {"{}", "deviceId is missing"},
+        {"{'deviceId':''}", "deviceId is missing"},
+        {"{'deviceId':'/data','dryrun':true}", "dryrun is not an argument of unmount_volume"},
+        {"{'deviceId':'/data','encryptedFsEncryptionKey':'x'}", "it must come as a file"}};
 
     for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
         _cleanup_json_ struct json_object *o = json_of(rows[i].arguments);

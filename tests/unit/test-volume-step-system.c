@@ -12,6 +12,7 @@
 #include "basic/memfd-util.h"
 #include "basic/strv.h"
 #include "volume-sandbox.h"
+#include "volume/lines.h"
 
 #define FS_UUID "11111111-1111-4111-8111-111111111111"
 #define LUKS_UUID "22222222-2222-4222-8222-222222222222"
@@ -19,7 +20,7 @@
 #define SEALED "/var/lib/dcm-volumes/esdata.cred"
 
 static const char *no_sandbox; /* why there is none; NULL: there is one */
-static const Step step;
+static const Step step = {.options = (char *)"defaults"};
 
 static bool work_init(Work *w) {
     if (no_sandbox) {
@@ -49,25 +50,24 @@ static void assert_line(const char *path, const char *wanted) {
 
 static void test_fstab(void) {
     static const struct {
-        bool encrypted, unlock_at_boot;
+        bool noauto;
         const char *options, *line;
     } rows[] = {
-        {false, false, NULL, "defaults,nofail,x-systemd.device-timeout=90s 0 2"},
-        {false, false, "noatime,ro", "defaults,nofail,x-systemd.device-timeout=90s,noatime,ro 0 2"},
-        {true, false, NULL, "defaults,nofail,x-systemd.device-timeout=90s,noauto 0 2"},
-        {true, true, NULL, "defaults,nofail,x-systemd.device-timeout=90s 0 2"},
+        {false, NULL, "defaults,nofail,x-systemd.device-timeout=90s 0 2"},
+        {false, "noatime,ro", "defaults,nofail,x-systemd.device-timeout=90s,noatime,ro 0 2"},
+        {true, NULL, "defaults,nofail,x-systemd.device-timeout=90s,noauto 0 2"},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
         g_autofree char *line = g_strdup_printf("UUID=" FS_UUID " /run/data ext4 %s", rows[i].line);
+        _cleanup_free_ char *options = NULL;
         _cleanup_(work_done) Work w = {};
 
         if (!work_init(&w))
             return;
-        w.plan->request.encrypted = rows[i].encrypted;
-        w.plan->request.unlock_at_boot = rows[i].unlock_at_boot;
         w.plan->request.options = rows[i].options ? strdup(rows[i].options) : NULL;
-        assert_done(&w, fstab_add(&w, &step));
+        g_assert_cmpint(lines_fstab_options(&w.plan->request, rows[i].noauto, &options), ==, 0);
+        assert_done(&w, fstab_add(&w, &(Step){.options = options}));
         assert_line("/etc/fstab", line);
         g_assert_true(w.needs_reload);
         w.needs_reload = false;
@@ -114,11 +114,12 @@ static void test_table_that_cannot_be_written(void) {
 static void test_crypttab(void) {
     for (unsigned unlock = 0; unlock < 2; unlock++) {
         _cleanup_(work_done) Work w = {};
+        Step s = {};
 
         if (!work_init(&w))
             return;
-        w.plan->request.unlock_at_boot = unlock;
-        assert_done(&w, crypttab_add(&w, &step));
+        s.options = (char *)lines_crypttab_options(unlock);
+        assert_done(&w, crypttab_add(&w, &s));
         assert_line("/etc/crypttab", unlock ? "esdata UUID=" LUKS_UUID " none luks,nofail"
                                             : "esdata UUID=" LUKS_UUID
                                               " none luks,noauto,nofail,headless=true");
@@ -127,6 +128,41 @@ static void test_crypttab(void) {
         g_clear_pointer(&w.plan->mapping, free);
         assert_done(&w, crypttab_remove(&w, &step));
     }
+}
+
+/* A line that was replaced, or removed, is there again when that is undone. */
+static void test_former_lines(void) {
+    static const Step first = {.options = (char *)"defaults,noauto"},
+                      second = {.options = (char *)"defaults"};
+    _cleanup_(work_done) Work w = {}, again = {};
+    g_autofree char *fstab = NULL, *crypttab = NULL, *changed = NULL;
+
+    if (!work_init(&w) || !work_init(&again))
+        return;
+    assert_done(&w, fstab_add(&w, &first));
+    assert_done(&w, crypttab_add(&w, &first));
+    g_assert_true(g_file_get_contents("/etc/fstab", &fstab, NULL, NULL));
+    g_assert_true(g_file_get_contents("/etc/crypttab", &crypttab, NULL, NULL));
+    assert_done(&again, fstab_add(&again, &second));
+    assert_done(&again, crypttab_add(&again, &second));
+    g_assert_true(g_file_get_contents("/etc/fstab", &changed, NULL, NULL));
+    g_assert_cmpstr(changed, !=, fstab);
+    assert_done(&again, fstab_restore(&again, &second));
+    assert_done(&again, crypttab_restore(&again, &second));
+    assert_file("/etc/fstab", fstab);
+    assert_file("/etc/crypttab", crypttab);
+    assert_done(&again, fstab_remove(&again, &step));
+    assert_done(&again, crypttab_remove(&again, &step));
+    assert_file("/etc/fstab", "");
+    assert_done(&again, fstab_restore(&again, &step));
+    assert_done(&again, crypttab_restore(&again, &step));
+    assert_file("/etc/fstab", fstab);
+    assert_file("/etc/crypttab", crypttab);
+    /* of the run that made them there was nothing before */
+    assert_done(&w, fstab_restore(&w, &first));
+    assert_done(&w, crypttab_restore(&w, &first));
+    assert_file("/etc/fstab", "");
+    assert_file("/etc/crypttab", "");
 }
 
 static mode_t mode_of(const char *path) {
@@ -141,10 +177,13 @@ static void test_key(void) {
 
     if (!work_init(&w))
         return;
+    sandbox_tool("cryptsetup", "");
     sandbox_tool("systemd-creds", "umask 0; (echo sealed; cat $3) >$4");
     g_assert_cmpint(memfd_new_sealed("key", "secret", 6, &w.key_fd), ==, 0);
     assert_done(&w, key_seal(&w, &step));
-    assert_log("systemd-creds encrypt --name=cryptsetup.passphrase /dev/fd/3 " SEALED ".new\n");
+    assert_log("cryptsetup open --test-passphrase --batch-mode --key-file=/dev/fd/3 "
+               "/dev/disk/by-uuid/" LUKS_UUID "\n"
+               "systemd-creds encrypt --name=cryptsetup.passphrase /dev/fd/3 " SEALED ".new\n");
     assert_file(SEALED, "sealed\nsecret");
     g_assert_cmpint(mode_of(SEALED), ==, 0600);
     assert_file(DROP_IN "/dcm-volume.conf",
@@ -162,12 +201,63 @@ static void test_key(void) {
     assert_done(&w, key_remove(&w, &step));
     assert_file(DROP_IN "/mine.conf", "[Unit]\n");
     g_assert_cmpint(g_unlink(DROP_IN "/mine.conf"), ==, 0);
+    /* a step says which; what a cut of sealing left goes, too */
+    assert_done(&w, key_seal(&w, &step));
+    g_assert_true(g_file_set_contents(SEALED ".new", "x", -1, NULL));
+    g_assert_cmpint(free_and_strdup(&w.plan->mapping, "other"), ==, 0);
+    assert_done(&w, key_remove(&w, &(Step){.result = (char *)"esdata"}));
+    g_assert_false(g_file_test(SEALED, G_FILE_TEST_EXISTS) ||
+                   g_file_test(SEALED ".new", G_FILE_TEST_EXISTS) ||
+                   g_file_test(DROP_IN, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(free_and_strdup(&w.plan->mapping, "esdata"), ==, 0);
+    /* undone it is only if there was none before */
+    assert_done(&w, key_seal(&w, &step));
+    assert_done(&w, key_unseal(&w, &step));
+    g_assert_false(g_file_test(SEALED, G_FILE_TEST_EXISTS));
+    assert_done(&w, key_seal(&w, &step));
+    assert_done(&w, key_seal(&w, &step));
+    assert_done(&w, key_unseal(&w, &step));
+    g_assert_true(g_file_test(SEALED, G_FILE_TEST_EXISTS));
+    assert_done(&w, key_remove(&w, &step));
     /* what fails leaves no key */
     sandbox_tool("systemd-creds", "echo no TPM >&2; exit 1");
     assert_failed(&w, key_seal(&w, &step), "systemd-creds failed with status 1: no TPM");
     g_assert_false(g_file_test(SEALED, G_FILE_TEST_EXISTS));
     sandbox_tool("systemd-creds", "");
     assert_failed(&w, key_seal(&w, &step), SEALED " cannot be written");
+    (void)close(w.key_fd);
+}
+
+/* The key of a volume was changed: the old one is of no use at boot; a wrong one is not sealed. */
+static void test_another_key(void) {
+    _cleanup_(work_done) Work w = {};
+    bool opened = true;
+    Step open = {.type = STEP_LUKS_OPEN};
+
+    if (!work_init(&w))
+        return;
+    sandbox_tool("cryptsetup", "");
+    sandbox_tool("systemd-creds", "case $1 in encrypt) cat $3 >$4;; decrypt) cat $3;; esac");
+    g_assert_cmpint(memfd_new_sealed("key", "secret", 6, &w.key_fd), ==, 0);
+    g_assert_cmpint(key_is_sealed(&w), ==, 0);
+    assert_done(&w, key_seal(&w, &step));
+    g_assert_cmpint(key_is_sealed(&w), ==, 1);
+    (void)close(w.key_fd);
+    g_assert_cmpint(memfd_new_sealed("key", "secret2", 7, &w.key_fd), ==, 0);
+    g_assert_cmpint(key_is_sealed(&w), ==, 0);
+    sandbox_tool("cryptsetup", "echo No key available with this passphrase. >&2; exit 2");
+    assert_failed(&w, key_seal(&w, &step), "cryptsetup failed with status 2: No key available");
+    assert_file(SEALED, "secret");
+    /* it has just opened the volume */
+    w.plan->steps = &open;
+    w.plan->n_steps = 1;
+    w.done_now = &opened;
+    assert_done(&w, key_seal(&w, &step));
+    assert_file(SEALED, "secret2");
+    w.plan->steps = NULL;
+    w.plan->n_steps = 0;
+    w.done_now = NULL;
+    assert_done(&w, key_remove(&w, &step));
     (void)close(w.key_fd);
 }
 
@@ -270,7 +360,9 @@ int main(int argc, char **argv) {
     g_test_add_func("/volume-step-system/table-that-cannot-be-written",
                     test_table_that_cannot_be_written);
     g_test_add_func("/volume-step-system/crypttab", test_crypttab);
+    g_test_add_func("/volume-step-system/former-lines", test_former_lines);
     g_test_add_func("/volume-step-system/key", test_key);
+    g_test_add_func("/volume-step-system/another-key", test_another_key);
     g_test_add_func("/volume-step-system/directory", test_directory);
     g_test_add_func("/volume-step-system/unmount", test_unmount);
     g_test_add_func("/volume-step-system/mount", test_mount);

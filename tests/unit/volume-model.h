@@ -568,14 +568,58 @@ static inline void do_make(Model *m, const Step *s, const Plan *p, const char *t
         model_set_content(m, container, type, s->uuid);
 }
 
+/* Ours alone. */
+static inline void model_remove_line(TabEntry *lines, size_t *n, const char *target) {
+    for (size_t i = 0; i < *n; i++)
+        if (lines[i].ours && streq(lines[i].target, target)) {
+            g_free(lines[i].source);
+            g_free(lines[i].target);
+            g_free(lines[i].fs_type);
+            g_free(lines[i].options);
+            lines[i--] = lines[--*n];
+        }
+}
+
+/* One of ours is replaced. */
 static inline void do_line(Model *m, const Step *s, const Plan *p) {
     g_autofree char *source = g_strdup_printf("UUID=%s", s->uuid);
     Facts *f = &m->facts;
 
-    if (s->type == STEP_CRYPTTAB)
+    if (s->type == STEP_CRYPTTAB) {
+        model_remove_line(f->crypttab, &f->n_crypttab, p->mapping);
         model_add_line(&f->crypttab, &f->n_crypttab, source, p->mapping, NULL, true);
-    else
+        f->crypttab[f->n_crypttab - 1].options = g_strdup(s->options);
+    } else {
+        model_remove_line(f->fstab, &f->n_fstab, p->request.mount_point);
         model_add_line(&f->fstab, &f->n_fstab, source, p->request.mount_point, p->fs_type, true);
+        f->fstab[f->n_fstab - 1].options = g_strdup(s->options);
+    }
+}
+
+static inline void do_unmount(Model *m, const char *target) {
+    Facts *f = &m->facts;
+
+    for (size_t i = 0; i < f->n_mounts; i++)
+        if (streq(f->mounts[i].target, target)) {
+            if (facts_find(f, f->mounts[i].block))
+                facts_find(f, f->mounts[i].block)->busy = false;
+            g_free(f->mounts[i].source);
+            g_free(f->mounts[i].block);
+            g_free(f->mounts[i].target);
+            g_free(f->mounts[i].fs_type);
+            f->mounts[i--] = f->mounts[--f->n_mounts];
+        }
+    f->place_type = PLACE_EMPTY;
+}
+
+/* The mapping or the array of a step that closes or stops. */
+static inline void do_close(Model *m, const Step *s) {
+    const Block *b = model_find_path(&m->facts, s->devices[0]);
+
+    if (b && b->holders && *b->holders)
+        m->complaint = "closes what somebody uses";
+    else if (b)
+        model_remove_block(m, b->name);
 }
 
 static inline void do_wipe_first(Model *m, const Step *s) {
@@ -621,6 +665,26 @@ static inline void model_do(Model *m, const Step *s, const Plan *p, bool is_cut)
     case STEP_FSTAB:
         do_line(m, s, p);
         break;
+    case STEP_SEAL_KEY:
+        (void)remove_text(m->facts.sealed, p->mapping);
+        add_text(&m->facts.sealed, p->mapping);
+        break;
+    case STEP_FSTAB_REMOVE:
+        model_remove_line(m->facts.fstab, &m->facts.n_fstab, s->result);
+        break;
+    case STEP_CRYPTTAB_REMOVE:
+        model_remove_line(m->facts.crypttab, &m->facts.n_crypttab, s->result);
+        break;
+    case STEP_KEY_REMOVE:
+        (void)remove_text(m->facts.sealed, s->result);
+        break;
+    case STEP_UNMOUNT:
+        do_unmount(m, s->result);
+        break;
+    case STEP_LUKS_CLOSE:
+    case STEP_RAID_STOP:
+        do_close(m, s);
+        break;
     case STEP_DIRECTORY:
         m->facts.place_type = PLACE_EMPTY;
         break;
@@ -638,20 +702,8 @@ static inline void model_reboot(Model *m, const Plan *p) {
     Facts *f = &m->facts;
     bool is_there = false;
 
-    for (size_t i = 0; i < f->n_mounts; i++)
-        if (streq(f->mounts[i].target, p->request.mount_point)) {
-            Block *b = facts_find(f, f->mounts[i].block);
-
-            if (b)
-                b->busy = false;
-            g_free(f->mounts[i].source);
-            g_free(f->mounts[i].block);
-            g_free(f->mounts[i].target);
-            g_free(f->mounts[i].fs_type);
-            f->mounts[i] = f->mounts[--f->n_mounts];
-            f->place_type = PLACE_EMPTY;
-            break;
-        }
+    if (f->place_type == PLACE_MOUNT_POINT)
+        do_unmount(m, p->request.mount_point);
     for (size_t i = 0; p->mapping && i < f->n_blocks; i++)
         if (streq_ptr(f->blocks[i].dm_name, p->mapping)) {
             model_remove_block(m, f->blocks[i].name);
