@@ -16,7 +16,9 @@ MANUAL = pathlib.Path(__file__).resolve().parents[2] / "docs/man/dcm-volume.8"
 # in place of the package manager: "installs" what was put away, or has no network
 APT_GET = """#!/bin/sh
 echo "$DEBIAN_FRONTEND $*" >>/run/apt.log
-[ ! -e /run/apt-fails ] || { echo 'E: Unable to locate package' >&2; exit 100; }
+[ ! -e /run/apt-fails ] || { echo 'E: Temporary failure resolving' >&2; exit 100; }
+[ "$1" != update ] || { rm -f /run/apt-no-lists; exit 0; }
+[ ! -e /run/apt-no-lists ] || { echo 'E: Unable to locate package' >&2; exit 100; }
 mv /root/hidden/* /usr/sbin/
 """
 
@@ -173,14 +175,15 @@ class Trouble:
         v.refuse("apply", request, "mkfs.xfs is not installed", "install_missing_tools", "apt-get install xfsprogs")
         vm.run(f"mkdir -p {POLICY.rsplit('/', 1)[0]}; printf '[policy]\\ninstall_missing_tools = yes\\n' >{POLICY}; "
                "touch /run/apt-fails")
-        v.refuse("apply", request, "mkfs.xfs is not installed", "could not be installed", "apt-get install xfsprogs")
+        v.refuse("apply", request, "mkfs.xfs is not installed", "could not be installed", "Temporary failure resolving",
+                 "apt-get install xfsprogs")
         plan = v.call("plan", request)
         expect(plan["return_code"] == 1 and v.contents() == before, f"a dry run installs nothing: {plan}")
-        vm.run("rm /run/apt-fails")
+        vm.run("rm /run/apt-fails; touch /run/apt-no-lists")  # as a fresh machine
         v.do("apply", request)
         log = vm.run("cat /run/apt.log")
-        expect(log.splitlines() == 2 * ["noninteractive --assume-yes --no-install-recommends install xfsprogs"],
-               f"the package manager was asked for: {log}")
+        install = "noninteractive --assume-yes --no-install-recommends install xfsprogs"
+        expect(log.splitlines() == [install, "noninteractive update"] * 2 + [install], f"the package manager was asked for: {log}")
         v.do("remove", {"deviceId": POINT})
         vm.run(f"mv /root/apt-get /usr/bin/apt-get; rm {POLICY}")
         self.faults += 2
@@ -237,16 +240,19 @@ class Trouble:
         expect(v.contents() == before, "a refused name, and a disk has changed")
 
     def check_bad_record(self):
-        """It may be about any disk: nothing is written as long as it is there."""
+        """It may be about any disk: nothing is written as long as it is there; what is mounted is unmounted."""
         v = self.v
-        before = v.contents()
+        record = "/var/lib/dcm-volumes/00112233445566778899aabbccddeeff.json"
+        v.do("apply", v.request(["d0"]))
+        before = [v.content(name) for name in v.names[1:]]
         for text in ("", "{", "[" * 2000, '{"id": 7}', "\\0"):
-            self.vm.run(f"mkdir -p -m 700 /var/lib/dcm-volumes; printf {shlex.quote(text)} "
-                        "| tee /var/lib/dcm-volumes/00112233445566778899aabbccddeeff.json >/dev/null")
-            for verb, request in (("apply", v.request(["d0"])), ("remove", {"deviceId": POINT})):
-                v.refuse(verb, request, "A record in /var/lib/dcm-volumes is damaged")
+            self.vm.run(f"printf {shlex.quote(text)} | tee {record} >/dev/null")
+            v.refuse("apply", v.request(["d1"], mountPoint="/mnt/second"), f"The record {record} is damaged")
+            v.refuse("remove", {"deviceId": "/mnt/second"}, "there is no volume")
+        reply = v.do("remove", {"deviceId": POINT})
+        expect(f"The record {record} is damaged" in reply["message"] and not v.source(), f"unmounted beside it: {reply}")
         self.vm.run("rm -r /var/lib/dcm-volumes")
-        expect(v.contents() == before, "a damaged record, and a disk has changed")
+        expect([v.content(name) for name in v.names[1:]] == before, "a damaged record, and a disk has changed")
 
     def check_locked(self):
         """Somebody else formats under udev's lock: that is waited for, and not for ever."""
