@@ -33,6 +33,15 @@ static void put_piece(TopPage *page, Painter *p, const char *text, size_t size) 
     line_end(p, &l);
 }
 
+/* Where a line of at most n bytes ends: behind the last blank in its second half, if there is one.
+ */
+static size_t break_at(const char *line, size_t n) {
+    for (size_t i = n; i > n / 2; i--)
+        if (line[i] == ' ')
+            return i + 1;
+    return n;
+}
+
 /* At least one character goes on a line. */
 static void put_broken(TopPage *page, Painter *p, const char *line, size_t size) {
     int width;
@@ -41,7 +50,9 @@ static void put_broken(TopPage *page, Painter *p, const char *line, size_t size)
         size_t n = terminal_fit(line, p->screen->columns, size, &width);
 
         n = n > 0 ? n : size;
-        put_piece(page, p, line, n);
+        if (n < size)
+            n = break_at(line, n);
+        put_piece(page, p, line, n > 0 && line[n - 1] == ' ' ? n - 1 : n);
         line += n;
         size -= n;
     } while (size > 0);

@@ -52,6 +52,19 @@ static void draw_pause(Painter *p, const TopModel *m) {
     line_end(p, &l);
 }
 
+/* The status line has it, too, at its end, which may have no room. */
+static void draw_job_problem(Painter *p, const TopModel *m) {
+    const char *problem = status_text(m, "JobProblem");
+    Line l = line_begin(p);
+
+    if (isempty(problem))
+        return;
+    line_paint(&l, COLOUR_YELLOW);
+    line_putf(&l, _("Jobs do not start: %s"), problem);
+    line_paint(&l, COLOUR_END);
+    line_end(p, &l);
+}
+
 void top_draw(const TopModel *m, TopList *l, const TopScreen *s) {
     Painter p = {.screen = s};
     Line blank = line_begin(&p);
@@ -59,6 +72,7 @@ void top_draw(const TopModel *m, TopList *l, const TopScreen *s) {
     draw_name(&p, m);
     draw_connection(&p, m);
     draw_pause(&p, m);
+    draw_job_problem(&p, m);
     if (painter_get_room(&p) >= LINES_WITH_BLANKS)
         line_end(&p, &blank);
     top_draw_figures(&p, m);

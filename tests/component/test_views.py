@@ -319,6 +319,7 @@ def test_top_scrolls_to_the_selected_job(busy, agent, down, up, last):
     t.wait(r"^> 00-job.* run_script ")
     assert not any("19-job" in line for line in t.screen.display)
     t.wait(r"^Jobs: 20, by age, 1 to \d+ shown")
+    t.wait(r"^Jobs do not start: ")
     keys(t, down + down)
     t.wait(r"^> 02-job")
     keys(t, up)
@@ -347,6 +348,16 @@ def test_top_sorts_and_helps(busy, agent):
         keys(t, leave)
         t.wait(r"^Jobs: 20")
     keys(t, b"q")
+    t.end()
+
+
+def test_top_breaks_a_page_between_words(running, agent):
+    running()
+    t = Terminal(agent, 40, 30)
+    t.wait(r"^CPU .* %")
+    keys(t, b"?")
+    t.wait(r"^  Home, End +the first, the last *\njob *$")
+    keys(t, b"qq")
     t.end()
 
 
