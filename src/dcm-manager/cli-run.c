@@ -9,12 +9,16 @@
 #include "basic/file-util.h"
 #include "basic/i18n.h"
 #include "basic/terminal.h"
+#include "basic/time-util.h"
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
 #include "dcm-manager/payload.h"
 #include "proto/text.h"
 
 #define RETURN_CODE_MAX 125 /* larger return codes are mapped */
+/* between two queries of a long runner's job */
+#define JOB_PAUSE_USEC_MIN (USEC_PER_SEC / 4)
+#define JOB_PAUSE_USEC_MAX (30 * USEC_PER_SEC)
 
 static int complain(const char *what, const char *text) {
     terminal_printf(stderr, "dcm-manager: %s: %s\n", what, text);
@@ -111,12 +115,26 @@ static void print_no_reply(struct json_object *reply) {
         (void)fprintf(stderr, _("dcm-manager: the agent's reply is null: it has no result\n"));
 }
 
-static int print_reply(const Options *o, struct json_object *request) {
-    struct json_object *reply = json_get(request, "reply");
+/* The message, or what the reply is about if it has none. */
+static void print_result(struct json_object *reply) {
+    const char *message = strempty(json_get_string(reply, "message"));
+    struct json_object *object = json_get(reply, "reply_object");
+
+    if (!isempty(message) || !object)
+        print_text(stdout, message);
+    else if (json_object_is_type(object, json_type_string))
+        print_text(stdout, json_object_get_string(object));
+    else {
+        terminal_put_json(stdout,
+                          json_object_to_json_string_ext(
+                              object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+        (void)putchar('\n');
+    }
+}
+
+static int print_reply(const Options *o, struct json_object *reply) {
     int64_t return_code = 1;
 
-    if (streq(strempty(json_get_string(request, "state")), "NACKED"))
-        return print_refusal(json_get_string(request, "error"));
     (void)json_to_integer(json_get(reply, "return_code"), &return_code);
     if (o->output.json) {
         terminal_put_json(stdout,
@@ -126,10 +144,19 @@ static int print_reply(const Options *o, struct json_object *request) {
     } else if (!json_object_is_type(reply, json_type_object))
         print_no_reply(reply);
     else {
-        print_text(stdout, strempty(json_get_string(reply, "message")));
+        print_result(reply);
         print_error(strempty(json_get_string(reply, "error_message")));
     }
     return return_code >= 0 && return_code <= RETURN_CODE_MAX ? (int)return_code : 1;
+}
+
+static bool is_refused(struct json_object *request) {
+    return streq(strempty(json_get_string(request, "state")), "NACKED");
+}
+
+static int print_request(const Options *o, struct json_object *request) {
+    return is_refused(request) ? print_refusal(json_get_string(request, "error"))
+                               : print_reply(o, json_get(request, "reply"));
 }
 
 static int call_wait(Client *client, const char *guid, struct json_object **ret) {
@@ -147,24 +174,120 @@ static int tell_where(const char *guid, int r) {
 
 /* The request outlives a restart of the manager, and so does waiting for it where systemd keeps
  * the socket. */
-static int wait_for_reply(const Options *o, Client **client, const char *guid) {
-    _cleanup_json_ struct json_object *answer = NULL;
+static int wait_for_reply(const Options *o, Client **client, const char *guid,
+                          struct json_object **ret) {
     int r;
 
     for (;;) {
         client_expect_loss(*client);
-        r = call_wait(*client, guid, &answer);
-        if (r == 0)
-            return print_reply(o, json_get(answer, "request"));
-        if (r == EXIT_TIMED_OUT)
-            return tell_where(guid, r);
-        if (!client_is_lost(*client))
+        r = call_wait(*client, guid, ret);
+        if (r == 0 || r == EXIT_TIMED_OUT || !client_is_lost(*client))
             return r;
         *client = client_free(*client);
         r = client_new(o->control, o->timeout_sec, client);
         if (r > 0)
-            return tell_where(guid, r);
+            return r;
     }
+}
+
+static int order(const Options *o, Client *client, struct json_object *payload,
+                 struct json_object **ret) {
+    return client_call(client, run_request(o, payload), ret);
+}
+
+/* --- long runners -------------------------------------------------------------------------------
+ */
+
+/* A reply that gives a job's number instead of its result. */
+static bool find_job(struct json_object *request, int64_t *ret_number) {
+    struct json_object *reply = json_get(request, "reply");
+
+    return !is_refused(request) &&
+           streq(strempty(json_get_string(reply, "reply_type")), "job_description") &&
+           json_to_integer(json_get(json_get(reply, "reply_object"), "job_id"), ret_number) >= 0;
+}
+
+static struct json_object *description_payload(int64_t job) {
+    struct json_object *arguments = json_object_new_object(), *payload = NULL;
+
+    if (arguments && json_add_int(arguments, "jobId", job) < 0) {
+        (void)json_object_put(arguments);
+        return NULL;
+    }
+    return arguments && payload_new("get_job_description", arguments, false, &payload) >= 0
+               ? payload
+               : NULL;
+}
+
+/* The answer to a request of its own. */
+static int query_job(const Options *o, Client **client, int64_t job, struct json_object **ret) {
+    _cleanup_json_ struct json_object *answer = NULL;
+    Options query = *o;
+    int r;
+
+    query.guid = NULL;
+    r = order(&query, *client, description_payload(job), &answer);
+    return r > 0 ? r
+                 : wait_for_reply(&query, client, strempty(json_get_string(answer, "guid")), ret);
+}
+
+static bool has_ended(struct json_object *description) {
+    const char *status = strempty(json_get_string(description, "job_status"));
+
+    return !streq(status, "WAITING") && !streq(status, "RUNNING");
+}
+
+/* Of a job that has ended, or that the agent does not know any more. */
+static int print_job(const Options *o, struct json_object *request) {
+    struct json_object *description = json_get(json_get(request, "reply"), "reply_object");
+    struct json_object *reply = json_get(description, "command_reply");
+
+    return reply ? print_reply(o, reply) : print_request(o, request);
+}
+
+static int tell_job(const Options *o, int64_t job, int r) {
+    terminal_printf(stderr,
+                    _("The job continues; for its state: dcm-manager run %s get_job_description "
+                      "--arg=jobId:=%lld --wait --json\n"),
+                    o->operands[0], (long long)job);
+    return r;
+}
+
+/* Asks again and again, ever more seldom. */
+static int follow_job(const Options *o, Client **client, int64_t job) {
+    uint64_t pause = JOB_PAUSE_USEC_MIN;
+
+    for (;;) {
+        _cleanup_json_ struct json_object *answer = NULL;
+        struct json_object *request;
+        int r = client_sleep(*client, pause);
+
+        if (r == 0)
+            r = query_job(o, client, job, &answer);
+        if (r > 0)
+            return r == EXIT_TIMED_OUT || !*client ? tell_job(o, job, r) : r;
+        request = json_get(answer, "request");
+        if (has_ended(json_get(json_get(request, "reply"), "reply_object")))
+            return print_job(o, request);
+        pause = MIN(pause * 3 / 2, JOB_PAUSE_USEC_MAX);
+    }
+}
+
+/* --- the verb ----------------------------------------------------------------------------------
+ */
+
+static int wait_for_end(const Options *o, Client **client, const char *guid) {
+    _cleanup_json_ struct json_object *answer = NULL;
+    struct json_object *request;
+    int64_t job;
+    int r;
+
+    r = wait_for_reply(o, client, guid, &answer);
+    if (r > 0)
+        return r == EXIT_TIMED_OUT || !*client ? tell_where(guid, r) : r;
+    request = json_get(answer, "request");
+    return !o->long_runner && find_job(request, &job) ? follow_job(o, client, job)
+                                                      : print_request(o, request);
 }
 
 int cli_run(const Options *o) {
@@ -182,12 +305,12 @@ int cli_run(const Options *o) {
         (void)json_object_put(payload);
         return r;
     }
-    r = client_call(client, run_request(o, payload), &answer);
+    r = order(o, client, payload, &answer);
     if (r > 0)
         return r;
     guid = strempty(json_get_string(answer, "guid"));
     if (o->wait)
-        return wait_for_reply(o, &client, guid);
+        return wait_for_end(o, &client, guid);
     json_object_object_del(answer, "ok");
     if (o->output.json)
         output_print_json(answer, &o->output);

@@ -116,6 +116,19 @@ static int wait_readable(Client *c) {
     return EXIT_TIMED_OUT;
 }
 
+int client_sleep(Client *c, uint64_t usec) {
+    const uint64_t now = now_usec(CLOCK_BOOTTIME);
+    const bool has_time = c->deadline_usec == UINT64_MAX || now + usec < c->deadline_usec;
+
+    if (!has_time)
+        usec = c->deadline_usec > now ? c->deadline_usec - now : 0;
+    (void)usleep((useconds_t)usec);
+    if (has_time)
+        return 0;
+    (void)fprintf(stderr, _("dcm-manager: timed out\n"));
+    return EXIT_TIMED_OUT;
+}
+
 static int receive_more(Client *c) {
     char *grown;
     ssize_t n;

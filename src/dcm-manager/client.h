@@ -28,6 +28,8 @@ struct json_object *client_request(const char *method);
 int client_call(Client *c, struct json_object *request, struct json_object **ret);
 /* Receives one more answer. */
 int client_receive(Client *c, struct json_object **ret);
+/* Waits for that time, or until the limit of all calls. */
+int client_sleep(Client *c, uint64_t usec);
 /* The caller handles a manager that disappears, and reports that itself if it cannot. */
 void client_expect_loss(Client *c);
 /* Whether the last failure was the loss of the manager. */

@@ -127,10 +127,12 @@ class Agent:
     def ack(self, request):
         self.send(type="ACK", request_id=request["request_id"], message_id="x1", agent_id=self.id)
 
+    def answer(self, guid, reply, message_id="x2"):
+        self.send(type="REPLY", request_id=guid, message_id=message_id, agent_id=self.id, payload=reply)
+
     def reply(self, guid, code=0, message="", error_message="", message_id="x2"):
-        self.send(type="REPLY", request_id=guid, message_id=message_id, agent_id=self.id,
-                  payload={"return_code": code, "reply_type": "void", "reply_object": None,
-                           "message": message, "error_message": error_message})
+        self.answer(guid, {"return_code": code, "reply_type": "void", "reply_object": None, "message": message,
+                           "error_message": error_message}, message_id)
 
 
 class Server:
@@ -566,6 +568,46 @@ def test_run_wait_is_the_command(server, code, status):
     waiting = server.cli_start("run", agent.id, "heartbeat", "--wait")
     agent.reply(agent.receive("REQUEST")["request_id"], code, "to stdout", "to stderr\n")
     assert server.finish(waiting) == (status, "to stdout\n", "to stderr\n")
+
+
+def job(status, reply=None):
+    return {"return_code": 0, "reply_type": "job_description", "reply_object": {
+        "job_id": 7, "job_status": status, "command_reply": reply}}
+
+
+def test_run_wait_is_the_job_of_a_long_runner(server):
+    agent = server.agent()
+    waiting = server.cli_start("run", agent.id, "backup_paths", "--wait")
+    agent.answer(agent.receive("REQUEST")["request_id"], job("WAITING"))
+    for status, reply in (("RUNNING", None), ("ERROR", {"return_code": 3, "message": "half", "error_message": "no%20space"})):
+        query = agent.receive("REQUEST")
+        assert query["payload"] == {"command": "get_job_description", "arguments": {"jobId": 7}}
+        agent.answer(query["request_id"], job(status, reply))
+    assert server.finish(waiting) == (3, "half\n", "no space\n")
+
+
+def test_run_wait_may_end_before_the_job(server):
+    agent = server.agent()
+    waiting = server.cli_start("run", agent.id, "backup_paths", "--wait", "--timeout", "5")
+    agent.answer(agent.receive("REQUEST")["request_id"], job("WAITING"))
+    code, _, error = server.finish(waiting)
+    assert code == 250 and f"dcm-manager run {agent.id} get_job_description --arg=jobId:=7 --wait" in error
+
+
+def test_run_wait_with_long_runner_is_the_number(server):
+    agent = server.agent()
+    waiting = server.cli_start("run", agent.id, "run_script", "--wait", "--long-runner", "--json")
+    agent.answer(agent.receive("REQUEST")["request_id"], job("WAITING"))
+    code, out, _ = server.finish(waiting)
+    assert code == 0 and json.loads(out)["reply_object"]["job_id"] == 7
+
+
+@pytest.mark.parametrize("value,text", [(None, ""), ("a\nb", "a\nb\n"), (["x", 1], '[\n  "x",\n  1\n]\n')])
+def test_run_wait_prints_the_object_of_a_reply_without_a_message(server, value, text):
+    agent = server.agent()
+    waiting = server.cli_start("run", agent.id, "get_x", "--wait")
+    agent.answer(agent.receive("REQUEST")["request_id"], {"return_code": 0, "reply_type": "x", "reply_object": value})
+    assert server.finish(waiting) == (0, text, "")
 
 
 def test_run_arguments(server, tmp_path):
