@@ -97,5 +97,11 @@ int tree_make_hard_link(int root_fd, const char *path, const char *old_path) {
         return -EMLINK;
     TRY(open_parent(root_fd, path, &parent, &name));
     TRY(remove_former(parent, name));
-    return linkat(old_parent, old_name, parent, name, 0) < 0 ? -errno : 0;
+    if (linkat(old_parent, old_name, parent, name, 0) < 0)
+        return -errno;
+    /* the file has one mode for all its names */
+    if (archive_is_program(path) &&
+        fchmodat(parent, name, archive_mode(path, st.st_mode, true), 0) < 0)
+        return -errno;
+    return 0;
 }

@@ -15,5 +15,6 @@ int tree_make_directory(int root_fd, const char *path, mode_t mode);
  * has it. */
 int tree_make_file(int root_fd, const char *path, int *ret_fd);
 int tree_make_link(int root_fd, const char *path, const char *target);
-/* Another name of a regular file that is there. -EMLINK: it is no regular file. */
+/* Another name of a regular file that is there, which keeps its mode, unless the new name makes it
+ * a program. -EMLINK: it is no regular file. */
 int tree_make_hard_link(int root_fd, const char *path, const char *old_path);

@@ -113,16 +113,20 @@ static bool is_at_or_below(const char *path, const char *directory) {
     return strncmp(path, directory, size) == 0 && (!path[size] || path[size] == '/');
 }
 
+bool archive_is_program(const char *path) {
+    return is_at_or_below(path, "bin");
+}
+
 mode_t archive_mode(const char *path, mode_t mode, bool keep_setuid) {
     const bool is_directory = S_ISDIR(mode);
     const mode_t special = keep_setuid ? mode & (S_ISUID | S_ISGID | S_ISVTX) : 0;
 
     if (!*path)
-        return 0775;
+        return 0775 | S_ISVTX;
     if (streq(path, "bin") && is_directory)
         return 0755 | S_ISGID;
-    if (is_at_or_below(path, "bin") && !is_directory)
-        return 0750 | special;
+    if (archive_is_program(path))
+        return is_directory ? (mode & 0755) | 0700 | special : 0750 | special;
     if (is_at_or_below(path, "cfg"))
         return 0770 | special;
     return (mode & 0775) | (is_directory ? 0700 : 0600) | special;

@@ -34,9 +34,13 @@ int archive_count_bytes(ArchiveCount *c, const ArchiveLimits *l, uint64_t bytes,
 
 /* The mode of what lies at `path`: that of the archive, without the right of others to write, and
  * with those of the owner to read and write; programs in bin, settings in cfg, and the directories
- * have those that hooks rely on (reference of the Python agent). `mode` with its type, S_IFREG or
- * S_IFDIR. */
+ * have those that hooks rely on (reference of the Python agent). The group of the hooks may make
+ * files in the service's directory, but not move away bin, in which root runs a hook, and change
+ * nothing in there. `mode` with its type, S_IFREG or S_IFDIR. */
 mode_t archive_mode(const char *path, mode_t mode, bool keep_setuid) _pure_;
+
+/* Whether a file of this path is a hook, or belongs to hooks: it lies in bin. */
+bool archive_is_program(const char *path) _pure_;
 
 typedef enum ArchiveKind {
     ARCHIVE_KIND_UNKNOWN,

@@ -218,11 +218,13 @@ static void test_links_of_links(void) {
 /* --- the rest -------------------------------------------------------------------------------- */
 
 static void test_modes(void) {
-    g_assert_cmpint(archive_mode("", S_IFDIR | 0700, false), ==, 0775);
+    g_assert_cmpint(archive_mode("", S_IFDIR | 0700, false), ==, 01775);
     g_assert_cmpint(archive_mode("bin", S_IFDIR | 0700, false), ==, 02755);
     g_assert_cmpint(archive_mode("bin", S_IFREG | 0777, false), ==, 0750);
     g_assert_cmpint(archive_mode("bin/x", S_IFREG | 0644, false), ==, 0750);
     g_assert_cmpint(archive_mode("bin/d", S_IFDIR | 0755, false), ==, 0755);
+    g_assert_cmpint(archive_mode("bin/d", S_IFDIR | 0777, false), ==, 0755);
+    g_assert_cmpint(archive_mode("bin/d", S_IFDIR | 01777, true), ==, 01755);
     g_assert_cmpint(archive_mode("binary", S_IFREG | 0644, false), ==, 0644);
     g_assert_cmpint(archive_mode("cfg", S_IFDIR | 0755, false), ==, 0770);
     g_assert_cmpint(archive_mode("cfg/a/b", S_IFREG | 0600, false), ==, 0770);
