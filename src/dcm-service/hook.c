@@ -17,15 +17,19 @@ const char HOOK_PATH_OF[] = "";
 static const char *const inherited[] = {"DCM_AGENT_PLATFORM_NAME", "DCM_AGENT_PLATFORM_VERSION",
                                         "DCM_REQUEST_ID", "LANG"};
 
+void hook_add_job_environment(Arguments *a) {
+    for (size_t i = 0; i < ELEMENTSOF(inherited); i++)
+        if (getenv(inherited[i]))
+            arguments_add(a, "--setenv=%s=%s", inherited[i], getenv(inherited[i]));
+}
+
 void hook_add_environment(const Services *s, Arguments *a) {
     arguments_add(a, "--setenv=DCM_USER=" HOOK_USER);
     arguments_add(a, "--setenv=DCM_BASEDIR=" PKGLIBDIR);
     arguments_add(a, "--setenv=DCM_SERVICES_DIR=%s", s->path);
     /* the job's own file is not to be seen outside of it */
     arguments_add(a, "--setenv=DCM_LOG_FILE=/dev/null");
-    for (size_t i = 0; i < ELEMENTSOF(inherited); i++)
-        if (getenv(inherited[i]))
-            arguments_add(a, "--setenv=%s=%s", inherited[i], getenv(inherited[i]));
+    hook_add_job_environment(a);
 }
 
 int secret_path(const char *name, char **ret) {
@@ -38,8 +42,7 @@ int secret_path(const char *name, char **ret) {
     return 0;
 }
 
-/* A hook that is left when its job has been killed would be in the way of the next one. */
-static void bind_to_job(Arguments *a) {
+void hook_bind_to_job(Arguments *a) {
     _cleanup_free_ char *unit = NULL;
 
     if (sd_pid_get_unit(0, &unit) >= 0 && strncmp(unit, "dcm-job-", 8) == 0) {
@@ -68,7 +71,7 @@ static void add_unit(const HookCall *c, const char *unit, Arguments *a) {
     arguments_add(a, "--property=User=%s", c->user ?: HOOK_USER);
     arguments_add(a, "--property=RuntimeMaxSec=%u", c->timeout_sec);
     arguments_add(a, "--property=TimeoutStopSec=10");
-    bind_to_job(a);
+    hook_bind_to_job(a);
 }
 
 static void add_credentials(const HookCall *c, Arguments *a) {
@@ -108,17 +111,37 @@ static void add_command(const Services *s, const HookCall *c, const char *unit, 
     }
 }
 
+/* A line behind what it has written to standard error. */
+static int add_text(ProgramResult *ret, const char *text) {
+    char *all = NULL;
+    const int n = asprintf(&all, "%s%s\n", strempty(ret->err), text);
+
+    if (n < 0)
+        return -ENOMEM;
+    free(ret->err);
+    ret->err = all;
+    ret->err_size = (size_t)n;
+    return 0;
+}
+
 static int explain(const HookCall *c, uint64_t started_usec, ProgramResult *ret) {
     const uint64_t took_usec = now_usec(CLOCK_BOOTTIME) - started_usec;
+    _cleanup_free_ char *text = NULL;
+    int n = 0;
 
     if (ret->status == EXIT_EXEC)
-        log_error("The hook bin/enstratus-%s of %s cannot be started: is its interpreter there, "
-                  "and may %s run it?",
-                  c->name, c->id, c->user ?: HOOK_USER);
+        n = asprintf(&text,
+                     "The hook bin/enstratus-%s of %s cannot be started: is its interpreter "
+                     "there, and may %s run it?",
+                     c->name, c->id, c->user ?: HOOK_USER);
     else if (ret->status != 0 && took_usec >= c->timeout_sec * USEC_PER_SEC)
-        log_error("The hook bin/enstratus-%s of %s took longer than %u s and was ended", c->name,
-                  c->id, c->timeout_sec);
-    return 0;
+        n = asprintf(&text, "The hook bin/enstratus-%s of %s took longer than %u s and was ended",
+                     c->name, c->id, c->timeout_sec);
+    if (n < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    return text ? add_text(ret, text) : 0;
 }
 
 int hook_run(const Services *s, const HookCall *c, ProgramResult *ret) {
@@ -139,5 +162,8 @@ int hook_run(const Services *s, const HookCall *c, ProgramResult *ret) {
                               c->id);
         return -EIO;
     }
-    return explain(c, started_usec, ret);
+    r = explain(c, started_usec, ret);
+    if (r < 0)
+        program_result_done(ret);
+    return r;
 }

@@ -26,11 +26,18 @@ typedef struct HookCall {
     unsigned timeout_sec;
 } HookCall;
 
-/* 0: *ret has what it wrote and its status. -EIO: it could not be run; this has been logged. */
+/* 0: *ret has what it wrote and its status; if systemd could not start it, or has ended it, its
+ * standard error says so. -EIO: it could not be run; this has been logged. */
 int hook_run(const Services *s, const HookCall *c, ProgramResult *ret);
+
+/* A unit that is left when its job has been killed would be in the way of the next one: it ends
+ * with the job in which this process is, if it is in one. */
+void hook_bind_to_job(Arguments *a);
 
 /* The environment that all hooks have, as arguments of systemd-run(1). */
 void hook_add_environment(const Services *s, Arguments *a);
+/* The part of it that is of the job. */
+void hook_add_job_environment(Arguments *a);
 
 /* The path of a secret argument of this job, as systemd sees it; NULL: there is none. The caller
  * frees. */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The image is downloaded and unpacked beside the services, into .install-ID, by a process without
- * rights that has the service's user. The directory then takes the place of the service's by one
- * rename; the former one becomes .former-ID. Killed at any moment, the next install_service begins
- * again, and the service is the old or the new one. */
+ * rights that has the service's user. The directory then takes the place of the service's, as
+ * dcm-service/replace.h says. Killed at any moment, the next install_service begins again, and the
+ * service is the old or the new one. */
 #include "dcm-service/install.h"
 
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +18,8 @@
 #include "basic/memfd-util.h"
 #include "dcm-service/control.h"
 #include "dcm-service/hook.h"
+#include "dcm-service/replace.h"
+#include "dcm-service/turn.h"
 #include "dcm-service/unit.h"
 #include "proto/name.h"
 #include "service/archive-rule.h"
@@ -27,25 +28,17 @@
 
 #define STATUS_IMAGE 20
 #define UNPACK_SEC 86400u
+#define UNPACK_UNIT "dcm-unpack-%s.service"
 
 typedef struct Installation {
     const Services *services;
     struct json_object *arguments;
     const char *id, *user, *image; /* names, of the arguments */
-    char *place;                   /* .install-ID, absolute */
+    Replacement replacement;
     uid_t uid;
     gid_t gid; /* of HOOK_USER */
+    int turn_fd;
 } Installation;
-
-static int call(const char *program, const char *option, const char *path) {
-    _cleanup_(arguments_done) Arguments a = {};
-
-    arguments_add(&a, "%s", program);
-    arguments_add(&a, "%s", option);
-    arguments_add(&a, "--");
-    arguments_add(&a, "%s", path);
-    return program_call(&a) == 0 ? 0 : -EIO;
-}
 
 /* --- what is asked for ---------------------------------------------------------------------- */
 
@@ -72,25 +65,6 @@ static int read_arguments(Installation *x) {
         return -EINVAL;
     }
     return 0;
-}
-
-/* Two at once would take each other's files away. Released by the end of the process. */
-static int take_turn(const Installation *x) {
-    _cleanup_free_ char *path = NULL;
-    int fd;
-
-    if (mkdir(SERVICES_RUN, 0755) < 0 && errno != EEXIST)
-        return log_error_errno(errno, SERVICES_RUN " cannot be made: %m");
-    if (asprintf(&path, SERVICES_RUN "/%s.lock", x->id) < 0)
-        return -ENOMEM;
-    fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return log_error_errno(errno, "%s cannot be opened: %m", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        safe_close(fd);
-        return log_error_errno(errno, "Another request is installing %s", x->id);
-    }
-    return 0; /* the descriptor stays open */
 }
 
 /* --- the user ------------------------------------------------------------------------------- */
@@ -135,14 +109,6 @@ static int ensure_user(Installation *x) {
 
 /* --- the image ------------------------------------------------------------------------------ */
 
-static int make_place(const Installation *x) {
-    TRY(call("rm", "-rf", x->place));
-    /* the user has to come to the directory below */
-    if (mkdir(x->place, 0711) < 0 || chmod(x->place, 0711) < 0)
-        return log_error_errno(errno, "%s cannot be made: %m", x->place);
-    return 0;
-}
-
 /* dcm-object says in JSON what has failed. */
 static int explain(const Installation *x, const ProgramResult *result) {
     _cleanup_json_ struct json_object *o = NULL;
@@ -174,7 +140,7 @@ static int fetch_image(const Installation *x) {
     arguments_add(&a, "--job-progress");
     arguments_add(&a, "--");
     arguments_add(&a, "%s", x->image);
-    arguments_add(&a, "%s/image", x->place);
+    arguments_add(&a, "%s", x->replacement.image);
     r = program_run(&a, fd, &result);
     if (r < 0)
         return log_error_errno(r, "dcm-object cannot be run: %m");
@@ -183,28 +149,19 @@ static int fetch_image(const Installation *x) {
 
 /* --- unpacking ------------------------------------------------------------------------------ */
 
-static int make_tree(const Installation *x, char **ret) {
-    _cleanup_free_ char *tree = NULL;
-
-    if (asprintf(&tree, "%s/tree", x->place) < 0)
-        return -ENOMEM;
-    if (mkdir(tree, 0700) < 0 || chown(tree, x->uid, x->gid) < 0) {
-        (void)log_error_errno(errno, "%s cannot be made: %m", tree);
-        return -EIO;
-    }
-    *ret = TAKE_PTR(tree);
-    return 0;
-}
-
 static const char *const unpack_properties[] = {
     "SupplementaryGroups=",
     "ProtectSystem=strict",
     "ProtectHome=read-only",
+    "ProtectProc=invisible",
+    "ProcSubset=pid",
     "PrivateDevices=yes",
+    "DevicePolicy=closed",
     "PrivateNetwork=yes",
     "PrivateIPC=yes",
+    "PrivateTmp=yes",
+    "KeyringMode=private",
     "NoNewPrivileges=yes",
-    "CapabilityBoundingSet=",
     "ProtectKernelTunables=yes",
     "ProtectKernelModules=yes",
     "ProtectKernelLogs=yes",
@@ -224,23 +181,36 @@ static const char *const unpack_properties[] = {
     "UMask=0022",
 };
 
-static void add_unpack_unit(const Installation *x, const char *tree, Arguments *a) {
+/* It begins as root, and becomes the service's user by itself: so no other process of this user can
+ * look into it, or come to the directory by what it has opened. */
+static void add_unpack_rights(const Installation *x, Arguments *a) {
+    const bool is_root = x->uid == 0;
+
+    arguments_add(a, "--property=CapabilityBoundingSet=%s", is_root ? "" : "CAP_SETUID CAP_SETGID");
+    if (is_root)
+        arguments_add(a, "--property=Group=" HOOK_USER);
+}
+
+static void add_unpack_unit(const Installation *x, Arguments *a) {
+    const char *new = x->replacement.new;
+
     arguments_add(a, "systemd-run");
     arguments_add(a, "--quiet");
     arguments_add(a, "--wait");
     arguments_add(a, "--pipe");
     arguments_add(a, "--collect");
-    arguments_add(a, "--unit=dcm-unpack-%s", x->id);
+    arguments_add(a, "--unit=" UNPACK_UNIT, x->id);
     arguments_add(a, "--description=Unpacking of the service %s", x->id);
     arguments_add(a, "--slice=dcm-jobs.slice");
-    arguments_add(a, "--working-directory=%s", tree);
-    arguments_add(a, "--property=User=%s", x->user);
-    arguments_add(a, "--property=Group=%s", HOOK_USER);
-    arguments_add(a, "--property=ReadWritePaths=%s", tree);
+    arguments_add(a, "--working-directory=%s", new);
+    arguments_add(a, "--property=ReadWritePaths=%s", new);
     arguments_add(a, "--property=RuntimeMaxSec=%u", UNPACK_SEC);
+    arguments_add(a, "--property=TimeoutStopSec=10");
     arguments_add(a, "--property=MemoryMax=%llu", (unsigned long long)ARCHIVE_MEMORY_MAX);
     for (size_t i = 0; i < ELEMENTSOF(unpack_properties); i++)
         arguments_add(a, "--property=%s", unpack_properties[i]);
+    add_unpack_rights(x, a);
+    hook_bind_to_job(a);
 }
 
 static bool is_true(struct json_object *arguments, const char *name) {
@@ -255,6 +225,10 @@ static void add_unpack_command(const Installation *x, ArchiveKind kind, Argument
     arguments_add(a, "--");
     arguments_add(a, PKGLIBDIR "/dcm-unpack");
     arguments_add(a, "--kind=%s", archive_kind_name(kind));
+    if (x->uid != 0) {
+        arguments_add(a, "--uid=%u", x->uid);
+        arguments_add(a, "--gid=%u", x->gid);
+    }
     if (json_to_integer(json_get(x->arguments, "unpackedSizeMax"), &size_max) >= 0)
         arguments_add(a, "--size-max=%lld", (long long)size_max);
     if (is_true(x->arguments, "keepSetuid"))
@@ -262,12 +236,12 @@ static void add_unpack_command(const Installation *x, ArchiveKind kind, Argument
 }
 
 /* Its exit status. */
-static int unpack(const Installation *x, int image_fd, ArchiveKind kind, const char *tree) {
+static int unpack(const Installation *x, int image_fd, ArchiveKind kind) {
     _cleanup_(arguments_done) Arguments a = {};
     _cleanup_(program_result_done) ProgramResult result = {};
     int r;
 
-    add_unpack_unit(x, tree, &a);
+    add_unpack_unit(x, &a);
     add_unpack_command(x, kind, &a);
     r = program_run(&a, image_fd, &result);
     if (r < 0)
@@ -280,14 +254,15 @@ static int unpack(const Installation *x, int image_fd, ArchiveKind kind, const c
 /* --- the place of the old one --------------------------------------------------------------- */
 
 /* The text of the unit that the archive has, or NULL. */
-static int read_unit(const Installation *x, const char *tree, char **ret, size_t *ret_size) {
-    _cleanup_close_ int dir_fd = open(tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+static int read_unit(const Installation *x, char **ret, size_t *ret_size) {
+    _cleanup_close_ int dir_fd =
+        open(x->replacement.new, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     _cleanup_close_ int fd = -1;
     struct stat st;
     int r;
 
     if (dir_fd < 0)
-        return -errno;
+        return log_error_errno(errno, "%s cannot be opened: %m", x->replacement.new);
     fd = openat(dir_fd, "dcm-service.unit", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return 0;
@@ -299,31 +274,37 @@ static int read_unit(const Installation *x, const char *tree, char **ret, size_t
     return r < 0 ? log_error_errno(r, "dcm-service.unit of the archive cannot be read: %m") : 0;
 }
 
-static int rename_into_place(const Installation *x, const char *tree) {
-    _cleanup_free_ char *service = NULL, *former = NULL;
+/* What can be refused is refused before the service is stopped. */
+static int replace(Installation *x, const char *unit_text, size_t unit_size) {
+    bool has_stopped = false;
+    int r;
 
-    if (asprintf(&service, "%s/%s", x->services->path, x->id) < 0 ||
-        asprintf(&former, "%s/.former-%s", x->services->path, x->id) < 0)
-        return -ENOMEM;
-    if (renameat2(AT_FDCWD, tree, AT_FDCWD, service, RENAME_NOREPLACE) == 0)
-        return fsync_directory(x->services->fd);
-    if (errno != EEXIST)
-        return log_error_errno(errno, "%s cannot be made: %m", service);
-    TRY(call("rm", "-rf", former));
-    if (renameat2(AT_FDCWD, tree, AT_FDCWD, service, RENAME_EXCHANGE) < 0)
-        return log_error_errno(errno, "%s cannot be replaced: %m", service);
-    if (rename(tree, former) < 0)
-        return log_error_errno(errno, "%s cannot be kept as %s: %m", tree, former);
-    return fsync_directory(x->services->fd);
+    TRY(service_check_unit(x->services, x->id, x->user, unit_text, unit_size));
+    TRY(service_stop_to_replace(x->services, x->id, &has_stopped));
+    r = replacement_commit(&x->replacement);
+    if (has_stopped)
+        printf("%s was running and has been stopped; start_service starts it\n", x->id);
+    return r;
 }
 
-static int put_into_place(const Installation *x, const char *tree) {
+static int put_into_place(Installation *x) {
     _cleanup_free_ char *text = NULL;
+    _cleanup_close_ int fd = -1;
     size_t size = 0;
+    int r;
 
-    TRY(read_unit(x, tree, &text, &size));
-    TRY(rename_into_place(x, tree));
-    return service_set_unit(x->services, x->id, x->user, text, size);
+    TRY(read_unit(x, &text, &size));
+    TRY(turn_wait(x->id, &fd));
+    TRY(replace(x, text, size));
+    r = service_set_unit(x->services, x->id, x->user, text, size);
+    if (r < 0) {
+        log_error("The image is in the place of the service %s, but its unit is not as the image "
+                  "wants it; install_service can be repeated",
+                  x->id);
+        return r;
+    }
+    replacement_finish(&x->replacement);
+    return 0;
 }
 
 /* --- all of it ------------------------------------------------------------------------------ */
@@ -339,50 +320,54 @@ static int leave_unknown(const Installation *x) {
     return 0;
 }
 
-static int install_image(const Installation *x) {
+static int install_image(Installation *x) {
     const ArchiveKind kind = archive_kind_of(x->image);
-    _cleanup_free_ char *path = NULL, *tree = NULL;
     _cleanup_close_ int fd = -1;
     int status;
 
-    if (asprintf(&path, "%s/image", x->place) < 0)
-        return -ENOMEM;
-    fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    fd = open(x->replacement.image, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         (void)log_error_errno(errno, "The image %s cannot be read: %m", x->image);
         return STATUS_IMAGE;
     }
     if (kind == ARCHIVE_KIND_UNKNOWN)
         return leave_unknown(x);
-    TRY(make_tree(x, &tree));
-    TRY(status = unpack(x, fd, kind, tree));
+    TRY(replacement_make_new(&x->replacement, x->uid, x->gid));
+    TRY(status = unpack(x, fd, kind));
     if (status != 0)
         return status;
-    return put_into_place(x, tree);
+    return put_into_place(x);
+}
+
+/* Of an install_service that was killed without a job to which it was bound. */
+static int end_other_unpacking(const Installation *x) {
+    _cleanup_free_ char *unit = NULL;
+    UnitState u;
+
+    if (asprintf(&unit, UNPACK_UNIT, x->id) < 0) {
+        unit = NULL;
+        return -ENOMEM;
+    }
+    TRY(unit_look(unit, &u));
+    return streq(u.active, "inactive") || systemctl("stop", unit) == 0 ? 0 : -EIO;
 }
 
 static int install(Installation *x) {
-    int r;
-
     TRY(read_arguments(x));
-    if (asprintf(&x->place, "%s/.install-%s", x->services->path, x->id) < 0) {
-        x->place = NULL;
-        return -ENOMEM;
-    }
-    TRY(take_turn(x));
+    TRY(turn_take(x->id, &x->turn_fd));
+    TRY(end_other_unpacking(x));
     TRY(ensure_user(x));
-    TRY(make_place(x));
-    r = fetch_image(x);
-    if (r >= 0)
-        r = install_image(x);
-    (void)call("rm", "-rf", x->place);
-    return r;
+    TRY(replacement_begin(x->services, x->id, &x->replacement));
+    TRY(fetch_image(x));
+    return install_image(x);
 }
 
 int service_install(const Services *s, struct json_object *arguments) {
-    Installation x = {.services = s, .arguments = arguments};
+    Installation x = {
+        .services = s, .arguments = arguments, .replacement = REPLACEMENT_INIT, .turn_fd = -1};
     const int r = install(&x);
 
-    free(x.place);
+    replacement_done(&x.replacement);
+    safe_close(x.turn_fd);
     return r < 0 ? STATUS_FAILED : r;
 }

@@ -73,8 +73,11 @@ static int collect(int out_fd, int err_fd, ProgramResult *ret) {
     int r;
 
     while (p[0].fd >= 0 || p[1].fd >= 0) {
-        if (poll(p, 2, -1) < 0 && errno != EINTR)
-            return -errno;
+        if (poll(p, 2, -1) < 0) {
+            if (errno != EINTR)
+                return -errno;
+            continue; /* `revents` are those of the round before */
+        }
         if (p[0].fd >= 0 && p[0].revents) {
             TRY(r = read_piece(p[0].fd, &ret->out, &ret->out_size));
             p[0].fd = r > 0 ? p[0].fd : -1;

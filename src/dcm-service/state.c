@@ -66,7 +66,7 @@ int service_state(const Services *s, const char *id, char **ret, char **ret_prob
 
     if (service_open(s, id, &fd) < 0)
         return unknown(ret_problem, "there is no such service");
-    if (service_ships_unit(id))
+    if (service_unit_origin(id) != UNIT_NONE)
         return state_of_unit(id, ret, ret_problem);
     switch (hook_look(fd, "check")) {
     case HOOK_ABSENT:

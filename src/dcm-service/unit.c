@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,21 +124,34 @@ static int unit_path(const char *id, char **ret) {
     return asprintf(ret, UNIT_DIRECTORY "/%s", unit) < 0 ? -ENOMEM : 0;
 }
 
-bool service_ships_unit(const char *id) {
+static UnitOrigin look_at_file(const char *path) {
+    _cleanup_free_ char *text = NULL;
+    struct stat st = {};
+
+    if (lstat(path, &st) < 0 && errno == ENOENT)
+        return UNIT_NONE;
+    return S_ISREG(st.st_mode) &&
+                   read_file_at(AT_FDCWD, path, 2 * SERVICE_UNIT_MAX, &text, NULL) >= 0 &&
+                   service_unit_is_ours(text)
+               ? UNIT_SHIPPED
+               : UNIT_FOREIGN;
+}
+
+UnitOrigin service_unit_origin(const char *id) {
     _cleanup_free_ char *path = NULL;
 
-    return unit_path(id, &path) >= 0 && access(path, F_OK) == 0;
+    return unit_path(id, &path) >= 0 ? look_at_file(path) : UNIT_FOREIGN;
 }
 
 static int remove_unit(const char *id) {
     _cleanup_free_ char *path = NULL, *unit = NULL;
 
-    if (!service_ships_unit(id))
+    if (service_unit_origin(id) != UNIT_SHIPPED)
         return 0;
     TRY(unit_path(id, &path));
     TRY(service_unit_name(id, &unit));
-    (void)systemctl("stop", unit);
-    (void)systemctl("disable", unit);
+    if (systemctl("stop", unit) != 0 || systemctl("disable", unit) != 0)
+        return -EIO;
     if (unlink(path) < 0 && errno != ENOENT)
         return log_error_errno(errno, "%s cannot be removed: %m", path);
     return systemctl("daemon-reload", NULL) == 0 ? 0 : -EIO;
@@ -161,23 +175,88 @@ static int check_loaded(const char *unit) {
     return -EINVAL;
 }
 
+static int write_unit(const Services *s, const char *id, const char *user, const char *text,
+                      size_t size, const char *path) {
+    _cleanup_free_ char *directory = NULL, *content = NULL;
+    int r;
+
+    if (asprintf(&directory, "%s/%s", s->path, id) < 0) {
+        directory = NULL;
+        return -ENOMEM;
+    }
+    r = service_unit_make(id, directory, user, text, size, &content);
+    if (r < 0)
+        return log_error_errno(r, "dcm-service.unit of the archive is no text");
+    r = write_file_atomic(path, content, strlen(content), 0644);
+    return r < 0 ? log_error_errno(r, "%s cannot be written: %m", path) : 0;
+}
+
+/* Has systemd read the text as the file of that unit, and puts back what was there. */
+static int try_text(const Services *s, const char *id, const char *user, const char *text,
+                    size_t size, const char *unit, const char *path) {
+    _cleanup_free_ char *old = NULL;
+    int r, k;
+
+    r = read_file_at(AT_FDCWD, path, 2 * SERVICE_UNIT_MAX, &old, NULL);
+    if (r < 0 && r != -ENOENT)
+        return log_error_errno(r, "%s cannot be read: %m", path);
+    TRY(write_unit(s, id, user, text, size, path));
+    r = systemctl("daemon-reload", NULL) == 0 ? check_loaded(unit) : -EIO;
+    if (old)
+        k = write_file_atomic(path, old, strlen(old), 0644);
+    else
+        k = unlink(path) < 0 ? -errno : 0;
+    if (k < 0)
+        r = log_error_errno(k, "%s cannot be made as it was: %m", path);
+    (void)systemctl("daemon-reload", NULL);
+    return r;
+}
+
+/* Where there is no unit yet, the one in which a hook has started the service may have its name. */
+static int try_unit(const Services *s, const char *id, const char *user, const char *text,
+                    size_t size, bool has_unit) {
+    _cleanup_free_ char *unit = NULL, *path = NULL;
+    int n;
+
+    if (has_unit)
+        TRY(service_unit_name(id, &unit));
+    else if (asprintf(&unit, "dcm-unit-check-%s.service", id) < 0) {
+        unit = NULL;
+        return -ENOMEM;
+    }
+    n = asprintf(&path, "%s/%s", has_unit ? UNIT_DIRECTORY : "/run/systemd/system", unit);
+    if (n < 0) {
+        path = NULL;
+        return -ENOMEM;
+    }
+    return try_text(s, id, user, text, size, unit, path);
+}
+
+int service_check_unit(const Services *s, const char *id, const char *user, const char *text,
+                       size_t size) {
+    const UnitOrigin origin = service_unit_origin(id);
+
+    if (!text)
+        return 0;
+    if (origin == UNIT_FOREIGN) {
+        log_error("The image has a dcm-service.unit, but " UNIT_DIRECTORY
+                  "/dcm-service-%s.service was not made by install_service, and is not replaced: "
+                  "remove it, or leave dcm-service.unit out of the image",
+                  id);
+        return -EEXIST;
+    }
+    return try_unit(s, id, user, text, size, origin == UNIT_SHIPPED);
+}
+
 int service_set_unit(const Services *s, const char *id, const char *user, const char *text,
                      size_t size) {
-    _cleanup_free_ char *path = NULL, *unit = NULL, *directory = NULL, *content = NULL;
-    int r;
+    _cleanup_free_ char *path = NULL, *unit = NULL;
 
     if (!text)
         return remove_unit(id);
     TRY(unit_path(id, &path));
     TRY(service_unit_name(id, &unit));
-    if (asprintf(&directory, "%s/%s", s->path, id) < 0)
-        return -ENOMEM;
-    r = service_unit_make(id, directory, user, text, size, &content);
-    if (r < 0)
-        return log_error_errno(r, "dcm-service.unit of the archive is no text");
-    r = write_file_atomic(path, content, strlen(content), 0644);
-    if (r < 0)
-        return log_error_errno(r, "%s cannot be written: %m", path);
+    TRY(write_unit(s, id, user, text, size, path));
     if (systemctl("daemon-reload", NULL) != 0)
         return -EIO;
     return check_loaded(unit);

@@ -15,3 +15,6 @@ int service_unit_name(const char *id, char **ret);
  * text. -EINVAL: it is no text, or longer than SERVICE_UNIT_MAX. The caller frees. */
 int service_unit_make(const char *id, const char *directory, const char *user, const char *text,
                       size_t size, char **ret);
+
+/* Whether the text of a unit's file is one that service_unit_make() has made. */
+bool service_unit_is_ours(const char *text) _pure_;
