@@ -10,6 +10,7 @@
 #include "basic/file-util.h"
 #include "basic/log.h"
 #include "dcm-service/control.h"
+#include "dcm-service/turn.h"
 
 #define CONFIGURE_SEC 3600u
 #define DATABASE_SEC 600u
@@ -18,6 +19,18 @@ static int open_service(const Services *s, struct json_object *arguments, const 
                         int *ret_fd) {
     *ret_id = json_get_string(arguments, "serviceId");
     return service_open(s, strempty(*ret_id), ret_fd);
+}
+
+/* The same, while no other request replaces or configures it. */
+static int take_service(const Services *s, struct json_object *arguments, const char **ret_id,
+                        int *ret_turn, int *ret_fd) {
+    _cleanup_close_ int turn = -1, fd = -1;
+
+    TRY(open_service(s, arguments, ret_id, &fd));
+    TRY(turn_take(*ret_id, &turn));
+    TRY(open_service(s, arguments, ret_id, ret_fd)); /* it may have been replaced meanwhile */
+    *ret_turn = TAKE_FD(turn);
+    return 0;
 }
 
 /* --- settings ------------------------------------------------------------------------------- */
@@ -132,16 +145,38 @@ static int run_configure(const Services *s, const char *id, const char *address,
     return hook_run(s, &call, ret);
 }
 
+/* The hook is not run, and that is a failure. */
+static int refuse(ProgramResult *ret, const char *id, const char *name, const char *why) {
+    const int n = asprintf(&ret->err, "The hook bin/enstratus-%s of %s cannot be executed: %s\n",
+                           name, id, why);
+
+    if (n < 0) {
+        ret->err = NULL;
+        return -ENOMEM;
+    }
+    ret->err_size = (size_t)n;
+    ret->status = STATUS_NO_HOOK;
+    return 0;
+}
+
 int service_configure(const Services *s, struct json_object *arguments, ProgramResult *ret) {
     _cleanup_(certificates_done) Certificates c = {};
-    _cleanup_close_ int fd = -1;
-    const char *id;
+    _cleanup_close_ int turn = -1, fd = -1;
+    const char *id, *why = "it is not known who can change it";
 
     *ret = (ProgramResult){};
-    TRY(open_service(s, arguments, &id, &fd));
+    TRY(take_service(s, arguments, &id, &turn, &fd));
     TRY(read_settings(fd, strempty(json_get_string(arguments, "runAsUser"))));
-    if (hook_look(fd, "configure") == HOOK_ABSENT)
+    switch (hook_look(fd, "configure")) {
+    case HOOK_ABSENT:
         return 0;
+    case HOOK_NOT_EXECUTABLE:
+        return refuse(ret, id, "configure", "chmod it");
+    default:
+        break;
+    }
+    if (hook_check_for_root(fd, "configure", &why) < 0)
+        return refuse(ret, id, "configure", why);
     TRY(find_certificates(id, &c));
     return run_configure(s, id, json_get_string(arguments, "sslAddress"), &c, ret);
 }
@@ -158,9 +193,7 @@ int service_database(const Services *s, struct json_object *arguments, const cha
     case HOOK_ABSENT:
         return 0;
     case HOOK_NOT_EXECUTABLE:
-        log_error("The hook bin/enstratus-%s of %s cannot be executed: chmod it", hook, id);
-        ret->status = STATUS_NO_HOOK;
-        return 0;
+        return refuse(ret, id, hook, "chmod it");
     default:
         break;
     }

@@ -78,9 +78,11 @@ int services_list(const Services *s, char ***ret) {
         safe_close(fd);
         return -errno;
     }
-    while (r >= 0 && n < SERVICES_MAX && (e = readdir(d)))
+    while (r >= 0 && (errno = 0, e = readdir(d)))
         if (service_id_is_valid(e->d_name) && is_directory(s->fd, e->d_name))
-            r = strv_push(&list, &n, strdup(e->d_name));
+            r = n < SERVICES_MAX ? strv_push(&list, &n, strdup(e->d_name)) : -E2BIG;
+    if (r >= 0 && errno != 0)
+        r = -errno;
     (void)closedir(d);
     TRY(r);
     if (n > 0)
@@ -115,6 +117,36 @@ HookState hook_look(int service_fd, const char *name) {
     if (fstatat(service_fd, path, &st, 0) < 0)
         return HOOK_ABSENT;
     return S_ISREG(st.st_mode) && st.st_mode & 0111 ? HOOK_PRESENT : HOOK_NOT_EXECUTABLE;
+}
+
+static bool is_only_for(const struct stat *st, uid_t owner) {
+    const mode_t others = S_IWGRP | S_IWOTH;
+
+    /* in a sticky directory, others can remove only what is their own */
+    return (st->st_uid == 0 || st->st_uid == owner) &&
+           (!(st->st_mode & others) || (S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX));
+}
+
+int hook_check_for_root(int service_fd, const char *name, const char **ret_why) {
+    struct stat directory, bin, hook;
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "bin/enstratus-%s", name);
+    if (fstat(service_fd, &directory) < 0 ||
+        fstatat(service_fd, "bin", &bin, AT_SYMLINK_NOFOLLOW) < 0 ||
+        fstatat(service_fd, path, &hook, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!S_ISDIR(bin.st_mode) || !S_ISREG(hook.st_mode))
+        *ret_why = "it, or bin, is a link";
+    else if (!is_only_for(&directory, directory.st_uid))
+        *ret_why = "others can write in the directory of the service: chmod +t";
+    else if (!is_only_for(&bin, directory.st_uid) || bin.st_mode & (S_IWGRP | S_IWOTH))
+        *ret_why = "others than the service's user can write in bin: chown, chmod go-w";
+    else if (!is_only_for(&hook, directory.st_uid))
+        *ret_why = "others than the service's user can write it: chown, chmod go-w";
+    else
+        return 0;
+    return -EPERM;
 }
 
 /* --- settings ------------------------------------------------------------------------------- */

@@ -16,7 +16,8 @@ typedef struct Services {
 int services_open(Services *ret);
 void services_done(Services *s);
 
-/* The ids of all services, sorted; the caller frees with strv_free(). */
+/* The ids of all services, sorted; the caller frees with strv_free(). -E2BIG: there are more than
+ * SERVICES_MAX. */
 int services_list(const Services *s, char ***ret);
 
 /* The directory of one service. -EINVAL: `id` is none, or -ENOENT: there is none; it has been
@@ -31,6 +32,11 @@ typedef enum HookState {
 
 /* bin/enstratus-NAME */
 HookState hook_look(int service_fd, const char *name);
+
+/* Whether root may run the hook: it is a file in a directory bin, and nobody but root and the owner
+ * of the service's directory can change it or put another one in its place. -EPERM: *ret_why has
+ * the reason (static). */
+int hook_check_for_root(int service_fd, const char *name, const char **ret_why);
 
 /* Replaces cfg/NAME by a file with this text, of that owner and mode 0640. Makes cfg if it is not
  * there. */
