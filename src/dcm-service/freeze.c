@@ -11,6 +11,7 @@
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/log.h"
+#include "dcm-service/mounts.h"
 
 #define LIST SERVICES_RUN "/frozen"
 #define LIST_SIZE_MAX ((size_t)4 * 1024 * 1024)
@@ -32,8 +33,9 @@ static const char *const vital[] = {"/",
                                     "/var/log/journal"};
 
 typedef struct FileSystems {
-    dev_t devices[FILE_SYSTEMS_MAX];
-    int fds[FILE_SYSTEMS_MAX]; /* a directory on it */
+    dev_t devices[FILE_SYSTEMS_MAX]; /* mounts_find_file_system(): st_dev is another one for each
+                                        subvolume of what is frozen as a whole */
+    int fds[FILE_SYSTEMS_MAX];       /* a directory on it */
     char *paths[FILE_SYSTEMS_MAX];
     size_t n;
 } FileSystems;
@@ -45,12 +47,17 @@ static void file_systems_done(FileSystems *f) {
     }
 }
 
+/* What is not there is not needed; what cannot be looked at might be. */
 static bool is_vital(dev_t device) {
-    struct stat st;
+    for (size_t i = 0; i < ELEMENTSOF(vital); i++) {
+        _cleanup_close_ int fd = open(vital[i], O_PATH | O_CLOEXEC);
+        dev_t other;
 
-    for (size_t i = 0; i < ELEMENTSOF(vital); i++)
-        if (stat(vital[i], &st) == 0 && st.st_dev == device)
+        if (fd < 0 && errno == ENOENT)
+            continue;
+        if (fd < 0 || mounts_find_file_system(fd, &other) < 0 || other == device)
             return true;
+    }
     return false;
 }
 
@@ -63,14 +70,16 @@ static bool has_device(const FileSystems *f, dev_t device) {
 
 static int add(FileSystems *f, const Services *s, const char *id) {
     _cleanup_close_ int fd = -1;
-    struct stat st;
+    dev_t device;
+    int r;
 
     TRY(service_open(s, id, &fd));
-    if (fstat(fd, &st) < 0)
-        return log_error_errno(errno, "The file system of %s is not known: %m", id);
-    if (has_device(f, st.st_dev))
+    r = mounts_find_file_system(fd, &device);
+    if (r < 0)
+        return log_error_errno(r, "The file system of %s is not known: %m", id);
+    if (has_device(f, device))
         return 0;
-    if (is_vital(st.st_dev)) {
+    if (is_vital(device)) {
         log_error("The file system of the service %s cannot be frozen: the system or the agent "
                   "writes there, too; put the services on a file system of their own",
                   id);
@@ -81,12 +90,13 @@ static int add(FileSystems *f, const Services *s, const char *id) {
                                FILE_SYSTEMS_MAX);
     if (asprintf(&f->paths[f->n], "%s/%s", s->path, id) < 0)
         return -ENOMEM;
-    f->devices[f->n] = st.st_dev;
+    f->devices[f->n] = device;
     f->fds[f->n++] = TAKE_FD(fd);
     return 0;
 }
 
-static int write_list(const FileSystems *f) {
+/* The first `n` of them. */
+static int write_list(const FileSystems *f, size_t n) {
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
     FILE *to = open_memstream(&text, &size);
@@ -94,7 +104,7 @@ static int write_list(const FileSystems *f) {
 
     if (!to)
         return -ENOMEM;
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = 0; i < n; i++)
         (void)fprintf(to, "%s\n", f->paths[i]);
     if (fclose(to) != 0)
         return -ENOMEM;
@@ -102,24 +112,31 @@ static int write_list(const FileSystems *f) {
     return r < 0 ? log_error_errno(r, LIST " cannot be written: %m") : 0;
 }
 
-static int freeze_all(const FileSystems *f) {
-    for (size_t i = 0; i < f->n; i++)
-        if (ioctl(f->fds[i], FIFREEZE, 0) < 0 && errno != EBUSY) /* EBUSY: it is already */
-            return log_error_errno(errno, "The file system of %s cannot be frozen: %m",
-                                   f->paths[i]);
-    return 0;
+/* What somebody else has frozen is not ours to thaw, and they may thaw it at any time. */
+static int freeze_one(const FileSystems *f, size_t i) {
+    int r;
+
+    TRY(write_list(f, i + 1));
+    if (ioctl(f->fds[i], FIFREEZE, 0) == 0)
+        return 0;
+    r = -errno;
+    (void)write_list(f, i);
+    if (r == -EBUSY)
+        log_error("The file system of %s is frozen by somebody else: try again when it is thawed",
+                  f->paths[i]);
+    else
+        (void)log_error_errno(r, "The file system of %s cannot be frozen: %m", f->paths[i]);
+    return r;
 }
 
 int freeze_services(const Services *s, char *const *ids) {
     _cleanup_(file_systems_done) FileSystems f = {};
-    int r;
+    int r = 0;
 
     for (char *const *id = ids; id && *id; id++)
         TRY(add(&f, s, *id));
-    if (f.n == 0)
-        return 0;
-    TRY(write_list(&f));
-    r = freeze_all(&f);
+    for (size_t i = 0; r >= 0 && i < f.n; i++)
+        r = freeze_one(&f, i);
     if (r < 0)
         (void)freeze_end();
     return r;

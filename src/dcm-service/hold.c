@@ -13,6 +13,7 @@
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -43,7 +44,8 @@ typedef struct Hold {
     Holder *holders;
     size_t n;
     int signal_fd, watch_fd;
-    bool is_over; /* SIGTERM has come */
+    int requester_fd; /* -1: it need not be there (any more) */
+    bool is_over;     /* SIGTERM has come */
 } Hold;
 
 static void hold_done(Hold *h) {
@@ -54,6 +56,7 @@ static void hold_done(Hold *h) {
     free(h->holders);
     safe_close(h->signal_fd);
     safe_close(h->watch_fd);
+    safe_close(h->requester_fd);
 }
 
 /* systemctl status and the reply have it. */
@@ -107,10 +110,21 @@ static void set_variables(const Hold *h) {
     (void)unsetenv("NOTIFY_SOCKET");
 }
 
+/* The unit is protected from what could keep it from running; its hooks are not, and a shell could
+ * not even undo an ignored signal. */
+static void drop_protection(void) {
+    _cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)write_full(fd, "0", 1);
+    (void)signal(SIGPIPE, SIG_DFL);
+}
+
 /* In the child; does not return. */
 static void run_hook(const Hold *h, const Holder *x, int input, char *const *argv) {
     sigset_t none;
 
+    drop_protection();
     (void)sigemptyset(&none);
     if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || dup2(input, STDIN_FILENO) < 0 ||
         fchdir(h->services->fd) < 0 || chdir(x->id) < 0 ||
@@ -206,7 +220,8 @@ static void drain(int fd) {
 
 /* Until something happens; -ETIMEDOUT. until_usec: UINT64_MAX for ever. */
 static int wait_event(Hold *h, uint64_t until_usec) {
-    struct pollfd p[] = {{h->signal_fd, POLLIN, 0}, {h->watch_fd, POLLIN, 0}};
+    struct pollfd p[] = {
+        {h->signal_fd, POLLIN, 0}, {h->watch_fd, POLLIN, 0}, {h->requester_fd, POLLIN, 0}};
     const uint64_t now = now_usec(CLOCK_BOOTTIME);
     int timeout = -1;
 
@@ -214,8 +229,8 @@ static int wait_event(Hold *h, uint64_t until_usec) {
         return -ETIMEDOUT;
     if (until_usec != UINT64_MAX)
         timeout = (int)MIN((until_usec - now) / USEC_PER_MSEC + 1, (uint64_t)60000);
-    if (poll(p, ELEMENTSOF(p), timeout) < 0 && errno != EINTR)
-        return -errno;
+    if (poll(p, ELEMENTSOF(p), timeout) < 0)
+        return errno == EINTR ? 0 : -errno;
     take_signals(h);
     drain(h->watch_fd);
     return 0;
@@ -231,6 +246,20 @@ static int remove_lock_files(void) {
     arguments_add(&a, "--");
     arguments_add(&a, LOCKS);
     return program_call(&a) == 0 ? 0 : -EIO;
+}
+
+/* Whether it is there is asked for once more by poll(2). Kernels before 5.3 cannot. */
+static int watch_requester(Hold *h, pid_t requester) {
+    h->requester_fd = (int)syscall(SYS_pidfd_open, requester, 0);
+    if (h->requester_fd < 0 && errno == ESRCH)
+        return fail("the request for it has ended");
+    return 0;
+}
+
+static bool requester_has_ended(const Hold *h) {
+    struct pollfd p = {h->requester_fd, POLLIN, 0};
+
+    return poll(&p, 1, 0) > 0;
 }
 
 static int prepare(Hold *h) {
@@ -305,6 +334,8 @@ static int wait_for_locks(Hold *h, uint64_t timeout_msec) {
             return fail("the lock hook of %s ended before it was told to", ended->id);
         if (h->is_over)
             return fail("the lock was given up");
+        if (requester_has_ended(h))
+            return fail("the request for it has ended");
         if (all_have_locked(h))
             return 0;
         r = wait_event(h, until_usec);
@@ -354,23 +385,28 @@ static int release(Hold *h) {
     }
 }
 
-int hold_services(const Services *s, uint64_t timeout_msec, bool file_systems) {
-    _cleanup_(hold_done) Hold h = {.services = s, .signal_fd = -1, .watch_fd = -1};
+int hold_services(const Services *s, const HoldOrder *o) {
+    _cleanup_(hold_done)
+        Hold h = {.services = s, .signal_fd = -1, .watch_fd = -1, .requester_fd = -1};
     _cleanup_(strv_freep) char **ids = NULL;
     int r, k;
 
     r = services_list(s, &ids);
+    r = r < 0 ? fail("the services cannot be listed: %s", strerror(-r)) : prepare(&h);
     if (r >= 0)
-        r = prepare(&h);
+        r = watch_requester(&h, o->requester);
     if (r >= 0)
-        r = start_hooks(&h, ids, timeout_msec);
+        r = start_hooks(&h, ids, o->timeout_msec);
     if (r >= 0)
-        r = wait_for_locks(&h, timeout_msec);
-    if (r >= 0 && file_systems && freeze_services(s, ids) < 0)
+        r = wait_for_locks(&h, o->timeout_msec);
+    if (r >= 0 && o->file_systems && freeze_services(s, ids) < 0)
         r = fail("the file systems cannot be frozen");
+    if (r >= 0 && requester_has_ended(&h)) /* which may have taken a while */
+        r = fail("the request for it has ended");
     if (r >= 0) {
+        h.requester_fd = safe_close(h.requester_fd);
         (void)sd_notifyf(false, "READY=1\nSTATUS=%zu services are locked%s", h.n,
-                         file_systems ? ", and their file systems frozen" : "");
+                         o->file_systems ? ", and their file systems frozen" : "");
         r = keep_locked(&h);
     }
     k = release(&h);

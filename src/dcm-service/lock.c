@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-service/lock.h"
 
+#include <unistd.h>
+
+#include "basic/fd-util.h"
 #include "basic/log.h"
-#include "dcm-service/program.h"
+#include "dcm-service/hook.h"
+#include "dcm-service/turn.h"
 #include "dcm-service/unit.h"
 
 #define UNIT "dcm-services-lock.service"
+#define TURN "lock" /* no service has this id */
 #define START_EXTRA_SEC 60u
-#define STOP_SEC 60u
+#define STOP_SEC 25u /* of which the hooks have 20 to end by themselves */
 
 static int begin_anew(void) {
     UnitState u;
@@ -34,14 +39,17 @@ static void add_properties(const LockOrder *o, Arguments *a) {
     arguments_add(a, "--property=ExecStopPost=" PKGLIBDIR "/dcm-service thaw");
     /* what a freeze could keep from running */
     arguments_add(a, "--property=OOMScoreAdjust=-900");
+    hook_add_job_environment(a);
 }
 
 int lock_begin(const LockOrder *o) {
     _cleanup_(arguments_done) Arguments a = {};
     _cleanup_(program_result_done) ProgramResult result = {};
+    _cleanup_close_ int turn = -1;
     UnitState u;
     int r;
 
+    TRY(turn_take(TURN, &turn));
     TRY(begin_anew());
     arguments_add(&a, "systemd-run");
     arguments_add(&a, "--quiet");
@@ -51,6 +59,7 @@ int lock_begin(const LockOrder *o) {
     arguments_add(&a, "hold");
     arguments_add(&a, "%llu", (unsigned long long)o->timeout_msec);
     arguments_add(&a, "%s", yes_no(o->file_systems));
+    arguments_add(&a, "%d", getpid());
     r = program_run(&a, -1, &result);
     if (r < 0)
         return log_error_errno(r, "systemd-run cannot be run: %m");

@@ -224,12 +224,16 @@ static int run_unlock(Call *c) {
 }
 
 static int run_hold(Call *c) {
+    HoldOrder o = {.file_systems = streq(c->operands[1], "yes")};
     char *end;
-    const unsigned long long timeout_msec = strtoull(c->operands[0], &end, 10);
 
+    o.timeout_msec = strtoull(c->operands[0], &end, 10);
     if (end == c->operands[0] || *end)
         return EXIT_USAGE;
-    return hold_services(&c->services, timeout_msec, streq(c->operands[1], "yes"));
+    o.requester = (pid_t)strtol(c->operands[2], &end, 10);
+    if (o.requester <= 0 || *end)
+        return EXIT_USAGE;
+    return hold_services(&c->services, &o);
 }
 
 static int run_thaw(Call *c) {
@@ -250,7 +254,8 @@ static const Verb verbs[] = {
     {"revoke", "", 0, 0, "do what revoke_database_access does", "revoke <request"},
     {"lock", "", 0, 0, "do what lock does", "lock <request"},
     {"unlock", "", 0, 0, "do what unlock does", "unlock"},
-    {"hold", "MSEC yes|no", 2, 2, "the main process of dcm-services-lock.service", "hold 10000 no"},
+    {"hold", "MSEC yes|no PID", 3, 3, "the main process of dcm-services-lock.service",
+     "hold 10000 no 4711"},
     {"thaw", "", 0, 0, "undo what hold has left", "thaw"},
 };
 
