@@ -235,7 +235,7 @@ def test_install_start_stop_and_states(manager, storage, notes):
     service = SERVICES / "a1"
     user, group = pwd.getpwnam("svcuser"), grp.getgrnam("dcm")
     assert user.pw_shell == "/bin/false" and run("passwd", "-S", "svcuser").split()[1] == "L"
-    for name, mode in (("", 0o775), ("bin", 0o2755), ("cfg", 0o770), ("bin/enstratus-start", 0o750),
+    for name, mode in (("", 0o1775), ("bin", 0o2755), ("cfg", 0o770), ("bin/enstratus-start", 0o750),
                        ("cfg/seed", 0o770)):
         st = (service / name).lstat()
         assert (st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (user.pw_uid, group.gr_gid, mode), name
@@ -348,6 +348,15 @@ def test_links_that_stay_inside(manager, storage):
     assert (SERVICES / "a4/h").stat().st_ino == (SERVICES / "a4/a/b/f").stat().st_ino
 
 
+def test_hard_links_of_programs(manager, storage):
+    """One file, one mode: that of a program, in whatever order."""
+    Storage.objects["x.tgz"] = tar_of(entry("f", data=b"x"), entry("bin/h", tarfile.LNKTYPE, "f"),
+                                      entry("bin/g", data=b"x"), entry("cfg/g", tarfile.LNKTYPE, "bin/g"))
+    assert work(manager, "install_service", **image_arguments(storage, "a4", "x.tgz"))["return_code"] == 0
+    for name in ("f", "bin/h", "bin/g", "cfg/g"):
+        assert stat.S_IMODE((SERVICES / "a4" / name).stat().st_mode) == 0o750, name
+
+
 def test_install_with_wrong_arguments(manager, storage):
     Storage.objects["x.tgz"] = tar({"f": "1"})
     for wrong in ({"serviceId": "b1"}, {"serviceId": "../a1"}, {"serviceId": "a" * 65}, {"serviceId": "a/b"},
@@ -396,26 +405,159 @@ def test_killed_while_it_downloads(manager, storage):
     assert not (SERVICES / ".install-a5").exists()
 
 
+def kept(service):
+    """What the directories have that were in use, by the content of their first files."""
+    names = (f".former-{service}", f".unfinished-{service}", f".install-{service}/tree")
+    return {next(p.iterdir()).read_text() for p in (SERVICES / n for n in names) if p.is_dir() and any(p.iterdir())}
+
+
 def test_killed_at_any_moment(manager, storage):
-    """Whatever step it is at: the service is the old or the new one, and the repeated request succeeds."""
-    rounds = 6
-    for i in range(2):
+    """Whatever step it is at: the service is the old or the new one, what was in use is kept, and the repeated
+    request succeeds."""
+    rounds = 8
+    for i in range(rounds + 3):
         Storage.objects[f"{i}.tgz"] = tar({f"f{n}": str(i) for n in range(200)})
     assert work(manager, "install_service", **image_arguments(storage, "a6", "0.tgz"))["return_code"] == 0
     begun = time.monotonic()
     assert work(manager, "install_service", **image_arguments(storage, "a6", "1.tgz"))["return_code"] == 0
     whole = time.monotonic() - begun
     for i in range(rounds):
-        job = begin(manager, "install_service", **image_arguments(storage, "a6", f"{i % 2}.tgz"))
+        before = (SERVICES / "a6/f0").read_text()
+        job = begin(manager, "install_service", **image_arguments(storage, "a6", f"{i + 2}.tgz"))
         end = time.monotonic() + whole * i / rounds
         wait_for(lambda: time.monotonic() >= end, "the moment")
         subprocess.run(["systemctl", "kill", "--signal=KILL", "dcm-job-*.service"], capture_output=True)
         finish(manager, job)
         content = {p.read_text() for p in (SERVICES / "a6").iterdir()}
-        assert content in ({"0"}, {"1"}) and len(list((SERVICES / "a6").iterdir())) == 200
+        assert content in ({before}, {str(i + 2)}) and len(list((SERVICES / "a6").iterdir())) == 200
+        assert content == {before} or before in kept("a6"), "what was in use is lost"
+    last = (SERVICES / "a6/f0").read_text()
+    assert work(manager, "install_service", **image_arguments(storage, "a6", f"{rounds + 2}.tgz"))["return_code"] == 0
+    assert {p.read_text() for p in (SERVICES / "a6").iterdir()} == {str(rounds + 2)} and last in kept("a6")
     assert work(manager, "install_service", **image_arguments(storage, "a6", "0.tgz"))["return_code"] == 0
-    assert {p.read_text() for p in (SERVICES / "a6").iterdir()} == {"0"}
     assert sorted(p.name for p in SERVICES.iterdir()) == [".former-a6", "a6"]
+
+
+def tar_of_zeros(size):
+    buffer = io.BytesIO()
+    info = tarfile.TarInfo("big")
+    info.size = size
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as t, open("/dev/zero", "rb") as zeros:
+        t.addfile(info, zeros)
+    return buffer.getvalue()
+
+
+def test_killed_while_it_unpacks(manager, storage, notes):
+    """The unpacker ends with its job, and one without a job is ended by the next request. Meanwhile no other
+    process of its user comes to what it makes."""
+    Storage.objects["big.tgz"] = tar_of_zeros(768 << 20)
+    Storage.objects["good.tgz"] = tar({"f": "1"})
+    unit = "dcm-unpack-a5.service"
+    assert work(manager, "install_service", **image_arguments(storage, "a5", "good.tgz"))["return_code"] == 0
+    job = begin(manager, "install_service", **image_arguments(storage, "a5", "big.tgz"))
+    wait_for(lambda: show(unit, "MainPID") != "0" and (SERVICES / ".install-a5/new/big").exists(), "the unpacker")
+    pid = int(show(unit, "MainPID"))
+    os.kill(pid, signal.SIGSTOP)
+    assert pathlib.Path(f"/proc/{pid}/fd").stat().st_uid == 0, "others of its user are kept out"
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    user = pwd.getpwnam("svcuser").pw_uid
+    assert f"Uid:\t{user}\t{user}\t{user}\t{user}\n" in status and "CapEff:\t0000000000000000\n" in status
+    assert "CapPrm:\t0000000000000000\n" in status and "Groups:\t \n" in status
+    for path in (SERVICES / ".install-a5/new", f"/proc/{pid}/cwd/", f"/proc/{pid}/fd/"):
+        r = subprocess.run(["setpriv", f"--reuid={user}", f"--regid={grp.getgrnam('dcm').gr_gid}", "--clear-groups",
+                            "ls", str(path)], capture_output=True, text=True)
+        assert r.returncode != 0 and "denied" in r.stderr, (path, r)
+    run("systemctl", "kill", "--signal=KILL", "dcm-job-*.service")
+    assert finish(manager, job)["job_status"] == "ERROR"
+    wait_for(lambda: not is_alive(pid) and show(unit, "ActiveState") == "inactive", "the end of the unpacker")
+    run("systemd-run", "--collect", f"--unit={unit}", "sleep", "1000")
+    assert work(manager, "install_service", **image_arguments(storage, "a5", "good.tgz"))["return_code"] == 0
+    assert show(unit, "ActiveState") == "inactive" and (SERVICES / "a5/f").read_text() == "1"
+
+
+def test_mounts_below_a_service(manager, storage):
+    """Nothing that is mounted there is moved or removed, also not if it is of the same file system."""
+    Storage.objects["x.tgz"] = tar({"f": "1"})
+    for _ in range(2):
+        assert work(manager, "install_service", **image_arguments(storage, "a3", "x.tgz"))["return_code"] == 0
+    data = SERVICES / "elsewhere"
+    data.mkdir()
+    (data / "precious").write_text("x")
+    for name in ("a3", ".former-a3"):
+        for source in (["-t", "tmpfs", "tmpfs"], ["--bind", str(data)]):
+            point = SERVICES / name / "data"
+            point.mkdir(exist_ok=True)
+            run("mount", *source, str(point))
+            try:
+                (point / "precious").write_text("x")
+                reply = work(manager, "install_service", **image_arguments(storage, "a3", "x.tgz"))
+                assert reply["return_code"] == 1 and f"mounted at {point}" in error_of(reply), reply
+                assert (point / "precious").read_text() == "x" and (SERVICES / "a3/f").exists()
+            finally:
+                run("umount", str(point))
+    assert (data / "precious").exists() and sorted(p.name for p in SERVICES.iterdir()) == [".former-a3", "a3", "elsewhere"]
+    assert work(manager, "install_service", **image_arguments(storage, "a3", "x.tgz"))["return_code"] == 0
+    assert (data / "precious").exists()
+
+
+def test_image_that_cannot_be_read(manager, storage, notes):
+    """20, as installService had it: dcm-object says that it is there, and it is not."""
+    program = notes / "object"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    place("a3", {"f": "1"})
+    run("mount", "--bind", str(program), "/usr/lib/dcm-agent/dcm-object")
+    try:
+        reply = work(manager, "install_service", **image_arguments(storage, "a3", "x.tgz"))
+    finally:
+        run("umount", "/usr/lib/dcm-agent/dcm-object")
+    assert reply["return_code"] == 20 and "cannot be read" in error_of(reply), reply
+    assert sorted(p.name for p in SERVICES.iterdir()) == ["a3"]
+
+
+def test_install_of_a_running_service(manager, storage, notes):
+    """It is stopped first, by its hook; if that does not work, nothing is changed."""
+    Storage.objects["x.tgz"] = tar({**HOOKS, "bin/enstratus-start": DAEMON, "version": "1"})
+    Storage.objects["u.tgz"] = tar({"dcm-service.unit": UNIT})
+    service, unit = SERVICES / "a1", "dcm-service-a1.service"
+    for _ in range(2):
+        reply = work(manager, "install_service", **image_arguments(storage, "a1", "x.tgz"))
+        assert reply["return_code"] == 0, reply
+        assert do(manager, "start_service", customerId="1", serviceId="a1")["reply_object"] == 0
+    assert "a1 was running and has been stopped" in reply["message"] and (notes / "stop").exists(), reply
+    pid = int((notes / "daemon").read_text())
+    assert is_alive(pid)
+    (service / "bin/enstratus-stop").write_text("#!/bin/sh\necho busy >&2\nexit 6\n")
+    reply = work(manager, "install_service", **image_arguments(storage, "a1", "x.tgz"))
+    assert reply["return_code"] == 1 and "busy" in error_of(reply) and "cannot be stopped" in error_of(reply), reply
+    assert is_alive(pid) and show(unit, "ActiveState") == "active"
+    assert "busy" in (service / "bin/enstratus-stop").read_text() and not (SERVICES / ".install-a1").exists()
+    (service / "bin/enstratus-stop").unlink()
+    reply = work(manager, "install_service", **image_arguments(storage, "a1", "u.tgz"))
+    assert reply["return_code"] == 0 and not is_alive(pid), reply
+    assert do(manager, "start_service", customerId="1", serviceId="a1")["reply_object"] == 0
+    assert show(unit, "Description") == "Mine", "no unit of the hook is in its way"
+
+
+SERVICE_PROGRAM = "/usr/lib/dcm-agent/dcm-service"
+
+
+def service_program(verb, **arguments):
+    """As an administrator: beside the one long runner that the agent runs at a time."""
+    return subprocess.run([SERVICE_PROGRAM, verb], input=json.dumps(arguments), capture_output=True, text=True)
+
+
+def test_one_request_at_a_time(manager, storage, notes):
+    place("a1")
+    Storage.objects["slow.tgz"] = tar({"f": "2"})
+    job = begin(manager, "install_service", **image_arguments(storage, "a1", "slow.tgz"))
+    wait_for(Storage.waiting.is_set, "the download")
+    for verb, arguments in (("install", image_arguments(storage, "a1", "slow.tgz")), ("configure", configure())):
+        r = service_program(verb, **arguments)
+        assert r.returncode == 1 and "Another request about a1 is at work" in r.stderr, (verb, r)
+    Storage.go_on.set()
+    assert finish(manager, job)["command_reply"]["return_code"] == 0
+    assert not (notes / "configure").exists()
 
 
 # --- configure_service ----------------------------------------------------------------------------------
@@ -475,6 +617,56 @@ def test_configure_that_fails(manager, notes):
     for wrong in ({"serviceId": "a9"}, {"runAsUser": "nobody-here"}):
         reply = work(manager, "configure_service", **{**configure(), **wrong})
         assert reply["return_code"] == 1 and reply["error_message"], reply
+
+
+def test_configure_hook_that_cannot_be_executed(manager, notes):
+    service = place("a1")
+    name = service / "bin/enstratus-configure"
+    name.chmod(0o644)
+    reply = work(manager, "configure_service", **configure())
+    assert reply["return_code"] == 10 and "cannot be executed: chmod it" in reply["message"], reply
+    name.chmod(0o755)
+    name.write_text("#!/nowhere\n")
+    reply = work(manager, "configure_service", **configure())
+    assert reply["return_code"] == 203 and "is its interpreter there" in reply["message"], reply
+
+
+def test_root_runs_no_hook_of_others(manager, storage, notes):
+    """The group of all hooks and scripts can write in the directory of a service; root does not run what that
+    group could have put there."""
+    Storage.objects["x.tgz"] = tar(HOOKS)
+    assert work(manager, "install_service", **image_arguments(storage, "a1", "x.tgz"))["return_code"] == 0
+    service, dcm = SERVICES / "a1", pwd.getpwnam("dcm").pw_uid
+    more = {"runAsUser": "svcuser"}
+    assert work(manager, "configure_service", **configure(**more))["return_code"] == 0
+    assert (notes / "configure").exists()
+
+    def as_dcm(command):
+        return subprocess.run(["runuser", "-u", "dcm", "--", "sh", "-c", command], cwd=service, capture_output=True).returncode
+
+    def refused(what):
+        (notes / "configure").unlink(missing_ok=True)
+        reply = work(manager, "configure_service", **configure(**more))
+        assert reply["return_code"] == 10 and what in reply["message"], reply
+        assert not (notes / "configure").exists()
+    assert as_dcm("echo x >pid") == 0, "what start hooks do"
+    assert as_dcm("mv bin x") != 0 and as_dcm("echo x >bin/enstratus-configure") != 0 and as_dcm("rm -r bin") != 0
+    service.chmod(0o775)
+    assert as_dcm("mv bin x; mkdir bin; cp x/enstratus-configure bin/") == 0
+    refused("others can write in the directory")
+    service.chmod(0o1775)
+    refused("write in bin")
+    shutil.rmtree(service / "bin")
+    (service / "x").rename(service / "bin")
+    hook_file = service / "bin/enstratus-configure"
+    hook_file.chmod(0o770)
+    refused("can write it")
+    hook_file.chmod(0o750)
+    os.chown(hook_file, dcm, -1)
+    refused("can write it")
+    hook_file.rename(service / "cfg/hook")
+    hook_file.symlink_to("../cfg/hook")
+    refused("is a link")
 
 
 def test_hook_ends_with_its_job(manager, notes):
@@ -615,6 +807,40 @@ def test_hooks_that_fail(manager, notes):
     assert reply["return_code"] == 1 and "no such service" in reply["message"]
 
 
+def test_two_starts_at_once(manager, notes):
+    place("a1", {"bin/enstratus-start": "#!/bin/bash\necho x >>/tmp/hooks/starts\nsleep 1000 &\n"
+                                        "until [ -e /tmp/hooks/go ]; do read -rt 0.1 <> <(:); done\nexit 0\n"})
+    starts = [subprocess.Popen([SERVICE_PROGRAM, "start"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+              for _ in range(2)]
+    for start in starts:
+        start.stdin.write('{"serviceId": "a1"}')
+        start.stdin.close()
+    wait_for((notes / "starts").exists, "the hook")
+    (notes / "go").touch()
+    for start in starts:
+        assert json.loads(start.stdout.read())["reply_object"] == 0 and start.wait() == 0
+    assert (notes / "starts").read_text() == "x\n", "once"
+
+
+def test_start_that_systemd_refuses(manager, notes):
+    """What systemd-run says is told, and not that the hook has failed."""
+    place("a1")
+    run("systemctl", "mask", "--runtime", "dcm-service-a1.service")
+    try:
+        r = service_program("start", serviceId="a1")
+    finally:
+        run("systemctl", "unmask", "--runtime", "dcm-service-a1.service")
+    assert json.loads(r.stdout)["reply_object"] == 1 and "its hook" not in r.stderr, r
+    assert "has not started: Failed to start transient service unit" in r.stderr, r
+    assert not (notes / "start").exists()
+
+
+def test_time_for_the_stop_hook_at_shutdown(manager, notes):
+    place("a1")
+    assert do(manager, "start_service", customerId="1", serviceId="a1")["reply_object"] == 0
+    assert show("dcm-service-a1.service", "TimeoutStopUSec") == "5min"
+
+
 def test_start_services(manager, notes):
     for service in ("a1", "a2"):
         place(service)
@@ -668,10 +894,54 @@ def test_shipped_unit_that_is_none(manager, storage):
     Storage.objects["u.tgz"] = tar({"dcm-service.unit": "[Service]\nType=oneshot\n"})
     reply = work(manager, "install_service", **image_arguments(storage, "a7", "u.tgz"))
     assert reply["return_code"] == 1 and "systemd does not take dcm-service.unit" in error_of(reply), reply
+    assert not (SERVICES / "a7").exists() and not (UNITS / "dcm-service-a7.service").exists()
     Storage.objects["u.tgz"] = tar_of(entry("x", data=b"[Service]\n"), entry("dcm-service.unit", tarfile.LNKTYPE, "x"))
     reply = work(manager, "install_service", **image_arguments(storage, "a8", "u.tgz"))
     assert reply["return_code"] == 1 and "not a file of its own" in error_of(reply), reply
     assert not (SERVICES / "a8").exists()
+
+
+def test_bad_unit_of_an_installed_service(manager, storage, notes):
+    """It is refused before anything is changed: the service runs on."""
+    unit = "dcm-service-a7.service"
+    Storage.objects["good.tgz"] = tar({"dcm-service.unit": UNIT, "f": "1"})
+    Storage.objects["bad.tgz"] = tar({"dcm-service.unit": "[Service]\nType=oneshot\n", "f": "2"})
+    assert work(manager, "install_service", **image_arguments(storage, "a7", "good.tgz"))["return_code"] == 0
+    assert do(manager, "start_service", customerId="1", serviceId="a7")["reply_object"] == 0
+    pid, text = show(unit, "MainPID"), (UNITS / unit).read_text()
+    reply = work(manager, "install_service", **image_arguments(storage, "a7", "bad.tgz"))
+    assert reply["return_code"] == 1 and "systemd does not take dcm-service.unit" in error_of(reply), reply
+    assert (SERVICES / "a7/f").read_text() == "1" and (UNITS / unit).read_text() == text
+    assert show(unit, "MainPID") == pid != "0" and show(unit, "LoadState") == "loaded"
+    assert not list(pathlib.Path("/run/systemd/system").glob("dcm-unit-check-*"))
+
+
+def test_unit_of_an_administrator(manager, storage, notes):
+    """It is never overwritten or removed, nor enabled; start and stop use it."""
+    unit = "dcm-service-a7.service"
+    mine = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/touch /tmp/hooks/mine\n[Install]\nWantedBy=multi-user.target\n"
+    Storage.objects["u.tgz"] = tar({"dcm-service.unit": UNIT})
+    Storage.objects["n.tgz"] = tar(HOOKS)
+    (UNITS / unit).write_text(mine)
+    run("systemctl", "daemon-reload")
+    reply = work(manager, "install_service", **image_arguments(storage, "a7", "u.tgz"))
+    assert reply["return_code"] == 1 and "is not replaced" in error_of(reply), reply
+    assert not (SERVICES / "a7").exists()
+    assert work(manager, "install_service", **image_arguments(storage, "a7", "n.tgz"))["return_code"] == 0
+    assert do(manager, "start_service", customerId="1", serviceId="a7")["reply_object"] == 0
+    assert (notes / "mine").exists() and not (notes / "start").exists()
+    assert do(manager, "get_service_state", serviceId="a7")["reply_object"] == "OK"
+    assert do(manager, "stop_service", customerId=1, serviceId="a7")["return_code"] == 0
+    assert show(unit, "UnitFileState") == "disabled" and show(unit, "ActiveState") == "inactive"
+    run("systemctl", "enable", unit)
+    assert do(manager, "stop_service", customerId=1, serviceId="a7")["return_code"] == 0
+    assert (UNITS / unit).read_text() == mine and show(unit, "UnitFileState") == "enabled"
+    run("systemctl", "disable", unit)
+    (UNITS / unit).unlink()
+    (UNITS / unit).symlink_to("/dev/null")
+    run("systemctl", "daemon-reload")
+    reply = work(manager, "install_service", **image_arguments(storage, "a7", "u.tgz"))
+    assert reply["return_code"] == 1 and os.readlink(UNITS / unit) == "/dev/null", reply
 
 
 # --- lock, unlock ---------------------------------------------------------------------------------------
@@ -741,6 +1011,48 @@ def test_lock_is_released_whatever_ends_it(manager, notes):
     reply = work(manager, "unlock")
     assert reply["return_code"] == 1 and "not locked all the time" in error_of(reply), reply
     assert not (RUN / "locks").exists()
+
+
+def test_killed_lock_is_released(manager, notes):
+    """Nobody knows of it: what has locked is told to unlock, long before its time."""
+    place("a1", {"bin/enstratus-lock": LOCK})
+    place("a2", {"bin/enstratus-lock": "#!/bin/sh\necho $$ >/tmp/hooks/pid\nread line\n"})
+    job = begin(manager, "lock", timeout=3600000)
+    log = notes / "log"
+    wait_for(lambda: (notes / "pid").exists() and log.exists() and "locked" in log.read_text(), "the hooks")
+    run("systemctl", "kill", "--signal=KILL", "dcm-job-*.service")
+    assert finish(manager, job)["job_status"] == "ERROR"
+    wait_for(lambda: lock_state() in ("inactive", "failed"), "the release", 60)
+    assert (notes / "log").read_text().endswith("UNLOCK dcm\n") and not (RUN / "locks").exists()
+    place("a2", {"bin/enstratus-lock": LOCK})
+    assert work(manager, "lock", timeout=10000)["return_code"] == 0
+    assert work(manager, "unlock")["return_code"] == 0
+
+
+def test_two_locks_at_once(manager, notes):
+    place("a1", {"bin/enstratus-lock": "#!/bin/sh\ntouch /tmp/hooks/waits\nuntil [ -e /tmp/hooks/go ]; do sleep 0.1; done\n"
+                                       "touch \"$2\"\nread line\n"})
+    job = begin(manager, "lock", timeout=3600000)
+    wait_for((notes / "waits").exists, "the hook")
+    r = service_program("lock", timeout=10000)
+    assert r.returncode == 1 and "Another request about all services is at work" in r.stderr, r
+    (notes / "go").touch()
+    assert finish(manager, job)["command_reply"]["return_code"] == 0
+    assert work(manager, "unlock")["return_code"] == 0
+
+
+def test_what_lock_hooks_have(manager, notes):
+    """The environment of other hooks, and no protection from the OOM killer."""
+    place("a1", {"bin/enstratus-lock": "#!/bin/bash\n{ env; cat /proc/self/oom_score_adj; grep SigIgn /proc/self/status; } "
+                                       ">/tmp/hooks/seen\n" + LOCK.split("\n", 1)[1]})
+    assert work(manager, "lock", timeout=10000)["return_code"] == 0
+    assert work(manager, "unlock")["return_code"] == 0
+    lines = (notes / "seen").read_text().splitlines()
+    assert "0" in lines and any(int(x.split()[1], 16) & 1 << signal.SIGPIPE - 1 == 0 for x in lines if "SigIgn" in x)
+    for name in ("DCM_USER=dcm", f"DCM_SERVICES_DIR={SERVICES}", "DCM_LOG_FILE=/dev/null"):
+        assert name in lines, lines
+    for name in ("DCM_REQUEST_ID=", "DCM_AGENT_PLATFORM_NAME=", "DCM_AGENT_PLATFORM_VERSION="):
+        assert any(x.startswith(name) for x in lines), (name, lines)
 
 
 def test_file_systems_of_the_system_are_not_frozen(manager, notes):
