@@ -45,7 +45,8 @@ int secret_path(const char *name, char **ret) {
 void hook_bind_to_job(Arguments *a) {
     _cleanup_free_ char *unit = NULL;
 
-    if (sd_pid_get_unit(0, &unit) >= 0 && strncmp(unit, "dcm-job-", 8) == 0) {
+    if (sd_pid_get_unit(0, &unit) >= 0 &&
+        (strncmp(unit, "dcm-job-", 8) == 0 || strncmp(unit, "dcm-backup-", 11) == 0)) {
         arguments_add(a, "--property=BindsTo=%s", unit);
         arguments_add(a, "--property=After=%s", unit);
     }
@@ -71,6 +72,8 @@ static void add_unit(const HookCall *c, const char *unit, Arguments *a) {
     arguments_add(a, "--property=User=%s", c->user ?: HOOK_USER);
     arguments_add(a, "--property=RuntimeMaxSec=%u", c->timeout_sec);
     arguments_add(a, "--property=TimeoutStopSec=10");
+    if (c->stop_post)
+        arguments_add(a, "--property=ExecStopPost=+%s", c->stop_post);
     hook_bind_to_job(a);
 }
 

@@ -24,6 +24,7 @@ typedef struct HookCall {
     const char *const *arguments; /* a HOOK_PATH_OF is followed by the name of a credential */
     HookCredential credentials[HOOK_CREDENTIALS_MAX]; /* up to the first without name */
     unsigned timeout_sec;
+    const char *stop_post; /* what root runs when it has ended; NULL: nothing */
 } HookCall;
 
 /* 0: *ret has what it wrote and its status; if systemd could not start it, or has ended it, its

@@ -11,6 +11,7 @@
 
 #define UNIT "dcm-services-lock.service"
 #define TURN "lock" /* no service has this id */
+#define OWNER "DCM_LOCK_OWNER"
 #define START_EXTRA_SEC 60u
 #define STOP_SEC 25u /* of which the hooks have 20 to end by themselves */
 
@@ -40,6 +41,18 @@ static void add_properties(const LockOrder *o, Arguments *a) {
     /* what a freeze could keep from running */
     arguments_add(a, "--property=OOMScoreAdjust=-900");
     hook_add_job_environment(a);
+    if (o->owner)
+        arguments_add(a, "--setenv=" OWNER "=%s", o->owner);
+}
+
+static int begin_unlocked(void) {
+    UnitState u;
+
+    TRY(unit_look(UNIT, &u));
+    if (!unit_is_active(&u) && !streq(u.active, "deactivating"))
+        return begin_anew();
+    log_error("The services are locked by somebody else; try again when they are released");
+    return -EIO;
 }
 
 int lock_begin(const LockOrder *o) {
@@ -50,7 +63,7 @@ int lock_begin(const LockOrder *o) {
     int r;
 
     TRY(turn_take(TURN, &turn));
-    TRY(begin_anew());
+    TRY(o->owner ? begin_unlocked() : begin_anew());
     arguments_add(&a, "systemd-run");
     arguments_add(&a, "--quiet");
     add_properties(o, &a);
@@ -99,5 +112,41 @@ int lock_end(void) {
     log_error("The services are released, but were not locked all the time: %s",
               *u.text ? u.text : u.result);
     (void)systemctl("reset-failed", UNIT);
-    return -EIO;
+    return -ECANCELED;
+}
+
+static int has_owner(const char *owner, bool *ret) {
+    _cleanup_(arguments_done) Arguments a = {};
+    _cleanup_(program_result_done) ProgramResult result = {};
+    _cleanup_free_ char *text = NULL;
+
+    if (asprintf(&text, OWNER "=%s\n", owner) < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    arguments_add(&a, "systemctl");
+    arguments_add(&a, "show");
+    arguments_add(&a, "--property=Environment");
+    arguments_add(&a, "--value");
+    arguments_add(&a, UNIT);
+    TRY(program_run(&a, -1, &result));
+    if (result.status != 0)
+        return -EIO;
+    for (char *c = result.out; c && *c; c++) /* variables are in one line */
+        *c = *c == ' ' ? '\n' : *c;
+    *ret = strstr(strempty(result.out), text) != NULL;
+    return 0;
+}
+
+int lock_release(const char *owner) {
+    bool is_owner = false;
+    int r;
+
+    r = has_owner(owner, &is_owner);
+    if (r < 0)
+        return log_error_errno(r, "systemd does not tell who has the services locked: %m");
+    if (is_owner)
+        return lock_end();
+    log_error("The services are not locked by %s any more", owner);
+    return -ENOENT;
 }

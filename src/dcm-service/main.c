@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "basic/bounds.h"
+#include "basic/fd-util.h"
 #include "basic/log.h"
 #include "basic/strv.h"
 #include "cli/job-arguments.h"
@@ -14,6 +15,7 @@
 #include "dcm-service/configure.h"
 #include "dcm-service/control.h"
 #include "dcm-service/hold.h"
+#include "dcm-service/hook.h"
 #include "dcm-service/install.h"
 #include "dcm-service/lock.h"
 #include "dcm-service/state.h"
@@ -22,6 +24,8 @@
 #define EXIT_USAGE 2
 #define LOCK_MSEC_MIN 10000
 #define HOLD_SEC_DEFAULT 900
+#define EXIT_LOST 3                /* the services are not locked any more by that owner */
+#define HOOK_SEC_MAX (23u * 3600u) /* a data set can be large */
 
 typedef struct Call {
     Services services;
@@ -209,6 +213,7 @@ static int run_lock(Call *c) {
         timeout = LOCK_MSEC_MIN;
     if (json_to_integer(json_get(c->arguments, "hold"), &hold) < 0)
         hold = HOLD_SEC_DEFAULT;
+    o.owner = json_get_string(c->arguments, "owner");
     o.timeout_msec = (uint64_t)MAX(timeout, LOCK_MSEC_MIN);
     o.hold_sec = (uint64_t)MAX(hold, 1);
     if (o.timeout_msec > SERVICE_LOCK_USEC_MAX / USEC_PER_MSEC ||
@@ -221,6 +226,28 @@ static int run_lock(Call *c) {
 
 static int run_unlock(Call *c) {
     return lock_end() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int run_release(Call *c) {
+    const int r = lock_release(c->operands[0]);
+
+    return r == -ENOENT || r == -ECANCELED ? EXIT_LOST : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int run_hook(Call *c) {
+    _cleanup_(program_result_done) ProgramResult result = {};
+    const HookCall call = {.id = c->operands[0],
+                           .name = c->operands[1],
+                           .arguments = (const char *const *)c->operands + 2,
+                           .stop_post = PKGLIBDIR "/dcm-backup clean",
+                           .timeout_sec = HOOK_SEC_MAX};
+    _cleanup_close_ int fd = -1;
+
+    if (service_open(&c->services, call.id, &fd) < 0 || hook_run(&c->services, &call, &result) < 0)
+        return EXIT_FAILURE;
+    (void)fwrite(result.out, 1, result.out_size, stdout);
+    (void)fwrite(result.err, 1, result.err_size, stderr);
+    return result.status;
 }
 
 static int run_hold(Call *c) {
@@ -254,6 +281,9 @@ static const Verb verbs[] = {
     {"revoke", "", 0, 0, "do what revoke_database_access does", "revoke <request"},
     {"lock", "", 0, 0, "do what lock does", "lock <request"},
     {"unlock", "", 0, 0, "do what unlock does", "unlock"},
+    {"release", "OWNER", 1, 1, "unlock what was locked with this owner", "release backup-1"},
+    {"hook", "ID NAME [ARGUMENT]...", 2, 8, "for dcm-backup: run the hook bin/enstratus-NAME",
+     "hook a1 installds a1 /tmp/cfg /tmp/image"},
     {"hold", "MSEC yes|no PID", 3, 3, "the main process of dcm-services-lock.service",
      "hold 10000 no 4711"},
     {"thaw", "", 0, 0, "undo what hold has left", "thaw"},
@@ -267,8 +297,8 @@ static const struct {
     {run_install, true, true},        {run_configure, true, true}, {run_start, true, true},
     {run_start_services, true, true}, {run_stop, true, true},      {run_state, true, true},
     {run_states, false, true},        {run_grant, true, true},     {run_revoke, true, true},
-    {run_lock, true, true},           {run_unlock, false, false},  {run_hold, false, true},
-    {run_thaw, false, false},
+    {run_lock, true, true},           {run_unlock, false, false},  {run_release, false, false},
+    {run_hook, false, true},          {run_hold, false, true},     {run_thaw, false, false},
 };
 
 static const VerbTable verb_table = {
