@@ -164,8 +164,7 @@ static int on_read_back(void *userdata, const void *data, size_t size) {
 
 static int damaged(const Putter *p, Failure *f) {
     return failure_set(f, FAILURE_DAMAGED,
-                       "The storage has not what was written as the object %.*s, and it was "
-                       "deleted",
+                       "The storage has not what was written as the object %.*s",
                        UTF8_SHORT(p->transfer->name, 200));
 }
 
@@ -226,15 +225,21 @@ static int verify(Putter *p, Failure *f) {
 }
 
 /* What failed, counts; what cannot be deleted then, is told besides. */
-static void remove_remains(Putter *p, const Failure *why) {
+static void remove_remains(Putter *p, Failure *why) {
+    const size_t size = strlen(why->text);
     Store *s = p->transfer->store;
+    bool is_gone;
     Failure f;
 
     if (!s->writes_in_place && why->code != FAILURE_DAMAGED)
         return;
-    if (s->operations->remove(s, p->name, &f) < 0 && f.code != FAILURE_NO_OBJECT &&
-        f.code != FAILURE_NO_BUCKET && s->writes_in_place)
+    is_gone = s->operations->remove(s, p->name, &f) >= 0 || f.code == FAILURE_NO_OBJECT ||
+              f.code == FAILURE_NO_BUCKET;
+    if (!is_gone)
         log_warning("Left behind at the storage: %.*s", UTF8_SHORT(p->name, 300));
+    if (why->code == FAILURE_DAMAGED)
+        (void)snprintf(why->text + size, sizeof(why->text) - size, "; it %s",
+                       is_gone ? "was deleted" : "cannot be deleted, and is no backup");
 }
 
 static int put(Putter *p, Failure *f) {
