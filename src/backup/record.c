@@ -18,6 +18,7 @@ static const FieldTable copy_table = {copy_fields, ELEMENTSOF(copy_fields), size
 static const Field record_fields[] = {
     FIELD(Record, FIELD_TEXT, object),
     FIELD(Record, FIELD_TEXT, series),
+    FIELD(Record, FIELD_TEXT, data_source),
     {.key = "kind",
      .type = FIELD_ENUM,
      .offset = offsetof(Record, kind),
@@ -49,6 +50,10 @@ void record_done(Record *r) {
     fields_done(&record_table, r);
 }
 
+void record_copy_done(RecordCopy *c) {
+    fields_done(&copy_table, c);
+}
+
 int record_to_json(const Record *r, struct json_object **ret) {
     return fields_to_json(&record_table, r, ret);
 }
@@ -65,4 +70,11 @@ bool record_copy_is_at(const RecordCopy *a, const RecordCopy *b) {
     return streq_ptr(a->provider, b->provider) && streq_ptr(a->endpoint, b->endpoint) &&
            streq_ptr(a->region, b->region) && streq_ptr(a->account, b->account) &&
            streq_ptr(a->bucket, b->bucket);
+}
+
+RecordCopy *record_find_copy(const Record *r, const RecordCopy *at) {
+    for (size_t i = 0; i < r->n_copies; i++)
+        if (record_copy_is_at(&r->copies[i], at))
+            return &r->copies[i];
+    return NULL;
 }

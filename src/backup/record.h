@@ -24,6 +24,7 @@ typedef struct RecordCopy {
 
 typedef struct Record {
     char *object, *series; /* Series.id */
+    char *data_source;     /* as it was given: names that differ can have one series */
     SeriesKind kind;
     RecordOutcome outcome;
     uint64_t begin_usec, end_usec; /* since 1970 */
@@ -40,8 +41,11 @@ typedef struct Record {
 extern const FieldTable record_table;
 
 void record_done(Record *r);
+void record_copy_done(RecordCopy *c);
 int record_to_json(const Record *r, struct json_object **ret);
 /* -EBADMSG: it is none, or of a newer version. */
 int record_from_json(struct json_object *o, Record *ret);
+/* The copy at the same place as that one; NULL: none. */
+RecordCopy *record_find_copy(const Record *r, const RecordCopy *at) _pure_;
 /* Whether both are the same place for objects. */
 bool record_copy_is_at(const RecordCopy *a, const RecordCopy *b) _pure_;

@@ -441,6 +441,23 @@ static int read_all(const Reader *r, unsigned command) {
     return 0;
 }
 
+static bool has_root(char *const *paths) {
+    for (char *const *p = paths; p && *p; p++)
+        if (streq(*p, "/"))
+            return true;
+    return false;
+}
+
+static int check_consistency(const Reader *r, const BackupRequest *q) {
+    if (q->consistency == CONSISTENCY_LOCK && q->command == BACKUP_BACKUP_PATHS)
+        return problem_set(r->ret_problem, "consistency can be none or snapshot: only services "
+                                           "can be locked");
+    if (q->consistency == CONSISTENCY_SNAPSHOT && q->command == BACKUP_BACKUP_DATA_SOURCE)
+        return problem_set(r->ret_problem, "consistency can be none or lock: the data are read by "
+                                           "a hook, which does not see a snapshot");
+    return 0;
+}
+
 static int check_together(const Reader *r, const BackupRequest *q) {
     const unsigned command = 1u << q->command;
 
@@ -459,9 +476,10 @@ static int check_together(const Reader *r, const BackupRequest *q) {
         json_get(r->arguments, "compression"))
         return problem_set(r->ret_problem, "compression can be zstd or none: a zip file keeps "
                                            "neither ACLs nor hard links");
-    if (q->consistency == CONSISTENCY_LOCK && q->command == BACKUP_BACKUP_PATHS)
-        return problem_set(r->ret_problem, "consistency can be none or snapshot: only services "
-                                           "can be locked");
+    if (has_root(q->paths) && q->paths[1])
+        return problem_set(r->ret_problem, "paths has the root directory, below which all others "
+                                           "are: give it alone");
+    TRY(check_consistency(r, q));
     if (q->target && streq(q->target, "/"))
         return problem_set(r->ret_problem,
                            "target is the root directory, which cannot be replaced");

@@ -147,7 +147,8 @@
 #define BACKUP_KEPT_MAX 1000                /* newest, days, weeks or months */
 #define BACKUP_CALENDAR_MAX ((size_t)200)
 #define BACKUP_DELAY_SEC_MAX 86400
-#define BACKUP_RECORDS_MAX 2000u /* in the catalogue; the oldest go */
+#define BACKUP_RECORDS_MAX 5000u /* in the catalogue; the oldest go */
+#define BACKUP_LISTED_MAX 1000u  /* in a reply */
 #define BACKUP_RECORD_MAX ((size_t)64 * 1024)
 #define BACKUP_SERIES_MAX 512u                      /* in the file with the state of all */
 #define BACKUP_STATUS_MAX ((size_t)1024 * 1024)     /* that file */

@@ -34,14 +34,23 @@ static void add_two(List *l, const char *option, const char *value) {
             strv_push(&l->texts, &l->n, asprintf(&text, "%s%s", option, value) < 0 ? NULL : text);
 }
 
-/* Names in the archive are relative: those below the root directory. */
+/* Names in the archive are relative: those below the root directory. Where that is backed up
+ * itself they begin with "./". */
 static const char *relative(const char *path) {
     return path[1] ? path + 1 : ".";
 }
 
-static void add_exclude(List *l, const char *pattern) {
+static void add_exclude(List *l, const char *pattern, bool is_root) {
     add(l, *pattern == '/' ? "--anchored" : "--no-anchored");
-    add_two(l, "--exclude=", *pattern == '/' ? relative(pattern) : pattern);
+    add_two(l, *pattern == '/' && is_root ? "--exclude=./" : "--exclude=",
+            *pattern == '/' ? relative(pattern) : pattern);
+}
+
+static bool has_root(char *const *paths) {
+    for (char *const *s = paths; s && *s; s++)
+        if (streq(*s, "/"))
+            return true;
+    return false;
 }
 
 int archive_add_tar(Pipeline *p, const Work *w, const Guard *g, const char *directory,
@@ -53,7 +62,7 @@ int archive_add_tar(Pipeline *p, const Work *w, const Guard *g, const char *dire
     Stage stage = {.name = "tar",
                    .output = STAGE_TO_NEXT,
                    .status_max = TAR_CHANGED,
-                   .prepare = g ? guard_enter : NULL,
+                   .prepare = guard_has_snapshots(g) ? guard_enter : NULL,
                    .userdata = g};
 
     for (size_t i = 0; i < ELEMENTSOF(options); i++)
@@ -62,7 +71,9 @@ int archive_add_tar(Pipeline *p, const Work *w, const Guard *g, const char *dire
         add(&l, "--one-file-system");
     add_two(&l, "--directory=", directory ?: "/");
     for (char *const *e = w->request.excludes; e && *e; e++)
-        add_exclude(&l, *e);
+        add_exclude(&l, *e, has_root(paths));
+    if (guard_has_snapshots(g)) /* those of other runs, which are empty in this one */
+        add_exclude(&l, ".dcm-backup-[0-9]*.[0-9]*.[0-9]*-*", false);
     add(&l, "--file=-");
     add(&l, "--");
     if (directory)
@@ -115,12 +126,16 @@ int archive_add_filters(Pipeline *p, const BackupRequest *q, int in_fd, int out_
     return q->recipients ? add_age(p, q, in_fd, out_fd) : 0;
 }
 
-int archive_make_zip(Work *w, const char *directory, const char *file) {
+int archive_make_zip(Work *w, const Guard *g, const char *directory, int out_fd) {
     _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
     const Stage stage = {
         .name = "zip",
-        .argv = (const char *const[]){"zip", "-q", "-r", "-y", file, ".", NULL},
+        .argv = (const char *const[]){"zip", "-q", "-r", "-y", "-", ".", NULL},
         .directory = directory,
+        .output = STAGE_TO_FD,
+        .out_fd = out_fd,
+        .prepare = guard_has_snapshots(g) ? guard_enter : NULL,
+        .userdata = g,
     };
     int r;
 
@@ -170,7 +185,7 @@ static bool is_opened(ContentType type, Opening opening) {
     return opening == OPEN_ALL && (type == CONTENT_ZSTD || type == CONTENT_GZIP);
 }
 
-int archive_add_openers(Pipeline *p, Work *w, int identity_fd, Opening opening, ContentType *ret) {
+int archive_add_openers(Pipeline *p, Work *w, int identity_fd, Opening opening, Content *ret) {
     char head[CONTENT_PEEK];
     size_t size = 0;
 
@@ -179,10 +194,10 @@ int archive_add_openers(Pipeline *p, Work *w, int identity_fd, Opening opening, 
 
         if (r < 0)
             return object_fail_get(w, p);
-        *ret = content_type_of(head, size);
-        if (!is_opened(*ret, opening))
+        *ret = (Content){content_type_of(head, size), size > 2 && memcmp(head, "./", 2) == 0};
+        if (!is_opened(ret->type, opening))
             return 0;
-        TRY(add_opener(p, w, identity_fd, *ret));
+        TRY(add_opener(p, w, identity_fd, ret->type));
     }
     return work_fail(w, "damaged", "The backup is compressed or encrypted more than %d times",
                      LAYERS_MAX);
@@ -197,9 +212,22 @@ static size_t count_parts(const char *path) {
     return n;
 }
 
-/* `member` is the absolute path that was backed up; what is below it becomes the directory. */
-int archive_add_untar(Pipeline *p, const char *directory, const char *member) {
-    _cleanup_free_ char *strip = NULL;
+static int format_member(const char *member, bool is_root, char **ret_strip, char **ret_name) {
+    const size_t n = count_parts(member) - 1 + (is_root && member[1]);
+
+    if (asprintf(ret_strip, "--strip-components=%zu", n) < 0) {
+        *ret_strip = NULL;
+        return -ENOMEM;
+    }
+    if (asprintf(ret_name, "%s%s", is_root && member[1] ? "./" : "", relative(member)) < 0) {
+        *ret_name = NULL;
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+int archive_add_untar(Pipeline *p, int directory_fd, const char *member, bool is_root) {
+    _cleanup_free_ char *strip = NULL, *name = NULL;
     const char *argv[] = {"tar",
                           "--extract",
                           "--preserve-permissions",
@@ -209,22 +237,22 @@ int archive_add_untar(Pipeline *p, const char *directory, const char *member) {
                           "--xattrs-include=*",
                           "--sparse",
                           "--file=-",
-                          "--directory",
-                          directory,
+                          "--directory=/proc/self/fd/3",
                           NULL,
                           NULL,
                           NULL,
                           NULL};
-    const Stage stage = {.name = "tar", .argv = argv, .input = STAGE_FROM_PREVIOUS};
+    const Stage stage = {.name = "tar",
+                         .argv = argv,
+                         .input = STAGE_FROM_PREVIOUS,
+                         .fds = {directory_fd},
+                         .n_fds = 1};
 
     if (member) {
-        if (asprintf(&strip, "--strip-components=%zu", count_parts(member) - 1) < 0) {
-            strip = NULL;
-            return -ENOMEM;
-        }
-        argv[11] = strip;
-        argv[12] = "--";
-        argv[13] = relative(member);
+        TRY(format_member(member, is_root, &strip, &name));
+        argv[10] = strip;
+        argv[11] = "--";
+        argv[12] = name;
     }
     return pipeline_add(p, &stage);
 }

@@ -13,7 +13,12 @@ int archive_add_tar(Pipeline *p, const Work *w, const Guard *g, const char *dire
 int archive_add_filters(Pipeline *p, const BackupRequest *q, int in_fd, int out_fd);
 bool archive_has_filters(const BackupRequest *q) _pure_;
 /* Makes a zip file of the directory's content. */
-int archive_make_zip(Work *w, const char *directory, const char *file);
+int archive_make_zip(Work *w, const Guard *g, const char *directory, int out_fd);
+
+typedef struct Content {
+    ContentType type;
+    bool is_root; /* of tar: the names begin with "./" */
+} Content;
 
 typedef enum Opening {
     OPEN_OURS, /* what this program compressed: a hook may have compressed its own file */
@@ -22,7 +27,8 @@ typedef enum Opening {
 
 /* Adds what decrypts and decompresses, as far as the first bytes of what comes show that it is
  * needed; *ret is what comes out then. -EIO: the reply says why. */
-int archive_add_openers(Pipeline *p, Work *w, int identity_fd, Opening opening, ContentType *ret);
-/* Starts tar(1) or, for CONTENT_OTHER, cat(1) into the descriptor. */
-int archive_add_untar(Pipeline *p, const char *directory, const char *member);
+int archive_add_openers(Pipeline *p, Work *w, int identity_fd, Opening opening, Content *ret);
+/* Starts tar(1), into the directory, of what is below that path (NULL: of all), which `is_root`
+ * says is in an archive of the root directory; or cat(1) into the descriptor. */
+int archive_add_untar(Pipeline *p, int directory_fd, const char *member, bool is_root);
 int archive_add_copy(Pipeline *p, int out_fd);

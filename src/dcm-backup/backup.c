@@ -5,10 +5,12 @@
 #include "dcm-backup/backup.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/strv.h"
 #include "basic/time-util.h"
@@ -22,15 +24,15 @@
 #include "dcm-backup/send.h"
 #include "dcm-backup/status.h"
 
-#define HOOK_DATA_SOURCE "enstratus-backupDataSource"
-#define HOOK_SERVICE "enstratus-backupService"
+#define HOOK_DATA_SOURCE "backupDataSource"
+#define HOOK_SERVICE "backupService"
 
 typedef struct Backup {
     Work *w;
     Record record;
     char name[CATALOGUE_NAME_SIZE]; /* of the record's file */
     Guard *guard;
-    char *file;       /* what a hook, or zip, has made; NULL: it is a stream of tar */
+    int file_fd;      /* what a hook, zip or spool() has made; -1: it is a stream of tar */
     Pipeline *stream; /* until it is sent */
     int tar_stage;
 } Backup;
@@ -38,46 +40,77 @@ typedef struct Backup {
 static void backup_done(Backup *b) {
     (void)pipeline_free(b->stream);
     record_done(&b->record);
-    free(b->file);
+    safe_close(b->file_fd);
 }
 
 /* --- the source --------------------------------------------------------------------------------
  */
 
-static int check_file(Work *w, const char *hook, const char *file) {
-    struct stat st;
+static int take_file(Backup *b, const Hook *hook, const HandOver *files, const char *name) {
+    const int r = hand_over_take_file(files, name, &b->file_fd);
 
-    if (lstat(file, &st) < 0 || !S_ISREG(st.st_mode))
-        return work_fail(w, "hook-failed",
-                         "The hook %s/bin/%s reports success, but has not written the file %s",
-                         w->service, hook, file);
-    return 0;
+    return r < 0 ? work_fail(b->w, "hook-failed",
+                             "The hook %s/bin/enstratus-%s reports success, but has not written "
+                             "the file %s/%s, or not as a plain file",
+                             b->w->service, hook->name, files->path, name)
+                 : 0;
 }
 
-static int read_data_source(Backup *b) {
-    Work *w = b->w;
-    const BackupRequest *q = &w->request;
-    _cleanup_free_ char *configuration = NULL;
-
-    TRY(hook_write_configuration(w, q->configuration, &configuration));
-    TRY(hook_run(w, &(Hook){.name = HOOK_DATA_SOURCE,
-                            .arguments = (const char *const[]){q->service_id, q->data_source,
-                                                               configuration, b->file, NULL},
-                            .absent_status = 10,
-                            .forbidden_status = 10}));
-    return check_file(w, HOOK_DATA_SOURCE, b->file);
+/* As the Python agent did it, the name has .zip behind that of the object. */
+static int choose_file(Backup *b, const HandOver *files, char **ret_name, char **ret_path) {
+    if (asprintf(ret_name, "%s.zip", b->record.object) < 0) {
+        *ret_name = NULL;
+        return -ENOMEM;
+    }
+    return hand_over_path(files, *ret_name, ret_path);
 }
 
-static int read_service(Backup *b) {
-    Work *w = b->w;
+static int read_data_source(Backup *b, const HandOver *files) {
+    const BackupRequest *q = &b->w->request;
+    _cleanup_free_ char *configuration = NULL, *name = NULL, *path = NULL;
+    const char *arguments[] = {q->service_id, q->data_source, NULL, NULL, NULL};
+    const Hook hook = {.name = HOOK_DATA_SOURCE,
+                       .arguments = arguments,
+                       .absent_status = 10,
+                       .forbidden_status = 10};
 
-    if (!hook_is_there(w, HOOK_SERVICE))
-        return archive_make_zip(w, w->service, b->file);
-    TRY(hook_run(w,
-                 &(Hook){.name = HOOK_SERVICE,
-                         .arguments = (const char *const[]){w->request.service_id, b->file, NULL},
-                         .forbidden_status = 10}));
-    return check_file(w, HOOK_SERVICE, b->file);
+    TRY(choose_file(b, files, &name, &path));
+    TRY(hook_write_configuration(b->w, q->configuration, &configuration));
+    arguments[2] = configuration;
+    arguments[3] = path;
+    TRY(hook_run(b->w, &hook, files));
+    return take_file(b, &hook, files, name);
+}
+
+static int read_service(Backup *b, const HandOver *files) {
+    _cleanup_free_ char *name = NULL, *path = NULL;
+    const char *arguments[] = {b->w->request.service_id, NULL, NULL};
+    const Hook hook = {.name = HOOK_SERVICE, .arguments = arguments, .forbidden_status = 10};
+
+    TRY(choose_file(b, files, &name, &path));
+    arguments[1] = path;
+    TRY(hook_run(b->w, &hook, files));
+    return take_file(b, &hook, files, name);
+}
+
+static int make_zip(Backup *b) {
+    b->file_fd = work_open_temporary(b->w);
+    TRY(b->file_fd);
+    return archive_make_zip(b->w, b->guard, b->w->service, b->file_fd);
+}
+
+static int read_by_hook(Backup *b) {
+    HandOver files = HAND_OVER_NONE;
+    int r;
+
+    if (b->w->request.command == BACKUP_BACKUP_SERVICE && !hook_is_there(b->w, HOOK_SERVICE))
+        return make_zip(b);
+    r = hand_over_begin(b->w, &files);
+    if (r >= 0)
+        r = b->w->request.command == BACKUP_BACKUP_DATA_SOURCE ? read_data_source(b, &files)
+                                                               : read_service(b, &files);
+    hand_over_done(&files);
+    return r;
 }
 
 /* A service without a hook, unless it is to be a zip file; directories. */
@@ -87,24 +120,32 @@ static bool is_tar(const Work *w) {
             w->request.compression != COMPRESSION_ZIP && !hook_is_there(w, HOOK_SERVICE));
 }
 
-/* As the Python agent did it, the name has .zip behind that of the object. */
-static int choose_file(Backup *b) {
-    _cleanup_free_ char *name = NULL;
+static int check_path(Work *w, const char *path) {
+    char to[PATH_MAX] = "";
+    struct stat st;
 
-    if (asprintf(&name, "%s.zip", b->record.object) < 0) {
-        name = NULL;
-        return -ENOMEM;
-    }
-    return work_path(b->w, name, &b->file);
+    if (lstat(path, &st) < 0)
+        return work_fail(w, "no-such-path", "%s cannot be backed up: %s", path, strerror(errno));
+    if (!S_ISLNK(st.st_mode))
+        return 0;
+    (void)!realpath(path, to);
+    return work_fail(w, "bad-argument",
+                     "%s is a symbolic link, and nothing else would be backed up: give what it "
+                     "leads to, %s",
+                     path, to);
 }
 
 static int check_paths(Work *w) {
-    struct stat st;
-
     for (char *const *p = w->request.paths; p && *p; p++)
-        if (lstat(*p, &st) < 0)
-            return work_fail(w, "no-such-path", "%s cannot be backed up: %s", *p, strerror(errno));
+        TRY(check_path(w, *p));
     return 0;
+}
+
+/* The last moment at which a stream can be kept from becoming an object. */
+static int check_guard(void *userdata) {
+    const Backup *b = userdata;
+
+    return guard_check(b->w, b->guard);
 }
 
 static int start_tar(Backup *b) {
@@ -114,6 +155,7 @@ static int start_tar(Backup *b) {
     b->stream = pipeline_new(w->deadline_usec);
     if (!b->stream)
         return -ENOMEM;
+    pipeline_set_check(b->stream, check_guard, b);
     b->tar_stage =
         archive_add_tar(b->stream, w, b->guard, is_service ? w->service : NULL, w->request.paths);
     return b->tar_stage < 0 ? work_fail_pipeline(w, b->stream) : 0;
@@ -129,21 +171,12 @@ static bool must_be_file(const Work *w) {
     return w->request.consistency == CONSISTENCY_LOCK;
 }
 
-static int open_new(Work *w, const char *path) {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    return fd < 0 ? work_fail(w, "no-space-here", "%s cannot be made: %m", path) : fd;
-}
-
-/* Ends the stream in a file, which takes the place of b->file. */
+/* Ends the stream in a file. */
 static int spool(Backup *b, Pipeline *p, int in_fd) {
     Work *w = b->w;
-    _cleanup_free_ char *path = NULL;
-    _cleanup_close_ int fd = -1;
+    _cleanup_close_ int fd = work_open_temporary(w);
     int r;
 
-    TRY(work_path(w, "object", &path));
-    fd = open_new(w, path);
     TRY(fd);
     r = archive_has_filters(&w->request) ? archive_add_filters(p, &w->request, in_fd, fd)
                                          : archive_add_copy(p, fd);
@@ -151,10 +184,8 @@ static int spool(Backup *b, Pipeline *p, int in_fd) {
         r = pipeline_run(p);
     if (r < 0)
         return r == -ENOMEM ? r : work_fail_pipeline(w, p);
-    if (b->file)
-        (void)unlink(b->file);
-    free(b->file);
-    b->file = TAKE_PTR(path);
+    safe_close(b->file_fd);
+    b->file_fd = TAKE_FD(fd);
     return 0;
 }
 
@@ -183,16 +214,16 @@ static int send_tar(Backup *b) {
 /* A file goes through the filters, if there are any. */
 static int send_filtered(Backup *b) {
     Work *w = b->w;
-    _cleanup_close_ int fd = open(b->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    _cleanup_close_ int fd = TAKE_FD(b->file_fd);
 
-    if (fd < 0)
-        return work_fail(w, "failed", "%s cannot be read: %m", b->file);
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return work_fail(w, "failed", "What was read cannot be read again: %m");
     b->stream = pipeline_new(w->deadline_usec);
     if (!b->stream)
         return -ENOMEM;
     if (must_be_file(w)) {
         TRY(spool(b, b->stream, fd));
-        return send_file(w, b->file, &b->record);
+        return send_file(w, b->file_fd, &b->record);
     }
     TRY(add_filters(b, fd));
     return send_stream(w, b->stream, &b->record);
@@ -202,12 +233,8 @@ static int send_filtered(Backup *b) {
 static int read_source(Backup *b) {
     Work *w = b->w;
 
-    if (!is_tar(w)) {
-        TRY(choose_file(b));
-        return w->request.command == BACKUP_BACKUP_DATA_SOURCE ? read_data_source(b)
-                                                               : read_service(b);
-    }
-    TRY(check_paths(w));
+    if (!is_tar(w))
+        return read_by_hook(b);
     TRY(start_tar(b));
     if (!must_be_file(w))
         return send_tar(b);
@@ -216,11 +243,11 @@ static int read_source(Backup *b) {
 }
 
 static int send_rest(Backup *b) {
-    if (!b->file) /* it is there already */
+    if (b->file_fd < 0) /* it is there already */
         return 0;
     return archive_has_filters(&b->w->request) && !is_tar(b->w)
                ? send_filtered(b)
-               : send_file(b->w, b->file, &b->record);
+               : send_file(b->w, b->file_fd, &b->record);
 }
 
 static char *const *guarded_paths(Work *w, char *service[static 2]) {
@@ -231,13 +258,32 @@ static char *const *guarded_paths(Work *w, char *service[static 2]) {
     return service;
 }
 
+/* Snapshots are seen by programs that are started here, not by hooks. */
+static int check_consistency(Work *w) {
+    if (w->request.consistency != CONSISTENCY_SNAPSHOT ||
+        w->request.command != BACKUP_BACKUP_SERVICE || !hook_is_there(w, HOOK_SERVICE))
+        return 0;
+    return work_fail(
+        w, "bad-argument",
+        "consistency cannot be snapshot: the service has a hook bin/enstratus-" HOOK_SERVICE
+        ", which does not see it");
+}
+
 static int make(Backup *b) {
+    Work *w = b->w;
+    const uint64_t deadline_usec = w->deadline_usec;
     char *service[2];
     int r, k;
 
-    TRY(guard_begin(b->w, guarded_paths(b->w, service), &b->guard));
+    TRY(check_consistency(w));
+    TRY(check_paths(w));
+    TRY(guard_begin(w, guarded_paths(w, service), &b->guard));
+    if (w->request.consistency == CONSISTENCY_LOCK) /* later the lock has ended */
+        w->deadline_usec =
+            MIN(deadline_usec, now_usec(CLOCK_BOOTTIME) + GUARD_LOCK_SEC_MAX * USEC_PER_SEC);
     r = read_source(b);
-    k = guard_end(b->w, TAKE_PTR(b->guard));
+    w->deadline_usec = deadline_usec;
+    k = guard_end(w, TAKE_PTR(b->guard));
     TRY(r);
     TRY(k);
     return send_rest(b);
@@ -263,6 +309,7 @@ static int begin(Backup *b) {
     r->is_scheduled = w->is_scheduled;
     TRY(series_object(&w->series, r->begin_usec, &r->object));
     TRY(free_and_strdup(&r->series, w->series.id));
+    TRY(free_and_strdup(&r->data_source, w->request.data_source));
     TRY(free_and_strdup(&r->compression, compression_names[w->request.compression]));
     TRY(copy_texts(w->request.recipients, &r->recipients));
     TRY(send_prepare(w, r));
@@ -290,10 +337,20 @@ static int retain(Backup *b) {
     return 0;
 }
 
+static int note_copies(Backup *b) {
+    for (size_t i = 0; i < b->w->n_targets; i++)
+        if (b->record.copies[i].is_complete)
+            TRY(work_note(b->w, "The %s copy is there all the same: %s", b->w->targets[i].role,
+                          b->record.object));
+    return 0;
+}
+
 /* The Python agent's replies of its commands were void. */
 static int reply(Backup *b) {
     Reply *to = b->w->reply;
 
+    if (to->error_message)
+        return note_copies(b);
     TRY(work_note(b->w, "Backed up as %s (%llu bytes)", b->record.object,
                   (unsigned long long)b->record.size_bytes));
     if (b->w->request.command != BACKUP_BACKUP_PATHS)
@@ -302,21 +359,42 @@ static int reply(Backup *b) {
     return record_to_json(&b->record, &to->object);
 }
 
-int backup_run(Work *w) {
-    _cleanup_(backup_done) Backup b = {.w = w, .tar_stage = -1};
-    int r, k;
+/* A record that is not written lets the backup count as one that was killed. */
+static int keep_record(Backup *b, int r) {
+    const int k = finish(b, r);
 
-    TRY(places_need(w));
-    TRY(schedule_validate(w));
-    TRY(work_lock(w));
-    TRY(begin(&b));
+    return k < 0 ? work_fail(b->w, "no-space-here",
+                             "The record of %s cannot be written to " BACKUP_STATE_DIRECTORY ": %s",
+                             b->record.object, strerror(-k))
+                 : 0;
+}
+
+static int prepare(Backup *b) {
+    int r;
+
+    TRY(places_need(b->w));
+    TRY(schedule_validate(b->w));
+    TRY(work_lock(b->w));
+    TRY(retain_check_series(b->w));
+    r = begin(b);
+    return r < 0 && r != -EIO
+               ? work_fail(b->w, "no-space-here",
+                           "A record cannot be written to " BACKUP_STATE_DIRECTORY ": %s",
+                           strerror(-r))
+               : r;
+}
+
+int backup_run(Work *w) {
+    _cleanup_(backup_done) Backup b = {.w = w, .tar_stage = -1, .file_fd = -1};
+    int r;
+
+    TRY(prepare(&b));
     r = make(&b);
-    k = finish(&b, r);
-    TRY(r);
-    TRY(k);
-    if (w->reply->error_message)
-        return -EIO;
-    TRY(retain(&b));
-    TRY(schedule_install(w));
-    return reply(&b);
+    if (keep_record(&b, r) < 0 && r >= 0)
+        r = -EIO;
+    if (w->reply->error_message && r >= 0)
+        r = -EIO;
+    TRY(reply(&b));
+    (void)retain(&b); /* what fails there is told, and of no harm to the backup */
+    return r < 0 ? r : schedule_install(w);
 }

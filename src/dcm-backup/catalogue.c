@@ -12,10 +12,13 @@
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/log.h"
+#include "dcm-backup/lock-file.h"
 #include "dcm-backup/work.h"
 
 #define RECORDS BACKUP_STATE_DIRECTORY "/records"
 #define SUFFIX ".json"
+#define LOCK "catalogue"                   /* of changes */
+#define LOCK_WAIT_USEC (60 * USEC_PER_SEC) /* nobody has it for long */
 
 void catalogue_done(Catalogue *c) {
     for (size_t i = 0; i < c->n; i++)
@@ -94,10 +97,10 @@ const Record *catalogue_newest(const Catalogue *c, const char *series) {
     return NULL;
 }
 
-Record *catalogue_find(const Catalogue *c, const char *object) {
+const CatalogueEntry *catalogue_find(const Catalogue *c, const char *object) {
     for (size_t i = c->n; i-- > 0;)
         if (streq_ptr(c->entries[i].record.object, object))
-            return &c->entries[i].record;
+            return &c->entries[i];
     return NULL;
 }
 
@@ -110,38 +113,96 @@ static int make_directories(void) {
     return mkdir(RECORDS, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int prune(void) {
-    struct dirent **list = NULL;
-    const int n = scandir(RECORDS, &list, is_record, alphasort);
-    int r = 0;
-
-    for (int i = 0; i < n; i++) {
-        if (n - i > (int)BACKUP_RECORDS_MAX && r >= 0)
-            r = catalogue_remove(list[i]->d_name);
-        free(list[i]);
-    }
-    free(list);
-    return r;
+static int path_of(const char *name, char **ret) {
+    if (asprintf(ret, RECORDS "/%s", name) >= 0)
+        return 0;
+    *ret = NULL;
+    return -ENOMEM;
 }
 
-int catalogue_write(const char *name, const Record *r) {
+static int write_record(const char *name, const Record *r) {
     _cleanup_free_ char *path = NULL, *text = NULL;
     _cleanup_json_ struct json_object *o = NULL;
     size_t size = 0;
 
     TRY(record_to_json(r, &o));
     TRY(json_encode(o, &text, &size));
-    if (asprintf(&path, RECORDS "/%s", name) < 0)
-        return -ENOMEM;
+    TRY(path_of(name, &path));
     TRY(make_directories());
-    TRY(write_file_atomic(path, text, size, 0600));
+    return write_file_atomic(path, text, size, 0600);
+}
+
+static int remove_record(const char *name) {
+    _cleanup_free_ char *path = NULL;
+
+    TRY(path_of(name, &path));
+    return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static size_t count_records(void) {
+    struct dirent **list = NULL;
+    const int n = scandir(RECORDS, &list, is_record, NULL);
+
+    for (int i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+    return (size_t)MAX(n, 0);
+}
+
+static int remove_oldest(const Catalogue *c, size_t n, bool complete) {
+    size_t removed = 0;
+
+    for (size_t i = 0; i < c->n && removed < n; i++) {
+        const Record *r = &c->entries[i].record;
+
+        if ((r->outcome == RECORD_COMPLETE) != complete || r->outcome == RECORD_RUNNING ||
+            r == catalogue_newest(c, r->series))
+            continue;
+        TRY(remove_record(c->entries[i].name));
+        removed++;
+    }
+    return (int)removed;
+}
+
+static int prune(void) {
+    _cleanup_(catalogue_done) Catalogue c = {};
+    _cleanup_close_ int fd = -1;
+    size_t n;
+    int r;
+
+    if (count_records() <= BACKUP_RECORDS_MAX)
+        return 0;
+    TRY(lock_file_take(LOCK, LOCK_WAIT_USEC, &fd));
+    TRY(catalogue_load(&c));
+    n = c.n > BACKUP_RECORDS_MAX ? c.n - BACKUP_RECORDS_MAX : 0;
+    r = remove_oldest(&c, n, false);
+    TRY(r);
+    return MIN(remove_oldest(&c, n - (size_t)r, true), 0);
+}
+
+int catalogue_write(const char *name, const Record *r) {
+    TRY(write_record(name, r));
     return prune();
 }
 
-int catalogue_remove(const char *name) {
-    _cleanup_free_ char *path = NULL;
+static int change_locked(const char *name, int (*change)(Record *r, void *userdata),
+                         void *userdata) {
+    Record record;
+    int r;
 
-    if (asprintf(&path, RECORDS "/%s", name) < 0)
-        return -ENOMEM;
-    return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+    TRY(read_record(name, &record));
+    r = change(&record, userdata);
+    if (r == RECORD_WRITE)
+        r = write_record(name, &record);
+    else if (r == RECORD_REMOVE)
+        r = remove_record(name);
+    record_done(&record);
+    return MIN(r, 0);
+}
+
+int catalogue_change(const char *name, int (*change)(Record *r, void *userdata), void *userdata) {
+    _cleanup_close_ int fd = -1;
+
+    TRY(lock_file_take(LOCK, LOCK_WAIT_USEC, &fd));
+    return change_locked(name, change, userdata);
 }

@@ -22,10 +22,20 @@ void catalogue_done(Catalogue *c);
 int catalogue_load(Catalogue *ret);
 /* The newest complete backup of a series, or the newest of that object; NULL: none is known. */
 const Record *catalogue_newest(const Catalogue *c, const char *series) _pure_;
-Record *catalogue_find(const Catalogue *c, const char *object) _pure_;
+const CatalogueEntry *catalogue_find(const Catalogue *c, const char *object) _pure_;
 
 /* A name for the file of a new record. */
 int catalogue_name(uint64_t time_usec, char ret[static CATALOGUE_NAME_SIZE]);
-/* Is on the disk when it returns. The oldest of too many go. */
+/* Is on the disk when it returns. Of too many the oldest go, first of those that failed; the newest
+ * complete one of a series never does. */
 int catalogue_write(const char *name, const Record *r);
-int catalogue_remove(const char *name);
+
+typedef enum RecordChange {
+    RECORD_KEEP,
+    RECORD_WRITE,
+    RECORD_REMOVE,
+} RecordChange;
+
+/* Reads a record again and changes it, while nobody else does. `change` returns a RecordChange or a
+ * negative errno. -ENOENT: it was removed meanwhile. */
+int catalogue_change(const char *name, int (*change)(Record *r, void *userdata), void *userdata);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "basic/bounds.h"
 #include "basic/fd-util.h"
 #include "basic/time-util.h"
 #include "dcm-backup/catalogue.h"
@@ -95,17 +96,14 @@ static int add_records(List *l) {
     return 0;
 }
 
-static uint64_t verified_at(const List *l, const char *object, const Target *t) {
-    const Record *r = catalogue_find(&l->catalogue, object);
+static uint64_t verified_at(const List *l, const char *object, const RecordCopy *at) {
+    const CatalogueEntry *e = catalogue_find(&l->catalogue, object);
+    const RecordCopy *copy = e ? record_find_copy(&e->record, at) : NULL;
 
-    for (size_t i = 0; r && i < r->n_copies; i++)
-        if (streq_ptr(r->copies[i].bucket, t->place.bucket) &&
-            streq_ptr(r->copies[i].endpoint, t->place.endpoint))
-            return r->copies[i].verified_usec;
-    return 0;
+    return copy ? copy->verified_usec : 0;
 }
 
-static int add_object(List *l, const Target *t, struct json_object *found) {
+static int add_object(List *l, const RecordCopy *at, struct json_object *found) {
     const char *name = json_get_string(found, "name");
     struct json_object *o = NULL;
     uint64_t time = 0;
@@ -117,14 +115,23 @@ static int add_object(List *l, const Target *t, struct json_object *found) {
         TRY(json_add(o, "size", json_object_get(json_get(found, "size"))));
     if (!json_get(o, "time") && time > 0)
         TRY(add_time(o, time));
-    return add_copy(o, place_kind_name(t->place.kind), t->place.bucket, true,
-                    verified_at(l, name, t));
+    return add_copy(o, at->provider, at->bucket, true, verified_at(l, name, at));
+}
+
+static int add_all(List *l, const Target *t, struct json_object *list) {
+    RecordCopy at = {};
+    int r;
+
+    r = target_to_copy(t, &at);
+    for (size_t i = 0; r >= 0 && list && i < json_object_array_length(list); i++)
+        r = add_object(l, &at, json_object_array_get_idx(list, i));
+    record_copy_done(&at);
+    return r;
 }
 
 static int add_objects(List *l, const Target *t) {
     _cleanup_json_ struct json_object *o = NULL;
     _cleanup_free_ char *code = NULL, *text = NULL, *where = NULL;
-    struct json_object *list;
     int r;
 
     TRY(target_describe(t, &where));
@@ -134,10 +141,28 @@ static int add_objects(List *l, const Target *t) {
         return work_fail(l->w, code ?: "storage", "The %s copies (%s) cannot be listed: %s",
                          t->role, where, strempty(text));
     TRY(r);
-    list = json_get(o, "objects");
-    for (size_t i = 0; list && i < json_object_array_length(list); i++)
-        TRY(add_object(l, t, json_object_array_get_idx(list, i)));
-    return 0;
+    return add_all(l, t, json_get(o, "objects"));
+}
+
+static int compare_times(const void *a, const void *b) {
+    int64_t x = 0, y = 0;
+
+    (void)json_to_integer(json_get(*(struct json_object *const *)a, "time"), &x);
+    (void)json_to_integer(json_get(*(struct json_object *const *)b, "time"), &y);
+    return x < y ? -1 : x > y;
+}
+
+/* A reply has its limit, beyond which it would be no JSON. */
+static int keep_newest(List *l) {
+    const size_t n = json_object_array_length(l->array);
+
+    if (n <= BACKUP_LISTED_MAX)
+        return 0;
+    json_object_array_sort(l->array, compare_times);
+    if (json_object_array_del_idx(l->array, 0, n - BACKUP_LISTED_MAX) < 0)
+        return -ENOMEM;
+    return work_note(l->w, "These are the newest %u; %zu are older. Name a series to see fewer",
+                     BACKUP_LISTED_MAX, n - BACKUP_LISTED_MAX);
 }
 
 static int list_all(List *l) {
@@ -145,7 +170,7 @@ static int list_all(List *l) {
     TRY(add_records(l));
     for (size_t i = 0; i < l->w->n_targets; i++)
         TRY(add_objects(l, &l->w->targets[i]));
-    return 0;
+    return keep_newest(l);
 }
 
 int inspect_list(Work *w) {
@@ -196,77 +221,85 @@ static int read_back(Work *w, const Target *t, const char *object, Verified *ret
     return 0;
 }
 
-static RecordCopy *copy_at(Record *r, const Target *t) {
-    for (size_t i = 0; r && i < r->n_copies; i++)
-        if (streq_ptr(r->copies[i].bucket, t->place.bucket) &&
-            streq_ptr(r->copies[i].endpoint, t->place.endpoint))
-            return &r->copies[i];
-    return NULL;
+/* Of one copy, for the catalogue. */
+typedef struct Finding {
+    RecordCopy at;
+    bool is_good;
+} Finding;
+
+static int note_finding(Record *r, void *userdata) {
+    const Finding *f = userdata;
+    RecordCopy *c = record_find_copy(r, &f->at);
+
+    if (!c)
+        return RECORD_KEEP;
+    c->verified_usec = f->is_good ? now_usec(CLOCK_REALTIME) : 0;
+    TRY(free_and_strdup(&c->error, f->is_good ? NULL : "It is damaged"));
+    return RECORD_WRITE;
 }
 
-static int compare(Work *w, const Target *t, const char *object, Record *r, const Verified *v) {
-    RecordCopy *c = copy_at(r, t);
+/* That it cannot be noted does not change what was found. */
+static int keep_finding(Work *w, const Target *t, const char *name, bool is_good) {
+    Finding f = {.is_good = is_good};
+    int r;
 
-    if (!r || !r->sha256)
+    r = target_to_copy(t, &f.at);
+    if (r >= 0)
+        r = catalogue_change(name, note_finding, &f);
+    record_copy_done(&f.at);
+    return r < 0 && r != -ENOENT ? work_note(w, "That cannot be noted here: %s", strerror(-r)) : 0;
+}
+
+static int compare(Work *w, const Target *t, const char *object, const CatalogueEntry *e,
+                   const Verified *v) {
+    if (!e || !e->record.sha256)
         return work_note(w,
                          "The %s copy of %s can be read: %llu bytes, SHA-256 %s. This server has "
                          "no record of it to compare that with",
                          t->role, object, (unsigned long long)v->size_bytes, v->sha256);
-    if (!streq(r->sha256, v->sha256)) {
-        if (c) {
-            c->verified_usec = 0;
-            TRY(free_and_strdup(&c->error, "It is damaged"));
-        }
+    TRY(keep_finding(w, t, e->name, streq(e->record.sha256, v->sha256)));
+    if (!streq(e->record.sha256, v->sha256))
         return work_fail(w, "damaged",
                          "The %s copy of %s is damaged: its SHA-256 is %s instead of %s", t->role,
-                         object, v->sha256, r->sha256);
-    }
-    if (c) {
-        c->verified_usec = now_usec(CLOCK_REALTIME);
-        TRY(free_and_strdup(&c->error, NULL));
-    }
+                         object, v->sha256, e->record.sha256);
     return work_note(w, "The %s copy of %s is what it was when it was made: SHA-256 %s", t->role,
                      object, v->sha256);
 }
 
-static const char *name_of(const Catalogue *c, const Record *r) {
-    for (size_t i = 0; i < c->n; i++)
-        if (&c->entries[i].record == r)
-            return c->entries[i].name;
-    return NULL;
+static int verify_one(Work *w, const Target *t, const char *object, const CatalogueEntry *e) {
+    Verified v = {};
+
+    TRY(read_back(w, t, object, &v));
+    return compare(w, t, object, e, &v);
 }
 
-static int verify(Work *w, Catalogue *c) {
-    const Record *newest = w->series.id ? catalogue_newest(c, w->series.id) : NULL;
-    const char *object = w->request.object ?: newest ? newest->object : NULL;
-    Record *r;
+/* Each copy, whatever is found of the other. */
+static int verify_all(Work *w, const char *object, const CatalogueEntry *e) {
     int k = 0;
 
-    if (!object)
-        return work_fail(w, "no-such-object",
-                         "There is no record of a backup of %s; say which "
-                         "object",
-                         w->series.id);
-    r = catalogue_find(c, object);
-    for (size_t i = 0; i < w->n_targets && (k >= 0 || k == -EIO); i++) {
-        Verified v = {};
-        int one = read_back(w, &w->targets[i], object, &v);
+    for (size_t i = 0; i < w->n_targets; i++) {
+        char *earlier = TAKE_PTR(w->reply->error_message);
+        const int r = verify_one(w, &w->targets[i], object, e);
 
-        if (one >= 0)
-            one = compare(w, &w->targets[i], object, r, &v);
-        k = k < 0 ? k : one;
+        TRY(work_join_failures(w, earlier));
+        if (r < 0 && r != -EIO)
+            return r;
+        k = MIN(k, r);
     }
-    if (r)
-        TRY(catalogue_write(name_of(c, r), r));
     return k;
 }
 
 int inspect_verify(Work *w) {
     _cleanup_(catalogue_done) Catalogue c = {};
-    int r;
+    const Record *newest;
+    const char *object;
 
     TRY(places_need(w));
     TRY(catalogue_load(&c));
-    r = verify(w, &c);
-    return r;
+    newest = w->series.id ? catalogue_newest(&c, w->series.id) : NULL;
+    object = w->request.object ?: newest ? newest->object : NULL;
+    if (!object)
+        return work_fail(w, "no-such-object",
+                         "There is no record of a backup of %s; say which object", w->series.id);
+    return verify_all(w, object, catalogue_find(&c, object));
 }

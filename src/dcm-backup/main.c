@@ -12,6 +12,7 @@
 #include "cli/verb-table.h"
 #include "dcm-backup/backup.h"
 #include "dcm-backup/guard.h"
+#include "dcm-backup/hand-over.h"
 #include "dcm-backup/inspect.h"
 #include "dcm-backup/places.h"
 #include "dcm-backup/restore.h"
@@ -43,6 +44,12 @@ static int (*const functions[_BACKUP_COMMAND_MAX])(Work *w) = {
     [BACKUP_REMOVE_FORMER] = restore_remove_former,
 };
 
+static int clean(void) {
+    const int r = hand_over_clean();
+
+    return r < 0 ? log_error_errno(r, "What runs have left cannot be removed: %m") : 0;
+}
+
 static int run(BackupCommand command, struct json_object *arguments, bool is_scheduled,
                Reply *reply) {
     _cleanup_(work_done) Work w = {.lock_fd = -1};
@@ -55,8 +62,7 @@ static int run(BackupCommand command, struct json_object *arguments, bool is_sch
     if (r >= 0)
         r = work_find_service(&w);
     (void)status_write(); /* runs that were killed count as failed; it has logged why not */
-    if (r >= 0)
-        (void)setenv("DCM_SERVICES_DIR", w.services, 1);
+    (void)clean();
     if (r >= 0)
         r = functions[command](&w);
     (void)status_write();
@@ -94,18 +100,26 @@ static int run_schedule(const char *id) {
     if (reply.error_message)
         log_error("The backup %s has failed: %s", id, reply.error_message);
     else
-        log_info("%s", strempty(reply.message));
+        log_info("The backup %s was made", id); /* what hooks put out stays out of the journal */
     return reply.status;
 }
 
 static int refresh(void) {
+    (void)clean(); /* it has logged why not */
     return status_write();
 }
 
 /* --- verbs -------------------------------------------------------------------------------------
  */
 
-enum { VERB_RUN_SCHEDULE = _BACKUP_COMMAND_MAX, VERB_REFRESH, VERB_WATCH, VERB_RELEASE, _VERB_MAX };
+enum {
+    VERB_RUN_SCHEDULE = _BACKUP_COMMAND_MAX,
+    VERB_REFRESH,
+    VERB_WATCH,
+    VERB_RELEASE,
+    VERB_CLEAN,
+    _VERB_MAX
+};
 
 static const Verb verbs[_VERB_MAX] = {
     [BACKUP_INSTALL_DATA_SOURCE] = {"install_data_source", "", 0, 0,
@@ -137,10 +151,12 @@ static const Verb verbs[_VERB_MAX] = {
     [VERB_RUN_SCHEDULE] = {"run-schedule", "NAME", 1, 1, "for the unit of a schedule: back up",
                            "run-schedule paths-etc"},
     [VERB_REFRESH] = {"refresh", "", 0, 0, "bring /" SERIES_STATE_FILE " up to date", "refresh"},
-    [VERB_WATCH] = {"watch", "PID", 1, 1, "for a unit that releases: wait for the end of a process",
-                    "watch 4711"},
+    [VERB_WATCH] = {"watch", "NAME", 1, 1, "for a unit that releases: wait for the end of a backup",
+                    "watch 20261201.020000.000000-0a1b2c3d"},
     [VERB_RELEASE] = {"release", "NAME", 1, 1, "for such a unit: undo what a backup holds",
                       "release 20261201.020000.000000-0a1b2c3d"},
+    [VERB_CLEAN] = {"clean", "", 0, 0, "remove files that runs have left which were killed",
+                    "clean"},
 };
 
 static const VerbTable verb_table = {
@@ -165,6 +181,8 @@ static int run_verb(size_t verb, const char *operand) {
         return guard_watch(operand);
     case VERB_RELEASE:
         return guard_release(operand);
+    case VERB_CLEAN:
+        return clean();
     default:
         return run_command((BackupCommand)verb);
     }

@@ -7,17 +7,39 @@
 #include "basic/utf8.h"
 
 #define ARGUMENTS_MAX 12
-/* the descriptor of the place is the first one that the program gets, that of the end the second */
+/* the descriptor of the place is the first one that the program gets, that of the end, or of a
+ * file, the second */
 #define PLACE_OPTION "--place=/dev/fd/3"
 #define CONFIRM_OPTION "--confirm-fd=4"
+#define FILE_OPERAND "/proc/self/fd/4"
 
 static const char program[] = PKGLIBDIR "/dcm-object";
 
+/* The arguments of `put`. A directory that is missing may be one that is not mounted: if it were
+ * made, it would fill the disk below. */
+static const char *const *format_put(const Target *t, const char *confirm, const char *file,
+                                     const char *name, const char *argv[static ARGUMENTS_MAX]) {
+    size_t n = 0;
+
+    argv[n++] = program;
+    argv[n++] = "put";
+    argv[n++] = PLACE_OPTION;
+    if (confirm)
+        argv[n++] = confirm;
+    if (t->place.kind != PLACE_DIRECTORY)
+        argv[n++] = "--create-bucket";
+    argv[n++] = "--";
+    argv[n++] = file;
+    argv[n++] = name;
+    argv[n] = NULL;
+    return argv;
+}
+
 int object_add_put(Pipeline *p, const Target *t, const char *name) {
+    const char *argv[ARGUMENTS_MAX];
     const Stage stage = {
         .name = "dcm-object put",
-        .argv = (const char *const[]){program, "put", PLACE_OPTION, CONFIRM_OPTION,
-                                      "--create-bucket", "--", "-", name, NULL},
+        .argv = format_put(t, CONFIRM_OPTION, "-", name, argv),
         .input = STAGE_SINK,
         .is_confirmed = true,
         .fds = {t->place_fd},
@@ -94,12 +116,16 @@ int object_fail_get(Work *w, const Pipeline *p) {
     return work_fail(w, code, "%s", json_get_string(o, "text"));
 }
 
-static int run(Work *w, const Target *t, const char *const *argv, struct json_object **ret,
-               char **ret_code, char **ret_text) {
+/* `file_fd` may be -1. */
+static int run(Work *w, const Target *t, int file_fd, const char *const *argv,
+               struct json_object **ret, char **ret_code, char **ret_text) {
     _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
     _cleanup_json_ struct json_object *o = NULL;
-    const Stage stage = {
-        .name = "dcm-object", .argv = argv, .fds = {t->place_fd}, .n_fds = 1, .status_max = 126};
+    const Stage stage = {.name = "dcm-object",
+                         .argv = argv,
+                         .fds = {t->place_fd, file_fd},
+                         .n_fds = file_fd >= 0 ? 2 : 1,
+                         .status_max = 126};
     const char *text;
     size_t size = 0;
     int i, r;
@@ -128,7 +154,14 @@ int object_call(Work *w, const Target *t, const char *const *arguments, struct j
 
     for (const char *const *a = arguments + 1; *a && n < ELEMENTSOF(argv) - 1; a++)
         argv[n++] = *a;
-    return run(w, t, argv, ret, ret_code, ret_text);
+    return run(w, t, -1, argv, ret, ret_code, ret_text);
+}
+
+int object_put_file(Work *w, const Target *t, int fd, const char *name, struct json_object **ret,
+                    char **ret_code, char **ret_text) {
+    const char *argv[ARGUMENTS_MAX];
+
+    return run(w, t, fd, format_put(t, NULL, FILE_OPERAND, name, argv), ret, ret_code, ret_text);
 }
 
 int target_describe(const Target *t, char **ret) {
@@ -138,4 +171,14 @@ int target_describe(const Target *t, char **ret) {
                     place_has_buckets(p) ? "bucket" : "directory", UTF8_SHORT(p->bucket, 100)) < 0
                ? -ENOMEM
                : 0;
+}
+
+int target_to_copy(const Target *t, RecordCopy *ret) {
+    const Place *p = &t->place;
+
+    TRY(free_and_strdup(&ret->provider, place_kind_name(p->kind)));
+    TRY(free_and_strdup(&ret->endpoint, p->endpoint));
+    TRY(free_and_strdup(&ret->region, p->region));
+    TRY(free_and_strdup(&ret->account, p->account));
+    return free_and_strdup(&ret->bucket, p->bucket);
 }

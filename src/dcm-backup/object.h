@@ -2,6 +2,7 @@
 /* Calls of dcm-object(8). Places go to it as sealed memory. */
 #pragma once
 
+#include "backup/record.h"
 #include "dcm-backup/work.h"
 
 /* Adds `put` of what the producers put out to the pipeline, or `get` as its first stage; `sha256`
@@ -21,5 +22,11 @@ int object_fail_get(Work *w, const Pipeline *p);
 int object_call(Work *w, const Target *t, const char *const *arguments, struct json_object **ret,
                 char **ret_code, char **ret_text);
 
+/* `put` of a file that has no name, as object_call(). */
+int object_put_file(Work *w, const Target *t, int fd, const char *name, struct json_object **ret,
+                    char **ret_code, char **ret_text);
+
 /* "s3 bucket backups": where it is, for people; the caller frees. */
 int target_describe(const Target *t, char **ret);
+/* Where a copy at that place is; the caller calls record_copy_done(), also after a failure. */
+int target_to_copy(const Target *t, RecordCopy *ret);

@@ -17,7 +17,7 @@
 #define PIECE ((size_t)64 * 1024)
 #define TAIL_MAX ((size_t)1500)
 #define RUNNING (-1)
-#define SIGPIPE_STATUS (128 + SIGPIPE)
+#define SIGPIPE_STATUS (PROCESS_BY_SIGNAL + SIGPIPE)
 #define PEEK_MSEC 20 /* until more may have come */
 
 typedef struct Process {
@@ -45,7 +45,7 @@ struct Pipeline {
     uint64_t size;
     Sha256 sha256;
     char *error;
-    void (*on_progress)(uint64_t size_bytes, void *userdata);
+    int (*check)(void *userdata);
     void *userdata;
 };
 
@@ -139,9 +139,8 @@ Pipeline *pipeline_free(Pipeline *p) {
     return NULL;
 }
 
-void pipeline_set_progress(Pipeline *p, void (*on_progress)(uint64_t size_bytes, void *userdata),
-                           void *userdata) {
-    p->on_progress = on_progress;
+void pipeline_set_check(Pipeline *p, int (*check)(void *userdata), void *userdata) {
+    p->check = check;
     p->userdata = userdata;
 }
 
@@ -290,9 +289,9 @@ static int tell_status(Pipeline *p, Process *s) {
 
     if (s->status == PROCESS_CANNOT_RUN && *tail)
         return fail(p, "%s failed: %s", s->name, tail);
-    if (s->status > 128)
-        return fail(p, "%s was ended by signal %d (%s)%s%s", s->name, s->status - 128,
-                    strempty(sigabbrev_np(s->status - 128)), colon, tail);
+    if (s->status > PROCESS_BY_SIGNAL)
+        return fail(p, "%s was ended by signal %d (%s)%s%s", s->name, s->status - PROCESS_BY_SIGNAL,
+                    strempty(sigabbrev_np(s->status - PROCESS_BY_SIGNAL)), colon, tail);
     return fail(p, "%s failed with status %d%s%s", s->name, s->status, colon, tail);
 }
 
@@ -333,8 +332,6 @@ static int take_piece(Pipeline *p) {
     }
     sha256_update(&p->sha256, p->piece, (size_t)n);
     p->size += (uint64_t)n;
-    if (p->on_progress)
-        p->on_progress(p->size, p->userdata);
     return 0;
 }
 
@@ -356,10 +353,12 @@ static bool have_producers_ended_well(const Pipeline *p) {
 }
 
 /* Only now do the sinks see the end. */
-static void complete(Pipeline *p) {
+static int complete(Pipeline *p) {
     if (p->is_complete || !p->is_source_empty || !is_piece_taken(p) ||
         !have_producers_ended_well(p))
-        return;
+        return 0;
+    if (p->check && p->check(p->userdata) < 0)
+        return fail(p, "What was read is not what it should be");
     p->is_complete = true;
     for (size_t i = 0; i < p->n; i++) {
         Process *s = &p->stages[i];
@@ -369,6 +368,7 @@ static void complete(Pipeline *p) {
         s->confirm_fd = safe_close(s->confirm_fd);
         s->feed_fd = safe_close(s->feed_fd);
     }
+    return 0;
 }
 
 /* --- the end -----------------------------------------------------------------------------------
@@ -477,7 +477,7 @@ static int step(Pipeline *p, int msec_max) {
     if (poll(polled, (nfds_t)(p->n * _PER_STAGE + 1), msec) < 0)
         return errno == EINTR ? 0 : fail(p, "Waiting failed: %m");
     TRY(handle(p, polled));
-    complete(p);
+    TRY(complete(p));
     TRY(check_sinks(p));
     return is_producer_running(p) ? 0 : check_statuses(p); /* sinks may still wait for the end */
 }
@@ -531,7 +531,7 @@ int pipeline_find_failed(const Pipeline *p, int first, char **ret_text) {
     for (int i = first; i < (int)p->n; i++) {
         const Process *s = &p->stages[i];
 
-        if (has_ended_well(s) || s->status >= 128 || s->status < 0)
+        if (has_ended_well(s) || s->status > PROCESS_BY_SIGNAL || s->status < 0)
             continue;
         if (asprintf(ret_text, "%s failed with status %d: %s", s->name, s->status,
                      pipeline_messages(p, i)) < 0)

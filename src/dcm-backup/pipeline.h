@@ -57,15 +57,15 @@ int pipeline_peek(Pipeline *p, void *buf, size_t size, size_t *ret_size);
  * there are any; -EIO: they have not, and nothing runs any more; pipeline_error() says why. */
 int pipeline_run(Pipeline *p);
 
-/* Called with what has passed so far. */
-void pipeline_set_progress(Pipeline *p, void (*on_progress)(uint64_t size_bytes, void *userdata),
-                           void *userdata);
+/* Called when all producers have ended well, before sinks are told so; a negative errno keeps them
+ * from being told, and fails the pipeline. */
+void pipeline_set_check(Pipeline *p, int (*check)(void *userdata), void *userdata);
 
 const char *pipeline_error(const Pipeline *p);
 /* A stage from `first` on that has failed by itself, not by a signal: its number, and words about
  * it, which the caller frees. -ENOENT: there is none. */
 int pipeline_find_failed(const Pipeline *p, int first, char **ret_text);
-/* Exit status; 128 and the number of a signal. */
+/* Exit status; PROCESS_BY_SIGNAL and the number of a signal. */
 int pipeline_status(const Pipeline *p, int stage);
 /* What it has put out, with a NUL behind it; the last lines of its standard error. */
 const char *pipeline_output(const Pipeline *p, int stage, size_t *ret_size);

@@ -65,7 +65,20 @@ static int read_by_command(Work *w) {
     }
 }
 
+/* They would be ignored. */
+static int refuse_old_second(Work *w) {
+    json_object_object_foreach(w->arguments, key, value) {
+        if (value && strncmp(key, "secondary", strlen("secondary")) == 0)
+            return work_fail(w, "bad-argument",
+                             "%s: where place is given, give second_place for the second copy",
+                             key);
+    }
+    return 0;
+}
+
 int places_read(Work *w) {
+    if (json_get(w->arguments, "place"))
+        TRY(refuse_old_second(w));
     if (!json_get(w->arguments, "place"))
         TRY(read_by_command(w));
     else

@@ -85,7 +85,7 @@ int process_reap(pid_t pid) {
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -errno;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : PROCESS_BY_SIGNAL + WTERMSIG(status);
 }
 
 void process_kill(pid_t pid) {

@@ -8,6 +8,7 @@
 #define PROCESS_FDS_MAX 4
 #define PROCESS_FIRST_FD 3     /* those of ProcessSpec.fds are 3, 4, ... in the program */
 #define PROCESS_CANNOT_RUN 127 /* exit status; the reason is in its standard error */
+#define PROCESS_BY_SIGNAL 256  /* with the number of a signal: a status that no program can have */
 
 typedef struct ProcessSpec {
     const char *const *argv; /* argv[0] is a path, or a name searched in PATH */
@@ -24,6 +25,6 @@ typedef struct ProcessSpec {
 
 /* The descriptors stay the caller's. */
 int process_start(const ProcessSpec *s, pid_t *ret_pid, int *ret_pid_fd);
-/* Waits; the exit status, or 128 and the number of the signal. */
+/* Waits; the exit status, or PROCESS_BY_SIGNAL and the number of the signal. */
 int process_reap(pid_t pid);
 void process_kill(pid_t pid);

@@ -19,7 +19,7 @@
 #include "dcm-backup/retain.h"
 #include "dcm-backup/swap.h"
 
-#define HOOK_INSTALL "enstratus-installds"
+#define HOOK_INSTALL "installds"
 
 typedef struct Restore {
     Work *w;
@@ -36,34 +36,13 @@ static void restore_done(Restore *r) {
 /* --- which object ------------------------------------------------------------------------------
  */
 
-static int find_newest(Restore *r) {
-    Work *w = r->w;
-    _cleanup_(strv_freep) char **names = NULL;
-    _cleanup_free_ uint64_t *times = NULL;
-    _cleanup_free_ char *text = NULL;
-    size_t n = 0, best = 0;
-    int k;
-
-    k = retain_list(w, &w->targets[0], &names, &times, &n, &text);
-    if (k == -EIO)
-        return work_fail(w, "storage", "%s", strempty(text));
-    TRY(k);
-    if (n == 0)
-        return work_fail(w, "no-such-object", "There is no backup of %s: no object %s...",
-                         w->series.id, w->series.prefix);
-    for (size_t i = 1; i < n; i++)
-        if (times[i] > times[best])
-            best = i;
-    return free_and_strdup(&r->object, names[best]);
-}
-
 static int find_hash(Restore *r) {
     _cleanup_(catalogue_done) Catalogue c = {};
-    const Record *record;
+    const CatalogueEntry *e;
 
     TRY(catalogue_load(&c));
-    record = catalogue_find(&c, r->object);
-    return record ? free_and_strdup(&r->sha256, record->sha256) : 0;
+    e = catalogue_find(&c, r->object);
+    return e ? free_and_strdup(&r->sha256, e->record.sha256) : 0;
 }
 
 static int prepare(Restore *r) {
@@ -71,10 +50,12 @@ static int prepare(Restore *r) {
 
     TRY(places_need(r->w));
     TRY(work_lock(r->w));
+    TRY(retain_check_series(r->w));
     if (q->identity)
         TRY(memfd_new_sealed("dcm-backup-identity", q->identity, strlen(q->identity),
                              &r->identity_fd));
-    TRY(q->object ? free_and_strdup(&r->object, q->object) : find_newest(r));
+    TRY(q->object ? free_and_strdup(&r->object, q->object)
+                  : retain_find_newest(r->w, &r->w->targets[0], &r->object));
     return find_hash(r);
 }
 
@@ -100,22 +81,6 @@ static int finish(Restore *r, Pipeline *p, int k) {
     return k < 0 && k != -ENOMEM ? object_fail_get(r->w, p) : k;
 }
 
-/* All that comes out of the pipeline, into a file of the run. */
-static int copy_to_file(Restore *r, Pipeline *p, const char *name, char **ret_path) {
-    _cleanup_free_ char *path = NULL;
-    _cleanup_close_ int fd = -1;
-
-    TRY(work_path(r->w, name, &path));
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return work_fail(r->w, "no-space-here", "%s cannot be made: %m", path);
-    TRY(finish(r, p, archive_add_copy(p, fd)));
-    if (fchmod(fd, 0750) < 0) /* the old script's mode */
-        return work_fail(r->w, "failed", "%s cannot be changed: %m", path);
-    *ret_path = TAKE_PTR(path);
-    return 0;
-}
-
 /* --- to a hook ---------------------------------------------------------------------------------
  */
 
@@ -126,96 +91,119 @@ static const char *last_part(const char *object) {
 }
 
 /* An encrypted image of install_data_source without a key is the hook's affair, as it was. */
-static int fetch_image(Restore *r, char **ret_path) {
+static int fetch_image(Restore *r, const HandOver *files, char **ret_path) {
     _cleanup_(pipeline_freep) Pipeline *p = NULL;
-    _cleanup_free_ char *name = NULL;
-    ContentType type;
+    const char *name = last_part(r->object);
+    _cleanup_close_ int fd = -1;
+    Content content;
 
-    if (asprintf(&name, "image-%s", last_part(r->object)) < 0) {
-        name = NULL;
-        return -ENOMEM;
-    }
     TRY(start_get(r, &p));
     if (r->w->request.command != BACKUP_INSTALL_DATA_SOURCE || r->identity_fd >= 0)
-        TRY(archive_add_openers(p, r->w, r->identity_fd, OPEN_OURS, &type));
-    return copy_to_file(r, p, name, ret_path);
+        TRY(archive_add_openers(p, r->w, r->identity_fd, OPEN_OURS, &content));
+    TRY(hand_over_open_new(r->w, files, name, &fd));
+    TRY(finish(r, p, archive_add_copy(p, fd)));
+    return hand_over_path(files, name, ret_path);
+}
+
+/* A service without this hook needs no installation; what is restored must go somewhere. */
+static int absent_status(const Work *w) {
+    return w->request.command == BACKUP_INSTALL_DATA_SOURCE ? 0 : 10;
+}
+
+/* Two directories, because an object may have any name. */
+static int install(Restore *r, const HandOver *settings, const HandOver *files) {
+    Work *w = r->w;
+    _cleanup_free_ char *configuration = NULL, *image = NULL;
+    const char *arguments[] = {w->request.service_id, NULL, NULL, NULL};
+    const Hook hook = {.name = HOOK_INSTALL,
+                       .arguments = arguments,
+                       .absent_status = absent_status(w),
+                       .forbidden_status = 22};
+
+    TRY(fetch_image(r, files, &image));
+    TRY(hand_over_write(w, settings, "installds.cfg", strempty(w->request.configuration),
+                        &configuration));
+    arguments[1] = configuration;
+    arguments[2] = image;
+    TRY(hand_over_give(w, settings));
+    return hook_run(w, &hook, files);
+}
+
+static int check_hook(Work *w) {
+    return hook_check(
+        w,
+        &(Hook){.name = HOOK_INSTALL, .absent_status = absent_status(w), .forbidden_status = 22});
 }
 
 int restore_data_source(Work *w) {
     _cleanup_(restore_done) Restore r = {.w = w, .identity_fd = -1};
-    _cleanup_free_ char *configuration = NULL, *image = NULL;
+    HandOver settings = HAND_OVER_NONE, files = HAND_OVER_NONE;
+    int k;
 
     TRY(prepare(&r));
-    TRY(hook_write_file(w, "installds.cfg", strempty(w->request.configuration), &configuration));
-    TRY(fetch_image(&r, &image));
-    TRY(hook_run(w, &(Hook){.name = HOOK_INSTALL,
-                            .arguments = (const char *const[]){w->request.service_id, configuration,
-                                                               image, NULL},
-                            .forbidden_status = 22}));
-    if (w->request.command == BACKUP_INSTALL_DATA_SOURCE)
-        return 0;
-    return work_note(w, "Restored %s", r.object);
+    TRY(check_hook(w)); /* before much is read for nothing */
+    k = hand_over_begin(w, &settings);
+    if (k >= 0)
+        k = hand_over_begin(w, &files);
+    if (k >= 0)
+        k = install(&r, &settings, &files);
+    hand_over_done(&files);
+    hand_over_done(&settings);
+    TRY(k);
+    return w->request.command == BACKUP_INSTALL_DATA_SOURCE ? 0
+                                                            : work_note(w, "Restored %s", r.object);
 }
 
 /* --- to a directory ----------------------------------------------------------------------------
  */
 
-/* A zip file has no entry for the directory itself. */
-static int copy_owner(Work *w, const Swap *s) {
-    struct stat st;
-
-    if (lstat(s->live, &st) < 0 || !S_ISDIR(st.st_mode))
-        return chmod(s->new, 0755) < 0 ? work_fail(w, "failed", "%s cannot be changed: %m", s->new)
-                                       : 0;
-    if (chown(s->new, st.st_uid, st.st_gid) < 0 || chmod(s->new, st.st_mode & 07777) < 0)
-        return work_fail(w, "failed", "%s cannot be changed: %m", s->new);
-    return 0;
-}
-
 /* unzip(1) reads its list of members at the file's end. */
 static int unpack_zip(Restore *r, Pipeline *p, const Swap *s) {
-    _cleanup_free_ char *path = NULL;
+    _cleanup_close_ int fd = work_open_temporary(r->w);
 
-    TRY(copy_to_file(r, p, "archive.zip", &path));
-    TRY(work_tool(r->w,
-                  (const char *const[]){"unzip", "-q", "-X", "-K", "-o", path, "-d", s->new, NULL},
-                  NULL));
-    return copy_owner(r->w, s);
+    TRY(fd);
+    TRY(finish(r, p, archive_add_copy(p, fd)));
+    return work_tool_at(
+        r->w, s->new_fd, fd,
+        (const char *const[]){"unzip", "-q", "-X", "-K", "-o", WORK_TOOL_FILE, NULL});
 }
 
 static int unpack(Restore *r, const Swap *s) {
     _cleanup_(pipeline_freep) Pipeline *p = NULL;
-    ContentType type;
+    const char *path = r->w->request.path;
+    Content content;
 
     TRY(start_get(r, &p));
-    TRY(archive_add_openers(p, r->w, r->identity_fd, OPEN_ALL, &type));
-    if (type == CONTENT_ZIP && !r->w->request.path)
-        return unpack_zip(r, p, s);
-    if (type != CONTENT_TAR)
+    TRY(archive_add_openers(p, r->w, r->identity_fd, OPEN_ALL, &content));
+    if (content.type == CONTENT_ZIP && !path) {
+        TRY(unpack_zip(r, p, s));
+        return swap_copy_owner(r->w, s); /* a zip file has no entry for the directory itself */
+    }
+    if (content.type != CONTENT_TAR)
         return work_fail(r->w, "damaged", "%s is not what can be restored: it holds %s", r->object,
-                         type == CONTENT_ZIP ? "a zip file, which has no path"
-                                             : "neither a tar archive nor a zip file");
-    return finish(r, p, archive_add_untar(p, s->new, r->w->request.path));
+                         content.type == CONTENT_ZIP ? "a zip file, which has no path"
+                                                     : "neither a tar archive nor a zip file");
+    TRY(finish(r, p, archive_add_untar(p, s->new_fd, path, content.is_root)));
+    /* an archive of paths has none either */
+    return path || content.is_root ? 0 : swap_copy_owner(r->w, s);
 }
 
-static int source_of(Work *w, const Swap *s, char **ret) {
-    const char *path = w->request.path;
-    struct stat st;
+/* Of what was unpacked: what takes the place of the target; NULL: all of it. */
+static int find_source(Work *w, const Swap *s, const char **ret) {
+    const char *path = w->request.path, *name = path && path[1] ? last_part(path) : NULL;
 
-    if (asprintf(ret, "%s%s%s", s->new, path && path[1] ? "/" : "",
-                 path && path[1] ? last_part(path) : "") < 0) {
-        *ret = NULL;
-        return -ENOMEM;
-    }
-    return lstat(*ret, &st) < 0 ? work_fail(w, "no-such-path", "The backup does not have %s", path)
-                                : 0;
+    if (name && faccessat(s->new_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return work_fail(w, "no-such-path", "The backup does not have %s", path);
+    *ret = name;
+    return 0;
 }
 
 static int restore(Restore *r, Swap *s) {
-    _cleanup_free_ char *source = NULL, *former = NULL;
+    _cleanup_free_ char *former = NULL;
+    const char *source = NULL;
 
     TRY(unpack(r, s));
-    TRY(source_of(r->w, s, &source));
+    TRY(find_source(r->w, s, &source));
     TRY(swap_commit(r->w, s, source, &former));
     TRY(work_note(r->w, "Restored %s to %s", r->object, s->live));
     if (!r->sha256)
@@ -234,7 +222,7 @@ static const char *live_of(const Work *w) {
 
 int restore_directory(Work *w) {
     _cleanup_(restore_done) Restore r = {.w = w, .identity_fd = -1};
-    _cleanup_(swap_done) Swap s = {};
+    _cleanup_(swap_done) Swap s = SWAP_EMPTY;
     int k;
 
     TRY(prepare(&r));

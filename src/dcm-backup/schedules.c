@@ -17,6 +17,7 @@
 #include "basic/time-util.h"
 
 #define UNITS "/etc/systemd/system"
+#define STAMPS "/var/lib/systemd/timers"
 #define SCHEDULES BACKUP_STATE_DIRECTORY "/schedules"
 #define PROGRAM PKGLIBDIR "/dcm-backup"
 #define SEALED_MAX ((size_t)1024 * 1024) /* systemd takes no more */
@@ -57,21 +58,6 @@ static int analyze(const char *calendar, uint64_t after_usec, char **ret) {
     return *ret ? 0 : -ENOMEM;
 }
 
-int schedule_validate(Work *w) {
-    _cleanup_free_ char *text = NULL;
-    int r;
-
-    if (!w->request.schedule)
-        return 0;
-    r = analyze(w->request.schedule, now_usec(CLOCK_REALTIME) / USEC_PER_SEC * USEC_PER_SEC, &text);
-    if (r == -EIO)
-        return work_fail(w, "bad-argument",
-                         "schedule is no calendar event that systemd understands: %s; 'man "
-                         "systemd.time' describes them, such as daily or \"Mon..Fri 02:30\"",
-                         w->request.schedule);
-    return r;
-}
-
 /* "Next elapse: Wed 2026-12-02 00:00:00 CET", and below it "(in UTC): ..." unless it is UTC. */
 int schedule_next(const char *calendar, uint64_t after_usec, uint64_t *ret_usec) {
     _cleanup_free_ char *text = NULL;
@@ -94,6 +80,24 @@ int schedule_next(const char *calendar, uint64_t after_usec, uint64_t *ret_usec)
         return -ENODATA;
     *ret_usec = (uint64_t)seconds * USEC_PER_SEC;
     return 0;
+}
+
+int schedule_validate(Work *w) {
+    const char *calendar = w->request.schedule;
+    uint64_t next;
+    int r;
+
+    if (!calendar)
+        return 0;
+    r = schedule_next(calendar, now_usec(CLOCK_REALTIME), &next);
+    if (r == -ENODATA)
+        return work_fail(w, "bad-argument", "schedule is never again: %s", calendar);
+    if (r == -EIO)
+        return work_fail(w, "bad-argument",
+                         "schedule is no calendar event that systemd understands: %s; 'man "
+                         "systemd.time' describes them, such as daily or \"Mon..Fri 02:30\"",
+                         calendar);
+    return r;
 }
 
 /* --- what is known of a schedule ---------------------------------------------------------------
@@ -243,6 +247,7 @@ int schedule_read_request(BackupCommand *ret_command, struct json_object **ret_a
         r = json_parse_stored(text, size, &o);
     if (text)
         explicit_bzero(text, size);
+    (void)unsetenv("CREDENTIALS_DIRECTORY"); /* programs that run here have no use for it */
     if (r < 0)
         return log_error_errno(r, "The sealed request cannot be read: %m");
     command = backup_command_of(strempty(json_get_string(o, "command")));
@@ -265,6 +270,14 @@ static int write_unit(Work *w, const char *id, const char *suffix, const char *t
     return r < 0 ? work_fail(w, "failed", "%s cannot be written: %s", path, strerror(-r)) : 0;
 }
 
+/* When the timer has elapsed last: another timer of that name would make up for it at once. */
+static void remove_stamp(const char *timer) {
+    _cleanup_free_ char *path = NULL;
+
+    if (asprintf(&path, STAMPS "/stamp-%s", timer) >= 0)
+        (void)unlink(path);
+}
+
 static int enable(Work *w, const char *id) {
     _cleanup_free_ char *timer = NULL;
 
@@ -275,7 +288,9 @@ static int enable(Work *w, const char *id) {
     TRY(work_tool(w, (const char *const[]){"systemctl", "daemon-reload", NULL}, NULL));
     TRY(work_tool(w, (const char *const[]){"systemctl", "enable", "-q", timer, NULL}, NULL));
     /* one that runs takes its new time */
-    return work_tool(w, (const char *const[]){"systemctl", "restart", timer, NULL}, NULL);
+    TRY(work_tool(w, (const char *const[]){"systemctl", "stop", "-q", timer, NULL}, NULL));
+    remove_stamp(timer);
+    return work_tool(w, (const char *const[]){"systemctl", "start", timer, NULL}, NULL);
 }
 
 static int make_directories(Work *w) {
@@ -365,6 +380,7 @@ int schedule_remove(Work *w) {
     if (access(timer, F_OK) == 0)
         TRY(work_tool(w, (const char *const[]){"systemctl", "disable", "-q", "--now", unit, NULL},
                       NULL));
+    remove_stamp(unit);
     TRY(remove_file(w, timer, &any));
     TRY(remove_file(w, service, &any));
     TRY(remove_file(w, sealed, &any));

@@ -6,21 +6,13 @@
 #include "basic/time-util.h"
 #include "dcm-backup/object.h"
 
-static int copy_init(RecordCopy *c, const Place *p) {
-    TRY(free_and_strdup(&c->provider, place_kind_name(p->kind)));
-    TRY(free_and_strdup(&c->endpoint, p->endpoint));
-    TRY(free_and_strdup(&c->region, p->region));
-    TRY(free_and_strdup(&c->account, p->account));
-    return free_and_strdup(&c->bucket, p->bucket);
-}
-
 int send_prepare(const Work *w, Record *r) {
     r->copies = calloc(w->n_targets, sizeof(RecordCopy));
     if (!r->copies)
         return -ENOMEM;
     r->n_copies = w->n_targets;
     for (size_t i = 0; i < w->n_targets; i++)
-        TRY(copy_init(&r->copies[i], &w->targets[i].place));
+        TRY(target_to_copy(&w->targets[i], &r->copies[i]));
     return 0;
 }
 
@@ -44,24 +36,29 @@ static int take_result(Work *w, size_t i, struct json_object *result, const char
                        const char *code, Record *r) {
     const Target *t = &w->targets[i];
     _cleanup_free_ char *where = NULL;
+    char *earlier;
     int k;
 
     if (result)
         return take_success(w, t, result, r, &r->copies[i]);
     TRY(free_and_strdup(&r->copies[i].error, problem));
     TRY(target_describe(t, &where));
+    earlier = TAKE_PTR(w->reply->error_message);
     k = work_fail(w, code ?: "storage", "The %s copy was not made (%s): %s", t->role, where,
                   strempty(problem));
+    TRY(work_join_failures(w, earlier));
     return k == -EIO ? 0 : k;
 }
 
 /* Both wrote the same bytes; what either says it has must be what went out. */
-static int check_hash(Work *w, const Pipeline *p, const Record *r) {
+static int check_hash(Work *w, const Pipeline *p, Record *r) {
     char hex[SHA256_HEX_SIZE];
 
     pipeline_sha256(p, hex);
     if (!r->sha256 || (streq(r->sha256, hex) && r->size_bytes == pipeline_size(p)))
         return 0;
+    for (size_t i = 0; i < r->n_copies; i++)
+        r->copies[i].is_complete = false;
     return work_fail(w, "damaged", "The storage has another content than was sent to it");
 }
 
@@ -84,16 +81,13 @@ int send_stream(Work *w, Pipeline *p, Record *r) {
     return k < 0 ? work_fail_pipeline(w, p) : check_hash(w, p, r);
 }
 
-int send_file(Work *w, const char *file, Record *r) {
+int send_file(Work *w, int fd, Record *r) {
     for (size_t i = 0; i < w->n_targets; i++) {
         _cleanup_json_ struct json_object *result = NULL;
         _cleanup_free_ char *code = NULL, *problem = NULL;
         int k;
 
-        k = object_call(
-            w, &w->targets[i],
-            (const char *const[]){"put", "--create-bucket", "--", file, r->object, NULL}, &result,
-            &code, &problem);
+        k = object_put_file(w, &w->targets[i], fd, r->object, &result, &code, &problem);
         if (k < 0 && k != -EIO)
             return k;
         TRY(take_result(w, i, result, problem, code, r));

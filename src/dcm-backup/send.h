@@ -10,4 +10,4 @@ int send_prepare(const Work *w, Record *r);
 /* Runs the pipeline, whose last stage puts out the object, with a sink for each target. */
 int send_stream(Work *w, Pipeline *p, Record *r);
 /* The same with a file. */
-int send_file(Work *w, const char *file, Record *r);
+int send_file(Work *w, int fd, Record *r);

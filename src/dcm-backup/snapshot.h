@@ -22,7 +22,8 @@ typedef struct GuardState {
 
 extern const FieldTable snapshot_table;
 
-/* Finds out on which file systems the paths are; fails where there can be no snapshot. */
+/* Finds out on which file systems the paths, and what is below them, are; those above come first.
+ * Fails where there can be no snapshot. */
 int snapshots_plan(Work *w, char *const *paths, const char *name, GuardState *s);
 int snapshot_make(Work *w, const Snapshot *s);
 /* Whether it was whole until now: one of LVM that is full is lost. */

@@ -16,6 +16,7 @@
 #include "basic/time-util.h"
 #include "basic/utf8.h"
 #include "dcm-backup/catalogue.h"
+#include "dcm-backup/lock-file.h"
 #include "dcm-backup/schedules.h"
 
 #define GRACE_USEC (3600 * USEC_PER_SEC) /* after which a run counts as missed */
@@ -31,30 +32,33 @@ typedef struct State {
 /* --- runs that were killed ---------------------------------------------------------------------
  */
 
-static bool is_locked(const char *series) {
-    _cleanup_free_ char *path = NULL;
-    _cleanup_close_ int fd = -1;
-
-    if (asprintf(&path, BACKUP_RUN_DIRECTORY "/%s.lock", series) < 0) {
-        path = NULL;
-        return true;
-    }
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
+/* Whoever had the lock may have written the record since it was loaded. */
+static int end_run(Record *r, void *userdata) {
+    if (r->outcome != RECORD_RUNNING)
+        return RECORD_KEEP;
+    r->outcome = RECORD_FAILED;
+    r->end_usec = r->begin_usec;
+    TRY(free_and_strdup(&r->error, "The backup was ended before it was done"));
+    return RECORD_WRITE;
 }
 
-static int end_killed(Catalogue *c) {
-    for (size_t i = 0; i < c->n; i++) {
-        Record *r = &c->entries[i].record;
+/* 1: records have changed. */
+static int end_killed(const Catalogue *c) {
+    bool any = false;
 
-        if (r->outcome != RECORD_RUNNING || is_locked(r->series))
+    for (size_t i = 0; i < c->n; i++) {
+        const Record *r = &c->entries[i].record;
+        _cleanup_close_ int fd = -1;
+        int k;
+
+        if (r->outcome != RECORD_RUNNING || lock_file_take(r->series, 0, &fd) < 0)
             continue;
-        r->outcome = RECORD_FAILED;
-        r->end_usec = r->begin_usec;
-        TRY(free_and_strdup(&r->error, "The backup was ended before it was done"));
-        TRY(catalogue_write(c->entries[i].name, r));
+        k = catalogue_change(c->entries[i].name, end_run, NULL);
+        if (k < 0 && k != -ENOENT)
+            return k;
+        any = true;
     }
-    return 0;
+    return any;
 }
 
 /* --- one series --------------------------------------------------------------------------------
@@ -165,8 +169,15 @@ static int write_states(const SeriesStates *states) {
 }
 
 static int collect(State *s) {
+    int r;
+
     TRY(catalogue_load(&s->catalogue));
-    TRY(end_killed(&s->catalogue));
+    r = end_killed(&s->catalogue);
+    TRY(r);
+    if (r > 0) {
+        catalogue_done(&s->catalogue);
+        TRY(catalogue_load(&s->catalogue));
+    }
     TRY(schedule_visit(add_series, s));
     for (size_t i = s->catalogue.n; i-- > 0;)
         TRY(add_series(s->catalogue.entries[i].record.series, s));

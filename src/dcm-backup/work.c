@@ -2,10 +2,8 @@
 #include "dcm-backup/work.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,11 +12,14 @@
 #include "basic/log.h"
 #include "basic/strv.h"
 #include "basic/time-util.h"
+#include "dcm-backup/lock-file.h"
 #include "site/storage.h"
 
 /* /var/tmp is on a disk, and large; in a job it is the job's own, and goes with it */
-#define DIRECTORY_TEMPLATE "/var/tmp/dcm-backup-XXXXXX"
-#define TIME_USEC (23 * 3600 * USEC_PER_SEC) /* less than the job has */
+#define DIRECTORY "/var/tmp"
+#define WAIT_USEC (2 * USEC_PER_SEC)                  /* for who only looks at a lock */
+#define SCHEDULED_WAIT_USEC (6 * 3600 * USEC_PER_SEC) /* for another run of the same series */
+#define TIME_USEC (23 * 3600 * USEC_PER_SEC)          /* less than the job has */
 
 /* --- errors ------------------------------------------------------------------------------------
  */
@@ -45,6 +46,23 @@ int work_fail(Work *w, const char *code, const char *format, ...) {
     return -EIO;
 }
 
+int work_join_failures(Work *w, char *earlier) {
+    char *later = w->reply->error_message, *joined;
+
+    if (!earlier || !later) {
+        w->reply->error_message = later ?: earlier;
+        return 0;
+    }
+    if (asprintf(&joined, "%s\n%s", earlier, later) < 0) {
+        free(earlier);
+        return -ENOMEM;
+    }
+    free(earlier);
+    free(later);
+    w->reply->error_message = joined;
+    return 0;
+}
+
 int work_note(Work *w, const char *format, ...) {
     _cleanup_free_ char *text = NULL;
     va_list list;
@@ -64,33 +82,17 @@ int work_fail_pipeline(Work *w, const Pipeline *p) {
 /* --- files of the run --------------------------------------------------------------------------
  */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-    return remove(path);
-}
+int work_open_temporary(Work *w) {
+    char path[] = DIRECTORY "/dcm-backup-XXXXXX";
+    int fd = open(DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
-static void remove_directory(char *path) {
-    if (path && nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT)
-        log_warning_errno(errno, "%s cannot be removed: %m", path);
-    free(path);
-}
-
-int work_make_directory(Work *w) {
-    char path[] = DIRECTORY_TEMPLATE;
-
-    if (w->directory)
-        return 0;
-    if (!mkdtemp(path))
-        return work_fail(w, "no-space-here", "A directory in /var/tmp cannot be made: %m");
-    w->directory = strdup(path);
-    if (w->directory)
-        return 0;
-    (void)rmdir(path);
-    return -ENOMEM;
-}
-
-int work_path(Work *w, const char *name, char **ret) {
-    TRY(work_make_directory(w));
-    return asprintf(ret, "%s/%s", w->directory, name) < 0 ? -ENOMEM : 0;
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) { /* not every file system can */
+        fd = mkostemp(path, O_CLOEXEC);
+        if (fd >= 0)
+            (void)unlink(path);
+    }
+    return fd < 0 ? work_fail(w, "no-space-here", "A file in " DIRECTORY " cannot be made: %m")
+                  : fd;
 }
 
 /* --- life --------------------------------------------------------------------------------------
@@ -136,7 +138,6 @@ int work_init(Work *w, BackupCommand command, struct json_object *arguments, Rep
 }
 
 void work_done(Work *w) {
-    remove_directory(w->directory);
     for (size_t i = 0; i < w->n_targets; i++) {
         place_done(&w->targets[i].place);
         safe_close(w->targets[i].place_fd);
@@ -152,58 +153,91 @@ void work_done(Work *w) {
 /* --- the lock ----------------------------------------------------------------------------------
  */
 
-/* The kernel drops it with this process. The file stays: who removed it would let two others lock
- * two files of the same name. */
 int work_lock(Work *w) {
     const char *id = w->series.id ?: "other";
-    _cleanup_free_ char *path = NULL;
+    const int r =
+        lock_file_take(id, w->is_scheduled ? SCHEDULED_WAIT_USEC : WAIT_USEC, &w->lock_fd);
 
-    if (mkdir(BACKUP_RUN_DIRECTORY, 0755) < 0 && errno != EEXIST)
-        return work_fail(w, "failed", "%s cannot be made: %m", BACKUP_RUN_DIRECTORY);
-    if (asprintf(&path, BACKUP_RUN_DIRECTORY "/%s.lock", id) < 0)
-        return -ENOMEM;
-    w->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (w->lock_fd < 0)
-        return work_fail(w, "failed", "%s cannot be opened: %m", path);
-    if (flock(w->lock_fd, LOCK_EX | LOCK_NB) < 0)
+    if (r == -EBUSY)
         return work_fail(w, "busy",
                          "Another backup or restore of %s is running; try again when it has ended",
                          id);
-    return 0;
+    return r < 0 ? work_fail(w, "failed", "The lock of %s cannot be had: %s", id, strerror(-r)) : 0;
 }
 
 /* --- programs ----------------------------------------------------------------------------------
  */
 
-static int run(Work *w, Pipeline *p, const char *const *argv, char **ret_output) {
-    const Stage stage = {.name = argv[0], .argv = argv};
-    const int i = pipeline_add(p, &stage);
-    int r;
+static int run(Pipeline *p, const char *const *argv, int dir_fd, int file_fd, int *ret_stage) {
+    const Stage stage = {.name = argv[0],
+                         .argv = argv,
+                         .directory = dir_fd >= 0 ? "/proc/self/fd/3" : NULL,
+                         .fds = {dir_fd, file_fd},
+                         .n_fds = dir_fd < 0    ? 0
+                                  : file_fd < 0 ? 1
+                                                : 2};
+    int i, r;
 
+    i = pipeline_add(p, &stage);
     TRY(i);
+    *ret_stage = i;
     r = pipeline_run(p);
     if (r < 0 && (pipeline_status(p, i) <= 0 || pipeline_status(p, i) == PROCESS_CANNOT_RUN))
         return r;
-    if (ret_output && r >= 0) {
-        *ret_output = strdup(pipeline_output(p, i, NULL));
-        if (!*ret_output)
-            return -ENOMEM;
-    }
     return pipeline_status(p, i);
+}
+
+static int take_text(const char *text, char **ret) {
+    char *copy = ret ? strdup(text) : NULL;
+
+    if (ret && !copy)
+        return -ENOMEM;
+    if (ret)
+        *ret = copy;
+    return 0;
 }
 
 int work_try_tool(Work *w, const char *const *argv, char **ret_output) {
     _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
+    int stage = -1, r;
 
-    return p ? run(w, p, argv, ret_output) : -ENOMEM;
+    if (!p)
+        return -ENOMEM;
+    r = run(p, argv, -1, -1, &stage);
+    if (r == 0)
+        TRY(take_text(pipeline_output(p, stage, NULL), ret_output));
+    return r;
+}
+
+int work_tool_status(Work *w, const char *const *argv, char **ret_messages) {
+    _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
+    int stage = -1, r;
+
+    if (!p)
+        return -ENOMEM;
+    r = run(p, argv, -1, -1, &stage);
+    TRY(take_text(r < 0 || stage < 0 ? pipeline_error(p) : pipeline_messages(p, stage),
+                  ret_messages));
+    return r;
 }
 
 int work_tool(Work *w, const char *const *argv, char **ret_output) {
     _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
-    int r;
+    int stage = -1, r;
 
     if (!p)
         return -ENOMEM;
-    r = run(w, p, argv, ret_output);
-    return r == 0 ? 0 : work_fail_pipeline(w, p);
+    r = run(p, argv, -1, -1, &stage);
+    if (r != 0)
+        return work_fail_pipeline(w, p);
+    return take_text(pipeline_output(p, stage, NULL), ret_output);
+}
+
+int work_tool_at(Work *w, int dir_fd, int file_fd, const char *const *argv) {
+    _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
+    int stage = -1;
+
+    if (!p)
+        return -ENOMEM;
+    return run(p, argv, dir_fd, file_fd, &stage) == 0 ? 0 : work_fail_pipeline(w, p);
 }

@@ -8,7 +8,6 @@
 #include "proto/job-reply.h"
 
 #define BACKUP_STATE_DIRECTORY "/var/lib/dcm-backups"
-#define BACKUP_RUN_DIRECTORY "/run/dcm-backups"
 #define BACKUP_HOOK_DIRECTORY CONFDIR "/backup-hooks"
 #define BACKUP_TARGETS_MAX 2
 
@@ -28,7 +27,6 @@ typedef struct Work {
     Series series;            /* id is NULL: none */
     int lock_fd;              /* of the series, or -1 */
     char *services, *service; /* directories; `service` of the request, or NULL */
-    char *directory;          /* for files of this run; NULL: none yet */
     uint64_t deadline_usec;   /* CLOCK_BOOTTIME */
     Reply *reply;
 } Work;
@@ -37,27 +35,33 @@ typedef struct Work {
 int work_init(Work *w, BackupCommand command, struct json_object *arguments, Reply *reply);
 /* Sets the directories of the services; fails if that of the request must be there and is not. */
 int work_find_service(Work *w);
-/* Removes the run's files, and clears secrets. */
+/* Clears secrets. */
 void work_done(Work *w);
 
 /* Sets the error of the reply, unless there is one. `code` tells programs why. Returns -EIO, or
  * -ENOMEM. */
 int work_fail(Work *w, const char *code, const char *format, ...) _printf_(3, 4);
+/* Puts an earlier failure (NULL: there was none), which it takes, before the one that came since.
+ */
+int work_join_failures(Work *w, char *earlier);
 /* Adds a line to the message of the reply. */
 int work_note(Work *w, const char *format, ...) _printf_(2, 3);
 /* The failure of a pipeline. */
 int work_fail_pipeline(Work *w, const Pipeline *p);
 
-/* Makes the directory for files of this run, where nobody else can look. */
-int work_make_directory(Work *w);
-/* The path of a file in it; the caller frees. */
-int work_path(Work *w, const char *name, char **ret);
+/* A file of this run, which has no name and ends with it; a descriptor. */
+int work_open_temporary(Work *w);
 
-/* No two runs at the same time for the same thing. */
+/* No two runs at the same time for the same series. A scheduled one waits for the other. */
 int work_lock(Work *w);
 
 /* Runs a program to its end; its failure is that of the run. `ret_output` may be NULL; the caller
  * frees. */
 int work_tool(Work *w, const char *const *argv, char **ret_output);
+/* The same in a directory. The program has a file, if it is not -1, as WORK_TOOL_FILE. */
+#define WORK_TOOL_FILE "/proc/self/fd/4"
+int work_tool_at(Work *w, int dir_fd, int file_fd, const char *const *argv);
 /* The same where a failure is none of the run: its exit status, or a negative errno. */
 int work_try_tool(Work *w, const char *const *argv, char **ret_output);
+/* The same, with its last messages; the caller frees. */
+int work_tool_status(Work *w, const char *const *argv, char **ret_messages);

@@ -67,7 +67,7 @@ def bad(text, command, **arguments):
 
 
 def leftovers():
-    return list(pathlib.Path("/var/tmp").glob("dcm-backup-*"))
+    return [*pathlib.Path("/var/tmp").glob("dcm-backup-*"), *(STATE / "hand-over").glob("*")]
 
 
 def run(*argv, **options):
@@ -168,9 +168,11 @@ def tree(tmp_path):
 # --- services ------------------------------------------------------------------------------------------
 
 def hook(service, name, text):
+    """As dcm-service(8) has them: the group can run them."""
     path = service / "bin" / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/bash\n{text}\n")
+    shutil.chown(path, group="dcm")
     path.chmod(0o750)
 
 
@@ -180,6 +182,9 @@ def service():
     path = SERVICES / "a1"
     path.mkdir()
     (path / "cfg").mkdir()
+    for one in path, path / "cfg":
+        shutil.chown(one, "dcm", "dcm")
+        one.chmod(0o770)
     yield path
     for one in SERVICES.glob(".a1.*"):
         shutil.rmtree(one)
@@ -221,7 +226,7 @@ def test_the_failure_of_a_hook_is_told(service, store):
     hook(service, "enstratus-backupDataSource", "exit 0")
     bad("has not written", "backup_data_source", **backup_data_source(store))
     hook(service, "enstratus-backupDataSource", "kill -9 $$")
-    bad("signal 9 (KILL)", "backup_data_source", **backup_data_source(store))
+    bad("was ended by a signal", "backup_data_source", **backup_data_source(store))
     assert objects(store) == []
 
 
@@ -296,7 +301,7 @@ def test_a_data_source_is_installed(service, store, keys):
 # --- directories ---------------------------------------------------------------------------------------
 
 def backup(store, tree, **more):
-    return good("backup_paths", name="tree", paths=[str(tree)], place=place(store), **more)
+    return good("backup_paths", **{"name": "tree", "paths": [str(tree)], "place": place(store), **more})
 
 
 @pytest.mark.parametrize("more", [{}, {"compression": "none"}, {"recipient": 1}, {"compression": "none", "recipient": 1}],
@@ -379,18 +384,36 @@ def test_verify_and_list(tree, store):
 
 
 def test_one_copy_fails(tree, store):
-    """The other is made all the same; the command has failed; nothing old is deleted."""
-    backup(store, tree)
-    target = store / "file"
-    target.touch()
-    reply = bad("The secondary copy was not made", "backup_paths", name="tree", paths=[str(tree)], place=place(store),
-                second_place={"provider": "directory", "bucket": str(target)}, retain={"newest": 1})
-    assert len(objects(store)) == 2, reply
+    """The other is made all the same, and named; the command has failed; old ones are deleted only where a new one
+    was made and read back."""
+    old = backup(store, tree, second_place=place(store, "second")).object["object"]
+    os.chmod(store / "second", 0o500)
+    run("mount", "--bind", store / "second", store / "second")
+    run("mount", "-o", "remount,bind,ro", store / "second")
+    try:
+        reply = bad("The secondary copy was not made", "backup_paths", name="tree", paths=[str(tree)], place=place(store),
+                    second_place=place(store, "second"), retain={"newest": 1}, schedule="yearly")
+    finally:
+        run("umount", store / "second")
+    [new] = objects(store)
+    assert new != old and objects(store, "second") == [old], reply
+    assert f"The primary copy is there all the same: {new}" in reply.message
+    assert good("list_schedules").object == []
+    # both copies are restored, each from where it is
+    before = describe(tree)
+    for name, role in ((new, "first"), (old, "second")):
+        good("restore_paths", name="tree", target=str(tree), path=str(tree), place=place(store, role))
+        assert describe(tree) == before
 
 
 def test_bad_requests(tree, store):
     both = {"name": "tree", "paths": [str(tree)], "place": place(store)}
     bad("cannot be backed up", "backup_paths", **{**both, "paths": ["/no/such"]})
+    link = tree.with_name("link")
+    link.symlink_to(tree)
+    bad(f"is a symbolic link, and nothing else would be backed up: give what it leads to, {tree}", "backup_paths",
+        **{**both, "paths": [str(link)]})
+    bad("give it alone", "backup_paths", **{**both, "paths": [str(tree), "/"]})
     bad("place is missing", "backup_paths", name="tree", paths=[str(tree)])
     bad("recipient has a secret key", "backup_paths", **both, recipient=["AGE-SECRET-KEY-1QQ"])
     bad("systemd understands", "backup_paths", **both, schedule="every full moon")
@@ -403,11 +426,116 @@ def test_bad_requests(tree, store):
 def test_old_backups_go_for_new_ones(tree, store):
     """Only those of the series, only after the new one was read back; other names stay."""
     names = [f"tree-2020{month:02}{day:02}.000000.000000.tar" for month in (1, 2, 3) for day in (1, 2, 15)]
-    others = ["tree-20200101.tar", "trees-20200101.000000.000000.tar", "tree-20200101.000000.000000", "x"]
+    others = ["tree-20200101.tar", "trees-20200101.000000.000000.tar", "tree-20200101.000000.000000", "x",
+              "tree-20200301.111111.000000.tar"]  # the last one was made by another server
+    backup(store, tree, name="other")
     for name in names + others:
         (store / "first" / name).touch()
-    new = backup(store, tree, retain={"newest": 2, "months": 3}).object["object"]
-    assert objects(store) == sorted(others + [new, names[8], names[5]])
+    for name in names:
+        record(store, name)
+    left = record(store, "tree-20200401.000000.000000.tar", is_complete=False, outcome="failed")
+    damaged = record(store, "tree-20200402.000000.000000.tar", copy_error="It is damaged")
+    future = record(store, "tree-20990101.000000.000000.tar")
+    elsewhere = record(store, "tree-20200403.000000.000000.tar", endpoint="https://another.example")
+    for name in left, damaged, future, elsewhere:
+        (store / "first" / name).touch()
+    [of_other] = [o for o in objects(store) if o.startswith("other-")]
+    reply = backup(store, tree, retain={"newest": 2, "months": 3})
+    new = reply.object["object"]
+    assert objects(store) == sorted(others + [of_other, new, names[8], names[5], damaged, future, elsewhere])
+    assert "2 more with names of this series are there" in reply.message
+    assert "1 more have a time in the future" in reply.message
+    forget_records()
+
+
+def record(store, name, is_complete=True, outcome="complete", copy_error=None, **copy):
+    """An entry of the catalogue, as this server makes them."""
+    digits = re.search(STAMP, name)[0]
+    entry = {"object": name, "series": "paths-tree", "kind": "paths", "outcome": outcome, "is_scheduled": False,
+             "begin_usec": 1_577_836_800_000_000, "end_usec": 1_577_836_800_000_001,
+             "copies": [{"provider": "directory", "bucket": str(store / "first"), "is_complete": is_complete, **copy}]}
+    if copy_error:
+        entry["copies"][0]["error"] = copy_error
+    (STATE / "records" / f"{digits}-0123abcd.json").write_text(json.dumps(entry))
+    return name
+
+
+def forget_records():
+    for path in (STATE / "records").glob("*.json"):
+        path.unlink()
+
+
+def test_the_newest_is_one_of_this_server(tree, store):
+    """Another server has the same names in the same bucket: its backups are restored by their names alone, and what
+    was made in a future that the clock had once is not the newest."""
+    forget_records()
+    before = describe(tree)
+    mine = backup(store, tree).object["object"]
+    newer = mine.replace("tree-2", "tree-9", 1)
+    assert re.fullmatch(rf"tree-{STAMP}\.tar", newer)
+    shutil.copy(store / "first" / mine, store / "first" / newer)
+    restore = {"target": str(tree.parent / "r"), "path": str(tree), "place": place(store)}
+    assert f"Restored {mine}" in good("restore_paths", name="tree", **restore).message
+    record(store, newer)
+    assert f"Restored {mine}" in good("restore_paths", name="tree", **restore).message
+    forget_records()
+    assert mine in bad("is known to be made by this server", "restore_paths", name="tree", **restore).error
+    reply = good("restore_paths", object=newer, **restore)
+    assert "no record" in reply.message and describe(tree.parent / "r") == before
+    good("remove_former", target=str(tree.parent / "r"))
+
+
+def test_data_sources_with_the_same_objects(service, store):
+    """Of a name only a-z and 0-9 are in those of objects: what deletes, repeats or chooses is refused where two data
+    sources have the same, and where nothing is left."""
+    hook(service, "enstratus-backupDataSource", 'echo "$2" >"$4"')
+    hook(service, "enstratus-installds", "true")
+    good("backup_data_source", **backup_data_source(store, retain={"newest": 1}))
+    other = {**backup_data_source(store), "dataSourceName": "MYDB1"}
+    good("backup_data_source", **other)
+    assert len(objects(store)) == 2
+    for more in {"retain": {"newest": 1}}, {"schedule": "yearly"}:
+        bad("have the same names", "backup_data_source", **other, **more)
+    bad("have the same names", "restore_data_source", serviceId="a1", dataSourceName="MYDB1", place=place(store))
+    good("restore_data_source", serviceId="a1", dataSourceName="MYDB1", object=objects(store)[0], place=place(store))
+    nothing = {**backup_data_source(store), "dataSourceName": "данные"}
+    good("backup_data_source", **nothing)
+    bad("neither a letter", "backup_data_source", **nothing, schedule="yearly")
+    assert not list(UNITS.glob("dcm-backup-*"))
+    forget_records()
+
+
+def test_a_restored_data_source_needs_a_hook(service, store):
+    hook(service, "enstratus-backupDataSource", 'echo x >"$4"')
+    good("backup_data_source", **backup_data_source(store))
+    restore = {"serviceId": "a1", "dataSourceName": "My DB-1", "place": place(store)}
+    assert bad("enstratus-installds is missing", "restore_data_source", **restore).code == 10
+
+
+def test_hooks_of_services_have_no_rights(service, store):
+    """They run as dcm in units of their own, out of the job's reach; nothing is left of what they are handed. A link
+    that one leaves in place of its file is not followed."""
+    look = 'id -un; cat /proc/self/cgroup; echo "C=${CREDENTIALS_DIRECTORY-none}"'
+    hook(service, "enstratus-backupDataSource", f'{look}; cp "$3" "$4"')
+    reply = good("backup_data_source", **backup_data_source(store))
+    assert reply.message.startswith("dcm\n") and "dcm-hook-a1-backupDataSource-" in reply.message and "C=none" in reply.message
+    hook(service, "enstratus-installds", f'{look}; stat -c %U:%a "$2" "$3"; test -r "$2" -a -r "$3"')
+    reply = good("restore_data_source", serviceId="a1", dataSourceName="My DB-1", place=place(store))
+    assert reply.message.startswith("dcm\n") and reply.message.count("dcm:750") == 2
+    for trick in 'ln -s /etc/shadow "$4"', 'mkdir "$4"', 'echo x >"$4"; ln "$4" "${4%/*}/second"':
+        hook(service, "enstratus-backupDataSource", trick)
+        bad("not as a plain file", "backup_data_source", **backup_data_source(store))
+    assert len(objects(store)) == 1
+    hook(service, "enstratus-backupService", 'id -un; echo service >"$2"')
+    reply = good("backup_service", **OLD, place=place(store))
+    assert reply.message.startswith("dcm\n")
+    bad("does not see it", "backup_service", **OLD, place=place(store), consistency="snapshot")
+    bad("does not see a snapshot", "backup_data_source", **backup_data_source(store, consistency="snapshot"))
+
+
+def test_much_output_of_a_hook(service, store):
+    hook(service, "enstratus-backupDataSource", 'head -c 20000000 /dev/zero | tr "\\0" x; echo x >"$4"')
+    assert len(good("backup_data_source", **backup_data_source(store)).message) < 100_000
 
 
 # --- schedules -----------------------------------------------------------------------------------------
@@ -455,6 +583,107 @@ def test_a_schedule(tree, store, keys):
     bad("There is no schedule", "remove_schedule", name="paths-tree")
 
 
+def test_the_root_directory(tree, store):
+    """Excludes from the root directory on hold, and a part of it is restored."""
+    before = describe(tree)
+    top = next(p for p in tree.parents if p.parent == pathlib.Path("/"))
+    excludes = [f"/{name}" for name in os.listdir("/") if name != top.name] + [str(SERVICES), str(store / "second")]
+    reply = good("backup_paths", name="root", paths=["/"], excludes=excludes, place=place(store, "first"), compression="none",
+                 one_file_system=True)
+    path = store / "first" / reply.object["object"]
+    names = run("tar", "-tf", path).splitlines()
+    assert f".{tree}/plain" in names and not [n for n in names if n.startswith(("./etc", "./usr", "./proc"))]
+    good("restore_paths", name="root", target=str(tree.parent / "r"), path=str(tree), place=place(store))
+    assert describe(tree.parent / "r") == before
+    bad("no/such", "restore_paths", name="root", target=str(tree.parent / "r"), path="/no/such", place=place(store))
+    good("remove_former", target=str(tree.parent / "r"))
+
+
+# --- targets -------------------------------------------------------------------------------------------
+
+def begin(command, **arguments):
+    process = start(command, **arguments)
+    process.stdin.write(process.data)
+    process.stdin.close()
+    return process
+
+
+def stopped_restore(parent, **arguments):
+    """A restore that has begun to unpack, and stands still."""
+    process = begin("restore_paths", **arguments)
+    wait_until(lambda: list(parent.glob(".t.dcm-new-*")))
+    process.send_signal(signal.SIGSTOP)
+    return process
+
+
+def test_one_restore_at_a_time(tree, store):
+    """Of a target, by whatever name or object; the one that runs is not disturbed."""
+    before, parent = describe(tree), tree.parent
+    (tree / "large").write_bytes(random.Random(8).randbytes(80_000_000))
+    backup(store, tree)
+    backup(store, tree, name="other")
+    arguments = {"target": str(parent / "t"), "path": str(tree), "place": place(store)}
+    link = parent / "link"
+    link.symlink_to(parent)
+    process = stopped_restore(parent, name="tree", **arguments)
+    try:
+        bad("Another restore", "restore_paths", **arguments, name="other")
+        bad("Another restore", "restore_paths", **{**arguments, "target": f"{link}/t"}, name="other")
+        bad("Another restore", "remove_former", target=str(parent / "t"))
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert process.wait() == 0, process.stdout.read()
+    (parent / "t/large").unlink()
+    os.utime(parent / "t", ns=(tree.stat().st_atime_ns, before["."][3]))
+    assert describe(parent / "t") == before
+
+
+def test_restores_below_a_directory_of_a_user(tree, store):
+    """The user can rename and link as he likes: nothing is written elsewhere, nobody else's directory gets an owner."""
+    (tree / "large").write_bytes(random.Random(8).randbytes(80_000_000))
+    backup(store, tree)
+    home, away = tree.parent / "home", tree.parent / "away"
+    for path in home, away:
+        path.mkdir()
+        shutil.chown(path, "dcm", "dcm")
+    shutil.chown(away, "root", "root")
+    arguments = {"name": "tree", "path": str(tree), "place": place(store)}
+    link = home / "link"
+    link.symlink_to(away)
+    os.chown(link, 1000, 1000, follow_symlinks=False)
+    bad("symbolic link that others than root can change", "restore_paths", **arguments, target=str(link / "t"))
+    process = stopped_restore(home, **arguments, target=str(home / "t"))
+    [new] = home.glob(".t.dcm-new-*")
+    new.rename(home / "moved")
+    new.symlink_to(away)
+    process.send_signal(signal.SIGCONT)
+    process.wait()
+    assert list(away.iterdir()) == [] and stat.S_IMODE(away.stat().st_mode) == 0o755 and away.stat().st_uid == 0
+    new.unlink(missing_ok=True)
+
+
+def test_mount_points_are_refused_at_once(tree, store):
+    backup(store, tree)
+    target = tree.parent / "mounted"
+    target.mkdir()
+    run("mount", "-t", "tmpfs", "none", target)
+    try:
+        bad("is a mount point", "restore_paths", name="tree", path=str(tree), target=str(target), place=place(store))
+    finally:
+        run("umount", target)
+
+
+def test_all_paths_in_a_directory_that_is_there(tree, store):
+    backup(store, tree)
+    target = tree.parent / "all"
+    target.mkdir(mode=0o755)
+    os.chown(target, 11, 12)
+    good("restore_paths", name="tree", target=str(target), place=place(store))
+    st = target.stat()
+    assert (st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (11, 12, 0o755)
+    good("remove_former", target=str(target))
+
+
 # --- hooks ---------------------------------------------------------------------------------------------
 
 @pytest.fixture
@@ -486,15 +715,147 @@ def test_hooks_before_and_after(tree, store, hooks):
     fifo = tree.parent / "begun"
     os.mkfifo(fifo)
     write_hook(hooks / "freeze", f"echo begun >{fifo}; exec sleep infinity")
-    process = start("backup_paths", name="tree", paths=[str(tree)], place=place(store), pre="freeze", post="thaw")
-    process.stdin.write(process.data)
-    process.stdin.close()
+    process = begin("backup_paths", name="tree", paths=[str(tree)], place=place(store), pre="freeze", post="thaw")
     assert fifo.read_text() == "begun\n"
     process.kill()
     process.wait()
     wait_until(lambda: seen.exists() and seen.read_text() == "thaw paths-tree\n")
     wait_until(lambda: not list((STATE / "guards").iterdir()))
     wait_until(lambda: "dcm-backup-guard" not in run("systemctl", "list-units", "--all", "--plain"))
+
+
+def test_what_others_have_left(tree, store, hooks):
+    """After a power cut the locks of runs are gone, and their files are there: whatever these say, a backup is made,
+    and what can be released is."""
+    seen = tree.parent / "seen"
+    write_hook(hooks / "thaw", f"echo thaw $1 >>{seen}")
+    guards = STATE / "guards"
+    guards.mkdir(exist_ok=True)
+    left = {"20200101.000000.000000-00000001": {"post": "thaw", "series": "paths-x", "is_locked": True},
+            "20200101.000000.000000-00000002": {"post": "gone", "series": "paths-y", "is_locked": False},
+            "20200101.000000.000000-00000003": {"is_locked": False, "snapshots": [
+                {"is_btrfs": True, "mount_point": "/no", "name": "/no/.dcm-backup-such"}]}}
+    for name, state in left.items():
+        (guards / name).write_text(json.dumps(state))
+    for name in "20200101.000000.000000-00000004", "20200101.000000.000000-00000005.aB3dEf":
+        (guards / name).touch()
+    backup(store, tree, post="thaw")
+    assert seen.read_text() == "thaw paths-x\nthaw paths-tree\n"
+    assert not list(guards.iterdir())
+    # what cannot be released is nobody else's failure, and is tried again
+    run("mount", "-t", "tmpfs", "none", "/mnt")
+    os.mkdir("/mnt/.dcm-backup-1")
+    name = "20200101.000000.000000-00000006"
+    (guards / name).write_text(json.dumps({"is_locked": False, "snapshots": [
+        {"is_btrfs": True, "mount_point": "/mnt", "name": "/mnt/.dcm-backup-1"}]}))
+    assert "could not be released" in backup(store, tree, post="thaw").message
+    os.rmdir("/mnt/.dcm-backup-1")
+    run("umount", "/mnt")
+    assert "could not be released" not in backup(store, tree, post="thaw").message
+    assert not list(guards.iterdir())
+
+
+# --- locks of services ---------------------------------------------------------------------------------
+
+LOCK_UNIT = "dcm-services-lock.service"
+
+
+@pytest.fixture
+def locked(service):
+    """A service whose lock hook writes what it does; and a FIFO at which its backup waits."""
+    hook(service, "enstratus-lock", f'echo lock >>{service}/seen; touch "$2"; read -r line; echo "$line" >>{service}/seen')
+    os.mkfifo(service / "begun")
+    os.mkfifo(service / "go")
+    for name in "begun", "go":
+        shutil.chown(service / name, "dcm")
+    hook(service, "enstratus-backupService", 'echo begun >begun; read -r x <go; echo x >"$2"')
+    yield service
+    subprocess.run(["systemctl", "stop", LOCK_UNIT], capture_output=True)
+
+
+def lock_state():
+    return subprocess.run(["systemctl", "is-active", LOCK_UNIT], capture_output=True, text=True).stdout.strip()
+
+
+def service_call(verb, *operands, **arguments):
+    return subprocess.run(["/usr/lib/dcm-agent/dcm-service", verb, *operands], input=json.dumps(arguments),
+                          capture_output=True, text=True)
+
+
+def test_a_lock(locked, store):
+    """The services are locked while they are read, and no longer, whatever ends the backup."""
+    arguments = {**OLD, "place": place(store), "consistency": "lock"}
+    process = begin("backup_service", **arguments)
+    (locked / "begun").read_text()
+    assert lock_state() == "active"
+    (locked / "go").write_text("go\n")
+    assert process.wait() == 0, process.stdout.read()
+    wait_until(lambda: (locked / "seen").read_text() == "lock\nUNLOCK\n")
+    assert lock_state() != "active" and len(objects(store)) == 1
+    process = begin("backup_service", **arguments)
+    (locked / "begun").read_text()
+    process.kill()
+    process.wait()
+    wait_until(lambda: lock_state() != "active")
+    wait_until(lambda: not list((STATE / "guards").iterdir()))
+    run("systemctl", "stop", "dcm-hook-a1-*")
+    wait_until(lambda: not leftovers())
+    assert len(objects(store)) == 1
+
+
+def test_a_lock_that_is_taken_away(locked, store):
+    """By the manager, or at the end of its time: the backup fails, and leaves the other's lock alone."""
+    arguments = {**OLD, "place": place(store), "consistency": "lock"}
+    for how in "taken", "ended":
+        process = begin("backup_service", **arguments)
+        (locked / "begun").read_text()
+        if how == "taken":
+            assert service_call("lock", timeout=10000).returncode == 0
+        else:
+            assert service_call("unlock").returncode == 0
+        (locked / "go").write_text("go\n")
+        reply = Reply(process_with_output(process))
+        assert "were not locked until all was read" in reply.error, reply
+        assert lock_state() == ("active" if how == "taken" else "inactive")
+        assert not list((STATE / "guards").iterdir())
+        if how == "taken":
+            bad("locked by somebody else", "backup_service", **arguments)
+            assert lock_state() == "active"
+            assert service_call("release", "nobody").returncode == 3
+            assert service_call("unlock").returncode == 0
+    assert objects(store) == []
+
+
+class process_with_output:
+    """One whose input was closed already."""
+
+    def __init__(self, process):
+        self.out, self.err = process.stdout.read(), process.stderr.read()
+        self.returncode = process.wait()
+
+    def communicate(self, _data):
+        return self.out, self.err
+
+
+def test_one_lock_at_a_time(locked, store, tree):
+    """Two backups at the same moment: one waits for the lock of the other, and both are made."""
+    second = SERVICES / "a2"
+    shutil.copytree(locked / "bin", second / "bin")
+    shutil.chown(second, "dcm", "dcm")
+    (second / "bin/enstratus-lock").unlink()
+    (second / "bin/enstratus-backupService").write_text("#!/bin/bash\necho y >$2\n")
+    for path in second.rglob("*"):
+        shutil.chown(path, "root", "dcm")
+    try:
+        one = begin("backup_service", **OLD, place=place(store), consistency="lock")
+        (locked / "begun").read_text()
+        two = begin("backup_service", **{**OLD, "serviceId": "a2"}, place=place(store, "second"), consistency="lock")
+        (locked / "go").write_text("go\n")
+        assert one.wait() == 0, one.stdout.read()
+        assert two.wait() == 0, two.stdout.read()
+        assert objects(store) and objects(store, "second")
+    finally:
+        shutil.rmtree(second)
 
 
 def wait_until(condition, seconds=60):

@@ -57,6 +57,7 @@ static const struct {
 } failures[] = {
     {"echo x; echo why >&2; exit 3", "cat", "failed with status 3: why"},
     {"echo x", "cat; echo because >&2; exit 4", "failed with status 4: because"},
+    {"echo x; exit 255", "cat", "failed with status 255"},
     {"echo x; kill -9 $$", "cat", "was ended by signal 9 (KILL)"},
     {"cat /dev/zero", "head -c 1000 >&2; exit 5", "failed with status 5"}, /* not the SIGPIPE */
     {"exec cat /dev/zero", "exec head -c 100000", "was ended by signal 13 (PIPE)"},
@@ -82,6 +83,26 @@ static void test_failures(void) {
         g_assert_true(g_file_get_contents(name, &text, NULL, NULL));
         g_assert_cmpstr(text, ==, "");
         (void)unlink(name);
+    }
+}
+
+static int check(void *userdata) {
+    const int *result = userdata;
+
+    return *result;
+}
+
+/* All programs have ended well, and what they made is not wanted. */
+static void test_check(void) {
+    for (int result = -1; result <= 0; result++) {
+        _cleanup_(pipeline_freep) Pipeline *p = new_pipeline();
+        int sink;
+
+        pipeline_set_check(p, check, &result);
+        (void)add(p, "echo x", STAGE_NO_INPUT, STAGE_TO_NEXT);
+        sink = add(p, SINK, STAGE_SINK, STAGE_OUTPUT_KEPT);
+        g_assert_cmpint(pipeline_run(p), ==, result < 0 ? -EIO : 0);
+        g_assert_cmpstr(pipeline_output(p, sink, NULL), ==, result < 0 ? "" : "2 1\n");
     }
 }
 
@@ -185,6 +206,7 @@ int main(int argc, char *argv[]) {
     (void)signal(SIGPIPE, SIG_IGN);
     g_test_add_func("/backup/pipeline/well", test_all_well);
     g_test_add_func("/backup/pipeline/failures", test_failures);
+    g_test_add_func("/backup/pipeline/check", test_check);
     g_test_add_func("/backup/pipeline/sinks", test_sinks_fail_alone);
     g_test_add_func("/backup/pipeline/all-sinks", test_all_sinks_fail);
     g_test_add_func("/backup/pipeline/peek", test_peek);

@@ -39,6 +39,10 @@ static const struct {
     {BACKUP_BACKUP_PATHS, PATHS(",'compression':'lzma'"), "zip, zstd or none"},
     {BACKUP_BACKUP_PATHS, PATHS(",'consistency':'lock'"), "only services can be locked"},
     {BACKUP_BACKUP_PATHS, PATHS(",'consistency':'snapshot'"), NULL},
+    {BACKUP_BACKUP_DATA_SOURCE,
+     "{'serviceId':'a1','dataSourceName':'x','configuration':'','consistency':'snapshot'}",
+     "does not see a snapshot"},
+    {BACKUP_BACKUP_PATHS, "{'name':'etc','paths':['/','/etc']}", "give it alone"},
     {BACKUP_BACKUP_PATHS, PATHS(",'retain':{'newest':3,'days':7}"), NULL},
     {BACKUP_BACKUP_PATHS, PATHS(",'retain':{'years':3}"), "newest, days, weeks and months"},
     {BACKUP_BACKUP_PATHS, PATHS(",'retain':{'days':-1}"), "days is no whole number"},
@@ -163,6 +167,7 @@ static void test_units(void) {
     g_assert_nonnull(strstr(u.timer, "\nPersistent=yes\n"));
     g_assert_nonnull(strstr(u.service, "\nLoadCredentialEncrypted=request:/x/paths-etc.cred\n"));
     g_assert_nonnull(strstr(u.service, "\nExecStart=/p/dcm-backup run-schedule paths-etc\n"));
+    g_assert_nonnull(strstr(u.service, "\nExecStopPost=/p/dcm-backup refresh\n"));
     schedule_units_done(&u);
 }
 
