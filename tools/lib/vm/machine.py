@@ -470,11 +470,15 @@ class Machine:
 
     def wait_shell(self):
         """Until the machine answers: at the end of a boot. Returns the boot's id."""
-        deadline = time.monotonic() + BOOT_TIMEOUT_SEC
+        deadline, patience = time.monotonic() + BOOT_TIMEOUT_SEC, 5
         while time.monotonic() < deadline:
-            answer = self.try_run("cat /proc/sys/kernel/random/boot_id", 5)
+            try:
+                answer = self.try_run("cat /proc/sys/kernel/random/boot_id", patience)
+            except TimeoutError:
+                answer = None  # it does not even read: what is asked more often would only wait there
             if answer:
                 return answer[1].strip()
+            patience = min(2 * patience, 60)
         raise VmError("the machine does not answer:\n" + self.read("console.log")[-3000:])
 
 
