@@ -54,8 +54,9 @@ static void unescape(char *s) {
             *out++ = (char)(digit(s[2]) * 16 + digit(s[3]));
             s += 4;
         } else {
-            *out++ = *s == '-' ? '/' : *s;
-            s++;
+            *out++ = *s;
+            if (*s++ == '-')
+                out[-1] = '/';
         }
     *out = 0;
 }

@@ -6,11 +6,13 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <glib/gstdio.h>
 #include <linux/raid/md_p.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "basic/fd-util.h"
+#include "dcm-volume/look-key.h"
 #include "dcm-volume/look-mount.h"
 #include "dcm-volume/look-nvme.h"
 #include "dcm-volume/look-place.h"
@@ -134,6 +136,37 @@ static void test_random(void) {
     /* what cannot be read is not taken for blank */
     dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     g_assert_cmpint(probe_looks_random(dir_fd, &is_random), ==, -EISDIR);
+}
+
+/* A key is known by its file, by what a cut has left of that, or by our drop-in alone. */
+static void test_sealed(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *keys = g_build_filename(dir, "keys", NULL),
+                    *units = g_build_filename(dir, "units", NULL);
+    _cleanup_(facts_done) Facts f = {};
+
+    g_assert_cmpint(look_sealed(&f, keys, units), ==, 0); /* neither is there */
+    g_assert_null(f.sealed);
+    g_assert_cmpint(g_mkdir(keys, 0700), ==, 0);
+    g_assert_cmpint(g_mkdir(units, 0755), ==, 0);
+    temporary_write(keys, "esa.cred", "x", 1);
+    temporary_write(keys, "esb.cred.new", "x", 1);
+    temporary_write(keys, "0123.json", "x", 1);
+    temporary_write(keys, ".cred", "x", 1);
+    for (unsigned i = 0; i < 3; i++) {
+        static const char *const names[] = {"systemd-cryptsetup@esa.service.d",
+                                            "systemd-cryptsetup@es\\x2dc.service.d",
+                                            "systemd-cryptsetup@theirs.service.d"};
+        g_autofree char *directory = g_build_filename(units, names[i], NULL);
+
+        g_assert_cmpint(g_mkdir(directory, 0755), ==, 0);
+        temporary_write(directory, i == 2 ? "other.conf" : "dcm-volume.conf", "x", 1);
+    }
+    g_assert_cmpint(look_sealed(&f, keys, units), ==, 0);
+    g_assert_cmpuint(g_strv_length(f.sealed), ==, 3);
+    g_assert_true(g_strv_contains((const char *const *)f.sealed, "esa") &&
+                  g_strv_contains((const char *const *)f.sealed, "esb") &&
+                  g_strv_contains((const char *const *)f.sealed, "es-c"));
 }
 
 /* swap, a partition table and LUKS at once: each is somebody's */
@@ -389,6 +422,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/look/amazon", test_amazon);
     g_test_add_func("/look/signatures/none", test_blank);
     g_test_add_func("/look/signatures/random", test_random);
+    g_test_add_func("/look/signatures/sealed", test_sealed);
     g_test_add_func("/look/signatures/all", test_all_signatures);
     g_test_add_func("/look/signatures/member", test_member);
     g_test_add_func("/look/array-uuid", test_array_uuid);

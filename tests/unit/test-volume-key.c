@@ -105,13 +105,26 @@ static void test_unit_names(void) {
     };
 
     for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-        _cleanup_free_ char *mount = NULL, *mapping = NULL;
+        _cleanup_free_ char *mount = NULL, *mapping = NULL, *back = NULL;
 
         g_assert_cmpint(unit_name_of_mount(rows[i].text, &mount), ==, 0);
         g_assert_cmpstr(mount, ==, rows[i].mount);
         g_assert_cmpint(unit_name_of_mapping(rows[i].text, &mapping), ==, 0);
         g_assert_cmpstr(mapping, ==, rows[i].mapping);
+        g_assert_cmpint(unit_name_to_mapping(mapping, &back), ==, 1);
+        g_assert_cmpstr(back, ==, rows[i].text);
     }
+}
+
+static void test_other_units(void) {
+    static const char *const names[] = {"", "systemd-cryptsetup@", "systemd-cryptsetup@.service",
+                                        "systemd-cryptsetup@x.socket", "x@esdata.service"};
+    _cleanup_free_ char *name = NULL;
+
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        g_assert_cmpint(unit_name_to_mapping(names[i], &name), ==, 0);
+    g_assert_cmpint(unit_name_to_mapping("systemd-cryptsetup@esdata.service.d", &name), ==, 1);
+    g_assert_cmpstr(name, ==, "esdata");
 }
 
 /* What systemd itself says, of each byte. */
@@ -144,6 +157,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/volume-key/key", test_key);
     g_test_add_func("/volume-key/no-file", test_no_file);
     g_test_add_func("/volume-key/unit-names", test_unit_names);
+    g_test_add_func("/volume-key/other-units", test_other_units);
     g_test_add_func("/volume-key/unit-names-beside-systemd", test_unit_names_beside_systemd);
     return g_test_run();
 }
