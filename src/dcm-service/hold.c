@@ -392,7 +392,10 @@ int hold_services(const Services *s, const HoldOrder *o) {
     int r, k;
 
     r = services_list(s, &ids);
-    r = r < 0 ? fail("the services cannot be listed: %s", strerror(-r)) : prepare(&h);
+    if (r < 0)
+        (void)fail("the services cannot be listed: %s", strerror(-r));
+    if (r >= 0)
+        r = prepare(&h);
     if (r >= 0)
         r = watch_requester(&h, o->requester);
     if (r >= 0)
