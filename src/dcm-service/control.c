@@ -147,8 +147,7 @@ static int stop_by_hook(const Services *s, const char *id, int service_fd, const
         return STATUS_NO_HOOK;
     }
     TRY(hook_run(s, &call, &result));
-    (void)fwrite(result.out, 1, result.out_size, stdout);
-    (void)fwrite(result.err, 1, result.err_size, stderr);
+    program_result_pass_on(&result);
     if (result.status != 0)
         return result.status;
     TRY(unit_look(unit, &u));

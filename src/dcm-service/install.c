@@ -246,8 +246,7 @@ static int unpack(const Installation *x, int image_fd, ArchiveKind kind) {
     r = program_run(&a, image_fd, &result);
     if (r < 0)
         return log_error_errno(r, "systemd-run cannot be run: %m");
-    (void)fwrite(result.out, 1, result.out_size, stdout);
-    (void)fwrite(result.err, 1, result.err_size, stderr);
+    program_result_pass_on(&result);
     return result.status;
 }
 

@@ -191,8 +191,7 @@ static int run_database(Call *c, const char *hook, const char *secret) {
 
     if (service_database(&c->services, c->arguments, hook, secret, &result) < 0)
         return EXIT_FAILURE;
-    (void)fwrite(result.out, 1, result.out_size, stdout);
-    (void)fwrite(result.err, 1, result.err_size, stderr);
+    program_result_pass_on(&result);
     return result.status;
 }
 
@@ -245,8 +244,7 @@ static int run_hook(Call *c) {
 
     if (service_open(&c->services, call.id, &fd) < 0 || hook_run(&c->services, &call, &result) < 0)
         return EXIT_FAILURE;
-    (void)fwrite(result.out, 1, result.out_size, stdout);
-    (void)fwrite(result.err, 1, result.err_size, stderr);
+    program_result_pass_on(&result);
     return result.status;
 }
 

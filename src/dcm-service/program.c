@@ -25,6 +25,13 @@ void program_result_done(ProgramResult *r) {
     *r = (ProgramResult){};
 }
 
+void program_result_pass_on(const ProgramResult *r) {
+    if (r->out_size > 0) /* else there is no buffer */
+        (void)fwrite(r->out, 1, r->out_size, stdout);
+    if (r->err_size > 0)
+        (void)fwrite(r->err, 1, r->err_size, stderr);
+}
+
 void arguments_done(Arguments *a) {
     strv_free(a->list);
     *a = (Arguments){};

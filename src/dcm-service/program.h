@@ -14,6 +14,9 @@ typedef struct ProgramResult {
 
 void program_result_done(ProgramResult *r);
 
+/* Writes what it has written to our standard output and error. */
+void program_result_pass_on(const ProgramResult *r);
+
 /* A list of arguments that grows; the first failure stays, and program_run() returns it. */
 typedef struct Arguments {
     char **list;
