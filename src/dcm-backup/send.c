@@ -62,6 +62,13 @@ static int check_hash(Work *w, const Pipeline *p, Record *r) {
     return work_fail(w, "damaged", "The storage has another content than was sent to it");
 }
 
+/* A sink that failed by itself says best why; others were killed because something else had. */
+static bool has_own_words(const Pipeline *p, int stage) {
+    const int status = pipeline_status(p, stage);
+
+    return status > 0 && status < PROCESS_BY_SIGNAL && status != PROCESS_CANNOT_RUN;
+}
+
 int send_stream(Work *w, Pipeline *p, Record *r) {
     int stages[BACKUP_TARGETS_MAX] = {}, k = 0;
 
@@ -74,7 +81,8 @@ int send_stream(Work *w, Pipeline *p, Record *r) {
         _cleanup_json_ struct json_object *result = NULL;
         _cleanup_free_ char *problem = NULL;
 
-        if (object_put_result(p, stages[i], &result, &problem) < 0 && k < 0)
+        if (object_put_result(p, stages[i], &result, &problem) < 0 && k < 0 &&
+            !has_own_words(p, stages[i]))
             TRY(free_and_strdup(&problem, pipeline_error(p)));
         TRY(take_result(w, i, result, problem, NULL, r));
     }

@@ -413,6 +413,10 @@ def test_bad_requests(tree, store):
     link.symlink_to(tree)
     bad(f"is a symbolic link, and nothing else would be backed up: give what it leads to, {tree}", "backup_paths",
         **{**both, "paths": [str(link)]})
+    bad("There is no", "backup_paths", **{**both, "place": {"provider": "directory", "bucket": str(store / "not-mounted")}})
+    assert not (store / "not-mounted").exists()
+    bad("never again", "backup_paths", **both, schedule="2020-01-01")
+    bad("give second_place", "backup_service", **OLD, place=place(store), secondaryCloudId="1")
     bad("give it alone", "backup_paths", **{**both, "paths": [str(tree), "/"]})
     bad("place is missing", "backup_paths", name="tree", paths=[str(tree)])
     bad("recipient has a secret key", "backup_paths", **both, recipient=["AGE-SECRET-KEY-1QQ"])
