@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # its user sets them
 # Runs blocks of commands of a page in throwaway machines. Its user sets repository, build, page (a path in the
 # repository) and scratch, and has sourced tools/lib/machine.bash.
 declare -A page_owner=() page_name=()
