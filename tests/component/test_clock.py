@@ -211,6 +211,8 @@ FOR_PEOPLE = {
     "dcm-backup/guard.c": "the name of a backup is the time of its begin",
     "dcm-backup/send.c": "when a backup was verified",
     "dcm-backup/inspect.c": "the same, and the age of a backup in the list",
+    "dcm-backup/retain.c": "which backups have a time in the future",
+    "dcm-agentctl/backups.c": "which schedules are overdue",
     "dcm-backup/schedules.c": "a calendar event is of the wall clock; when a schedule was made",
     "dcm-backup/swap.c": "the name of the former directory",
     "dcm-service/hold.c": "beside the times of files, which have no other clock",
