@@ -187,7 +187,9 @@ int measure_missing_mounts(const Snapshot *before, const Snapshot *now, Measure 
 }
 
 static double age_sec(uint64_t begin_usec, uint64_t now_usec) {
-    return now_usec > begin_usec ? (double)((now_usec - begin_usec) / USEC_PER_SEC) : 0;
+    const uint64_t sec = now_usec > begin_usec ? (now_usec - begin_usec) / USEC_PER_SEC : 0;
+
+    return (double)sec;
 }
 
 int measure_backups(const Snapshot *before, const Snapshot *now, Measure *ret) {
