@@ -10,13 +10,14 @@
 #include "basic/fd-util.h"
 #include "basic/utf8.h"
 
-#define PROGRAM PKGLIBDIR "/dcm-service"
 #define GROUP "dcm" /* of hooks */
 #define CONFIGURATION "enstratiusinitd.cfg"
 #define CONFIGURATION_NEW ".enstratiusinitd.cfg.new"
 #define OUTPUT_SHOWN ((size_t)16 * 1024)
 #define ARGUMENTS_MAX 6
 #define STATUS_BY_SIGNAL 255 /* systemd-run's */
+
+static const char program[] = PKGLIBDIR "/dcm-service";
 
 static int hook_path(const Work *w, const char *name, char **ret) {
     if (asprintf(ret, "%s/bin/enstratus-%s", w->service, name) >= 0)
@@ -75,7 +76,7 @@ static int run(Work *w, const char *path, const char *const *argv) {
 }
 
 static int run_handed(Work *w, const Hook *h, const HandOver *files, const char *path) {
-    const char *argv[ARGUMENTS_MAX + 6] = {PROGRAM, "hook", "--", w->request.service_id, h->name};
+    const char *argv[ARGUMENTS_MAX + 6] = {program, "hook", "--", w->request.service_id, h->name};
     size_t n = 5;
     int r, k;
 
