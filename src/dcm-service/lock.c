@@ -133,7 +133,8 @@ static int has_owner(const char *owner, bool *ret) {
     if (result.status != 0)
         return -EIO;
     for (char *c = result.out; c && *c; c++) /* variables are in one line */
-        *c = *c == ' ' ? '\n' : *c;
+        if (*c == ' ')
+            *c = '\n';
     *ret = strstr(strempty(result.out), text) != NULL;
     return 0;
 }
