@@ -35,9 +35,9 @@ typedef struct Block {
     bool swap;    /* in /proc/swaps */
     bool is_root; /* holds / or /boot, /boot/efi, /usr, or is below or beside such a device on one
                      disk */
-    int probe_error; /* errno where the signatures could not be read; 0: they were */
     bool
         looks_random; /* its beginning does: encrypted without a header (plain dm-crypt), perhaps */
+    int probe_error;  /* errno where the signatures could not be read; 0: they were */
     Signature *signatures;
     size_t n_signatures;
     char *model, *serial, *vendor;
