@@ -172,6 +172,11 @@ static int tell_where(const char *guid, int r) {
     return r;
 }
 
+static int reconnect(const Options *o, Client **client) {
+    *client = client_free(*client);
+    return client_new(o->control, o->timeout_sec, client);
+}
+
 /* The request outlives a restart of the manager, and so does waiting for it where systemd keeps
  * the socket. */
 static int wait_for_reply(const Options *o, Client **client, const char *guid,
@@ -183,8 +188,7 @@ static int wait_for_reply(const Options *o, Client **client, const char *guid,
         r = call_wait(*client, guid, ret);
         if (r == 0 || r == EXIT_TIMED_OUT || !client_is_lost(*client))
             return r;
-        *client = client_free(*client);
-        r = client_new(o->control, o->timeout_sec, client);
+        r = reconnect(o, client);
         if (r > 0)
             return r;
     }
@@ -226,7 +230,13 @@ static int query_job(const Options *o, Client **client, int64_t job, struct json
     int r;
 
     query.guid = NULL;
+    client_expect_loss(*client);
     r = order(&query, *client, description_payload(job), &answer);
+    if (r > 0 && client_is_lost(*client)) { /* the manager was restarted in the pause */
+        r = reconnect(o, client);
+        if (r == 0)
+            r = order(&query, *client, description_payload(job), &answer);
+    }
     return r > 0 ? r
                  : wait_for_reply(&query, client, strempty(json_get_string(answer, "guid")), ret);
 }
@@ -237,12 +247,12 @@ static bool has_ended(struct json_object *description) {
     return !streq(status, "WAITING") && !streq(status, "RUNNING");
 }
 
-/* Of a job that has ended, or that the agent does not know any more. */
+/* Of a job that has ended, or that the agent does not know any more. Without a reply it failed. */
 static int print_job(const Options *o, struct json_object *request) {
     struct json_object *description = json_get(json_get(request, "reply"), "reply_object");
-    struct json_object *reply = json_get(description, "command_reply");
 
-    return reply ? print_reply(o, reply) : print_request(o, request);
+    return description ? print_reply(o, json_get(description, "command_reply"))
+                       : print_request(o, request);
 }
 
 static int tell_job(const Options *o, int64_t job, int r) {

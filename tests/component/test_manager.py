@@ -588,6 +588,31 @@ def test_run_wait_is_the_job_of_a_long_runner(server):
     assert server.finish(waiting) == (3, "half\n", "no space\n")
 
 
+def test_run_wait_is_a_failure_if_a_job_ends_without_reply(server):
+    agent = server.agent()
+    waiting = server.cli_start("run", agent.id, "backup_paths", "--wait")
+    agent.answer(agent.receive("REQUEST")["request_id"], job("WAITING"))
+    agent.answer(agent.receive("REQUEST")["request_id"], job("ERROR"))
+    code, _, error = server.finish(waiting)
+    assert code == 1 and "the agent's reply is null" in error
+
+
+def test_run_wait_outlives_a_restart_between_two_queries(server):
+    agent = server.agent()
+    waiting = server.cli_start("run", agent.id, "backup_paths", "--wait")
+    agent.answer(agent.receive("REQUEST")["request_id"], job("WAITING"))
+    query = agent.receive("REQUEST")
+    os.kill(waiting.pid, signal.SIGSTOP)  # so that it meets the manager only when that is there again
+    agent.answer(query["request_id"], job("RUNNING"))
+    agent.receive("ACK")  # the manager has it
+    server.stop()
+    server.start()
+    agent = server.agent(agent_id=agent.id)
+    os.kill(waiting.pid, signal.SIGCONT)
+    agent.answer(agent.receive("REQUEST")["request_id"], job("COMPLETE", {"return_code": 0, "message": "done"}))
+    assert server.finish(waiting) == (0, "done\n", "")
+
+
 def test_run_wait_may_end_before_the_job(server):
     agent = server.agent()
     waiting = server.cli_start("run", agent.id, "backup_paths", "--wait", "--timeout", "5")
