@@ -10,7 +10,9 @@
  * - Nothing changes on any other device.
  *
  * DCM_VOLUME_MACHINES: how many machines, 50,000 if not set; DCM_VOLUME_SEED: of the first. */
-#include "volume-model.h"
+#include "volume-model-random.h"
+#include "volume-model-steps.h"
+#include "volume-model-test.h"
 
 #define MACHINES 50000
 #define CUTS_MAX 6
@@ -31,17 +33,9 @@ typedef struct Totals {
 static Totals totals;
 
 static void report(const Run *r, const Plan *p, const char *what) {
-    _cleanup_json_ struct json_object *facts = NULL, *plan = NULL, *record = NULL, *request = NULL;
-
-    g_assert_cmpint(facts_to_json(&r->m.facts, &facts), ==, 0);
-    g_assert_cmpint(plan_to_json(p, &plan), ==, 0);
-    g_assert_cmpint(plan_to_json(&r->record, &record), ==, 0);
-    g_assert_cmpint(fields_to_json(&volume_request_table, &r->q, &request), ==, 0);
-    g_printerr("DCM_VOLUME_SEED=%" G_GUINT64_FORMAT
-               " DCM_VOLUME_MACHINES=1: %s\nfacts: %s\nrequest: %s\nplan: %s\nrecord: %s\n",
-               r->seed, what, json_object_to_json_string(facts),
-               json_object_to_json_string(request), json_object_to_json_string(plan),
-               json_object_to_json_string(record));
+    model_tell(&r->m, &r->q, r->seed);
+    model_tell_plan("plan", p);
+    model_tell_plan("record", &r->record);
     g_error("%s", what);
 }
 
@@ -432,36 +426,11 @@ static void disturb(Run *r, const Plan *p) {
         disturb_block(m, b ?: &m->facts.blocks[below(m, (unsigned)m->facts.n_blocks)], p);
 }
 
-static void keep_record(Run *r, const Plan *p) {
+static void keep_record(void *userdata, const Plan *p) {
+    Run *r = userdata;
+
     plan_done(&r->record);
     g_assert_cmpint(fields_copy(&plan_table, p, &r->record), ==, 0);
-}
-
-/* Runs the steps; returns whether it was cut. */
-static bool run_steps(Run *r, Plan *p, bool may_cut) {
-    keep_record(r, p);
-    for (size_t i = 0; i < p->n_steps; i++) {
-        Step *s = &p->steps[i];
-        const bool is_cut = may_cut && chance(&r->m, 25);
-
-        if (s->state == STEP_DONE)
-            continue;
-        if (is_cut && chance(&r->m, 20))
-            return true; /* before the record says that it has begun */
-        s->state = STEP_BEGUN;
-        keep_record(r, p);
-        if (is_cut && chance(&r->m, 20))
-            return true; /* before it has begun */
-        model_do(&r->m, s, p, is_cut && chance(&r->m, 80));
-        if (r->m.complaint)
-            report(r, p, r->m.complaint);
-        if (is_cut)
-            return true;
-        s->state = STEP_DONE;
-        s->wipe_first = false;
-        keep_record(r, p);
-    }
-    return false;
 }
 
 /* What is on the blocks that the plan does not mean. */
@@ -573,7 +542,9 @@ static bool take_turn(Run *r, bool may_cut) {
     }
     totals.planned++;
     before = others_of(r, &p);
-    is_cut = run_steps(r, &p, may_cut);
+    is_cut = model_run(&r->m, &p, may_cut ? 25 : 0, keep_record, r);
+    if (r->m.complaint)
+        report(r, &p, r->m.complaint);
     after = others_of(r, &p);
     if (!streq(before, after))
         report(r, &p, "another device has changed");
@@ -612,23 +583,14 @@ static void run_machine(uint64_t seed) {
     model_done(&r.m);
 }
 
-static uint64_t number_of(const char *name, uint64_t fallback) {
-    const char *text = g_getenv(name);
-
-    return text ? g_ascii_strtoull(text, NULL, 10) : fallback;
-}
-
 static void test_machines(void) {
-    const uint64_t first = number_of("DCM_VOLUME_SEED", 1),
-                   n = number_of("DCM_VOLUME_MACHINES", MACHINES);
+    const uint64_t n = model_each_seed(MACHINES, run_machine);
 
-    for (uint64_t i = 0; i < n; i++)
-        run_machine(first + i);
-    g_test_message("machines from seed %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT
+    g_test_message("machines %" G_GUINT64_FORMAT
                    "; plans %u, cut %u, disturbed %u, disks pulled %u, completed %u, refused %u, "
                    "devices written %u",
-                   first, n, totals.planned, totals.cut, totals.disturbed, totals.pulled,
-                   totals.completed, totals.refused, totals.writes);
+                   n, totals.planned, totals.cut, totals.disturbed, totals.pulled, totals.completed,
+                   totals.refused, totals.writes);
     if (n >= MACHINES) { /* the machines are not so bad that nothing is planned, nor so good */
         g_assert_cmpuint(totals.completed, >, n / 10);
         g_assert_cmpuint(totals.refused, >, n / 10);

@@ -6,7 +6,8 @@
  * keys change.
  *
  * DCM_VOLUME_MACHINES: how many volumes, 20,000 if not set; DCM_VOLUME_SEED: of the first. */
-#include "volume-model.h"
+#include "volume-model-steps.h"
+#include "volume-model-test.h"
 #include "volume/find-volume.h"
 #include "volume/lines.h"
 #include "volume/plan-remove.h"
@@ -21,26 +22,15 @@ typedef struct Run {
     size_t n_records;
     VolumeRequest q; /* the last one */
     char *mapping;   /* of the volume; NULL: none */
-    char *luks_uuid;
     bool is_forgotten; /* somebody has removed the records */
     uint64_t seed;
 } Run;
 
 static void report(const Run *r, const char *what, const char *more) {
-    _cleanup_json_ struct json_object *facts = NULL, *request = NULL;
-
-    g_assert_cmpint(facts_to_json(&r->m.facts, &facts), ==, 0);
-    g_assert_cmpint(fields_to_json(&volume_request_table, &r->q, &request), ==, 0);
-    g_printerr("facts: %s\nrequest: %s\n", json_object_to_json_string(facts),
-               json_object_to_json_string(request));
-    for (size_t i = 0; i < r->n_records; i++) {
-        _cleanup_json_ struct json_object *record = NULL;
-
-        g_assert_cmpint(plan_to_json(&r->records[i], &record), ==, 0);
-        g_printerr("record: %s\n", json_object_to_json_string(record));
-    }
-    g_error("DCM_VOLUME_SEED=%" G_GUINT64_FORMAT " DCM_VOLUME_MACHINES=1: %s: %s", r->seed, what,
-            strempty(more));
+    model_tell(&r->m, &r->q, r->seed);
+    for (size_t i = 0; i < r->n_records; i++)
+        model_tell_plan("record", &r->records[i]);
+    g_error("%s: %s", what, strempty(more));
 }
 
 /* ---- records ---- */
@@ -50,7 +40,9 @@ static void drop_record(Run *r, size_t i) {
     r->records[i] = r->records[--r->n_records];
 }
 
-static void keep_record(Run *r, const Plan *p) {
+static void keep_record(void *userdata, const Plan *p) {
+    Run *r = userdata;
+
     for (size_t i = 0; i < r->n_records; i++)
         if (streq(r->records[i].id, p->id))
             drop_record(r, i--);
@@ -188,30 +180,11 @@ static void check_removed(const Run *r, bool may_have_fstab) {
 
 /* Returns whether it was cut. */
 static bool run_steps(Run *r, Plan *p, bool is_recorded, bool may_cut) {
-    if (is_recorded)
-        keep_record(r, p);
-    for (size_t i = 0; i < p->n_steps; i++) {
-        Step *s = &p->steps[i];
-        const bool is_cut = may_cut && chance(&r->m, 20);
+    const bool is_cut = model_run(&r->m, p, may_cut ? 20 : 0, is_recorded ? keep_record : NULL, r);
 
-        if (s->state == STEP_DONE)
-            continue;
-        s->state = STEP_BEGUN;
-        if (is_recorded)
-            keep_record(r, p);
-        if (is_cut && chance(&r->m, 30))
-            return true;
-        model_do(&r->m, s, p, is_cut && chance(&r->m, 50));
-        if (r->m.complaint)
-            report(r, r->m.complaint, NULL);
-        if (is_cut)
-            return true;
-        s->state = STEP_DONE;
-        s->wipe_first = false;
-        if (is_recorded)
-            keep_record(r, p);
-    }
-    return false;
+    if (r->m.complaint)
+        report(r, r->m.complaint, NULL);
+    return is_cut;
 }
 
 static void note_mapping(Run *r, const Plan *p) {
@@ -329,18 +302,8 @@ static void run_machine(uint64_t seed) {
     model_done(&r.m);
 }
 
-static uint64_t number_of(const char *name, uint64_t fallback) {
-    const char *text = g_getenv(name);
-
-    return text ? g_ascii_strtoull(text, NULL, 10) : fallback;
-}
-
 static void test_machines(void) {
-    const uint64_t first = number_of("DCM_VOLUME_SEED", 1),
-                   n = number_of("DCM_VOLUME_MACHINES", MACHINES);
-
-    for (uint64_t i = 0; i < n; i++)
-        run_machine(first + i);
+    (void)model_each_seed(MACHINES, run_machine);
 }
 
 int main(int argc, char *argv[]) {
