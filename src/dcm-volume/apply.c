@@ -141,7 +141,7 @@ static int run_one(Work *w, const VolumeRequest *q, Reply *reply) {
     if (!w->plan)
         return -ENOMEM;
     p = w->plan;
-    r = planning_make(q->mount_point, plan, (void *)(uintptr_t)q, false, w->plan, reply);
+    r = planning_make(q->mount_point, plan, (void *)(uintptr_t)q, PLANNING_NEW, w->plan, reply);
     if (r != 0)
         return w->before ? give_up(w->before, r, reply) : MIN(r, 0);
     TRY(compare_key(w));
@@ -158,7 +158,8 @@ static int apply(Works *all, const VolumeRequest *q, bool dry_run, Reply *reply)
     int r;
 
     work_settle(); /* the links of disks that were attached a moment ago */
-    r = planning_make(q->mount_point, plan, (void *)(uintptr_t)q, dry_run, &first, reply);
+    r = planning_make(q->mount_point, plan, (void *)(uintptr_t)q,
+                      PLANNING_NEW | (dry_run ? PLANNING_DRY_RUN : 0), &first, reply);
     if (r != 0)
         return MIN(r, 0);
     if (dry_run)

@@ -90,7 +90,7 @@ static int refuse_record(const char *name, Refusal *ret) {
                   BAD_RECORD ". Restore it, or remove it if no mount_volume was cut off", name);
 }
 
-static int make(const char *mount_point, PlanFunction function, void *userdata, Plan *ret,
+static int make(const char *place, PlanFunction function, void *userdata, bool is_new, Plan *ret,
                 Refusal *ret_refusal) {
     _cleanup_(records_done) Records records = {};
     _cleanup_(facts_done) Facts f = {};
@@ -98,9 +98,9 @@ static int make(const char *mount_point, PlanFunction function, void *userdata, 
     int r;
 
     TRY(record_visit(RECORD_DIRECTORY, add_record, &records, &bad));
-    if (bad && mount_point)
+    if (bad && is_new)
         return refuse_record(bad, ret_refusal);
-    TRY(look_gather(mount_point, &f));
+    TRY(look_gather(bad ? NULL : place, &f));
     r = function(&f, records.plans, records.n, userdata, ret, ret_refusal);
     if (r != 0)
         return r;
@@ -134,16 +134,16 @@ static int supply(const Refusal *refusal, bool dry_run, Reply *reply) {
     return reply_refusal(refusal, advice, reply) < 0 ? -ENOMEM : 0;
 }
 
-int planning_make(const char *mount_point, PlanFunction function, void *userdata, bool dry_run,
+int planning_make(const char *place, PlanFunction function, void *userdata, PlanningFlags flags,
                   Plan *ret, Reply *reply) {
     for (unsigned i = 0; i <= INSTALLS_MAX; i++) {
         _cleanup_(refusal_done) Refusal refusal = {};
         int r;
 
-        r = make(mount_point, function, userdata, ret, &refusal);
+        r = make(place, function, userdata, flags & PLANNING_NEW, ret, &refusal);
         if (r != 1)
             return r;
-        r = supply(&refusal, dry_run, reply);
+        r = supply(&refusal, flags & PLANNING_DRY_RUN, reply);
         if (r <= 0)
             return r < 0 ? r : 1;
     }

@@ -62,7 +62,8 @@ static int run(const Verb *v, Work *w, Target *t, bool dry_run, Reply *reply) {
     w->plan = calloc(1, sizeof(*w->plan));
     if (!w->plan)
         return -ENOMEM;
-    r = planning_make(NULL, v->function, t, dry_run, w->plan, reply);
+    r = planning_make(volume_name_is_path(t->name) ? t->name : NULL, v->function, t,
+                      dry_run ? PLANNING_DRY_RUN : 0, w->plan, reply);
     if (r != 0)
         return MIN(r, 0);
     if (dry_run)

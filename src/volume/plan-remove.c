@@ -340,6 +340,17 @@ static int plan_steps(Planner *p, const FoundVolume *v) {
     return plan_parts(p, &a);
 }
 
+/* A directory, and no volume is known of it: it may be that of one that was unmounted before. */
+static int plan_nothing(const Facts *f, const char *name, Plan *ret, Refusal *refusal) {
+    if (!streq(refusal->code, "missing") || !streq_ptr(f->place, name) ||
+        (f->place_type != PLACE_EMPTY && f->place_type != PLACE_FULL))
+        return 1;
+    refusal_done(refusal);
+    ret->request.raid_level = -1;
+    ret->complete = true;
+    return free_and_strdup(&ret->request.mount_point, name);
+}
+
 int plan_remove(const Facts *f, const char *name, const Plan *records, size_t n_records, Plan *ret,
                 Refusal *ret_refusal) {
     Planner p = {.facts = f,
@@ -353,8 +364,7 @@ int plan_remove(const Facts *f, const char *name, const Plan *records, size_t n_
     *ret = (Plan){};
     *ret_refusal = (Refusal){};
     r = find_volume(f, name, records, n_records, &v, ret_refusal);
-    if (r == 0)
-        r = plan_steps(&p, &v);
+    r = r == 0 ? plan_steps(&p, &v) : r == 1 ? plan_nothing(f, name, ret, ret_refusal) : r;
     if (r != 0)
         plan_done(ret);
     if (r < 0)

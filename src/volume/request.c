@@ -2,6 +2,7 @@
 #include "volume/request.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
@@ -277,6 +278,9 @@ static int check_known(const Reader *r, const char *const *known, const char *co
 
         while (known[k] && !streq(known[k], key))
             k++;
+        if (!known[k] && streq(key, "install_missing_tools"))
+            return fail(r, "whether programs are installed is this server's choice: "
+                           "install_missing_tools is set in policy.conf(5), not in a request");
         if (!known[k])
             return fail(r, "%.*s is not an argument of %s", VOLUME_TEXT_MAX, key, command);
     }
@@ -286,22 +290,9 @@ static int check_known(const Reader *r, const char *const *known, const char *co
 static int read_request(const Reader *r, const char *default_mount_point, bool has_key,
                         VolumeRequest *q) {
     static const char *const known[] = {
-        "formatVolume",
-        "fileSystem",
-        "raidLevel",
-        "devices",
-        "mountPoint",
-        "label",
-        "options",
-        "force",
-        "degraded",
-        "persistent",
-        "unlock_at_boot",
-        "wait_for_sync",
-        "dry_run",
-        KEY,
-        "install_missing_tools",
-        NULL,
+        "formatVolume",   "fileSystem",    "raidLevel", "devices",  "mountPoint",
+        "label",          "options",       "force",     "degraded", "persistent",
+        "unlock_at_boot", "wait_for_sync", "dry_run",   KEY,        NULL,
     };
 
     if (!json_object_is_type(r->arguments, json_type_object))
@@ -352,6 +343,13 @@ int volume_request_name(struct json_object *arguments, const char *command, cons
     TRY(check_known(&reader, known, command));
     *ret_name = name;
     return 0;
+}
+
+bool volume_name_is_path(const char *name) {
+    const size_t n = strlen(name);
+
+    return n > 1 && n <= NAME_MAX && *name == '/' && name[n - 1] != '/' && !strstr(name, "//") &&
+           !has_dots(name) && strncmp(name, "/dev/", strlen("/dev/")) != 0;
 }
 
 static void add(Sha256 *s, const char *text) {

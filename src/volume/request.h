@@ -28,9 +28,13 @@ int volume_request_dry_run(struct json_object *arguments, bool *ret, char **ret_
 int volume_request_name(struct json_object *arguments, const char *command, const char **ret_name,
                         char **ret_problem);
 
+/* Whether the name of a volume is a path as a mount point has it: absolute, not below /dev, without
+ * dots, double slashes and a slash at the end, and not too long for a directory's name. */
+bool volume_name_is_path(const char *name) _pure_;
+
 /* From the JSON object that the job has on standard input; `default_mount_point` where it has none.
- * -EINVAL: *ret_problem says which argument is wrong and why; the caller frees it. The arguments
- * dry_run (see above) and install_missing_tools are the caller's. An argument that is not known is
+ * -EINVAL: *ret_problem says which argument is wrong and why; the caller frees it. The argument
+ * dry_run (see above) is the caller's. An argument that is not known is
  * an error, as is a key in the object: it comes as a file. */
 int volume_request_parse(struct json_object *arguments, const char *default_mount_point,
                          bool has_key, VolumeRequest *ret, char **ret_problem);

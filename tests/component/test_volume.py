@@ -63,6 +63,7 @@ BAD = [
     ({"force": "false"}, "force"), ({"degraded": 0}, "degraded"), ({"persistent": "no"}, "persistent"),
     ({"wait_for_sync": []}, "wait_for_sync"), ({"unlock_at_boot": True}, "unlock_at_boot"),
     ({"encryptedFsEncryptionKey": "c2VjcmV0"}, "must come as a file"), ({"forse": True}, "forse is not an argument"),
+    ({"install_missing_tools": True}, "policy.conf(5)"),
     ({"x" * 100000: 1}, "is not an argument"), ({"\u001b[2J": 1}, "is not an argument"), ({"__proto__": {}}, "is not an argument"),
 ]
 

@@ -12,7 +12,7 @@ static const struct {
     bool has_key;
 } cases[] = {
     {REQUEST(""), NULL},
-    {REQUEST(",'dry_run':true,'install_missing_tools':false"), NULL},
+    {REQUEST(",'dry_run':true"), NULL},
     {"[]", "not a JSON object"},
     {"{}", "formatVolume is missing"},
     {"{'formatVolume':'yes'}", "formatVolume is neither true nor false"},
@@ -172,6 +172,21 @@ static void test_name(void) {
     }
 }
 
+static void test_path(void) {
+    static const char *const paths[] = {"/data", "/data/sub", "/.data", "/development"},
+                             *const others[] = {"",       "/",        "data",    "/data/",
+                                                "//data", "/a//b",    "/a/../b", "/.",
+                                                "/a/.",   "/dev/sdb", "/dev/shm"};
+    g_autofree char *is_long = g_strnfill(300, '/');
+
+    for (size_t i = 0; i < ELEMENTSOF(paths); i++)
+        g_assert_true(volume_name_is_path(paths[i]));
+    for (size_t i = 0; i < ELEMENTSOF(others); i++)
+        g_assert_false(volume_name_is_path(others[i]));
+    memset(is_long + 1, 'a', 299);
+    g_assert_false(volume_name_is_path(is_long));
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/volume-request/cases", test_cases);
@@ -180,5 +195,6 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/volume-request/options", test_options);
     g_test_add_func("/volume-request/dry-run", test_dry_run);
     g_test_add_func("/volume-request/name", test_name);
+    g_test_add_func("/volume-request/path", test_path);
     return g_test_run();
 }
