@@ -53,20 +53,29 @@ static int write_temporary(int fd, const char *data, size_t size, mode_t mode) {
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-int write_file_atomic(const char *path, const char *data, size_t size, mode_t mode) {
-    _cleanup_free_ char *temporary = NULL, *copy = NULL;
+int open_new(const char *path) {
+    int fd;
+
+    if (unlink(path) < 0 && errno != ENOENT)
+        return -errno;
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
+static int replace(const char *path, char *temporary, bool is_alone, const char *data, size_t size,
+                   mode_t mode) {
+    _cleanup_free_ char *copy = strdup(path);
     _cleanup_close_ int fd = -1, dir_fd = -1;
     int r;
 
-    copy = strdup(path);
-    if (!copy || asprintf(&temporary, "%s.XXXXXX", path) < 0)
+    if (!copy)
         return -ENOMEM;
     dir_fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0)
         return -errno;
-    fd = mkostemp(temporary, O_CLOEXEC);
+    fd = is_alone ? open_new(temporary) : mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
-        return -errno;
+        return is_alone ? fd : -errno;
 
     r = write_temporary(fd, data, size, mode);
     if (r >= 0 && rename(temporary, path) < 0)
@@ -76,6 +85,22 @@ int write_file_atomic(const char *path, const char *data, size_t size, mode_t mo
         return r;
     }
     return fsync_directory(dir_fd);
+}
+
+int write_file_atomic(const char *path, const char *data, size_t size, mode_t mode) {
+    _cleanup_free_ char *temporary = NULL;
+
+    if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+        return -ENOMEM;
+    return replace(path, temporary, false, data, size, mode);
+}
+
+int write_file_alone(const char *path, const char *data, size_t size, mode_t mode) {
+    _cleanup_free_ char *temporary = NULL;
+
+    if (asprintf(&temporary, "%s" FILE_NEW_SUFFIX, path) < 0)
+        return -ENOMEM;
+    return replace(path, temporary, true, data, size, mode);
 }
 
 bool path_find_closed(const char *path, char *ret, size_t size) {

@@ -17,3 +17,11 @@ bool path_find_closed(const char *path, char *ret, size_t size);
 /* Replaces the file at path: temporary file in the same directory, fsync, rename, fsync of the
  * directory. On error the old file stays. */
 int write_file_atomic(const char *path, const char *data, size_t size, mode_t mode);
+
+/* The same for a caller that has a lock, so that nobody else writes this file: the temporary file
+ * is always path.new. One that was left when the caller was killed is replaced. */
+#define FILE_NEW_SUFFIX ".new"
+int write_file_alone(const char *path, const char *data, size_t size, mode_t mode);
+
+/* Opens a new file for that, in place of what is left of a former one. */
+int open_new(const char *path);

@@ -61,17 +61,19 @@ int record_write(const char *directory, const Plan *p) {
     TRY(plan_to_json(p, &o));
     TRY(json_encode(o, &text, &size));
     TRY(make_directory(directory));
-    return write_file_atomic(path, text, size, 0600);
+    return write_file_alone(path, text, size, 0600);
 }
 
 int record_remove(const char *directory, const char *id) {
     _cleanup_close_ int dir_fd = -1;
-    _cleanup_free_ char *name = NULL;
+    _cleanup_free_ char *name = NULL, *temporary = NULL;
 
-    if (asprintf(&name, "%s" RECORD_SUFFIX, id) < 0)
+    if (asprintf(&name, "%s" RECORD_SUFFIX, id) < 0 ||
+        asprintf(&temporary, "%s" FILE_NEW_SUFFIX, name) < 0)
         return -ENOMEM;
     dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0 || unlinkat(dir_fd, name, 0) < 0)
+    if (dir_fd < 0 || (unlinkat(dir_fd, temporary, 0) < 0 && errno != ENOENT) ||
+        unlinkat(dir_fd, name, 0) < 0)
         return -errno;
     return fsync_directory(dir_fd);
 }

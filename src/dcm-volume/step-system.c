@@ -124,7 +124,7 @@ static int seal(Work *w, const char *path) {
     static const char name[] = "--name=" CREDENTIAL;
     _cleanup_free_ char *temporary = NULL;
 
-    if (asprintf(&temporary, "%s.new", path) < 0)
+    if (asprintf(&temporary, "%s" FILE_NEW_SUFFIX, path) < 0)
         return -ENOMEM;
     (void)unlink(temporary);
     TRY(work_tool_with_key(w, (const char *const[]){"systemd-creds", "encrypt", name,
@@ -147,7 +147,7 @@ static int write_drop_in(Work *w, const char *credential) {
         return -ENOMEM;
     if (mkdir(directory, 0755) < 0 && errno != EEXIST)
         return work_fail(w, "%s cannot be made: %s", directory, strerror(errno));
-    r = write_file_atomic(file, text, strlen(text), 0644);
+    r = write_file_alone(file, text, strlen(text), 0644);
     return r < 0 ? work_fail(w, "%s cannot be written: %s", file, strerror(-r)) : 0;
 }
 
@@ -211,23 +211,29 @@ static int remove_file(Work *w, const char *path) {
                : 0;
 }
 
-/* NAME.cred.new is there if sealing was cut. */
+/* And what is left of it where writing it was cut. */
+static int remove_file_and_new(Work *w, const char *path) {
+    _cleanup_free_ char *temporary = NULL;
+
+    if (asprintf(&temporary, "%s" FILE_NEW_SUFFIX, path) < 0) {
+        temporary = NULL;
+        return -ENOMEM;
+    }
+    TRY(remove_file(w, temporary));
+    return remove_file(w, path);
+}
+
 int key_remove(Work *w, const Step *s) {
-    _cleanup_free_ char *path = NULL, *temporary = NULL, *directory = NULL, *file = NULL;
+    _cleanup_free_ char *path = NULL, *directory = NULL, *file = NULL;
     const char *mapping = mapping_of(w, s);
 
     if (!mapping)
         return 0;
     TRY(credential_path(mapping, &path));
-    if (asprintf(&temporary, "%s.new", path) < 0) {
-        temporary = NULL;
-        return -ENOMEM;
-    }
     TRY(drop_in_path(mapping, &directory, &file));
-    TRY(remove_file(w, file));
+    TRY(remove_file_and_new(w, file));
     (void)rmdir(directory); /* somebody else's drop-in may be there */
-    TRY(remove_file(w, temporary));
-    TRY(remove_file(w, path));
+    TRY(remove_file_and_new(w, path));
     w->needs_reload = true;
     return 0;
 }

@@ -317,11 +317,11 @@ static int replace(const char *path, int old_fd, const char *text) {
     _cleanup_close_ int fd = -1;
     int r;
 
-    if (asprintf(&temporary, "%s.dcm-XXXXXX", path) < 0)
+    if (asprintf(&temporary, "%s.dcm-volume" FILE_NEW_SUFFIX, path) < 0)
         return -ENOMEM;
-    fd = mkostemp(temporary, O_CLOEXEC);
+    fd = open_new(temporary); /* under the lock of all volumes */
     if (fd < 0)
-        return -errno;
+        return fd;
     r = fill(fd, old_fd, text);
     if (r >= 0 && rename(temporary, path) < 0)
         r = -errno;

@@ -66,6 +66,26 @@ static void test_write(void) {
     g_rmdir(dir);
 }
 
+/* What a killed writer left is used up, and a link in its place is not followed. */
+static void test_write_alone(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *path = g_build_filename(dir, "file", NULL);
+    g_autofree char *other = g_build_filename(dir, "other", NULL);
+    g_autofree char *rest = g_build_filename(dir, "file.new", NULL), *text = NULL;
+
+    g_assert_true(g_file_set_contents(rest, "the rest of a long text", -1, NULL));
+    g_assert_cmpint(write_file_alone(path, "first", 5, 0600), ==, 0);
+    g_assert_false(g_file_test(rest, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(symlink(other, rest), ==, 0);
+    g_assert_cmpint(write_file_alone(path, "second", 6, 0640), ==, 0);
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, "second");
+    g_assert_false(g_file_test(other, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(temporary_mode(path), ==, 0640);
+    g_assert_cmpint(g_mkdir(rest, 0700), ==, 0);
+    g_assert_cmpint(write_file_alone(path, "third", 5, 0600), ==, -EISDIR);
+}
+
 /* Root enters every directory. */
 static void test_closed(void) {
     _cleanup_temporary_ char *dir = temporary_new();
@@ -93,5 +113,6 @@ int main(int argc, char **argv) {
     g_test_add_func("/file-util/read-special", test_read_special);
     g_test_add_func("/file-util/closed", test_closed);
     g_test_add_func("/file-util/write", test_write);
+    g_test_add_func("/file-util/write-alone", test_write_alone);
     return g_test_run();
 }

@@ -35,6 +35,7 @@ static int count(const Plan *p, void *userdata) {
 static void test_record(void) {
     _cleanup_temporary_ char *dir = temporary_new();
     g_autofree char *directory = g_build_filename(dir, "volumes", NULL), *path = NULL;
+    g_autofree char *rest = NULL;
     _cleanup_(plan_done) Plan p = {}, q = {}, found = {};
     unsigned n = 0;
 
@@ -57,7 +58,12 @@ static void test_record(void) {
 
     g_assert_cmpint(record_visit(directory, count, &n, NULL), ==, 0);
     g_assert_cmpuint(n, ==, 2);
+    rest = g_strdup_printf("%s/%s.json.new", directory, q.id); /* a writer was killed */
+    g_assert_true(g_file_set_contents(rest, "{", -1, NULL));
+    g_assert_cmpint(record_visit(directory, count, &n, NULL), ==, 0);
+    g_assert_cmpuint(n, ==, 4);
     g_assert_cmpint(record_remove(directory, q.id), ==, 0);
+    g_assert_false(g_file_test(rest, G_FILE_TEST_EXISTS));
     g_assert_cmpint(record_remove(directory, q.id), ==, -ENOENT);
     g_assert_cmpint(record_read(directory, q.id, &found), ==, -ENOENT);
 }

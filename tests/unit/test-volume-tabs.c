@@ -163,6 +163,20 @@ static void test_file(void) {
     g_assert_cmpstr(text, ==, "");
 }
 
+/* What a killed run left does not stay. */
+static void test_file_left(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *path = g_build_filename(dir, "fstab", NULL);
+    g_autofree char *rest = g_strdup_printf("%s.dcm-volume.new", path);
+    g_autofree char *text = NULL;
+
+    g_assert_true(g_file_set_contents(rest, "half a li", -1, NULL));
+    g_assert_cmpint(tab_file_add(path, &data), ==, 1);
+    g_assert_false(g_file_test(rest, G_FILE_TEST_EXISTS));
+    text = contents(path);
+    g_assert_null(strstr(text, "half"));
+}
+
 /* A NUL in it, or no room for the new file: the old one stays, and no other is left behind. */
 static void test_file_stays(void) {
     _cleanup_temporary_ char *dir = temporary_new();
@@ -187,6 +201,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/volume-tabs/crypttab", test_crypttab);
     g_test_add_func("/volume-tabs/two", test_two);
     g_test_add_func("/volume-tabs/file", test_file);
+    g_test_add_func("/volume-tabs/file-left", test_file_left);
     g_test_add_func("/volume-tabs/file-stays", test_file_stays);
     return g_test_run();
 }

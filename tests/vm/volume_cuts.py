@@ -115,6 +115,8 @@ class Cuts:
                f"{fs} {raid} {key} cut at {text}: {reply}\n{v.explain()}")
         expect(v.source(), "not mounted")
         v.do("apply", request, key)
+        left = self.vm.run("ls /etc/*.dcm-volume.new /var/lib/dcm-volumes/*.new 2>/dev/null || true")
+        expect(not left, f"temporary files are left: {left}")
         sums = v.fill()
         v.do("remove", {"deviceId": POINT})
         v.do("apply", request | {"formatVolume": False}, key)
