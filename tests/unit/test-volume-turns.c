@@ -20,8 +20,8 @@ typedef struct Run {
     Model m;
     Plan records[TURNS * 2];
     size_t n_records;
-    VolumeRequest q; /* the last one */
-    char *mapping;   /* of the volume; NULL: none */
+    VolumeRequest q;   /* the last one */
+    char *mapping;     /* of the volume; NULL: none */
     bool is_forgotten; /* somebody has removed the records */
     uint64_t seed;
 } Run;
