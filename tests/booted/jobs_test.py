@@ -88,8 +88,10 @@ def test_output_within_a_budget(manager):
     for i in range(8):
         guids.append(order(manager, "#!/bin/bash\nhead -c 1000000 /dev/zero | tr '\\0' x\n"))
         if i == 3:
+            manager.wait_message("ACK", guids[-1])  # it is stored; this manager does not send it again
             run("systemctl", "kill", "--signal=KILL", "dcm-agent.service", "dcm-agent-executor.service",
                 check=False)
+            manager.wait_offer(2)
         assert reply_to(manager, guids[-1])["message"] == "x" * 1000000
     wait_dropped(*guids[:5])
     for guid in guids[5:]:

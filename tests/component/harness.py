@@ -73,19 +73,19 @@ class Manager:
     """The server's side of protocol 104, as a test wants it."""
 
     def __init__(self, certificate=None, port=0, everywhere=False):
-        """It listens on 127.0.0.1, or on all addresses."""
+        """It listens on 127.0.0.1, or on all addresses and any port."""
         self.server = Soup.Server()
-        self.certificate = certificate
-        if certificate:
-            tls = Gio.TlsCertificate.new_from_files(str(certificate[0]), str(certificate[1]))
-            self.server.set_tls_certificate(tls)
         self.server.add_websocket_handler("/", None, ["dcm"], self._on_connect)
-        options = Soup.ServerListenOptions.HTTPS if certificate else Soup.ServerListenOptions(0)
+        self.certificate = certificate
+        self.tls = certificate and Gio.TlsCertificate.new_from_files(*map(str, certificate))
+        self.listener = Gio.SocketService()
+        self.listener.connect("incoming", self._on_incoming)
         if everywhere:
-            self.server.listen_all(port, options)
+            self.port = self.listener.add_any_inet_port(None)
         else:
-            self.server.listen_local(port, options | Soup.ServerListenOptions.IPV4_ONLY)
-        self.port = self.server.get_uris()[0].get_port()
+            address = Gio.InetSocketAddress.new_from_string("127.0.0.1", port)
+            _, used = self.listener.add_address(address, Gio.SocketType.STREAM, Gio.SocketProtocol.TCP, None)
+            self.port = used.get_port()
         self.answers = []  # handshake answers still to be given; then HANDSHAKE for ever
         self.connections = []
         self.offers = []
@@ -95,6 +95,26 @@ class Manager:
 
     def url(self, host="127.0.0.1"):
         return f"{'wss' if self.certificate else 'ws'}://{host}:{self.port}/agentManager"
+
+    def _on_incoming(self, _listener, connection, _source):
+        """The TLS handshake is GLib's, before libsoup sees the connection: libsoup 3.6 crashes when a client
+        leaves during its own."""
+        if not self.tls:
+            self._accept(connection, connection)
+            return
+        stream = Gio.TlsServerConnection.new(connection, self.tls)
+        stream.handshake_async(GLib.PRIORITY_DEFAULT, None, self._on_handshake, connection)
+
+    def _on_handshake(self, stream, result, connection):
+        try:
+            stream.handshake_finish(result)
+        except GLib.Error:  # the client does not trust the certificate, or left
+            connection.close(None)
+            return
+        self._accept(stream, connection)
+
+    def _accept(self, stream, connection):
+        self.server.accept_iostream(stream, connection.get_local_address(), connection.get_remote_address())
 
     def _on_connect(self, _server, _message, _path, connection):
         connection.set_max_incoming_payload_size(16 << 20)
@@ -162,6 +182,8 @@ class Manager:
         self.ack(self.wait_message("REPLY", guid))
 
     def stop(self):
+        self.listener.stop()
+        self.listener.close()
         self.server.disconnect()
         for connection in self.connections:
             with contextlib.suppress(GLib.Error):  # a closing handshake that the agent did not finish
