@@ -20,6 +20,7 @@ from machine import HOOKS, RAN, SECRETS, Machine, journal, library
 
 DEADLINE_SEC = 60.0  # for an answer; the machine may be slow
 RELEASE_SEC = 30.0  # for the units of answered jobs to go, once there is nothing else to do
+PROGRESS_ROUNDS = 100  # a line of progress after so many
 LASTING_SEC = 0.3  # a disk that stays full
 LASTING_OFFSETS = {errno.ENOSPC: 0, errno.EROFS: 1, errno.EIO: 2}
 WORKERS = 4
@@ -235,6 +236,8 @@ class Driver:
                 break
             if n_rounds % 10 == 0:
                 self.check_leftovers()
+            if n_rounds % PROGRESS_ROUNDS == 0:
+                self.summary(f"{sweep.name}: at step {n} of {total}", n_rounds, faults, violations, begun)
         self.close(sweep.name)
         self.summary(f"{sweep.name}: {total} steps", n_rounds, faults, violations, begun)
 
