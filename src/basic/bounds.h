@@ -120,12 +120,14 @@
 #define OBJECT_TASKS_MAX 128u                           /* threads of rclone */
 #define OBJECT_TRIES_MAX 5u                             /* of one transfer, without any progress */
 
+/* programs that a command runs, hooks of services among them */
+#define PROGRAM_OUTPUT_MAX ((size_t)1024 * 1024) /* of each stream */
+
 /* services */
 #define SERVICE_ID_MAX ((size_t)64)
 #define SERVICES_PATH_MAX ((size_t)255)              /* of the directory with all services */
 #define SERVICES_MAX ((size_t)4096)                  /* directories in it */
 #define SERVICE_UNIT_MAX ((size_t)64 * 1024)         /* of a shipped unit */
-#define SERVICE_OUTPUT_MAX ((size_t)1024 * 1024)     /* of each stream of a hook */
 #define SERVICE_LOCK_USEC_MAX (86400 * USEC_PER_SEC) /* how long a lock may be held */
 #define ARCHIVE_PATH_MAX ((size_t)2048)
 #define ARCHIVE_NAME_MAX ((size_t)255) /* of one part of a path */

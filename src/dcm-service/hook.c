@@ -2,13 +2,13 @@
 #include "dcm-service/hook.h"
 
 #include <sys/random.h>
-#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "basic/bounds.h"
 #include "basic/log.h"
 #include "basic/strv.h"
 #include "basic/time-util.h"
+#include "unit/job-bond.h"
 
 #define EXIT_EXEC 203 /* systemd's, where it cannot start the program */
 
@@ -42,16 +42,6 @@ int secret_path(const char *name, char **ret) {
     return 0;
 }
 
-void hook_bind_to_job(Arguments *a) {
-    _cleanup_free_ char *unit = NULL;
-
-    if (sd_pid_get_unit(0, &unit) >= 0 &&
-        (strncmp(unit, "dcm-job-", 8) == 0 || strncmp(unit, "dcm-backup-", 11) == 0)) {
-        arguments_add(a, "--property=BindsTo=%s", unit);
-        arguments_add(a, "--property=After=%s", unit);
-    }
-}
-
 static int make_name(const HookCall *c, char **ret) {
     uint32_t number;
 
@@ -74,7 +64,7 @@ static void add_unit(const HookCall *c, const char *unit, Arguments *a) {
     arguments_add(a, "--property=TimeoutStopSec=10");
     if (c->stop_post)
         arguments_add(a, "--property=ExecStopPost=+%s", c->stop_post);
-    hook_bind_to_job(a);
+    unit_bind_to_job(a);
 }
 
 static void add_credentials(const HookCall *c, Arguments *a) {
@@ -86,23 +76,6 @@ static void add_credentials(const HookCall *c, Arguments *a) {
         arguments_add(a, "--property=PrivateMounts=yes");
 }
 
-/* systemd replaces variables in arguments. */
-static void add_argument(const char *text, Arguments *a) {
-    _cleanup_free_ char *escaped = calloc(1, 2 * strlen(text) + 1);
-    char *to = escaped;
-
-    if (!escaped) {
-        a->error = -ENOMEM;
-        return;
-    }
-    for (; *text; text++) {
-        if (*text == '$')
-            *to++ = '$';
-        *to++ = *text;
-    }
-    arguments_add(a, "%s", escaped);
-}
-
 static void add_command(const Services *s, const HookCall *c, const char *unit, Arguments *a) {
     arguments_add(a, "--");
     arguments_add(a, "%s/%s/bin/enstratus-%s", s->path, c->id, c->name);
@@ -110,7 +83,7 @@ static void add_command(const Services *s, const HookCall *c, const char *unit, 
         if (*p == HOOK_PATH_OF)
             arguments_add(a, "/run/credentials/%s/%s", unit, *++p);
         else
-            add_argument(*p, a);
+            unit_add_argument(a, *p);
     }
 }
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "dcm-service/directory.h"
-#include "dcm-service/program.h"
+#include "unit/program.h"
 
 #define HOOK_USER "dcm" /* as the Python agent, whose user this was */
 #define HOOK_CREDENTIALS_MAX 4
@@ -30,10 +30,6 @@ typedef struct HookCall {
 /* 0: *ret has what it wrote and its status; if systemd could not start it, or has ended it, its
  * standard error says so. -EIO: it could not be run; this has been logged. */
 int hook_run(const Services *s, const HookCall *c, ProgramResult *ret);
-
-/* A unit that is left when its job has been killed would be in the way of the next one: it ends
- * with the job in which this process is, if it is in one. */
-void hook_bind_to_job(Arguments *a);
 
 /* The environment that all hooks have, as arguments of systemd-run(1). */
 void hook_add_environment(const Services *s, Arguments *a);

@@ -25,6 +25,7 @@
 #include "service/archive-rule.h"
 #include "service/service-id.h"
 #include "site/trusted-file.h"
+#include "unit/job-bond.h"
 
 #define STATUS_IMAGE 20
 #define UNPACK_SEC 86400u
@@ -210,7 +211,7 @@ static void add_unpack_unit(const Installation *x, Arguments *a) {
     for (size_t i = 0; i < ELEMENTSOF(unpack_properties); i++)
         arguments_add(a, "--property=%s", unpack_properties[i]);
     add_unpack_rights(x, a);
-    hook_bind_to_job(a);
+    unit_bind_to_job(a);
 }
 
 static bool is_true(struct json_object *arguments, const char *name) {

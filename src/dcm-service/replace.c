@@ -11,7 +11,7 @@
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "dcm-service/mounts.h"
-#include "dcm-service/program.h"
+#include "unit/program.h"
 
 #define NEW "new"
 #define TREE "tree"

@@ -10,8 +10,8 @@
 #include "basic/bounds.h"
 #include "basic/file-util.h"
 #include "basic/log.h"
-#include "dcm-service/program.h"
 #include "service/service-id.h"
+#include "unit/program.h"
 
 #define UNIT_DIRECTORY "/etc/systemd/system"
 

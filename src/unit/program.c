@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dcm-service/program.h"
+#include "unit/program.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -52,7 +52,7 @@ void arguments_add(Arguments *a, const char *format, ...) {
 /* --- what it writes ------------------------------------------------------------------------- */
 
 static int keep(char **text, size_t *size, const char *piece, size_t n) {
-    const size_t kept = MIN(n, SERVICE_OUTPUT_MAX - *size);
+    const size_t kept = MIN(n, PROGRAM_OUTPUT_MAX - *size);
     char *grown = realloc(*text, *size + kept + 1);
 
     if (!grown)
@@ -64,18 +64,26 @@ static int keep(char **text, size_t *size, const char *piece, size_t n) {
     return 0;
 }
 
+/* What is done with it. */
+typedef struct Observer {
+    ProgramOutput on_output; /* NULL: nobody sees it */
+    void *userdata;
+} Observer;
+
 /* 0: the stream has ended. */
-static int read_piece(int fd, char **text, size_t *size) {
+static int read_piece(int fd, bool is_error, const Observer *o, char **text, size_t *size) {
     char piece[PIECE_SIZE];
     const ssize_t n = read(fd, piece, sizeof(piece));
 
     if (n < 0)
         return errno == EINTR ? 1 : -errno;
+    if (o->on_output && n > 0)
+        o->on_output(is_error, piece, (size_t)n, o->userdata);
     TRY(keep(text, size, piece, (size_t)n));
     return n > 0;
 }
 
-static int collect(int out_fd, int err_fd, ProgramResult *ret) {
+static int collect(int out_fd, int err_fd, const Observer *o, ProgramResult *ret) {
     struct pollfd p[] = {{out_fd, POLLIN, 0}, {err_fd, POLLIN, 0}};
     int r;
 
@@ -86,11 +94,11 @@ static int collect(int out_fd, int err_fd, ProgramResult *ret) {
             continue; /* `revents` are those of the round before */
         }
         if (p[0].fd >= 0 && p[0].revents) {
-            TRY(r = read_piece(p[0].fd, &ret->out, &ret->out_size));
+            TRY(r = read_piece(p[0].fd, false, o, &ret->out, &ret->out_size));
             p[0].fd = r > 0 ? p[0].fd : -1;
         }
         if (p[1].fd >= 0 && p[1].revents) {
-            TRY(r = read_piece(p[1].fd, &ret->err, &ret->err_size));
+            TRY(r = read_piece(p[1].fd, true, o, &ret->err, &ret->err_size));
             p[1].fd = r > 0 ? p[1].fd : -1;
         }
     }
@@ -129,6 +137,12 @@ static int reap(pid_t pid, int *ret_status) {
 }
 
 int program_run(const Arguments *a, int input_fd, ProgramResult *ret) {
+    return program_follow(a, input_fd, NULL, NULL, ret);
+}
+
+int program_follow(const Arguments *a, int input_fd, ProgramOutput on_output, void *userdata,
+                   ProgramResult *ret) {
+    const Observer observer = {on_output, userdata};
     _cleanup_(program_result_done) ProgramResult result = {};
     _cleanup_close_ int out = -1, err = -1, out_theirs = -1, err_theirs = -1;
     int fds[2], r;
@@ -146,7 +160,7 @@ int program_run(const Arguments *a, int input_fd, ProgramResult *ret) {
     TRY(spawn(a->list, input_fd, out_theirs, err_theirs, &pid));
     out_theirs = safe_close(out_theirs);
     err_theirs = safe_close(err_theirs);
-    r = collect(out, err, &result);
+    r = collect(out, err, &observer, &result);
     out = safe_close(out);
     err = safe_close(err);
     TRY(reap(pid, &result.status));

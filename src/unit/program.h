@@ -9,7 +9,7 @@
 typedef struct ProgramResult {
     int status; /* 128 + N after signal N */
     char *out, *err;
-    size_t out_size, err_size; /* at most SERVICE_OUTPUT_MAX; there is a NUL behind */
+    size_t out_size, err_size; /* at most PROGRAM_OUTPUT_MAX; there is a NUL behind */
 } ProgramResult;
 
 void program_result_done(ProgramResult *r);
@@ -31,6 +31,11 @@ void arguments_add(Arguments *a, const char *format, ...) _printf_(2, 3);
  * input, -1 for none. 0: it has ended, whatever its status is. -ENOENT: there is no such
  * program. */
 int program_run(const Arguments *a, int input_fd, ProgramResult *ret);
+
+/* The same. `on_output` sees each piece of what it writes, also what is too much to be kept. */
+typedef void (*ProgramOutput)(bool is_error, const char *piece, size_t size, void *userdata);
+int program_follow(const Arguments *a, int input_fd, ProgramOutput on_output, void *userdata,
+                   ProgramResult *ret);
 
 /* program_run() of a tool whose output matters only if it fails: its status, or a negative errno;
  * either has been logged with what it said. */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/job-bond.h"
+
+#include <systemd/sd-login.h>
+
+#include "basic/strv.h"
+
+void unit_bind_to_job(Arguments *a) {
+    _cleanup_free_ char *unit = NULL;
+
+    if (sd_pid_get_unit(0, &unit) >= 0 &&
+        (strncmp(unit, "dcm-job-", 8) == 0 || strncmp(unit, "dcm-backup-", 11) == 0)) {
+        arguments_add(a, "--property=BindsTo=%s", unit);
+        arguments_add(a, "--property=After=%s", unit);
+    }
+}
+
+void unit_add_argument(Arguments *a, const char *text) {
+    _cleanup_free_ char *escaped = calloc(1, 2 * strlen(text) + 1);
+    char *to = escaped;
+
+    if (!escaped) {
+        a->error = -ENOMEM;
+        return;
+    }
+    for (; *text; text++) {
+        if (*text == '$')
+            *to++ = '$';
+        *to++ = *text;
+    }
+    arguments_add(a, "%s", escaped);
+}
