@@ -7,6 +7,7 @@
 
 #include "basic/strv.h"
 #include "dcm-backup/object.h"
+#include "dcm-backup/seclude.h"
 
 #define TAR_CHANGED 1 /* files changed while they were read */
 #define LAYERS_MAX 4  /* of encryption and compression */
@@ -126,16 +127,31 @@ int archive_add_filters(Pipeline *p, const BackupRequest *q, int in_fd, int out_
     return q->recipients ? add_age(p, q, in_fd, out_fd) : 0;
 }
 
+typedef struct Zip {
+    const Guard *guard;
+    const char *directory;
+} Zip;
+
+/* tar does not follow links when it descends; zip opens what it has looked at again, by its path.
+ */
+static int prepare_zip(const void *userdata) {
+    const Zip *z = userdata;
+
+    TRY(guard_has_snapshots(z->guard) ? guard_enter(z->guard) : 0);
+    return seclude(z->directory);
+}
+
 int archive_make_zip(Work *w, const Guard *g, const char *directory, int out_fd) {
     _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
+    const Zip zip = {g, directory};
     const Stage stage = {
         .name = "zip",
         .argv = (const char *const[]){"zip", "-q", "-r", "-y", "-", ".", NULL},
-        .directory = directory,
+        .directory = SECLUDED,
         .output = STAGE_TO_FD,
         .out_fd = out_fd,
-        .prepare = guard_has_snapshots(g) ? guard_enter : NULL,
-        .userdata = g,
+        .prepare = prepare_zip,
+        .userdata = &zip,
     };
     int r;
 

@@ -15,8 +15,11 @@
 
 #define DIRECTORIES BACKUP_STATE_DIRECTORY "/hand-over"
 #define TEMPLATE DIRECTORIES "/XXXXXX"
+#define UNIT "dcm-backup-sweep-"
 #define USER "dcm" /* of hooks */
 #define FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+static const char program[] = PKGLIBDIR "/dcm-backup";
 
 /* --- life --------------------------------------------------------------------------------------
  */
@@ -52,12 +55,27 @@ static int make(HandOver *h) {
     return 0;
 }
 
+/* What is handed over may be a database in clear: it must not stay when this run is killed. */
+static int start_sweeper(Work *w, const HandOver *h) {
+    const char *name = strrchr(h->path, '/') + 1;
+    _cleanup_free_ char *unit = NULL;
+
+    if (asprintf(&unit, "--unit=" UNIT "%s", name) < 0) {
+        unit = NULL;
+        return -ENOMEM;
+    }
+    return work_tool(w,
+                     (const char *const[]){"systemd-run", "--quiet", "--collect", unit, program,
+                                           "sweep", name, NULL},
+                     NULL);
+}
+
 int hand_over_begin(Work *w, HandOver *ret) {
     const int r = make(ret);
 
     return r < 0 ? work_fail(w, "no-space-here",
                              "A directory in " DIRECTORIES " cannot be made: %s", strerror(-r))
-                 : 0;
+                 : start_sweeper(w, ret);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
@@ -83,7 +101,7 @@ void hand_over_done(HandOver *h) {
     *h = HAND_OVER_NONE;
 }
 
-static int clean_one(const char *name) {
+static int clean_one(const char *name, int operation) {
     _cleanup_close_ int fd = -1;
     _cleanup_free_ char *path = NULL;
 
@@ -92,7 +110,7 @@ static int clean_one(const char *name) {
         return -ENOMEM;
     }
     fd = open(path, FLAGS);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+    if (fd < 0 || flock(fd, operation) < 0)
         return 0; /* gone, or in use */
     return fchown(fd, 0, 0) < 0 || fchmod(fd, 0700) < 0 ? -errno : remove_directory(path);
 }
@@ -106,11 +124,18 @@ int hand_over_clean(void) {
     n = scandir(DIRECTORIES, &list, NULL, alphasort);
     for (int i = 0; i < n; i++) {
         if (list[i]->d_name[0] != '.')
-            r = MIN(r, clean_one(list[i]->d_name));
+            r = MIN(r, clean_one(list[i]->d_name, LOCK_EX | LOCK_NB));
         free(list[i]);
     }
     free(list);
     return r;
+}
+
+/* The unit's; the run has the lock until it ends. */
+int hand_over_sweep(const char *name) {
+    const int r = strchr(name, '/') || *name == '.' ? -EINVAL : clean_one(name, LOCK_EX);
+
+    return r < 0 ? log_error_errno(r, "What was handed to a hook cannot be removed: %m") : 0;
 }
 
 /* --- files -------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A directory with files for a hook of a service, or of it. The hook runs as a user without rights,
  * and outside of the job, so the directory is in BACKUP_STATE_DIRECTORY. Who has a lock on it uses
- * it: others, which killed runs have left, are removed by hand_over_clean(). */
+ * it: others, which killed runs have left, are removed, at once by a unit that waits for the lock.
+ */
 #pragma once
 
 #include "dcm-backup/work.h"
@@ -33,3 +34,5 @@ int hand_over_take_file(const HandOver *h, const char *name, int *ret_fd);
 
 /* Removes what runs that were killed have left. */
 int hand_over_clean(void);
+/* For that unit: waits for the end of the run that has the directory of that name. */
+int hand_over_sweep(const char *name);

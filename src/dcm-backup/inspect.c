@@ -199,7 +199,8 @@ typedef struct Verified {
 } Verified;
 
 /* The pipeline counts and hashes what it hands to its sink. */
-static int read_back(Work *w, const Target *t, const char *object, Verified *ret) {
+static int read_back(Work *w, const Target *t, const char *object, ProgressPart part,
+                     Verified *ret) {
     static const char *const cat[] = {"cat", NULL};
     _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
     _cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -209,7 +210,7 @@ static int read_back(Work *w, const Target *t, const char *object, Verified *ret
 
     if (!p)
         return -ENOMEM;
-    r = object_add_get(p, t, object, NULL);
+    r = object_add_get(p, t, object, NULL, part);
     if (r >= 0)
         r = pipeline_add(p, &stage);
     if (r >= 0)
@@ -266,11 +267,11 @@ static int compare(Work *w, const Target *t, const char *object, const Catalogue
                      object, v->sha256);
 }
 
-static int verify_one(Work *w, const Target *t, const char *object, const CatalogueEntry *e) {
+static int verify_one(Work *w, size_t i, const char *object, const CatalogueEntry *e) {
     Verified v = {};
 
-    TRY(read_back(w, t, object, &v));
-    return compare(w, t, object, e, &v);
+    TRY(read_back(w, &w->targets[i], object, object_part(i, w->n_targets), &v));
+    return compare(w, &w->targets[i], object, e, &v);
 }
 
 /* Each copy, whatever is found of the other. */
@@ -279,7 +280,7 @@ static int verify_all(Work *w, const char *object, const CatalogueEntry *e) {
 
     for (size_t i = 0; i < w->n_targets; i++) {
         char *earlier = TAKE_PTR(w->reply->error_message);
-        const int r = verify_one(w, &w->targets[i], object, e);
+        const int r = verify_one(w, i, object, e);
 
         TRY(work_join_failures(w, earlier));
         if (r < 0 && r != -EIO)

@@ -118,6 +118,7 @@ enum {
     VERB_WATCH,
     VERB_RELEASE,
     VERB_CLEAN,
+    VERB_SWEEP,
     _VERB_MAX
 };
 
@@ -157,6 +158,9 @@ static const Verb verbs[_VERB_MAX] = {
                       "release 20261201.020000.000000-0a1b2c3d"},
     [VERB_CLEAN] = {"clean", "", 0, 0, "remove files that runs have left which were killed",
                     "clean"},
+    [VERB_SWEEP] = {"sweep", "NAME", 1, 1,
+                    "for a unit: wait for the end of a run, and remove what it has handed to hooks",
+                    "sweep a1B2c3"},
 };
 
 static const VerbTable verb_table = {
@@ -183,6 +187,8 @@ static int run_verb(size_t verb, const char *operand) {
         return guard_release(operand);
     case VERB_CLEAN:
         return clean();
+    case VERB_SWEEP:
+        return hand_over_sweep(operand);
     default:
         return run_command((BackupCommand)verb);
     }

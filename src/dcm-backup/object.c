@@ -7,6 +7,7 @@
 #include "basic/utf8.h"
 
 #define ARGUMENTS_MAX 12
+#define PART_SIZE 32
 /* the descriptor of the place is the first one that the program gets, that of the end, or of a
  * file, the second */
 #define PLACE_OPTION "--place=/dev/fd/3"
@@ -15,10 +16,27 @@
 
 static const char program[] = PKGLIBDIR "/dcm-object";
 
+ProgressPart object_part(size_t i, size_t n) {
+    return (ProgressPart){(unsigned)(i * 100 / n), (unsigned)((i + 1) * 100 / n)};
+}
+
+/* Adds the options for the job's progress. */
+static size_t add_part(const char **argv, size_t n, ProgressPart part,
+                       char text[static PART_SIZE]) {
+    if (part.last == 0)
+        return n;
+    (void)snprintf(text, PART_SIZE, "--progress-part=%u-%u", part.first, part.last);
+    argv[n++] = "--job-progress";
+    argv[n++] = text;
+    return n;
+}
+
 /* The arguments of `put`. A directory that is missing may be one that is not mounted: if it were
  * made, it would fill the disk below. */
 static const char *const *format_put(const Target *t, const char *confirm, const char *file,
-                                     const char *name, const char *argv[static ARGUMENTS_MAX]) {
+                                     const char *name, ProgressPart part,
+                                     char part_text[static PART_SIZE],
+                                     const char *argv[static ARGUMENTS_MAX]) {
     size_t n = 0;
 
     argv[n++] = program;
@@ -28,6 +46,7 @@ static const char *const *format_put(const Target *t, const char *confirm, const
         argv[n++] = confirm;
     if (t->place.kind != PLACE_DIRECTORY)
         argv[n++] = "--create-bucket";
+    n = add_part(argv, n, part, part_text);
     argv[n++] = "--";
     argv[n++] = file;
     argv[n++] = name;
@@ -35,11 +54,12 @@ static const char *const *format_put(const Target *t, const char *confirm, const
     return argv;
 }
 
-int object_add_put(Pipeline *p, const Target *t, const char *name) {
+int object_add_put(Pipeline *p, const Target *t, const char *name, ProgressPart part) {
     const char *argv[ARGUMENTS_MAX];
+    char text[PART_SIZE];
     const Stage stage = {
         .name = "dcm-object put",
-        .argv = format_put(t, CONFIRM_OPTION, "-", name, argv),
+        .argv = format_put(t, CONFIRM_OPTION, "-", name, part, text, argv),
         .input = STAGE_SINK,
         .is_confirmed = true,
         .fds = {t->place_fd},
@@ -49,9 +69,12 @@ int object_add_put(Pipeline *p, const Target *t, const char *name) {
     return pipeline_add(p, &stage);
 }
 
-int object_add_get(Pipeline *p, const Target *t, const char *name, const char *sha256) {
+int object_add_get(Pipeline *p, const Target *t, const char *name, const char *sha256,
+                   ProgressPart part) {
     _cleanup_free_ char *option = NULL;
-    const char *argv[] = {program, "get", PLACE_OPTION, "--", name, "-", NULL, NULL};
+    const char *argv[ARGUMENTS_MAX] = {program, "get", PLACE_OPTION};
+    char text[PART_SIZE];
+    size_t n = 3;
     const Stage stage = {
         .name = "dcm-object get",
         .argv = argv,
@@ -65,11 +88,12 @@ int object_add_get(Pipeline *p, const Target *t, const char *name, const char *s
             option = NULL;
             return -ENOMEM;
         }
-        argv[3] = option;
-        argv[4] = "--";
-        argv[5] = name;
-        argv[6] = "-";
+        argv[n++] = option;
     }
+    n = add_part(argv, n, part, text);
+    argv[n++] = "--";
+    argv[n++] = name;
+    argv[n] = "-";
     return pipeline_add(p, &stage);
 }
 
@@ -157,11 +181,13 @@ int object_call(Work *w, const Target *t, const char *const *arguments, struct j
     return run(w, t, -1, argv, ret, ret_code, ret_text);
 }
 
-int object_put_file(Work *w, const Target *t, int fd, const char *name, struct json_object **ret,
-                    char **ret_code, char **ret_text) {
+int object_put_file(Work *w, const Target *t, int fd, const char *name, ProgressPart part,
+                    struct json_object **ret, char **ret_code, char **ret_text) {
     const char *argv[ARGUMENTS_MAX];
+    char text[PART_SIZE];
 
-    return run(w, t, fd, format_put(t, NULL, FILE_OPERAND, name, argv), ret, ret_code, ret_text);
+    return run(w, t, fd, format_put(t, NULL, FILE_OPERAND, name, part, text, argv), ret, ret_code,
+               ret_text);
 }
 
 int target_describe(const Target *t, char **ret) {

@@ -4,11 +4,18 @@
 
 #include "backup/record.h"
 #include "dcm-backup/work.h"
+#include "dcm-object/progress.h"
+
+/* What the i-th of n transfers is of all of them. */
+ProgressPart object_part(size_t i, size_t n);
+/* A part of nothing: somebody else tells the progress. */
+#define PROGRESS_NONE ((ProgressPart){0, 0})
 
 /* Adds `put` of what the producers put out to the pipeline, or `get` as its first stage; `sha256`
  * may be NULL. Both return the number of the stage. */
-int object_add_put(Pipeline *p, const Target *t, const char *name);
-int object_add_get(Pipeline *p, const Target *t, const char *name, const char *sha256);
+int object_add_put(Pipeline *p, const Target *t, const char *name, ProgressPart part);
+int object_add_get(Pipeline *p, const Target *t, const char *name, const char *sha256,
+                   ProgressPart part);
 
 /* What `put` has printed: 0, or -EIO; *ret_text says why, the caller frees. It is NULL where
  * dcm-object said nothing. */
@@ -23,8 +30,8 @@ int object_call(Work *w, const Target *t, const char *const *arguments, struct j
                 char **ret_code, char **ret_text);
 
 /* `put` of a file that has no name, as object_call(). */
-int object_put_file(Work *w, const Target *t, int fd, const char *name, struct json_object **ret,
-                    char **ret_code, char **ret_text);
+int object_put_file(Work *w, const Target *t, int fd, const char *name, ProgressPart part,
+                    struct json_object **ret, char **ret_code, char **ret_text);
 
 /* "s3 bucket backups": where it is, for people; the caller frees. */
 int target_describe(const Target *t, char **ret);

@@ -47,6 +47,8 @@ struct Pipeline {
     char *error;
     int (*check)(void *userdata);
     void *userdata;
+    void (*on_piece)(size_t size, void *userdata);
+    void *piece_userdata;
 };
 
 Pipeline *pipeline_new(uint64_t deadline_usec) {
@@ -142,6 +144,12 @@ Pipeline *pipeline_free(Pipeline *p) {
 void pipeline_set_check(Pipeline *p, int (*check)(void *userdata), void *userdata) {
     p->check = check;
     p->userdata = userdata;
+}
+
+void pipeline_set_counter(Pipeline *p, void (*on_piece)(size_t size, void *userdata),
+                          void *userdata) {
+    p->on_piece = on_piece;
+    p->piece_userdata = userdata;
 }
 
 /* The first failure counts: others follow from it. */
@@ -332,6 +340,8 @@ static int take_piece(Pipeline *p) {
     }
     sha256_update(&p->sha256, p->piece, (size_t)n);
     p->size += (uint64_t)n;
+    if (p->on_piece)
+        p->on_piece((size_t)n, p->piece_userdata);
     return 0;
 }
 

@@ -61,6 +61,10 @@ int pipeline_run(Pipeline *p);
  * from being told, and fails the pipeline. */
 void pipeline_set_check(Pipeline *p, int (*check)(void *userdata), void *userdata);
 
+/* Called for each piece that goes to the sinks. */
+void pipeline_set_counter(Pipeline *p, void (*on_piece)(size_t size, void *userdata),
+                          void *userdata);
+
 const char *pipeline_error(const Pipeline *p);
 /* A stage from `first` on that has failed by itself, not by a signal: its number, and words about
  * it, which the caller frees. -ENOENT: there is none. */

@@ -18,6 +18,7 @@
 #include "dcm-backup/places.h"
 #include "dcm-backup/retain.h"
 #include "dcm-backup/swap.h"
+#include "service/service-turn.h"
 
 #define HOOK_INSTALL "installds"
 
@@ -68,7 +69,7 @@ static int start_get(Restore *r, Pipeline **ret) {
 
     if (!p)
         return -ENOMEM;
-    k = object_add_get(p, &r->w->targets[0], r->object, r->sha256);
+    k = object_add_get(p, &r->w->targets[0], r->object, r->sha256, PROGRESS_ALL);
     if (k < 0)
         return k == -ENOMEM ? k : work_fail_pipeline(r->w, p);
     *ret = TAKE_PTR(p);
@@ -220,12 +221,31 @@ static const char *live_of(const Work *w) {
     return w->service ?: w->request.target;
 }
 
+/* No other request may change the service meanwhile, dcm-service's included. */
+static int take_turn(Work *w, const char *who, int *ret_fd) {
+    _cleanup_free_ char *holder = NULL;
+    int r;
+
+    if (!w->service)
+        return 0;
+    r = service_turn_take(w->request.service_id, who, ret_fd, &holder);
+    if (r == -EBUSY)
+        return work_fail(w, "busy",
+                         "Another request about %s is at work: %s; try again when it has ended",
+                         w->request.service_id, holder ?: "it does not say which");
+    return r < 0 ? work_fail(w, "failed", "The turn of %s cannot be had: %s", w->request.service_id,
+                             strerror(-r))
+                 : 0;
+}
+
 int restore_directory(Work *w) {
     _cleanup_(restore_done) Restore r = {.w = w, .identity_fd = -1};
     _cleanup_(swap_done) Swap s = SWAP_EMPTY;
+    _cleanup_close_ int turn = -1;
     int k;
 
     TRY(prepare(&r));
+    TRY(take_turn(w, "restore_service", &turn));
     k = swap_begin(w, live_of(w), &s);
     if (k >= 0)
         k = restore(&r, &s);
@@ -235,9 +255,11 @@ int restore_directory(Work *w) {
 }
 
 int restore_remove_former(Work *w) {
+    _cleanup_close_ int turn = -1;
     size_t n = 0;
 
     TRY(work_lock(w));
+    TRY(take_turn(w, "remove_former", &turn));
     TRY(swap_remove_former(w, live_of(w), &n));
     return work_note(w, "Removed %zu former %s of %s", n, n == 1 ? "state" : "states", live_of(w));
 }

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "basic/time-util.h"
+#include "dcm-backup/catalogue.h"
 #include "dcm-backup/object.h"
 
 int send_prepare(const Work *w, Record *r) {
@@ -69,13 +70,36 @@ static bool has_own_words(const Pipeline *p, int stage) {
     return status > 0 && status < PROCESS_BY_SIGNAL && status != PROCESS_CANNOT_RUN;
 }
 
-int send_stream(Work *w, Pipeline *p, Record *r) {
-    int stages[BACKUP_TARGETS_MAX] = {}, k = 0;
+/* How much a stream will have is not known. The one before had about as much. */
+static int guess_size(const Record *r, uint64_t *ret) {
+    _cleanup_(catalogue_done) Catalogue c = {};
+    const Record *before;
 
+    TRY(catalogue_load(&c));
+    before = catalogue_newest(&c, r->series);
+    *ret = before ? before->size_bytes : 0;
+    return 0;
+}
+
+static void on_piece(size_t size, void *userdata) {
+    progress_add(userdata, size);
+}
+
+/* The first copy tells how far it has been read back then. */
+#define PART_WRITTEN ((ProgressPart){0, 50})
+#define PART_READ_BACK ((ProgressPart){50, 100})
+
+int send_stream(Work *w, Pipeline *p, Record *r) {
+    Progress progress = {.to_agent = true, .part = PART_WRITTEN};
+    int stages[BACKUP_TARGETS_MAX] = {}, k;
+
+    k = guess_size(r, &progress.total);
     for (size_t i = 0; i < w->n_targets && k >= 0; i++)
-        k = stages[i] = object_add_put(p, &w->targets[i], r->object);
+        k = stages[i] =
+            object_add_put(p, &w->targets[i], r->object, i == 0 ? PART_READ_BACK : PROGRESS_NONE);
     if (k < 0)
         return k == -ENOMEM ? k : work_fail_pipeline(w, p);
+    pipeline_set_counter(p, on_piece, &progress);
     k = pipeline_run(p);
     for (size_t i = 0; i < w->n_targets; i++) {
         _cleanup_json_ struct json_object *result = NULL;
@@ -95,7 +119,8 @@ int send_file(Work *w, int fd, Record *r) {
         _cleanup_free_ char *code = NULL, *problem = NULL;
         int k;
 
-        k = object_put_file(w, &w->targets[i], fd, r->object, &result, &code, &problem);
+        k = object_put_file(w, &w->targets[i], fd, r->object, object_part(i, w->n_targets), &result,
+                            &code, &problem);
         if (k < 0 && k != -EIO)
             return k;
         TRY(take_result(w, i, result, problem, code, r));

@@ -31,6 +31,7 @@ typedef struct Options {
     uint64_t size;
     int confirm_fd;
     double timeout_sec, patience_sec;
+    ProgressPart part;
     bool create_bucket, no_read_back, progress, job_progress;
 } Options;
 
@@ -84,6 +85,19 @@ static int parse_sha256(const char *text, void *ret) {
     return option_take_text(text, ret);
 }
 
+static int parse_part(const char *text, void *ret) {
+    ProgressPart part = {};
+    int end = -1;
+
+    if (sscanf(text, "%3u-%3u%n", &part.first, &part.last, &end) != 2 || text[end] ||
+        part.first >= part.last || part.last > 100) {
+        terminal_printf(stderr, "dcm-object: not two numbers up to 100 as 50-100: %s\n", text);
+        return -EINVAL;
+    }
+    *(ProgressPart *)ret = part;
+    return 0;
+}
+
 static int parse_request(const char *text, void *ret) {
     const PlaceRequest request = place_request_of(text);
 
@@ -133,6 +147,8 @@ static const Option options[] = {
      "write per cent to standard error", .verbs = ON(PUT) | ON(GET)},
     {"job-progress", NULL, offsetof(Options, job_progress), option_set_flag,
      "report per cent as the job's progress", .verbs = ON(PUT) | ON(GET)},
+    {"progress-part", "FIRST-LAST", offsetof(Options, part), parse_part,
+     "what is told at the beginning and at the end", "0-100", .verbs = ON(PUT) | ON(GET)},
     OPTION_VERSION,
     OPTION_HELP,
 };
@@ -223,15 +239,16 @@ static int no_memory(Failure *f) {
 static Transfer new_transfer(Call *c, const char *name, const char *file) {
     const Options *o = &c->options;
 
-    return (Transfer){.store = &c->store,
-                      .name = name,
-                      .file = file,
-                      .sha256 = o->sha256,
-                      .size = o->size,
-                      .confirm_fd = o->confirm_fd,
-                      .create_bucket = o->create_bucket,
-                      .no_read_back = o->no_read_back,
-                      .progress = {.to_stderr = o->progress, .to_agent = o->job_progress}};
+    return (Transfer){
+        .store = &c->store,
+        .name = name,
+        .file = file,
+        .sha256 = o->sha256,
+        .size = o->size,
+        .confirm_fd = o->confirm_fd,
+        .create_bucket = o->create_bucket,
+        .no_read_back = o->no_read_back,
+        .progress = {.to_stderr = o->progress, .to_agent = o->job_progress, .part = o->part}};
 }
 
 static int add_digest(Call *c, const DigestResult *d, Failure *f) {
@@ -367,6 +384,7 @@ int main(int argc, char *argv[]) {
         .options = {.request = _PLACE_REQUEST_MAX,
                     .size = SIZE_UNKNOWN,
                     .confirm_fd = -1,
+                    .part = PROGRESS_ALL,
                     .timeout_sec = TIMEOUT_SEC,
                     .patience_sec = PATIENCE_SEC},
         .store = {.session = SESSION_INIT},

@@ -24,11 +24,12 @@ void progress_add(Progress *p, size_t size) {
     p->done += size;
     if (p->total == 0 || !(p->to_stderr || p->to_agent))
         return;
-    percent = (unsigned)(MIN(p->done, p->total) * 100.0 / (double)p->total);
+    percent = p->part.first + (unsigned)((double)MIN(p->done, p->total) / (double)p->total *
+                                         (p->part.last - p->part.first));
     if (percent == p->percent)
         return;
     now = now_usec(CLOCK_BOOTTIME);
-    if (percent < 100 && now - p->told_usec < INTERVAL_USEC)
+    if (percent < p->part.last && now - p->told_usec < INTERVAL_USEC)
         return;
     p->percent = percent;
     p->told_usec = now;

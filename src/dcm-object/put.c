@@ -31,6 +31,11 @@ static void putter_done(Putter *p) {
     free(p->name);
 }
 
+/* Reading back is the second half. */
+static void set_total(Putter *p, uint64_t size) {
+    p->transfer->progress.total = p->transfer->no_read_back ? size : 2 * size;
+}
+
 static int open_source(Putter *p, Failure *f) {
     const char *file = p->transfer->file;
     struct stat st;
@@ -44,7 +49,7 @@ static int open_source(Putter *p, Failure *f) {
     p->is_file = S_ISREG(st.st_mode) && p->fd != STDIN_FILENO;
     p->size = p->is_file ? (uint64_t)st.st_size : p->transfer->size;
     if (p->size != SIZE_UNKNOWN)
-        p->transfer->progress.total = p->transfer->no_read_back ? p->size : 2 * p->size;
+        set_total(p, p->size);
     return 0;
 }
 
@@ -106,8 +111,13 @@ static int on_input(void *userdata, const void *data, size_t size) {
         return -ESTALE;
     if (size == 0 && p->size != SIZE_UNKNOWN && p->digest.size != p->size)
         return -ESTALE;
-    if (size == 0)
-        return is_confirmed(p->transfer) ? 0 : -ECONNABORTED;
+    if (size == 0 && !is_confirmed(p->transfer))
+        return -ECONNABORTED;
+    if (size == 0) { /* now the size of a stream is known, too */
+        set_total(p, p->digest.size);
+        p->transfer->progress.done = p->digest.size;
+        return 0;
+    }
     digest_update(&p->digest, data, size);
     progress_add(&p->transfer->progress, size);
     return 0;

@@ -27,7 +27,7 @@ static int take_service(const Services *s, struct json_object *arguments, const 
     _cleanup_close_ int turn = -1, fd = -1;
 
     TRY(open_service(s, arguments, ret_id, &fd));
-    TRY(turn_take(*ret_id, &turn));
+    TRY(turn_take(*ret_id, "configure_service", &turn));
     TRY(open_service(s, arguments, ret_id, ret_fd)); /* it may have been replaced meanwhile */
     *ret_turn = TAKE_FD(turn);
     return 0;

@@ -15,6 +15,7 @@
 #include "dcm-service/turn.h"
 #include "dcm-service/unit.h"
 #include "service/service-id.h"
+#include "service/service-turn.h"
 
 #define HOOK_SEC 3600u
 #define SHUTDOWN_SEC 300u /* for the stop hook, when the machine goes down */

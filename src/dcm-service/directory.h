@@ -5,8 +5,6 @@
 
 #include "basic/macro.h"
 
-#define SERVICES_RUN "/run/dcm-services" /* locks and marks, until the next boot */
-
 typedef struct Services {
     char *path; /* storage_get_services_dir() */
     int fd;

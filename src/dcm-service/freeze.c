@@ -12,6 +12,7 @@
 #include "basic/file-util.h"
 #include "basic/log.h"
 #include "dcm-service/mounts.h"
+#include "service/service-turn.h"
 
 #define LIST SERVICES_RUN "/frozen"
 #define LIST_SIZE_MAX ((size_t)4 * 1024 * 1024)

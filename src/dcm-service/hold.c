@@ -25,6 +25,7 @@
 #include "basic/time-util.h"
 #include "dcm-service/freeze.h"
 #include "dcm-service/hook.h"
+#include "service/service-turn.h"
 
 #define LOCKS SERVICES_RUN "/locks"
 #define AGE_SEC 10

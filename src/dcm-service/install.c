@@ -354,7 +354,7 @@ static int end_other_unpacking(const Installation *x) {
 
 static int install(Installation *x) {
     TRY(read_arguments(x));
-    TRY(turn_take(x->id, &x->turn_fd));
+    TRY(turn_take(x->id, "install_service", &x->turn_fd));
     TRY(end_other_unpacking(x));
     TRY(ensure_user(x));
     TRY(replacement_begin(x->services, x->id, &x->replacement));

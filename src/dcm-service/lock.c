@@ -62,7 +62,7 @@ int lock_begin(const LockOrder *o) {
     UnitState u;
     int r;
 
-    TRY(turn_take(TURN, &turn));
+    TRY(turn_take(TURN, "lock", &turn));
     TRY(o->owner ? begin_unlocked() : begin_anew());
     arguments_add(&a, "systemd-run");
     arguments_add(&a, "--quiet");

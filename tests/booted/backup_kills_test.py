@@ -16,7 +16,7 @@ import uuid
 import pytest
 
 from agent_test import manager, run, show, wait_for  # noqa: F401
-from backup_test import STATE, describe, good, hook, keys, leftovers, make_tree, objects, place, service, store  # noqa: F401
+from backup_test import STATE, describe, good, hook, keys, make_tree, objects, place, service, store  # noqa: F401
 from harness import Soup
 
 FULL = os.environ.get("DCM_FAULTS") == "full"
@@ -91,14 +91,27 @@ def kill(victim):
     subprocess.run(["systemctl", "kill", "--signal=KILL", VICTIMS[victim]], capture_output=True)
 
 
-def nothing_is_held(service):  # noqa: F811
-    """No lock, no guard, no file of a run, no unit of one, none of the run's programs."""
+def held():
+    """Locks, guards, files of a run, its units, its programs: what is there of these. A directory for files that were
+    never made may wait for the next run."""
     guards = STATE / "guards"
     units = run("systemctl", "list-units", "--all", "--plain", "--no-legend", "dcm-job-*", "dcm-hook-*", "dcm-backup-guard-*",
-                LOCK_UNIT)
-    running = subprocess.run(["pgrep", "-x", "tar|zstd|age|dcm-object|dcm-backup"], capture_output=True).stdout
-    return not (guards.exists() and list(guards.iterdir())) and not leftovers() and not running and not units.strip() and \
-        show(LOCK_UNIT, "ActiveState") in ("inactive", "failed")
+                "dcm-backup-sweep-*", LOCK_UNIT)
+    running = subprocess.run(["pgrep", "-lx", "tar|zstd|age|dcm-object|dcm-backup"], capture_output=True, text=True).stdout
+    return [*(guards.iterdir() if guards.exists() else ()), *pathlib.Path("/var/tmp").glob("dcm-backup-*"),
+            *(STATE / "hand-over").glob("*/*"), *units.splitlines(), *running.splitlines()]
+
+
+def wait_nothing_is_held(what):
+    found = []
+
+    def look():
+        found[:] = held()
+        return not found
+    try:
+        wait_for(look, what, 60)
+    except AssertionError:
+        raise AssertionError(f"{what}: {found}") from None
 
 
 def complete(store):  # noqa: F811
@@ -141,7 +154,7 @@ def test_killed_at_random(manager, store, service, keys, fast):  # noqa: F811
         status = finish(manager, job)["job_status"]
         ends[victim, status] = ends.get((victim, status), 0) + 1
         assert victim == "job" or status == "COMPLETE", (number, command, victim)
-        wait_for(lambda: nothing_is_held(service), f"the end of round {number}: {command}, {victim}", 60)
+        wait_nothing_is_held(f"after round {number}: {command}, {victim}")
         # the directory is whole, and what was in use is that or kept beside it
         assert describe(service / "data") == saved, (number, command, victim)
         marks = [p.read_text() for p in (service / "mark", *service.parent.glob(".a1.*/mark")) if p.exists()]
@@ -158,7 +171,7 @@ def test_killed_at_random(manager, store, service, keys, fast):  # noqa: F811
                 assert len([o for o in there if "-db-" in o]) == 2, (number, victim, there)
         for name in (complete(store) if FULL else complete(store)[-1:]):
             good("verify_backup", object=name, place=place(store))
-        assert nothing_is_held(service), (number, command, victim)
+        wait_nothing_is_held(f"after the request of round {number} again: {command}, {victim}")
         left = [p.name for p in service.parent.iterdir() if p != service]
         assert command != "restore_service" or all(n.startswith(".a1.dcm-former-") for n in left), left
         good("remove_former", serviceId="a1")

@@ -105,6 +105,10 @@ class Swift(Server):
     def __init__(self, size="8g"):
         super().__init__("swift")
         mount_root()
+        # who was full once is not shunned for a minute
+        conf = ROOT / "etc/swift/proxy-server.conf"
+        section = "[app:proxy-server]\n"
+        conf.write_text(conf.read_text().replace(section, section + "error_suppression_interval = 0\n"))
         self.disk = ROOT / "srv/node/d1"
         self.disk.mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", self.disk], check=True)
