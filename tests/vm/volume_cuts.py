@@ -20,16 +20,23 @@ class Cuts:
         self.v.push(self.build / "tests/vm/cut.so", "/root/cut.so")
         self.vm.run("sync")
 
+    def numbered(self, cases, count):
+        """COUNT: how many of them by chance, or 2-5, from the second to the fifth; empty: as many as is usual."""
+        first, _, last = count.partition("-")
+        if last:
+            return cases[int(first) - 1:int(last)]
+        return cases if self.full and not count else self.random.sample(cases, int(count or 1))
+
     def part_cuts(self, count):
         """After each step of a plan: its power is gone at a moment when the record has just been written."""
         self.push_cut()
         n = self.count_records()
-        for i in range(1, n + 1) if self.full else self.random.sample(range(1, n + 1), count or 1):
+        for i in self.numbered(range(1, n + 1), count):
             self.check_cut("ext4" if i % 2 else "xfs", "RAID1", KEY, f"record {i} of {n}", record=i)
 
     def part_random_cuts(self, count):
         """At random moments, of any plan."""
-        for _ in range(count or (FULL_CUTS if self.full else 1)):
+        for _ in range(int(count or (FULL_CUTS if self.full else 1))):
             fs = self.random.choice(("ext4", "xfs", "btrfs"))
             raid = self.random.choice(list(LEVELS))
             key = self.random.choice((KEY, None))
@@ -37,7 +44,7 @@ class Cuts:
             self.check_cut(fs, raid, key, f"{share * 100:.0f} %", moment=share * self.seconds["apply"])
 
     def part_unmount_cuts(self, count):
-        for _ in range(count or (FULL_UNMOUNT_CUTS if self.full else 1)):
+        for _ in range(int(count or (FULL_UNMOUNT_CUTS if self.full else 1))):
             self.check_cut_unmount()
 
     def count_records(self):
@@ -53,7 +60,7 @@ class Cuts:
         self.push_cut()
         plan = self.plan_of_cut()
         moments = [(i, kill) for i in range(2 * len(plan["steps"])) for kill in (False, True)]
-        for i, kill in moments if self.full and not count else self.random.sample(moments, count or 1):
+        for i, kill in self.numbered(moments, count):
             self.check_cut_undo(2 * len(plan["steps"]) + i, f"undo {i + 1} of {2 * len(plan['steps'])}", kill)
 
     def check_cut_undo(self, record, text, kill):
