@@ -62,13 +62,13 @@ int schedule_make_units(const char *id, const char *calendar, unsigned delay_sec
                  "[Service]\n"
                  "Type=oneshot\n"
                  "ExecStart=%s run-schedule %s\n"
-                 "ExecStopPost=%s refresh\n"
+                 "ExecStopPost=%s ended %s\n"
                  "LoadCredentialEncrypted=" SCHEDULE_CREDENTIAL ":%s\n"
                  "PrivateTmp=yes\n"
                  "ProtectControlGroups=yes\n"
                  "Slice=dcm-jobs.slice\n"
                  "TimeoutStartSec=1d\n",
-                 id, program, id, program, sealed) < 0) {
+                 id, program, id, program, id, sealed) < 0) {
         free(u.timer);
         return -ENOMEM;
     }

@@ -15,9 +15,11 @@
 #include "basic/strv.h"
 #include "basic/time-util.h"
 #include "dcm-backup/archive.h"
+#include "dcm-backup/begun.h"
 #include "dcm-backup/catalogue.h"
 #include "dcm-backup/guard.h"
 #include "dcm-backup/hook.h"
+#include "dcm-backup/object.h"
 #include "dcm-backup/places.h"
 #include "dcm-backup/retain.h"
 #include "dcm-backup/schedules.h"
@@ -315,6 +317,8 @@ static int begin(Backup *b) {
     TRY(send_prepare(w, r));
     TRY(catalogue_name(r->begin_usec, b->name));
     TRY(catalogue_write(b->name, r));
+    if (w->is_scheduled)
+        begun_mark();
     (void)status_write(); /* that it runs; it has logged why not */
     return 0;
 }
@@ -334,6 +338,32 @@ static int retain(Backup *b) {
     for (size_t i = 0; i < b->w->n_targets; i++)
         if (b->record.copies[i].is_complete && b->record.copies[i].verified_usec > 0)
             TRY(retain_newest(b->w, &b->w->targets[i], b->record.object));
+    return 0;
+}
+
+/* What uploads of this series have left that were killed a day ago or earlier. */
+static int tidy_one(Work *w, const Target *t) {
+    _cleanup_json_ struct json_object *o = NULL;
+    _cleanup_free_ char *code = NULL, *text = NULL;
+    int64_t n = 0;
+    int r;
+
+    r = object_call(w, t, (const char *const[]){"tidy", "--", w->series.prefix, NULL}, &o, &code,
+                    &text);
+    if (r < 0)
+        return r == -EIO ? work_note(w, "What killed uploads have left cannot be removed: %s",
+                                     strempty(text))
+                         : r;
+    (void)json_to_integer(json_get(o, "removed"), &n);
+    return n > 0 ? work_note(w, "Removed what %lld killed uploads had left (%s copy)", (long long)n,
+                             t->role)
+                 : 0;
+}
+
+static int tidy(Backup *b) {
+    for (size_t i = 0; i < b->w->n_targets; i++)
+        if (b->record.copies[i].is_complete)
+            TRY(tidy_one(b->w, &b->w->targets[i]));
     return 0;
 }
 
@@ -396,5 +426,6 @@ int backup_run(Work *w) {
         r = -EIO;
     TRY(reply(&b));
     (void)retain(&b); /* what fails there is told, and of no harm to the backup */
+    (void)tidy(&b);   /* likewise */
     return r < 0 ? r : schedule_install(w);
 }

@@ -45,17 +45,19 @@ static int add_entry(List *l, const char *object, struct json_object **ret) {
     return json_add(o, "copies", json_object_new_array());
 }
 
-static int add_copy(struct json_object *entry, const char *provider, const char *bucket,
-                    bool is_there, uint64_t verified_usec) {
+static int add_copy(struct json_object *entry, const RecordCopy *c, bool is_there) {
     _cleanup_json_ struct json_object *o = json_object_new_object();
 
     if (!o)
         return -ENOMEM;
-    TRY(json_add_string(o, "provider", provider));
-    TRY(json_add_string(o, "bucket", bucket));
+    TRY(json_add_string(o, "provider", c->provider));
+    TRY(json_add_string(o, "bucket", c->bucket));
     TRY(json_add_bool(o, "is_there", is_there));
-    TRY(verified_usec > 0 ? json_add_int(o, "verified", (int64_t)(verified_usec / USEC_PER_SEC))
-                          : json_add_null(o, "verified"));
+    TRY(c->verified_usec > 0
+            ? json_add_int(o, "verified", (int64_t)(c->verified_usec / USEC_PER_SEC))
+            : json_add_null(o, "verified"));
+    if (c->error)
+        TRY(json_add_string(o, "error", c->error));
     return json_object_array_add(json_get(entry, "copies"), TAKE_PTR(o)) < 0 ? -ENOMEM : 0;
 }
 
@@ -82,8 +84,7 @@ static int add_record(List *l, const Record *r) {
     if (l->w->n_targets > 0) /* the storage itself is asked */
         return 0;
     for (size_t i = 0; i < r->n_copies; i++)
-        TRY(add_copy(o, r->copies[i].provider, r->copies[i].bucket, r->copies[i].is_complete,
-                     r->copies[i].verified_usec));
+        TRY(add_copy(o, &r->copies[i], r->copies[i].is_complete));
     return 0;
 }
 
@@ -96,11 +97,11 @@ static int add_records(List *l) {
     return 0;
 }
 
-static uint64_t verified_at(const List *l, const char *object, const RecordCopy *at) {
+/* What the catalogue knows of it, or only where it is. */
+static const RecordCopy *known_at(const List *l, const char *object, const RecordCopy *at) {
     const CatalogueEntry *e = catalogue_find(&l->catalogue, object);
-    const RecordCopy *copy = e ? record_find_copy(&e->record, at) : NULL;
 
-    return copy ? copy->verified_usec : 0;
+    return (e ? record_find_copy(&e->record, at) : NULL) ?: at;
 }
 
 static int add_object(List *l, const RecordCopy *at, struct json_object *found) {
@@ -115,7 +116,7 @@ static int add_object(List *l, const RecordCopy *at, struct json_object *found) 
         TRY(json_add(o, "size", json_object_get(json_get(found, "size"))));
     if (!json_get(o, "time") && time > 0)
         TRY(add_time(o, time));
-    return add_copy(o, at->provider, at->bucket, true, verified_at(l, name, at));
+    return add_copy(o, known_at(l, name, at), true);
 }
 
 static int add_all(List *l, const Target *t, struct json_object *list) {

@@ -11,6 +11,7 @@
 #include "cli/job-arguments.h"
 #include "cli/verb-table.h"
 #include "dcm-backup/backup.h"
+#include "dcm-backup/begun.h"
 #include "dcm-backup/guard.h"
 #include "dcm-backup/hand-over.h"
 #include "dcm-backup/inspect.h"
@@ -97,11 +98,20 @@ static int run_schedule(const char *id) {
     r = run(command, arguments, true, &reply);
     if (r < 0)
         return log_error_errno(r, "The backup %s has failed: %m", id);
-    if (reply.error_message)
+    if (reply.error_message) {
         log_error("The backup %s has failed: %s", id, reply.error_message);
-    else
+        (void)begun_note(id,
+                         reply.error_message); /* it has logged why not; the status comes last */
+    } else
         log_info("The backup %s was made", id); /* what hooks put out stays out of the journal */
     return reply.status;
+}
+
+static int ended(const char *id) {
+    (void)begun_note(id, NULL); /* it has logged why not */
+    begun_forget();
+    (void)clean();
+    return status_write();
 }
 
 static int refresh(void) {
@@ -114,6 +124,7 @@ static int refresh(void) {
 
 enum {
     VERB_RUN_SCHEDULE = _BACKUP_COMMAND_MAX,
+    VERB_ENDED,
     VERB_REFRESH,
     VERB_WATCH,
     VERB_RELEASE,
@@ -151,6 +162,9 @@ static const Verb verbs[_VERB_MAX] = {
                               "remove_former <request"},
     [VERB_RUN_SCHEDULE] = {"run-schedule", "NAME", 1, 1, "for the unit of a schedule: back up",
                            "run-schedule paths-etc"},
+    [VERB_ENDED] = {"ended", "NAME", 1, 1,
+                    "for the unit of a schedule: note a run that did not begin, and refresh",
+                    "ended paths-etc"},
     [VERB_REFRESH] = {"refresh", "", 0, 0, "bring /" SERIES_STATE_FILE " up to date", "refresh"},
     [VERB_WATCH] = {"watch", "NAME", 1, 1, "for a unit that releases: wait for the end of a backup",
                     "watch 20261201.020000.000000-0a1b2c3d"},
@@ -179,6 +193,8 @@ static int run_verb(size_t verb, const char *operand) {
     switch (verb) {
     case VERB_RUN_SCHEDULE:
         return run_schedule(operand);
+    case VERB_ENDED:
+        return ended(operand);
     case VERB_REFRESH:
         return refresh();
     case VERB_WATCH:

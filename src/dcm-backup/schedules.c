@@ -113,6 +113,8 @@ static int write_description(Work *w, const char *id) {
         return -ENOMEM;
     TRY(json_add_string(o, "name", id));
     TRY(json_add_string(o, "command", backup_command_name(w->request.command)));
+    TRY(json_add_string(o, "kind", series_kind_names[w->series.kind]));
+    TRY(json_add_string(o, "prefix", w->series.prefix));
     TRY(json_add_string(o, "schedule", w->request.schedule));
     TRY(json_add_int(o, "schedule_delay", w->request.delay_sec));
     TRY(json_add_int(o, "made_usec", (int64_t)now_usec(CLOCK_REALTIME)));
@@ -129,6 +131,21 @@ static int read_description(const char *id, struct json_object **ret) {
     TRY(read_file_at(AT_FDCWD, path, BACKUP_RECORD_MAX, &text, &size));
     TRY(json_parse_small(text, size, ret));
     return json_object_is_type(*ret, json_type_object) ? 0 : -EBADMSG;
+}
+
+int schedule_series(const char *id, Series *ret) {
+    _cleanup_json_ struct json_object *o = NULL;
+    const char *kind;
+    SeriesKind k = 0;
+
+    TRY(read_description(id, &o));
+    kind = strempty(json_get_string(o, "kind"));
+    while (k < _SERIES_KIND_MAX && !streq(series_kind_names[k], kind))
+        k++;
+    if (k == _SERIES_KIND_MAX || !json_get_string(o, "prefix"))
+        return -EBADMSG;
+    *ret = (Series){k, strdup(id), strdup(json_get_string(o, "prefix"))};
+    return ret->id && ret->prefix ? 0 : -ENOMEM;
 }
 
 int schedule_calendar(const char *id, char **ret, unsigned *ret_delay_sec,
@@ -345,6 +362,8 @@ static int add_schedule(const char *id, void *userdata) {
     if (r < 0)
         return log_warning_errno(r, "The schedule %s cannot be read: %m", id), 0;
     json_object_object_del(o, "made_usec");
+    json_object_object_del(o, "kind");
+    json_object_object_del(o, "prefix");
     TRY(add_next(o, strempty(json_get_string(o, "schedule"))));
     return json_object_array_add(list, TAKE_PTR(o)) < 0 ? -ENOMEM : 0;
 }

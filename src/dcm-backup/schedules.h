@@ -12,6 +12,9 @@ int schedule_list(Work *w);
 int schedule_remove(Work *w);
 
 /* The calendar event of a series; -ENOENT: it has none. The caller frees. */
+/* What its objects are called; the caller calls series_done(). */
+int schedule_series(const char *id, Series *ret);
+
 int schedule_calendar(const char *id, char **ret, unsigned *ret_delay_sec, uint64_t *ret_made_usec);
 /* When the event comes next after that time. */
 int schedule_next(const char *calendar, uint64_t after_usec, uint64_t *ret_usec);

@@ -75,8 +75,15 @@ static size_t count_copies(const Record *r) {
     size_t n = 0;
 
     for (size_t i = 0; i < r->n_copies; i++)
-        n += r->copies[i].is_complete;
+        n += r->copies[i].is_complete && !r->copies[i].error;
     return n;
+}
+
+static const RecordCopy *damaged_copy(const Record *r) {
+    for (size_t i = 0; i < r->n_copies; i++)
+        if (r->copies[i].is_complete && r->copies[i].error)
+            return &r->copies[i];
+    return NULL;
 }
 
 static uint64_t verified_usec(const Record *r) {
@@ -104,6 +111,21 @@ static int set_last(SeriesState *s, const Record *last) {
     return asprintf(&s->error, "%.*s", UTF8_SHORT(last->error, ERROR_MAX)) < 0 ? -ENOMEM : 0;
 }
 
+/* What verify_backup has found. Until there is a better one the series counts as failed. */
+static int set_damage(SeriesState *s, const Record *r) {
+    const RecordCopy *c = damaged_copy(r);
+
+    if (!c || s->outcome == SERIES_RUNNING)
+        return 0;
+    s->outcome = SERIES_FAILED;
+    free(s->error);
+    s->error = NULL;
+    return asprintf(&s->error, "The copy of %s in %s %.*s is damaged: make a new backup", r->object,
+                    strempty(c->provider), UTF8_SHORT(strempty(c->bucket), 100)) < 0
+               ? -ENOMEM
+               : 0;
+}
+
 static int set_success(SeriesState *s, const Record *r) {
     if (!r)
         return 0;
@@ -111,6 +133,7 @@ static int set_success(SeriesState *s, const Record *r) {
     s->size_bytes = r->size_bytes;
     s->copies = (unsigned)count_copies(r);
     s->verified_usec = verified_usec(r);
+    TRY(set_damage(s, r));
     return free_and_strdup(&s->object, r->object);
 }
 

@@ -16,13 +16,15 @@
 #include "basic/time-util.h"
 #include "cli/verb-table.h"
 #include "dcm-object/place-request.h"
+#include "dcm-object/remains.h"
 #include "dcm-object/transfer.h"
 
 #define SECONDS_MAX (30.0 * 24 * 3600)
 #define TIMEOUT_SEC (24.0 * 3600)
 #define PATIENCE_SEC 300.0
+#define OLDER_SEC (25 * 3600.0) /* longer than a transfer may take, and clocks may differ */
 
-enum { VERB_PUT, VERB_GET, VERB_HEAD, VERB_LIST, VERB_DELETE, _VERB_MAX };
+enum { VERB_PUT, VERB_GET, VERB_HEAD, VERB_LIST, VERB_DELETE, VERB_TIDY, _VERB_MAX };
 #define ON(verb) (1u << VERB_##verb)
 
 typedef struct Options {
@@ -30,7 +32,7 @@ typedef struct Options {
     PlaceRequest request; /* _PLACE_REQUEST_MAX: the file is a place itself */
     uint64_t size;
     int confirm_fd;
-    double timeout_sec, patience_sec;
+    double timeout_sec, patience_sec, older_sec;
     ProgressPart part;
     bool create_bucket, no_read_back, progress, job_progress;
 } Options;
@@ -118,6 +120,9 @@ static const Verb verbs[_VERB_MAX] = {
                    "head --place=/run/place.json backups/db.tar"},
     [VERB_LIST] = {"list", "[PREFIX]", 0, 1, "the objects whose names begin with PREFIX",
                    "list --place=/run/place.json backups/"},
+    [VERB_TIDY] = {"tidy", "PREFIX", 1, 1,
+                   "remove what killed uploads of objects whose names begin with PREFIX have left",
+                   "tidy --place=/run/place.json backups/"},
     [VERB_DELETE] = {"delete", "NAME", 1, 1, "delete an object",
                      "delete --place=/run/place.json backups/db.tar"},
 };
@@ -141,6 +146,8 @@ static const Option options[] = {
      "make an object only if a byte comes from FD at the end of standard input", .verbs = ON(PUT)},
     {"timeout", "SECONDS", offsetof(Options, timeout_sec), parse_seconds,
      "how long everything may take", "86400"},
+    {"older-than", "SECONDS", offsetof(Options, older_sec), parse_seconds,
+     "only what nobody has written to for so long", "90000", .verbs = ON(TIDY)},
     {"patience", "SECONDS", offsetof(Options, patience_sec), parse_seconds,
      "how long nothing may move", "300"},
     {"progress", NULL, offsetof(Options, progress), option_set_flag,
@@ -338,9 +345,17 @@ static int delete (Call *c, Failure *f) {
     return c->store.operations->remove(&c->store, c->operands[0], f);
 }
 
+static int tidy(Call *c, Failure *f) {
+    const uint64_t age_usec = (uint64_t)(c->options.older_sec * (double)USEC_PER_SEC);
+    unsigned removed;
+
+    TRY(remains_remove(&c->store, c->operands[0], age_usec, &removed, f));
+    return json_add_int(c->result, "removed", removed) < 0 ? no_memory(f) : 0;
+}
+
 static int (*const functions[_VERB_MAX])(Call *, Failure *) = {
     [VERB_PUT] = put,   [VERB_GET] = get,       [VERB_HEAD] = head,
-    [VERB_LIST] = list, [VERB_DELETE] = delete,
+    [VERB_LIST] = list, [VERB_DELETE] = delete, [VERB_TIDY] = tidy,
 };
 
 static int run(Call *c, size_t verb, Failure *f) {
@@ -386,7 +401,8 @@ int main(int argc, char *argv[]) {
                     .confirm_fd = -1,
                     .part = PROGRESS_ALL,
                     .timeout_sec = TIMEOUT_SEC,
-                    .patience_sec = PATIENCE_SEC},
+                    .patience_sec = PATIENCE_SEC,
+                    .older_sec = OLDER_SEC},
         .store = {.session = SESSION_INIT},
         .to = stdout,
     };

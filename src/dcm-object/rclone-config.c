@@ -98,6 +98,7 @@ static int make_s3(Maker *m, const char *endpoint) {
     const bool amazon = !endpoint;
     const char *region = amazon || isempty(p->region) ? amazon_region(p->region) : p->region;
 
+    m->config->is_s3 = true;
     TRY(set(m, "TYPE", "s3"));
     TRY(set(m, "PROVIDER", amazon ? "AWS" : "Other"));
     TRY(set(m, "ENDPOINT", endpoint ?: is_amazon(p) ? p->endpoint : NULL));

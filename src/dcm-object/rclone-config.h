@@ -11,6 +11,7 @@ typedef struct RcloneConfig {
     size_t n_env;
     char *trust;       /* content of that file, or NULL */
     bool is_authority; /* it has certificates: --ca-cert */
+    bool is_s3;        /* it speaks S3 */
 } RcloneConfig;
 
 /* Clears secrets before they are freed. */

@@ -239,6 +239,23 @@ static int remove_object(Store *s, const char *name, Failure *f) {
     return act(s, "deletefile", name, NULL, "Deleting", f);
 }
 
+/* Only S3 keeps parts until somebody ends the upload. */
+static int end_uploads(Store *s, const char *prefix, uint64_t age_usec, Failure *f) {
+    _cleanup_(arguments_done) Arguments a = {};
+    RunResult result;
+    char age[64];
+
+    if (!s->config.is_s3)
+        return 0;
+    (void)snprintf(age, sizeof(age), "--option=max-age=%llus",
+                   (unsigned long long)(age_usec / USEC_PER_SEC));
+    if (begin(s, &a, "backend") < 0 || add(&a, age) < 0 || add(&a, "cleanup") < 0 ||
+        add_path(s, &a, prefix) < 0)
+        return no_memory(f);
+    TRY(ask(s, a.list, NULL, &result, f));
+    return result.exit_status == 0 ? 0 : failure_of(s, &result, "Ending old uploads of", prefix, f);
+}
+
 /* --- contents ------------------------------------------------------------------------------------
  */
 
@@ -414,4 +431,5 @@ const StoreOperations remote_operations = {
     .move = move,
     .list = list,
     .remove = remove_object,
+    .end_uploads = end_uploads,
 };

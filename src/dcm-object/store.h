@@ -30,6 +30,9 @@ typedef struct StoreOperations {
     int (*move)(Store *s, const char *from, const char *to, Failure *f);
     int (*list)(Store *s, const char *prefix, ObjectHandler handler, void *userdata, Failure *f);
     int (*remove)(Store *s, const char *name, Failure *f);
+    /* Ends uploads in parts that began before that, of objects whose names begin with `prefix`;
+     * NULL: there is no such thing. */
+    int (*end_uploads)(Store *s, const char *prefix, uint64_t age_usec, Failure *f);
 } StoreOperations;
 
 struct Store {

@@ -263,3 +263,70 @@ def test_secrets_are_nowhere(manager, store, service, keys, hooks):  # noqa: F81
         allowed = [str(service / "cfg/enstratiusinitd.cfg")] if text == secrets["configuration"].encode() else []
         found = [p for p in found if not p.startswith("/srv/dcm-backup-test/keys")]
         assert found == allowed, (text, found)
+
+
+# --- what is seen of schedules ---------------------------------------------------------------------------
+
+def series_of(name):
+    """As the agent tells it on D-Bus."""
+    run("systemctl", "start", "dcm-agent.service")
+    [series] = [s for s in json.loads(run("dcm-agentctl", "backups", "--json")) if s["name"] == name]
+    return series
+
+
+def test_runs_that_do_not_begin(store, hooks):  # noqa: F811
+    """The request cannot be unsealed, another program has the series, the place is refused: each leaves a record, and
+    the series counts as failed, until a run has succeeded; alerts are rules on that."""
+    unit, sealed = "dcm-backup-paths-begin.service", STATE / "schedules/paths-begin.cred"
+    write_hook(hooks / "pre", "exit 0")
+    good("backup_paths", name="begin", paths=["/etc/dcm-agent/backup-hooks"], place=place(store), pre="pre", schedule="yearly")
+    records = len(list((STATE / "records").iterdir()))
+
+    def runs(works):
+        r = subprocess.run(["systemctl", "start", unit], capture_output=True)
+        assert (r.returncode == 0) == works, r
+
+    data = sealed.read_bytes()
+    sealed.write_bytes(data[:len(data) // 2])
+    runs(False)
+    series = series_of("paths-begin")
+    assert series["outcome"] == "failed" and "did not begin" in series["error"] and unit in series["error"], series
+    sealed.write_bytes(data)
+    runs(True)
+    assert series_of("paths-begin")["outcome"] == "complete"
+
+    program = pathlib.Path("/usr/lib/dcm-agent/dcm-backup")
+    program.chmod(0o644)
+    try:
+        runs(False)
+    finally:
+        program.chmod(0o755)
+    subprocess.run([program, "refresh"], check=True)
+    os.rename(store / "first", store / "gone")
+    runs(False)
+    series = series_of("paths-begin")
+    assert series["outcome"] == "failed" and "There is no" in series["error"], series
+    os.rename(store / "gone", store / "first")
+    assert len(list((STATE / "records").iterdir())) == records + 3, "one of each run that could be noted, not two"
+    listed = good("list_backups", name="begin").object
+    assert [e["outcome"] for e in listed].count("failed") == 2
+    assert not list(pathlib.Path("/run/dcm-backups").glob("begun-*"))
+    good("remove_schedule", name="paths-begin")
+
+
+def test_damage_is_seen(store):  # noqa: F811
+    """What verify_backup finds is in the status, until there is a new backup."""
+    arguments = {"name": "harm", "paths": ["/etc/dcm-agent"], "place": place(store)}
+    name = good("backup_paths", **arguments).object["object"]
+    assert series_of("paths-harm")["copies"] == 1
+    with open(store / "first" / name, "r+b") as f:
+        f.seek(100)
+        f.write(b"damage")
+    bad("is damaged", "verify_backup", name="harm", place=place(store))
+    series = series_of("paths-harm")
+    assert (series["outcome"], series["copies"]) == ("failed", 0) and f"{name} in directory" in series["error"], series
+    assert re.search(r"^paths-harm +failed ", run("dcm-agentctl", "backups", "--full"), re.M)
+    [entry] = good("list_backups", name="harm").object
+    assert entry["copies"][0]["error"] == "It is damaged", entry
+    good("backup_paths", **arguments)
+    assert series_of("paths-harm")["outcome"] == "complete"

@@ -354,6 +354,41 @@ def test_slow(kinds, tmp_path):
     each(proxied(kinds) if FULL else choose(kinds, "swift-s3"), check)
 
 
+def test_what_killed_uploads_leave(kinds, content):
+    """It is removed when it is old: files with other names, and parts of S3, which are in a container of their own in
+    Swift. Others stay."""
+    def check(kind):
+        place = kind.place(f"tidy-{kind}")
+        seen = choose(kinds, "swift")[0].place(place["bucket"] + "+segments") if kind.name == "swift-s3" else place
+        good(place, "put", "--create-bucket", "-", "a/x", data=b"x")
+        with contextlib.ExitStack() as stack:
+            where = place
+            if kind.port:  # parts of 16 MiB: one is there before the end
+                where = kind.place(f"tidy-{kind}", port=stack.enter_context(proxy(kind, rate=20_000_000)).port)
+            arguments = ["--size=40000000"] if kind.name == "webdav" else []
+            process = start(where, "put", *arguments, "-", "a/big", stdin=subprocess.PIPE)
+            for _ in range(3):
+                process.stdin.write(content.read_bytes())
+            process.stdin.flush()
+            wait_until(lambda: any("big" in o["name"] for o in call(seen, "list").reply.get("objects", [])),
+                       f"{kind}: a part")
+            process.kill()
+            process.communicate()
+        if kind.name != "swift-s3":
+            assert good(place, "tidy", "a/").reply["removed"] == 0
+        good(place, "tidy", "--older-than=1", "b/")
+        left = [o["name"] for o in good(seen, "list").reply["objects"]]
+        assert any("big" in name for name in left), left
+
+        def tidy():
+            good(place, "tidy", "--older-than=1", "a/b")
+            return not any("big" in o["name"] for o in good(seen, "list").reply["objects"])
+        wait_until(tidy, f"{kind}: nothing is left")
+        assert good(place, "get", "a/x", "-").out == b"x"
+    names = ("swift-s3", "sftp", "webdav", "directory") if FULL else ("swift-s3", "directory")
+    each(choose(kinds, *names), check)
+
+
 def test_full_there(kinds, content):
     """What is not told: Swift's proxy says that the service is not available, rclone's WebDAV server that the
     method is not allowed. There is no object in any case."""

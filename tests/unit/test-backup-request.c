@@ -167,7 +167,7 @@ static void test_units(void) {
     g_assert_nonnull(strstr(u.timer, "\nPersistent=yes\n"));
     g_assert_nonnull(strstr(u.service, "\nLoadCredentialEncrypted=request:/x/paths-etc.cred\n"));
     g_assert_nonnull(strstr(u.service, "\nExecStart=/p/dcm-backup run-schedule paths-etc\n"));
-    g_assert_nonnull(strstr(u.service, "\nExecStopPost=/p/dcm-backup refresh\n"));
+    g_assert_nonnull(strstr(u.service, "\nExecStopPost=/p/dcm-backup ended paths-etc\n"));
     schedule_units_done(&u);
 }
 
