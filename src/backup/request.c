@@ -340,6 +340,8 @@ static const Argument table[] = {
     ELSEWHERE("apiAccessKey", BIT(INSTALL_DATA_SOURCE)),
     ELSEWHERE("apiSecretKey", BIT(INSTALL_DATA_SOURCE)),
     ELSEWHERE("regionId", BIT(INSTALL_DATA_SOURCE)),
+    ELSEWHERE("serverCloud", BIT(INSTALL_DATA_SOURCE) | BIT(BACKUP_DATA_SOURCE)),
+    ELSEWHERE("serverRegion", BIT(INSTALL_DATA_SOURCE) | BIT(BACKUP_DATA_SOURCE)),
     ELSEWHERE("toBackupDirectory", SECOND),
     ELSEWHERE("primaryCloudId", SECOND),
     ELSEWHERE("primaryApiKey", SECOND),

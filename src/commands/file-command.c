@@ -8,6 +8,7 @@
 #include "basic/bounds.h"
 #include "basic/memfd-util.h"
 #include "basic/strv.h"
+#include "commands/facts.h"
 #include "commands/server-commands.h"
 #include "proto/json-check.h"
 #include "proto/json.h"
@@ -50,6 +51,10 @@ static int find_value(const CommandFile *f, const Argument *a, const CommandCont
 
     if (a->source == ARGUMENT_FROM_COMMAND)
         return free_and_strdup(ret, context->name);
+    if (a->source == ARGUMENT_FROM_CLOUD)
+        return free_and_strdup(ret, context->facts ? context->facts->cloud_id : NULL);
+    if (a->source == ARGUMENT_FROM_REGION)
+        return free_and_strdup(ret, context->facts ? context->facts->region_id : NULL);
     if (a->source == ARGUMENT_FROM_OWNER)
         return find_owner(f, a, context, values, ret);
     r = find_first_address(context, ret);
@@ -72,7 +77,7 @@ static int fill(const CommandFile *f, const CommandContext *context, const Argum
         r = find_value(f, &f->arguments[i], context, values, &ret->owned[i], ret_error);
         if (r >= 0)
             ret->values[i] = (ArgumentValue){
-                .is_set = true,
+                .is_set = ret->owned[i] != NULL,
                 .string = ret->owned[i],
                 .size = strlen(strempty(ret->owned[i])),
             };

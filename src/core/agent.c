@@ -55,7 +55,6 @@ struct Agent {
     Termination *termination;
     OutputRetention *output_retention;
     sd_event_source *trim_timer;
-    char *server_name;
     bool was_connected;
     AgentPause pause;
     char *reload_error; /* NULL: the last reload succeeded */
@@ -81,7 +80,7 @@ static void on_token_stale(void *userdata) {
 static void on_open(const HandshakeAnswer *answer, void *userdata) {
     Agent *a = userdata;
 
-    (void)free_and_strdup(&a->server_name, answer->server_name);
+    command_facts_opened(&a->facts, answer);
     console_log(a->console, a->was_connected ? LOG_INFO : LOG_CRIT, "The agent has %sconnected.",
                 a->was_connected ? "re" : "");
     if (!a->was_connected)
@@ -89,7 +88,7 @@ static void on_open(const HandshakeAnswer *answer, void *userdata) {
     a->was_connected = true;
     request_flow_opened(a->flow, answer->agent_id, answer->customer_id);
     alerts_opened(alerting_get_alerts(a->alerting));
-    uplink_set_identity(a->uplink, agent_view(a).agent_id, a->server_name);
+    uplink_set_identity(a->uplink, agent_view(a).agent_id, a->facts.server_name);
     cloud_network_is_up(a->cloud);
 }
 
@@ -538,7 +537,7 @@ Agent *agent_free(Agent *a) {
     problems_free(a->problems);
     config_done(&a->config);
     free(a->database);
-    free(a->server_name);
+    command_facts_done(&a->facts);
     free(a->reload_error);
     command_list_clear();
     sd_event_unref(a->event);
@@ -578,7 +577,7 @@ Health *agent_get_health(const Agent *a) {
 AgentView agent_view(const Agent *a) {
     return (AgentView){
         .agent_id = strempty(request_flow_get_agent_id(a->flow)),
-        .server_name = strempty(a->server_name),
+        .server_name = strempty(a->facts.server_name),
         .pause = agent_pause_to_string(a->pause),
         .cloud = cloud_get_identity(a->cloud),
         .trouble = strempty(trouble_get(a->trouble)),

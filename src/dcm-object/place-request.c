@@ -110,6 +110,17 @@ static bool has_secondary(const Reader *r) {
                names_in_force(r, &rule->secondary, &rule->secondary_delegate)->cloud));
 }
 
+/* A region of one cloud means nothing in another, or at an endpoint of its own. */
+static const char *default_region(const Reader *r, const Place *p) {
+    if (!r->rules->has_default_region)
+        return NULL;
+    if (r->region)
+        return r->region;
+    return !p->endpoint && streq_ptr(json_get_scalar(r->arguments, "serverCloud"), p->cloud)
+               ? json_get_scalar(r->arguments, "serverRegion")
+               : NULL;
+}
+
 /* An empty value counts as none. */
 static int take(const Reader *r, const char *name, char **ret) {
     const char *value = name ? json_get_scalar(r->arguments, name) : NULL;
@@ -127,8 +138,8 @@ static int read_place(const Reader *r, const Names *own, const Names *delegate, 
     TRY(take(r, names->secret, &p->secret));
     TRY(take(r, r->rules->bucket, &p->bucket));
     TRY(take(r, own->region, &p->region));
-    if (!p->region && r->rules->has_default_region)
-        TRY(free_and_strdup(&p->region, r->region));
+    if (!p->region)
+        TRY(free_and_strdup(&p->region, default_region(r, p)));
     /* a request names a cloud by its number: the other providers are ours */
     p->kind = p->cloud && strspn(p->cloud, "0123456789") == strlen(p->cloud)
                   ? place_kind_of(p->cloud)

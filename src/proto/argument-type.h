@@ -35,6 +35,8 @@ typedef enum ArgumentSource {
     ARGUMENT_FROM_MANAGER,
     ARGUMENT_FROM_COMMAND, /* the name under which the manager ordered the command */
     ARGUMENT_FROM_ADDRESS, /* the first IPv4 address of this server */
+    ARGUMENT_FROM_CLOUD,   /* the number of this server's cloud, as the manager says; none */
+    ARGUMENT_FROM_REGION,  /* the name of its region there; none */
     ARGUMENT_FROM_OWNER,   /* "ours" or "foreign": who created the user of another argument */
 } ArgumentSource;
 

@@ -67,10 +67,19 @@ static int take(char **field, struct json_object *handshake, const char *key, ch
     return asprintf(ret_error, "'%s' %s", key, fault) < 0 ? -ENOMEM : -EINVAL;
 }
 
+/* What is not needed is no reason to refuse the manager. */
+static int take_valid(char **field, struct json_object *handshake, const char *key) {
+    const char *text;
+
+    return peer_text_take(handshake, key, &text) ? 0 : free_and_strdup(field, text);
+}
+
 static int take_identity(HandshakeAnswer *a, struct json_object *handshake, char **ret_error) {
     TRY(take(&a->agent_id, handshake, "agentID", ret_error));
     TRY(take(&a->customer_id, handshake, "customerId", ret_error));
     TRY(take(&a->server_id, handshake, "serverId", ret_error));
+    TRY(take_valid(&a->cloud_id, handshake, "cloudId"));
+    TRY(take_valid(&a->region_id, handshake, "regionId"));
     return take(&a->server_name, handshake, "serverName", ret_error);
 }
 
@@ -140,6 +149,8 @@ void handshake_answer_done(HandshakeAnswer *a) {
     free(a->customer_id);
     free(a->server_id);
     free(a->server_name);
+    free(a->cloud_id);
+    free(a->region_id);
     free(a->refusal);
     *a = (HandshakeAnswer){};
 }

@@ -34,7 +34,8 @@ typedef struct HandshakeAnswer {
     char *customer_id;
     char *server_id;
     char *server_name;
-    char *refusal; /* why the manager refuses, for people; NULL: it does not say */
+    char *cloud_id, *region_id; /* of the server; texts that may not be shown are none */
+    char *refusal;              /* why the manager refuses, for people; NULL: it does not say */
 } HandshakeAnswer;
 
 /* -EBADMSG: not JSON, or no return_code. -EINVAL: an invalid text (proto/peer-text.h); *ret_error

@@ -284,7 +284,7 @@ static int set_choices(Argument *a, const char *value) {
     return choices[0] ? 0 : -EINVAL;
 }
 
-/* Parses "command", "address", or "owner ARGUMENT". */
+/* Parses "command", "address", "cloud", "region", or "owner ARGUMENT". */
 static int set_from(CommandFile *f, Argument *a, const char *value) {
     static const char owner[] = "owner ";
     unsigned source;
@@ -294,9 +294,9 @@ static int set_from(CommandFile *f, Argument *a, const char *value) {
         a->source = ARGUMENT_FROM_OWNER;
         return keep(f, value + strlen(owner), &a->user);
     }
-    r = parse_choice(value, WORDS("command", "address"), &source);
+    r = parse_choice(value, WORDS("command", "address", "cloud", "region"), &source);
     if (r >= 0)
-        a->source = source == 0 ? ARGUMENT_FROM_COMMAND : ARGUMENT_FROM_ADDRESS;
+        a->source = (ArgumentSource)(ARGUMENT_FROM_COMMAND + source);
     return r;
 }
 

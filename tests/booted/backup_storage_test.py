@@ -4,16 +4,21 @@ had. Both copies are there, in buckets that are made for them; wrong keys, a mis
 breaks are told apart; what is restored is the same."""
 
 import base64
+import os
+import pathlib
 import re
 import shutil
+import subprocess
+import threading
+import time
 import uuid
 
 import pytest
 
 import object_servers as servers
 from agent_test import describe as describe_job, manager, reply_to, wait_job  # noqa: F401
-from backup_test import (STAMP, bad, describe, good, hook, keys, leftovers, make_tree, service,  # noqa: F401
-                         store, tree)
+from backup_test import (STAMP, Reply, bad, describe, good, hook, keys, leftovers, make_tree, service,  # noqa: F401
+                         start, store, tree)
 from object_servers import Proxy
 
 
@@ -139,3 +144,59 @@ def test_each_server(kind, tree, keys):  # noqa: F811
         assert describe(tree) == before and not leftovers()
     finally:
         server.stop()
+
+
+# --- large ones ----------------------------------------------------------------------------------------
+
+MIB = 1 << 20
+SIZE = int(os.environ.get("DCM_OBJECT_GIB") or 0) * 1024 * MIB or 200 * MIB
+MEMORY_MAX = 256 * MIB
+PROGRAMS = "dcm-backup|dcm-object|dcm-object-run|rclone|tar|zstd|age"
+
+
+def memory_of_all():
+    """PSS of all processes that a backup or restore has, together."""
+    pids = subprocess.run(["pgrep", "-x", PROGRAMS], capture_output=True, text=True).stdout.split()
+    total = 0
+    for pid in pids:
+        try:
+            total += int(re.search(r"^Pss: +(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1]) * 1024
+        except (OSError, TypeError):
+            pass
+    return total
+
+
+def measured(command, **arguments):
+    """Its reply; the largest sum that was seen, and seconds."""
+    began, peak, process = time.monotonic(), 0, start(command, **arguments)
+    reply = []
+    thread = threading.Thread(target=lambda: reply.append(Reply(process)))
+    thread.start()
+    while thread.is_alive():
+        peak = max(peak, memory_of_all())
+        thread.join(0.2)
+    assert reply[0].code == 0, reply[0]
+    print(f"{command}: {SIZE // MIB} MiB in {time.monotonic() - began:.0f} s, PSS {peak / MIB:.0f} MiB")
+    assert 10 * MIB < peak < MEMORY_MAX
+    return reply[0]
+
+
+def test_memory(swift, keys, tmp_path):  # noqa: F811
+    """A large backup to its end, encrypted, and restored to its end: all processes together."""
+    tree = tmp_path / "large"
+    tree.mkdir()
+    for i in range(5):
+        with open(tree / str(i), "wb") as f:
+            for _ in range(SIZE // 5 // MIB):
+                f.write(os.urandom(MIB))
+    hashes = run_sums(tree)
+    place = swift.place_s3("large")
+    measured("backup_paths", name="large", paths=[str(tree)], place=place, recipient=[keys[0][0]])
+    shutil.rmtree(tree)
+    measured("restore_paths", name="large", path=str(tree), target=str(tree), place=place, identity=keys[0][1])
+    assert run_sums(tree) == hashes
+    shutil.rmtree(tree)
+
+
+def run_sums(tree):  # noqa: F811
+    return subprocess.run(["sh", "-c", "sha256sum *"], cwd=tree, check=True, capture_output=True).stdout

@@ -20,6 +20,7 @@ import uuid
 import pytest
 
 from agent_test import HERE, manager, reply_to, run, script_arguments, show, unit_of, wait_begun, wait_for  # noqa: F401
+from harness import HANDSHAKE
 
 EXAMPLES = HERE.parent.parent / "docs/examples"
 ETC = pathlib.Path("/etc/dcm-agent")
@@ -109,6 +110,24 @@ def test_json_on_standard_input(manager):
     load(manager)
     reply = do(manager, "asjson")
     assert reply["return_code"] == 3 and "not a valid reply object" in reply["error_message"]
+
+
+def test_cloud_and_region_of_the_server(manager):
+    """As the manager has said last; no argument of its own can stand for them."""
+    add("where", "[command]\nhelp = x\ninput = json\n[argument cloud]\nfrom = cloud\n[argument region]\nfrom = region\n",
+        "#!/bin/sh\ncat\n")
+    load(manager)
+    assert json.loads(do(manager, "where", region="forged")["message"]) == {"cloud": "1", "region": "r1"}
+    for cloud, region in ((9, "eu_west"), (None, None)):
+        answer = json.loads(json.dumps(HANDSHAKE))
+        answer["handshake"].update(cloudId=cloud, regionId=region)
+        manager.answers = [json.dumps(answer)]
+        n = len(manager.offers)
+        manager.close_all()
+        manager.wait_offer(n + 1)
+        known = {"cloud": str(cloud), "region": region} if cloud else {}
+        wait_for(lambda: {k: v for k, v in json.loads(do(manager, "where")["message"]).items() if v} == known,  # noqa: B023
+                 f"{known}")
 
 
 def test_shipped_files_are_what_everybody_is_told(manager):

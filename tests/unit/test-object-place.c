@@ -162,6 +162,36 @@ static void test_primary(void) {
     check_place(&c.primary, PLACE_GOOGLE, "k", "s", NULL, NULL);
 }
 
+/* That of the server counts for its own cloud alone, and not at an endpoint of its own. */
+static void test_region_of_the_server(void) {
+    static const struct {
+        PlaceRequest request;
+        const char *more, *region;
+    } rows[] = {
+        {INSTALL, "'serverCloud':'1','serverRegion':'eu_west'", "eu_west"},
+        {IMAGE, "'serverCloud':'1','serverRegion':'eu_west'", "eu_west"},
+        {INSTALL, "'serverCloud':'1','serverRegion':'eu_west','regionId':'r'", "r"},
+        {INSTALL, "'serverCloud':'14','serverRegion':'eu_west'", NULL},
+        {INSTALL, "'serverCloud':null,'serverRegion':'eu_west'", NULL},
+        {INSTALL, "'serverCloud':'1','serverRegion':null", NULL},
+        {INSTALL, "'serverCloud':'1','serverRegion':'eu_west','apiEndpoint':'https://h'", NULL},
+        {SERVICE, "'serverCloud':'1','serverRegion':'eu_west'", NULL},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        _cleanup_(request_places_done) RequestPlaces a = {};
+        _cleanup_free_ char *text = g_strdup_printf(
+            "{'imageDirectory':'b','serviceImageDirectory':'b','toBackupDirectory':'b','cloudId':'"
+            "1',"
+            "'primaryCloudId':'1','apiAccessKey':'k','apiSecretKey':'s','primaryApiKey':'k',"
+            "'primarySecretKey':'s',%s}",
+            rows[i].more);
+
+        g_assert_cmpint(of_request(rows[i].request, text, NULL, &a, NULL), ==, 0);
+        g_assert_cmpstr(a.primary.region, ==, rows[i].region);
+    }
+}
+
 static void test_delegate(void) {
     static const struct {
         PlaceRequest request;
@@ -285,6 +315,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/object-place/refused", test_refused);
     g_test_add_func("/object-place/names", test_names);
     g_test_add_func("/object-place/request/primary", test_primary);
+    g_test_add_func("/object-place/request/region-of-the-server", test_region_of_the_server);
     g_test_add_func("/object-place/request/delegate", test_delegate);
     g_test_add_func("/object-place/request/service-image", test_service_image);
     g_test_add_func("/object-place/request/commands", test_commands);
