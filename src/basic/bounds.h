@@ -50,6 +50,17 @@
 #define VOLUME_OPTIONS_MAX ((size_t)1024) /* of a mount */
 #define VOLUME_TEXT_MAX 255               /* of other arguments */
 
+/* packages */
+#define PACKAGES_MAX 100000u                          /* installed, and of one change */
+#define PACKAGES_NAMED_MAX ((size_t)1000)             /* in one request */
+#define PACKAGE_NAME_MAX ((size_t)255)                /* also of a version, and of a pattern */
+#define PACKAGE_VERSIONS_MAX ((size_t)256)            /* of one package */
+#define PACKAGE_SOURCES_MAX ((size_t)4096)            /* of security updates */
+#define PACKAGE_OUTPUT_MAX ((size_t)64 * 1024 * 1024) /* of a program that lists packages */
+#define REPOSITORY_NAME_MAX ((size_t)64)
+#define REPOSITORY_COMPONENTS_MAX ((size_t)16)
+#define REPOSITORY_KEY_MAX ((size_t)256 * 1024)
+
 /* requests */
 #define REQUESTS_OPEN_MAX 10000u
 #define REQUESTS_LISTED_MAX 10000u /* in one call */

@@ -29,6 +29,10 @@ typedef enum Rule {
     ALLOW_COMMANDS,
     DENY_COMMANDS,
     ALLOW_USERS,
+    ALLOW_PACKAGE_CHANGES,
+    ALLOW_PACKAGES,
+    DENY_PACKAGES,
+    ALLOW_REPOSITORIES,
     ALLOW_SCRIPTS,
     ALLOW_ROOT_SCRIPTS,
     INSTALL_MISSING_TOOLS,
@@ -39,13 +43,24 @@ static const char *const rules[_RULE_MAX] = {
     [ALLOW_COMMANDS] = "allow_commands",
     [DENY_COMMANDS] = "deny_commands",
     [ALLOW_USERS] = "allow_users",
+    [ALLOW_PACKAGE_CHANGES] = "allow_package_changes",
+    [ALLOW_PACKAGES] = "allow_packages",
+    [DENY_PACKAGES] = "deny_packages",
+    [ALLOW_REPOSITORIES] = "allow_repositories",
     [ALLOW_SCRIPTS] = "allow_scripts",
     [ALLOW_ROOT_SCRIPTS] = "allow_root_scripts",
     [INSTALL_MISSING_TOOLS] = "install_missing_tools",
 };
 
+static const char *const package_changes[_PACKAGE_CHANGE_MAX] = {
+    [PACKAGE_CHANGE_INSTALL] = "install",       [PACKAGE_CHANGE_REMOVE] = "remove",
+    [PACKAGE_CHANGE_UPDATE] = "update",         [PACKAGE_CHANGE_HOLD] = "hold",
+    [PACKAGE_CHANGE_REPOSITORY] = "repository",
+};
+
 struct Policy {
     char **allow_commands, **deny_commands, **allow_users;
+    char **allow_package_changes, **allow_packages, **deny_packages, **allow_repositories;
     bool allow_scripts, allow_root_scripts, install_missing_tools;
     Assignment *first, **last;
     char *places[_RULE_MAX]; /* of the rules; NULL: the default */
@@ -69,6 +84,10 @@ Policy *policy_free(Policy *p) {
     strv_free(p->allow_commands);
     strv_free(p->deny_commands);
     strv_free(p->allow_users);
+    strv_free(p->allow_package_changes);
+    strv_free(p->allow_packages);
+    strv_free(p->deny_packages);
+    strv_free(p->allow_repositories);
     for (Rule r = 0; r < _RULE_MAX; r++)
         free(p->places[r]);
     free(p->error);
@@ -108,6 +127,20 @@ static int find_rule(const char *name) {
     return -ENOKEY;
 }
 
+/* A kind that does not exist would allow nothing where something was meant. */
+static int set_package_changes(Policy *p, const char *value) {
+    TRY(parse_words(value, &p->allow_package_changes));
+    for (char **w = p->allow_package_changes; *w; w++) {
+        size_t i = 0;
+
+        while (i < _PACKAGE_CHANGE_MAX && !streq(*w, package_changes[i]))
+            i++;
+        if (i == _PACKAGE_CHANGE_MAX && !streq(*w, "*"))
+            return -EINVAL;
+    }
+    return 0;
+}
+
 static int set_rule_value(Policy *p, Rule rule, const char *value) {
     switch (rule) {
     case ALLOW_COMMANDS:
@@ -116,6 +149,14 @@ static int set_rule_value(Policy *p, Rule rule, const char *value) {
         return parse_words(value, &p->deny_commands);
     case ALLOW_USERS:
         return parse_words(value, &p->allow_users);
+    case ALLOW_PACKAGE_CHANGES:
+        return set_package_changes(p, value);
+    case ALLOW_PACKAGES:
+        return parse_words(value, &p->allow_packages);
+    case DENY_PACKAGES:
+        return parse_words(value, &p->deny_packages);
+    case ALLOW_REPOSITORIES:
+        return parse_words(value, &p->allow_repositories);
     case ALLOW_SCRIPTS:
         return parse_bool(value, &p->allow_scripts);
     case ALLOW_ROOT_SCRIPTS:
@@ -154,6 +195,8 @@ static void on_invalid(const IniPlace *at, char *buf, size_t size, void *userdat
 
     if (rule >= ALLOW_SCRIPTS)
         (void)utf8_format(buf, size, "yes or no");
+    else if (rule == ALLOW_PACKAGE_CHANGES)
+        (void)utf8_format(buf, size, "install, remove, update, hold, repository or *");
 }
 
 static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
@@ -169,6 +212,10 @@ static int set_defaults(Policy *p) {
     p->allow_scripts = p->allow_root_scripts = true;
     TRY(parse_words("*", &p->allow_commands));
     TRY(parse_words("", &p->deny_commands));
+    TRY(parse_words("*", &p->allow_package_changes));
+    TRY(parse_words("*", &p->allow_packages));
+    TRY(parse_words("", &p->deny_packages));
+    TRY(parse_words("*", &p->allow_repositories));
     return parse_words("*", &p->allow_users);
 }
 
@@ -300,4 +347,24 @@ void policy_get_limits(const Policy *p, const char *command, JobLimits *ret) {
 
 bool policy_installs_tools(const Policy *p) {
     return p->install_missing_tools;
+}
+
+static bool name_rule(bool is_allowed, Rule rule, const char **ret_rule) {
+    if (!is_allowed)
+        *ret_rule = rules[rule];
+    return is_allowed;
+}
+
+bool policy_allows_package_change(const Policy *p, PackageChangeKind kind, const char **ret_rule) {
+    return name_rule(matches(p->allow_package_changes, package_changes[kind]),
+                     ALLOW_PACKAGE_CHANGES, ret_rule);
+}
+
+bool policy_allows_package(const Policy *p, const char *name, bool is_new, const char **ret_rule) {
+    return name_rule(!matches(p->deny_packages, name), DENY_PACKAGES, ret_rule) &&
+           name_rule(is_new || matches(p->allow_packages, name), ALLOW_PACKAGES, ret_rule);
+}
+
+bool policy_allows_repository(const Policy *p, const char *uri, const char **ret_rule) {
+    return name_rule(matches(p->allow_repositories, uri), ALLOW_REPOSITORIES, ret_rule);
 }

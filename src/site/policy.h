@@ -36,3 +36,19 @@ const char *policy_get_limit_place(const Policy *p, const char *command, const c
 void policy_get_limits(const Policy *p, const char *command, JobLimits *ret);
 /* Whether a job may have the package manager install programs that it needs. */
 bool policy_installs_tools(const Policy *p) _pure_;
+
+/* A change of packages, as [policy] names it in allow_package_changes. */
+typedef enum PackageChangeKind {
+    PACKAGE_CHANGE_INSTALL,
+    PACKAGE_CHANGE_REMOVE,
+    PACKAGE_CHANGE_UPDATE,
+    PACKAGE_CHANGE_HOLD,
+    PACKAGE_CHANGE_REPOSITORY,
+    _PACKAGE_CHANGE_MAX,
+} PackageChangeKind;
+
+/* Each: true, or *ret_rule (static) names the rule that forbids it. The second is about a package
+ * that a request names, or that is changed or removed by it; `is_new`: one that it brings along. */
+bool policy_allows_package_change(const Policy *p, PackageChangeKind kind, const char **ret_rule);
+bool policy_allows_package(const Policy *p, const char *name, bool is_new, const char **ret_rule);
+bool policy_allows_repository(const Policy *p, const char *uri, const char **ret_rule);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is to be known after a change: configuration files that were kept, services that use
+ * replaced files, and whether a reboot is due. */
+#pragma once
+
+#include "dcm-package/work.h"
+
+/* New versions of configuration files that came since then and were not taken: an array of paths.
+ * `begin_sec`: of CLOCK_REALTIME. */
+int after_find_conffiles(int64_t begin_sec, struct json_object **ret);
+
+/* Services whose processes use files that were deleted or replaced: an array of names. */
+int after_find_services(struct json_object **ret);
+
+/* Restarts those of them that no rule keeps. *ret: an array of those that were restarted; what
+ * could not be is told in the reply. */
+int after_restart_services(Work *w, struct json_object *services, struct json_object **ret);
+
+/* The reply object of reboot_required. */
+int after_find_reboot(Work *w, const PackageList *installed, struct json_object **ret);

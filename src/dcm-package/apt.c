@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-package/apt.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "basic/bounds.h"
+#include "basic/strv.h"
+#include "dcm-package/progress.h"
+#include "dcm-package/tool.h"
+
+#define LOCK_SEC_MIN 30 /* another program may have come in between */
+#define DPKG_UPDATES "/var/lib/dpkg/updates"
+
+/* Nobody answers questions: a configuration file that was changed stays. An unsigned repository is
+ * never used, whatever the configuration of apt says. */
+static const char *const options[] = {
+    "-q",
+    "-y",
+    "-oDpkg::Use-Pty=0",
+    "-oDpkg::Options::=--force-confdef",
+    "-oDpkg::Options::=--force-confold",
+    "-oAPT::Get::AllowUnauthenticated=false",
+    "-oAPT::Get::Show-User-Simulation-Note=false",
+    "-oAcquire::AllowInsecureRepositories=false",
+    "-oAcquire::AllowDowngradeToInsecureRepositories=false",
+    "-oAcquire::Retries=2",
+};
+
+static int push_all(char ***argv, size_t *n, const char *const *words) {
+    for (const char *const *word = words; word && *word; word++)
+        TRY(strv_push(argv, n, strdup(*word)));
+    return 0;
+}
+
+static int make_argv(const Work *w, const char *const *more, const char *const *words,
+                     char ***ret) {
+    _cleanup_(strv_freep) char **argv = NULL;
+    const uint64_t lock_sec = MAX(w->request.lock_usec / USEC_PER_SEC, (uint64_t)LOCK_SEC_MIN);
+    char *lock = NULL;
+    size_t n = 0;
+
+    if (asprintf(&lock, "-oDPkg::Lock::Timeout=%" PRIu64, lock_sec) < 0)
+        return -ENOMEM;
+    TRY(strv_push(&argv, &n, strdup("apt-get")));
+    TRY(strv_push(&argv, &n, lock));
+    for (size_t i = 0; i < ELEMENTSOF(options); i++)
+        TRY(strv_push(&argv, &n, strdup(options[i])));
+    TRY(strv_push(&argv, &n,
+                  strdup(w->request.recommends ? "-oAPT::Install-Recommends=true"
+                                               : "-oAPT::Install-Recommends=false")));
+    TRY(push_all(&argv, &n, more));
+    TRY(push_all(&argv, &n, words));
+    *ret = TAKE_PTR(argv);
+    return 0;
+}
+
+static void forget_reason(Work *w) {
+    free(w->reason);
+    w->reason = NULL;
+}
+
+/* A program that only looks. */
+static int look(Work *w, const char *const *argv, char **ret) {
+    const Tool t = {.argv = argv, .cancel_signal = SIGTERM, .on_line = work_on_line, .userdata = w};
+
+    forget_reason(w);
+    return tool_read(&t, ret);
+}
+
+int apt_list(Work *w, PackageList *ret) {
+    const char *const argv[] = {"dpkg-query", "-W", "-f=" PACKAGE_DEB_FORMAT, NULL};
+    _cleanup_free_ char *text = NULL;
+    int r = look(w, argv, &text);
+
+    if (r != 0)
+        return work_fail_tool(w, r, "The packages cannot be listed");
+    return package_list_parse(text, ret);
+}
+
+/* --- lists of packages ---------------------------------------------------------------------- */
+
+static int tell_trouble(Work *w) {
+    _cleanup_free_ char *text = NULL;
+
+    if (!w->reason)
+        return 0;
+    if (asprintf(&text, "Not all lists of packages could be fetched: %s", w->reason) < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    return reply_add_line(w->reply, text);
+}
+
+/* What apt-get update warns of would be an error for what a request wants. */
+static void on_refresh_line(const char *line, void *userdata) {
+    work_on_line(line, userdata);
+    if (strncmp(line, "W: ", 3) == 0)
+        (void)work_add_reason(userdata, line + 3);
+}
+
+int apt_refresh(Work *w, const char *source) {
+    _cleanup_free_ char *list = NULL;
+    _cleanup_(strv_freep) char **argv = NULL;
+    const char *words[] = {"update", NULL, NULL, NULL, NULL};
+    Tool t = {.cancel_signal = SIGINT, .on_line = on_refresh_line, .userdata = w};
+    int r;
+
+    progress_tell(w->percent_from, "fetching the lists of packages");
+    if (source && asprintf(&list, "-oDir::Etc::SourceList=%s", source) < 0) {
+        list = NULL;
+        return -ENOMEM;
+    }
+    if (source) {
+        words[1] = "-oDir::Etc::SourceParts=-";
+        words[2] = "-oAPT::Get::List-Cleanup=0";
+        words[3] = list;
+    }
+    TRY(make_argv(w, NULL, words, &argv));
+    t.argv = (const char *const *)argv;
+    forget_reason(w);
+    r = tool_run(&t);
+    if (r != 0 || (source && w->reason))
+        return work_fail_tool(w, r, "The lists of packages cannot be fetched");
+    return tell_trouble(w);
+}
+
+/* --- repair --------------------------------------------------------------------------------- */
+
+/* Files of a run of dpkg that was killed. */
+static bool has_updates(void) {
+    DIR *d = opendir(DPKG_UPDATES);
+    bool found = false;
+
+    for (const struct dirent *e; d && (e = readdir(d));)
+        found = found || *e->d_name != '.';
+    if (d)
+        (void)closedir(d);
+    return found;
+}
+
+/* "a b" of those that are half configured; NULL: none. */
+static int find_half(const PackageList *l, char **ret) {
+    _cleanup_free_ char *names = NULL;
+
+    for (size_t i = 0; i < l->n; i++) {
+        char *longer;
+
+        if (!l->items[i].is_half)
+            continue;
+        if (asprintf(&longer, "%s%s%s", strempty(names), names ? " " : "", l->items[i].name) < 0)
+            return -ENOMEM;
+        free(names);
+        names = longer;
+    }
+    *ret = TAKE_PTR(names);
+    return 0;
+}
+
+static int tell_repair(Work *w, int status, const char *names) {
+    _cleanup_free_ char *text = NULL;
+    int n = status == 0
+                ? asprintf(&text,
+                           "The package database was left half configured by an earlier run, and "
+                           "was repaired first: %s",
+                           names)
+                : asprintf(&text,
+                           "The package database was left half configured by an earlier run, and "
+                           "could not be repaired: %s: %s",
+                           names, w->reason ?: "dpkg --configure has failed");
+
+    if (n < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    progress_say(text);
+    return reply_add_line(w->reply, text);
+}
+
+int apt_repair(Work *w) {
+    const char *const argv[] = {"dpkg", "--force-confdef", "--force-confold", "--configure", "-a",
+                                NULL};
+    const Tool t = {.argv = argv, .on_line = work_on_line, .userdata = w};
+    _cleanup_(package_list_done) PackageList l = {};
+    _cleanup_free_ char *names = NULL;
+    int r;
+
+    TRY(apt_list(w, &l));
+    TRY(find_half(&l, &names));
+    if (!names && !has_updates())
+        return 0;
+    progress_tell(w->percent_from, "configuring what an earlier run has left");
+    forget_reason(w);
+    r = tool_run(&t);
+    return r < 0 ? r : tell_repair(w, r, names ?: "its journal");
+}
+
+/* --- versions ------------------------------------------------------------------------------- */
+
+int apt_find_sources(Work *w, AptSources *ret) {
+    const char *const argv[] = {"apt-cache", "policy", NULL};
+    _cleanup_free_ char *text = NULL;
+    int r = look(w, argv, &text);
+
+    if (r != 0)
+        return work_fail_tool(w, r, "The sources of packages cannot be listed");
+    return apt_sources_parse(text, ret);
+}
+
+int apt_find_candidates(Work *w, const char *const *names, const AptSources *sources,
+                        AptCandidates *ret) {
+    const char *const beginning[] = {"apt-cache", "policy", "--", NULL};
+    _cleanup_(strv_freep) char **argv = NULL;
+    _cleanup_free_ char *text = NULL;
+    size_t n = 0;
+    int r;
+
+    TRY(push_all(&argv, &n, beginning));
+    TRY(push_all(&argv, &n, names));
+    r = look(w, (const char *const *)argv, &text);
+    if (r != 0)
+        return work_fail_tool(w, r, "The versions of packages cannot be listed");
+    return apt_candidates_parse(text, sources, ret);
+}
+
+/* --- changes -------------------------------------------------------------------------------- */
+
+int apt_simulate(Work *w, const char *const *words, PackageChanges *ret) {
+    const char *const more[] = {"-s", NULL};
+    _cleanup_(strv_freep) char **argv = NULL;
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    TRY(make_argv(w, more, words, &argv));
+    r = look(w, (const char *const *)argv, &text);
+    if (r != 0)
+        return work_fail_tool(w, r, "apt-get cannot do that, and nothing was changed");
+    return apt_plan_parse(text, ret);
+}
+
+int apt_apply(Work *w, const char *const *words) {
+    const char *const more[] = {"-oAPT::Status-Fd=" TOOL_STATUS_FD, NULL};
+    _cleanup_(strv_freep) char **argv = NULL;
+    Tool t = {.cancel_signal = SIGINT,
+              .on_line = work_on_line,
+              .on_status = work_on_status,
+              .userdata = w};
+    int r;
+
+    TRY(make_argv(w, more, words, &argv));
+    t.argv = (const char *const *)argv;
+    forget_reason(w);
+    r = tool_run(&t);
+    return r != 0 || tool_is_cancelled() ? work_fail_tool(w, r, "apt-get has not done all of it")
+                                         : 0;
+}
+
+static int call_mark(Work *w, const char *verb, const char *const *names, char **ret) {
+    const char *const beginning[] = {"apt-mark", verb, "--", NULL};
+    _cleanup_(strv_freep) char **argv = NULL;
+    size_t n = 0;
+    int r;
+
+    TRY(push_all(&argv, &n, beginning));
+    TRY(push_all(&argv, &n, names));
+    r = look(w, (const char *const *)argv, ret);
+    return r == 0 ? 0 : work_fail_tool(w, r, "apt-mark has failed");
+}
+
+int apt_mark(Work *w, const char *verb, const char *const *names) {
+    _cleanup_free_ char *text = NULL;
+
+    return names && *names ? call_mark(w, verb, names, &text) : 0;
+}
+
+int apt_list_automatic(Work *w, const char *const *names, char ***ret) {
+    _cleanup_(strv_freep) char **list = NULL;
+    _cleanup_free_ char *text = NULL;
+    size_t n = 0;
+
+    TRY(call_mark(w, "showauto", names, &text));
+    for (char *line = text, *end; *line; line = end) {
+        end = line + strcspn(line, "\n");
+        if (end > line)
+            TRY(strv_push(&list, &n, strndup(line, (size_t)(end - line))));
+        end += *end != 0;
+    }
+    *ret = TAKE_PTR(list);
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* apt-get, apt-cache, apt-mark and dpkg. Each returns 0, or a negative errno: -EINVAL if the reply
+ * has the error. */
+#pragma once
+
+#include "dcm-package/work.h"
+#include "package/apt-text.h"
+
+/* All installed packages. */
+int apt_list(Work *w, PackageList *ret);
+/* Fetches the lists of packages. `source`: the path of one file of sources, whose lists alone are
+ * fetched; NULL: all. What could not be fetched without being an error is told in the reply. */
+int apt_refresh(Work *w, const char *source);
+/* Configures what a run that was cut off has left half configured, and tells that in the reply.
+ * What cannot be configured stays as it is. */
+int apt_repair(Work *w);
+/* Versions of the packages; of all that are named, those that apt knows. `sources` may be NULL. */
+int apt_find_candidates(Work *w, const char *const *names, const AptSources *sources,
+                        AptCandidates *ret);
+int apt_find_sources(Work *w, AptSources *ret);
+/* What apt-get would do with these words: a verb, its options, and names. */
+int apt_simulate(Work *w, const char *const *words, PackageChanges *ret);
+/* Does it. */
+int apt_apply(Work *w, const char *const *words);
+/* Those of the packages that were installed as dependencies; and marks them as such. */
+int apt_list_automatic(Work *w, const char *const *names, char ***ret);
+int apt_mark(Work *w, const char *verb, const char *const *names);

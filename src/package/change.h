@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packages that are there, and what becomes of them. */
+#pragma once
+
+#include "proto/json.h"
+
+typedef struct Package {
+    char *name, *architecture, *version;
+    bool is_held;
+    bool is_half; /* installed, but not configured */
+} Package;
+
+typedef struct PackageList {
+    Package *items; /* ordered by name, architecture and version */
+    size_t n, allocated;
+} PackageList;
+
+typedef struct PackageChange {
+    char *name, *architecture;
+    char *from, *to; /* versions; NULL: it is not there */
+    char *origin;    /* the repository as the package manager calls it; NULL: not known */
+} PackageChange;
+
+typedef struct PackageChanges {
+    PackageChange *items;
+    size_t n, allocated;
+} PackageChanges;
+
+/* The output of dpkg-query and of rpm in this form. */
+#define PACKAGE_DEB_FORMAT "${Package}\\t${Architecture}\\t${Version}\\t${db:Status-Abbrev}\\n"
+#define PACKAGE_RPM_FORMAT "%{NAME}\\t%{ARCH}\\t%{EVR}\\tii \\n"
+
+void package_list_done(PackageList *l);
+/* Leaves out what is removed but for its configuration. -EBADMSG: a line of another form; -ENOBUFS:
+ * too many. */
+int package_list_parse(const char *text, PackageList *ret);
+/* The first of that name, also "name:architecture"; NULL: there is none. */
+const Package *package_list_find(const PackageList *l, const char *name) _pure_;
+
+void package_changes_done(PackageChanges *c);
+/* Appends; the strings are copied, each may be NULL. -ENOBUFS: too many. */
+int package_changes_add(PackageChanges *c, const PackageChange *change);
+/* What has changed between two lists. */
+int package_changes_compare(const PackageList *before, const PackageList *after,
+                            PackageChanges *ret);
+/* An array of objects. */
+int package_changes_to_json(const PackageChanges *c, struct json_object **ret);
