@@ -108,6 +108,7 @@
 #define VARLINK_CONNECTIONS_MAX 128u
 #define VARLINK_CONNECTIONS_OF_USER_MAX 32u
 #define CANCEL_GRACE_USEC_MAX (90 * USEC_PER_SEC)
+#define JOB_FINISH_USEC_MAX (3600 * USEC_PER_SEC) /* that a script may take to end in order */
 
 /* downloads */
 #define FETCH_URL_MAX ((size_t)8 * 1024)

@@ -18,8 +18,8 @@
 #define NOTE_MODE 0640
 #define COPY_SIZE ((size_t)64 * 1024)
 
-static const char *const file_names[] = {"script", "pre", "post",     "stdout", "stderr",
-                                         "exit",   "log", "log-pipe", "keep",   "cancelled"};
+static const char *const file_names[] = {"script", "pre",      "post", "stdout", "stderr",   "exit",
+                                         "log",    "log-pipe", "keep", "finish", "cancelled"};
 
 static const char *const script_names[_JOB_SCRIPT_MAX] = {
     [JOB_SCRIPT_ITSELF] = "script", [JOB_SCRIPT_PRE] = "pre", [JOB_SCRIPT_POST] = "post"};
@@ -292,8 +292,8 @@ bool job_dir_has_script(const JobDir *d, JobScriptKind kind) {
 }
 
 int job_dir_drop_output(const JobDir *d) {
-    static const char *const names[] = {"script",   "pre",  "post",   "log",
-                                        "log-pipe", "keep", "stderr", "stdout"};
+    static const char *const names[] = {"script", "pre",    "post",   "log",   "log-pipe",
+                                        "keep",   "finish", "stderr", "stdout"};
 
     if (faccessat(d->dir_fd, "exit", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
@@ -328,14 +328,30 @@ bool job_dir_has_ended(const JobDir *d) {
            exit_record_parse(text, size, &record) >= 0;
 }
 
-int job_dir_note_keep(const JobDir *d) {
-    _cleanup_close_ int fd = make_file(d->dir_fd, "keep", NOTE_MODE);
+static int note(const JobDir *d, const char *name) {
+    _cleanup_close_ int fd = make_file(d->dir_fd, name, NOTE_MODE);
 
     return fd < 0 && fd != -EEXIST ? fd : 0;
 }
 
+static bool is_noted(const JobDir *d, const char *name) {
+    return faccessat(d->dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+int job_dir_note_keep(const JobDir *d) {
+    return note(d, "keep");
+}
+
 bool job_dir_keeps(const JobDir *d) {
-    return faccessat(d->dir_fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+    return is_noted(d, "keep");
+}
+
+int job_dir_note_finish(const JobDir *d) {
+    return note(d, "finish");
+}
+
+bool job_dir_finishes(const JobDir *d) {
+    return is_noted(d, "finish");
 }
 
 int job_dir_note_cancel(const JobDir *d) {

@@ -10,6 +10,7 @@
  *     log             lines for the manager, basic/job-output.h; likewise
  *     log-pipe        FIFO, DCM_LOG_FILE of the script; dcm-run copies it into `log`
  *     keep            exists if processes that the script leaves behind may stay
+ *     finish          exists if the script ends in order, and may take its time for that
  *     cancelled       exists if a cancellation was ordered before the job had ended
  *
  * All files belong to root:dcm-agent, and nobody else can traverse the directory: the job's user
@@ -90,6 +91,11 @@ int job_dir_write_start_failure(const JobDir *d, int error);
 /* Marks the job as one whose remaining processes may stay; job_dir_keeps() reads the mark. */
 int job_dir_note_keep(const JobDir *d);
 bool job_dir_keeps(const JobDir *d);
+
+/* Marks the job as one whose unit has a time limit of its own for its end; job_dir_finishes() reads
+ * the mark. */
+int job_dir_note_finish(const JobDir *d);
+bool job_dir_finishes(const JobDir *d);
 
 /* Notes a cancellation durably; does nothing if the job has ended. */
 int job_dir_note_cancel(const JobDir *d);

@@ -38,3 +38,8 @@ typedef struct JobRequest {
  * descriptors belong to the message. */
 int job_request_read(sd_bus_message *m, JobRequest *q, sd_bus_error *error);
 void job_request_done(JobRequest *q);
+
+/* How long the script may take to end in order; 0: as any other. */
+static inline uint64_t job_request_finish_usec(const JobRequest *q) {
+    return q->command.file ? q->command.file->finish_usec : 0;
+}

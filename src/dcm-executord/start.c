@@ -209,6 +209,8 @@ int serve_start(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     r = take_directory(o);
     if (r >= 0 && q->keep_processes)
         r = job_dir_note_keep(&o->dir);
+    if (r >= 0 && job_request_finish_usec(q) > 0)
+        r = job_dir_note_finish(&o->dir);
     if (r >= 0) /* after an error the directory stays, and the next call resumes */
         r = secrets_write(&o->dir, q->secrets, q->n_secrets);
     if (r < 0)

@@ -342,7 +342,10 @@ int serve_cancel(Executord *m, sd_bus_message *message, sd_bus_error *error) {
     if (r < 0) /* the job must end in any case */
         log_struct(LOG_WARNING, r, LOG_FIELDS(LOG_REQUEST(guid)),
                    "Cannot record that %s was cancelled: %m", d.name);
-    return stop_unit(m, message, guid, false, false, MIN(grace_usec, CANCEL_GRACE_USEC_MAX), error);
+    /* the unit's own TimeoutStopUSec= comes first for a script that ends in order */
+    grace_usec =
+        job_dir_finishes(&d) ? 2 * JOB_FINISH_USEC_MAX : MIN(grace_usec, CANCEL_GRACE_USEC_MAX);
+    return stop_unit(m, message, guid, false, false, grace_usec, error);
 }
 
 int serve_release(Executord *m, sd_bus_message *message, sd_bus_error *error) {

@@ -32,11 +32,9 @@ typedef struct StringProperty {
 } StringProperty;
 
 static const StringProperty string_properties[] = {
-    {"Slice", "dcm-jobs.slice"},
-    {"Type", "exec"},
+    {"Slice", "dcm-jobs.slice"},     {"Type", "exec"},
     {"CollectMode", "inactive"}, /* a failed unit stays until its result has been read */
-    {"KillMode", "control-group"},
-    {"WorkingDirectory", "-~"}, /* the user's home, or / if it does not exist */
+    {"WorkingDirectory", "-~"},  /* the user's home, or / if it does not exist */
     {"SyslogIdentifier", "dcm-job"},
 };
 
@@ -98,9 +96,18 @@ static int append_environment(sd_bus_message *m, const JobRequest *q, const JobD
     return sd_bus_message_close_container(m);
 }
 
+/* With a time to end in order, dcm-run alone gets the signal, and passes it on to the script. */
+static int append_stop(sd_bus_message *m, const JobRequest *q) {
+    const uint64_t finish_usec = job_request_finish_usec(q);
+
+    TRY(sd_bus_message_append(m, "(sv)", "KillMode", "s",
+                              finish_usec > 0 ? "mixed" : "control-group"));
+    return sd_bus_message_append(m, "(sv)", "TimeoutStopUSec", "t",
+                                 finish_usec > 0 ? finish_usec : TIMEOUT_STOP_USEC);
+}
+
 static int append_limits(sd_bus_message *m, const JobLimits *l) {
     TRY(sd_bus_message_append(m, "(sv)", "RemainAfterExit", "b", true));
-    TRY(sd_bus_message_append(m, "(sv)", "TimeoutStopUSec", "t", (uint64_t)TIMEOUT_STOP_USEC));
     TRY(sd_bus_message_append(m, "(sv)", "RuntimeMaxUSec", "t", l->timeout_usec));
     TRY(sd_bus_message_append(m, "(sv)", "TasksMax", "t", l->tasks_max));
     if (l->memory_max != UINT64_MAX) {
@@ -293,6 +300,7 @@ int unit_append_properties(sd_bus_message *m, const JobRequest *q, const JobDir 
                            const char *state_dir) {
     TRY(sd_bus_message_open_container(m, 'a', "(sv)"));
     TRY(append_strings(m, q));
+    TRY(append_stop(m, q));
     TRY(append_limits(m, &q->limits));
     TRY(sandbox_append(m, q));
     TRY(append_environment(m, q, dir));

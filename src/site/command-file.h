@@ -46,10 +46,11 @@ typedef struct CommandFile {
     char **positions; /* positional arguments: texts with values in them; NULL: one per argument */
     CommandOutput output;
     bool is_long, is_immediate;
-    bool json_input;   /* arguments as a JSON object on standard input, not as positional ones */
-    bool secret_files; /* passes secrets as files, not in that object */
-    bool can_dry_run;  /* supports COMMAND_DRY_RUN */
-    bool stream;       /* sends lines of the output to the console while the script runs */
+    bool json_input;      /* arguments as a JSON object on standard input, not as positional ones */
+    bool secret_files;    /* passes secrets as files, not in that object */
+    bool can_dry_run;     /* supports COMMAND_DRY_RUN */
+    uint64_t finish_usec; /* the script alone is asked to end, and has so long; 0: no such time */
+    bool stream;          /* sends lines of the output to the console while the script runs */
     Argument *arguments;
     size_t n_arguments;
     size_t dry_run; /* index of COMMAND_DRY_RUN, the last argument; SIZE_MAX: none */

@@ -181,6 +181,16 @@ static int set_stream(CommandFile *f, const char *value) {
     return parse_bool(value, &f->stream);
 }
 
+static int set_finish_time(CommandFile *f, const char *value) {
+    uint64_t seconds;
+
+    TRY(parse_size(value, &seconds));
+    if (seconds < 1 || seconds > JOB_FINISH_USEC_MAX / USEC_PER_SEC)
+        return -EINVAL;
+    f->finish_usec = seconds * USEC_PER_SEC;
+    return 0;
+}
+
 static int set_dry_run(CommandFile *f, const char *value) {
     return parse_bool(value, &f->can_dry_run);
 }
@@ -190,14 +200,23 @@ static int set_command(CommandFile *f, const char *name, const char *value) {
         const char *name;
         int (*set)(CommandFile *f, const char *value);
     } keys[] = {
-        {"help", set_help},       {"kind", set_kind},
-        {"user", set_user},       {"includes", set_includes},
-        {"names", set_names},     {"script", set_script},
-        {"worker", set_worker},   {"worker_path", set_worker_path},
-        {"input", set_input},     {"positions", set_positions},
-        {"secrets", set_secrets}, {"dry_run", set_dry_run},
-        {"output", set_output},   {"reply_type", set_reply_type},
-        {"stream", set_stream},   {"message", set_message},
+        {"help", set_help},
+        {"kind", set_kind},
+        {"user", set_user},
+        {"includes", set_includes},
+        {"names", set_names},
+        {"script", set_script},
+        {"worker", set_worker},
+        {"worker_path", set_worker_path},
+        {"input", set_input},
+        {"positions", set_positions},
+        {"secrets", set_secrets},
+        {"dry_run", set_dry_run},
+        {"output", set_output},
+        {"reply_type", set_reply_type},
+        {"stream", set_stream},
+        {"message", set_message},
+        {"finish_time", set_finish_time},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)

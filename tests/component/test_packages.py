@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dcm-package with a real apt and dpkg, and local signed repositories: what is asked for is done, and nothing else;
+what cannot be done says why and leaves the package database in order."""
+
+import fcntl
+import json
+import os
+import signal
+import struct
+import subprocess
+
+import pytest
+
+from package_root import Root
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0 or not os.path.exists("/usr/bin/dpkg-scanpackages"),
+                                reason="needs root, apt and dpkg-dev")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = Root(str(tmp_path_factory.mktemp("root")))
+    try:
+        root.key = root.make_key("good")
+        root.bad_key = root.make_key("bad")
+        root.build("main", "plain", "1.0")
+        root.build("main", "plain", "2.0")
+        root.build("security", "plain", "1.5")
+        root.build("main", "library", "1.0")
+        root.build("main", "user", "1.0", "Depends: library\n")
+        root.build("main", "rival", "1.0", "Conflicts: plain\n")
+        root.build("main", "sudo", "1.0")
+        root.build("main", "against-sudo", "1.0", "Conflicts: sudo\n")
+        root.build("main", "broken", "1.0", postinst="test ! -e /srv/break || { echo it breaks >&2; exit 1; }")
+        root.build("main", "lasting", "1.0", postinst="touch /srv/began; cat /srv/pipe >/dev/null; touch /srv/ended")
+        root.build("main", "settled", "1.0", files={"etc/settled.conf": "one\n"})
+        root.build("main", "settled", "2.0", files={"etc/settled.conf": "two\n"})
+        root.publish("main", "Main")
+        root.publish("security", "Main-Security")
+        yield root
+    finally:
+        root.close()
+
+
+@pytest.fixture
+def root(made):
+    """As after the installation of the operating system: no package, both repositories."""
+    (made.root / "var/lib/dpkg/status").write_text("")
+    for path in (*made.root.glob("var/lib/dpkg/info/*"), *made.root.glob("var/lib/dpkg/updates/*"),
+                 *made.root.glob("etc/apt/sources.list.d/*"), *made.root.glob("etc/settled*"),
+                 *made.root.glob("srv/b[er]*k"), *made.root.glob("srv/*ed"), *made.root.glob("etc/dcm-agent/*"),
+                 *made.root.glob("var/lib/apt/extended_states")):
+        path.unlink()
+    for name in ("main", "security"):
+        made.good("add-repository", {"name": name, "uri": f"file:/srv/{name}", "suite": "./", "key": made.key})
+    return made
+
+
+def changes(reply):
+    return {c["name"]: (c["from"], c["to"]) for c in reply["reply_object"]["changes"]}
+
+
+def test_install_repeat_and_remove(root):
+    first = root.good("install", {"packages": ["user"]})
+    assert changes(first) == {"user": (None, "1.0"), "library": (None, "1.0")}
+    assert first["reply_type"] == "package_changes" and root.versions() == {"user": "1.0", "library": "1.0"}
+    again = root.good("install", {"packages": ["user"]})
+    assert changes(again) == {} and "Nothing was to be done" in again["message"]
+    listed = root.good("list", {"packages": ["us*"]})["reply_object"]
+    assert listed == [{"name": "user", "version": "1.0", "architecture": "all", "held": False, "configured": True}]
+    gone = root.good("remove", {"packages": ["library"]})
+    assert changes(gone) == {"user": ("1.0", None), "library": ("1.0", None)} and root.versions() == {}
+    assert changes(root.good("remove", {"packages": ["library"]})) == {}
+
+
+def test_dry_runs_change_nothing(root):
+    plan = root.good("install", {"packages": ["user"], "dry_run": True})
+    assert changes(plan) == {"user": (None, "1.0"), "library": (None, "1.0")} and plan["reply_object"]["dry_run"]
+    assert root.versions() == {}
+    plan = root.good("install", {"packages": ["plain"]}, DCM_DRY_RUN="yes")
+    assert changes(plan) == {"plain": (None, "2.0")} and root.versions() == {}
+    root.good("add-repository", {"name": "more", "uri": "file:/srv/main", "suite": "./", "key": root.key, "dry_run": True})
+    assert not (root.root / "etc/apt/sources.list.d/dcm-more.sources").exists()
+
+
+def test_versions_and_downgrades(root):
+    assert changes(root.good("install", {"packages": ["plain=1.0"]})) == {"plain": (None, "1.0")}
+    assert "9.9" in root.bad("install", {"packages": ["plain=9.9"]}, "missing")["error_message"]
+    assert changes(root.good("install", {"packages": ["plain=2.0"]})) == {"plain": ("1.0", "2.0")}
+    refused = root.bad("install", {"packages": ["plain=1.0"]}, "failed")
+    assert "downgrade" in refused["error_message"] and root.versions() == {"plain": "2.0"}
+    lower = root.good("install", {"packages": ["plain=1.0"], "allow_downgrade": True})
+    assert changes(lower) == {"plain": ("2.0", "1.0")}
+
+
+def test_names_are_neither_options_nor_expressions(root):
+    root.good("install", {"packages": ["library"]})
+    for name in ("librar.", "library-", "l.*", "plai+", "-oDebug=1", "no-such"):
+        reply = root.run("install", {"packages": [name]})
+        assert reply["status"] in (1, 3) and reply["reply_object"]["code"] in ("missing", "bad-argument"), (name, reply)
+    assert root.versions() == {"library": "1.0"}
+
+
+def test_updates(root):
+    root.good("install", {"packages": ["plain=1.0", "settled=1.0"]})
+    updates = {u["name"]: u for u in root.good("updates")["reply_object"]}
+    assert updates["plain"]["to"] == "2.0" and updates["plain"]["security"] == "1.5"
+    assert updates["settled"]["to"] == "2.0" and updates["settled"]["security"] is None
+    assert changes(root.good("update", {"security": True})) == {"plain": ("1.0", "1.5")}
+    assert changes(root.good("update", {"security": True})) == {}
+    assert changes(root.good("update", {"packages": ["plain"]})) == {"plain": ("1.5", "2.0")}
+    assert changes(root.good("update")) == {"settled": ("1.0", "2.0")}
+    assert changes(root.good("update")) == {}
+    root.bad("update", {"packages": ["library"]}, "missing")
+
+
+def test_an_update_leaves_a_dependency_one(root):
+    root.good("install", {"packages": ["user"]})
+    assert root.call("apt-mark", "showauto").stdout.split() == ["library"]
+    root.build("main", "library", "1.1")
+    root.publish("main", "Main")
+    assert changes(root.good("update", {"packages": ["library"]})) == {"library": ("1.0", "1.1")}
+    assert root.call("apt-mark", "showauto").stdout.split() == ["library"]
+
+
+def test_holds(root):
+    root.good("install", {"packages": ["plain=1.0"]})
+    assert root.good("hold", {"packages": ["plain"]})["reply_object"]["held"] == ["plain"]
+    assert changes(root.good("update")) == {}
+    assert changes(root.good("update", {"security": True})) == {}
+    assert root.good("updates")["reply_object"][0]["held"] is True
+    assert root.good("hold", {"packages": ["plain"], "hold": False})["reply_object"]["held"] == []
+    assert changes(root.good("update")) == {"plain": ("1.0", "2.0")}
+    root.bad("hold", {"packages": ["library"]}, "missing")
+
+
+def test_what_must_stay(root):
+    root.good("install", {"packages": ["sudo", "plain"]})
+    assert "sudo" in root.bad("remove", {"packages": ["sudo"]}, "protected")["error_message"]
+    root.bad("install", {"packages": ["against-sudo"]}, "protected")
+    assert root.versions() == {"sudo": "1.0", "plain": "2.0"}
+    assert changes(root.good("install", {"packages": ["rival"]})) == {"plain": ("2.0", None), "rival": (None, "1.0")}
+
+
+def test_policy(root):
+    policy = root.root / "etc/dcm-agent/policy.conf"
+    root.good("install", {"packages": ["plain=1.0", "library"]})
+    for text, verb, arguments in (
+            ("allow_package_changes = update", "install", {"packages": ["user"]}),
+            ("allow_packages = lib*", "install", {"packages": ["user"]}),
+            ("deny_packages = user", "install", {"packages": ["user"]}),
+            ("deny_packages = plain", "update", {}),
+            ("deny_packages = plain", "install", {"packages": ["rival"]}),
+            ("allow_package_changes = install", "install", {"packages": ["rival"]}),
+            ("allow_package_changes = install", "remove", {"packages": ["library"]}),
+            ("allow_package_changes = install", "hold", {"packages": ["library"]}),
+            ("allow_repositories = https://*", "add-repository",
+             {"name": "x", "uri": "file:/srv/main", "suite": "./", "key": root.key}),
+            ("allow_package_changes = install", "remove-repository", {"name": "main"}),
+            ("allow_package_changes = everything", "list", {})):
+        policy.write_text(f"[policy]\n{text}\n")
+        reply = root.bad(verb, arguments, "policy")
+        assert text.split()[0] in reply["error_message"] and "policy.conf:2" in reply["error_message"], reply
+    policy.write_text("[policy]\nallow_packages = user\n")
+    root.good("remove", {"packages": ["user"]})
+    assert changes(root.good("install", {"packages": ["user"]})) == {"user": (None, "1.0")}
+
+
+def test_a_failing_script_and_the_repair(root):
+    (root.root / "srv/break").touch()
+    reply = root.bad("install", {"packages": ["broken"]}, "failed")
+    assert "post-installation script" in reply["error_message"] and "it breaks" in reply["stderr"]
+    assert [p["configured"] for p in root.good("list", {"packages": ["broken"]})["reply_object"]] == [False]
+    again = root.bad("install", {"packages": ["plain"]}, "failed")
+    assert "could not be repaired: broken" in again["message"]
+    (root.root / "srv/break").unlink()
+    reply = root.good("install", {"packages": ["plain"]})
+    assert "was repaired first: broken" in reply["message"] and "broken" in root.versions()
+
+
+def test_a_changed_configuration_file_stays(root):
+    root.good("install", {"packages": ["settled=1.0"]})
+    (root.root / "etc/settled.conf").write_text("mine\n")
+    reply = root.good("install", {"packages": ["settled=2.0"]})
+    assert reply["reply_object"]["kept_files"] == ["/etc/settled.conf.dpkg-dist"]
+    assert (root.root / "etc/settled.conf").read_text() == "mine\n"
+    assert root.good("install", {"packages": ["plain"]})["reply_object"]["kept_files"] == []
+
+
+def lock(root):
+    """dpkg's lock, taken by this process."""
+    file = open(root.root / "var/lib/dpkg/lock-frontend", "w")
+    fcntl.fcntl(file, fcntl.F_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    return file
+
+
+def test_locks(root):
+    root.good("list")
+    with lock(root):
+        reply = root.bad("install", {"packages": ["plain"], "lock_timeout": 1}, "locked")
+        assert f"({os.getpid()})" in reply["error_message"] and f"({os.getpid()})" in reply["stderr"]
+        waiting = root.start("install", {"packages": ["plain"]})
+        while "waiting for" not in waiting.stderr.readline():
+            pass
+    assert changes(root.end(waiting)) == {"plain": (None, "2.0")}
+    with lock(root):
+        waiting = root.start("install", {"packages": ["library"]})
+        while "waiting for" not in waiting.stderr.readline():
+            pass
+        waiting.send_signal(signal.SIGTERM)
+        assert root.end(waiting)["reply_object"]["code"] == "cancelled"
+
+
+def start_lasting(root):
+    pipe = root.root / "srv/pipe"
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    process = root.start("install", {"packages": ["lasting", "plain"]})
+    writer = open(pipe, "w")  # waits for the script
+    assert (root.root / "srv/began").exists()
+    return process, writer
+
+
+def test_a_cancellation_waits_for_what_is_under_way(root):
+    process, writer = start_lasting(root)
+    process.send_signal(signal.SIGTERM)
+    while "is waited for" not in process.stderr.readline():
+        pass
+    assert process.poll() is None
+    writer.close()
+    reply = root.end(process)
+    assert reply["reply_object"]["code"] == "cancelled" and "consistent" in reply["error_message"]
+    assert (root.root / "srv/ended").exists() and not root.call("dpkg", "--audit").stdout
+    assert "lasting" in root.versions() and not list((root.root / "var/lib/dpkg/updates").iterdir())
+    root.good("install", {"packages": ["plain"], "lock_timeout": 0})
+
+
+def test_what_a_kill_has_left_is_repaired(root):
+    process, writer = start_lasting(root)
+    root.kill_all(process)
+    writer.close()
+    assert "lasting" not in root.versions()
+    (root.root / "srv/pipe").unlink()
+    (root.root / "srv/pipe").touch()
+    reply = root.good("install", {"packages": ["plain"]})
+    assert "was repaired first: lasting" in reply["message"] and {"lasting", "plain"} <= root.versions().keys()
+
+
+def test_a_repository_with_another_signature_is_not_kept(root):
+    source, key = (root.root / p for p in ("etc/apt/sources.list.d/dcm-x.sources", "etc/apt/keyrings/dcm-x.asc"))
+    reply = root.bad("add-repository", {"name": "x", "uri": "file:/srv/main", "suite": "./", "key": root.bad_key}, "failed")
+    assert "sign" in reply["error_message"] and not source.exists() and not key.exists()
+    reply = root.bad("add-repository", {"name": "x", "uri": "file:/srv/none", "suite": "./", "key": root.key}, "failed")
+    assert not source.exists() and not key.exists(), reply
+    root.publish("main", "Main", key="bad")
+    try:
+        reply = root.bad("install", {"packages": ["plain"]}, "failed")
+        assert "sign" in reply["error_message"] and root.versions() == {}
+    except AssertionError:
+        root.publish("main", "Main")
+        raise
+    root.publish("main", "Main")
+
+
+def test_repositories_of_others_stay(root):
+    directory = root.root / "etc/apt/sources.list.d"
+    assert "nothing was to be done" in root.good("remove-repository", {"name": "none"})["message"]
+    (directory / "dcm-theirs.sources").write_text("Types: deb\n")
+    root.bad("remove-repository", {"name": "theirs"}, "foreign")
+    root.bad("add-repository", {"name": "theirs", "uri": "file:/srv/main", "suite": "./", "key": root.key}, "foreign")
+    (directory / "dcm-theirs.sources").unlink()
+    text = (directory / "dcm-main.sources").read_text()
+    assert "Signed-By: /etc/apt/keyrings/dcm-main.asc\n" in text and "rusted" not in text
+    again = root.good("add-repository", {"name": "main", "uri": "file:/srv/main", "suite": "./", "key": root.key})
+    assert again["reply_object"]["changed"] is False
+    assert root.good("remove-repository", {"name": "main"})["reply_object"]["changed"] is True
+    assert not (directory / "dcm-main.sources").exists() and not (root.root / "etc/apt/keyrings/dcm-main.asc").exists()
+
+
+def test_a_full_disk(root):
+    root.call("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", "/usr/share/dcm-test")
+    try:
+        (root.root / "usr/share/dcm-test/fill").write_bytes(b"x" * 12288)
+        root.build("main", "large", "1.0", files={"usr/share/dcm-test/large-one": "x" * 65536})
+        root.publish("main", "Main")
+        reply = root.bad("install", {"packages": ["large"]}, "failed")
+        assert "space" in reply["error_message"], reply
+    finally:
+        root.call("umount", "/usr/share/dcm-test")
+    assert changes(root.good("install", {"packages": ["large"]})) == {"large": (None, "1.0")}
+
+
+def test_a_repository_that_is_cut_off(root):
+    os.rename(root.root / "srv/main", root.root / "srv/away")
+    try:
+        reply = root.bad("install", {"packages": ["plain"]}, "failed")
+        assert "/srv/main" in reply["error_message"] or "main" in reply["error_message"], reply
+    finally:
+        os.rename(root.root / "srv/away", root.root / "srv/main")
+
+
+def test_reboot_required(root):
+    assert root.good("reboot-required")["reply_object"]["required"] is False
+    (root.root / "run/reboot-required").touch()
+    (root.root / "run/reboot-required.pkgs").write_text("linux-base\n")
+    try:
+        reply = root.good("reboot-required")["reply_object"]
+        assert reply["required"] is True and reply["packages"] == ["linux-base"]
+        assert root.good("install", {"packages": ["plain"]})["reply_object"]["reboot_required"] is True
+    finally:
+        (root.root / "run/reboot-required").unlink()
+        (root.root / "run/reboot-required.pkgs").unlink()
+
+
+def test_progress_only_grows(root):
+    reply = root.good("install", {"packages": ["user", "plain", "settled"]})
+    told = [int(line[:3]) for line in reply["stderr"].splitlines() if line[3:6] == " % "]
+    assert len(told) > 3 and told == sorted(told) and told[-1] == 100
+
+
+BAD = [({}, "packages is missing"), ({"packages": []}, "packages is missing"), ({"packages": "x"}, "not a list"),
+       ({"packages": [1]}, "not a text"), ({"packages": ["a", "plain", "plain"]}, "\"a\""),
+       ({"packages": ["plain", "plain=1"]}, "twice"), ({"packages": ["plain"], "force": True}, "force"),
+       ({"packages": ["plain"], "lock_timeout": -1}, "lock_timeout"), ({"packages": ["plain"], "refresh": "no"}, "refresh"),
+       ({"packages": ["a b"]}, "a b"), ({"packages": ["plain="]}, "plain="), ({"packages": ["x" * 1000]}, "bytes")]
+
+
+@pytest.mark.parametrize("arguments, word", BAD)
+def test_wrong_arguments(root, arguments, word):
+    assert word in root.bad("install", arguments, "bad-argument")["error_message"]
+
+
+def test_wrong_repositories(root):
+    good = {"name": "x", "uri": "file:/srv/main", "suite": "./", "key": root.key}
+    for change in ({"name": "../x"}, {"name": None}, {"uri": "ftp://x/"}, {"uri": "https://u:p@x/"}, {"uri": "https://x/ [a=b]"},
+                   {"suite": "a b"}, {"suite": None}, {"suite": "stable"}, {"components": ["main"]}, {"key": None},
+                   {"key": "x"}, {"key": root.key.replace("PUBLIC", "PRIVATE")}, {"trusted": True}):
+        arguments = {k: v for k, v in {**good, **change}.items() if v is not None}
+        root.bad("add-repository", arguments, "bad-argument")
+
+
+def test_what_is_no_object(root):
+    for text in (b"", b"[]", b"{", b"null"):
+        done = subprocess.run(root.argv("/tmp/dcm-package", "install"), input=text, capture_output=True, timeout=60)
+        assert done.returncode == 1 and not done.stdout and b"no JSON object" in done.stderr
+    assert json.loads(root.call("/tmp/dcm-package", "reboot-required").stdout)["return_code"] == 0
