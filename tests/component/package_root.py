@@ -43,6 +43,8 @@ class Root:
                               stdin=subprocess.DEVNULL, timeout=300, **more)
 
     def close(self):
+        for home in self.root.glob("srv/gnupg-*"):
+            self.call("gpgconf", "--homedir", f"/srv/{home.name}", "--kill", "gpg-agent", check=False)
         self.keeper.stdin.close()
         self.keeper.wait()
 
@@ -94,6 +96,8 @@ class Root:
     # --- the program ---
 
     def start(self, verb, arguments, **more):
+        if verb in ("install", "update", "updates"):  # the lists are those of the fixture, unless a test says so
+            arguments = {"refresh": False, **arguments}
         p = subprocess.Popen(self.argv("/tmp/dcm-package", verb), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"], **SANITIZER, **more})
         p.stdin.write(json.dumps(arguments))
@@ -125,10 +129,6 @@ class Root:
     def versions(self):
         text = self.call("dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Abbrev}\n", check=False).stdout
         return {line.split()[0]: line.split()[1] for line in text.splitlines() if line.split()[2] in ("ii", "hi")}
-
-    def pid_of(self, process):
-        """Of the program itself: nsenter and chroot become it."""
-        return process.pid
 
     def kill_all(self, process):
         """What a power cut does to processes."""

@@ -499,21 +499,25 @@ def test_properties_on_the_bus(agent, manager):
     details = json.loads(agent.call("GetRequest", "s", g))["data"][0]
     assert json.loads(details["reply"]["data"])["reply_object"] == "STARTING"
     commands = json.loads(agent.call("ListCommands"))["data"][0]
-    assert [c[0] for c in commands] == ["add_user", "backup_data_source", "backup_paths",
-                                        "backup_service", "configure_service",
+    assert [c[0] for c in commands] == ["add_repository", "add_user", "backup_data_source",
+                                        "backup_paths", "backup_service", "configure_service",
                                         "configure_service_with_ssl", "delete_system_stat",
                                         "fetch_run", "get_agent_data", "get_job_description",
                                         "get_job_output", "get_private_ip_address",
                                         "get_service_state", "get_service_states",
                                         "get_system_stat", "grant_database_access", "heartbeat",
-                                        "init_system_stat", "initialize", "install_data_source",
+                                        "hold_packages", "init_system_stat", "initialize",
+                                        "install_data_source", "install_packages",
                                         "install_service", "list_backups", "list_devices",
-                                        "list_schedules", "lock", "mount_volume", "remove_former",
-                                        "remove_schedule", "remove_user", "rename", "resize_volume",
+                                        "list_packages", "list_schedules", "list_updates", "lock",
+                                        "mount_volume", "reboot_required", "remove_former",
+                                        "remove_packages", "remove_repository", "remove_schedule",
+                                        "remove_user", "rename", "resize_volume",
                                         "restore_data_source", "restore_paths", "restore_service",
                                         "revoke_database_access", "run_script", "start_service",
                                         "start_services", "stop_service", "terminate", "unlock",
-                                        "unmount_volume", "upgrade", "verify_backup"]
+                                        "unmount_volume", "update_packages", "upgrade",
+                                        "verify_backup"]
 
 
 def test_silent_manager_is_given_up(agent, manager):

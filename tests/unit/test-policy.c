@@ -55,6 +55,38 @@ static void test_rules(void) {
     }
 }
 
+/* Rules about packages: kinds, names, also in consequence, and addresses. */
+static void test_packages(void) {
+    _cleanup_(policy_freep) Policy *p = NULL, *open = NULL;
+    _cleanup_free_ char *error = NULL;
+    const char *rule = NULL;
+
+    g_assert_cmpint(load("", &open, &error), ==, 0);
+    for (PackageChangeKind k = 0; k < _PACKAGE_CHANGE_MAX; k++)
+        g_assert_true(policy_allows_package_change(open, k, &rule));
+    g_assert_true(policy_allows_package(open, "nginx", false, &rule));
+    g_assert_true(policy_allows_repository(open, "https://x/", &rule));
+    g_assert_cmpint(load("[policy]\nallow_package_changes = update hold\nallow_packages = nginx*\n"
+                         "deny_packages = *-dev\nallow_repositories = https://x/*\n",
+                         &p, &error),
+                    ==, 0);
+    g_assert_true(policy_allows_package_change(p, PACKAGE_CHANGE_UPDATE, &rule));
+    g_assert_false(policy_allows_package_change(p, PACKAGE_CHANGE_INSTALL, &rule));
+    g_assert_cmpstr(rule, ==, "allow_package_changes");
+    g_assert_true(policy_allows_package(p, "nginx-core", false, &rule));
+    g_assert_true(policy_allows_package(p, "libz", true, &rule));
+    g_assert_false(policy_allows_package(p, "libz", false, &rule));
+    g_assert_cmpstr(rule, ==, "allow_packages");
+    g_assert_false(policy_allows_package(p, "nginx-dev", true, &rule));
+    g_assert_cmpstr(rule, ==, "deny_packages");
+    g_assert_true(policy_allows_repository(p, "https://x/deb", &rule));
+    g_assert_false(policy_allows_repository(p, "http://x/deb", &rule));
+    g_assert_cmpstr(rule, ==, "allow_repositories");
+    p = policy_free(p);
+    g_assert_cmpint(load("[policy]\nallow_package_changes = everything\n", &p, &error), ==,
+                    -EINVAL);
+}
+
 /* Who is refused is told where that was set: by the last file that set it. */
 static void test_places(void) {
     _cleanup_temporary_ char *dir = temporary_new();
@@ -283,6 +315,7 @@ static void test_missing_tools(void) {
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/policy/rules", test_rules);
+    g_test_add_func("/policy/packages", test_packages);
     g_test_add_func("/policy/missing-tools", test_missing_tools);
     g_test_add_func("/policy/unknown-key", test_unknown_key);
     g_test_add_func("/policy/places", test_places);
