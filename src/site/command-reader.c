@@ -185,10 +185,8 @@ static int set_finish_time(CommandFile *f, const char *value) {
     uint64_t seconds;
 
     TRY(parse_size(value, &seconds));
-    if (seconds < 1 || seconds > JOB_FINISH_USEC_MAX / USEC_PER_SEC)
-        return -EINVAL;
     f->finish_usec = seconds * USEC_PER_SEC;
-    return 0;
+    return seconds >= 1 && seconds <= JOB_FINISH_USEC_MAX / USEC_PER_SEC ? 0 : -EINVAL;
 }
 
 static int set_dry_run(CommandFile *f, const char *value) {
@@ -200,29 +198,20 @@ static int set_command(CommandFile *f, const char *name, const char *value) {
         const char *name;
         int (*set)(CommandFile *f, const char *value);
     } keys[] = {
-        {"help", set_help},
-        {"kind", set_kind},
-        {"user", set_user},
-        {"includes", set_includes},
-        {"names", set_names},
-        {"script", set_script},
-        {"worker", set_worker},
-        {"worker_path", set_worker_path},
-        {"input", set_input},
-        {"positions", set_positions},
-        {"secrets", set_secrets},
-        {"dry_run", set_dry_run},
-        {"output", set_output},
-        {"reply_type", set_reply_type},
-        {"stream", set_stream},
-        {"message", set_message},
-        {"finish_time", set_finish_time},
+        {"help", set_help},       {"kind", set_kind},
+        {"user", set_user},       {"includes", set_includes},
+        {"names", set_names},     {"script", set_script},
+        {"worker", set_worker},   {"worker_path", set_worker_path},
+        {"input", set_input},     {"positions", set_positions},
+        {"secrets", set_secrets}, {"dry_run", set_dry_run},
+        {"output", set_output},   {"reply_type", set_reply_type},
+        {"stream", set_stream},   {"message", set_message},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
         if (streq(keys[i].name, name))
             return keys[i].set(f, value);
-    return -ENOKEY;
+    return streq(name, "finish_time") ? set_finish_time(f, value) : -ENOKEY;
 }
 
 /* [argument NAME] */

@@ -276,6 +276,27 @@ def test_hook_that_is_cancelled_is_the_end(manager):
     assert reply["return_code"] == -15 and reply["message"] == "" and "was cancelled" in reply["error_message"]
 
 
+def test_script_that_ends_in_order_has_its_time(manager, tmp_path):
+    """With finish_time a cancellation reaches the script alone, not its child, and the script may take longer than
+    others have. Without the key the child gets the signal, too."""
+    told = pathlib.Path("/tmp/dcm-test-told")
+    script = ("#!/bin/bash\nexec 3>>%s\n(trap 'echo child >&3; exit' TERM; sleep infinity & echo begun >&3; wait) &\n"
+              "trap 'echo asked >&3; sleep 15; echo in order >&3; exit 3' TERM\n"
+              "wait; wait\n") % told
+    for key, expected in (("finish_time = 60\n", ["asked", "in order"]), ("", ["asked", "child"])):
+        told.write_text("")
+        add("orderly", f"[command]\nhelp = x\nuser = root\n{key}", script)
+        load(manager)
+        guid = order(manager, "orderly")
+        wait_for(lambda: told.read_text() == "begun\n")
+        assert show(unit_of(guid), "KillMode") == ("mixed" if key else "control-group")
+        manager.send(type="CANCEL", request_id=guid)
+        reply = reply_to(manager, guid)
+        assert "was cancelled" in reply["error_message"]
+        assert sorted(told.read_text().split("\n")[1:-1]) == sorted(expected), told.read_text()
+    told.unlink()
+
+
 @contextlib.contextmanager
 def watch_opens(path):
     """Yields a function that tells whether somebody has opened the file since."""
