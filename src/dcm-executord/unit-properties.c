@@ -249,6 +249,8 @@ static int append_arguments(sd_bus_message *m, const JobRequest *q, const JobDir
         TRY(append_argument(m, "--interpreter=", q->interpreter));
     if (needs_guard(q))
         TRY(sd_bus_message_append(m, "s", "--require-capability"));
+    if (job_request_finish_usec(q) > 0)
+        TRY(sd_bus_message_append(m, "s", "--pass-signal"));
     if (job_dir_has_script(d, JOB_SCRIPT_PRE))
         TRY(sd_bus_message_append(m, "s", "--pre=" RUN_DIRECTORY "/pre"));
     if (job_dir_has_script(d, JOB_SCRIPT_POST))

@@ -92,7 +92,8 @@ static int find_security(Work *w, const PackageChanges *plan, AptCandidates *ret
 
 static int list_updates(Work *w, struct json_object *array) {
     /* as update_packages would do it, and with those that are held */
-    const char *const words[] = {"--ignore-hold", "upgrade", "--with-new-pkgs", NULL};
+    const char *const words[] = {"--ignore-hold", "--allow-change-held-packages", "upgrade",
+                                 "--with-new-pkgs", NULL};
     _cleanup_(apt_candidates_done) AptCandidates candidates = {};
     _cleanup_(package_changes_done) PackageChanges plan = {};
     _cleanup_(package_list_done) PackageList installed = {};

@@ -2,7 +2,7 @@
 /* dcm-run - main process of each job's unit. Not for interactive use:
  *
  *     dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] [--require-capability]
- *             [--pre=SCRIPT] [--post=SCRIPT] -- SCRIPT [ARGUMENT...]
+ *             [--pass-signal] [--pre=SCRIPT] [--post=SCRIPT] -- SCRIPT [ARGUMENT...]
  *
  * Standard output and error are the two files for the script's output (basic/job-output.h), with at
  * most --output-max bytes of each stream; standard input is a socket with the other files
@@ -23,8 +23,8 @@
  *
  * dcm-run ignores signals that ask it to end: systemd sends them to all processes of the unit, so
  * the script receives its own. They are not forwarded; `kill` with the process id of dcm-run has no
- * effect. A SIGTERM at the end of the unit's time limit (--timeout-usec, which systemd enforces)
- * explains the script's end. */
+ * effect. With --pass-signal dcm-run alone receives SIGTERM, and passes it on. A SIGTERM at the end
+ * of the unit's time limit (--timeout-usec, which systemd enforces) explains the script's end. */
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
@@ -53,8 +53,16 @@
 
 static volatile sig_atomic_t was_asked_to_end;
 
+static bool passes_signal;
+static volatile sig_atomic_t passed_to; /* process of the script; 0: none, or not passed on */
+
 static void on_term(int number) {
+    const int error = errno;
+
     was_asked_to_end = true;
+    if (passed_to > 0)
+        (void)kill((pid_t)passed_to, SIGTERM);
+    errno = error;
 }
 
 static void ignore_signals(void) {
@@ -86,6 +94,8 @@ static bool read_option(char *argument, Options *ret) {
 
     if (streq(argument, "--require-capability"))
         return ret->require_capability = true;
+    if (streq(argument, "--pass-signal"))
+        return passes_signal = true;
     if ((value = value_of(argument, "--timeout-usec=")))
         ret->timeout_usec = strtoull(value, NULL, 10);
     else if ((value = value_of(argument, "--output-max=")))
@@ -210,10 +220,13 @@ static int run_script(char **argv, ExitRecord *record, Outputs *o) {
     }
     o->out.pipe_fd = TAKE_FD(script.out_fd);
     o->err.pipe_fd = TAKE_FD(script.err_fd);
+    if (passes_signal)
+        passed_to = script.pid;
     if (was_asked_to_end) /* possibly before a script could receive the signal */
         (void)kill(script.pid, SIGTERM);
 
     copy_until_end(&script, o);
+    passed_to = 0; /* from now on the number may be that of another process */
     r = script_reap(&script, &status, &signal_number);
     script_done(&script);
     if (r < 0)
@@ -379,10 +392,11 @@ int main(int argc, char **argv) {
     ignore_signals();
     script = parse_arguments(argc, argv, &options);
     if (!script) {
-        (void)fputs("usage: dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] "
-                    "[--require-capability] [--pre=SCRIPT] [--post=SCRIPT] -- SCRIPT "
-                    "[ARGUMENT...]\n",
-                    stderr);
+        (void)fputs(
+            "usage: dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] "
+            "[--require-capability] [--pass-signal] [--pre=SCRIPT] [--post=SCRIPT] -- SCRIPT "
+            "[ARGUMENT...]\n",
+            stderr);
         return EXIT_NO_RECORD;
     }
     if (files_take(&files) < 0)

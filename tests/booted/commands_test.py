@@ -288,7 +288,7 @@ def test_script_that_ends_in_order_has_its_time(manager, tmp_path):
         add("orderly", f"[command]\nhelp = x\nuser = root\n{key}", script)
         load(manager)
         guid = order(manager, "orderly")
-        wait_for(lambda: told.read_text() == "begun\n")
+        wait_for(lambda: told.read_text() == "begun\n", "the script and its child")
         assert show(unit_of(guid), "KillMode") == ("mixed" if key else "control-group")
         manager.send(type="CANCEL", request_id=guid)
         reply = reply_to(manager, guid)

@@ -109,7 +109,8 @@ def test_a_cancelled_job_leaves_the_database_in_order(manager, machine):
     with open("/srv/pipe", "w"):  # waits for the script of the package
         assert (show(unit_of(guid), "KillMode"), show(unit_of(guid), "TimeoutStopUSec")) == ("mixed", "30min")
         manager.send(type="CANCEL", request_id=guid)
-        wait_for(lambda: show(unit_of(guid), "SubState") == "stop-sigterm", "the signal")
+        error = pathlib.Path("/var/lib/dcm-jobs", guid, "stderr")
+        wait_for(lambda: "what is under way is waited for" in error.read_text(errors="replace"), "the signal")
         # longer than a job has that is cancelled and does not end: the executor would kill it within this time
         with pytest.raises(subprocess.TimeoutExpired):
             subprocess.run(["tail", "--follow=name", "--pid", show(unit_of(guid), "MainPID"), "/dev/null"], timeout=20)

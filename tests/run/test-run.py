@@ -137,6 +137,23 @@ class RunTest(unittest.TestCase):
             self.assertEqual(self.run_script(f"#!/bin/sh\nkill -{int(number)} $$\n"), 128 + number)
             self.assert_end("killed", number)
 
+    def test_signal_is_passed_on(self):
+        """With --pass-signal, for a script that ends in order; otherwise only to dcm-run, which goes on."""
+        fifo = self.dir / "ready"
+        os.mkfifo(fifo)
+        for options in (["--pass-signal"], []):
+            process = self.start_with_files(
+                f"#!/bin/bash\ntrap 'echo asked; exit 7' TERM\necho x >{fifo}\nread -r x <{fifo}\nexit 3\n",
+                options=options)
+            fifo.read_text()
+            process.send_signal(signal.SIGTERM)
+            if options:
+                self.assertEqual(process.wait(timeout=60), 7)
+                self.assertEqual((self.dir / "stdout").read_text(), "asked\n")
+            else:
+                fifo.write_text("go on\n")
+                self.assertEqual(process.wait(timeout=60), 3)
+
     def test_output_and_arguments(self):
         arguments = ["a b", "", "$HOME", "--", "-x"]
         self.assertEqual(self.run_script('#!/bin/sh\nprintf "%s|" "$@"; echo err >&2\n', arguments), 0)

@@ -86,7 +86,7 @@ static void test_more_keys(void) {
     _cleanup_(command_file_freep) CommandFile *f =
         parse("[command]\nhelp = h\nnames = unmount.*\ninput = json\nsecrets = files\n"
               "output = json\nreply_type = volume\nstream = yes\ndry_run = yes\n"
-              "[argument size]\ntype = integer\nmin = -1\nmax = 9\n"
+              "finish_time = 90\n[argument size]\ntype = integer\nmin = -1\nmax = 9\n"
               "[argument mode]\nchoices = fast, slow safe\nnullable = yes\n"
               "[argument key]\nsecret = yes\n[argument more]\ntype = object\n"
               "[argument text]\ntype = base64text\n"
@@ -98,6 +98,7 @@ static void test_more_keys(void) {
     g_assert_cmpstr(f->names, ==, "unmount.*");
     g_assert_true(f->secret_files && f->stream && f->can_dry_run && f->output == OUTPUT_JSON);
     g_assert_cmpstr(f->reply_type, ==, "volume");
+    g_assert_cmpuint(f->finish_usec, ==, 90 * USEC_PER_SEC);
     g_assert_true(a[0].min.is_set && a[0].min.integer == -1 && a[0].max.integer == 9);
     g_assert_cmpstr(a[1].choices[2], ==, "safe");
     g_assert_null(a[1].choices[3]);
@@ -233,6 +234,8 @@ static void test_mistakes(void) {
         {"[command]\nhelp = x\nreply_type = x\n", "reply_type is for"},
         {"[command]\nhelp = x\noutput = json\n", "needs reply_type"},
         {"[command]\nhelp = x\noutput = yaml\n", "output in [command]"},
+        {"[command]\nhelp = x\nfinish_time = 0\n", "finish_time in [command]"},
+        {"[command]\nhelp = x\nfinish_time = 3601\n", "finish_time in [command]"},
         {"[command]\nhelp = x\ndry_run = yes\n[argument dry_run]\n", "has no section"},
         {"[command]\nhelp = x\n[argument dry_run]\nfrom = command\n", "has no section"},
         {"[command]\nhelp = x\nscript = x.pre\n", "as those of hooks do"},
