@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dcm-configure/run.h"
+
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/log.h"
+#include "basic/memfd-util.h"
+#include "basic/strv.h"
+#include "site/trusted-file.h"
+#include "unit/job-bond.h"
+
+#define SCRIPT "runConfigurationManagement-"
+
+static const char *const inherited[] = {"DCM_AGENT_PLATFORM_NAME",
+                                        "DCM_AGENT_PLATFORM_VERSION",
+                                        "DCM_REQUEST_ID",
+                                        "DCM_DRY_RUN",
+                                        "LANG",
+                                        "PATH"};
+
+static void add_environment(const ConfigurePlan *plan, const Place *place, Arguments *a) {
+    arguments_add(a, "--setenv=DCM_BASEDIR=" PKGLIBDIR);
+    arguments_add(a, "--setenv=DCM_CONFIGURE_DIR=%s", place->path);
+    arguments_add(a, "--setenv=DCM_CONFIGURE_SUMMARY=%s", place->summary);
+    arguments_add(a, "--setenv=HOME=/root");
+    for (size_t i = 0; i < ELEMENTSOF(inherited); i++)
+        if (getenv(inherited[i]))
+            arguments_add(a, "--setenv=%s=%s", inherited[i], getenv(inherited[i]));
+    for (char *const *v = plan->environment; v && *v; v++) {
+        const char *mark = strchr(*v, CONFIGURE_FILE);
+
+        if (mark)
+            arguments_add(a, "--setenv=%.*s%s/%s", (int)(mark - *v), *v, place->path, mark + 1);
+        else
+            arguments_add(a, "--setenv=%s", *v);
+    }
+}
+
+static void add_unit(const ConfigurePlan *plan, const Place *place, Arguments *a) {
+    arguments_add(a, "systemd-run");
+    arguments_add(a, "--quiet");
+    arguments_add(a, "--wait");
+    arguments_add(a, "--pipe");
+    arguments_add(a, "--collect");
+    arguments_add(a, "--unit=dcm-configure-%s.service", strrchr(place->path, '/') + 1);
+    arguments_add(a, "--description=Configuration of this server: %s", plan->type);
+    arguments_add(a, "--slice=dcm-jobs.slice");
+    /* whatever ends the unit, and this process too: no key stays. Scripts of the request run one
+     * after the other, in the same directory, which has no keys. */
+    if (plan->n_objects == 0)
+        arguments_add(a, "--property=ExecStopPost=/usr/bin/rm -rf --one-file-system -- %s",
+                      place->path);
+    unit_bind_to_job(a);
+    add_environment(plan, place, a);
+}
+
+static void add_command(const ConfigurePlan *plan, const Place *place, const char *script,
+                        const char *object, Arguments *a) {
+    arguments_add(a, "--");
+    arguments_add(a, "%s", script);
+    for (size_t i = 0; i < plan->n_arguments; i++) {
+        if (plan->arguments[i][0] == CONFIGURE_FILE)
+            arguments_add(a, "%s/%s", place->path, plan->arguments[i] + 1);
+        else
+            unit_add_argument(a, plan->arguments[i]);
+    }
+    if (object)
+        arguments_add(a, "%s", object);
+}
+
+int run_script(const ConfigurePlan *plan, const Place *place, const char *object, Console *console,
+               ProgramResult *ret) {
+    _cleanup_(arguments_done) Arguments a = {};
+    _cleanup_free_ char *name = NULL, *path = NULL, *error = NULL;
+    _cleanup_close_ int fd = -1;
+    int r;
+
+    if (asprintf(&name, SCRIPT "%s", plan->type) < 0) {
+        name = NULL;
+        return log_oom();
+    }
+    r = script_open(script_directories, name, &path, &fd, &error);
+    if (r < 0)
+        return log_error_errno(r, "The script %s cannot be run: %s", name, error ?: strerror(-r));
+    add_unit(plan, place, &a);
+    add_command(plan, place, path, object, &a);
+    r = program_follow(&a, -1, console_take, console, ret);
+    console_end(console);
+    return r < 0 ? log_error_errno(r, "systemd-run cannot be run: %m") : 0;
+}
+
+/* --- objects -------------------------------------------------------------------------------- */
+
+static int make_place(const ConfigurePlan *plan, const ConfigureObject *object, int *ret_fd) {
+    const char *text;
+    size_t size;
+
+    /* the one key of it that differs from object to object */
+    json_object_object_del(plan->place, "bucket");
+    TRY(json_add_string(plan->place, "bucket", object->bucket));
+    text = json_to_text(plan->place, &size);
+    return text ? memfd_new_sealed("place", text, size, ret_fd) : -ENOMEM;
+}
+
+/* dcm-object says in JSON what has failed. */
+static int explain(const ConfigureObject *object, const ProgramResult *result) {
+    _cleanup_json_ struct json_object *o = NULL;
+    const char *text = NULL;
+
+    if (result->out && json_parse_small(result->out, result->out_size, &o) >= 0 && o)
+        text = json_get_string(o, "text");
+    log_error("The script %s/%s cannot be fetched: %s", object->bucket, object->name,
+              text ?: strempty(result->err));
+    return -EIO;
+}
+
+int run_download(const ConfigurePlan *plan, const ConfigureObject *object, const char *path) {
+    _cleanup_(arguments_done) Arguments a = {};
+    _cleanup_(program_result_done) ProgramResult result = {};
+    _cleanup_close_ int fd = -1;
+    int r = make_place(plan, object, &fd);
+
+    if (r < 0)
+        return log_error_errno(r, "The place of the scripts cannot be described: %m");
+    arguments_add(&a, PKGLIBDIR "/dcm-object");
+    arguments_add(&a, "get");
+    arguments_add(&a, "--place=/dev/stdin");
+    arguments_add(&a, "--");
+    arguments_add(&a, "%s", object->name);
+    arguments_add(&a, "%s", path);
+    r = program_run(&a, fd, &result);
+    if (r < 0)
+        return log_error_errno(r, "dcm-object cannot be run: %m");
+    return result.status == 0 ? 0 : explain(object, &result);
+}
