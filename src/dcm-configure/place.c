@@ -33,6 +33,8 @@ static int take_turn(int *ret_fd) {
     fd = open(CONFIGURE_RUN, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return log_error_errno(errno, CONFIGURE_RUN " cannot be opened: %m");
+    if (fchmod(fd, 0711) < 0) /* whatever the umask: a user of a request reads his own script */
+        return log_error_errno(errno, CONFIGURE_RUN " cannot be opened for others: %m");
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         log_info("Another configure_server is at work; this one waits until it has ended");
         while (flock(fd, LOCK_EX) < 0)
@@ -87,7 +89,7 @@ static int make_directory(Place *p) {
         p->path = NULL;
         return -errno;
     }
-    if (chmod(p->path, 0711) < 0) /* a user of the request may come to his own script */
+    if (chmod(p->path, 0711) < 0)
         return -errno;
     return asprintf(&p->summary, "%s" SUMMARY_SUFFIX, p->path) < 0 ? (p->summary = NULL, -ENOMEM)
                                                                    : 0;

@@ -28,6 +28,7 @@ import zipfile
 import pytest
 
 from agent_test import manager, reply_to, run, show, wait_for  # noqa: F401
+from harness import wait_for_seconds
 
 SERVICES = pathlib.Path("/srv/dcm/services")
 UNITS = pathlib.Path("/etc/systemd/system")
@@ -143,7 +144,9 @@ def begin(manager, command, **arguments):
 
 
 def finish(manager, job):
+    """The protocol has no event for the end of a job, so the manager asks, as managers do, at intervals."""
     def look():
+        wait_for_seconds(0.1)
         description = do(manager, "get_job_description", jobId=job)["reply_object"]
         return description if description["job_status"] in ("COMPLETE", "ERROR") else None
     return wait_for(look, "the job", 120)
