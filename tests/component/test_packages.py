@@ -261,11 +261,11 @@ def test_a_signature_that_changes(root):
     """What was fetched before, with a good signature, is still good; without that nothing is."""
     root.publish("main", "Main", key="bad")
     try:
-        reply = root.good("install", {"packages": ["library"], "refresh": True})
-        assert "signature" in reply["message"] and changes(reply) == {"library": (None, "1.0")}
+        reply = root.good("install", {"packages": ["settled"], "refresh": True})
+        assert "signature" in reply["message"] and changes(reply) == {"settled": (None, "2.0")}
         root.call("sh", "-c", "rm -f /var/lib/apt/lists/_srv_main*")
         reply = root.bad("install", {"packages": ["plain"], "refresh": True}, "failed")
-        assert "sign" in reply["error_message"] and root.versions() == {"library": "1.0"}
+        assert "sign" in reply["error_message"] and root.versions() == {"settled": "2.0"}
     finally:
         root.publish("main", "Main")
 
