@@ -53,6 +53,7 @@ _printf_(2, 3) static int refuse(Reader *r, const char *format, ...) {
 static int read_line(Reader *r, const char *name, const char **ret) {
     const char *text = json_get_scalar(r->arguments, name);
 
+    *ret = NULL;
     for (const char *c = strempty(text); *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             return refuse(r, "%s has a control character", name);

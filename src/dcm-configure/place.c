@@ -45,27 +45,27 @@ static int take_turn(int *ret_fd) {
     return 0;
 }
 
-/* Whoever has left something there is gone, as this process has the turn. */
-static int remove_remains(int fd) {
-    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+static int remove_entry(const char *name) {
     _cleanup_free_ char *path = NULL;
-    DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
-    int r = directory ? 0 : -errno;
+
+    if (asprintf(&path, CONFIGURE_RUN "/%s", name) < 0) {
+        path = NULL;
+        return -ENOMEM;
+    }
+    return remove_tree(path);
+}
+
+/* Whoever has left something there is gone, as this process has the turn. */
+static int remove_remains(void) {
+    DIR *directory = opendir(CONFIGURE_RUN);
+    int r = 0;
 
     if (!directory)
-        (void)safe_close(copy);
-    for (struct dirent *e; r >= 0 && (e = readdir(directory));) {
-        if (e->d_name[0] == '.')
-            continue;
-        free(path);
-        r = asprintf(&path, CONFIGURE_RUN "/%s", e->d_name) < 0 ? -ENOMEM : 0;
-        if (r < 0)
-            path = NULL;
-        else
-            r = remove_tree(path);
-    }
-    if (directory)
-        (void)closedir(directory);
+        return -errno;
+    for (struct dirent *e; r >= 0 && (e = readdir(directory));)
+        if (e->d_name[0] != '.')
+            r = remove_entry(e->d_name);
+    (void)closedir(directory);
     return r;
 }
 
@@ -100,7 +100,7 @@ int place_make(const ConfigurePlan *plan, Place *ret) {
     int r;
 
     TRY(take_turn(&p.turn_fd));
-    r = remove_remains(p.turn_fd);
+    r = remove_remains();
     if (r >= 0)
         r = make_directory(&p);
     for (size_t i = 0; r >= 0 && i < plan->n_files; i++)

@@ -140,7 +140,7 @@ static int keep(Run *run, const char *data, size_t size) {
 
     if (run->kept_size + size > PACKAGE_OUTPUT_MAX)
         return -EFBIG;
-    if (run->kept_size + size + 1 > run->kept_allocated) {
+    if (!run->kept || run->kept_size + size + 1 > run->kept_allocated) {
         const size_t wanted = MAX(2 * run->kept_allocated, run->kept_size + size + 1);
 
         grown = realloc(run->kept, wanted);

@@ -296,7 +296,8 @@ static int read_table_line(AptCandidate *a, const char *line, TableReader *t) {
 
     if (!source)
         return add_version(a, line, &t->is_installed);
-    if (a->security || t->is_installed || !a->installed || !has_source(t->sources, source))
+    if (a->n_versions == 0 || a->security || t->is_installed || !a->installed ||
+        !has_source(t->sources, source))
         return 0;
     return free_and_strdup(&a->security, a->versions[a->n_versions - 1]);
 }

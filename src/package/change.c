@@ -129,7 +129,7 @@ int package_changes_add(PackageChanges *c, const PackageChange *change) {
 }
 
 static bool has_same_name(const PackageChange *c, const Package *p) {
-    return streq(c->name, p->name) && streq(c->architecture, p->architecture);
+    return streq(strempty(c->name), p->name) && streq(strempty(c->architecture), p->architecture);
 }
 
 /* A version that went and one that came of the same package are one change. Several of a name, as
