@@ -240,8 +240,9 @@ int apt_simulate(Work *w, const char *const *words, PackageChanges *ret) {
     return apt_plan_parse(text, ret);
 }
 
-int apt_apply(Work *w, const char *const *words) {
-    const char *const more[] = {"-oAPT::Status-Fd=" TOOL_STATUS_FD, NULL};
+int apt_apply(Work *w, const char *const *words, bool may_remove) {
+    const char *const more[] = {"-oAPT::Status-Fd=" TOOL_STATUS_FD,
+                                may_remove ? NULL : "-oAPT::Get::Remove=false", NULL};
     _cleanup_(strv_freep) char **argv = NULL;
     Tool t = {.cancel_signal = SIGINT,
               .on_line = work_on_line,

@@ -20,8 +20,8 @@ int apt_find_candidates(Work *w, const char *const *names, const AptSources *sou
 int apt_find_sources(Work *w, AptSources *ret);
 /* What apt-get would do with these words: a verb, its options, and names. */
 int apt_simulate(Work *w, const char *const *words, PackageChanges *ret);
-/* Does it. */
-int apt_apply(Work *w, const char *const *words);
+/* Does it. Unless packages may be removed, it fails rather than remove one. */
+int apt_apply(Work *w, const char *const *words, bool may_remove);
 /* Those of the packages that were installed as dependencies; and marks them as such. */
 int apt_list_automatic(Work *w, const char *const *names, char ***ret);
 int apt_mark(Work *w, const char *verb, const char *const *names);

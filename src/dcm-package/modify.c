@@ -82,19 +82,18 @@ static int check_removal(Work *w, const PackageChange *c) {
                      : 0;
 }
 
-static int check_plan(Work *w, const PackageChanges *plan) {
-    bool removes = false;
-
+static int check_plan(Work *w, const PackageChanges *plan, bool *ret_removes) {
+    *ret_removes = false;
     for (size_t i = 0; i < plan->n; i++) {
         const PackageChange *c = &plan->items[i];
 
         TRY(work_check_package(w, c->name, !c->from));
         if (is_removal(c)) {
             TRY(check_removal(w, c));
-            removes = true;
+            *ret_removes = true;
         }
     }
-    return removes ? work_check_kind(w, PACKAGE_CHANGE_REMOVE) : 0;
+    return *ret_removes ? work_check_kind(w, PACKAGE_CHANGE_REMOVE) : 0;
 }
 
 /* --- after ---------------------------------------------------------------------------------- */
@@ -159,23 +158,26 @@ static int finish(Work *w, int r, int64_t begin_sec, const PackageList *before) 
     return r;
 }
 
-static int apply(Work *w, const Words *a, const PackageList *before) {
+/* apt-get plans once more. If another program has come in between, nothing is removed that nobody
+ * has checked. */
+static int apply(Work *w, const Words *a, const PackageList *before, bool may_remove) {
     const int64_t begin_sec = (int64_t)(now_usec(CLOCK_REALTIME) / USEC_PER_SEC);
 
     w->percent_from = 10;
     w->percent_to = 97;
-    return finish(w, apt_apply(w, words_get(a)), begin_sec, before);
+    return finish(w, apt_apply(w, words_get(a), may_remove), begin_sec, before);
 }
 
 /* Plans, checks, and does it. */
 static int carry_out(Work *w, const Words *a, const PackageList *before) {
     _cleanup_(package_changes_done) PackageChanges plan = {};
+    bool removes;
 
     TRY(apt_simulate(w, words_get(a), &plan));
-    TRY(check_plan(w, &plan));
+    TRY(check_plan(w, &plan, &removes));
     TRY(check_cancelled(w));
     if (!w->request.dry_run && plan.n > 0)
-        return apply(w, a, before);
+        return apply(w, a, before, removes);
     TRY(add_changes(w, &plan));
     return tell_nothing(w, &plan);
 }
