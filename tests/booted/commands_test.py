@@ -58,11 +58,14 @@ def watch_bus(match):
             monitor.terminate()
 
 
+PATTERNS = {"configure_server": "configure_server.*", "unmount_volume": "unmount.*"}  # as their files say
+
+
 def load(manager):
     """The agent takes the files; where there are other commands than before it connects anew."""
     run("systemctl", "reload", "dcm-agent.service")
     names = [command["name"] for command in json.loads(run("dcm-agentctl", "--json", "commands"))]
-    names = ["unmount.*" if name == "unmount_volume" else name for name in names]  # as its file says
+    names = [PATTERNS.get(name, name) for name in names]
     wait_for(lambda: manager.offers[-1]["features"]["plugins"] == names, "the manager to be told")
     wait_for(lambda: subprocess.run(["dcm-agentctl", "status"], capture_output=True).returncode == 0,
              "the connection")
