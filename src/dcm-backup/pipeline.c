@@ -16,6 +16,7 @@
 #define STAGES_MAX 8u
 #define PIECE ((size_t)64 * 1024)
 #define TAIL_MAX ((size_t)1500)
+#define CAUSE_MSEC 2000 /* in which a program has ended that has closed its output */
 #define RUNNING (-1)
 #define SIGPIPE_STATUS (PROCESS_BY_SIGNAL + SIGPIPE)
 #define PEEK_MSEC 20 /* until more may have come */
@@ -62,8 +63,7 @@ Pipeline *pipeline_new(uint64_t deadline_usec) {
     return p;
 }
 
-/* --- what the programs say ---------------------------------------------------------------------
- */
+/* --- what the programs say ------------------------------------------------------------------- */
 
 static void keep_tail(Process *s, const char *data, size_t size) {
     const size_t kept = MIN(size, TAIL_MAX);
@@ -105,8 +105,7 @@ static int drain(Process *s, int *fd, bool is_error) {
     return 0;
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void kill_all(Pipeline *p) {
     for (size_t i = 0; i < p->n; i++)
@@ -165,8 +164,7 @@ static int _printf_(2, 3) fail(Pipeline *p, const char *format, ...) {
     return -EIO;
 }
 
-/* --- start -------------------------------------------------------------------------------------
- */
+/* --- start ----------------------------------------------------------------------------------- */
 
 static int set_nonblocking(int fd) {
     return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
@@ -303,8 +301,7 @@ static int tell_status(Pipeline *p, Process *s) {
     return fail(p, "%s failed with status %d%s%s", s->name, s->status, colon, tail);
 }
 
-/* --- what passes -------------------------------------------------------------------------------
- */
+/* --- what passes ----------------------------------------------------------------------------- */
 
 static bool has_sinks(const Pipeline *p) {
     for (size_t i = 0; i < p->n; i++)
@@ -381,15 +378,18 @@ static int complete(Pipeline *p) {
     return 0;
 }
 
-/* --- the end -----------------------------------------------------------------------------------
- */
+/* --- the end --------------------------------------------------------------------------------- */
 
 static bool has_ended_well(const Process *s) {
     return s->status >= 0 && s->status <= s->status_max;
 }
 
 /* Who writes to a program that has failed ends by SIGPIPE: that program says why. */
-static int on_end(Pipeline *p, Process *s) {
+static bool is_cause(const Process *s) {
+    return s->status != RUNNING && !has_ended_well(s) && s->status != SIGPIPE_STATUS;
+}
+
+static int collect_end(Process *s) {
     s->status = process_reap(s->pid);
     s->pid_fd = safe_close(s->pid_fd);
     if (s->error_fd >= 0)
@@ -399,9 +399,33 @@ static int on_end(Pipeline *p, Process *s) {
         TRY(drain(s, &s->out_fd, false));
     s->out_fd = safe_close(s->out_fd);
     s->feed_fd = safe_close(s->feed_fd);
-    if (has_ended_well(s) || s->is_sink || s->status == SIGPIPE_STATUS)
+    return 0;
+}
+
+/* A program that fails closes its output a moment before it has ended, so its reader may have ended
+ * first. The reader's failure follows from the one before it. */
+static int find_cause(Pipeline *p, size_t i, size_t *ret) {
+    for (*ret = i; i-- > 0 && !p->stages[i].is_sink; *ret = i) {
+        Process *s = &p->stages[i];
+        struct pollfd f = {s->pid_fd, POLLIN, 0};
+
+        if (s->status == RUNNING && poll(&f, 1, CAUSE_MSEC) > 0)
+            TRY(collect_end(s));
+        if (!is_cause(s))
+            return 0;
+    }
+    return 0;
+}
+
+static int on_end(Pipeline *p, size_t i) {
+    Process *s = &p->stages[i];
+    size_t cause;
+
+    TRY(collect_end(s));
+    if (s->is_sink || !is_cause(s))
         return 0;
-    return tell_status(p, s);
+    TRY(find_cause(p, i, &cause));
+    return tell_status(p, &p->stages[cause]);
 }
 
 /* When all sinks have failed, nobody wants what is made. */
@@ -439,8 +463,7 @@ static int check_statuses(Pipeline *p) {
     return p->error ? -EIO : 0;
 }
 
-/* --- the loop ----------------------------------------------------------------------------------
- */
+/* --- the loop -------------------------------------------------------------------------------- */
 
 enum { ENDED, SAID, PUT_OUT, TAKES, _PER_STAGE };
 
@@ -470,7 +493,7 @@ static int handle(Pipeline *p, const struct pollfd *polled) {
         if (f[TAKES].revents)
             feed(p, s);
         if (f[ENDED].revents)
-            TRY(on_end(p, s));
+            TRY(on_end(p, i));
     }
     return polled[p->n * _PER_STAGE].revents ? take_piece(p) : 0;
 }
@@ -530,8 +553,7 @@ int pipeline_run(Pipeline *p) {
     return check_statuses(p);
 }
 
-/* --- what it came to ---------------------------------------------------------------------------
- */
+/* --- what it came to ------------------------------------------------------------------------- */
 
 const char *pipeline_error(const Pipeline *p) {
     return p->error ?: "No memory";

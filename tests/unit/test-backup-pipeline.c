@@ -58,6 +58,8 @@ static const struct {
     {"echo x; echo why >&2; exit 3", "cat", "failed with status 3: why"},
     {"echo x", "cat; echo because >&2; exit 4", "failed with status 4: because"},
     {"echo x; exit 255", "cat", "failed with status 255"},
+    /* its output ends before it does: what its reader says of that follows from it */
+    {"exec >&-; sleep 0.2; echo why >&2; exit 3", "cat; exit 4", "failed with status 3: why"},
     {"echo x; kill -9 $$", "cat", "was ended by signal 9 (KILL)"},
     {"cat /dev/zero", "head -c 1000 >&2; exit 5", "failed with status 5"}, /* not the SIGPIPE */
     {"exec cat /dev/zero", "exec head -c 100000", "was ended by signal 13 (PIPE)"},
