@@ -1,36 +1,19 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Shared by the scripts runConfigurationManagement-TYPE, which dcm-configure(8) runs. A script sets its name in
-# `program` and then sources this file.
-set -Eeuo pipefail
-shopt -s inherit_errexit
+# Shared by the scripts runConfigurationManagement-TYPE, which dcm-configure(8) runs. Source it after common.bash.
 umask 077
-export LC_ALL=C.UTF-8
-unset CDPATH
+PATH=/usr/local/sbin:/usr/local/bin:$PATH
 
 # what a script may write for the reply: a JSON object
 # shellcheck disable=SC2034 # for scripts
 readonly summary_file=${DCM_CONFIGURE_SUMMARY-}
-# set: say what would be done, and change nothing
-# shellcheck disable=SC2034 # for scripts
-readonly dry_run=${DCM_DRY_RUN-}
-
-trap 'report_failure $? "$BASH_COMMAND"' ERR
-report_failure() { # STATUS COMMAND: the command without its arguments
-    ((BASH_SUBSHELL)) || echo "${program:?}: ${2%%[[:space:]]*} failed with status $1" >&2
-}
-
-die() { # STATUS TEXT
-    echo "${program:?}: $2" >&2
-    exit "$1"
-}
 
 # The argument, or nothing where the request did not have it.
 given() { # ARGUMENT
     [[ $1 == NULL ]] || printf %s "$1"
 }
 
-# Puts the first program that is there in `found`. Vendors' packages have a directory of their own.
+# Puts the first program that is there in `found`.
 find_program() { # PROGRAM...
     local name
     for name; do
@@ -43,8 +26,8 @@ find_program() { # PROGRAM...
 # A file of the request takes its place in one step, with the owner of the directory.
 put_in_place() { # SOURCE TARGET MODE
     local directory=${2%/*}
-    install -d -m 0755 -- "$directory"
-    install -m "$3" -- "$1" "$2.new"
-    chown --reference="$directory" -- "$2.new"
-    mv -T -- "$2.new" "$2"
+    install -d -m 0755 -- "$directory" &&
+        install -m "$3" -- "$1" "$2.new" &&
+        chown --reference="$directory" -- "$2.new" &&
+        mv -T -- "$2.new" "$2"
 }
