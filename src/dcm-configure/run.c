@@ -9,6 +9,7 @@
 #include "basic/strv.h"
 #include "site/trusted-file.h"
 #include "unit/job-bond.h"
+#include "unit/object-failure.h"
 
 #define SCRIPT "runConfigurationManagement-"
 
@@ -37,20 +38,16 @@ static void add_environment(const ConfigurePlan *plan, const Place *place, Argum
     }
 }
 
-static void add_unit(const ConfigurePlan *plan, const Place *place, Arguments *a) {
-    arguments_add(a, "systemd-run");
-    arguments_add(a, "--quiet");
-    arguments_add(a, "--wait");
-    arguments_add(a, "--pipe");
-    arguments_add(a, "--collect");
+/* `object` may be NULL. */
+static void add_unit(const ConfigurePlan *plan, const Place *place, const char *object,
+                     Arguments *a) {
+    unit_add_run(a);
     arguments_add(a, "--unit=dcm-configure-%s.service", strrchr(place->path, '/') + 1);
     arguments_add(a, "--description=Configuration of this server: %s", plan->type);
     arguments_add(a, "--slice=dcm-jobs.slice");
-    /* whatever ends the unit, and this process too: no key stays. Scripts of the request run one
-     * after the other, in the same directory, which has no keys. */
-    if (plan->n_objects == 0)
-        arguments_add(a, "--property=ExecStopPost=/usr/bin/rm -rf --one-file-system -- %s",
-                      place->path);
+    /* whatever ends the unit, and this process too: no key stays */
+    arguments_add(a, "--property=ExecStopPost=/usr/bin/rm -rf --one-file-system -- %s",
+                  object ?: place->path);
     unit_bind_to_job(a);
     add_environment(plan, place, a);
 }
@@ -83,7 +80,7 @@ int run_script(const ConfigurePlan *plan, const Place *place, const char *object
     r = script_open(script_directories, name, &path, &fd, &error);
     if (r < 0)
         return log_error_errno(r, "The script %s cannot be run: %s", name, error ?: strerror(-r));
-    add_unit(plan, place, &a);
+    add_unit(plan, place, object, &a);
     add_command(plan, place, path, object, &a);
     r = program_follow(&a, -1, console_take, console, ret);
     console_end(console);
@@ -103,21 +100,10 @@ static int make_place(const ConfigurePlan *plan, const ConfigureObject *object, 
     return text ? memfd_new_sealed("place", text, size, ret_fd) : -ENOMEM;
 }
 
-/* dcm-object says in JSON what has failed. */
-static int explain(const ConfigureObject *object, const ProgramResult *result) {
-    _cleanup_json_ struct json_object *o = NULL;
-    const char *text = NULL;
-
-    if (result->out && json_parse_small(result->out, result->out_size, &o) >= 0 && o)
-        text = json_get_string(o, "text");
-    log_error("The script %s/%s cannot be fetched: %s", object->bucket, object->name,
-              text ?: strempty(result->err));
-    return -EIO;
-}
-
 int run_download(const ConfigurePlan *plan, const ConfigureObject *object, const char *path) {
     _cleanup_(arguments_done) Arguments a = {};
     _cleanup_(program_result_done) ProgramResult result = {};
+    _cleanup_free_ char *reason = NULL;
     _cleanup_close_ int fd = -1;
     int r = make_place(plan, object, &fd);
 
@@ -132,5 +118,9 @@ int run_download(const ConfigurePlan *plan, const ConfigureObject *object, const
     r = program_run(&a, fd, &result);
     if (r < 0)
         return log_error_errno(r, "dcm-object cannot be run: %m");
-    return result.status == 0 ? 0 : explain(object, &result);
+    if (result.status == 0)
+        return 0;
+    TRY(object_failure(&result, &reason));
+    log_error("The script %s/%s cannot be fetched: %s", object->bucket, object->name, reason);
+    return -EIO;
 }

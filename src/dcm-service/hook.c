@@ -51,16 +51,12 @@ static int make_name(const HookCall *c, char **ret) {
 }
 
 static void add_unit(const HookCall *c, const char *unit, Arguments *a) {
-    arguments_add(a, "systemd-run");
-    arguments_add(a, "--quiet");
-    arguments_add(a, "--wait");
-    arguments_add(a, "--pipe");
-    arguments_add(a, "--collect");
+    unit_add_run(a);
     arguments_add(a, "--unit=%s", unit);
     arguments_add(a, "--description=Hook %s of the service %s", c->name, c->id);
     arguments_add(a, "--slice=dcm-jobs.slice");
     arguments_add(a, "--property=User=%s", c->user ?: HOOK_USER);
-    arguments_add(a, "--property=RuntimeMaxSec=%u", c->timeout_sec);
+    arguments_add(a, "--property=TimeoutStartSec=%u", c->timeout_sec);
     arguments_add(a, "--property=TimeoutStopSec=10");
     if (c->stop_post)
         arguments_add(a, "--property=ExecStopPost=+%s", c->stop_post);

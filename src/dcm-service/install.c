@@ -26,6 +26,7 @@
 #include "service/service-id.h"
 #include "site/trusted-file.h"
 #include "unit/job-bond.h"
+#include "unit/object-failure.h"
 
 #define STATUS_IMAGE 20
 #define UNPACK_SEC 86400u
@@ -110,21 +111,10 @@ static int ensure_user(Installation *x) {
 
 /* --- the image ------------------------------------------------------------------------------ */
 
-/* dcm-object says in JSON what has failed. */
-static int explain(const Installation *x, const ProgramResult *result) {
-    _cleanup_json_ struct json_object *o = NULL;
-    const char *text = NULL;
-
-    if (result->out && json_parse_small(result->out, result->out_size, &o) >= 0 && o)
-        text = json_get_string(o, "text");
-    log_error("The image %s of the service %s cannot be fetched: %s", x->image, x->id,
-              text ?: strempty(result->err));
-    return -EIO;
-}
-
 static int fetch_image(const Installation *x) {
     _cleanup_(arguments_done) Arguments a = {};
     _cleanup_(program_result_done) ProgramResult result = {};
+    _cleanup_free_ char *reason = NULL;
     _cleanup_close_ int fd = -1;
     const char *text;
     size_t size;
@@ -145,7 +135,11 @@ static int fetch_image(const Installation *x) {
     r = program_run(&a, fd, &result);
     if (r < 0)
         return log_error_errno(r, "dcm-object cannot be run: %m");
-    return result.status == 0 ? 0 : explain(x, &result);
+    if (result.status == 0)
+        return 0;
+    TRY(object_failure(&result, &reason));
+    log_error("The image %s of the service %s cannot be fetched: %s", x->image, x->id, reason);
+    return -EIO;
 }
 
 /* --- unpacking ------------------------------------------------------------------------------ */
@@ -195,17 +189,13 @@ static void add_unpack_rights(const Installation *x, Arguments *a) {
 static void add_unpack_unit(const Installation *x, Arguments *a) {
     const char *new = x->replacement.new;
 
-    arguments_add(a, "systemd-run");
-    arguments_add(a, "--quiet");
-    arguments_add(a, "--wait");
-    arguments_add(a, "--pipe");
-    arguments_add(a, "--collect");
+    unit_add_run(a);
     arguments_add(a, "--unit=" UNPACK_UNIT, x->id);
     arguments_add(a, "--description=Unpacking of the service %s", x->id);
     arguments_add(a, "--slice=dcm-jobs.slice");
     arguments_add(a, "--working-directory=%s", new);
     arguments_add(a, "--property=ReadWritePaths=%s", new);
-    arguments_add(a, "--property=RuntimeMaxSec=%u", UNPACK_SEC);
+    arguments_add(a, "--property=TimeoutStartSec=%u", UNPACK_SEC);
     arguments_add(a, "--property=TimeoutStopSec=10");
     arguments_add(a, "--property=MemoryMax=%llu", (unsigned long long)ARCHIVE_MEMORY_MAX);
     for (size_t i = 0; i < ELEMENTSOF(unpack_properties); i++)

@@ -76,6 +76,7 @@ static int call(size_t manager, const char *verb, const char *package, char **re
     argv[n++] = "--wait";
     argv[n++] = "--collect";
     argv[n++] = "--pipe";
+    argv[n++] = "--service-type=oneshot"; /* else SIGTERM is a good end */
     argv[n++] = "--setenv";
     argv[n++] = managers[manager].environment;
     argv[n++] = "--";

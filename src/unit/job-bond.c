@@ -5,6 +5,15 @@
 
 #include "basic/strv.h"
 
+void unit_add_run(Arguments *a) {
+    arguments_add(a, "systemd-run");
+    arguments_add(a, "--quiet");
+    arguments_add(a, "--wait");
+    arguments_add(a, "--pipe");
+    arguments_add(a, "--collect");
+    arguments_add(a, "--service-type=oneshot");
+}
+
 void unit_bind_to_job(Arguments *a) {
     _cleanup_free_ char *unit = NULL;
 

@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import stat
+import subprocess
 import urllib.parse
 import uuid
 
@@ -246,6 +247,29 @@ def test_whatever_ends_it(manager, puppet, way):
     wait_for(is_clean, "the end of the run, and of its files", 120)
     (HERE / "wait").unlink()
     assert puppet(manager, 0)["return_code"] == 0
+
+
+def test_one_at_a_time(puppet):
+    """Jobs of the agent take turns by themselves; an administrator's call waits for its own."""
+    def call():
+        return subprocess.Popen(["/usr/lib/dcm-agent/dcm-configure", "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    request = json.dumps({"configType": "puppet", "endpoint": "puppet"})
+    (HERE / "status").write_text("0")
+    (HERE / "wait").touch()
+    with call() as first, call() as second:
+        first.stdin.write(request)
+        first.stdin.close()
+        wait_for((HERE / "waits").exists, "the run")
+        (HERE / "wait").unlink()
+        second.stdin.write(request)
+        second.stdin.close()
+        assert "Another configure_server is at work" in second.stderr.readline()
+        assert second.poll() is None and len(list(FILES.glob("*/puppet.conf"))) == 1
+        run("systemctl", "stop", "dcm-configure-*.service")
+        assert json.loads(first.stdout.read())["return_code"] != 0
+        assert json.loads(second.stdout.read())["return_code"] == 0
 
 
 def test_what_a_killed_request_left_goes(manager, puppet):

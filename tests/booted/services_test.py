@@ -795,6 +795,10 @@ def test_hooks_that_fail(manager, notes):
     wait_for(lambda: not is_alive(int((notes / "daemon").read_text())), "the end of what it had started")
     reply = do(manager, "stop_service", customerId=1, serviceId="a1")
     assert (reply["return_code"], reply["error_message"]) == (6, "no\n"), reply
+    place("a4", {"bin/enstratus-stop": "#!/bin/bash\nkill -TERM $$\nsleep 10\n"})
+    reply = do(manager, "stop_service", customerId=1, serviceId="a4")
+    assert reply["return_code"] == 255, "systemd takes SIGTERM for a good end"
+    shutil.rmtree(SERVICES / "a4")
     assert do(manager, "start_service", customerId="1", serviceId="a2")["reply_object"] == 10
     assert do(manager, "stop_service", customerId=1, serviceId="a2")["return_code"] == 10
     assert do(manager, "start_service", customerId="1", serviceId="a3")["reply_object"] == 203
