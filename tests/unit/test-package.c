@@ -151,47 +151,45 @@ static void test_security(void) {
     _cleanup_(apt_candidates_done) AptCandidates c = {};
 
     g_assert_cmpint(
-        apt_sources_parse(
-            "Package files:\n"
-            " 100 /var/lib/dpkg/status\n"
-            "     release a=now\n"
-            " 500 http://b.example.org/os stable-security/main amd64 Packages\n"
-            "     release v=12,o=Debian,a=stable-security,n=stable-security,"
-            "l=Debian-Security,c=main,b=amd64\n"
-            "     origin b.example.org\n"
-            " 500 http://a.example.org/os stable/main amd64 Packages\n"
-            "     release v=12.5,o=Debian,a=stable,n=stable,l=Debian,c=main,b=amd64\n"
-            "Pinned packages:\n",
-            &sources),
+        apt_sources_parse("Package files:\n"
+                          " 100 /var/lib/dpkg/status\n"
+                          "     release a=now\n"
+                          " 500 http://b.example.org/os stable-security/main amd64 Packages\n"
+                          "     release v=12,o=Debian,a=stable-security,n=stable-security,"
+                          "l=Debian-Security,c=main,b=amd64\n"
+                          "     origin b.example.org\n"
+                          " 500 http://a.example.org/os stable/main amd64 Packages\n"
+                          "     release v=12.5,o=Debian,a=stable,n=stable,l=Debian,c=main,b=amd64\n"
+                          "Pinned packages:\n",
+                          &sources),
         ==, 0);
     g_assert_cmpuint(sources.n, ==, 1);
-    g_assert_cmpint(
-        apt_candidates_parse(
-            "openssl:\n"
-            "  Installed: 3.0.9-1\n"
-            "  Candidate: 3.1.0-1\n"
-            "  Version table:\n"
-            "     3.1.0-1 500\n"
-            "        500 http://a.example.org/os stable/main amd64 Packages\n"
-            "     3.0.11-1~deb12u2 500\n"
-            "        500 http://b.example.org/os stable-security/main amd64 Packages\n"
-            " *** 3.0.9-1 100\n"
-            "        100 /var/lib/dpkg/status\n"
-            "     3.0.8-1 500\n"
-            "        500 http://b.example.org/os stable-security/main amd64 Packages\n"
-            "patched:\n"
-            "  Installed: 2\n"
-            "  Candidate: 2\n"
-            "  Version table:\n"
-            " *** 2 500\n"
-            "        500 http://b.example.org/os stable-security/main amd64 Packages\n"
-            "        100 /var/lib/dpkg/status\n"
-            "absent:\n"
-            "  Installed: (none)\n"
-            "  Candidate: (none)\n"
-            "  Version table:\n",
-            &sources, &c),
-        ==, 0);
+    g_assert_cmpint(apt_candidates_parse(
+                        "openssl:\n"
+                        "  Installed: 3.0.9-1\n"
+                        "  Candidate: 3.1.0-1\n"
+                        "  Version table:\n"
+                        "     3.1.0-1 500\n"
+                        "        500 http://a.example.org/os stable/main amd64 Packages\n"
+                        "     3.0.11-1~deb12u2 500\n"
+                        "        500 http://b.example.org/os stable-security/main amd64 Packages\n"
+                        " *** 3.0.9-1 100\n"
+                        "        100 /var/lib/dpkg/status\n"
+                        "     3.0.8-1 500\n"
+                        "        500 http://b.example.org/os stable-security/main amd64 Packages\n"
+                        "patched:\n"
+                        "  Installed: 2\n"
+                        "  Candidate: 2\n"
+                        "  Version table:\n"
+                        " *** 2 500\n"
+                        "        500 http://b.example.org/os stable-security/main amd64 Packages\n"
+                        "        100 /var/lib/dpkg/status\n"
+                        "absent:\n"
+                        "  Installed: (none)\n"
+                        "  Candidate: (none)\n"
+                        "  Version table:\n",
+                        &sources, &c),
+                    ==, 0);
     g_assert_cmpuint(c.n, ==, 3);
     g_assert_cmpstr(apt_candidates_find(&c, "openssl")->security, ==, "3.0.11-1~deb12u2");
     g_assert_cmpuint(apt_candidates_find(&c, "openssl")->n_versions, ==, 4);
