@@ -19,6 +19,7 @@
 #define BLOCK 256u
 #define DEPTH_MAX 2u /* YYYY/MON */
 #define HEAD 4096u   /* bytes of a file in which the first alert, if any, begins */
+#define SEARCHES_MAX 16u
 #define NULS_MAX ((off_t)64 * 1024 * 1024)
 
 static int read_block(int fd, uint64_t offset, size_t size, char *buf) {
@@ -68,6 +69,40 @@ int alert_mark_matches(const AlertMark *m, int fd) {
     return r < 0 ? (r == -ENODATA ? 0 : r) : streq(other.hash, m->hash);
 }
 
+/* 1, 0, or an error */
+static int still_has(int fd, uint64_t offset, const char *bytes, size_t size) {
+    char block[4096];
+
+    for (size_t done = 0, n; done < size; done += n) {
+        int r;
+
+        n = MIN(size - done, sizeof(block));
+        r = read_block(fd, offset + done, n, block);
+        if (r < 0)
+            return r == -ENODATA ? 0 : r;
+        if (memcmp(bytes + done, block, n) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* Looks afterwards whether all of it was of one content: others truncate and write at any moment.
+ */
+int alert_mark_advance(const AlertMark *m, int fd, const char *read, size_t size, AlertMark *ret) {
+    AlertMark next;
+    int r;
+
+    r = alert_mark_make(fd, m->offset + size, &next);
+    if (r >= 0)
+        r = alert_mark_matches(m, fd);
+    if (r > 0)
+        r = still_has(fd, m->offset, read, size);
+    if (r <= 0)
+        return r == 0 || r == -ENODATA ? -ESTALE : r;
+    *ret = next;
+    return 0;
+}
+
 void alert_mark_to_string(const AlertMark *m, char ret[static ALERT_MARK_TEXT_SIZE]) {
     (void)snprintf(ret, ALERT_MARK_TEXT_SIZE, "%" PRIu64 " %" PRIu64 " %s %d %" PRIu64, m->inode,
                    m->offset, m->hash, m->in_line, m->time_usec);
@@ -115,6 +150,7 @@ typedef struct Search {
     uint64_t named_inode;
     uint64_t time_usec; /* of `fd` */
     unsigned n_left;    /* names to look at */
+    bool moved;         /* a name was gone when it was looked at */
     int fd;
 } Search;
 
@@ -147,8 +183,10 @@ static void search_below(Search *s, int dir_fd, unsigned depth) {
         if (entry->d_name[0] == '.')
             continue;
         s->n_left--;
-        if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            s->moved = true;
             continue;
+        }
         if (S_ISREG(st.st_mode))
             search_file(s, dirfd(d), entry->d_name, &st);
         else if (S_ISDIR(st.st_mode) && depth > 0) {
@@ -191,10 +229,16 @@ static bool is_marked(Search *s, int fd, const struct stat *st) {
     return true;
 }
 
+/* It may change its name during one search, but hardly during the next. */
 int alert_file_find(const char *path, const AlertMark *m, int *ret_fd) {
-    Search s = {.mark = m, .accepts = is_marked};
+    int r = -ENOENT;
 
-    return search_near(&s, path, ret_fd);
+    for (unsigned i = 0; i < SEARCHES_MAX && r == -ENOENT; i++) {
+        Search s = {.mark = m, .accepts = is_marked};
+
+        r = search_near(&s, path, ret_fd);
+    }
+    return r;
 }
 
 static bool contains(const AlertFiles *f, uint64_t inode) {
@@ -227,16 +271,46 @@ static bool is_earlier(Search *s, int fd, const struct stat *st) {
     return has_alerts(fd) && alert_mark_matches(s->mark, fd) == 0;
 }
 
-int alert_file_find_next(const char *path, const AlertMark *m, const AlertFiles *done,
-                         int *ret_fd) {
+/* One search. `ret_fd`: the file at the path as it was before the search, unless there is an
+ * earlier one. 1: a file changed its name meanwhile. */
+static int search_next(const char *path, const AlertMark *m, const AlertFiles *done, int *ret_fd) {
     Search s = {.mark = m, .accepts = is_earlier, .done = done};
+    _cleanup_close_ int named = -1;
     struct stat st;
     int r = -ENOENT;
 
-    if (stat(path, &st) < 0)
+    TRY(alert_file_open(path, &named));
+    if (fstat(named, &st) < 0)
         return -errno;
     s.named_inode = st.st_ino;
     if (done->n < ELEMENTSOF(done->inodes))
         r = search_near(&s, path, ret_fd);
-    return r == -ENOENT ? alert_file_open(path, ret_fd) : r;
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (r == -ENOENT)
+        *ret_fd = TAKE_FD(named);
+    return s.moved;
+}
+
+/* Files that are rotated during a search change their names behind its back, so that it misses one:
+ * what counts is what two searches in succession find. */
+int alert_file_find_next(const char *path, const AlertMark *m, const AlertFiles *done,
+                         int *ret_fd) {
+    _cleanup_close_ int fd = -1;
+    struct stat st, former = {};
+    int moved;
+
+    for (unsigned i = 0; i < SEARCHES_MAX; i++) {
+        fd = safe_close(fd);
+        moved = search_next(path, m, done, &fd);
+        if (moved < 0)
+            return moved;
+        if (fstat(fd, &st) < 0)
+            return -errno;
+        if (moved == 0 && st.st_ino == former.st_ino && st.st_dev == former.st_dev)
+            break;
+        former = st;
+    }
+    *ret_fd = TAKE_FD(fd);
+    return 0;
 }

@@ -21,6 +21,9 @@ int alert_mark_make(int fd, uint64_t offset, AlertMark *ret);
 /* Whether the content of the file matches the mark; at offset 0 the inode decides. Negative:
  * unknown. */
 int alert_mark_matches(const AlertMark *m, int fd);
+/* Makes the mark behind `size` bytes that were read at `m`. -ESTALE: the file was truncated since;
+ * what is at `m` now are other bytes, or the bytes before it are others. */
+int alert_mark_advance(const AlertMark *m, int fd, const char *read, size_t size, AlertMark *ret);
 
 void alert_mark_to_string(const AlertMark *m, char ret[static ALERT_MARK_TEXT_SIZE]);
 int alert_mark_from_string(const char *text, AlertMark *ret);

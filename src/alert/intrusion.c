@@ -220,13 +220,11 @@ static int open_file(Intrusion *i) {
     return begin_next(i);
 }
 
-/* 1: another file has the name now */
+/* 1: another file has the name now; -ENOENT: none has it yet */
 static int was_rotated(const Intrusion *i) {
     struct stat named, st;
 
-    if (stat(i->path, &named) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (fstat(i->fd, &st) < 0)
+    if (stat(i->path, &named) < 0 || fstat(i->fd, &st) < 0)
         return -errno;
     return named.st_ino != st.st_ino || named.st_dev != st.st_dev;
 }
@@ -251,9 +249,11 @@ static int take_alerts(Intrusion *i, const char *buf, size_t size, bool is_last,
     } while (taken > 0 && done < size && n < BATCH_MAX);
     r = r == -EBADMSG ? 0 : MIN(r, 0);
     if (r >= 0 && done > 0)
-        r = alert_mark_make(i->fd, i->mark.offset + done, &mark);
+        r = alert_mark_advance(&i->mark, i->fd, buf, done, &mark);
     if (r >= 0 && done > 0)
         r = store(i, list, n, &mark);
+    if (r == -ESTALE)
+        r = 0; /* the next look finds the truncated file */
     for (size_t k = 0; k < n; k++)
         logged_alert_done(&list[k]);
     *ret_size = done;
@@ -276,6 +276,8 @@ static int switch_file(Intrusion *i) {
     int r;
 
     r = was_rotated(i);
+    if (r == -ENOENT)
+        return 0; /* the next one brings a look */
     if (r == 0)
         i->done.n = 0;
     if (r <= 0)

@@ -91,7 +91,10 @@ class Sink:
             missing.difference_update(self.seen)
             return not missing
 
-        wait_for(done, "all alerts", seconds)
+        try:
+            wait_for(done, "all alerts", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; missing: {sorted(missing)}") from error
 
 
 @pytest.fixture

@@ -58,6 +58,43 @@ static void test_mark(void) {
     }
 }
 
+static void rewrite(const char *path, const char *text, size_t size) {
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(write(fd, text, size), ==, size);
+}
+
+/* Another program truncates and writes it, longer than before, between the steps of a read. */
+static void test_mark_of_truncated_file(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    g_autofree char *path = make(dir, "a", 0);
+    _cleanup_close_ int fd = open_file(path);
+    char former[SIZE], later[SIZE];
+    static const uint64_t offsets[] = {0, 600};
+
+    g_assert_cmpint(pread(fd, former, SIZE, 0), ==, SIZE);
+    memcpy(later, former, SIZE);
+    memset(later, 'x', SIZE / 2);
+    for (size_t i = 0; i < ELEMENTSOF(offsets); i++) {
+        AlertMark m, next, expected;
+
+        rewrite(path, former, SIZE);
+        g_assert_cmpint(alert_mark_make(fd, offsets[i], &m), ==, 0);
+        g_assert_cmpint(alert_mark_advance(&m, fd, former + offsets[i], 700, &next), ==, 0);
+        g_assert_cmpint(alert_mark_make(fd, offsets[i] + 700, &expected), ==, 0);
+        g_assert_cmpstr(next.hash, ==, expected.hash);
+        rewrite(path, later,
+                SIZE); /* after the read, or before it where there is something before the mark */
+        g_assert_cmpint(alert_mark_advance(&m, fd, former + offsets[i], 700, &next), ==, -ESTALE);
+        if (offsets[i] > 0)
+            g_assert_cmpint(alert_mark_advance(&m, fd, later + offsets[i], 700, &next), ==,
+                            -ESTALE);
+        rewrite(path, former, 700);
+        g_assert_cmpint(alert_mark_advance(&m, fd, former + offsets[i], 701, &next), ==, -ESTALE);
+    }
+}
+
 static void test_bad_text(void) {
     AlertMark m;
 
@@ -181,12 +218,62 @@ static void test_find_next_after_nothing(void) {
     assert_next(dir, &m, &done, "** Alert 3000.0");
 }
 
+#define ROTATED 8
+
+typedef struct Rotation {
+    const char *dir;
+    gint ended;
+} Rotation;
+
+static gpointer rotate(gpointer userdata) {
+    Rotation *r = userdata;
+
+    for (unsigned n = 0; !g_atomic_int_get(&r->ended); n++) {
+        for (unsigned i = ROTATED; i > 0; i--) {
+            g_autofree char *from = g_strdup_printf("%s/alerts.log.%u", r->dir, n + i),
+                            *to = g_strdup_printf("%s/alerts.log.%u", r->dir, n + i + 1);
+
+            g_assert_cmpint(rename(from, to), ==, 0);
+        }
+        g_usleep(G_USEC_PER_SEC / 1000); /* logrotate is not quicker */
+    }
+    return NULL;
+}
+
+/* The earliest, also while all change their names. */
+static void test_find_next_during_rotation(void) {
+    _cleanup_temporary_ char *dir = temporary_new();
+    Rotation rotation = {.dir = dir};
+    AlertMark m;
+    GThread *thread;
+
+    write_file(dir, "read", "** Alert 1.0", 1);
+    write_file(dir, "alerts.log", "** Alert 99.0", 99);
+    for (unsigned i = 1; i <= ROTATED; i++) {
+        g_autofree char *name = g_strdup_printf("alerts.log.%u", i),
+                        *text = g_strdup_printf("** Alert %u.0", 90 - i);
+
+        write_file(dir, name, text, 90 - i);
+    }
+    m = mark_of(dir, "read", 10);
+    thread = g_thread_new("rotate", rotate, &rotation);
+    for (unsigned i = 0; i < 300; i++) {
+        AlertFiles done = {};
+
+        assert_next(dir, &m, &done, "** Alert 82.0");
+    }
+    g_atomic_int_set(&rotation.ended, 1);
+    g_thread_join(thread);
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/alert-file/mark", test_mark);
+    g_test_add_func("/alert-file/mark-of-truncated-file", test_mark_of_truncated_file);
     g_test_add_func("/alert-file/bad-text", test_bad_text);
     g_test_add_func("/alert-file/find", test_find);
     g_test_add_func("/alert-file/find-next", test_find_next);
     g_test_add_func("/alert-file/find-next-after-nothing", test_find_next_after_nothing);
+    g_test_add_func("/alert-file/find-next-during-rotation", test_find_next_during_rotation);
     return g_test_run();
 }
