@@ -67,6 +67,7 @@ class Cuts:
         """RECORD: how often it was written; the last step of the way forward fails."""
         v, vm = self.v, self.vm
         v.clean()
+        self.choose_sync()
         fs = self.random.choice(("ext4", "xfs"))
         request = v.request(DISKS[:2], fs, "RAID1")
         script = "/etc/dcm-agent/scripts/mount"
@@ -85,6 +86,14 @@ class Cuts:
         expect(v.sums() == sums, "other files")
         self.faults += 1
         self.log(f"cut at {text}: {fs} RAID1 LUKS {mode}")
+
+    def choose_sync(self):
+        """An array is whole, or has hardly begun to be synchronised, when its power is cut; the first costs most of the time."""
+        self.sync_kib = self.random.choice((1000, 200000))  # per second; the second is the kernel's own
+        self.limit_sync()
+
+    def limit_sync(self):
+        self.vm.run(f"modprobe md_mod; echo {self.sync_kib} >/proc/sys/dev/raid/speed_limit_max")
 
     def run_until_cut(self, command, record=None, moment=None):
         """Starts it in the background; returns when the power is to be cut."""
@@ -106,11 +115,13 @@ class Cuts:
         mode = self.random.choice(("none", "prefix", "subset", "torn"))
         self.vm.power_cut(mode, self.random.getrandbits(32))
         self.boot()
-        return mode
+        self.limit_sync()
+        return f"{mode}, synchronised with {self.sync_kib} KiB/s"
 
     def check_cut(self, fs, raid, key, text, record=None, moment=None):
         v = self.v
         v.clean()
+        self.choose_sync()
         request = v.request(DISKS[:LEVELS[raid]], fs, raid)
         self.vm.run("sync")
         other = v.content("d3") if LEVELS[raid] < 4 else None
@@ -137,6 +148,7 @@ class Cuts:
         """The files are there after a cut during unmounting; unmounting again succeeds, and leaves nothing."""
         v = self.v
         v.clean()
+        self.choose_sync()
         raid, key = self.random.choice(("NONE", "RAID1", "RAID5")), self.random.choice((KEY, None))
         request = v.request(DISKS[:LEVELS[raid]], "ext4", raid)
         v.do("apply", request, key)

@@ -84,6 +84,9 @@ def remember(offset, data):
     for number in range(offset // BLOCK, (end + BLOCK - 1) // BLOCK):
         start = number * BLOCK
         a, b = max(start, offset), min(start + BLOCK, end)
+        if b - a == BLOCK:
+            newest[number] = bytearray(data[a - offset:b - offset])
+            continue
         block = newest.get(number)
         if block is None:
             block = newest[number] = bytearray(os.pread(disk, BLOCK, start))
