@@ -5,11 +5,14 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <systemd/sd-device.h>
 
 #include "basic/array.h"
 #include "basic/bounds.h"
+#include "basic/md-disks.h"
 #include "basic/strv.h"
 
 #define SECTOR_BYTES 512u /* unit of `size` in sysfs, whatever the device's own is */
@@ -158,13 +161,18 @@ static int sync_percent(const char *text) {
 }
 
 static int take_array(sd_device *d, Block *b) {
+    char directory[PATH_MAX];
+    const char *syspath;
+
     if (b->type != BLOCK_ARRAY)
         return 0;
     TRY(take_text(attribute(d, "md/level"), &b->array_level));
     TRY(take_text(attribute(d, "md/array_state"), &b->array_state));
     TRY(take_text(property(d, "MD_UUID"), &b->array_uuid));
     b->array_disks = (unsigned)attribute_number(d, "md/raid_disks");
-    b->array_missing = (unsigned)attribute_number(d, "md/degraded");
+    TRY(sd_device_get_syspath(d, &syspath));
+    (void)snprintf(directory, sizeof(directory), "%s/md", syspath);
+    b->array_missing = md_count_missing(AT_FDCWD, directory);
     b->sync_percent = sync_percent(attribute(d, "md/sync_completed"));
     return 0;
 }

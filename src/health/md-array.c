@@ -11,6 +11,7 @@
 #include "basic/array.h"
 #include "basic/bounds.h"
 #include "basic/file-util.h"
+#include "basic/md-disks.h"
 #include "health/scan.h"
 
 #define VALUE_MAX ((size_t)256)
@@ -54,7 +55,7 @@ static double read_synced(int root_fd, const char *name) {
 }
 
 static int add(MdArrayTable *t, int root_fd, const char *name) {
-    char state[VALUE_MAX];
+    char state[VALUE_MAX], directory[64];
     MdArray *a;
 
     if (strlen(name) >= MD_ARRAY_NAME_SIZE)
@@ -67,7 +68,8 @@ static int add(MdArrayTable *t, int root_fd, const char *name) {
     *a = (MdArray){.is_started = !streq(state, "inactive"), .synced = read_synced(root_fd, name)};
     (void)snprintf(a->name, sizeof(a->name), "%s", name);
     a->n_disks = read_number(root_fd, name, "raid_disks");
-    a->n_missing = read_number(root_fd, name, "degraded");
+    (void)snprintf(directory, sizeof(directory), "sys/block/%.31s/md", name);
+    a->n_missing = md_count_missing(root_fd, directory);
     return 0;
 }
 

@@ -364,6 +364,39 @@ static void test_arrays(void) {
     g_assert_cmpfloat(m.rows[0].values[1], ==, 0);
 }
 
+/* A disk that is there and being rebuilt is not missing, though the kernel counts it as such. */
+static void test_rebuilt_disks(void) {
+    static const struct {
+        const char *slot, *state;
+        double n_missing;
+    } rows[] = {
+        {"2\n", "spare\n", 0},
+        {"2\n", "spare,write_mostly\n", 0},
+        {"none\n", "spare\n", 1},
+        {"2\n", "faulty,spare\n", 1},
+        {"2\n", "in_sync\n", 1},
+        {"2\n", "spare,replacement\n", 1},
+        {"", "", 1},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        _cleanup_(measure_done) Measure m = {};
+        _cleanup_tree_ Tree t = {};
+
+        tree_init(&t);
+        tree_write(t.root, "sys/block/md9/md/array_state", "active\n");
+        tree_write(t.root, "sys/block/md9/md/raid_disks", "3\n");
+        tree_write(t.root, "sys/block/md9/md/degraded", "1\n");
+        tree_write(t.root, "sys/block/md9/md/dev-vdb/slot", "0\n");
+        tree_write(t.root, "sys/block/md9/md/dev-vdb/state", "in_sync\n");
+        tree_write(t.root, "sys/block/md9/md/dev-vdc/slot", rows[i].slot);
+        tree_write(t.root, "sys/block/md9/md/dev-vdc/state", rows[i].state);
+        take(&t);
+        g_assert_cmpint(measure(&t, "arrays", &m), ==, 1);
+        g_assert_cmpfloat(m.rows[0].values[1], ==, rows[i].n_missing);
+    }
+}
+
 static void test_backups(void) {
     _cleanup_(measure_done) Measure m = {};
     _cleanup_tree_ Tree t = {};
@@ -521,6 +554,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/health-measure/interface-rows", test_interface_rows);
     g_test_add_func("/health-measure/absent", test_absent);
     g_test_add_func("/health-measure/arrays", test_arrays);
+    g_test_add_func("/health-measure/rebuilt-disks", test_rebuilt_disks);
     g_test_add_func("/health-measure/backups", test_backups);
     g_test_add_func("/health-measure/missing-mounts", test_missing_mounts);
     g_test_add_func("/health-measure/names", test_names);
