@@ -12,6 +12,7 @@
 
 #include "basic/bounds.h"
 #include "basic/file-util.h"
+#include "basic/time-util.h"
 #include "dcm-package/progress.h"
 #include "dcm-package/tool.h"
 #include "package/process.h"
@@ -44,7 +45,7 @@ static struct {
 } walk;
 
 static int on_file(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-    static const char *const suffixes[] = {".dpkg-dist", ".ucf-dist", ".rpmnew"};
+    static const char *const suffixes[] = {".dpkg-dist", ".ucf-dist", ".rpmnew", ".rpmsave"};
     const size_t size = strlen(path);
 
     if (type != FTW_F || st->st_ctim.tv_sec < walk.begin_sec)
@@ -185,13 +186,16 @@ static int add_required_packages(struct json_object *packages) {
 
 static int find_reasons(const Work *w, const PackageList *installed, struct json_object *reasons,
                         struct json_object *packages) {
+    const int64_t boot_sec =
+        (int64_t)((now_usec(CLOCK_REALTIME) - now_usec(CLOCK_BOOTTIME)) / USEC_PER_SEC);
+
     if (access(REQUIRED_FILE, F_OK) >= 0) {
         TRY(add_text(reasons, "a package has asked for it (" REQUIRED_FILE ")"));
         TRY(add_required_packages(packages));
     }
     for (size_t i = 0; i < installed->n; i++)
-        if (package_is_newer_kernel(installed->items[i].name, w->release)) {
-            TRY(add_text(reasons, "a newer kernel than the running one is installed"));
+        if (w->backend->needs_reboot(&installed->items[i], w->release, boot_sec)) {
+            TRY(add_text(reasons, w->backend->reboot_reason));
             TRY(add_text(packages, installed->items[i].name));
         }
     return 0;

@@ -5,7 +5,8 @@
 
 #include "dcm-package/work.h"
 
-/* New versions of configuration files that came since then and were not taken: an array of paths.
+/* Configuration files that came since then: new versions that were not taken, and changed ones that
+ * were put aside: an array of paths.
  * `begin_sec`: of CLOCK_REALTIME. */
 int after_find_conffiles(int64_t begin_sec, struct json_object **ret);
 

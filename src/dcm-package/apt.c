@@ -27,46 +27,33 @@ static const char *const options[] = {
     "-oAcquire::AllowInsecureRepositories=false",
     "-oAcquire::AllowDowngradeToInsecureRepositories=false",
     "-oAcquire::Retries=2",
+    NULL,
 };
 
-static int push_all(char ***argv, size_t *n, const char *const *words) {
-    for (const char *const *word = words; word && *word; word++)
-        TRY(strv_push(argv, n, strdup(*word)));
-    return 0;
-}
-
-static int make_argv(const Work *w, const char *const *more, const char *const *words,
-                     char ***ret) {
-    _cleanup_(strv_freep) char **argv = NULL;
+static int make_argv(const Work *w, const char *const *more, const char *const *words, Words *ret) {
     const uint64_t lock_sec = MAX(w->request.lock_usec / USEC_PER_SEC, (uint64_t)LOCK_SEC_MIN);
-    char *lock = NULL;
-    size_t n = 0;
+    char lock[64];
 
-    if (asprintf(&lock, "-oDPkg::Lock::Timeout=%" PRIu64, lock_sec) < 0)
-        return -ENOMEM;
-    TRY(strv_push(&argv, &n, strdup("apt-get")));
-    TRY(strv_push(&argv, &n, lock));
-    for (size_t i = 0; i < ELEMENTSOF(options); i++)
-        TRY(strv_push(&argv, &n, strdup(options[i])));
-    TRY(strv_push(&argv, &n,
-                  strdup(w->request.recommends ? "-oAPT::Install-Recommends=true"
-                                               : "-oAPT::Install-Recommends=false")));
-    TRY(push_all(&argv, &n, more));
-    TRY(push_all(&argv, &n, words));
-    *ret = TAKE_PTR(argv);
-    return 0;
+    (void)snprintf(lock, sizeof(lock), "-oDPkg::Lock::Timeout=%" PRIu64, lock_sec);
+    TRY(words_add(ret, "apt-get"));
+    TRY(words_add(ret, lock));
+    TRY(words_add_all(ret, options));
+    TRY(words_add(ret, w->request.recommends ? "-oAPT::Install-Recommends=true"
+                                             : "-oAPT::Install-Recommends=false"));
+    TRY(words_add_all(ret, more));
+    return words_add_all(ret, words);
 }
 
-static void forget_reason(Work *w) {
-    free(w->reason);
-    w->reason = NULL;
+static void on_line(const char *line, void *userdata) {
+    if (strncmp(line, "(Reading database", strlen("(Reading database")) != 0)
+        work_on_line(line, userdata);
 }
 
 /* A program that only looks. */
 static int look(Work *w, const char *const *argv, char **ret) {
-    const Tool t = {.argv = argv, .cancel_signal = SIGTERM, .on_line = work_on_line, .userdata = w};
+    const Tool t = {.argv = argv, .cancel_signal = SIGTERM, .on_line = on_line, .userdata = w};
 
-    forget_reason(w);
+    work_forget_reason(w);
     return tool_read(&t, ret);
 }
 
@@ -82,49 +69,37 @@ int apt_list(Work *w, PackageList *ret) {
 
 /* --- lists of packages ---------------------------------------------------------------------- */
 
-static int tell_trouble(Work *w) {
-    _cleanup_free_ char *text = NULL;
-
-    if (!w->reason)
-        return 0;
-    if (asprintf(&text, "Not all lists of packages could be fetched: %s", w->reason) < 0) {
-        text = NULL;
-        return -ENOMEM;
-    }
-    return reply_add_line(w->reply, text);
-}
-
 /* What apt-get update warns of would be an error for what a request wants. */
 static void on_refresh_line(const char *line, void *userdata) {
-    work_on_line(line, userdata);
+    on_line(line, userdata);
     if (strncmp(line, "W: ", 3) == 0)
         (void)work_add_reason(userdata, line + 3);
 }
 
-int apt_refresh(Work *w, const char *source) {
+int apt_refresh(Work *w, const RepositoryPaths *repository) {
     _cleanup_free_ char *list = NULL;
-    _cleanup_(strv_freep) char **argv = NULL;
+    _cleanup_(words_done) Words argv = {};
     const char *words[] = {"update", NULL, NULL, NULL, NULL};
     Tool t = {.cancel_signal = SIGINT, .on_line = on_refresh_line, .userdata = w};
     int r;
 
     progress_tell(w->percent_from, "fetching the lists of packages");
-    if (source && asprintf(&list, "-oDir::Etc::SourceList=%s", source) < 0) {
+    if (repository && asprintf(&list, "-oDir::Etc::SourceList=%s", repository->source) < 0) {
         list = NULL;
         return -ENOMEM;
     }
-    if (source) {
+    if (repository) {
         words[1] = "-oDir::Etc::SourceParts=-";
         words[2] = "-oAPT::Get::List-Cleanup=0";
         words[3] = list;
     }
     TRY(make_argv(w, NULL, words, &argv));
-    t.argv = (const char *const *)argv;
-    forget_reason(w);
+    t.argv = words_get(&argv);
+    work_forget_reason(w);
     r = tool_run(&t);
-    if (r != 0 || (source && w->reason))
+    if (r != 0 || (repository && w->reason))
         return work_fail_tool(w, r, "The lists of packages cannot be fetched");
-    return tell_trouble(w);
+    return w->reason ? work_tell_reason(w, "Not all lists of packages could be fetched") : 0;
 }
 
 /* --- repair --------------------------------------------------------------------------------- */
@@ -159,30 +134,10 @@ static int find_half(const PackageList *l, char **ret) {
     return 0;
 }
 
-static int tell_repair(Work *w, int status, const char *names) {
-    _cleanup_free_ char *text = NULL;
-    int n = status == 0
-                ? asprintf(&text,
-                           "The package database was left half configured by an earlier run, and "
-                           "was repaired first: %s",
-                           names)
-                : asprintf(&text,
-                           "The package database was left half configured by an earlier run, and "
-                           "could not be repaired: %s: %s",
-                           names, w->reason ?: "dpkg --configure has failed");
-
-    if (n < 0) {
-        text = NULL;
-        return -ENOMEM;
-    }
-    progress_say(text);
-    return reply_add_line(w->reply, text);
-}
-
 int apt_repair(Work *w) {
     const char *const argv[] = {"dpkg", "--force-confdef", "--force-confold", "--configure", "-a",
                                 NULL};
-    const Tool t = {.argv = argv, .on_line = work_on_line, .userdata = w};
+    const Tool t = {.argv = argv, .on_line = on_line, .userdata = w};
     _cleanup_(package_list_done) PackageList l = {};
     _cleanup_free_ char *names = NULL;
     int r;
@@ -192,9 +147,9 @@ int apt_repair(Work *w) {
     if (!names && !has_updates())
         return 0;
     progress_tell(w->percent_from, "configuring what an earlier run has left");
-    forget_reason(w);
+    work_forget_reason(w);
     r = tool_run(&t);
-    return r < 0 ? r : tell_repair(w, r, names ?: "its journal");
+    return r < 0 ? r : work_tell_repair(w, r == 0, names ?: "its journal");
 }
 
 /* --- versions ------------------------------------------------------------------------------- */
@@ -212,14 +167,13 @@ int apt_find_sources(Work *w, AptSources *ret) {
 int apt_find_candidates(Work *w, const char *const *names, const AptSources *sources,
                         AptCandidates *ret) {
     const char *const beginning[] = {"apt-cache", "policy", "--", NULL};
-    _cleanup_(strv_freep) char **argv = NULL;
+    _cleanup_(words_done) Words argv = {};
     _cleanup_free_ char *text = NULL;
-    size_t n = 0;
     int r;
 
-    TRY(push_all(&argv, &n, beginning));
-    TRY(push_all(&argv, &n, names));
-    r = look(w, (const char *const *)argv, &text);
+    TRY(words_add_all(&argv, beginning));
+    TRY(words_add_all(&argv, names));
+    r = look(w, words_get(&argv), &text);
     if (r != 0)
         return work_fail_tool(w, r, "The versions of packages cannot be listed");
     return apt_candidates_parse(text, sources, ret);
@@ -227,14 +181,29 @@ int apt_find_candidates(Work *w, const char *const *names, const AptSources *sou
 
 /* --- changes -------------------------------------------------------------------------------- */
 
+/* Downloads are the first fifth. */
+static void on_status(char *line, void *userdata) {
+    Work *w = userdata;
+    AptStatus s;
+
+    if (!apt_status_parse(line, &s))
+        return;
+    if (s.kind == APT_STATUS_ERROR)
+        (void)work_add_reason(w, s.text);
+    else if (s.kind == APT_STATUS_DOWNLOAD)
+        work_tell_progress(w, s.percent / 5, "downloading packages");
+    else if (s.kind == APT_STATUS_PACKAGE)
+        work_tell_progress(w, 20 + s.percent * 4 / 5, s.text);
+}
+
 int apt_simulate(Work *w, const char *const *words, PackageChanges *ret) {
     const char *const more[] = {"-s", NULL};
-    _cleanup_(strv_freep) char **argv = NULL;
+    _cleanup_(words_done) Words argv = {};
     _cleanup_free_ char *text = NULL;
     int r;
 
     TRY(make_argv(w, more, words, &argv));
-    r = look(w, (const char *const *)argv, &text);
+    r = look(w, words_get(&argv), &text);
     if (r != 0)
         return work_fail_tool(w, r, "apt-get cannot do that, and nothing was changed");
     return apt_plan_parse(text, ret);
@@ -243,16 +212,13 @@ int apt_simulate(Work *w, const char *const *words, PackageChanges *ret) {
 int apt_apply(Work *w, const char *const *words, bool may_remove) {
     const char *const more[] = {"-oAPT::Status-Fd=" TOOL_STATUS_FD,
                                 may_remove ? NULL : "-oAPT::Get::Remove=false", NULL};
-    _cleanup_(strv_freep) char **argv = NULL;
-    Tool t = {.cancel_signal = SIGINT,
-              .on_line = work_on_line,
-              .on_status = work_on_status,
-              .userdata = w};
+    _cleanup_(words_done) Words argv = {};
+    Tool t = {.cancel_signal = SIGINT, .on_line = on_line, .on_status = on_status, .userdata = w};
     int r;
 
     TRY(make_argv(w, more, words, &argv));
-    t.argv = (const char *const *)argv;
-    forget_reason(w);
+    t.argv = words_get(&argv);
+    work_forget_reason(w);
     r = tool_run(&t);
     return r != 0 || tool_is_cancelled() ? work_fail_tool(w, r, "apt-get has not done all of it")
                                          : 0;
@@ -260,13 +226,12 @@ int apt_apply(Work *w, const char *const *words, bool may_remove) {
 
 static int call_mark(Work *w, const char *verb, const char *const *names, char **ret) {
     const char *const beginning[] = {"apt-mark", verb, "--", NULL};
-    _cleanup_(strv_freep) char **argv = NULL;
-    size_t n = 0;
+    _cleanup_(words_done) Words argv = {};
     int r;
 
-    TRY(push_all(&argv, &n, beginning));
-    TRY(push_all(&argv, &n, names));
-    r = look(w, (const char *const *)argv, ret);
+    TRY(words_add_all(&argv, beginning));
+    TRY(words_add_all(&argv, names));
+    r = look(w, words_get(&argv), ret);
     return r == 0 ? 0 : work_fail_tool(w, r, "apt-mark has failed");
 }
 

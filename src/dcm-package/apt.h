@@ -6,13 +6,10 @@
 #include "dcm-package/work.h"
 #include "package/apt-text.h"
 
-/* All installed packages. */
+/* As in Backend. */
 int apt_list(Work *w, PackageList *ret);
-/* Fetches the lists of packages. `source`: the path of one file of sources, whose lists alone are
- * fetched; NULL: all. What could not be fetched without being an error is told in the reply. */
-int apt_refresh(Work *w, const char *source);
-/* Configures what a run that was cut off has left half configured, and tells that in the reply.
- * What cannot be configured stays as it is. */
+int apt_refresh(Work *w, const RepositoryPaths *repository);
+/* Configures what is half configured. */
 int apt_repair(Work *w);
 /* Versions of the packages; of all that are named, those that apt knows. `sources` may be NULL. */
 int apt_find_candidates(Work *w, const char *const *names, const AptSources *sources,

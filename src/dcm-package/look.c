@@ -3,9 +3,7 @@
 
 #include <fnmatch.h>
 
-#include "basic/strv.h"
 #include "dcm-package/after.h"
-#include "dcm-package/apt.h"
 
 static void set_object(Work *w, const char *type, struct json_object *o) {
     (void)json_object_put(w->reply->object);
@@ -40,7 +38,7 @@ int look_packages(Work *w) {
 
     if (!array)
         return -ENOMEM;
-    TRY(apt_list(w, &l));
+    TRY(w->backend->list(w, &l));
     for (size_t i = 0; i < l.n; i++)
         if (is_wanted(&w->request, l.items[i].name))
             TRY(add_package(array, &l.items[i]));
@@ -50,8 +48,7 @@ int look_packages(Work *w) {
 
 /* --- updates -------------------------------------------------------------------------------- */
 
-static int add_update(struct json_object *array, const PackageChange *c, const Package *installed,
-                      const AptCandidate *candidate) {
+static int add_update(struct json_object *array, const PackageChange *c, const Package *installed) {
     struct json_object *o = json_object_new_object();
 
     if (!o || json_object_array_add(array, o) < 0) {
@@ -64,49 +61,20 @@ static int add_update(struct json_object *array, const PackageChange *c, const P
     TRY(json_add_string(o, "to", c->to));
     TRY(json_add_string(o, "origin", c->origin));
     TRY(json_add_bool(o, "held", installed && installed->is_held));
-    return json_add_string(o, "security", candidate ? candidate->security : NULL);
-}
-
-/* Those that are updated, not those that come along. */
-static int names_of(const PackageChanges *plan, char ***ret) {
-    _cleanup_(strv_freep) char **names = NULL;
-    size_t n = 0;
-
-    for (size_t i = 0; i < plan->n; i++)
-        if (plan->items[i].from && plan->items[i].to)
-            TRY(strv_push(&names, &n, strdup(plan->items[i].name)));
-    *ret = TAKE_PTR(names);
-    return 0;
-}
-
-static int find_security(Work *w, const PackageChanges *plan, AptCandidates *ret) {
-    _cleanup_(apt_sources_done) AptSources sources = {};
-    _cleanup_(strv_freep) char **names = NULL;
-
-    TRY(names_of(plan, &names));
-    if (!names)
-        return 0;
-    TRY(apt_find_sources(w, &sources));
-    return apt_find_candidates(w, (const char *const *)names, &sources, ret);
+    return json_add_string(o, "security", c->security);
 }
 
 static int list_updates(Work *w, struct json_object *array) {
-    /* as update_packages would do it, and with those that are held */
-    const char *const words[] = {"--ignore-hold", "--allow-change-held-packages", "upgrade",
-                                 "--with-new-pkgs", NULL};
-    _cleanup_(apt_candidates_done) AptCandidates candidates = {};
     _cleanup_(package_changes_done) PackageChanges plan = {};
     _cleanup_(package_list_done) PackageList installed = {};
 
-    TRY(apt_simulate(w, words, &plan));
-    TRY(apt_list(w, &installed));
-    TRY(find_security(w, &plan, &candidates));
+    TRY(w->backend->list(w, &installed));
+    TRY(w->backend->find_updates(w, &installed, &plan));
     for (size_t i = 0; i < plan.n; i++) {
         const PackageChange *c = &plan.items[i];
 
         if (c->from && c->to)
-            TRY(add_update(array, c, package_list_find(&installed, c->name),
-                           apt_candidates_find(&candidates, c->name)));
+            TRY(add_update(array, c, package_list_find(&installed, c->name)));
     }
     return 0;
 }
@@ -118,7 +86,7 @@ int look_updates(Work *w) {
         return -ENOMEM;
     if (w->request.refresh) {
         TRY(work_wait_locks(w));
-        TRY(apt_refresh(w, NULL));
+        TRY(w->backend->refresh(w, NULL));
     }
     TRY(list_updates(w, array));
     set_object(w, "package_updates", TAKE_PTR(array));
@@ -131,7 +99,7 @@ int look_reboot(Work *w) {
     _cleanup_(package_list_done) PackageList installed = {};
     struct json_object *o = NULL, *services = NULL;
 
-    TRY(apt_list(w, &installed));
+    TRY(w->backend->list(w, &installed));
     TRY(after_find_reboot(w, &installed, &o));
     set_object(w, "reboot_required", o);
     TRY(after_find_services(&services));

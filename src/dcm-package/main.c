@@ -5,6 +5,7 @@
 #include "basic/log.h"
 #include "cli/job-arguments.h"
 #include "cli/verb-table.h"
+#include "dcm-package/choose.h"
 #include "dcm-package/look.h"
 #include "dcm-package/modify.h"
 #include "dcm-package/repositories.h"
@@ -49,7 +50,7 @@ static const VerbTable verb_table = {
 
 static int run_request(Work *w, PackageVerb verb, struct json_object *arguments) {
     _cleanup_free_ char *problem = NULL;
-    int r = package_request_parse(arguments, verb, w->family, &w->request, &problem);
+    int r = package_request_parse(arguments, verb, w->backend->family, &w->request, &problem);
 
     if (r == -EINVAL)
         return work_fail(w, REPLY_FAILED, "bad-argument", "%s", strempty(problem));
@@ -65,6 +66,7 @@ static int run(Work *w, size_t verb, Reply *reply) {
         TRY(job_arguments_read(&arguments));
     TRY(tool_begin());
     TRY(work_init(w, reply));
+    TRY(choose_backend(w));
     if (verb == VERB_REBOOT)
         return look_reboot(w);
     if (verb < VERB_REBOOT)

@@ -10,20 +10,17 @@
 
 #include "basic/bounds.h"
 #include "basic/file-util.h"
-#include "dcm-package/apt.h"
 #include "package/repository.h"
 
-#define SOURCES "/etc/apt/sources.list.d"
-#define KEYRINGS "/etc/apt/keyrings"
-
 typedef struct Files {
-    char *source, *key;         /* paths */
+    RepositoryPaths paths;
     char *old_source, *old_key; /* their texts before; NULL: there was none */
 } Files;
 
 static void files_done(Files *f) {
-    free(f->source);
-    free(f->key);
+    free(f->paths.id);
+    free(f->paths.source);
+    free(f->paths.key);
     free(f->old_source);
     free(f->old_key);
     *f = (Files){};
@@ -35,17 +32,22 @@ static int read_old(const char *path, size_t size_max, char **ret) {
     return r == -ENOENT ? 0 : r;
 }
 
-static int files_init(const char *name, Files *f) {
-    if (asprintf(&f->source, SOURCES "/dcm-%s.sources", name) < 0) {
-        f->source = NULL;
+static int make_path(const char *directory, const char *name, const char *suffix, char **ret) {
+    if (asprintf(ret, "%s/dcm-%s%s", directory, name, suffix) >= 0)
+        return 0;
+    *ret = NULL;
+    return -ENOMEM;
+}
+
+static int files_init(const Backend *b, const char *name, Files *f) {
+    if (asprintf(&f->paths.id, "dcm-%s", name) < 0) {
+        f->paths.id = NULL;
         return -ENOMEM;
     }
-    if (asprintf(&f->key, KEYRINGS "/dcm-%s.asc", name) < 0) {
-        f->key = NULL;
-        return -ENOMEM;
-    }
-    TRY(read_old(f->source, CONFIG_FILE_MAX, &f->old_source));
-    return read_old(f->key, REPOSITORY_KEY_MAX, &f->old_key);
+    TRY(make_path(b->sources, name, b->source_suffix, &f->paths.source));
+    TRY(make_path(b->keys, name, b->key_suffix, &f->paths.key));
+    TRY(read_old(f->paths.source, CONFIG_FILE_MAX, &f->old_source));
+    return read_old(f->paths.key, REPOSITORY_KEY_MAX, &f->old_key);
 }
 
 static int check_ours(Work *w, const Files *f, const char *name) {
@@ -53,7 +55,7 @@ static int check_ours(Work *w, const Files *f, const char *name) {
                ? 0
                : work_fail(w, REPLY_REFUSED, "foreign",
                            "%s was not made by add_repository, or was changed; nothing was changed",
-                           f->source);
+                           f->paths.source);
 }
 
 static int unlink_it(const char *path) {
@@ -66,22 +68,22 @@ static int put_back(const char *path, const char *old) {
 
 /* After a failure: as it was before. */
 static int undo(Work *w, const Files *f) {
-    int r = put_back(f->source, f->old_source), other = put_back(f->key, f->old_key);
+    int r = put_back(f->paths.source, f->old_source), other = put_back(f->paths.key, f->old_key);
 
     r = r < 0 ? r : other;
     return r < 0 ? work_fail(w, REPLY_FAILED, "failed", "%s; and %s could not be put back: %s",
-                             strempty(w->reply->error_message), f->source, strerror(-r))
+                             strempty(w->reply->error_message), f->paths.source, strerror(-r))
                  : 0;
 }
 
-static int write_files(const Repository *repository, const Files *f) {
+static int write_files(const Backend *b, const Repository *repository, const Files *f) {
     _cleanup_free_ char *text = NULL;
 
-    TRY(repository_write_deb822(repository, f->key, &text));
-    if (mkdir(KEYRINGS, 0755) < 0 && errno != EEXIST)
+    TRY(b->write_repository(repository, f->paths.key, &text));
+    if (mkdir(b->keys, 0755) < 0 && errno != EEXIST)
         return -errno;
-    TRY(write_file_atomic(f->key, repository->key, strlen(repository->key), 0644));
-    return write_file_atomic(f->source, text, strlen(text), 0644);
+    TRY(write_file_atomic(f->paths.key, repository->key, strlen(repository->key), 0644));
+    return write_file_atomic(f->paths.source, text, strlen(text), 0644);
 }
 
 static int set_object(Work *w, const char *name, const char *path, bool changed) {
@@ -95,23 +97,45 @@ static int set_object(Work *w, const char *name, const char *path, bool changed)
     return json_add_bool(w->reply->object, "dry_run", w->request.dry_run);
 }
 
-static int is_same(const Repository *repository, const Files *f, bool *ret) {
-    _cleanup_free_ char *text = NULL;
+/* Also a list that is not signed, if that is how it was found before. */
+static int is_same(const Backend *b, const Repository *repository, const Files *f, bool *ret) {
+    Repository other = *repository;
+    _cleanup_free_ char *text = NULL, *text_unsigned = NULL;
 
-    TRY(repository_write_deb822(repository, f->key, &text));
-    *ret = streq_ptr(f->old_source, text) && streq_ptr(f->old_key, repository->key);
+    other.has_unsigned_list = true;
+    TRY(b->write_repository(repository, f->paths.key, &text));
+    TRY(b->write_repository(&other, f->paths.key, &text_unsigned));
+    *ret = streq_ptr(f->old_key, repository->key) &&
+           (streq_ptr(f->old_source, text) || streq_ptr(f->old_source, text_unsigned));
     return 0;
+}
+
+static int try(Work *w, const Repository *repository, const Files *f) {
+    int r = write_files(w->backend, repository, f);
+
+    return r < 0 ? work_fail(w, REPLY_FAILED, "failed", "%s cannot be written: %s", f->paths.source,
+                             strerror(-r))
+                 : w->backend->refresh(w, &f->paths);
+}
+
+/* Many repositories of rpm sign their packages alone. */
+static int try_unsigned_list(Work *w, const Repository *repository, const Files *f) {
+    Repository other = *repository;
+
+    other.has_unsigned_list = true;
+    reply_done(w->reply); /* the error */
+    TRY(try(w, &other, f));
+    return reply_add_line(w->reply, "The repository does not sign its list of packages: only the "
+                                    "signatures of the packages are checked.");
 }
 
 /* A repository whose lists cannot be fetched, or have another signature, is not kept. */
 static int install(Work *w, const Repository *repository, const Files *f) {
-    int r = write_files(repository, f);
+    int r = try(w, repository, f);
 
-    if (r < 0)
-        r = work_fail(w, REPLY_FAILED, "failed", "%s cannot be written: %s", f->source,
-                      strerror(-r));
-    else
-        r = apt_refresh(w, f->source);
+    if (r == -EINVAL && w->backend->unsigned_list && w->reason &&
+        strstr(w->reason, w->backend->unsigned_list))
+        r = try_unsigned_list(w, repository, f);
     if (r == -EINVAL)
         TRY(undo(w, f));
     return r;
@@ -135,16 +159,16 @@ static int add(Work *w, const Repository *repository) {
     bool same;
 
     TRY(check_policy(w, repository->uri));
-    TRY(files_init(repository->name, &f));
+    TRY(files_init(w->backend, repository->name, &f));
     TRY(check_ours(w, &f, repository->name));
-    TRY(is_same(repository, &f, &same));
+    TRY(is_same(w->backend, repository, &f, &same));
     if (!w->request.dry_run && !same) {
         TRY(work_wait_locks(w));
         TRY(install(w, repository, &f));
     }
     if (same)
         TRY(reply_add_line(w->reply, "Nothing was to be done."));
-    return set_object(w, repository->name, f.source, !same);
+    return set_object(w, repository->name, f.paths.source, !same);
 }
 
 static int bad_argument(Work *w, int r, char *problem) {
@@ -173,7 +197,7 @@ int repositories_add(Work *w, struct json_object *arguments) {
     int r;
 
     TRY(read_common(w, arguments, known));
-    r = repository_parse(arguments, w->family, &repository, &problem);
+    r = repository_parse(arguments, w->backend->family, &repository, &problem);
     return r < 0 ? bad_argument(w, r, problem) : add(w, &repository);
 }
 
@@ -182,20 +206,20 @@ static int drop(Work *w, const char *name) {
     int r = 0;
 
     TRY(work_check_kind(w, PACKAGE_CHANGE_REPOSITORY));
-    TRY(files_init(name, &f));
+    TRY(files_init(w->backend, name, &f));
     TRY(check_ours(w, &f, name));
     if (!w->request.dry_run && (f.old_source || f.old_key)) {
         TRY(work_wait_locks(w));
-        r = unlink_it(f.source);
+        r = unlink_it(f.paths.source);
         if (r >= 0)
-            r = unlink_it(f.key);
+            r = unlink_it(f.paths.key);
     }
     if (r < 0)
-        return work_fail(w, REPLY_FAILED, "failed", "%s cannot be removed: %s", f.source,
+        return work_fail(w, REPLY_FAILED, "failed", "%s cannot be removed: %s", f.paths.source,
                          strerror(-r));
     if (!f.old_source)
         TRY(reply_add_line(w->reply, "There is no such repository: nothing was to be done."));
-    return set_object(w, name, f.source, f.old_source);
+    return set_object(w, name, f.paths.source, f.old_source);
 }
 
 int repositories_remove(Work *w, struct json_object *arguments) {

@@ -52,6 +52,7 @@ static const char *const environment[] = {
     "APT_LISTBUGS_FRONTEND=none",
     "NEEDRESTART_SUSPEND=dcm-agent",
     "UCF_FORCE_CONFFOLD=1",
+    "PYTHONUNBUFFERED=1", /* dnf: a line is told when it is written */
 };
 
 /* These may be needed to reach a repository. */

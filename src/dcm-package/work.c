@@ -16,14 +16,10 @@
 #include "basic/utf8.h"
 #include "dcm-package/progress.h"
 #include "dcm-package/tool.h"
-#include "package/apt-text.h"
 
 #define OWN_LOCK "/run/dcm-agent-packages.lock"
 #define REASON_MAX ((size_t)1500)
 #define TRY_MSEC 250
-
-static const char *const deb_locks[] = {"/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock",
-                                        "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"};
 
 void work_done(Work *w) {
     package_request_done(&w->request);
@@ -46,6 +42,18 @@ int work_fail(Work *w, int status, const char *code, const char *format, ...) {
     }
     TRY(reply_set_error(w->reply, status, code, text));
     return -EINVAL;
+}
+
+int work_fail_missing(Work *w, const char *name, const char *version, const char *newest) {
+    if (isempty(version))
+        return work_fail(w, REPLY_REFUSED, "missing",
+                         "There is no package %s in the repositories of this server; nothing was "
+                         "changed",
+                         name);
+    return work_fail(w, REPLY_REFUSED, "missing",
+                     "There is no version %s of %s in the repositories of this server; the newest "
+                     "is %s; nothing was changed",
+                     version, name, newest);
 }
 
 int work_fail_tool(Work *w, int status, const char *text) {
@@ -80,11 +88,7 @@ int work_init(Work *w, Reply *reply) {
     if (uname(&name) < 0)
         return -errno;
     (void)utf8_format(w->release, sizeof(w->release), "%s", name.release);
-    TRY(load_policy(w));
-    if (access("/usr/bin/apt-get", X_OK) >= 0 && access("/usr/bin/dpkg-query", X_OK) >= 0)
-        return 0;
-    return work_fail(w, REPLY_REFUSED, "unsupported",
-                     "This server has no apt-get, which these commands need");
+    return load_policy(w);
 }
 
 /* --- what tools say ------------------------------------------------------------------------- */
@@ -102,37 +106,61 @@ int work_add_reason(Work *w, const char *reason) {
     return 0;
 }
 
-void work_on_line(const char *line, void *userdata) {
-    const char *reason = apt_find_reason(line);
-
-    if (strncmp(line, "(Reading database", strlen("(Reading database")) != 0)
-        progress_line(line);
-    if (reason)
-        (void)work_add_reason(userdata, reason); /* the line is in the output anyway */
+void work_forget_reason(Work *w) {
+    free(w->reason);
+    w->reason = NULL;
 }
 
-/* Downloads are the first fifth. */
-void work_on_status(char *line, void *userdata) {
-    Work *w = userdata;
-    AptStatus s;
-    unsigned percent;
-    char text[128];
+int work_tell_reason(Work *w, const char *text) {
+    _cleanup_free_ char *line = NULL;
 
-    if (!apt_status_parse(line, &s))
-        return;
-    if (s.kind == APT_STATUS_ERROR)
-        (void)work_add_reason(w, s.text);
-    if (s.kind == APT_STATUS_CONFFILE || s.kind == APT_STATUS_ERROR)
-        return;
-    percent = s.kind == APT_STATUS_DOWNLOAD ? s.percent / 5 : 20 + s.percent * 4 / 5;
-    (void)utf8_format(text, sizeof(text), "%s",
-                      s.kind == APT_STATUS_DOWNLOAD ? "downloading packages" : s.text);
+    if (asprintf(&line, "%s: %s", text, strempty(w->reason)) < 0) {
+        line = NULL;
+        return -ENOMEM;
+    }
+    return reply_add_line(w->reply, line);
+}
+
+void work_on_line(const char *line, void *userdata) {
+    Work *w = userdata;
+    const char *reason = w->backend->find_reason(line);
+
+    progress_line(line);
+    if (reason)
+        (void)work_add_reason(w, reason); /* the line is in the output anyway */
+}
+
+int work_tell_repair(Work *w, bool is_done, const char *names) {
+    static const char left[] = "An earlier run has left the package database in between; this";
+    _cleanup_free_ char *text = NULL;
+    int n = is_done ? asprintf(&text, "%s was repaired first: %s", left, names)
+                    : asprintf(&text, "%s could not be repaired: %s: %s", left, names,
+                               w->reason ?: "the program for it has failed");
+
+    if (n < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    progress_say(text);
+    return reply_add_line(w->reply, text);
+}
+
+void work_tell_progress(const Work *w, unsigned percent, const char *text) {
     progress_tell(w->percent_from + (w->percent_to - w->percent_from) * percent / 100, text);
+}
+
+int work_get_object(Work *w, const char *type, struct json_object **ret) {
+    if (!w->reply->object)
+        w->reply->object = json_object_new_object();
+    *ret = w->reply->object;
+    if (w->reply->status == 0)
+        w->reply->reply_type = type;
+    return w->reply->object ? 0 : -ENOMEM;
 }
 
 /* --- locks ---------------------------------------------------------------------------------- */
 
-static void describe_process(pid_t pid, char *buf, size_t size) {
+void work_describe_process(pid_t pid, char *buf, size_t size) {
     _cleanup_free_ char *name = NULL;
     char path[64];
 
@@ -143,15 +171,14 @@ static void describe_process(pid_t pid, char *buf, size_t size) {
         (void)utf8_format(buf, size, "another program");
 }
 
-/* Who has a lock of fcntl(2) on one of the files. False: nobody. */
-static bool find_holder(char *buf, size_t size) {
-    for (size_t i = 0; i < ELEMENTSOF(deb_locks); i++) {
+bool work_find_lock(const char *const *paths, char *buf, size_t size) {
+    for (const char *const *path = paths; *path; path++) {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-        _cleanup_close_ int fd = open(deb_locks[i], O_RDWR | O_CLOEXEC);
+        _cleanup_close_ int fd = open(*path, O_RDWR | O_CLOEXEC);
 
         if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
             continue;
-        describe_process(lock.l_pid, buf, size);
+        work_describe_process(lock.l_pid, buf, size);
         return true;
     }
     return false;
@@ -162,7 +189,7 @@ static bool is_busy(const Work *w, char *buf, size_t size) {
         (void)utf8_format(buf, size, "another command about packages");
         return true;
     }
-    return find_holder(buf, size);
+    return w->backend->find_holder(buf, size);
 }
 
 int work_wait_locks(Work *w) {

@@ -33,13 +33,21 @@ static bool is_there(const char *state) {
     return state[0] && state[1] && !strchr("nc", state[1]);
 }
 
+/* A time may follow the state. */
+static int64_t find_time(const char *state) {
+    const char *tab = strchr(state, '\t');
+
+    return tab ? strtoll(tab + 1, NULL, 10) : 0;
+}
+
 static int add_package(PackageList *l, const char *name, const char *architecture,
                        const char *version, const char *state) {
     Package *p;
 
     TRY(array_reserve(&l->items, &l->allocated, l->n + 1, PACKAGES_MAX));
     p = &l->items[l->n++];
-    *p = (Package){.is_held = *state == 'h', .is_half = state[1] != 'i'};
+    *p = (Package){
+        .is_held = *state == 'h', .is_half = state[1] != 'i', .installed_sec = find_time(state)};
     TRY(free_and_strdup(&p->name, name));
     TRY(free_and_strdup(&p->architecture, architecture));
     return free_and_strdup(&p->version, version);
@@ -51,7 +59,9 @@ static int parse_line(PackageList *l, char *line) {
 
     if (!version || !*name)
         return -EBADMSG;
-    return is_there(line) ? add_package(l, name, architecture, version, line) : 0;
+    return is_there(line) && !streq(name, "gpg-pubkey")
+               ? add_package(l, name, architecture, version, line)
+               : 0;
 }
 
 static int compare(const Package *x, const Package *y) {
@@ -110,6 +120,7 @@ void package_changes_done(PackageChanges *c) {
         free(c->items[i].from);
         free(c->items[i].to);
         free(c->items[i].origin);
+        free(c->items[i].security);
     }
     free(c->items);
     *c = (PackageChanges){};
@@ -120,12 +131,13 @@ int package_changes_add(PackageChanges *c, const PackageChange *change) {
 
     TRY(array_reserve(&c->items, &c->allocated, c->n + 1, PACKAGES_MAX));
     to = &c->items[c->n++];
-    *to = (PackageChange){};
+    *to = (PackageChange){.is_downgrade = change->is_downgrade};
     TRY(free_and_strdup(&to->name, change->name));
     TRY(free_and_strdup(&to->architecture, change->architecture));
     TRY(free_and_strdup(&to->from, change->from));
     TRY(free_and_strdup(&to->to, change->to));
-    return free_and_strdup(&to->origin, change->origin);
+    TRY(free_and_strdup(&to->origin, change->origin));
+    return free_and_strdup(&to->security, change->security);
 }
 
 static bool has_same_name(const PackageChange *c, const Package *p) {

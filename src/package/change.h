@@ -7,7 +7,8 @@
 typedef struct Package {
     char *name, *architecture, *version;
     bool is_held;
-    bool is_half; /* installed, but not configured */
+    bool is_half;          /* installed, but not configured */
+    int64_t installed_sec; /* of CLOCK_REALTIME; 0: not known */
 } Package;
 
 typedef struct PackageList {
@@ -19,6 +20,8 @@ typedef struct PackageChange {
     char *name, *architecture;
     char *from, *to; /* versions; NULL: it is not there */
     char *origin;    /* the repository as the package manager calls it; NULL: not known */
+    char *security;  /* of what can be updated: the version of security updates; NULL: none */
+    bool is_downgrade;
 } PackageChange;
 
 typedef struct PackageChanges {
@@ -28,11 +31,11 @@ typedef struct PackageChanges {
 
 /* The output of dpkg-query and of rpm in this form. */
 #define PACKAGE_DEB_FORMAT "${Package}\\t${Architecture}\\t${Version}\\t${db:Status-Abbrev}\\n"
-#define PACKAGE_RPM_FORMAT "%{NAME}\\t%{ARCH}\\t%{EVR}\\tii \\n"
+#define PACKAGE_RPM_FORMAT "%{NAME}\\t%{ARCH}\\t%{EVR}\\tii \\t%{INSTALLTIME}\\n"
 
 void package_list_done(PackageList *l);
-/* Leaves out what is removed but for its configuration. -EBADMSG: a line of another form; -ENOBUFS:
- * too many. */
+/* Leaves out what is removed but for its configuration, and keys, which rpm lists, too. -EBADMSG: a
+ * line of another form; -ENOBUFS: too many. */
 int package_list_parse(const char *text, PackageList *ret);
 /* The first of that name, also "name:architecture"; NULL: there is none. */
 const Package *package_list_find(const PackageList *l, const char *name) _pure_;

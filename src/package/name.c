@@ -101,6 +101,18 @@ const char *package_find_dependent(const char *name, const char *release) {
     return NULL;
 }
 
+/* Those of needs-restarting(1), and the kernel's own package, which may be there alone. */
+bool package_needs_reboot(const char *name) {
+    static const char *const names[] = {
+        "kernel",  "kernel-core", "kernel-rt",   "kernel-rt-core", "glibc",        "linux-firmware",
+        "systemd", "dbus",        "dbus-broker", "dbus-daemon",    "microcode_ctl"};
+
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        if (streq(name, names[i]))
+            return true;
+    return false;
+}
+
 /* "amd64" of "6.1.0-18-amd64" */
 static const char *flavour_of(const char *release) {
     const char *dash = strrchr(release, '-');

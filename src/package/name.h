@@ -24,6 +24,9 @@ int package_spec_parse(PackageFamily family, const char *spec, char **ret_name, 
  * `release`: the running kernel's, from uname(2). */
 const char *package_find_dependent(const char *name, const char *release) _pure_;
 
+/* Whether a package of rpm is in use until the next boot: the kernel, the C library, systemd. */
+bool package_needs_reboot(const char *name) _pure_;
+
 /* Whether the name of an installed package is that of a kernel newer than the running one, of the
  * same flavour: linux-image-RELEASE. */
 bool package_is_newer_kernel(const char *name, const char *release) _pure_;

@@ -167,15 +167,20 @@ int repository_write_deb822(const Repository *r, const char *key_path, char **re
 }
 
 int repository_write_repo(const Repository *r, const char *key_path, char **ret) {
+    /* dnf takes "file:/srv" for a relative path */
+    const char *path = strncmp(r->uri, "file:/", 6) == 0 && r->uri[6] != '/' ? r->uri + 5 : NULL;
+
     return asprintf(ret,
                     MARK "%s; remove_repository removes it.\n"
                          "[dcm-%s]\n"
                          "name=%s\n"
-                         "baseurl=%s\n"
+                         "baseurl=%s%s\n"
                          "enabled=1\n"
                          "gpgcheck=1\n"
+                         "repo_gpgcheck=%d\n"
                          "gpgkey=file://%s\n",
-                    r->name, r->name, r->name, r->uri, key_path) < 0
+                    r->name, r->name, r->name, path ? "file://" : "", path ?: r->uri,
+                    !r->has_unsigned_list, key_path) < 0
                ? -ENOMEM
                : 0;
 }

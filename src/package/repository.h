@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Repositories of packages that add_repository makes: the texts of their files. Signatures are
- * always checked, with the key of the request alone. */
+/* Repositories of packages that add_repository makes: the texts of their files. The signatures of
+ * packages are always checked. */
 #pragma once
 
 #include "package/name.h"
@@ -9,10 +9,16 @@
 typedef struct Repository {
     char *name; /* letters, digits and dashes: part of the names of files */
     char *uri;
-    char *suite;       /* of deb; with a slash at the end: a repository without components */
-    char **components; /* of deb; NULL: none */
-    char *key;         /* OpenPGP public keys, armored */
+    char *suite;            /* of deb; with a slash at the end: a repository without components */
+    char **components;      /* of deb; NULL: none */
+    char *key;              /* OpenPGP public keys, armored */
+    bool has_unsigned_list; /* of rpm: only its packages are signed */
 } Repository;
+
+/* The files of a repository, and how the package manager calls it. */
+typedef struct RepositoryPaths {
+    char *id, *source, *key;
+} RepositoryPaths;
 
 void repository_done(Repository *r);
 

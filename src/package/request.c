@@ -109,7 +109,7 @@ void package_request_done(PackageRequest *q) {
     *q = (PackageRequest){};
 }
 
-static bool has_name(const PackageRequest *q, const char *name) {
+bool package_request_has(const PackageRequest *q, const char *name) {
     for (size_t i = 0; i < q->n; i++)
         if (streq(q->names[i], name))
             return true;
@@ -133,7 +133,7 @@ static int add_spec(const char *spec, PackageVerb verb, PackageFamily family, Pa
     if (version && verb != PACKAGE_INSTALL)
         return package_problem(
             ret_problem, "packages: \"%s\" has a version, which this command does not take", spec);
-    if (has_name(q, name))
+    if (package_request_has(q, name))
         return package_problem(ret_problem, "packages: %s is there twice", name);
     TRY(strv_push(&q->versions, &n, strdup(strempty(version))));
     return strv_push(&q->names, &q->n, TAKE_PTR(name));

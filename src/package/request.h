@@ -21,6 +21,8 @@ typedef struct PackageRequest {
 
 void package_request_done(PackageRequest *q);
 
+bool package_request_has(const PackageRequest *q, const char *name) _pure_;
+
 typedef enum PackageVerb {
     PACKAGE_LIST,
     PACKAGE_UPDATES,

@@ -12,10 +12,11 @@
 void platform_done(Platform *p) {
     free(p->name);
     free(p->version);
+    free(p->like);
     *p = (Platform){};
 }
 
-/* Returns the value of KEY= in lower case without quotes; the values of these two keys have no
+/* Returns the value of KEY= in lower case without quotes; the values of these keys have no
  * escapes. */
 static int find_value(const char *text, const char *key, char **ret) {
     size_t key_size = strlen(key);
@@ -52,6 +53,7 @@ int platform_parse(const char *text, Platform *ret) {
 
     TRY(find_value(text, "ID", &p.name));
     TRY(find_value(text, "VERSION_ID", &p.version));
+    TRY(find_value(text, "ID_LIKE", &p.like));
     *ret = p;
     p = (Platform){};
     return 0;

@@ -6,6 +6,7 @@
 typedef struct Platform {
     char *name;    /* "debian": ID= of os-release(5), lower case */
     char *version; /* "12" */
+    char *like;    /* "rhel fedora": ID_LIKE= */
 } Platform;
 
 /* From /etc/os-release, else /usr/lib/os-release; "unknown" for a missing value. */

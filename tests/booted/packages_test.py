@@ -12,13 +12,13 @@ import uuid
 import pytest
 
 from agent_test import describe, manager, reply_to, run, show, unit_of, wait_for, wait_job  # noqa: F401
-from package_root import Root
+from package_root import AptRoot
 
 HIDDEN = ("/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt", "/etc/apt", "/var/log/apt")
 SRV = ("build", "main", "gnupg-good", "pipe", "began", "ended")
 
 
-class Machine(Root):
+class Machine(AptRoot):
     """The machine itself, with a package database and repositories that are empty at first."""
 
     def __init__(self):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A root directory of its own for dcm-package and a real apt: the host's programs in an overlay, an empty package
-database, and local signed repositories, main and security. Nothing in it reaches the host. Needs root."""
+"""A root directory of its own for dcm-package and a real package manager: the host's programs in an overlay, an empty
+package database, and local signed repositories. Nothing in it reaches the host. Needs root."""
 
 import json
 import os
@@ -12,28 +12,23 @@ import subprocess
 from harness import BUILD, SANITIZER
 
 PROGRAM = BUILD / "src/dcm-package/dcm-package"
-EMPTY = ("var/lib/dpkg", "var/lib/apt", "var/cache/apt", "etc/apt", "etc/dcm-agent", "run", "tmp", "srv", "var/log")
+EMPTY = ("etc/dcm-agent", "run", "tmp", "srv", "var/log")
 
 
 class Root:
-    """Lives in a mount namespace of its own, which a sleeping process keeps."""
+    """Lives in a mount namespace of its own, which a sleeping process keeps. `empty`: what the host's root has and
+    this one has not."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, empty):
         self.directory = pathlib.Path(directory)
         self.path = self.directory / "m"
         self.keeper = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "bash", "-euc", SETUP, "setup", directory, *EMPTY],
+            ["unshare", "--mount", "--propagation", "private", "bash", "-euc", SETUP, "setup", directory, *EMPTY, *empty],
             stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
         assert self.keeper.stdout.readline() == "ready\n"
         self.root = pathlib.Path(f"/proc/{self.keeper.pid}/root{self.path}")
         shutil.copy(PROGRAM, self.root / "tmp/dcm-package")
-        for path in ("dpkg/info", "dpkg/updates", "dpkg/triggers", "dpkg/parts", "apt/lists/partial"):
-            (self.root / "var/lib" / path).mkdir(parents=True)
-        for path in ("var/cache/apt/archives/partial", "var/log/apt", "etc/apt/sources.list.d", "etc/apt/preferences.d",
-                     "etc/apt/apt.conf.d", "etc/apt/trusted.gpg.d", "srv/build"):
-            (self.root / path).mkdir(parents=True)
-        (self.root / "var/lib/dpkg/status").touch()
-        (self.root / "etc/apt/apt.conf.d/test").write_text('APT::Sandbox::User "root";\n')
+        (self.root / "srv/build").mkdir()
 
     def argv(self, *command):
         return ["nsenter", "--mount", f"--target={self.keeper.pid}", "chroot", str(self.path), *command]
@@ -48,14 +43,73 @@ class Root:
         self.keeper.stdin.close()
         self.keeper.wait()
 
-    # --- repositories ---
-
     def make_key(self, name):
         home = f"/srv/gnupg-{name}"
         (self.root / home[1:]).mkdir(mode=0o700)
         self.call("gpg", "--homedir", home, "--batch", "--passphrase", "", "--quick-generate-key", f"{name}@example",
                   "ed25519", "sign", "never")
         return self.call("gpg", "--homedir", home, "--armor", "--export").stdout
+
+    def start(self, verb, arguments, **more):
+        if verb in ("install", "update", "updates"):  # the lists are those of the fixture, unless a test says so
+            arguments = {"refresh": False, **arguments}
+        p = subprocess.Popen(self.argv("/tmp/dcm-package", verb), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"], **SANITIZER, **more})
+        p.stdin.write(json.dumps(arguments))
+        p.stdin.close()
+        p.stdin = None
+        return p
+
+    def end(self, process):
+        output, error = process.communicate(timeout=300)
+        assert "Sanitizer" not in error and "runtime error" not in error, error
+        reply = json.loads(output)
+        reply["status"], reply["stderr"] = process.returncode, error
+        return reply
+
+    def run(self, verb, arguments=None, **more):
+        return self.end(self.start(verb, arguments or {}, **more))
+
+    def good(self, verb, arguments=None, **more):
+        reply = self.run(verb, arguments, **more)
+        assert reply["status"] == 0 and reply["return_code"] == 0, reply
+        return reply
+
+    def bad(self, verb, arguments, code, **more):
+        reply = self.run(verb, arguments, **more)
+        assert reply["status"] in (1, 3) and reply["return_code"] == 1, reply
+        assert reply["reply_object"]["code"] == code, reply
+        return reply
+
+    def kill_all(self, process):
+        """What a power cut does to processes."""
+        pids = [process.pid]
+        for pid in pids:
+            try:
+                children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+            except OSError:
+                continue
+            pids += [int(p) for p in children.split()]
+        for pid in reversed(pids):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        process.communicate(timeout=60)
+
+
+class AptRoot(Root):
+    """With apt and dpkg."""
+
+    def __init__(self, directory):
+        super().__init__(directory, ("var/lib/dpkg", "var/lib/apt", "var/cache/apt", "etc/apt"))
+        for path in ("dpkg/info", "dpkg/updates", "dpkg/triggers", "dpkg/parts", "apt/lists/partial"):
+            (self.root / "var/lib" / path).mkdir(parents=True)
+        for path in ("var/cache/apt/archives/partial", "var/log/apt", "etc/apt/sources.list.d", "etc/apt/preferences.d",
+                     "etc/apt/apt.conf.d", "etc/apt/trusted.gpg.d"):
+            (self.root / path).mkdir(parents=True)
+        (self.root / "var/lib/dpkg/status").touch()
+        (self.root / "etc/apt/apt.conf.d/test").write_text('APT::Sandbox::User "root";\n')
 
     def build(self, repository, name, version, fields="", files=None, **scripts):
         """A package without dependencies, with files and maintainer scripts."""
@@ -93,58 +147,9 @@ class Root:
         self.call("gpg", "--homedir", f"/srv/gnupg-{key}", "--batch", "--clearsign", "--output",
                   f"/srv/{repository}/InRelease", f"/srv/{repository}/Release")
 
-    # --- the program ---
-
-    def start(self, verb, arguments, **more):
-        if verb in ("install", "update", "updates"):  # the lists are those of the fixture, unless a test says so
-            arguments = {"refresh": False, **arguments}
-        p = subprocess.Popen(self.argv("/tmp/dcm-package", verb), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"], **SANITIZER, **more})
-        p.stdin.write(json.dumps(arguments))
-        p.stdin.close()
-        p.stdin = None
-        return p
-
-    def end(self, process):
-        output, error = process.communicate(timeout=300)
-        assert "Sanitizer" not in error and "runtime error" not in error, error
-        reply = json.loads(output)
-        reply["status"], reply["stderr"] = process.returncode, error
-        return reply
-
-    def run(self, verb, arguments=None, **more):
-        return self.end(self.start(verb, arguments or {}, **more))
-
-    def good(self, verb, arguments=None, **more):
-        reply = self.run(verb, arguments, **more)
-        assert reply["status"] == 0 and reply["return_code"] == 0, reply
-        return reply
-
-    def bad(self, verb, arguments, code, **more):
-        reply = self.run(verb, arguments, **more)
-        assert reply["status"] in (1, 3) and reply["return_code"] == 1, reply
-        assert reply["reply_object"]["code"] == code, reply
-        return reply
-
     def versions(self):
         text = self.call("dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Abbrev}\n", check=False).stdout
         return {line.split()[0]: line.split()[1] for line in text.splitlines() if line.split()[2] in ("ii", "hi")}
-
-    def kill_all(self, process):
-        """What a power cut does to processes."""
-        pids = [process.pid]
-        for pid in pids:
-            try:
-                children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
-            except OSError:
-                continue
-            pids += [int(p) for p in children.split()]
-        for pid in reversed(pids):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        process.communicate(timeout=60)
 
 
 SETUP = r"""

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from package_root import Root
+from package_root import AptRoot
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0 or not os.path.exists("/usr/bin/dpkg-scanpackages"),
                                 reason="needs root, apt and dpkg-dev")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0 or not os.path.exists("/usr/bin
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    root = Root(str(tmp_path_factory.mktemp("root")))
+    root = AptRoot(str(tmp_path_factory.mktemp("root")))
     try:
         root.key = root.make_key("good")
         root.bad_key = root.make_key("bad")

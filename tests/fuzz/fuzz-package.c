@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What dcm-package reads: lists of packages, what apt prints, requests, repositories. Whatever is
- * accepted is within the bounds; a name is never an option or an expression, and no argument adds a
- * line to the file of a repository. */
+/* What dcm-package reads: lists of packages, what apt and dnf print, requests, repositories.
+ * Whatever is accepted is within the bounds; a name is never an option or an expression, and no
+ * argument adds a line to the file of a repository. */
 #include "basic/bounds.h"
+#include "basic/strv.h"
 #include "fuzz.h"
 #include "package/apt-text.h"
+#include "package/dnf-text.h"
 #include "package/process.h"
 #include "package/repository.h"
 #include "package/request.h"
@@ -35,6 +37,26 @@ static void check_apt(const char *text) {
     for (size_t i = 0; i < c.n; i++)
         CHECK(c.items[i].n_versions <= PACKAGE_VERSIONS_MAX &&
               (!c.items[i].security || c.items[i].installed));
+}
+
+static void check_dnf(const char *text) {
+    _cleanup_(package_changes_done) PackageChanges plan = {};
+    _cleanup_(package_list_done) PackageList l = {};
+    _cleanup_(strv_freep) char **names = NULL;
+    const char *newest;
+    DnfStatus s;
+
+    if (package_list_parse(text, &l) < 0)
+        CHECK(package_list_parse("a\tnoarch\t1-1\tii \t1\n", &l) == 0);
+    if (dnf_plan_parse(text, &l, &plan) >= 0)
+        for (size_t i = 0; i < plan.n; i++)
+            CHECK(*plan.items[i].name && (plan.items[i].from || plan.items[i].to));
+    if (dnf_status_parse(text, &s))
+        CHECK(s.percent <= 100 && strlen(s.text) < sizeof(s.text));
+    (void)dnf_find_reason(text);
+    CHECK(!dnf_find_available(text, "a", "", &newest) || newest);
+    CHECK(dnf_history_parse(text, &names) == 0);
+    CHECK(dnf_mark_held(&l, text) == 0);
 }
 
 static void check_lines(const char *text) {
@@ -77,7 +99,7 @@ static void check_repository(struct json_object *o) {
         return;
     CHECK(repository_write_deb822(&r, "/k", &deb) == 0 &&
           repository_write_repo(&r, "/k", &repo) == 0);
-    CHECK(count_lines(deb) == 5 + (r.components != NULL) && count_lines(repo) == 7);
+    CHECK(count_lines(deb) == 5 + (r.components != NULL) && count_lines(repo) == 8);
     CHECK(repository_is_ours(deb, r.name) && repository_is_ours(repo, r.name));
 }
 
@@ -90,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memcpy(text, data, size);
     check_list(text);
     check_apt(text);
+    check_dnf(text);
     check_lines(text);
     if (json_parse((const char *)data, size, &o) >= 0 && json_object_is_type(o, json_type_object)) {
         check_request(o);

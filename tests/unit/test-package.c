@@ -219,7 +219,7 @@ static void test_repository(void) {
     g_assert_false(repository_is_ours(deb, "tool"));
     g_assert_false(repository_is_ours("Types: deb\n", "tools"));
     g_assert_cmpint(repository_write_repo(&r, "/k.asc", &repo), ==, 0);
-    g_assert_nonnull(strstr(repo, "\ngpgcheck=1\ngpgkey=file:///k.asc\n"));
+    g_assert_nonnull(strstr(repo, "\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey=file:///k.asc\n"));
     g_assert_true(repository_key_is_valid(KEY));
     g_assert_false(repository_key_is_valid("x" KEY));
     g_assert_false(repository_key_is_valid(KEY "-----BEGIN PGP PRIVATE KEY BLOCK-----"));

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rpm writes a package into its database before the package's last script runs, and removes the
+ * old versions when all new ones are there. dnf's history says whether a transaction has come to
+ * its end. */
+#include "dcm-package/dnf-repair.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/bounds.h"
+#include "dcm-package/dnf.h"
+#include "dcm-package/progress.h"
+#include "dcm-package/tool.h"
+#include "package/dnf-text.h"
+
+#define HISTORY "/var/lib/dnf/history.sqlite"
+
+/* "a, b"; the caller frees. */
+static int join(const Words *a, char **ret) {
+    char *text = strdup("");
+
+    for (size_t i = 0; text && i < a->n; i++) {
+        char *longer;
+
+        if (asprintf(&longer, "%s%s%s", text, i > 0 ? ", " : "", a->words[i]) < 0)
+            longer = NULL;
+        free(text);
+        text = longer;
+    }
+    *ret = text;
+    return text ? 0 : -ENOMEM;
+}
+
+/* --- database ------------------------------------------------------------------------------- */
+
+static int check_readable(Work *w, bool *ret) {
+    const char *const argv[] = {"rpm", "-qa", "--qf", "", NULL};
+    const Tool t = {.argv = argv, .on_line = work_on_line, .userdata = w};
+    int r;
+
+    work_forget_reason(w);
+    r = tool_run(&t);
+    *ret = r == 0;
+    return r < 0 ? work_fail_tool(w, r, "The packages cannot be listed") : 0;
+}
+
+static int rebuild(Work *w) {
+    const char *const argv[] = {"rpm", "--rebuilddb", NULL};
+    const Tool t = {.argv = argv, .on_line = work_on_line, .userdata = w};
+    bool readable;
+    int r;
+
+    TRY(check_readable(w, &readable));
+    if (readable)
+        return 0;
+    progress_tell(w->percent_from, "rebuilding the package database");
+    r = tool_run(&t);
+    TRY(r);
+    return work_tell_repair(w, r == 0, "rpm --rebuilddb");
+}
+
+/* --- what was under way --------------------------------------------------------------------- */
+
+static int find_unfinished(Work *w, const PackageList *l, Words *ret) {
+    const char *const words[] = {"history", "info", "last", NULL};
+    _cleanup_(strv_freep) char **names = NULL;
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    if (access(HISTORY, F_OK) < 0)
+        return 0;
+    r = dnf_look(w, words, &text);
+    TRY(r);
+    if (r != 0)
+        return 0; /* there was no transaction yet */
+    TRY(dnf_history_parse(text, &names));
+    for (char **name = names; name && *name; name++)
+        for (size_t i = 0; i < l->n; i++) {
+            _cleanup_free_ char *installed = NULL;
+
+            TRY(dnf_write_package(&l->items[i], &installed));
+            if (streq(installed, *name))
+                TRY(words_add(ret, *name));
+        }
+    return 0;
+}
+
+/* Of kernels and the like several versions are wanted: dnf knows which. */
+static int find_duplicates(Work *w, const PackageList *l, Words *ret) {
+    const char *const words[] = {"repoquery", "--duplicates", "--qf", "%{name}-%{evr}.%{arch}",
+                                 NULL};
+    _cleanup_free_ char *text = NULL;
+    bool any = false;
+    char *rest;
+    int r;
+
+    for (size_t i = 1; i < l->n; i++)
+        any = any || (streq(l->items[i - 1].name, l->items[i].name) &&
+                      streq(l->items[i - 1].architecture, l->items[i].architecture));
+    if (!any)
+        return 0;
+    r = dnf_look(w, words, &text);
+    if (r != 0)
+        return work_fail_tool(w, r, "Packages that are there twice cannot be listed");
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        TRY(words_add(ret, line));
+    return 0;
+}
+
+static int finish(Work *w, const Words *duplicates, const Words *unfinished) {
+    int r = 0;
+
+    progress_tell(w->percent_from, "repairing what an earlier run has left");
+    if (duplicates->n > 0)
+        r = dnf_change(w, (const char *const[]){"remove", "--duplicates", NULL});
+    if (r == 0 && unfinished->n > 0) {
+        _cleanup_(words_done) Words words = {};
+
+        TRY(words_add(&words, "reinstall"));
+        TRY(words_add_all(&words, words_get(unfinished)));
+        r = dnf_change(w, words_get(&words));
+    }
+    return r;
+}
+
+static int repair(Work *w, const PackageList *l) {
+    _cleanup_(words_done) Words duplicates = {}, unfinished = {}, all = {};
+    _cleanup_free_ char *names = NULL;
+    int r;
+
+    TRY(find_duplicates(w, l, &duplicates));
+    TRY(find_unfinished(w, l, &unfinished));
+    if (duplicates.n == 0 && unfinished.n == 0)
+        return 0;
+    TRY(words_add_all(&all, words_get(&duplicates)));
+    TRY(words_add_all(&all, words_get(&unfinished)));
+    TRY(join(&all, &names));
+    r = finish(w, &duplicates, &unfinished);
+    return r < 0 ? r : work_tell_repair(w, r == 0, names);
+}
+
+int dnf_repair(Work *w) {
+    _cleanup_(package_list_done) PackageList l = {};
+
+    TRY(rebuild(w));
+    TRY(dnf_list(w, &l));
+    return repair(w, &l);
+}
