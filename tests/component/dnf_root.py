@@ -38,15 +38,29 @@ class DnfRoot(Root):
         for script, text in scripts.items():
             spec += [f"%{script}", text]
         spec += ["%files", *(f"{'%config(noreplace) ' if path.startswith('etc/') else ''}/{path}" for path in files)]
-        (self.root / "srv/build" / f"{name}.spec").write_text("\n".join(spec) + "\n")
+        self._build(repository, spec, key)
+
+    def build_many(self, repository, names, version, key="good"):
+        """The same of many packages, from one source: each has one file."""
+        spec = [f"Name: {names[0]}-source", f"Version: {version}", f"Release: {RELEASE}", "Summary: test", "License: none",
+                "BuildArch: noarch", "AutoReqProv: no", "%description", "test"]
+        for name in names:
+            spec += [f"%package -n {name}", "Summary: test", "AutoReqProv: no", f"%description -n {name}", "test",
+                     f"%files -n {name}", f"/usr/share/dcm-test/{name}"]
+        spec += ["%install", "mkdir -p %{buildroot}/usr/share/dcm-test", "cd %{buildroot}/usr/share/dcm-test",
+                 f"touch {' '.join(names)}"]
+        self._build(repository, spec, key)
+
+    def _build(self, repository, spec, key):
+        (self.root / "srv/build/spec").write_text("\n".join(spec) + "\n")
         defines = [word for macro in MACROS for word in ("--define", macro)]
-        self.call("rpmbuild", "--quiet", "--nodeps", *defines, "-bb", f"/srv/build/{name}.spec")
-        path = f"/srv/build/out/{name}-{version}-{release}.noarch.rpm"
+        self.call("rpmbuild", "--quiet", "--nodeps", *defines, "-bb", "/srv/build/spec")
+        paths = [f"/srv/build/out/{path.name}" for path in (self.root / "srv/build/out").iterdir()]
         if key:
-            self.call("rpmsign", *defines, "--define", f"_gpg_name {key}@example", "--addsign", path,
+            self.call("rpmsign", *defines, "--define", f"_gpg_name {key}@example", "--addsign", *paths,
                       env={**os.environ, "GNUPGHOME": f"/srv/gnupg-{key}"})
         (self.root / "srv" / repository).mkdir(exist_ok=True)
-        self.call("mv", path, f"/srv/{repository}/")
+        self.call("mv", *paths, f"/srv/{repository}/")
 
     def publish(self, repository, key="good", updates=""):
         """Lists the packages of a repository and signs the list. `updates`: the text of updateinfo.xml; key None: the
