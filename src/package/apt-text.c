@@ -73,13 +73,15 @@ static bool cut_version(char *text, PackageChange *c) {
     return true;
 }
 
-static void cut_architecture(PackageChange *c) {
+/* False: no name is left. */
+static bool cut_architecture(PackageChange *c) {
     char *colon = strchr(c->name, ':');
 
-    if (!colon)
-        return;
-    *colon = 0;
-    c->architecture = c->architecture ?: colon + 1;
+    if (colon) {
+        *colon = 0;
+        c->architecture = c->architecture ?: colon + 1;
+    }
+    return *c->name;
 }
 
 /* "name [1.0] (1.1 Label:suite [all]) [another:all ]" */
@@ -89,9 +91,8 @@ static int add_installation(PackageChanges *changes, char *s) {
 
     c.from = take_between(&s, '[', ']');
     to = take_between(&s, '(', ')');
-    if (!*c.name || !to || !cut_version(to, &c))
+    if (!to || !cut_version(to, &c) || !cut_architecture(&c))
         return -EBADMSG;
-    cut_architecture(&c);
     return package_changes_add(changes, &c);
 }
 
@@ -100,9 +101,8 @@ static int add_removal(PackageChanges *changes, char *s) {
     PackageChange c = {.name = take_word(&s)};
 
     c.from = take_between(&s, '[', ']');
-    if (!*c.name || !c.from)
+    if (!c.from || !cut_architecture(&c))
         return -EBADMSG;
-    cut_architecture(&c);
     return package_changes_add(changes, &c);
 }
 

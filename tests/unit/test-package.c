@@ -118,6 +118,8 @@ static void test_plan(void) {
     g_assert_null(c.items[3].origin);
     g_assert_cmpint(apt_plan_parse("Inst plain\n", &broken), ==, -EBADMSG);
     g_assert_cmpint(apt_plan_parse("Remv plain\n", &broken), ==, -EBADMSG);
+    g_assert_cmpint(apt_plan_parse("Remv :all [1.0]\n", &broken), ==, -EBADMSG);
+    g_assert_cmpint(apt_plan_parse("Inst :all (1 [all])\n", &broken), ==, -EBADMSG);
 }
 
 static void test_status(void) {
