@@ -159,6 +159,8 @@ class RawManager:
 
     def __init__(self):
         self.server = socket.create_server(("127.0.0.1", 0))
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # so that little makes both wait
+            self.server.setsockopt(socket.SOL_SOCKET, option, 16384)
         self.server.settimeout(60)
         self.url = f"ws://127.0.0.1:{self.server.getsockname()[1]}/"
         self.socket = None
@@ -283,7 +285,7 @@ def test_manager_that_reads_only_after_it_has_sent(agent, raw):
     agent.start()
     raw.accept()
     raw.socket.sendall(RawManager.frame(**HANDSHAKE))
-    for i in range(8000):
+    for i in range(4000):
         raw.socket.sendall(RawManager.frame(type="ACK", request_id=f"{i:05}" + "x" * 1000))
     raw.socket.sendall(request_of("g"))
     messages = raw.receive_until(lambda m: m["type"] == "REPLY" and m["request_id"] == "g")
