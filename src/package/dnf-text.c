@@ -252,6 +252,7 @@ const char *dnf_find_reason(const char *line) {
                                         " Problem",
                                         "  installing package ",
                                         "Error in ",
+                                        "Error unpacking ",
                                         "Errors during downloading",
                                         "No such command",
                                         "All matches were filtered out",

@@ -3,9 +3,12 @@
 (test_packages.py), and what is dnf's own."""
 
 import fcntl
+import functools
+import http.server
 import os
 import signal
 import struct
+import threading
 
 import pytest
 
@@ -46,7 +49,8 @@ def made(tmp_path_factory):
         for version in ("1.0", "2.0"):
             root.build("main", "lasting", version, post=LASTING)
             root.build("main", "settled", version, files={"etc/settled.conf": f"{version}\n"})
-        root.build("main", "large", "1.0", files={"usr/share/dcm-test/large-one": "x" * 65536})
+        root.build("main", "filling", "1.0", post="test ! -e /srv/fill || dd if=/dev/zero of=/usr/share/dcm-test/fill || true")
+        root.build("main", "large", "1.0", "Requires: filling", files={"usr/share/dcm-test/large-one": "x" * 65536})
         root.publish("main", updates=UPDATES)
         root.publish("other")
         root.good("add-repository", {"name": "main", "uri": "file:/srv/main", "key": root.key})
@@ -62,7 +66,7 @@ def made(tmp_path_factory):
 def root(made):
     """As after the installation of the operating system: one package, one repository."""
     made.call("sh", "-c", """rm -rf /etc/yum.repos.d/* /etc/pki/rpm-gpg/* /var/cache/dnf/* /var/lib/dnf/* /root/.rpmdb
-        rm -rf /etc/settled* /etc/dcm-agent/* /srv/break /srv/began /srv/ended /srv/pipe /usr/share/dcm-test/*
+        rm -rf /etc/settled* /etc/dcm-agent/* /srv/break /srv/fill /srv/began /srv/ended /srv/pipe /usr/share/dcm-test/*
         cp -a /srv/fresh/. /
         : > /etc/dnf/plugins/versionlock.list""")
     return made
@@ -297,6 +301,50 @@ def test_a_cancellation_waits_for_what_is_under_way(root):
     assert "repaired" not in again["message"]
 
 
+class SlowServer(http.server.ThreadingHTTPServer):
+    """Serves a repository; a package only after `released`."""
+
+    def __init__(self, directory):
+        self.asked, self.released = threading.Event(), threading.Event()
+        super().__init__(("127.0.0.1", 0), functools.partial(SlowHandler, directory=str(directory)))
+        self.thread = threading.Thread(target=self.serve_forever)
+        self.thread.start()
+
+    def close(self):
+        self.released.set()
+        self.shutdown()
+        self.thread.join()
+        self.server_close()
+
+
+class SlowHandler(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if self.path.endswith(".rpm"):
+            self.server.asked.set()
+            self.server.released.wait()
+        super().do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_cancelled_download_ends_at_once(root):
+    server = SlowServer(root.root / "srv/main")
+    try:
+        root.good("remove-repository", {"name": "main"})
+        root.good("add-repository", {"name": "slow", "uri": f"http://127.0.0.1:{server.server_port}/", "key": root.key})
+        process = root.start("install", {"packages": ["plain"]})
+        assert server.asked.wait(60)
+        process.send_signal(signal.SIGTERM)
+        reply = root.end(process)  # the package was not released
+        assert reply["reply_object"]["code"] == "cancelled" and changes(reply) == {}, reply
+        server.released.set()
+        again = root.good("install", {"packages": ["plain"], "lock_timeout": 0})
+        assert changes(again) == {"plain": (None, "2.0-1")} and "repaired" not in again["message"]
+    finally:
+        server.close()
+
+
 def test_what_a_kill_has_left_is_repaired(root):
     (root.root / "srv/pipe").touch()
     root.good("install", {"packages": ["lasting=1.0", "plain=1.0"]})
@@ -407,7 +455,21 @@ def test_a_full_disk(root):
         assert "space" in reply["error_message"] and root.versions() == {"base": "1.0-1"}, reply
     finally:
         root.call("umount", "/usr/share/dcm-test")
-    assert changes(root.good("install", {"packages": ["large"]})) == {"large": (None, "1.0-1")}
+    assert changes(root.good("install", {"packages": ["large"]})) == {"filling": (None, "1.0-1"), "large": (None, "1.0-1")}
+
+
+def test_a_disk_that_gets_full_meanwhile(root):
+    root.call("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", "/usr/share/dcm-test")
+    (root.root / "srv/fill").touch()
+    try:
+        reply = root.bad("install", {"packages": ["large"]}, "failed")
+        assert "Error unpacking rpm package large" in reply["error_message"] and "No space left" in reply["stderr"], reply
+        assert changes(reply) == {"filling": (None, "1.0-1")}
+        (root.root / "usr/share/dcm-test/fill").unlink()
+        again = root.good("install", {"packages": ["large"]})
+        assert changes(again) == {"large": (None, "1.0-1")} and "repaired" not in again["message"]
+    finally:
+        root.call("umount", "/usr/share/dcm-test")
 
 
 def test_reboot_required(root):
