@@ -50,6 +50,8 @@ static void on_line(const char *line, void *userdata) {
     d->has_failed_script |= dnf_line_is_of_script(line);
     d->is_aborted |= streq(line, "Operation aborted.");
     work_on_line(line, d->w);
+    if (strncmp(line, "Error unpacking", strlen("Error unpacking")) == 0)
+        (void)work_add_reason(d->w, "dnf does not say why; often a file system is full, see df");
     if (!dnf_status_parse(line, &s))
         return;
     /* downloads are the first fifth, checking the last tenth */
