@@ -323,6 +323,7 @@ class Trouble:
             v.do("apply", request, KEY)
             expect(v.source(), f"killed after record {i}: not mounted")
             self.faults += 1
+            self.log(f"killed after record {i} of {n}")
 
     # --- the manual page --------------------------------------------------------------------------
 
