@@ -23,6 +23,8 @@
 #define FIRST_USEC (5 * USEC_PER_SEC)
 #define INTERVAL_USEC (3600 * USEC_PER_SEC)
 #define NEXT_SLICE_USEC (20 * USEC_PER_MSEC) /* other event sources take their turn */
+#define WIPE_USEC (5 * USEC_PER_SEC)         /* after the end of a request with arguments */
+#define WIPE_AGAIN_USEC (60 * USEC_PER_SEC)  /* the disk is full, for instance */
 #define SLICE 256u
 
 struct Retention {
@@ -34,6 +36,7 @@ struct Retention {
     sd_bus *bus;
     sd_bus_slot *slot;
     sd_event_source *timer;
+    sd_event_source *wipe;
     char *guids[SLICE + 1]; /* of the pending call; ends with NULL */
     unsigned n;
     unsigned n_stay; /* found in this pass and not removed */
@@ -150,6 +153,27 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
+static int on_wipe(sd_event_source *source, uint64_t usec, void *userdata) {
+    Retention *t = userdata;
+    int r;
+
+    r = request_flow_commit(t->flow);
+    if (r >= 0)
+        r = store_wipe(t->store);
+    if (r < 0) {
+        (void)log_debug_errno(r,
+                              "Arguments of ended requests could not be wiped: %m; retrying later");
+        (void)timer_arm_in(t->wipe, WIPE_AGAIN_USEC);
+    }
+    return 0;
+}
+
+static void on_remains(void *userdata) {
+    Retention *t = userdata;
+
+    (void)timer_arm_in(t->wipe, WIPE_USEC);
+}
+
 void retention_configure(Retention *t, uint64_t keep_usec, uint64_t keep_jobs_usec) {
     t->keep_usec = keep_usec;
     t->keep_jobs_usec = keep_jobs_usec;
@@ -171,6 +195,8 @@ int retention_new(sd_event *event, Store *store, RequestFlow *flow, const char *
     t->keep_usec = UINT64_MAX;
     TRY(sd_event_add_time_relative(event, &t->timer, CLOCK_BOOTTIME, FIRST_USEC, FIRST_USEC,
                                    on_timer, t));
+    TRY(timer_new(event, 0, on_wipe, t, &t->wipe));
+    store_set_on_remains(store, on_remains, t);
     *ret = TAKE_PTR(t);
     return 0;
 }
@@ -178,7 +204,9 @@ int retention_new(sd_event *event, Store *store, RequestFlow *flow, const char *
 Retention *retention_free(Retention *t) {
     if (!t)
         return NULL;
+    store_set_on_remains(t->store, NULL, NULL);
     sd_event_source_disable_unref(t->timer);
+    sd_event_source_disable_unref(t->wipe);
     sd_bus_slot_unref(t->slot);
     sd_bus_unref(t->bus);
     forget_slice(t);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deletes old requests: the job's directory first, then the row, so that one of the two guards a
- * GUID for as long as it must not run again. */
+/* Wipes the arguments of requests that have ended. Deletes old requests: the job's directory first,
+ * then the row, so that one of the two guards a GUID for as long as it must not run again. */
 #pragma once
 
 #include <systemd/sd-bus.h>

@@ -47,8 +47,12 @@ int store_start_job(Store *s, const char *guid) {
 }
 
 int store_finish_job(Store *s, const char *guid, JobStatus status, const char *reply) {
-    return store_change(s, STATEMENT_FINISH_JOB, true, "tttll", guid, job_status_to_string(status),
-                        reply, now_usec(CLOCK_REALTIME), store_running_usec(s));
+    int r = store_change(s, STATEMENT_FINISH_JOB, true, "tttll", guid, job_status_to_string(status),
+                         reply, now_usec(CLOCK_REALTIME), store_running_usec(s));
+
+    if (r >= 0)
+        store_note_remains(s);
+    return r;
 }
 
 static int take_job(sqlite3_stmt *st, StoredJob *ret) {

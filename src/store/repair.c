@@ -197,9 +197,7 @@ static int copy_table(Store *to, sqlite3 *from, const Salvage *what) {
 
 /* Closing would checkpoint too, but not report that the disk is full. */
 static int end_journal(Store *s) {
-    int r = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-
-    return r == SQLITE_OK ? 0 : store_sqlite_error(s, r);
+    return store_wipe(s);
 }
 
 int store_salvage(Store *to, const char *damaged) {

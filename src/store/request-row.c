@@ -25,8 +25,10 @@ int store_insert_request(Store *s, const StoredRequest *r) {
     k = store_change(s, STATEMENT_INSERT, true, "tttttttll", r->guid, r->agent_id, r->command,
                      request_state_to_string(r->state), r->payload, r->payload_sha256,
                      r->error_message, r->accepted_usec, store_running_usec(s));
-    if (k >= 0)
+    if (k >= 0) {
         s->counts[r->state]++;
+        s->has_payloads |= r->payload && !streq(r->payload, "{}");
+    }
     return k;
 }
 
@@ -42,6 +44,8 @@ int store_set_reply(Store *s, const char *guid, const char *reply, int return_co
     int r = store_change(s, STATEMENT_SET_REPLY, true, "ttlli", guid, reply,
                          now_usec(CLOCK_REALTIME), store_running_usec(s), return_code);
 
+    if (r >= 0 && s->has_payloads)
+        store_note_remains(s);
     return count_change(s, r, REQUEST_STATE_ACKED, REQUEST_STATE_REPLY);
 }
 

@@ -110,7 +110,7 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
                                "PRAGMA journal_mode = WAL;"
                                "PRAGMA synchronous = FULL;"
                                "PRAGMA temp_store = MEMORY;"
-                               "PRAGMA secure_delete = FAST;"
+                               "PRAGMA secure_delete = ON;"
                                "PRAGMA cache_size = -512;";
 
 /* by the index, because there may be a million rows */

@@ -134,6 +134,14 @@ int store_sqlite_error(Store *s, int code) {
     return r;
 }
 
+void store_note_remains(Store *s) {
+    if (s->has_remains)
+        return;
+    s->has_remains = true;
+    if (s->on_remains)
+        s->on_remains(s->remains_userdata);
+}
+
 uint64_t store_running_usec(const Store *s) {
     return s->running_base_usec + now_usec(CLOCK_BOOTTIME);
 }

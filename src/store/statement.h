@@ -62,7 +62,14 @@ struct Store {
     void *output_userdata;
     void (*on_damaged)(void *userdata);
     void *userdata;
+    bool has_payloads; /* one with arguments was stored, or may have been, since the last wipe */
+    bool has_remains;  /* of a payload that no row has any more, in the log */
+    void (*on_remains)(void *userdata);
+    void *remains_userdata;
 };
+
+/* A payload with arguments goes. */
+void store_note_remains(Store *s);
 
 /* Converts SQLite's code to a negative errno and logs the message at level debug. */
 int store_sqlite_error(Store *s, int code);

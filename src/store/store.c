@@ -96,6 +96,25 @@ void store_set_on_damaged(Store *s, void (*on_damaged)(void *userdata), void *us
     s->userdata = userdata;
 }
 
+void store_set_on_remains(Store *s, void (*on_remains)(void *userdata), void *userdata) {
+    s->on_remains = on_remains;
+    s->remains_userdata = userdata;
+}
+
+/* secure_delete has overwritten them in the pages, which go to the database itself here. */
+int store_wipe(Store *s) {
+    int r;
+
+    if (s->in_transaction)
+        return -EBUSY;
+    r = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (r != SQLITE_OK)
+        return store_sqlite_error(s, r);
+    s->has_remains = false;
+    s->has_payloads = s->counts[REQUEST_STATE_ACKED] > 0 || !s->counted;
+    return 0;
+}
+
 Store *store_close(Store *s) {
     if (!s)
         return NULL;
@@ -126,6 +145,7 @@ int store_open(const char *path, Store **ret) {
     r = schema_prepare(s->db, &running);
     if (r != SQLITE_OK)
         return r < 0 ? r : store_sqlite_error(s, r);
+    s->has_payloads = true;
     s->running_base_usec = running > now ? running - now : 0;
     *ret = TAKE_PTR(s);
     return 0;

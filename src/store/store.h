@@ -18,6 +18,12 @@ DEFINE_CLEANUP(Store *, store_close)
 /* Called from within any store function when SQLite reports that the database is damaged. */
 void store_set_on_damaged(Store *s, void (*on_damaged)(void *userdata), void *userdata);
 
+/* `on_remains`: a request has ended, and its arguments, perhaps secrets, are no longer in a row but
+ * still in SQLite's log. Called once; store_wipe() removes them from all files, and the next one is
+ * reported. Not within a transaction: -EBUSY. */
+void store_set_on_remains(Store *s, void (*on_remains)(void *userdata), void *userdata);
+int store_wipe(Store *s);
+
 /* One transaction at a time. Changes outside a transaction fail with -EINVAL. A failed commit has
  * rolled back. */
 int store_begin(Store *s);
