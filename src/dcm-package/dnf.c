@@ -188,10 +188,11 @@ int dnf_change(Work *w, const char *const *words) {
 
 /* dnf's status is good if the script of a package has failed after its files were installed. */
 int dnf_apply(Work *w, const char *const *words) {
-    _cleanup_close_ int inhibitor = inhibit_shutdown("Packages are changed");
+    int inhibitor = inhibit_shutdown("Packages are changed"), r;
     bool script_failed = false;
-    int r = run(w, words, &script_failed);
 
+    r = run(w, words, &script_failed);
+    safe_close(inhibitor);
     return r != 0 || script_failed || tool_is_cancelled() ? fail(w, r, "dnf has not done all of it")
                                                           : 0;
 }
