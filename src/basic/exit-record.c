@@ -10,6 +10,7 @@
 
 #define END_MARKER "END=1\n"
 #define OUTPUT_MAX "OUTPUT_MAX"
+#define BOOT_ID "BOOT_ID"
 #define SIGNAL_MAX 64
 #define ERRNO_MAX 4095
 /* as in a shell */
@@ -111,13 +112,15 @@ static void render_field(FILE *f, const Field *field, const void *p) {
     }
 }
 
-/* The default is omitted, so that older versions can read the record. */
-void exit_record_claim(uint64_t output_max, char ret[static EXIT_RECORD_CLAIM_SIZE]) {
-    if (output_max == 0 || output_max == JOB_OUTPUT_DEFAULT)
-        (void)snprintf(ret, EXIT_RECORD_CLAIM_SIZE, EXIT_RECORD_CLAIM);
-    else
-        (void)snprintf(ret, EXIT_RECORD_CLAIM_SIZE, EXIT_RECORD_CLAIM OUTPUT_MAX "=%" PRIu64 "\n",
-                       output_max);
+/* Defaults are omitted, so that older versions can read the record. */
+void exit_record_claim(const ExitRecord *r, char ret[static EXIT_RECORD_CLAIM_SIZE]) {
+    int n = snprintf(ret, EXIT_RECORD_CLAIM_SIZE, EXIT_RECORD_CLAIM);
+
+    if (r->output_max != 0 && r->output_max != JOB_OUTPUT_DEFAULT)
+        n += snprintf(ret + n, EXIT_RECORD_CLAIM_SIZE - (size_t)n, OUTPUT_MAX "=%" PRIu64 "\n",
+                      r->output_max);
+    if (r->boot_id[0])
+        (void)snprintf(ret + n, EXIT_RECORD_CLAIM_SIZE - (size_t)n, BOOT_ID "=%s\n", r->boot_id);
 }
 
 int exit_record_render(const ExitRecord *r, char **ret) {
@@ -131,7 +134,7 @@ int exit_record_render(const ExitRecord *r, char **ret) {
     f = open_memstream(&text, &size);
     if (!f)
         return -ENOMEM;
-    exit_record_claim(r->output_max, claim);
+    exit_record_claim(r, claim);
     (void)fputs(claim, f);
     for (size_t i = 0; i < ELEMENTSOF(fields); i++)
         render_field(f, fields + i, (const char *)r + fields[i].offset);
@@ -242,15 +245,49 @@ static int take_output_max(char **text, uint64_t *ret) {
     return 0;
 }
 
-uint64_t exit_record_get_output_max(const char *text, size_t size) {
-    const size_t claim = strlen(EXIT_RECORD_CLAIM);
-    char line[EXIT_RECORD_CLAIM_SIZE] = "", *p = line;
-    uint64_t n;
+static int take_boot_id(char **text, char ret[static BOOT_ID_SIZE]) {
+    const char *value;
 
+    ret[0] = 0;
+    if (strncmp(*text, BOOT_ID "=", strlen(BOOT_ID "=")) != 0)
+        return 0;
+    value = take_value(text, BOOT_ID);
+    if (!value || !boot_id_is_valid(value))
+        return -EBADMSG;
+    memcpy(ret, value, BOOT_ID_SIZE);
+    return 0;
+}
+
+/* What follows EXIT_RECORD_CLAIM. */
+static int take_claim(char **text, ExitRecord *ret) {
+    TRY(take_output_max(text, &ret->output_max));
+    return take_boot_id(text, ret->boot_id);
+}
+
+static void read_claim(const char *text, size_t size, ExitRecord *ret) {
+    const size_t claim = strlen(EXIT_RECORD_CLAIM);
+    char lines[EXIT_RECORD_CLAIM_SIZE] = "", *p = lines;
+
+    *ret = (ExitRecord){.output_max = JOB_OUTPUT_DEFAULT};
     if (size <= claim || memcmp(text, EXIT_RECORD_CLAIM, claim) != 0)
-        return JOB_OUTPUT_DEFAULT;
-    memcpy(line, text + claim, MIN(size - claim, sizeof(line) - 1));
-    return take_output_max(&p, &n) < 0 ? JOB_OUTPUT_DEFAULT : n;
+        return;
+    memcpy(lines, text + claim, MIN(size - claim, sizeof(lines) - 1));
+    if (take_claim(&p, ret) < 0)
+        *ret = (ExitRecord){.output_max = JOB_OUTPUT_DEFAULT};
+}
+
+uint64_t exit_record_get_output_max(const char *text, size_t size) {
+    ExitRecord record;
+
+    read_claim(text, size, &record);
+    return record.output_max;
+}
+
+void exit_record_get_boot_id(const char *text, size_t size, char ret[static BOOT_ID_SIZE]) {
+    ExitRecord record;
+
+    read_claim(text, size, &record);
+    memcpy(ret, record.boot_id, BOOT_ID_SIZE);
 }
 
 static bool is_complete(const char *text, size_t size) {
@@ -275,7 +312,7 @@ int exit_record_parse(const char *text, size_t size, ExitRecord *ret) {
         return -EBADMSG;
 
     p = copy + strlen(EXIT_RECORD_CLAIM);
-    if (take_output_max(&p, &record.output_max) < 0)
+    if (take_claim(&p, &record) < 0)
         return -EBADMSG;
     for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
         const char *value = take_value(&p, fields[i].key);

@@ -6,11 +6,12 @@
  * the job for good, write a record. Every writer locks the file (flock) first. */
 #pragma once
 
+#include "basic/boot-id.h"
 #include "basic/macro.h"
 #include "basic/sha256.h"
 
 #define EXIT_RECORD_CLAIM "DCM_EXIT_RECORD=1\n" /* each record begins with it */
-#define EXIT_RECORD_CLAIM_SIZE 64
+#define EXIT_RECORD_CLAIM_SIZE 128
 
 typedef enum ExitKind {
     EXIT_KIND_EXITED,
@@ -40,7 +41,8 @@ typedef struct OutputSummary {
 } OutputSummary;
 
 typedef struct ExitRecord {
-    uint64_t output_max; /* kept of each stream; 0 in a record to be written: the default */
+    uint64_t output_max;        /* kept of each stream; 0 in a record to be written: the default */
+    char boot_id[BOOT_ID_SIZE]; /* in which it ran, if the job reboots the server; else "" */
     ExitKind kind;
     int status; /* exit status, signal number, or errno of the failed start */
     ExitReason reason;
@@ -51,11 +53,13 @@ typedef struct ExitRecord {
 
 const char *exit_kind_to_string(ExitKind kind);
 
-/* The first bytes that dcm-run writes: EXIT_RECORD_CLAIM, and the size kept of each stream unless
- * that is the default. The final record begins with the same bytes. */
-void exit_record_claim(uint64_t output_max, char ret[static EXIT_RECORD_CLAIM_SIZE]);
-/* The text may be a bare claim, empty, or garbage. */
+/* The first bytes that dcm-run writes: EXIT_RECORD_CLAIM, the size kept of each stream unless that
+ * is the default, and the boot if there is one in the record. The final record begins with the same
+ * bytes. */
+void exit_record_claim(const ExitRecord *r, char ret[static EXIT_RECORD_CLAIM_SIZE]);
+/* Of a claim; the text may also be empty, or garbage. "" without a boot. */
 uint64_t exit_record_get_output_max(const char *text, size_t size);
+void exit_record_get_boot_id(const char *text, size_t size, char ret[static BOOT_ID_SIZE]);
 
 /* Exit status of a dcm-run that writes no record: one exists already, or its files are missing. */
 #define EXIT_NO_RECORD 125

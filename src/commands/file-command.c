@@ -234,6 +234,7 @@ static int make_job(const CommandFile *f, const ArgumentValue *values, JobSpec *
     spec->reply_type = f->reply_type;
     spec->stream = f->stream;
     spec->dry_run = f->can_dry_run && values[f->dry_run].boolean;
+    spec->reboots = f->reboots && !spec->dry_run;
     TRY(f->json_input ? make_input(f, values, &spec->input_fd) : make_list(f, values, spec));
     return make_secrets(f, values, spec);
 }

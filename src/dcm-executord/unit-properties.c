@@ -251,6 +251,8 @@ static int append_arguments(sd_bus_message *m, const JobRequest *q, const JobDir
         TRY(sd_bus_message_append(m, "s", "--require-capability"));
     if (job_request_finish_usec(q) > 0)
         TRY(sd_bus_message_append(m, "s", "--pass-signal"));
+    if (q->command.file && q->command.file->reboots && !q->dry_run)
+        TRY(sd_bus_message_append(m, "s", "--note-boot"));
     if (job_dir_has_script(d, JOB_SCRIPT_PRE))
         TRY(sd_bus_message_append(m, "s", "--pre=" RUN_DIRECTORY "/pre"));
     if (job_dir_has_script(d, JOB_SCRIPT_POST))

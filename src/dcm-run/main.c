@@ -2,7 +2,7 @@
 /* dcm-run - main process of each job's unit. Not for interactive use:
  *
  *     dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] [--require-capability]
- *             [--pass-signal] [--pre=SCRIPT] [--post=SCRIPT] -- SCRIPT [ARGUMENT...]
+ *             [--pass-signal] [--note-boot] [--pre=SCRIPT] [--post=SCRIPT] -- SCRIPT [ARGUMENT...]
  *
  * Standard output and error are the two files for the script's output (basic/job-output.h), with at
  * most --output-max bytes of each stream; standard input is a socket with the other files
@@ -24,6 +24,7 @@
  * dcm-run ignores signals that ask it to end: systemd sends them to all processes of the unit, so
  * the script receives its own. They are not forwarded; `kill` with the process id of dcm-run has no
  * effect. With --pass-signal dcm-run alone receives SIGTERM, and passes it on. A SIGTERM at the end
+ * With --note-boot the record says in which boot the script ran. A SIGTERM at the end
  * of the unit's time limit (--timeout-usec, which systemd enforces) explains the script's end. */
 #include <linux/capability.h>
 #include <poll.h>
@@ -53,7 +54,7 @@
 
 static volatile sig_atomic_t was_asked_to_end;
 
-static bool passes_signal;
+static bool passes_signal, notes_boot;
 static volatile sig_atomic_t passed_to; /* process of the script; 0: none, or not passed on */
 
 static void on_term(int number) {
@@ -96,6 +97,8 @@ static bool read_option(char *argument, Options *ret) {
         return ret->require_capability = true;
     if (streq(argument, "--pass-signal"))
         return passes_signal = true;
+    if (streq(argument, "--note-boot"))
+        return notes_boot = true;
     if ((value = value_of(argument, "--timeout-usec=")))
         ret->timeout_usec = strtoull(value, NULL, 10);
     else if ((value = value_of(argument, "--output-max=")))
@@ -127,7 +130,7 @@ static char **parse_arguments(int argc, char **argv, Options *ret) {
 
 /* -EALREADY: an earlier dcm-run has claimed the record, or the executor refuses the job. From the
  * claim on the script counts as run, even after a power loss. */
-static int claim(int fd, uint64_t output_max) {
+static int claim(int fd, const ExitRecord *record) {
     char text[EXIT_RECORD_CLAIM_SIZE];
     struct stat st;
 
@@ -135,7 +138,7 @@ static int claim(int fd, uint64_t output_max) {
         return -errno;
     if (st.st_size > 0)
         return -EALREADY;
-    exit_record_claim(output_max, text);
+    exit_record_claim(record, text);
     TRY(write_full(fd, text, strlen(text)));
     return fsync(fd) < 0 || flock(fd, LOCK_UN) < 0 ? -errno : 0;
 }
@@ -358,7 +361,9 @@ static int run(int record_fd, const Options *options, char **script, Outputs *ou
     _cleanup_close_ int cgroup_fd = cgroup_open();
     int r;
 
-    r = claim(record_fd, options->output_max);
+    if (notes_boot)
+        (void)boot_id_read(record.boot_id); /* without it, a reboot counts as an interruption */
+    r = claim(record_fd, &record);
     if (r == -EALREADY) {
         (void)fputs("dcm-run: this job has been started before, or is refused\n", stderr);
         return EXIT_NO_RECORD;
@@ -392,11 +397,11 @@ int main(int argc, char **argv) {
     ignore_signals();
     script = parse_arguments(argc, argv, &options);
     if (!script) {
-        (void)fputs(
-            "usage: dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] "
-            "[--require-capability] [--pass-signal] [--pre=SCRIPT] [--post=SCRIPT] -- SCRIPT "
-            "[ARGUMENT...]\n",
-            stderr);
+        (void)fputs("usage: dcm-run [--timeout-usec=N] [--output-max=N] [--interpreter=PROGRAM] "
+                    "[--require-capability] [--pass-signal] [--note-boot] [--pre=SCRIPT] "
+                    "[--post=SCRIPT] -- SCRIPT "
+                    "[ARGUMENT...]\n",
+                    stderr);
         return EXIT_NO_RECORD;
     }
     if (files_take(&files) < 0)

@@ -53,6 +53,7 @@ typedef struct JobSpec {
     const char *reply_type; /* for output that is an object; NULL: the output names it */
     bool stream;            /* send its output lines to the console while it runs */
     bool dry_run;           /* the script must change nothing */
+    bool reboots;           /* it has succeeded when the server has rebooted */
     bool as_root;
     const JobSettings *settings;
     const char *interpreter; /* NULL: as the script's first line says */

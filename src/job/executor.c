@@ -2,9 +2,12 @@
 #include "job/executor.h"
 
 #include "basic/bounds.h"
+#include "basic/log.h"
 #include "basic/utf8.h"
 
 #define EXECUTOR_UNIT "dcm-agent-executor"
+/* the executor may exit during the call; the next call activates a new one */
+#define RELEASE_TRIES 3
 #define JOBS_TIMEOUT_USEC (60 * USEC_PER_SEC)
 
 int executor_call_jobs(sd_bus *bus, const char *method, char **guids,
@@ -67,4 +70,48 @@ void executor_explain(sd_bus_message *answer, char *buf, size_t size) {
             return;
         }
     (void)utf8_format(buf, size, "%s", isempty(e->message) ? e->name : e->message);
+}
+
+typedef struct Release {
+    unsigned tries;
+    char guid[];
+} Release;
+
+static void call_release(sd_bus *bus, const char *guid, unsigned tries);
+
+static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    const sd_bus_error *e = sd_bus_message_get_error(m);
+    const Release *r = userdata;
+
+    if (!e)
+        return 1;
+    log_debug("The executor could not release a unit: %s", strempty(e->message));
+    if (r->tries > 1 && !sd_bus_error_has_name(e, EXECUTOR_ERROR "NoSuchJob"))
+        call_release(sd_bus_message_get_bus(m), r->guid, r->tries - 1);
+    return 1;
+}
+
+/* The call outlives the job. After a final failure the executor's next sweep finds the unit. */
+static void call_release(sd_bus *bus, const char *guid, unsigned tries) {
+    Release *r = malloc(sizeof(*r) + strlen(guid) + 1);
+    sd_bus_slot *slot = NULL;
+
+    if (!r) {
+        (void)log_oom();
+        return;
+    }
+    r->tries = tries;
+    memcpy(r->guid, guid, strlen(guid) + 1);
+    if (sd_bus_call_method_async(bus, &slot, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
+                                 "Release", on_released, r, "s", guid) < 0) {
+        free(r);
+        return;
+    }
+    (void)sd_bus_slot_set_destroy_callback(slot, free);
+    (void)sd_bus_slot_set_floating(slot, true);
+    sd_bus_slot_unref(slot);
+}
+
+void executor_release(sd_bus *bus, const char *guid) {
+    call_release(bus, guid, RELEASE_TRIES);
 }

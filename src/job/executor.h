@@ -15,6 +15,10 @@
 int executor_call_jobs(sd_bus *bus, const char *method, char **guids,
                        sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret);
 
+/* Kills processes that a job left behind, and has systemd unload its unit. Does not wait for the
+ * answer. */
+void executor_release(sd_bus *bus, const char *guid);
+
 /* Of an answer that is an error: whether the executor would refuse the same call again; it has
  * started nothing. What the bus and systemd answer for it is not final. */
 bool executor_refuses(sd_bus_message *answer);

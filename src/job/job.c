@@ -7,6 +7,7 @@
  *   present     present   ended as it says, or none  the true reply
  *   present     present   ended in another way       what systemd says, and that it contradicts
  *   present     any       running                    wait for a change
+ *   present     any       ended, of one that reboots wait for the boot (end_by_reboot())
  *   present     absent    ended                      the true reply from the unit's result
  *   present     absent    NoSuchUnit, cancelled      the true reply: it did not come to its end
  *   present     absent    NoSuchUnit, and only that  lost
@@ -30,9 +31,11 @@
 #include "basic/guid.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/time-util.h"
 #include "basic/timer.h"
 #include "job/executor.h"
 #include "job/job-result.h"
+#include "job/reboot.h"
 #include "job/reply-output.h"
 #include "job/unit.h"
 #include "proto/message.h"
@@ -40,8 +43,6 @@
 /* longer than the executor's timeout for systemd */
 #define START_TIMEOUT_USEC (UNIT_START_USEC_MAX + 10 * USEC_PER_SEC)
 #define CANCEL_GRACE_USEC (10 * USEC_PER_SEC)
-/* the executor may exit during the call; the next call activates a new one */
-#define RELEASE_TRIES 3
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (60 * USEC_PER_SEC)
 
@@ -61,9 +62,10 @@ struct Job {
     sd_bus_slot *start_slot, *cancel_slot;
     sd_event_source *retry_timer;
     uint64_t retry_usec;
-    bool changed;       /* during a query */
-    bool has_record;    /* the result does not depend on the unit */
-    char *refusal;      /* why the executor refused to start the job again; may be NULL */
+    uint64_t reboot_due_usec; /* CLOCK_BOOTTIME; 0: the script has not ended yet */
+    bool changed;             /* during a query */
+    bool has_record;          /* the result does not depend on the unit */
+    char *refusal;            /* why the executor refused to start the job again; may be NULL */
     bool start_settled; /* the executor has refused a start: the job ran, and no start is pending */
     bool unwatched;     /* no signals will arrive: poll */
     bool paused;
@@ -73,11 +75,6 @@ struct Job {
     bool released;
     JobEnd how; /* the kind of its end */
 };
-
-typedef struct Release {
-    unsigned tries;
-    char guid[];
-} Release;
 
 static void settle(Job *j);
 
@@ -115,46 +112,11 @@ static void retry(Job *j, int error, const char *what) {
     (void)timer_arm_in(j->retry_timer, wait);
 }
 
-static void call_release(sd_bus *bus, const char *guid, unsigned tries);
-
-static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-    const sd_bus_error *e = sd_bus_message_get_error(m);
-    const Release *r = userdata;
-
-    if (!e)
-        return 1;
-    log_debug("The executor could not release a unit: %s", strempty(e->message));
-    if (r->tries > 1 && !sd_bus_error_has_name(e, EXECUTOR_ERROR "NoSuchJob"))
-        call_release(sd_bus_message_get_bus(m), r->guid, r->tries - 1);
-    return 1;
-}
-
-/* The call outlives the job. After a final failure the executor's next sweep finds the unit. */
-static void call_release(sd_bus *bus, const char *guid, unsigned tries) {
-    Release *r = malloc(sizeof(*r) + strlen(guid) + 1);
-    sd_bus_slot *slot = NULL;
-
-    if (!r) {
-        (void)log_oom();
-        return;
-    }
-    r->tries = tries;
-    memcpy(r->guid, guid, strlen(guid) + 1);
-    if (sd_bus_call_method_async(bus, &slot, EXECUTOR_NAME, EXECUTOR_PATH, EXECUTOR_INTERFACE,
-                                 "Release", on_released, r, "s", guid) < 0) {
-        free(r);
-        return;
-    }
-    (void)sd_bus_slot_set_destroy_callback(slot, free);
-    (void)sd_bus_slot_set_floating(slot, true);
-    sd_bus_slot_unref(slot);
-}
-
 /* Kills processes that the job left behind, and has systemd unload the unit. Does not wait for the
  * result. */
 static void release(Job *j) {
     j->released = true;
-    call_release(j->bus, j->guid, RELEASE_TRIES);
+    executor_release(j->bus, j->guid);
 }
 
 static void end(Job *j, JobEnd how, int error, struct json_object *reply) {
@@ -199,6 +161,32 @@ static void end_contradicted(Job *j, const UnitStatus *status, const ExitRecord 
     end(j, JOB_END_DONE, r, reply);
 }
 
+/* Of a command that reboots the server: what the others count as an end is its success once the
+ * server has booted, and waited for until then. `record`: NULL without one. 1: ended, or not
+ * decided yet; 0: as for other commands. */
+static int end_by_reboot(Job *j, const ExitRecord *record) {
+    const uint64_t now = now_usec(CLOCK_BOOTTIME);
+    struct json_object *reply = NULL;
+    int r;
+
+    if (!j->spec.reboots || was_cancelled(j) || (record && !reboot_may_follow(record)))
+        return 0;
+    r = reboot_reply(j->dir_fd, &reply);
+    if (r < 0 || (r == 0 && !record))
+        return r;
+    if (j->reboot_due_usec == 0)
+        j->reboot_due_usec = now + REBOOT_USEC_MAX;
+    if (r == 0 && now < j->reboot_due_usec) {
+        retry(j, 0, NULL);
+        return 1;
+    }
+    if (r == 0)
+        TRY(reboot_reply_missing(&reply));
+    release(j);
+    end(j, JOB_END_DONE, 0, reply);
+    return 1;
+}
+
 /* `status` NULL: the unit is absent. 1: ended; 0: no record; negative errno: unknown. */
 static int end_by_record(Job *j, const UnitStatus *status) {
     const JobRemains remains = get_remains(j);
@@ -209,6 +197,8 @@ static int end_by_record(Job *j, const UnitStatus *status) {
     r = job_record_read(j->dir_fd, &record);
     if (r == -ENODATA)
         return 0;
+    if (r >= 0 && (r = end_by_reboot(j, &record)) != 0)
+        return r;
     if (r >= 0 && status && !job_record_agrees(&record, status)) {
         end_contradicted(j, status, &record);
         return 1;
@@ -256,8 +246,11 @@ static void end_without_record(Job *j, int error, const UnitStatus *status) {
         end_refused(j, j->refusal);
         return;
     } else {
+        r = end_by_reboot(j, NULL);
+        if (r > 0)
+            return;
         how = JOB_END_LOST;
-        r = job_reply_lost(&reply);
+        r = r < 0 ? r : job_reply_lost(&reply);
     }
     end(j, how, r, reply);
 }

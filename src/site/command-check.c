@@ -141,6 +141,8 @@ static const char *check_kind(const CommandFile *f) {
         return "kind = immediate, message and the effect terminate go together";
     if (f->is_immediate && (f->can_dry_run || f->worker))
         return "an immediate command has neither dry_run nor a worker";
+    if (f->reboots && (f->is_immediate || f->worker))
+        return "neither an immediate command nor a worker can have reboots = yes";
     return NULL;
 }
 

@@ -50,6 +50,7 @@ typedef struct CommandFile {
     bool secret_files;    /* passes secrets as files, not in that object */
     bool can_dry_run;     /* supports COMMAND_DRY_RUN */
     uint64_t finish_usec; /* the script alone is asked to end, and has so long; 0: no such time */
+    bool reboots;         /* the script reboots the server, and has done so after the boot */
     bool stream;          /* sends lines of the output to the console while the script runs */
     Argument *arguments;
     size_t n_arguments;

@@ -134,9 +134,8 @@ static int set_user(CommandFile *f, const char *value) {
 }
 
 static int set_includes(CommandFile *f, const char *value) {
-    int r;
+    int r = parse_words(value, &f->includes);
 
-    r = parse_words(value, &f->includes);
     for (size_t i = 0; r >= 0 && f->includes[i]; i++)
         if (!command_name_is_valid(f->includes[i]))
             return -EINVAL;
@@ -168,17 +167,12 @@ static int set_reply_type(CommandFile *f, const char *value) {
 }
 
 static int set_positions(CommandFile *f, const char *value) {
-    int r;
+    int r = keep_words(value, &f->positions);
 
-    r = keep_words(value, &f->positions);
     for (size_t i = 0; r >= 0 && f->positions[i]; i++)
         if (i >= COMMAND_ARGUMENTS_MAX)
             return -EINVAL;
     return r;
-}
-
-static int set_stream(CommandFile *f, const char *value) {
-    return parse_bool(value, &f->stream);
 }
 
 static int set_finish_time(CommandFile *f, const char *value) {
@@ -189,29 +183,37 @@ static int set_finish_time(CommandFile *f, const char *value) {
     return seconds >= 1 && seconds <= JOB_FINISH_USEC_MAX / USEC_PER_SEC ? 0 : -EINVAL;
 }
 
-static int set_dry_run(CommandFile *f, const char *value) {
-    return parse_bool(value, &f->can_dry_run);
-}
-
 static int set_command(CommandFile *f, const char *name, const char *value) {
     static const struct {
         const char *name;
-        int (*set)(CommandFile *f, const char *value);
+        int (*set)(CommandFile *f, const char *value); /* NULL: a boolean */
+        size_t offset;
     } keys[] = {
-        {"help", set_help},       {"kind", set_kind},
-        {"user", set_user},       {"includes", set_includes},
-        {"names", set_names},     {"script", set_script},
-        {"worker", set_worker},   {"worker_path", set_worker_path},
-        {"input", set_input},     {"positions", set_positions},
-        {"secrets", set_secrets}, {"dry_run", set_dry_run},
-        {"output", set_output},   {"reply_type", set_reply_type},
-        {"stream", set_stream},   {"message", set_message},
+        {"help", set_help},
+        {"kind", set_kind},
+        {"user", set_user},
+        {"includes", set_includes},
+        {"names", set_names},
+        {"script", set_script},
+        {"worker", set_worker},
+        {"worker_path", set_worker_path},
+        {"input", set_input},
+        {"positions", set_positions},
+        {"secrets", set_secrets},
+        {"output", set_output},
+        {"reply_type", set_reply_type},
+        {"message", set_message},
+        {"finish_time", set_finish_time},
+        {"stream", NULL, offsetof(CommandFile, stream)},
+        {"dry_run", NULL, offsetof(CommandFile, can_dry_run)},
+        {"reboots", NULL, offsetof(CommandFile, reboots)},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(keys); i++)
         if (streq(keys[i].name, name))
-            return keys[i].set(f, value);
-    return streq(name, "finish_time") ? set_finish_time(f, value) : -ENOKEY;
+            return keys[i].set ? keys[i].set(f, value)
+                               : parse_bool(value, (bool *)((char *)f + keys[i].offset));
+    return -ENOKEY;
 }
 
 /* [argument NAME] */

@@ -300,6 +300,80 @@ def test_script_that_ends_in_order_has_its_time(manager, tmp_path):
     told.unlink()
 
 
+BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
+OTHER_BOOT = "0123456789abcdef" * 2
+
+
+@contextlib.contextmanager
+def another_boot():
+    """What the agent takes for the boot, from its next start on."""
+    path = pathlib.Path("/run/dcm-test-boot-id")
+    path.write_text(str(uuid.UUID(OTHER_BOOT)) + "\n")
+    drop_in = pathlib.Path("/run/systemd/system/dcm-agent.service.d/boot.conf")
+    drop_in.parent.mkdir(exist_ok=True)
+    drop_in.write_text(f"[Service]\nBindReadOnlyPaths=\nBindReadOnlyPaths={path}:{BOOT_ID}\n")
+    run("systemctl", "daemon-reload")
+    yield
+    drop_in.unlink()
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "dcm-agent.service")
+
+
+def check_rebooted(reply):
+    assert reply["return_code"] == 0 and reply["reply_type"] == "server_reboot", reply
+    assert reply["reply_object"] == {"former_boot_id": BOOT_ID.read_text().strip().replace("-", ""), "boot_id": OTHER_BOOT}
+
+
+@pytest.mark.parametrize("script", ["exec sleep infinity", "trap 'exit 0' TERM; sleep infinity & wait"],
+                         ids=["ended", "ends"])
+def test_job_that_reboots(manager, script):
+    """Its end by the shutdown is not the answer: the boot is."""
+    add("restarts", "[command]\nhelp = x\nuser = root\nreboots = yes\n", f"#!/bin/bash\n{script}\n")
+    load(manager)
+    guid = order(manager, "restarts")
+    wait_begun(guid)
+    run("systemctl", "kill", "--signal=TERM", unit_of(guid))
+    wait_for(lambda: show(unit_of(guid), "ActiveState") in ("failed", "inactive"), "the end of the script")
+    n = len(manager.offers)
+    run("systemctl", "restart", "dcm-agent.service")  # of the same boot
+    manager.wait_offer(n + 1)
+    reply_to(manager, order(manager, "heartbeat"))
+    assert not manager.of_type("REPLY", guid)
+    with another_boot():
+        run("systemctl", "restart", "dcm-agent.service")
+        check_rebooted(reply_to(manager, guid))
+
+
+def test_job_that_reboots_and_a_power_cut(manager):
+    """Nothing is left of it but its claim."""
+    add("restarts", "[command]\nhelp = x\nuser = root\nreboots = yes\n", "#!/bin/sh\nexec sleep infinity\n")
+    load(manager)
+    guid = order(manager, "restarts")
+    wait_begun(guid)
+    run("systemctl", "stop", "dcm-agent.service")
+    run("systemctl", "kill", "--signal=KILL", unit_of(guid))
+    wait_for(lambda: show(unit_of(guid), "ActiveState") in ("failed", "inactive"), "the end of the job")
+    subprocess.run(["systemctl", "stop", unit_of(guid)], check=False)
+    subprocess.run(["systemctl", "reset-failed", unit_of(guid)], check=False)
+    with another_boot():
+        run("systemctl", "start", "dcm-agent.service")
+        check_rebooted(reply_to(manager, guid))
+
+
+@pytest.mark.parametrize("cancel", [True, False], ids=["cancelled", "fails"])
+def test_job_that_does_not_reboot(manager, cancel):
+    add("restarts", "[command]\nhelp = x\nuser = root\nreboots = yes\n",
+        f"#!/bin/sh\necho no >&2\n{'exec sleep infinity' if cancel else 'exit 3'}\n")
+    load(manager)
+    guid = order(manager, "restarts")
+    if cancel:
+        wait_begun(guid)
+        manager.send(type="CANCEL", request_id=guid)
+    reply = reply_to(manager, guid)
+    assert reply["return_code"] == (-15 if cancel else 3), reply
+    assert ("was cancelled" if cancel else "no\n") in reply["error_message"]
+
+
 @contextlib.contextmanager
 def watch_opens(path):
     """Yields a function that tells whether somebody has opened the file since."""

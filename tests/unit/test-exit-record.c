@@ -80,7 +80,7 @@ static void test_output_max(void) {
         r.out = (OutputSummary){.total_bytes = UINT64_MAX, .head_bytes = sizes[i] / 2};
         sha256_hex("x", 1, r.out.sha256);
         text = render(&r);
-        exit_record_claim(sizes[i], claim);
+        exit_record_claim(&(const ExitRecord){.output_max = sizes[i]}, claim);
         g_assert_true(g_str_has_prefix(text, claim));
         g_assert_cmpuint(exit_record_get_output_max(claim, strlen(claim)), ==, sizes[i]);
         g_assert_cmpint(exit_record_parse(text, strlen(text), &back), ==, 0);
@@ -91,7 +91,7 @@ static void test_output_max(void) {
         text = render(&r);
         g_assert_cmpint(parse(text), ==, -EBADMSG);
     }
-    exit_record_claim(JOB_OUTPUT_DEFAULT, claim);
+    exit_record_claim(&(const ExitRecord){.output_max = JOB_OUTPUT_DEFAULT}, claim);
     g_assert_cmpstr(claim, ==, EXIT_RECORD_CLAIM);
     for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
         _cleanup_free_ char *text = NULL;
@@ -101,6 +101,36 @@ static void test_output_max(void) {
         text = render(&r);
         g_assert_cmpint(parse(text), ==, -EBADMSG);
     }
+}
+
+/* In the claim, and in the record whatever its size is; a job that does not reboot has none. */
+static void test_boot_id(void) {
+    static const uint64_t sizes[] = {JOB_OUTPUT_DEFAULT, JOB_OUTPUT_MAX};
+    char claim[EXIT_RECORD_CLAIM_SIZE], boot_id[BOOT_ID_SIZE];
+    ExitRecord r = sample(), back;
+
+    exit_record_get_boot_id(EXIT_RECORD_CLAIM, strlen(EXIT_RECORD_CLAIM), boot_id);
+    g_assert_cmpstr(boot_id, ==, "");
+    g_assert_cmpint(boot_id_read(r.boot_id), ==, 0);
+    for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+        _cleanup_free_ char *text = NULL;
+
+        r.output_max = sizes[i];
+        r.out = (OutputSummary){};
+        sha256_hex("", 0, r.out.sha256);
+        exit_record_claim(&r, claim);
+        exit_record_get_boot_id(claim, strlen(claim), boot_id);
+        g_assert_cmpstr(boot_id, ==, r.boot_id);
+        text = render(&r);
+        g_assert_true(g_str_has_prefix(text, claim));
+        g_assert_cmpint(exit_record_parse(text, strlen(text), &back), ==, 0);
+        g_assert_cmpstr(back.boot_id, ==, r.boot_id);
+        g_assert_cmpuint(back.output_max, ==, sizes[i]);
+    }
+    r.boot_id[3] = 'x';
+    exit_record_claim(&r, claim);
+    exit_record_get_boot_id(claim, strlen(claim), boot_id);
+    g_assert_cmpstr(boot_id, ==, "");
 }
 
 static void test_partial(void) {
@@ -202,6 +232,7 @@ int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/exit-record/round-trip", test_round_trip);
     g_test_add_func("/exit-record/output-max", test_output_max);
+    g_test_add_func("/exit-record/boot-id", test_boot_id);
     g_test_add_func("/exit-record/partial", test_partial);
     g_test_add_func("/exit-record/garbage", test_garbage);
     g_test_add_func("/exit-record/hostile", test_hostile);

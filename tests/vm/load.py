@@ -32,6 +32,7 @@ WORKERS = 4
 RESEND_SEC = 3.0
 SETTLE_SEC = 600.0
 WITHHELD_SHARE = 0.15  # of replies are not acknowledged when they first arrive
+COMMANDS = ("heartbeat", "reboot_server")  # other kinds are scripts
 LOST = "The job was executed but the state of the execution was lost."
 
 SCRIPT = """#!/bin/bash
@@ -157,7 +158,7 @@ class Request:
         return not self.replies
 
     def is_job(self):
-        return self.kind != "heartbeat"
+        return self.kind not in COMMANDS
 
 
 def describe(payload):
@@ -221,13 +222,11 @@ class Load(harness.Manager):
 
     def _send_request(self, r):
         r.sent = time.monotonic()
-        self.request(r.guid, "heartbeat" if r.kind == "heartbeat" else "run_script", r.arguments)
+        self.request(r.guid, "run_script" if r.is_job() else r.kind, r.arguments, longer_runner=False)
 
     def add(self, kind, body="", output="", code=0, filler="", **arguments):
         guid = str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
-        if kind == "heartbeat":
-            arguments = {}
-        else:
+        if kind not in COMMANDS:
             text = SCRIPT.format(host=HOST, port=self.counter.port, guid=guid, body=body,
                                  output=output, code=code).encode()
             arguments |= {"b64script": base64.b64encode(text).decode(),
@@ -319,6 +318,10 @@ class Load(harness.Manager):
 
     def _judge(self, r, payload):
         """The first reply. What needs a look into the machine is judged later."""
+        if r.kind == "reboot_server":
+            if payload["return_code"] != 0 or payload["reply_type"] != "server_reboot" or not r.interruptions:
+                self.violate(r, f"reply {describe(payload)}, {r.interruptions} boots since")
+            return
         if not r.is_job():
             if payload["return_code"] != 0 or payload["reply_object"] != "STARTING":
                 self.violate(r, f"reply {describe(payload)}")
