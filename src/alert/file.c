@@ -150,7 +150,7 @@ typedef struct Search {
     uint64_t named_inode;
     uint64_t time_usec; /* of `fd` */
     unsigned n_left;    /* names to look at */
-    bool moved;         /* a name was gone when it was looked at */
+    bool moved;         /* a name was gone, or another file had it, when it was looked at */
     int fd;
 } Search;
 
@@ -158,10 +158,16 @@ typedef struct Search {
  * mark was made. */
 static void search_file(Search *s, int dir_fd, const char *name, const struct stat *st) {
     _cleanup_close_ int fd = -1;
+    struct stat opened;
 
     if (timespec_to_usec(&st->st_mtim) < s->mark->time_usec && st->st_ino != s->mark->inode)
         return;
-    if (open_at(dir_fd, name, O_NOFOLLOW, &fd) < 0 || !s->accepts(s, fd, st))
+    if (open_at(dir_fd, name, O_NOFOLLOW, &fd) < 0)
+        return;
+    if (fstat(fd, &opened) < 0)
+        return;
+    s->moved |= opened.st_ino != st->st_ino;
+    if (opened.st_ino != st->st_ino || !s->accepts(s, fd, st))
         return;
     safe_close(s->fd);
     s->fd = TAKE_FD(fd);
@@ -187,6 +193,7 @@ static void search_below(Search *s, int dir_fd, unsigned depth) {
             s->moved = true;
             continue;
         }
+        s->moved |= st.st_ino != entry->d_ino;
         if (S_ISREG(st.st_mode))
             search_file(s, dirfd(d), entry->d_name, &st);
         else if (S_ISDIR(st.st_mode) && depth > 0) {
@@ -293,24 +300,31 @@ static int search_next(const char *path, const AlertMark *m, const AlertFiles *d
 }
 
 /* Files that are rotated during a search change their names behind its back, so that it misses one:
- * what counts is what two searches in succession find. */
+ * the earliest of several searches counts, until one of them has seen no change and found nothing
+ * earlier. */
 int alert_file_find_next(const char *path, const AlertMark *m, const AlertFiles *done,
                          int *ret_fd) {
-    _cleanup_close_ int fd = -1;
-    struct stat st, former = {};
-    int moved;
+    _cleanup_close_ int best = -1;
+    uint64_t best_usec = UINT64_MAX;
 
     for (unsigned i = 0; i < SEARCHES_MAX; i++) {
-        fd = safe_close(fd);
-        moved = search_next(path, m, done, &fd);
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int moved = search_next(path, m, done, &fd);
+
+        if (moved == -ENOENT && best >= 0)
+            continue; /* nothing has the name for a moment */
         if (moved < 0)
             return moved;
         if (fstat(fd, &st) < 0)
             return -errno;
-        if (moved == 0 && st.st_ino == former.st_ino && st.st_dev == former.st_dev)
+        if (timespec_to_usec(&st.st_mtim) < best_usec) {
+            best_usec = timespec_to_usec(&st.st_mtim);
+            safe_close(best);
+            best = TAKE_FD(fd);
+        } else if (moved == 0)
             break;
-        former = st;
     }
-    *ret_fd = TAKE_FD(fd);
+    *ret_fd = TAKE_FD(best);
     return 0;
 }

@@ -222,28 +222,29 @@ static void test_find_next_after_nothing(void) {
 
 typedef struct Rotation {
     const char *dir;
-    gint ended;
+    GAsyncQueue *orders; /* one for each rotation; the last one ends it */
 } Rotation;
+
+static char last_order;
 
 static gpointer rotate(gpointer userdata) {
     Rotation *r = userdata;
 
-    for (unsigned n = 0; !g_atomic_int_get(&r->ended); n++) {
+    for (unsigned n = 0; g_async_queue_pop(r->orders) != &last_order; n++)
         for (unsigned i = ROTATED; i > 0; i--) {
             g_autofree char *from = g_strdup_printf("%s/alerts.log.%u", r->dir, n + i),
                             *to = g_strdup_printf("%s/alerts.log.%u", r->dir, n + i + 1);
 
             g_assert_cmpint(rename(from, to), ==, 0);
         }
-        g_usleep(G_USEC_PER_SEC / 1000); /* logrotate is not quicker */
-    }
     return NULL;
 }
 
 /* The earliest, also while all change their names. */
 static void test_find_next_during_rotation(void) {
     _cleanup_temporary_ char *dir = temporary_new();
-    Rotation rotation = {.dir = dir};
+    g_autoptr(GAsyncQueue) orders = g_async_queue_new();
+    Rotation rotation = {.dir = dir, .orders = orders};
     AlertMark m;
     GThread *thread;
 
@@ -257,12 +258,13 @@ static void test_find_next_during_rotation(void) {
     }
     m = mark_of(dir, "read", 10);
     thread = g_thread_new("rotate", rotate, &rotation);
-    for (unsigned i = 0; i < 300; i++) {
+    for (unsigned i = 0; i < 2000; i++) {
         AlertFiles done = {};
 
+        g_async_queue_push(orders, dir);
         assert_next(dir, &m, &done, "** Alert 82.0");
     }
-    g_atomic_int_set(&rotation.ended, 1);
+    g_async_queue_push(orders, &last_order);
     g_thread_join(thread);
 }
 
