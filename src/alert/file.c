@@ -159,12 +159,13 @@ typedef struct Search {
 static void search_file(Search *s, int dir_fd, const char *name, const struct stat *st) {
     _cleanup_close_ int fd = -1;
     struct stat opened;
+    int r;
 
     if (timespec_to_usec(&st->st_mtim) < s->mark->time_usec && st->st_ino != s->mark->inode)
         return;
-    if (open_at(dir_fd, name, O_NOFOLLOW, &fd) < 0)
-        return;
-    if (fstat(fd, &opened) < 0)
+    r = open_at(dir_fd, name, O_NOFOLLOW, &fd);
+    s->moved |= r == -ENOENT;
+    if (r < 0 || fstat(fd, &opened) < 0)
         return;
     s->moved |= opened.st_ino != st->st_ino;
     if (opened.st_ino != st->st_ino || !s->accepts(s, fd, st))
@@ -236,14 +237,16 @@ static bool is_marked(Search *s, int fd, const struct stat *st) {
     return true;
 }
 
-/* It may change its name during one search, but hardly during the next. */
+/* Searches again if files have changed their names meanwhile: it may be one of them. */
 int alert_file_find(const char *path, const AlertMark *m, int *ret_fd) {
+    bool moved = true;
     int r = -ENOENT;
 
-    for (unsigned i = 0; i < SEARCHES_MAX && r == -ENOENT; i++) {
+    for (unsigned i = 0; i < SEARCHES_MAX && r == -ENOENT && moved; i++) {
         Search s = {.mark = m, .accepts = is_marked};
 
         r = search_near(&s, path, ret_fd);
+        moved = s.moved;
     }
     return r;
 }

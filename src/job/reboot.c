@@ -42,8 +42,8 @@ int reboot_reply(int dir_fd, struct json_object **ret) {
 }
 
 int reboot_reply_missing(struct json_object **ret) {
-    return reply_new_error("The reboot was ordered, but the server has not rebooted within 15 "
-                           "minutes; the journal may "
-                           "say what holds the shutdown up (journalctl -b, systemctl list-jobs)",
-                           ret);
+    return reply_new(1, "void", NULL, NULL,
+                     "The reboot was ordered, but the server has not rebooted within 15 minutes. "
+                     "What holds the shutdown up: systemctl list-jobs, journalctl -b",
+                     ret);
 }
