@@ -196,6 +196,7 @@ FOR_PEOPLE = {
     "alert/change.c": "when an alert was raised",
     "alert/file.c": "beside the times of files, which have no other clock",
     "alert/intrusion.c": "the same",
+    "dcm-package/after.c": "the boot beside the times of rpm's installations, which have no other clock",
     "store/alert-row.c": "when an alert came, and the time in a request id",
     "dcm-agentctl/top-tables.c": "the age of a job in top",
     "dcm-agentctl/top-view.c": "the clock in the head of top",
