@@ -24,13 +24,12 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "component")]
 
-from harness import wait_for  # noqa: E402
+from harness import DEADLINE, wait_for  # noqa: E402
 from manager_test import agent, run, script  # noqa: E402, F401
 
 SCHEMAS = {name: json.loads((HERE.parent.parent / f"docs/json/{name}.schema.json").read_text())
            for name in ("dcm-agentctl", "dcm-manager")}
 NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-DEADLINE = 60
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +169,7 @@ def data(agent, requests):  # noqa: F811
     rules.write_text(RULE)
     run("systemctl", "reload", "dcm-agent")
     done = run("dcm-manager", "run", agent, "add_user", "--arg", "userId=width-user", "--arg", "administrator=true",
-               "--wait", "--timeout", "60")
+               "--wait", "--timeout", str(DEADLINE))
     assert done.returncode == 0, done
     wait_for(lambda: listed("dcm-agentctl", "alerts"), "an alert")
     yield requests

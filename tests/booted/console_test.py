@@ -67,7 +67,7 @@ def wait_line(manager, guid, level, text):
 def call(method, **parameters):
     """A call over the socket: its answer, or None if the connection ends."""
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(20)
+        s.settimeout(240)
         s.connect(SOCKET)
         s.sendall(json.dumps({"method": method, "parameters": parameters}).encode() + b"\0")
         data = b""
@@ -180,7 +180,7 @@ def test_nobody_speaks_for_a_job(manager, gate):
 SPEAK = f"""#!/usr/bin/python3
 import json, os, socket, subprocess, sys, time
 def connect():
-    s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect('{SOCKET}')
+    s = socket.socket(socket.AF_UNIX); s.settimeout(240); s.connect('{SOCKET}')
     return s
 def call(line, **more):
     return json.dumps({{'method': 'org.dcmagent.Job.Log', 'parameters': {{'level': 'info', 'line': line}}, **more}}).encode() + b'\\0'
@@ -383,7 +383,7 @@ def test_bad_peers(manager):
 
     def ends_after(data):
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(20)
+            s.settimeout(240)
             s.connect(SOCKET)
             try:
                 s.sendall(data)
@@ -410,7 +410,7 @@ def test_bad_peers(manager):
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(SOCKET)
         s.sendall(b"{\"method\":\"org.dcmagent.Agent.GetStatus\"}\0" * 50)
-        s.settimeout(20)
+        s.settimeout(240)
         data = b""
         while data.count(b"\0") < 50:
             data += s.recv(65536)

@@ -18,7 +18,7 @@ import pytest
 
 from agent_test import (CONF, ask_output, manager, order, order_long, reply_to, run,  # noqa: F401
                         show, unit_of, wait_begun)
-from harness import wait_for, wait_for_seconds
+from harness import DEADLINE, wait_for, wait_for_seconds
 
 JOBS = pathlib.Path("/var/lib/dcm-jobs")
 
@@ -318,7 +318,7 @@ def test_jobs_are_followed(manager):
     wait_seen((first, "ended"), (second, "ended"))
     assert seen.count((first, "ended")) == 1
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0 and not process.stderr.read()
+    assert process.wait(timeout=DEADLINE) == 0 and not process.stderr.read()
 
 
 def test_follow_ends_when_nobody_reads(manager):
@@ -328,18 +328,18 @@ def test_follow_ends_when_nobody_reads(manager):
     assert guid in process.stdout.readline()
     reply_to(manager, guid)
     process.stdout.close()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=DEADLINE) == 0
     gate = Gate("full")
     guid = order(manager, f"#!/bin/bash\n{gate.wait}")
     wait_for(lambda: [j["guid"] for j in list_jobs()] == [guid], "something to say")
     with open("/dev/full", "w") as full:
-        done = subprocess.run(["dcm-agentctl", "jobs", "--follow"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run(["dcm-agentctl", "jobs", "--follow"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=DEADLINE)
     assert done.returncode == 1 and "The output cannot be written" in done.stderr
     gate.open()
     reply_to(manager, guid)
     run("systemctl", "stop", "dcm-agent.service")
     process = follow()
-    assert process.wait(timeout=60) == 3 and "systemctl enable --now dcm-agent" in process.stderr.read()
+    assert process.wait(timeout=DEADLINE) == 3 and "systemctl enable --now dcm-agent" in process.stderr.read()
 
 
 def test_follow_on_a_terminal(manager):
@@ -366,7 +366,7 @@ def test_follow_on_a_terminal(manager):
     gate.open()
     wait_text("No job is waiting or running.")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=DEADLINE) == 0
     os.close(ours)
 
 

@@ -13,7 +13,7 @@ CONF = pathlib.Path("/etc/dcm-agent/agent.conf.d/manager.conf")
 CERTIFICATE = pathlib.Path("/etc/dcm-manager/cert.pem")
 KEY = pathlib.Path("/etc/dcm-manager/key.pem")
 CA = pathlib.Path("/etc/dcm-agent/manager-ca.pem")
-DEADLINE = "30"
+DEADLINE = "240"
 
 
 def run(*command, check=True):

@@ -23,7 +23,7 @@ import urllib.request
 LAYER = pathlib.Path(os.environ.get("DCM_OBJECT_SERVERS", "/run/share"))
 WORK = pathlib.Path("/run/object-servers")
 ROOT = WORK / "root"
-DEADLINE = 120.0
+DEADLINE = 240.0
 
 
 def free_port():

@@ -12,13 +12,12 @@ import sqlite3
 import pytest
 
 from agent_test import wait_for
-from manager_test import run, show
+from manager_test import DEADLINE, run, show
 
 AGENT = "dcm-agent.service"
 MANAGER = "dcm-manager.service"
 CONF = pathlib.Path("/etc/dcm-agent/agent.conf.d/trouble.conf")
 DROP_IN = pathlib.Path("/run/systemd/system/dcm-manager.service.d/trouble.conf")
-DEADLINE = "60"
 LOG_LOST = "MESSAGE_ID=499a0136e933423aacb5194693fdcae3"
 
 
@@ -91,7 +90,7 @@ def test_manager_does_not_wait_for_the_journal(agent, script):
     os.kill(journald, signal.SIGSTOP)
     try:
         for _ in range(2000):
-            with socket.create_connection(("127.0.0.1", 8443), timeout=60) as stranger:
+            with socket.create_connection(("127.0.0.1", 8443), timeout=float(DEADLINE)) as stranger:
                 stranger.sendall(b"nonsense\r\n\r\n")
                 while stranger.recv(4096):  # until the other end has closed it
                     pass
@@ -141,7 +140,7 @@ def test_attempts_wait_for_one_lookup(agent, silent_name_servers):
         assert threads_of(AGENT) == threads + 1
         pathlib.Path("/etc/hosts").write_text(hosts + "\n127.0.0.1 manager.example.test\n")
         run("dcm-agentctl", "reconnect")
-        run("dcm-manager", "wait-agent", agent, "--timeout", "60")  # not the 450 s of one lookup
+        run("dcm-manager", "wait-agent", agent, "--timeout", DEADLINE)  # not the 450 s of one lookup
         assert show("MainPID", AGENT) == pid
     finally:
         pathlib.Path("/etc/hosts").write_text(hosts)

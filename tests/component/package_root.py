@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 
-from harness import BUILD, SANITIZER
+from harness import BUILD, DEADLINE, SANITIZER
 
 PROGRAM = BUILD / "src/dcm-package/dcm-package"
 EMPTY = ("etc/dcm-agent", "run", "tmp", "srv", "var/log")
@@ -95,7 +95,7 @@ class Root:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        process.communicate(timeout=60)
+        process.communicate(timeout=DEADLINE)
 
 
 class AptRoot(Root):

@@ -12,7 +12,7 @@ import uuid
 
 import pytest
 
-from harness import BUILD, HANDSHAKE, Manager, free_port, wait_for
+from harness import BUILD, DEADLINE, HANDSHAKE, Manager, free_port, wait_for
 
 
 def connect(agent, manager, **sections):
@@ -61,7 +61,7 @@ def test_upgrade_request_headers(agent):
                 return None
 
         client = wait_for(accept, "a connection")
-        client.settimeout(30)
+        client.settimeout(DEADLINE)
         while b"\r\n\r\n" not in data:
             data += client.recv(4096)
         client.close()
@@ -526,7 +526,7 @@ def test_silent_manager_is_given_up(agent, manager):
     connect(agent, manager, connection={"heartbeat_frequency": "1"})
     agent.wait_notify("Connected to")
     agent.notify.setblocking(True)
-    agent.notify.settimeout(60)
+    agent.notify.settimeout(DEADLINE)
     while "has been silent" not in agent.notified:
         agent.notified += agent.notify.recv(65536).decode()
     agent.notify.setblocking(False)
@@ -587,7 +587,7 @@ def test_second_agent_on_one_database_is_refused(agent, manager, bus):
     second = subprocess.run(
         [agent.process.args[0], f"--config={agent.config}", f"--state-directory={agent.state}"],
         env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus.address}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60)
+        capture_output=True, text=True, timeout=DEADLINE)
     assert second.returncode == 1 and "cannot be opened" in second.stderr
 
 
@@ -600,7 +600,7 @@ def test_second_agent_on_one_bus_is_refused(agent, manager, bus, tmp_path):
     second = subprocess.run(
         [agent.process.args[0], f"--config={tmp_path}/agent.conf", f"--state-directory={tmp_path}"],
         env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus.address}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60)
+        capture_output=True, text=True, timeout=DEADLINE)
     assert second.returncode == 1 and "another agent owns it" in second.stderr
 
 

@@ -13,7 +13,7 @@ import pytest
 from gi.repository import GLib
 
 import metadata
-from harness import BUILD, FAST_CLOCK, wait_for
+from harness import BUILD, DEADLINE, FAST_CLOCK, wait_for
 from test_doctor import doctor, findings, give_token  # noqa: F401
 from metadata import INSTANCE, LAUNCH, SCRIPT, UUID, Metadata
 
@@ -36,7 +36,7 @@ def cloud(tmp_path, root):
         done = subprocess.run(
             [BUILD / "src/dcm-cloud/dcm-cloud", f"--config={config}", f"--config-directory={tmp_path}/none",
              f"--root={root}", *arguments],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE,
             env={**os.environ, **environment})
         assert done.returncode == status, done.stderr
         return done.stdout if arguments or status else json.loads(done.stdout)

@@ -27,10 +27,11 @@ import pytest
 gi.require_version("Soup", "3.0")
 from gi.repository import Gio, GLib, Soup  # noqa: E402
 
+from harness import DEADLINE  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("DCM_BUILD", "build")
 MANAGER = str(BUILD / "src/dcm-manager/dcm-manager")
-DEADLINE = 30
 TOKEN = "n-DTNtOCjJ,4k-5jo5+NmOs.fLgmW5ZTwj5eac5a497-142f-45f4-93a4-d2a9c93faebb"
 
 

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from harness import DEADLINE
 from test_manager import TOKEN, UPGRADE, Agent, RawClient, certificate, server, start  # noqa: F401
 
 CROWD = pathlib.Path(__file__).with_name("crowd.py")
@@ -41,7 +42,7 @@ class Sourced(RawClient):
 
     def __init__(self, server, source):
         host, port = server.listen.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=30, source_address=(source, 0))
+        self.socket = socket.create_connection((host, int(port)), timeout=DEADLINE, source_address=(source, 0))
 
     def introduce(self, token=TOKEN):
         self.upgrade()

@@ -15,7 +15,7 @@ import uuid
 
 import pytest
 
-from harness import BUILD, HANDSHAKE, wait_for
+from harness import BUILD, DEADLINE, HANDSHAKE, wait_for
 
 COMMANDS = ("heartbeat", "get_agent_data", "no_such_command")
 BAD_JOB = {"b64script": base64.b64encode(b"#!/bin/sh\n").decode(), "checksum": "0" * 64}
@@ -161,7 +161,7 @@ class RawManager:
         self.server = socket.create_server(("127.0.0.1", 0))
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # so that little makes both wait
             self.server.setsockopt(socket.SOL_SOCKET, option, 16384)
-        self.server.settimeout(60)
+        self.server.settimeout(DEADLINE)
         self.url = f"ws://127.0.0.1:{self.server.getsockname()[1]}/"
         self.socket = None
         self.data = b""
@@ -169,7 +169,7 @@ class RawManager:
     def accept(self):
         """Up to the agent's offer, which it returns."""
         self.socket = self.server.accept()[0]
-        self.socket.settimeout(60)
+        self.socket.settimeout(DEADLINE)
         while b"\r\n\r\n" not in self.data:
             self.data += self.socket.recv(65536)
         head, self.data = self.data.split(b"\r\n\r\n", 1)
@@ -267,7 +267,7 @@ def test_manager_that_does_not_read(agent, raw):
         resident = int(status.split("VmRSS:")[1].split()[0])
         assert resident < 64 * 1024, "a manager that does not read costs memory without bound"
     raw.socket.setblocking(True)
-    raw.socket.settimeout(60)
+    raw.socket.settimeout(DEADLINE)
     sender = threading.Thread(target=raw.socket.sendall, args=(rest,))
     sender.start()
     messages = raw.receive_until(lambda m: m["type"] == "REPLY" and m["request_id"] == "g")

@@ -12,7 +12,7 @@ import threading
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from harness import BUILD
+from harness import BUILD, DEADLINE
 
 PROGRAM = BUILD / "src/dcm-metrics/dcm-metrics"
 GET = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -26,7 +26,7 @@ def printed(agent=None, *arguments):
     environment = {**os.environ}
     environment["DBUS_SYSTEM_BUS_ADDRESS"] = agent.bus.address if agent else "unix:path=/nonexistent"
     return subprocess.run([PROGRAM, "--print", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          check=True, env=environment, timeout=60).stdout
+                          check=True, env=environment, timeout=DEADLINE).stdout
 
 
 def value(found, name, suffix="", **labels):

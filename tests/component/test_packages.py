@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from harness import DEADLINE
 from package_root import AptRoot
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0 or not os.path.exists("/usr/bin/dpkg-scanpackages"),
@@ -349,6 +350,6 @@ def test_wrong_repositories(root):
 
 def test_what_is_no_object(root):
     for text in (b"", b"[]", b"{", b"null"):
-        done = subprocess.run(root.argv("/tmp/dcm-package", "install"), input=text, capture_output=True, timeout=60)
+        done = subprocess.run(root.argv("/tmp/dcm-package", "install"), input=text, capture_output=True, timeout=DEADLINE)
         assert done.returncode == 1 and not done.stdout and b"no JSON object" in done.stderr
     assert json.loads(root.call("/tmp/dcm-package", "reboot-required").stdout)["return_code"] == 0

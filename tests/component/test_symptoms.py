@@ -40,7 +40,7 @@ def observe(agent):
 def wait_status(agent, symptom):
     """Until it is in the status line; what that says instead is in the failure."""
     try:
-        wait_for(lambda: symptom in agent.property("StatusText"), symptom, 20)
+        wait_for(lambda: symptom in agent.property("StatusText"), symptom)
     except AssertionError as error:
         raise AssertionError(f"{error}; but: {agent.property('StatusText')}") from None
 

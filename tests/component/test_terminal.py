@@ -22,7 +22,7 @@ import pytest
 import wcwidth
 from gi.repository import Gio, GLib
 
-from harness import BUILD, HANDSHAKE, ROOT, Bus, temporary_directory, wait_for
+from harness import BUILD, DEADLINE, HANDSHAKE, ROOT, Bus, temporary_directory, wait_for
 
 CTL = BUILD / "src/dcm-agentctl/dcm-agentctl"
 MANAGER = BUILD / "src/dcm-manager/dcm-manager"
@@ -485,5 +485,5 @@ def test_log_that_is_followed(control, options):
 def test_what_a_job_says_into_a_pipe_is_raw(control):
     option = control({"ok": True, **ANSWER, "request": {**ANSWER["request"], "state": "REPLIED"}})
     run = subprocess.run([MANAGER, "run", "agent", "command", "--wait", option], stdin=subprocess.DEVNULL,
-                         capture_output=True, timeout=60)
+                         capture_output=True, timeout=DEADLINE)
     assert run.stdout.startswith(HOSTILE.encode()) and run.stderr.startswith(HOSTILE.encode())

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import wait_for
+from harness import DEADLINE, wait_for
 
 PIN = "A" * 43 + "="
 
@@ -137,12 +137,12 @@ def test_socket_that_is_destroyed_while_a_proxy_is_asked(agent):
     """Its error is one that TLS has, too."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        server.settimeout(60)
+        server.settimeout(DEADLINE)
         agent.configure("wss://manager.example/",
                         connection={"proxy": f"http://127.0.0.1:{port}", "backoff": "60000"})
         agent.start()
         with server.accept()[0] as client:
-            client.settimeout(60)
+            client.settimeout(DEADLINE)
             assert client.recv(7) == b"CONNECT"
             if not shutil.which("ss") or not destroy_connections_to(port):
                 pytest.skip("this kernel destroys no sockets")

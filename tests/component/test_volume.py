@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import BUILD, SANITIZER
+from harness import BUILD, DEADLINE, SANITIZER
 
 PROGRAM = BUILD / "src/dcm-volume/dcm-volume"
 GOOD = {"formatVolume": True, "fileSystem": "ext4", "raidLevel": "NONE", "devices": ["nosuchdisk"],
@@ -139,5 +139,5 @@ def test_list_and_facts():
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["apply", "more"], ["--nonsense"], ["list", "--force"]], ids=range(5))
 def test_wrong_usage(arguments):
-    done = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode == 2 and done.stderr and not done.stdout

@@ -18,7 +18,7 @@ from gi.repository import GLib
 from injector import AFTER, BEFORE, FAIL, FILE, FOR_EVER, JOURNAL, MEMORY, MIDDLE, SOCKET
 from machine import HOOKS, RAN, SECRETS, Machine, journal, library
 
-DEADLINE_SEC = 60.0  # for an answer; the machine may be slow
+DEADLINE_SEC = 240.0  # for an answer, which only a failure reaches; the machine may be slow
 RELEASE_SEC = 30.0  # for the units of answered jobs to go, once there is nothing else to do
 PROGRESS_ROUNDS = 100  # a line of progress after so many
 LASTING_SEC = 0.3  # a disk that stays full

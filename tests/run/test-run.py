@@ -46,7 +46,7 @@ class RunTest(unittest.TestCase):
                                     **more)
 
     def run_script(self, *arguments, **options):
-        return self.start(*arguments, **options).wait(timeout=60)
+        return self.start(*arguments, **options).wait(timeout=240)
 
     def start_with_files(self, text, letters="rlp", options=(), script_input=None):
         """As the executor does it: descriptors in flight on standard input."""
@@ -76,7 +76,7 @@ class RunTest(unittest.TestCase):
                 "#!/bin/bash\ncat\nfor i in {0..30}; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; done\n"
                 "readlink /proc/$$/fd/0\n"
                 "echo one >$DCM_LOG_FILE; echo two >>$DCM_LOG_FILE; exit 3\n", letters, script_input=text)
-            self.assertEqual(process.wait(timeout=60), 3)
+            self.assertEqual(process.wait(timeout=240), 3)
             self.assert_end("exited", 3)
             self.assertEqual((self.dir / "stdout").read_text(),
                              f"{text or ''}0 1 2 {self.dir / 'input' if text else '/dev/null'}\n")
@@ -86,7 +86,7 @@ class RunTest(unittest.TestCase):
     def test_files_that_are_not_all_there(self):
         for letters in ("", "rl", "lp", "rlx", "rlpr", "xxxx"):
             process = self.start_with_files(f"#!/bin/sh\ntouch {self.dir}/ran\n", letters)
-            self.assertEqual(process.wait(timeout=60), 125, letters)
+            self.assertEqual(process.wait(timeout=240), 125, letters)
         self.assertFalse((self.dir / "ran").exists())
 
     def test_lines_have_a_bound(self):
@@ -94,7 +94,7 @@ class RunTest(unittest.TestCase):
         process = self.start_with_files(
             "#!/bin/bash\nhead -c 1310720 /dev/zero >$DCM_LOG_FILE; echo last >>$DCM_LOG_FILE; kill -KILL $$\n",
             options=["--output-max=131072"])
-        self.assertEqual(process.wait(timeout=60), 128 + signal.SIGKILL)
+        self.assertEqual(process.wait(timeout=240), 128 + signal.SIGKILL)
         log = (self.dir / "log").read_bytes()
         self.assertLessEqual(len(log), 131072 + 64)
         self.assertIn(b"last\n", log)
@@ -148,11 +148,11 @@ class RunTest(unittest.TestCase):
             fifo.read_text()
             process.send_signal(signal.SIGTERM)
             if options:
-                self.assertEqual(process.wait(timeout=60), 7)
+                self.assertEqual(process.wait(timeout=240), 7)
                 self.assertEqual((self.dir / "stdout").read_text(), "asked\n")
             else:
                 fifo.write_text("go on\n")
-                self.assertEqual(process.wait(timeout=60), 3)
+                self.assertEqual(process.wait(timeout=240), 3)
 
     def test_output_and_arguments(self):
         arguments = ["a b", "", "$HOME", "--", "-x"]
@@ -314,7 +314,7 @@ class RunTest(unittest.TestCase):
             status = pathlib.Path(f"/proc/{process.pid}/status")
             while int(re.search(r"^ShdPnd:\s+(\w+)$", status.read_text(), re.M)[1], 16):
                 os.sched_yield()
-        self.assertEqual(process.wait(timeout=60), 128 + signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=240), 128 + signal.SIGTERM)
         self.assert_end("killed", signal.SIGTERM)
 
     def hooks(self, **texts):
@@ -384,7 +384,7 @@ class RunTest(unittest.TestCase):
             process.send_signal(number)
         os.write(fd, b"go\n")
         os.close(fd)
-        self.assertEqual(process.wait(timeout=60), 6)
+        self.assertEqual(process.wait(timeout=240), 6)
         self.assertEqual((self.dir / "stdout").read_text(), "before\nafter\n")
 
     def test_output_is_there_at_once(self):
@@ -397,7 +397,7 @@ class RunTest(unittest.TestCase):
             select.select([], [], [], 0.01)
         os.write(fd, b"go\n")
         os.close(fd)
-        self.assertEqual(process.wait(timeout=60), 0)
+        self.assertEqual(process.wait(timeout=240), 0)
 
     def test_closed_pipes(self):
         self.assertEqual(self.run_script("#!/bin/sh\nexec >&- 2>&-\nsleep 0.05\nexit 3\n"), 3)

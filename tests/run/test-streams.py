@@ -24,7 +24,7 @@ def run(name, *arguments, stdout=subprocess.DEVNULL, closed=()):
 
     return subprocess.run(
         [PROGRAMS[name], *arguments], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True,
-        preexec_fn=close if closed else None, env={**os.environ, "LC_ALL": "C.UTF-8"}, timeout=60)
+        preexec_fn=close if closed else None, env={**os.environ, "LC_ALL": "C.UTF-8"}, timeout=240)
 
 
 def is_failure(done, name, why):
