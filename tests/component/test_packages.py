@@ -14,6 +14,8 @@ import pytest
 from harness import DEADLINE
 from package_root import AptRoot
 
+SAMPLE = 12  # see conftest.py
+
 pytestmark = pytest.mark.skipif(os.getuid() != 0 or not os.path.exists("/usr/bin/dpkg-scanpackages"),
                                 reason="needs root, apt and dpkg-dev")
 

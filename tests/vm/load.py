@@ -37,7 +37,8 @@ LOST = "The job was executed but the state of the execution was lost."
 
 SCRIPT = """#!/bin/bash
 exec 3<>/dev/tcp/{host}/{port} || exit 99
-echo start {guid} >&3
+read -r boot </proc/sys/kernel/random/boot_id
+echo start {guid} $boot >&3
 read -r value <&3 || exit 98
 {body}
 echo end {guid} >&3
@@ -97,6 +98,7 @@ class Counter:
 
     def __init__(self):
         self.executions = {}  # GUID: values
+        self.boots = {}  # GUID: the boot id of the machine that executed it last
         self.ended = set()
         self.on_event = None
         self.lock = threading.Lock()
@@ -105,8 +107,7 @@ class Counter:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
                 for line in self.rfile:
-                    kind, guid = line.decode().split()
-                    self.wfile.write(counter.note(kind, guid).encode() + b"\n")
+                    self.wfile.write(counter.note(*line.decode().split()).encode() + b"\n")
 
             def finish(self):
                 try:
@@ -124,11 +125,12 @@ class Counter:
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def note(self, kind, guid):
+    def note(self, kind, guid, boot=None):
         value = uuid.uuid4().hex
         with self.lock:
             if kind == "start":
                 self.executions.setdefault(guid, []).append(value)
+                self.boots[guid] = boot
             else:
                 self.ended.add(guid)
         if self.on_event:
@@ -151,7 +153,6 @@ class Request:
         self.promised = False  # the manager has an ACK or a REPLY
         self.replies = []  # distinct ones
         self.interruptions = 0  # cuts and reboots while it was open
-        self.started_before = False  # the last of these
 
     @property
     def open(self):
@@ -185,6 +186,7 @@ class Load(harness.Manager):
         self.repeated = {}  # GUID: replies to a repeated REQUEST
         self.unsettled = []  # what the machine's death may have touched
         self.deaths = 0  # since all was settled
+        self.dead_boots = set()
         self.stale = set()  # promised before the last death, not yet asked for
         self.on_event = None
         self.lost = 0
@@ -333,11 +335,11 @@ class Load(harness.Manager):
             self.lost_unstarted += not values
             if not r.interruptions and not self.shutting_down:
                 self.violate(r, "reported as lost, though nothing happened to the machine")
-            elif values and not r.started_before and not self.shutting_down:
+            elif values and not self.started_before(r) and not self.shutting_down:
                 self.violate(r, "reported as lost, though it was started after the last boot")
         elif self.orderly and payload["return_code"] == -15:
             self.killed += 1
-            if not self.shutting_down and values and not r.started_before:
+            if not self.shutting_down and values and not self.started_before(r):
                 self.violate(r, "ended by a signal, though it was started after the last boot")
         elif not values:
             self.violate(r, f"replied without an execution: {describe(payload)}")
@@ -345,19 +347,23 @@ class Load(harness.Manager):
               payload["message"] != f"{values[0]}\n{r.filler}"):
             self.violate(r, f"the reply is not true: {describe(payload)}")
 
+    def started_before(self, r):
+        """Before the machine died last: it may have told so after its agent had gone."""
+        with self.counter.lock:
+            return self.counter.boots.get(r.guid) in self.dead_boots
+
     def was_lost(self, r):
         return bool(r.replies) and r.replies[0].get("Exception") == LOST
 
-    def died(self):
-        """The machine is dead, and all that it had sent has been received."""
+    def died(self, *boot_ids):
+        """The machine is dead and all that it had sent has been received, or that boot of it has no agent any more."""
         self.deaths += 1
+        with self.counter.lock:
+            self.dead_boots.update(self.counter.boots.values(), boot_ids)
         self.shutting_down = False
         self.stale = {r.guid for r in self.unsettled if r.promised}
-        with self.counter.lock:
-            for r in self.unsettled:
-                if r.open:
-                    r.interruptions += 1
-                    r.started_before = r.guid in self.counter.executions
+        for r in self.open_requests():
+            r.interruptions += 1
 
     def open_requests(self):
         return [r for r in self.unsettled if r.open]
