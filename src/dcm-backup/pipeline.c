@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "basic/bounds.h"
@@ -170,14 +169,19 @@ static int set_nonblocking(int fd) {
     return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-/* `ours` does not block, and is the end that is read if `we_read`. */
-static int make_pipe(bool we_read, int *ret_ours, int *ret_theirs) {
+static int open_pipe(int *ret_read, int *ret_write) {
     int pair[2];
 
     if (pipe2(pair, O_CLOEXEC) < 0)
         return -errno;
-    *ret_ours = pair[we_read ? 0 : 1];
-    *ret_theirs = pair[we_read ? 1 : 0];
+    *ret_read = pair[0];
+    *ret_write = pair[1];
+    return 0;
+}
+
+/* `ours` does not block, and is the end that is read if `we_read`. */
+static int make_pipe(bool we_read, int *ret_ours, int *ret_theirs) {
+    TRY(we_read ? open_pipe(ret_ours, ret_theirs) : open_pipe(ret_theirs, ret_ours));
     return set_nonblocking(*ret_ours);
 }
 
@@ -211,23 +215,12 @@ static int open_input(Pipeline *p, const Stage *s, Process *to, Ends *e) {
     return -EINVAL;
 }
 
-/* A socket, because one can look at what is in it. */
-static int open_next(Ends *e) {
-    int pair[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return -errno;
-    e->next_fd = pair[0];
-    e->out_fd = pair[1];
-    return shutdown(pair[0], SHUT_WR) < 0 ? -errno : 0;
-}
-
 static int open_output(const Stage *s, Process *to, Ends *e) {
     switch (s->output) {
     case STAGE_OUTPUT_KEPT:
         return make_pipe(true, &to->out_fd, &e->out_fd);
     case STAGE_TO_NEXT:
-        return open_next(e);
+        return open_pipe(&e->next_fd, &e->out_fd);
     case STAGE_TO_FD:
         e->out_fd = fcntl(s->out_fd, F_DUPFD_CLOEXEC, 0);
         return e->out_fd < 0 ? -errno : 0;
@@ -290,8 +283,7 @@ static const char *tidy_tail(Process *s) {
 }
 
 static int tell_status(Pipeline *p, Process *s) {
-    const char *tail = tidy_tail(s);
-    const char *colon = *tail ? ": " : "";
+    const char *tail = tidy_tail(s), *colon = *tail ? ": " : "";
 
     if (s->status == PROCESS_CANNOT_RUN && *tail)
         return fail(p, "%s failed: %s", s->name, tail);
@@ -351,10 +343,13 @@ static void feed(Pipeline *p, Process *s) {
         s->feed_fd = safe_close(s->feed_fd); /* its status says why */
 }
 
+static bool has_ended_well(const Process *s) {
+    return s->status >= 0 && s->status <= s->status_max;
+}
+
 static bool have_producers_ended_well(const Pipeline *p) {
     for (size_t i = 0; i < p->n; i++)
-        if (!p->stages[i].is_sink &&
-            (p->stages[i].status < 0 || p->stages[i].status > p->stages[i].status_max))
+        if (!p->stages[i].is_sink && !has_ended_well(&p->stages[i]))
             return false;
     return true;
 }
@@ -379,10 +374,6 @@ static int complete(Pipeline *p) {
 }
 
 /* --- the end --------------------------------------------------------------------------------- */
-
-static bool has_ended_well(const Process *s) {
-    return s->status >= 0 && s->status <= s->status_max;
-}
 
 /* Who writes to a program that has failed ends by SIGPIPE: that program says why. */
 static bool is_cause(const Process *s) {
@@ -515,13 +506,23 @@ static int step(Pipeline *p, int msec_max) {
     return is_producer_running(p) ? 0 : check_statuses(p); /* sinks may still wait for the end */
 }
 
+/* What is in the pipe stays there. */
+static ssize_t look(int fd, void *buf, size_t size) {
+    _cleanup_close_ int in = -1, out = -1;
+    ssize_t n = -1;
+
+    if (open_pipe(&in, &out) >= 0)
+        n = tee(fd, out, size, SPLICE_F_NONBLOCK);
+    return n > 0 ? read(in, buf, (size_t)n) : n;
+}
+
 int pipeline_peek(Pipeline *p, void *buf, size_t size, size_t *ret_size) {
     const Process *last = &p->stages[p->n - 1];
     int r = 0;
 
     for (;;) {
         const bool has_ended = last->status != RUNNING; /* before looking */
-        const ssize_t n = recv(p->next_fd, buf, size, MSG_PEEK | MSG_DONTWAIT);
+        const ssize_t n = look(p->next_fd, buf, size);
 
         /* that there is nothing may be because of a failure, which is told first */
         if (n == (ssize_t)size || (n >= 0 && has_ended)) {

@@ -62,6 +62,8 @@ static const struct {
     {"exec >&-; sleep 0.2; echo why >&2; exit 3", "cat; exit 4", "failed with status 3: why"},
     {"echo x; kill -9 $$", "cat", "was ended by signal 9 (KILL)"},
     {"cat /dev/zero", "head -c 1000 >&2; exit 5", "failed with status 5"}, /* not the SIGPIPE */
+    /* it has taken nothing of what was there for it */
+    {"exec head -c 10000000 /dev/zero", "sleep 0.2; echo why >&2; exit 5", "status 5: why"},
     {"exec cat /dev/zero", "exec head -c 100000", "was ended by signal 13 (PIPE)"},
 };
 
