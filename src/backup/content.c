@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backup/content.h"
 
+#define TAR_NAME_MAX ((size_t)100)
+
 static const struct {
     ContentType type;
     const char *name;
@@ -22,6 +24,19 @@ ContentType content_type_of(const void *data, size_t size) {
             memcmp((const char *)data + types[i].offset, types[i].magic, types[i].size) == 0)
             return types[i].type;
     return CONTENT_OTHER;
+}
+
+/* The first entry can be one with attributes, which GNU tar calls ./PaxHeaders/. there, but
+ * ./PaxHeaders/NAME where it belongs to a directory of the root. */
+bool content_is_root(const void *data, size_t size) {
+    static const char attributes[] = "./PaxHeaders";
+    const char *name = data;
+    const size_t n = strnlen(name, MIN(size, TAR_NAME_MAX));
+
+    if (n == 2)
+        return memcmp(name, "./", 2) == 0;
+    return n > sizeof(attributes) && memcmp(name, attributes, strlen(attributes)) == 0 &&
+           memcmp(name + n - 2, "/.", 2) == 0;
 }
 
 const char *content_type_name(ContentType type) {

@@ -17,5 +17,7 @@ typedef enum ContentType {
 #define CONTENT_PEEK ((size_t)512) /* so much of the beginning decides */
 
 ContentType content_type_of(const void *data, size_t size) _pure_;
+/* Whether a tar archive of that beginning is of the root directory: its names begin with "./". */
+bool content_is_root(const void *data, size_t size) _pure_;
 /* "age", "zstd" and so on; "other" */
 const char *content_type_name(ContentType type) _const_;

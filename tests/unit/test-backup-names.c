@@ -109,11 +109,37 @@ static void test_content(void) {
     g_assert_cmpstr(content_type_name(CONTENT_AGE), ==, "age");
 }
 
+/* What GNU tar puts at the beginning: with attributes, and without. */
+static void test_root(void) {
+    static const struct {
+        const char *name;
+        bool is_root;
+    } cases[] = {{"./", true},
+                 {"./PaxHeaders/.", true},
+                 {"./PaxHeaders.4711/.", true},
+                 {"./PaxHeaders/data", false},
+                 {"./PaxHeaders", false},
+                 {"data/", false},
+                 {"x/PaxHeaders/y", false},
+                 {"", false}};
+    char tar[512];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        memset(tar, 0, sizeof(tar));
+        (void)g_strlcpy(tar, cases[i].name, sizeof(tar));
+        g_assert_cmpint(content_is_root(tar, sizeof(tar)), ==, cases[i].is_root);
+        g_assert_cmpint(content_is_root(tar, strlen(tar)), ==, cases[i].is_root);
+    }
+    memset(tar, '.', sizeof(tar));
+    g_assert_false(content_is_root(tar, sizeof(tar)));
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/backup/names", test_names);
     g_test_add_func("/backup/names/others", test_others);
     g_test_add_func("/backup/names/stamps", test_stamps);
     g_test_add_func("/backup/content", test_content);
+    g_test_add_func("/backup/content/root", test_root);
     return g_test_run();
 }
