@@ -24,6 +24,7 @@ static const Field record_fields[] = {
      .offset = offsetof(Record, kind),
      .names = series_kind_names,
      .n = _SERIES_KIND_MAX},
+    FIELD(Record, FIELD_SIZE, number),
     {.key = "outcome",
      .type = FIELD_ENUM,
      .offset = offsetof(Record, outcome),

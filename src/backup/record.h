@@ -26,6 +26,7 @@ typedef struct Record {
     char *object, *series; /* Series.id */
     char *data_source;     /* as it was given: names that differ can have one series */
     SeriesKind kind;
+    uint64_t number; /* later ones have a higher one, whatever the clock said; 0: unknown */
     RecordOutcome outcome;
     uint64_t begin_usec, end_usec; /* since 1970 */
     uint64_t size_bytes;

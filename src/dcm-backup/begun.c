@@ -53,8 +53,7 @@ static int write_record(const char *id, const char *error) {
     TRY(series_object(&s, r.begin_usec, &r.object));
     TRY(free_and_strdup(&r.series, id));
     TRY(free_and_strdup(&r.error, error));
-    TRY(catalogue_name(r.begin_usec, name));
-    return catalogue_write(name, &r);
+    return catalogue_add(&r, name);
 }
 
 int begun_note(const char *id, const char *error) {

@@ -69,6 +69,15 @@ static void load_one(Catalogue *c, const char *name) {
     c->n++;
 }
 
+/* The clock may have been set back since: names have its time, numbers do not. */
+static int compare(const void *a, const void *b) {
+    const CatalogueEntry *x = a, *y = b;
+
+    if (x->record.number != y->record.number)
+        return x->record.number < y->record.number ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
 int catalogue_load(Catalogue *ret) {
     struct dirent **list = NULL;
     int n;
@@ -84,7 +93,10 @@ int catalogue_load(Catalogue *ret) {
         free(list[i]);
     }
     free(list);
-    return ret->entries ? 0 : -ENOMEM;
+    if (!ret->entries)
+        return -ENOMEM;
+    qsort(ret->entries, ret->n, sizeof(CatalogueEntry), compare);
+    return 0;
 }
 
 const Record *catalogue_newest(const Catalogue *c, const char *series) {
@@ -183,6 +195,15 @@ static int prune(void) {
 int catalogue_write(const char *name, const Record *r) {
     TRY(write_record(name, r));
     return prune();
+}
+
+int catalogue_add(Record *r, char ret_name[static CATALOGUE_NAME_SIZE]) {
+    _cleanup_(catalogue_done) Catalogue c = {};
+
+    TRY(catalogue_load(&c));
+    r->number = c.n > 0 ? c.entries[c.n - 1].record.number + 1 : 1;
+    TRY(catalogue_name(r->begin_usec, ret_name));
+    return catalogue_write(ret_name, r);
 }
 
 static int change_locked(const char *name, int (*change)(Record *r, void *userdata),

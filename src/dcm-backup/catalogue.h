@@ -13,7 +13,7 @@ typedef struct CatalogueEntry {
 } CatalogueEntry;
 
 typedef struct Catalogue {
-    CatalogueEntry *entries; /* oldest first */
+    CatalogueEntry *entries; /* in the order in which they were begun */
     size_t n;
 } Catalogue;
 
@@ -24,8 +24,10 @@ int catalogue_load(Catalogue *ret);
 const Record *catalogue_newest(const Catalogue *c, const char *series) _pure_;
 const CatalogueEntry *catalogue_find(const Catalogue *c, const char *object) _pure_;
 
-/* A name for the file of a new record. */
+/* A name for what is new at that time. */
 int catalogue_name(uint64_t time_usec, char ret[static CATALOGUE_NAME_SIZE]);
+/* Writes a new record, which gets a number; the name is that of its file. */
+int catalogue_add(Record *r, char ret_name[static CATALOGUE_NAME_SIZE]);
 /* Is on the disk when it returns. Of too many the oldest go, first of those that failed; the newest
  * complete one of a series never does. */
 int catalogue_write(const char *name, const Record *r);

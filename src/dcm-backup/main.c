@@ -16,6 +16,7 @@
 #include "dcm-backup/hand-over.h"
 #include "dcm-backup/inspect.h"
 #include "dcm-backup/places.h"
+#include "dcm-backup/repeat.h"
 #include "dcm-backup/restore.h"
 #include "dcm-backup/schedules.h"
 #include "dcm-backup/status.h"
@@ -94,6 +95,8 @@ static int run_schedule(const char *id) {
     BackupCommand command = _BACKUP_COMMAND_INVALID;
     int r;
 
+    if (repeat_is_needless(id))
+        return 0; /* it has logged why */
     TRY(schedule_read_request(&command, &arguments));
     r = run(command, arguments, true, &reply);
     if (r < 0)

@@ -20,7 +20,7 @@ typedef enum Standing {
 
 typedef struct Found {
     char *name;
-    uint64_t time_usec;
+    uint64_t time_usec, number; /* Record.number */
     Standing standing;
     bool is_future;
     bool is_deleted; /* chosen to be */
@@ -68,6 +68,7 @@ static int set_standings(Work *w, const Target *t, List *l) {
         const CatalogueEntry *e = catalogue_find(&c, l->found[i].name);
 
         l->found[i].standing = e ? standing_of(w, &e->record, &at) : FOREIGN;
+        l->found[i].number = e ? e->record.number : 0;
         l->found[i].is_future = l->found[i].time_usec > now + FUTURE_USEC;
     }
     record_copy_done(&at);
@@ -116,14 +117,18 @@ static size_t count(const List *l, Standing standing, bool is_future) {
     return n;
 }
 
+/* The clock may have been set back since one of them was made. */
+static bool is_newer(const Found *f, const Found *than) {
+    return f->number != than->number ? f->number > than->number : f->time_usec > than->time_usec;
+}
+
 static const Found *newest_of(const List *l, Standing standing, bool is_future) {
     const Found *best = NULL;
 
     for (size_t i = 0; i < l->n; i++) {
         const Found *f = &l->found[i];
 
-        if (f->standing == standing && f->is_future == is_future &&
-            (!best || f->time_usec > best->time_usec))
+        if (f->standing == standing && f->is_future == is_future && (!best || is_newer(f, best)))
             best = f;
     }
     return best;

@@ -139,6 +139,7 @@ static int set_success(SeriesState *s, const Record *r) {
 
 /* The event after the last run should have begun one by then. */
 static void set_schedule(SeriesState *s, const Record *last) {
+    const uint64_t now = now_usec(CLOCK_REALTIME);
     uint64_t made = 0, next = 0, after;
     unsigned delay = 0;
     int r;
@@ -146,7 +147,7 @@ static void set_schedule(SeriesState *s, const Record *last) {
     r = schedule_calendar(s->name, &s->schedule, &delay, &made);
     if (r < 0 && r != -ENOENT)
         log_warning_errno(r, "The schedule %s cannot be read: %m", s->name);
-    after = MAX(made, last ? last->begin_usec : 0);
+    after = MIN(MAX(made, last ? last->begin_usec : 0), now); /* later: it was set back */
     if (s->schedule && schedule_next(s->schedule, after, &next) >= 0)
         s->due_usec = next + delay * USEC_PER_SEC + GRACE_USEC;
 }
