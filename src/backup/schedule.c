@@ -64,6 +64,7 @@ int schedule_make_units(const char *id, const char *calendar, unsigned delay_sec
                  "ExecStart=%s run-schedule %s\n"
                  "ExecStopPost=%s ended %s\n"
                  "LoadCredentialEncrypted=" SCHEDULE_CREDENTIAL ":%s\n"
+                 "ProtectSystem=yes\n"
                  "PrivateTmp=yes\n"
                  "ProtectControlGroups=yes\n"
                  "Slice=dcm-jobs.slice\n"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "basic/strv.h"
+#include "dcm-backup/confine.h"
 #include "dcm-backup/object.h"
 #include "dcm-backup/seclude.h"
 
@@ -54,17 +55,32 @@ static bool has_root(char *const *paths) {
     return false;
 }
 
+typedef struct Reader {
+    const Guard *guard;
+    char *const *paths;
+} Reader;
+
+static int prepare_tar(const void *userdata) {
+    const Reader *r = userdata;
+    const bool has_mounts = guard_has_snapshots(r->guard);
+
+    TRY(has_mounts ? guard_enter(r->guard) : 0);
+    return confine_reader(has_mounts, r->paths);
+}
+
 int archive_add_tar(Pipeline *p, const Work *w, const Guard *g, const char *directory,
                     char *const *paths) {
     static const char *const options[] = {
         "tar",      "--create",           "--format=posix", "--acls",
         "--xattrs", "--xattrs-include=*", "--sparse",       "--warning=no-file-ignored"};
     _cleanup_(list_done) List l = {};
+    char *const only[] = {(char *)(uintptr_t)directory, NULL};
+    const Reader reader = {g, directory ? only : paths};
     Stage stage = {.name = "tar",
                    .output = STAGE_TO_NEXT,
                    .status_max = TAR_CHANGED,
-                   .prepare = guard_has_snapshots(g) ? guard_enter : NULL,
-                   .userdata = g};
+                   .prepare = prepare_tar,
+                   .userdata = &reader};
 
     for (size_t i = 0; i < ELEMENTSOF(options); i++)
         add(&l, options[i]);
@@ -90,20 +106,20 @@ bool archive_has_filters(const BackupRequest *q) {
     return q->compression == COMPRESSION_ZSTD || q->recipients;
 }
 
-static int add_filter(Pipeline *p, const char *const *argv, int in_fd, int out_fd) {
+static int add_filter(Pipeline *p, const char *const *argv, int in_fd) {
     const Stage stage = {
         .name = streq(argv[0], "sh") ? "zstd" : argv[0],
         .argv = argv,
         .input = in_fd >= 0 ? STAGE_FROM_FD : STAGE_FROM_PREVIOUS,
         .in_fd = in_fd,
-        .output = out_fd >= 0 ? STAGE_TO_FD : STAGE_TO_NEXT,
-        .out_fd = out_fd,
+        .output = STAGE_TO_NEXT,
+        .prepare = confine_filter,
     };
 
     return pipeline_add(p, &stage);
 }
 
-static int add_age(Pipeline *p, const BackupRequest *q, int in_fd, int out_fd) {
+static int add_age(Pipeline *p, const BackupRequest *q, int in_fd) {
     _cleanup_(list_done) List l = {};
 
     add(&l, "age");
@@ -112,19 +128,19 @@ static int add_age(Pipeline *p, const BackupRequest *q, int in_fd, int out_fd) {
         add(&l, *s);
     }
     TRY(l.r);
-    return add_filter(p, (const char *const *)l.texts, in_fd, out_fd);
+    return add_filter(p, (const char *const *)l.texts, in_fd);
 }
 
 /* A frame that zstd(1) skips says that it was this program which compressed: CONTENT_ZSTD_OURS. */
 static const char *const zstd[] = {
     "sh", "-c", "printf 'P\\052M\\030\\014\\000\\000\\000dcm-backup/1' && exec zstd -q -c", NULL};
 
-int archive_add_filters(Pipeline *p, const BackupRequest *q, int in_fd, int out_fd) {
+int archive_add_filters(Pipeline *p, const BackupRequest *q, int in_fd) {
     if (q->compression == COMPRESSION_ZSTD) {
-        TRY(add_filter(p, zstd, in_fd, q->recipients ? -1 : out_fd));
+        TRY(add_filter(p, zstd, in_fd));
         in_fd = -1;
     }
-    return q->recipients ? add_age(p, q, in_fd, out_fd) : 0;
+    return q->recipients ? add_age(p, q, in_fd) : 0;
 }
 
 typedef struct Zip {
@@ -138,7 +154,8 @@ static int prepare_zip(const void *userdata) {
     const Zip *z = userdata;
 
     TRY(guard_has_snapshots(z->guard) ? guard_enter(z->guard) : 0);
-    return seclude(z->directory);
+    TRY(seclude(z->directory));
+    return confine_secluded();
 }
 
 int archive_make_zip(Work *w, const Guard *g, const char *directory, int out_fd) {
@@ -174,6 +191,7 @@ static int add_decryption(Pipeline *p, int identity_fd) {
         .output = STAGE_TO_NEXT,
         .fds = {identity_fd},
         .n_fds = 1,
+        .prepare = confine_filter,
     };
 
     return pipeline_add(p, &stage);
@@ -182,7 +200,7 @@ static int add_decryption(Pipeline *p, int identity_fd) {
 static int add_decompression(Pipeline *p, const char *program) {
     const char *const argv[] = {program, "-d", "-c", "-q", NULL};
 
-    return add_filter(p, argv, -1, -1);
+    return add_filter(p, argv, -1);
 }
 
 static int add_opener(Pipeline *p, Work *w, int identity_fd, ContentType type) {
@@ -210,7 +228,7 @@ int archive_add_openers(Pipeline *p, Work *w, int identity_fd, Opening opening, 
 
         if (r < 0)
             return object_fail_get(w, p);
-        *ret = (Content){content_type_of(head, size), size > 2 && memcmp(head, "./", 2) == 0};
+        *ret = (Content){content_type_of(head, size), content_is_root(head, size)};
         if (!is_opened(ret->type, opening))
             return 0;
         TRY(add_opener(p, w, identity_fd, ret->type));
@@ -242,6 +260,11 @@ static int format_member(const char *member, bool is_root, char **ret_strip, cha
     return 0;
 }
 
+/* The directory is its first descriptor. */
+static int prepare_writer(const void *nothing) {
+    return confine_writer(PROCESS_FIRST_FD);
+}
+
 int archive_add_untar(Pipeline *p, int directory_fd, const char *member, bool is_root) {
     _cleanup_free_ char *strip = NULL, *name = NULL;
     const char *argv[] = {"tar",
@@ -253,7 +276,6 @@ int archive_add_untar(Pipeline *p, int directory_fd, const char *member, bool is
                           "--xattrs-include=*",
                           "--sparse",
                           "--file=-",
-                          "--directory=/proc/self/fd/3",
                           NULL,
                           NULL,
                           NULL,
@@ -261,20 +283,49 @@ int archive_add_untar(Pipeline *p, int directory_fd, const char *member, bool is
     const Stage stage = {.name = "tar",
                          .argv = argv,
                          .input = STAGE_FROM_PREVIOUS,
+                         .directory = CONFINED,
                          .fds = {directory_fd},
-                         .n_fds = 1};
+                         .n_fds = 1,
+                         .prepare = prepare_writer};
 
     if (member) {
         TRY(format_member(member, is_root, &strip, &name));
-        argv[10] = strip;
-        argv[11] = "--";
-        argv[12] = name;
+        argv[9] = strip;
+        argv[10] = "--";
+        argv[11] = name;
     }
     return pipeline_add(p, &stage);
 }
 
 int archive_add_copy(Pipeline *p, int out_fd) {
-    static const char *const argv[] = {"cat", NULL};
+    const Stage stage = {
+        .name = "cat",
+        .argv = (const char *const[]){"cat", NULL},
+        .input = STAGE_SINK,
+        .output = STAGE_TO_FD,
+        .out_fd = out_fd,
+        .prepare = confine_filter,
+    };
 
-    return add_filter(p, argv, -1, out_fd);
+    return pipeline_add(p, &stage);
+}
+
+int archive_unzip(Work *w, int directory_fd, int file_fd) {
+    _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
+    const Stage stage = {
+        .name = "unzip",
+        .argv = (const char *const[]){"unzip", "-q", "-X", "-K", "-o", "/proc/self/fd/4", NULL},
+        .directory = CONFINED,
+        .fds = {directory_fd, file_fd},
+        .n_fds = 2,
+        .prepare = prepare_writer,
+    };
+    int r;
+
+    if (!p)
+        return -ENOMEM;
+    r = pipeline_add(p, &stage);
+    if (r >= 0)
+        r = pipeline_run(p);
+    return r < 0 ? work_fail_pipeline(w, p) : 0;
 }

@@ -8,9 +8,9 @@
 /* Starts tar(1) of these absolute paths, or of a directory's content if `directory` is not NULL. */
 int archive_add_tar(Pipeline *p, const Work *w, const Guard *g, const char *directory,
                     char *const *paths);
-/* Starts what compresses and encrypts. If `out_fd` is not -1, the last of these writes there; then
- * there must be one: archive_has_filters(). */
-int archive_add_filters(Pipeline *p, const BackupRequest *q, int in_fd, int out_fd);
+/* Starts what compresses and encrypts, if anything does: archive_has_filters(). The first of it
+ * reads `in_fd`; -1: what the stage before puts out. */
+int archive_add_filters(Pipeline *p, const BackupRequest *q, int in_fd);
 bool archive_has_filters(const BackupRequest *q) _pure_;
 /* Makes a zip file of the directory's content. */
 int archive_make_zip(Work *w, const Guard *g, const char *directory, int out_fd);
@@ -29,6 +29,9 @@ typedef enum Opening {
  * needed; *ret is what comes out then. -EIO: the reply says why. */
 int archive_add_openers(Pipeline *p, Work *w, int identity_fd, Opening opening, Content *ret);
 /* Starts tar(1), into the directory, of what is below that path (NULL: of all), which `is_root`
- * says is in an archive of the root directory; or cat(1) into the descriptor. */
+ * says is in an archive of the root directory. */
 int archive_add_untar(Pipeline *p, int directory_fd, const char *member, bool is_root);
+/* Unpacks a zip file into the directory. */
+int archive_unzip(Work *w, int directory_fd, int file_fd);
+/* Adds a sink that writes to the descriptor. */
 int archive_add_copy(Pipeline *p, int out_fd);

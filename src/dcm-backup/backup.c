@@ -22,6 +22,7 @@
 #include "dcm-backup/object.h"
 #include "dcm-backup/places.h"
 #include "dcm-backup/retain.h"
+#include "dcm-backup/safe-path.h"
 #include "dcm-backup/schedules.h"
 #include "dcm-backup/send.h"
 #include "dcm-backup/status.h"
@@ -122,6 +123,19 @@ static bool is_tar(const Work *w) {
             w->request.compression != COMPRESSION_ZIP && !hook_is_there(w, HOOK_SERVICE));
 }
 
+/* tar's child looks again; here the reason has words. */
+static int check_way(Work *w, const char *path) {
+    SafePath safe;
+    const int r = safe_open_path(path, &safe);
+
+    if (r == -EXDEV)
+        return work_fail_link(w, path);
+    if (r < 0)
+        return work_fail(w, "no-such-path", "%s cannot be backed up: %s", path, strerror(-r));
+    safe_path_done(&safe);
+    return 0;
+}
+
 static int check_path(Work *w, const char *path) {
     char to[PATH_MAX] = "";
     struct stat st;
@@ -129,7 +143,7 @@ static int check_path(Work *w, const char *path) {
     if (lstat(path, &st) < 0)
         return work_fail(w, "no-such-path", "%s cannot be backed up: %s", path, strerror(errno));
     if (!S_ISLNK(st.st_mode))
-        return 0;
+        return check_way(w, path);
     (void)!realpath(path, to);
     return work_fail(w, "bad-argument",
                      "%s is a symbolic link, and nothing else would be backed up: give what it "
@@ -177,11 +191,15 @@ static bool must_be_file(const Work *w) {
 static int spool(Backup *b, Pipeline *p, int in_fd) {
     Work *w = b->w;
     _cleanup_close_ int fd = work_open_temporary(w);
+    Progress progress;
     int r;
 
     TRY(fd);
-    r = archive_has_filters(&w->request) ? archive_add_filters(p, &w->request, in_fd, fd)
-                                         : archive_add_copy(p, fd);
+    r = archive_add_filters(p, &w->request, in_fd);
+    if (r >= 0)
+        r = archive_add_copy(p, fd);
+    if (r >= 0)
+        r = send_count(p, &b->record, &progress);
     if (r >= 0)
         r = pipeline_run(p);
     if (r < 0)
@@ -202,7 +220,7 @@ static int note_changes(Backup *b) {
 }
 
 static int add_filters(Backup *b, int in_fd) {
-    const int r = archive_add_filters(b->stream, &b->w->request, in_fd, -1);
+    const int r = archive_add_filters(b->stream, &b->w->request, in_fd);
 
     return r < 0 && r != -ENOMEM ? work_fail_pipeline(b->w, b->stream) : MIN(r, 0);
 }
@@ -225,7 +243,7 @@ static int send_filtered(Backup *b) {
         return -ENOMEM;
     if (must_be_file(w)) {
         TRY(spool(b, b->stream, fd));
-        return send_file(w, b->file_fd, &b->record);
+        return send_file(w, b->file_fd, PART_SENT, &b->record);
     }
     TRY(add_filters(b, fd));
     return send_stream(w, b->stream, &b->record);
@@ -247,9 +265,11 @@ static int read_source(Backup *b) {
 static int send_rest(Backup *b) {
     if (b->file_fd < 0) /* it is there already */
         return 0;
-    return archive_has_filters(&b->w->request) && !is_tar(b->w)
+    if (is_tar(b->w))
+        return send_file(b->w, b->file_fd, PART_SENT, &b->record);
+    return archive_has_filters(&b->w->request)
                ? send_filtered(b)
-               : send_file(b->w, b->file_fd, &b->record);
+               : send_file(b->w, b->file_fd, PROGRESS_ALL, &b->record);
 }
 
 static char *const *guarded_paths(Work *w, char *service[static 2]) {
@@ -315,8 +335,7 @@ static int begin(Backup *b) {
     TRY(free_and_strdup(&r->compression, compression_names[w->request.compression]));
     TRY(copy_texts(w->request.recipients, &r->recipients));
     TRY(send_prepare(w, r));
-    TRY(catalogue_name(r->begin_usec, b->name));
-    TRY(catalogue_write(b->name, r));
+    TRY(catalogue_add(r, b->name));
     if (w->is_scheduled)
         begun_mark();
     (void)status_write(); /* that it runs; it has logged why not */

@@ -271,7 +271,7 @@ static int compare(Work *w, const Target *t, const char *object, const Catalogue
 static int verify_one(Work *w, size_t i, const char *object, const CatalogueEntry *e) {
     Verified v = {};
 
-    TRY(read_back(w, &w->targets[i], object, object_part(i, w->n_targets), &v));
+    TRY(read_back(w, &w->targets[i], object, object_part(PROGRESS_ALL, i, w->n_targets), &v));
     return compare(w, &w->targets[i], object, e, &v);
 }
 

@@ -16,8 +16,11 @@
 
 static const char program[] = PKGLIBDIR "/dcm-object";
 
-ProgressPart object_part(size_t i, size_t n) {
-    return (ProgressPart){(unsigned)(i * 100 / n), (unsigned)((i + 1) * 100 / n)};
+ProgressPart object_part(ProgressPart all, size_t i, size_t n) {
+    const size_t size = all.last - all.first;
+
+    return (ProgressPart){all.first + (unsigned)(i * size / n),
+                          all.first + (unsigned)((i + 1) * size / n)};
 }
 
 /* Adds the options for the job's progress. */

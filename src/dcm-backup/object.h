@@ -7,7 +7,7 @@
 #include "dcm-object/progress.h"
 
 /* What the i-th of n transfers is of all of them. */
-ProgressPart object_part(size_t i, size_t n);
+ProgressPart object_part(ProgressPart all, size_t i, size_t n);
 /* A part of nothing: somebody else tells the progress. */
 #define PROGRESS_NONE ((ProgressPart){0, 0})
 

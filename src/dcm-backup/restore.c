@@ -164,9 +164,7 @@ static int unpack_zip(Restore *r, Pipeline *p, const Swap *s) {
 
     TRY(fd);
     TRY(finish(r, p, archive_add_copy(p, fd)));
-    return work_tool_at(
-        r->w, s->new_fd, fd,
-        (const char *const[]){"unzip", "-q", "-X", "-K", "-o", WORK_TOOL_FILE, NULL});
+    return archive_unzip(r->w, s->new_fd, fd);
 }
 
 static int unpack(Restore *r, const Swap *s) {

@@ -16,6 +16,7 @@ typedef struct Walk {
     int fd;
     char *rest; /* of the path */
     unsigned links;
+    SafePath *safe; /* NULL: what is sought is a directory */
 } Walk;
 
 static int to_root(Walk *w) {
@@ -55,14 +56,37 @@ static int follow(Walk *w, const char *name, const char *behind) {
     return *to == '/' ? to_root(w) : 0;
 }
 
-static int enter(Walk *w, const char *name) {
-    const int fd = openat(w->fd, name, FLAGS);
+static int enter(Walk *w, const char *name, bool is_last) {
+    const int fd =
+        openat(w->fd, name, w->safe && is_last ? O_PATH | O_NOFOLLOW | O_CLOEXEC : FLAGS);
 
     if (fd < 0)
         return -errno;
     safe_close(w->fd);
     w->fd = fd;
     return 0;
+}
+
+static bool is_root(const struct stat *st) {
+    struct stat root;
+
+    return stat("/", &root) >= 0 && root.st_dev == st->st_dev && root.st_ino == st->st_ino;
+}
+
+/* Before the next part of the path is looked up in the directory. */
+static int note_unsafe(const Walk *w, const char *rest) {
+    SafePath *safe = w->safe;
+    struct stat st;
+
+    if (!safe || safe->directory_fd >= 0)
+        return 0;
+    if (fstat(w->fd, &st) < 0)
+        return -errno;
+    if ((st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0) || is_root(&st))
+        return 0;
+    safe->rest = strdup(rest);
+    safe->directory_fd = safe->rest ? fcntl(w->fd, F_DUPFD_CLOEXEC, 3) : -1;
+    return !safe->rest ? -ENOMEM : safe->directory_fd < 0 ? -errno : 0;
 }
 
 static int step(Walk *w) {
@@ -73,20 +97,21 @@ static int step(Walk *w) {
 
     if (!name || !behind)
         return -ENOMEM;
+    TRY(note_unsafe(w, w->rest + slashes));
     if (fstatat(w->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     if (S_ISLNK(st.st_mode)) {
         TRY(check_link(w->fd, &st));
         return follow(w, name, behind);
     }
-    TRY(enter(w, name));
+    TRY(enter(w, name, !behind[strspn(behind, "/")]));
     memmove(w->rest, behind, strlen(behind) + 1);
     return 0;
 }
 
-int safe_open_directory(const char *path, int *ret_fd) {
+static int walk(const char *path, SafePath *safe, int *ret_fd) {
     _cleanup_close_ int fd = -1;
-    Walk w = {.fd = -1, .rest = strdup(path)};
+    Walk w = {.fd = -1, .rest = strdup(path), .safe = safe};
     int r;
 
     r = w.rest ? to_root(&w) : -ENOMEM;
@@ -97,4 +122,25 @@ int safe_open_directory(const char *path, int *ret_fd) {
     TRY(r);
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+int safe_open_directory(const char *path, int *ret_fd) {
+    return walk(path, NULL, ret_fd);
+}
+
+void safe_path_done(SafePath *p) {
+    free(p->rest);
+    safe_close(p->fd);
+    safe_close(p->directory_fd);
+}
+
+int safe_open_path(const char *path, SafePath *ret) {
+    SafePath safe = {.fd = -1, .directory_fd = -1};
+    const int r = walk(path, &safe, &safe.fd);
+
+    if (r < 0)
+        safe_path_done(&safe);
+    else
+        *ret = safe;
+    return r;
 }

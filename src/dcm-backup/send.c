@@ -85,21 +85,23 @@ static void on_piece(size_t size, void *userdata) {
     progress_add(userdata, size);
 }
 
-/* The first copy tells how far it has been read back then. */
-#define PART_WRITTEN ((ProgressPart){0, 50})
-#define PART_READ_BACK ((ProgressPart){50, 100})
+int send_count(Pipeline *p, const Record *r, Progress *ret) {
+    *ret = (Progress){.to_agent = true, .part = {0, PART_SENT.first}};
+    TRY(guess_size(r, &ret->total));
+    pipeline_set_counter(p, on_piece, ret);
+    return 0;
+}
 
 int send_stream(Work *w, Pipeline *p, Record *r) {
-    Progress progress = {.to_agent = true, .part = PART_WRITTEN};
+    Progress progress;
     int stages[BACKUP_TARGETS_MAX] = {}, k;
 
-    k = guess_size(r, &progress.total);
+    k = send_count(p, r, &progress);
     for (size_t i = 0; i < w->n_targets && k >= 0; i++)
         k = stages[i] =
-            object_add_put(p, &w->targets[i], r->object, i == 0 ? PART_READ_BACK : PROGRESS_NONE);
+            object_add_put(p, &w->targets[i], r->object, i == 0 ? PART_SENT : PROGRESS_NONE);
     if (k < 0)
         return k == -ENOMEM ? k : work_fail_pipeline(w, p);
-    pipeline_set_counter(p, on_piece, &progress);
     k = pipeline_run(p);
     for (size_t i = 0; i < w->n_targets; i++) {
         _cleanup_json_ struct json_object *result = NULL;
@@ -113,14 +115,14 @@ int send_stream(Work *w, Pipeline *p, Record *r) {
     return k < 0 ? work_fail_pipeline(w, p) : check_hash(w, p, r);
 }
 
-int send_file(Work *w, int fd, Record *r) {
+int send_file(Work *w, int fd, ProgressPart part, Record *r) {
     for (size_t i = 0; i < w->n_targets; i++) {
         _cleanup_json_ struct json_object *result = NULL;
         _cleanup_free_ char *code = NULL, *problem = NULL;
         int k;
 
-        k = object_put_file(w, &w->targets[i], fd, r->object, object_part(i, w->n_targets), &result,
-                            &code, &problem);
+        k = object_put_file(w, &w->targets[i], fd, r->object, object_part(part, i, w->n_targets),
+                            &result, &code, &problem);
         if (k < 0 && k != -EIO)
             return k;
         TRY(take_result(w, i, result, problem, code, r));

@@ -43,10 +43,7 @@ static int open_parent(Work *w, Swap *s) {
     const int r = safe_open_directory(s->parent, &s->parent_fd);
 
     if (r == -EXDEV)
-        return work_fail(w, "bad-argument",
-                         "%s goes through a symbolic link that others than root can change: give "
-                         "the path that it leads to",
-                         s->live);
+        return work_fail_link(w, s->live);
     return r < 0 ? work_fail(w, r == -ENOENT ? "no-such-path" : "failed", "%s cannot be opened: %s",
                              s->parent, strerror(-r))
                  : 0;
@@ -87,7 +84,7 @@ static int remove_tree(Work *w, const Swap *s, const char *name) {
         path = NULL;
         return -ENOMEM;
     }
-    return work_tool_at(w, s->parent_fd, -1,
+    return work_tool_at(w, s->parent_fd,
                         (const char *const[]){"rm", "-rf", "--one-file-system", "--", path, NULL});
 }
 

@@ -75,6 +75,13 @@ int work_note(Work *w, const char *format, ...) {
     return reply_add_line(w->reply, text);
 }
 
+int work_fail_link(Work *w, const char *path) {
+    return work_fail(w, "bad-argument",
+                     "%s goes through a symbolic link that others than root can change: give "
+                     "the path that it leads to",
+                     path);
+}
+
 int work_fail_pipeline(Work *w, const Pipeline *p) {
     return work_fail(w, "failed", "%s", pipeline_error(p));
 }
@@ -168,14 +175,12 @@ int work_lock(Work *w) {
 /* --- programs ----------------------------------------------------------------------------------
  */
 
-static int run(Pipeline *p, const char *const *argv, int dir_fd, int file_fd, int *ret_stage) {
+static int run(Pipeline *p, const char *const *argv, int dir_fd, int *ret_stage) {
     const Stage stage = {.name = argv[0],
                          .argv = argv,
                          .directory = dir_fd >= 0 ? "/proc/self/fd/3" : NULL,
-                         .fds = {dir_fd, file_fd},
-                         .n_fds = dir_fd < 0    ? 0
-                                  : file_fd < 0 ? 1
-                                                : 2};
+                         .fds = {dir_fd},
+                         .n_fds = dir_fd >= 0};
     int i, r;
 
     i = pipeline_add(p, &stage);
@@ -203,7 +208,7 @@ int work_try_tool(Work *w, const char *const *argv, char **ret_output) {
 
     if (!p)
         return -ENOMEM;
-    r = run(p, argv, -1, -1, &stage);
+    r = run(p, argv, -1, &stage);
     if (r == 0)
         TRY(take_text(pipeline_output(p, stage, NULL), ret_output));
     return r;
@@ -215,7 +220,7 @@ int work_tool_status(Work *w, const char *const *argv, char **ret_messages) {
 
     if (!p)
         return -ENOMEM;
-    r = run(p, argv, -1, -1, &stage);
+    r = run(p, argv, -1, &stage);
     TRY(take_text(r < 0 || stage < 0 ? pipeline_error(p) : pipeline_messages(p, stage),
                   ret_messages));
     return r;
@@ -227,17 +232,17 @@ int work_tool(Work *w, const char *const *argv, char **ret_output) {
 
     if (!p)
         return -ENOMEM;
-    r = run(p, argv, -1, -1, &stage);
+    r = run(p, argv, -1, &stage);
     if (r != 0)
         return work_fail_pipeline(w, p);
     return take_text(pipeline_output(p, stage, NULL), ret_output);
 }
 
-int work_tool_at(Work *w, int dir_fd, int file_fd, const char *const *argv) {
+int work_tool_at(Work *w, int dir_fd, const char *const *argv) {
     _cleanup_(pipeline_freep) Pipeline *p = pipeline_new(w->deadline_usec);
     int stage = -1;
 
     if (!p)
         return -ENOMEM;
-    return run(p, argv, dir_fd, file_fd, &stage) == 0 ? 0 : work_fail_pipeline(w, p);
+    return run(p, argv, dir_fd, &stage) == 0 ? 0 : work_fail_pipeline(w, p);
 }

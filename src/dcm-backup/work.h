@@ -46,6 +46,8 @@ int work_fail(Work *w, const char *code, const char *format, ...) _printf_(3, 4)
 int work_join_failures(Work *w, char *earlier);
 /* Adds a line to the message of the reply. */
 int work_note(Work *w, const char *format, ...) _printf_(2, 3);
+/* The failure of a path that safe-path.h has refused with -EXDEV. */
+int work_fail_link(Work *w, const char *path);
 /* The failure of a pipeline. */
 int work_fail_pipeline(Work *w, const Pipeline *p);
 
@@ -58,9 +60,8 @@ int work_lock(Work *w);
 /* Runs a program to its end; its failure is that of the run. `ret_output` may be NULL; the caller
  * frees. */
 int work_tool(Work *w, const char *const *argv, char **ret_output);
-/* The same in a directory. The program has a file, if it is not -1, as WORK_TOOL_FILE. */
-#define WORK_TOOL_FILE "/proc/self/fd/4"
-int work_tool_at(Work *w, int dir_fd, int file_fd, const char *const *argv);
+/* The same in a directory. */
+int work_tool_at(Work *w, int dir_fd, const char *const *argv);
 /* The same where a failure is none of the run: its exit status, or a negative errno. */
 int work_try_tool(Work *w, const char *const *argv, char **ret_output);
 /* The same, with its last messages; the caller frees. */
