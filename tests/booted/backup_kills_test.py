@@ -17,7 +17,7 @@ import uuid
 import pytest
 
 from agent_test import manager, run, show, wait_for  # noqa: F401
-from backup_test import STATE, describe, good, hook, keys, make_tree, objects, place, service, store  # noqa: F401
+from backup_rig import STATE, describe, good, hook, keys, make_tree, objects, place, service, store  # noqa: F401
 from harness import Soup
 
 FULL = os.environ.get("DCM_FAULTS") == "full"

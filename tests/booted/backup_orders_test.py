@@ -18,7 +18,7 @@ import pytest
 
 from agent_test import manager, reply_to, run, wait_for  # noqa: F401
 from backup_kills_test import b64, begin, do, finish
-from backup_test import (OLD, SERVICES, STATE, bad, call, good, hook, hooks, keys, make_tree, objects, place, service, start,  # noqa: F401
+from backup_rig import (OLD, SERVICES, STATE, bad, call, good, hook, hooks, keys, make_tree, objects, place, service, start,  # noqa: F401
                          store, write_hook)
 
 RUN = pathlib.Path("/run/dcm-services")
@@ -65,6 +65,20 @@ def test_progress_of_a_file(manager, service, store):  # noqa: F811
     percents(manager)
     assert do(manager, "backup_service", **order(store))["return_code"] == 0
     assert rises_to_100(percents(manager))
+
+
+def test_progress_under_a_lock(manager, service, store):  # noqa: F811
+    """What is locked is copied to a file first: the first half."""
+    hook(service, "enstratus-lock", 'touch "$2"; read -r line')
+    (service / "data").write_bytes(os.urandom(40_000_000))
+    for compression in "none", "zstd":
+        for what in "unknown", "guessed":
+            percents(manager)
+            assert do(manager, "backup_service", **order(store, consistency="lock", compression=compression))["return_code"] == 0
+            found = percents(manager)
+            assert rises_to_100(found), (what, found)
+            assert compression == "zstd" or (found[0] < 50) == (what == "guessed"), (what, found)
+        assert found[0] < 50, found
 
 
 # --- one request at a time -------------------------------------------------------------------------------

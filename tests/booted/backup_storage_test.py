@@ -17,7 +17,7 @@ import pytest
 
 import object_servers as servers
 from agent_test import describe as describe_job, manager, reply_to, wait_job  # noqa: F401
-from backup_test import (STAMP, Reply, bad, describe, good, hook, keys, leftovers, make_tree, service,  # noqa: F401
+from backup_rig import (STAMP, Reply, bad, describe, good, hook, keys, leftovers, make_tree, service,  # noqa: F401
                          start, store, tree)
 from object_servers import Proxy
 
