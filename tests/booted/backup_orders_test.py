@@ -18,8 +18,8 @@ import pytest
 
 from agent_test import manager, reply_to, run, wait_for  # noqa: F401
 from backup_kills_test import b64, begin, do, finish
-from backup_rig import (OLD, SERVICES, STATE, bad, call, good, hook, hooks, keys, make_tree, objects, place, service, start,  # noqa: F401
-                         store, write_hook)
+from backup_rig import (OLD, SERVICES, STATE, bad, call, forget_records, good, hook, hooks, keys, make_tree,  # noqa: F401
+                        objects, place, service, start, store, write_hook)
 
 RUN = pathlib.Path("/run/dcm-services")
 
@@ -71,6 +71,7 @@ def test_progress_under_a_lock(manager, service, store):  # noqa: F811
     """What is locked is copied to a file first: the first half."""
     hook(service, "enstratus-lock", 'touch "$2"; read -r line')
     (service / "data").write_bytes(os.urandom(40_000_000))
+    forget_records()
     for compression in "none", "zstd":
         for what in "unknown", "guessed":
             percents(manager)
