@@ -299,12 +299,24 @@ static bool is_relative_path(const char *text) {
     return true;
 }
 
+/* As in https://USER:PASSWORD@HOST: everybody on this server could read it. */
+static bool has_password(const char *repository) {
+    const char *begin = strstr(repository, "://");
+    const size_t n = begin ? strcspn(begin + 3, "/?#") : 0;
+    const char *at = n > 0 ? memchr(begin + 3, '@', n) : NULL;
+
+    return at && memchr(begin + 3, ':', (size_t)(at - begin - 3));
+}
+
 static int check_repository(Reader *r, const char *repository, const char *branch,
                             const char *playbook) {
     if (!is_repository(repository))
         return refuse(r, "repository must be https://HOST/PATH, ssh://USER@HOST/PATH, "
                          "USER@HOST:PATH, file:///PATH or /PATH; what comes by other ways can "
                          "be changed underway");
+    if (has_password(repository))
+        return refuse(r, "repository has a password in it: write the password, or a token, in "
+                         "repositoryToken");
     if (branch && (*branch == '-' || strpbrk(branch, " ~^:?*[\\")))
         return refuse(r, "branch is no name of a branch, a tag or a commit");
     if (playbook && !is_relative_path(playbook))

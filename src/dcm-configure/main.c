@@ -13,6 +13,7 @@
 #include "cli/job-arguments.h"
 #include "cli/verb-table.h"
 #include "dcm-configure/run.h"
+#include "dcm-configure/settle.h"
 #include "proto/text.h"
 
 #define EXIT_USAGE 2
@@ -138,7 +139,10 @@ static int print_reply(const Outcome *o) {
 
 static const Verb verbs[] = {
     {"run", "", 0, 0, "do what configure_server does", "run <request"},
+    {"settle", "", 0, 0, "end the other processes of this unit, but wait for work with packages",
+     "settle"},
 };
+enum { VERB_RUN, VERB_SETTLE };
 
 static const VerbTable verb_table = {
     .program = "dcm-configure",
@@ -177,6 +181,7 @@ int main(int argc, char *argv[]) {
     r = verb_table_parse(&verb_table, argc, argv, NULL, &verb);
     if (r <= 0)
         return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-    r = configure();
+    /* a failure of ExecStop= is one of the unit, for which the end by SIGTERM would be a success */
+    r = verb == VERB_SETTLE ? settle() : configure();
     return r < 0 ? EXIT_FAILURE : r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-configure/run.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "basic/fd-util.h"
@@ -12,6 +13,7 @@
 #include "unit/object-failure.h"
 
 #define SCRIPT "runConfigurationManagement-"
+#define AGAIN_SEC 5
 
 static const char *const inherited[] = {"DCM_AGENT_PLATFORM_NAME",
                                         "DCM_AGENT_PLATFORM_VERSION",
@@ -39,13 +41,16 @@ static void add_environment(const ConfigurePlan *plan, const Place *place, Argum
 }
 
 /* `object` may be NULL. */
-static void add_unit(const ConfigurePlan *plan, const Place *place, const char *object,
-                     Arguments *a) {
+static void add_unit(const ConfigurePlan *plan, const Place *place, const char *unit,
+                     const char *object, Arguments *a) {
     unit_add_run(a);
-    arguments_add(a, "--unit=dcm-configure-%s.service", strrchr(place->path, '/') + 1);
+    arguments_add(a, "--service-type=exec"); /* no ExecStop= for one that is starting */
+    arguments_add(a, "--unit=%s", unit);
     arguments_add(a, "--description=Configuration of this server: %s", plan->type);
     arguments_add(a, "--slice=dcm-jobs.slice");
-    /* whatever ends the unit, and this process too: no key stays */
+    /* whatever ends the unit, and this process too: packages stay consistent, and no key stays */
+    arguments_add(a, "--property=TimeoutStopSec=30min");
+    arguments_add(a, "--property=ExecStop=" PKGLIBDIR "/dcm-configure settle");
     arguments_add(a, "--property=ExecStopPost=/usr/bin/rm -rf --one-file-system -- %s",
                   object ?: place->path);
     unit_bind_to_job(a);
@@ -66,23 +71,60 @@ static void add_command(const ConfigurePlan *plan, const Place *place, const cha
         arguments_add(a, "%s", object);
 }
 
+/* --- a request to end ----------------------------------------------------------------------- */
+
+/* Of the one script at work. */
+static const char *stop_argv[] = {"systemctl", "stop", "--no-block", NULL, NULL};
+static volatile sig_atomic_t is_asked;
+
+/* The unit ends in its own time, and then its script has ended. Again and again, as the unit may
+ * not have begun. */
+static void on_signal(int number) {
+    is_asked = true;
+    if (fork() == 0) {
+        (void)execv("/usr/bin/systemctl", (char *const *)stop_argv);
+        _exit(EXIT_FAILURE);
+    }
+    (void)alarm(AGAIN_SEC);
+}
+
+static int follow(const Arguments *a, const char *unit, Console *console, ProgramResult *ret) {
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM};
+    const struct sigaction catch = {.sa_handler = on_signal, .sa_flags = SA_RESTART},
+                           leave = {.sa_handler = SIG_DFL};
+    int r;
+
+    stop_argv[3] = unit;
+    for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+        (void)sigaction(signals[i], &catch, NULL);
+    r = program_follow(a, -1, console_take, console, ret);
+    (void)alarm(0);
+    for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+        (void)sigaction(signals[i], &leave, NULL);
+    if (r >= 0 && is_asked && ret->status == 0)
+        ret->status = 128 + SIGTERM; /* it has not done everything */
+    return r;
+}
+
 int run_script(const ConfigurePlan *plan, const Place *place, const char *object, Console *console,
                ProgramResult *ret) {
     _cleanup_(arguments_done) Arguments a = {};
-    _cleanup_free_ char *name = NULL, *path = NULL, *error = NULL;
+    _cleanup_free_ char *name = NULL, *unit = NULL, *path = NULL, *error = NULL;
     _cleanup_close_ int fd = -1;
     int r;
 
-    if (asprintf(&name, SCRIPT "%s", plan->type) < 0) {
+    if (asprintf(&name, SCRIPT "%s", plan->type) < 0)
         name = NULL;
+    if (asprintf(&unit, "dcm-configure-%s.service", strrchr(place->path, '/') + 1) < 0)
+        unit = NULL;
+    if (!name || !unit)
         return log_oom();
-    }
     r = script_open(script_directories, name, &path, &fd, &error);
     if (r < 0)
         return log_error_errno(r, "The script %s cannot be run: %s", name, error ?: strerror(-r));
-    add_unit(plan, place, object, &a);
+    add_unit(plan, place, unit, object, &a);
     add_command(plan, place, path, object, &a);
-    r = program_follow(&a, -1, console_take, console, ret);
+    r = follow(&a, unit, console, ret);
     console_end(console);
     return r < 0 ? log_error_errno(r, "systemd-run cannot be run: %m") : 0;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In a booted machine: configure_server with a real Ansible, with scripts from object storage, and with programs in the place of
-Puppet's and Chef's that note their arguments and the files that they find. What is secret is nowhere, and no file of a request
-stays, whatever ends it."""
+"""In a booted machine: configure_server with a real Ansible (with repositories: configure_git_test.py), with scripts from
+object storage, and with programs in the place of Puppet's and Chef's that note their arguments and the files that they
+find. What is secret is nowhere, and no file of a request stays, whatever ends it."""
 
 import json
 import os
@@ -15,12 +15,13 @@ import uuid
 
 import pytest
 
-from agent_test import manager, reply_to, run, show, unit_of, wait_for  # noqa: F401
+from agent_test import describe, manager, reply_to, run, show, unit_of, wait_for  # noqa: F401
 from services_test import Storage, b64, error_of, storage, work  # noqa: F401
 
 HERE = pathlib.Path("/tmp/configure")
 FILES = pathlib.Path("/run/dcm-configure")
 STANDINS = pathlib.Path("/usr/local/bin")
+POLICY = pathlib.Path("/etc/dcm-agent/policy.conf.d/test.conf")
 CANARY = "canary-7d1f"
 CHANGE = "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
 PUPPET_RUN = """---
@@ -59,6 +60,14 @@ def console(manager):
     """(level, text) of the lines of all jobs."""
     return [(m["level"], re.sub(r"^The job \S+ with request_id \S+: ", "", urllib.parse.unquote(m["message"])))
             for m in manager.of_type("LOG")]
+
+
+def files_with(words, marker):
+    """Files newer than the marker, but neither the journal's nor those of servers of the test."""
+    return subprocess.run(
+        ["find", "/etc", "/home", "/root", "/run", "/srv", "/tmp", "/var", "/dev/shm", "-path", "/run/object-servers", "-prune",
+         "-o", "-path", "/var/log/journal", "-prune", "-o", "-newer", marker, "-type", "f", "-exec", "grep", "-lsF", "-e",
+         "\n".join(words), "{}", "+"], capture_output=True, text=True).stdout.split()
 
 
 def stand_in(name, text):
@@ -106,42 +115,15 @@ def test_playbook_that_fails(manager):
     assert "rror" in reply["message"]
 
 
-def git(*words, where):
-    run("git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-C", where, *words)
-
-
-@pytest.fixture
-def repository():
-    path = HERE / "site"
-    path.mkdir()
-    git("init", "--quiet", "--initial-branch=main", where=path)
-    (path / "local.yml").write_text(CHANGE + WRITE.replace("{{ who }}", "main"))
-    git("add", ".", where=path)
-    git("commit", "--quiet", "-m", "x", where=path)
-    git("checkout", "--quiet", "-b", "other", where=path)
-    (path / "site.yml").write_text(CHANGE + WRITE.replace("{{ who }}", "other"))
-    git("add", ".", where=path)
-    git("commit", "--quiet", "-m", "x", where=path)
-    git("checkout", "--quiet", "main", where=path)
-    return path
-
-
-def test_repository(manager, repository):
-    reply = configure(manager, "ANSIBLE", repository=f"file://{repository}")
-    assert reply["return_code"] == 0 and reply["reply_object"]["changed"] == 1, reply
-    assert notes("motd") == "hello main"
-    reply = configure(manager, "ANSIBLE", repository=f"file://{repository}", branch="other", playbook="site.yml")
-    assert reply["return_code"] == 0 and notes("motd") == "hello other", reply
-    reply = configure(manager, "ANSIBLE", repository=f"file://{repository}", branch="nothing")
-    assert reply["return_code"] != 0 and "nothing" in reply["message"] + json.dumps(manager.received), reply
-
-
 # --- PUPPET ---------------------------------------------------------------------------------------------
 
 PUPPET = f"""#!/bin/bash
 if [[ $1 == config ]]; then
     printf '%s\\n' "$@" >{HERE}/config
-    for name in hostcert hostprivkey localcacert lastrunfile ssldir; do echo "$name = {HERE}/$name"; done
+    dir={HERE}
+    [[ $* != *--ssldir* ]] || dir=${{*##*--ssldir }}
+    for name in hostcert hostprivkey localcacert; do echo "$name = $dir/$name"; done
+    echo "lastrunfile = {HERE}/lastrunfile"
     exit
 fi
 printf '%s\\n' "$@" >{HERE}/arguments
@@ -150,8 +132,19 @@ ls /run/dcm-configure/*/ >{HERE}/files
 [[ ! -e {HERE}/summary ]] || cp {HERE}/summary {HERE}/lastrunfile
 echo Notice: one
 echo Error: two >&2
+[[ ! -e {HERE}/pipe ]] || {{ {HERE}/installer; touch {HERE}/next; }}
 [[ ! -e {HERE}/wait ]] || {{ touch {HERE}/waits; sleep infinity; }}
 exit $(cat {HERE}/status)
+"""
+
+
+INSTALLER = f"""#!/usr/bin/python3
+import fcntl, os
+with open("/var/lib/dpkg/lock-frontend", "w") as lock:
+    fcntl.lockf(lock, fcntl.LOCK_EX)
+    os.close(os.open("{HERE}/waits", os.O_CREAT))
+    open("{HERE}/pipe").readline()
+    os.close(os.open("{HERE}/ended", os.O_CREAT))
 """
 
 
@@ -167,7 +160,7 @@ def puppet():
     return call
 
 
-@pytest.mark.parametrize("status, code", [(0, 0), (2, 0), (1, 99), (4, 99), (6, 99)])
+@pytest.mark.parametrize("status, code", [(0, 0), (2, 0), (4, 99), (6, 99)])
 def test_puppet(manager, puppet, status, code):
     reply = puppet(manager, status, configClientName="web1", environmentId="prod", configCert=b64("CERT"),
                    configKey=b64(CANARY), configCa=b64("CA"))
@@ -188,18 +181,27 @@ def test_puppet(manager, puppet, status, code):
 
 
 def test_puppet_without_a_summary_of_this_run(manager, puppet):
-    (HERE / "summary").unlink()
-    (HERE / "lastrunfile").write_text(PUPPET_RUN.replace("FAILED", "0"))
-    os.utime(HERE / "lastrunfile", (1, 1))
+    """One that does not begin may write one of zeros."""
     reply = puppet(manager, 1)
     assert reply["return_code"] == 99 and not reply["reply_object"], reply
     assert "not signed" in reply["message"]
+    (HERE / "summary").unlink()
+    (HERE / "lastrunfile").write_text(PUPPET_RUN.replace("FAILED", "0"))
+    os.utime(HERE / "lastrunfile", (1, 1))
+    reply = puppet(manager, 4)
+    assert reply["return_code"] == 99 and not reply["reply_object"], reply
 
 
 def test_puppet_dry_run(manager, puppet):
     reply = puppet(manager, 0, configCert=b64("CERT"), configKey=b64("KEY"), dry_run=True)
     assert reply["return_code"] == 0 and reply["reply_object"]["dry_run"] is True, reply
     assert "--noop" in notes("arguments").split() and not (HERE / "hostcert").exists()
+    assert re.search("--ssldir\n/run/dcm-configure/[^/]*/ssl\n", notes("arguments"))
+    (HERE / "arguments").unlink()
+    reply = puppet(manager, 0, dry_run=True)
+    assert reply["return_code"] == 1 and "needs a certificate" in reply["message"], reply
+    (HERE / "hostcert").touch()
+    assert puppet(manager, 0, dry_run=True)["return_code"] == 0 and "--ssldir" not in notes("arguments")
 
 
 def test_refused_before_anything_is_done(manager, puppet):
@@ -218,16 +220,21 @@ def test_tool_that_is_missing(manager):
 # --- whatever ends it -----------------------------------------------------------------------------------
 
 
-def begin_waiting(manager, puppet):
-    (HERE / "wait").touch()
-    (HERE / "status").write_text("0")
+def begin(manager):
     guid = str(uuid.uuid4())
     manager.request(guid, "configure_server", {"configType": "PUPPET", "endpoint": "puppet", "configCert": b64("C"),
                                                "configKey": b64(CANARY)})
     reply = reply_to(manager, guid)
     assert reply["reply_type"] == "job_description", reply
-    wait_for((HERE / "waits").exists, "the run")
     return guid, reply["reply_object"]["job_id"]
+
+
+def begin_waiting(manager):
+    (HERE / "wait").touch()
+    (HERE / "status").write_text("0")
+    guid, _ = begin(manager)
+    wait_for((HERE / "waits").exists, "the run")
+    return guid
 
 
 def is_clean():
@@ -236,7 +243,7 @@ def is_clean():
 
 @pytest.mark.parametrize("way", ["cancel", "kill the program", "kill the job"])
 def test_whatever_ends_it(manager, puppet, way):
-    guid, _ = begin_waiting(manager, puppet)
+    guid = begin_waiting(manager)
     if way == "cancel":
         manager.send(type="CANCEL", request_id=guid)
     elif way == "kill the program":
@@ -247,6 +254,48 @@ def test_whatever_ends_it(manager, puppet, way):
     wait_for(is_clean, "the end of the run, and of its files", 120)
     (HERE / "wait").unlink()
     assert puppet(manager, 0)["return_code"] == 0
+
+
+def state_of(name):
+    return run("ps", "-C", name, "-o", "state=", check=False).split()
+
+
+@pytest.mark.parametrize("way", ["cancel", "time limit", "kill the program"])
+def test_work_with_packages_is_waited_for(manager, puppet, way):
+    """Who has the lock of the package database ends in order; who has called it begins nothing else. The job and its turn
+    last as long, unless the program was killed."""
+    (HERE / "status").write_text("0")
+    (HERE / "installer").write_text(INSTALLER)
+    (HERE / "installer").chmod(0o755)
+    os.mkfifo(HERE / "pipe")
+    for seconds in (10, 40, 160):  # a machine may be too slow for one of them
+        if way == "time limit":
+            POLICY.parent.mkdir(exist_ok=True)
+            POLICY.write_text(f"[limits]\ntimeout = {seconds}\n")
+        guid, job = begin(manager)
+        wait_for(lambda: (HERE / "waits").exists() or status_of(manager, job) in ("COMPLETE", "ERROR"), "the run", 200)
+        POLICY.unlink(missing_ok=True)
+        if (HERE / "waits").exists():
+            break
+    if way == "cancel":
+        manager.send(type="CANCEL", request_id=guid)
+    elif way == "kill the program":
+        run("pkill", "--signal", "KILL", "--exact", "dcm-configure")
+    wait_for(lambda: state_of("puppet") == ["T"], "the halt", 200)
+    assert len(state_of("installer")) == 1
+    if way != "kill the program":
+        assert status_of(manager, job) == "RUNNING"
+    with open(HERE / "pipe", "rb+", buffering=0) as pipe:  # also where nobody reads any more
+        pipe.write(b"\n")
+        wait_for(is_clean, "the end of the run, and of its files", 120)
+    assert (HERE / "ended").exists() and not (HERE / "next").exists()
+    wait_for(lambda: status_of(manager, job) == "ERROR", "the job")
+    (HERE / "pipe").unlink()
+    assert puppet(manager, 0)["return_code"] == 0
+
+
+def status_of(manager, job):
+    return describe(manager, job)["job_status"]
 
 
 def test_one_at_a_time(puppet):

@@ -143,13 +143,13 @@ def begin(manager, command, **arguments):
     return reply["reply_object"]["job_id"]
 
 
-def finish(manager, job):
+def finish(manager, job, seconds=120):
     """The protocol has no event for the end of a job, so the manager asks, as managers do, at intervals."""
     def look():
         wait_for_seconds(0.1)
         description = do(manager, "get_job_description", jobId=job)["reply_object"]
         return description if description["job_status"] in ("COMPLETE", "ERROR") else None
-    return wait_for(look, "the job", 120)
+    return wait_for(look, "the job", seconds)
 
 
 def work(manager, command, **arguments):

@@ -91,6 +91,7 @@ static const struct {
     {"{'configType':'ANSIBLE','repository':'ext::sh -c id'}", "repository must be"},
     {"{'configType':'ANSIBLE','repository':'--upload-pack=id'}", "repository must be"},
     {"{'configType':'ANSIBLE','repository':'http://git.example.com/x'}", "changed underway"},
+    {"{'configType':'ANSIBLE','repository':'https://a:b@git.example.com/x'}", "repositoryToken"},
     {"{'configType':'ANSIBLE','repository':'ssh://-oProxyCommand=id/x'}", "repository must be"},
     {"{'configType':'ANSIBLE','repository':'-oProxyCommand=id:x'}", "repository must be"},
     {ANSIBLE(",'branch':'--x'"), "no name of a branch"},
