@@ -38,10 +38,10 @@ def is_listening(port):
     return False
 
 
-def wait_until(condition, what):
-    end = time.monotonic() + DEADLINE
+def wait_until(condition, what, seconds=DEADLINE):
+    end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, f"not within {DEADLINE} s: {what}"
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.05)
 
 
@@ -65,12 +65,12 @@ class Server:
             self.processes.append(subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log,
                                                    stderr=subprocess.STDOUT, start_new_session=True, **options))
 
-    def wait_port(self, port):
+    def wait_port(self, port, seconds=DEADLINE):
         def ready():
             for process in self.processes:
                 assert process.poll() is None, self.logs()
             return is_listening(port)
-        wait_until(ready, f"{self.name} listens: {self.logs()}")
+        wait_until(ready, f"{self.name} listens: {self.logs()}", seconds)
 
     def logs(self):
         return "\n".join(path.read_text(errors="replace")[-2000:] for path in self.directory.glob("log*"))
