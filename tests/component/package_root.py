@@ -121,7 +121,7 @@ class AptRoot(Root):
         files = {f"usr/share/dcm-test/{name}": version, **(files or {})}
         for path, text in files.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
-            (tree / path).write_text(text)
+            (tree / path).write_bytes(text if isinstance(text, bytes) else text.encode())
         conffiles = [f"/{path}\n" for path in files if path.startswith("etc/")]
         if conffiles:
             (tree / "DEBIAN/conffiles").write_text("".join(conffiles))
