@@ -237,11 +237,11 @@ machine_boot() {
     [[ $init ]] || machine_show_failure "the machine did not boot" "$machine_dir/boot.log"
 }
 
-machine_up() { # BUILD
+machine_up() { # BUILD, or "": nothing is installed
     machine_sweep
     machine_create
     machine_configure
-    machine_install "$1"
+    [[ ! $1 ]] || machine_install "$1"
     machine_boot
 }
 

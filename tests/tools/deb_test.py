@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a machine without dcm-agent: its Debian packages from the first installation to the purge. The tests go on from each
+other's state, in this order."""
+
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+import pytest
+
+SHARE = pathlib.Path("/run/share")
+UNITS = ["dcm-agent.service", "dcm-agent.socket", "dcm-cloud.socket", "dcm-metrics.socket", "dcm-manager.service",
+         "dcm-manager.socket"]
+STATE = pathlib.Path("/var/lib/dcm-agent")
+LEFT = {"/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/.pwd.lock"}  # with the system users
+OTHERS = {"/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/usr/lib/systemd/catalog", "/var/lib/systemd"}
+DEADLINE = 240
+
+
+def run(*command, check=True):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0 or not check, done.stdout
+    return done.stdout
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + DEADLINE
+    while not (value := condition()):
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+    return value
+
+
+def show(unit, name):
+    return run("systemctl", "show", "-P", name, unit).strip()
+
+
+def debs(directory, *packages):
+    return [str(path) for package in packages for path in directory.glob(f"{package}_*.deb")]
+
+
+def install(*paths):
+    return run("dpkg", "--install", *paths)
+
+
+def snapshot():
+    """Paths and, below /etc, contents."""
+    found = {}
+    for top in ("/etc", "/usr", "/var/lib", "/srv", "/opt"):
+        for directory, _, names in os.walk(top):
+            if directory.startswith(("/var/lib/dpkg", "/var/lib/systemd", "/usr/src")):
+                continue
+            found[directory] = None
+            for name in names:
+                path = pathlib.Path(directory, name)
+                found[str(path)] = path.read_bytes() if top == "/etc" and path.is_file() else None
+    return found
+
+
+@pytest.fixture(scope="module")
+def before():
+    return snapshot()
+
+
+def order(script, *options):
+    path = pathlib.Path("/root/script")
+    path.write_text(script)
+    return run("dcm-manager", "run", "agent-1", "run_script", "--script", str(path), *options)
+
+
+def agent_ids():
+    return [agent["id"] for agent in json.loads(run("dcm-manager", "agents", "--json"))]
+
+
+def test_installing_starts_and_enables_nothing(before):
+    install(*debs(SHARE, "dcm-agent", "dcm-agent-l10n", "dcm-agent-dev", "dcm-manager"))
+    for unit in UNITS:
+        assert show(unit, "ActiveState") == "inactive", unit
+        assert show(unit, "UnitFileState") in ("disabled", "static"), unit
+    for path, owner, mode in (("/etc/dcm-agent/agent.conf.d", "root", 0o755), ("/etc/dcm-agent/scripts", "root", 0o755),
+                              ("/var/lib/dcm", "dcm", 0o700), ("/usr/lib/dcm-agent/dcm-run", "root", 0o711)):
+        status = pathlib.Path(path).stat()
+        assert pathlib.Path(path).owner() == owner and status.st_mode & 0o7777 == mode, path
+    assert not STATE.exists()
+    assert run("journalctl", "--list-catalog").count(" DCM") + run("journalctl", "--list-catalog").count("dcm") > 0
+    assert "dcm-agent" in run("dcm-agentctl", "--version")
+
+
+def test_configuring_and_a_job():
+    pathlib.Path("/etc/dcm-agent/agent.conf.d/site.conf").write_text(
+        "[connection]\nagentmanager_url = ws://localhost:8443/\nbackoff = 20\nmax_backoff = 200\n")
+    drop_in = pathlib.Path("/etc/systemd/system/dcm-manager.service.d/test.conf")
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nExecStart=\nExecStart=/usr/bin/dcm-manager serve --no-tls\n")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "enable", "--now", "dcm-manager.socket", "dcm-agent.service")
+    assert run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE)).strip() == "agent-1"
+    assert "hello from dcm\n" in order("#!/bin/sh\necho hello from $(id -un)\n", "--wait")
+
+
+def test_an_upgrade_restarts_the_agent_and_no_job():
+    gate = pathlib.Path("/tmp/gate")
+    guid = order(f"#!/bin/sh\necho begun\nuntil [ -e {gate} ]; do sleep 0.1; done\necho ended\n").strip()
+    unit = f"dcm-job-{guid}.service"
+    wait_for(lambda: show(unit, "ActiveState") == "active", "the job")
+    agent, job = show("dcm-agent.service", "MainPID"), show(unit, "MainPID")
+    pathlib.Path("/etc/dcm-agent/agent.conf").open("a").write("# of this site\n")
+    install(*debs(SHARE / "next", "dcm-agent", "dcm-manager"))
+    assert pathlib.Path("/etc/dcm-agent/agent.conf").read_text().endswith("# of this site\n")
+    assert show("dcm-agent.service", "MainPID") not in (agent, "0") and show(unit, "MainPID") == job
+    assert show("dcm-agent.service", "UnitFileState") == "enabled"
+    gate.touch()
+    reply = wait_for(lambda: json.loads(run("dcm-manager", "show", guid, "--json")).get("reply"), "the reply")
+    assert reply["return_code"] == 0 and reply["message"] == "begun\nended\n"
+
+
+def test_an_upgrade_leaves_a_stopped_agent_alone():
+    run("systemctl", "stop", "dcm-agent.service")
+    install(*debs(SHARE, "dcm-agent"))
+    assert show("dcm-agent.service", "ActiveState") == "inactive"
+    assert show("dcm-agent.service", "UnitFileState") == "enabled"
+    run("systemctl", "start", "dcm-agent.service")
+    run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE))
+
+
+def test_removing_ends_it_and_keeps_its_state():
+    guid = order("#!/bin/sh\nsleep 1000\n").strip()
+    wait_for(lambda: show(f"dcm-job-{guid}.service", "ActiveState") == "active", "the job")
+    token = (STATE / "token").read_bytes()
+    run("dpkg", "--remove", "dcm-agent")
+    for unit in UNITS[:4] + [f"dcm-job-{guid}.service", "dcm-agent-executor.service"]:
+        assert show(unit, "ActiveState") in ("inactive", "failed"), unit
+    assert not list(pathlib.Path("/etc/systemd/system").glob("*.wants/dcm-agent*"))
+    assert not run("pgrep", "-u", "dcm-agent,dcm", check=False)
+    assert (STATE / "token").read_bytes() == token and pathlib.Path("/etc/dcm-agent/agent.conf").exists()
+
+
+def test_installed_again_it_is_the_same_agent():
+    install(*debs(SHARE, "dcm-agent"))
+    assert show("dcm-agent.service", "UnitFileState") == "disabled" and show("dcm-agent.service", "ActiveState") == "inactive"
+    run("systemctl", "start", "dcm-agent.service")
+    run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE))
+    assert agent_ids() == ["agent-1"]
+
+
+def test_purging_leaves_system_users_alone(before):
+    pathlib.Path("/etc/dcm-manager/key.pem").write_text("secret")
+    run("dpkg", "--purge", "dcm-agent", "dcm-agent-l10n", "dcm-agent-dev", "dcm-manager")
+    drop_in = pathlib.Path("/etc/systemd/system/dcm-manager.service.d")
+    (drop_in / "test.conf").unlink()
+    drop_in.rmdir()
+    after = snapshot()
+    differences = {path for path in before.keys() | after.keys()
+                   if (path in before) != (path in after) or before.get(path) != after.get(path)}
+    assert differences <= LEFT | OTHERS, sorted(differences - LEFT - OTHERS)
+    assert not list(pathlib.Path("/run").glob("dcm-*"))
