@@ -28,6 +28,12 @@ int verb_config(const Context *c, int argc, char *argv[]) {
     return execute(PKGLIBDIR "/dcm-config", name, argv);
 }
 
+int verb_report(const Context *c, int argc, char *argv[]) {
+    static char name[] = "dcm-agentctl report";
+
+    return execute(PKGLIBDIR "/report", name, argv);
+}
+
 int verb_seal_token(const Context *c, int argc, char *argv[]) {
     static char name[] = "dcm-agentctl seal-token";
 

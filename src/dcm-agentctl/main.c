@@ -21,6 +21,7 @@ enum {
     VERB_USERS,
     VERB_DOCTOR,
     VERB_CONFIG,
+    VERB_REPORT,
     VERB_SEAL_TOKEN,
     VERB_PAUSE,
     VERB_RESUME,
@@ -59,6 +60,9 @@ static const Verb verbs[_VERB_MAX] = {
                      .help =
                          N_("check the configuration, or show each value with its place (--help)"),
                      .is_program = true},
+    [VERB_REPORT] = {"report", "[FILE]", 0, 1,
+                     N_("collect what helps to find a problem in one archive (root)"),
+                     "report /root/report.tar.gz"},
     [VERB_SEAL_TOKEN] = {"seal-token", "KEY", 1, 1,
                          N_("encrypt the agent's token by host, tpm2 or auto (root)"),
                          "seal-token host"},
@@ -130,6 +134,7 @@ static VerbFunction *const functions[_VERB_MAX] = {
     [VERB_USERS] = verb_users,
     [VERB_DOCTOR] = verb_doctor,
     [VERB_CONFIG] = verb_config,
+    [VERB_REPORT] = verb_report,
     [VERB_SEAL_TOKEN] = verb_seal_token,
     [VERB_PAUSE] = verb_pause,
     [VERB_RESUME] = verb_resume,
@@ -139,8 +144,8 @@ static VerbFunction *const functions[_VERB_MAX] = {
 
 /* These work without the agent. */
 static bool needs_bus(size_t verb) {
-    return verb != VERB_DOCTOR && verb != VERB_CONFIG && verb != VERB_SEAL_TOKEN &&
-           verb != VERB_OUTPUT;
+    return verb != VERB_DOCTOR && verb != VERB_CONFIG && verb != VERB_REPORT &&
+           verb != VERB_SEAL_TOKEN && verb != VERB_OUTPUT;
 }
 
 /* What the agent can be asked for; a shell wants no errors. */
@@ -153,7 +158,7 @@ static void complete(size_t verb, int operand) {
                  {VERB_OUTPUT, "ListRequests"},
                  {VERB_COMMANDS, "ListCommands"}};
 
-    if (verb == VERB_CONFIG)
+    if (verb == VERB_CONFIG || verb == VERB_REPORT)
         (void)printf("\t\n"); /* a file */
     if (verb == VERB_SEAL_TOKEN)
         (void)printf("host\ntpm2\nauto\n");
