@@ -73,7 +73,7 @@ def snapshot():
     found = {}
     for top in ("/etc", "/usr", "/var/lib", "/srv", "/opt"):
         for directory, _, names in os.walk(top):
-            if directory.startswith(("/var/lib/dpkg", "/var/lib/systemd", "/usr/src")):
+            if directory.startswith(("/var/lib/dpkg", "/var/lib/rpm", "/var/lib/dnf", "/var/lib/systemd", "/usr/share/licenses")):
                 continue
             found[directory] = None
             for name in names:
@@ -90,7 +90,7 @@ def before():
 def order(script, *options):
     path = pathlib.Path("/root/script")
     path.write_text(script)
-    return run("dcm-manager", "run", "agent-1", "run_script", "--script", str(path), *options)
+    return run("dcm-manager", "run", *agent_ids(), "run_script", "--script", str(path), *options)
 
 
 def agent_ids():
@@ -119,7 +119,7 @@ def test_configuring_and_a_job():
     drop_in.write_text("[Service]\nExecStart=\nExecStart=/usr/bin/dcm-manager serve --no-tls\n")
     run("systemctl", "daemon-reload")
     run("systemctl", "enable", "--now", "dcm-manager.socket", "dcm-agent.service")
-    assert run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE)).strip() == "agent-1"
+    assert agent_ids() == [run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE)).strip()]
     assert "hello from dcm\n" in order("#!/bin/sh\necho hello from $(id -un)\n", "--wait")
 
 
@@ -163,11 +163,12 @@ def test_removing_ends_it_and_keeps_its_state():
 
 
 def test_installed_again_it_is_the_same_agent():
+    known = agent_ids()
     install(SHARE, "dcm-agent")
     assert show("dcm-agent.service", "UnitFileState") == "disabled" and show("dcm-agent.service", "ActiveState") == "inactive"
     run("systemctl", "start", "dcm-agent.service")
     run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE))
-    assert agent_ids() == ["agent-1"]
+    assert agent_ids() == known
 
 
 def test_purging_leaves_system_users_alone(before):
