@@ -65,7 +65,7 @@ def purge(*packages):
         return run("dpkg", "--purge", *packages)
     remove(*packages)
     return run("rm", "-rf", "/etc/dcm-agent", "/etc/dcm-manager", "/var/lib/dcm-agent", "/var/lib/dcm-jobs", "/var/lib/dcm",
-               "/var/lib/dcm-manager", "/srv/dcm")
+               "/var/lib/dcm-manager", "/srv/dcm", *map(str, pathlib.Path("/run").glob("dcm-*")))
 
 
 def snapshot():
@@ -119,7 +119,8 @@ def test_configuring_and_a_job():
     drop_in.write_text("[Service]\nExecStart=\nExecStart=/usr/bin/dcm-manager serve --no-tls\n")
     run("systemctl", "daemon-reload")
     run("systemctl", "enable", "--now", "dcm-manager.socket", "dcm-agent.service")
-    assert agent_ids() == [run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE)).strip()]
+    agent = run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE)).strip()
+    assert agent_ids() == [agent]
     assert "hello from dcm\n" in order("#!/bin/sh\necho hello from $(id -un)\n", "--wait")
 
 
@@ -154,7 +155,7 @@ def test_removing_ends_it_and_keeps_its_state():
     token = (STATE / "token").read_bytes()
     remove("dcm-agent")
     assert not re.findall(r"^(?!dcm-manager)\S+", run("systemctl", "list-units", "--plain", "--no-legend", "--state=active",
-                                                     "dcm*"), re.M)
+                                                     "dcm-*"), re.M)
     assert not list(pathlib.Path("/etc/systemd/system").glob("*.wants/dcm-agent*"))
     assert not run("pgrep", "-u", "dcm-agent,dcm", check=False)
     assert (STATE / "token").read_bytes() == token
