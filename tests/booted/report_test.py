@@ -32,10 +32,10 @@ def test_report(manager, tmp_path):
     DROP_IN.write_text("[Service]\nEnvironment=https_proxy=http://user:canary-proxy@127.0.0.1:1\n")
     run("systemctl", "daemon-reload")
     try:
-        # what a job of root logs is in its journal; the journal asks who that is while the process lives
+        # what a job of root logs is in its journal, if the process that has written it lives until the journal asks who it is
         guid = order(manager, "#!/bin/sh\n# canary-script\necho canary-output\nsystemd-cat sh -c '\n"
-                     "cat /var/lib/dcm-agent/token; echo; echo it was log''ged\n"
-                     "until journalctl -q | grep -q was.logged; do sleep 0.1; done'\n", runUnderSudo=True)
+                     "read -r token </var/lib/dcm-agent/token; echo \"$token\"; echo marked-line\n"
+                     "until journalctl -q | grep -q marked-line; do sleep 0.1; done'\n", runUnderSudo=True)
         assert reply_to(manager, guid)["return_code"] == 0
         path = tmp_path / "report.tar.gz"
         done = report(path)
@@ -52,7 +52,7 @@ def test_report(manager, tmp_path):
         assert secret not in everything
     assert not [name for name, data in found.items() if b"[exit status" in data and name not in ("doctor.txt", "units-status.txt")]
     assert guid.encode() in found["requests.txt"] and guid.encode() in found["journal-agent.txt"]
-    assert b"it was logged" in found["journal-jobs.txt"] and b"[masked]" in found["journal-jobs.txt"]
+    assert b"marked-line" in found["journal-jobs.txt"] and b"[masked]" in found["journal-jobs.txt"]
     assert b"CREATE TABLE" in found["database.txt"] and b" rows" in found["database.txt"]
     assert CONF.name.encode() in found["files.txt"]
 

@@ -178,13 +178,13 @@ listen manager
     def __init__(self, upstream, certificate=None, options="", mode="tcp", timeout="60s",
                  host="127.0.0.1", port=None):
         super().__init__(certificate, host, port)
+        self.old = []
         if certificate:
             options = f"ssl crt {self.bundle} {options}"
         self.config = self.write("haproxy.cfg", self.CONFIG.format(
             directory=self.directory, mode=mode, timeout=timeout, host=host, port=self.port,
             options=options, upstream=upstream, client="ssl_c_s_dn(CN)"))
         self.start_listening(self.port, "haproxy", "-db", "-f", self.config)
-        self.old = []
 
     def reload(self):
         """As the administrator's `systemctl reload`: a new process takes over from the old one."""

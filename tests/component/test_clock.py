@@ -212,6 +212,8 @@ FOR_PEOPLE = {
     "dcm-object/store.c": "how long a signature for Azure is valid, whose service has the same clock",
     "dcm-backup/backup.c": "begin and end of a backup in the catalogue",
     "dcm-backup/begun.c": "when a backup did not begin, in the catalogue",
+    "dcm-backup/repeat.c": "whether the time of the next backup has come, by the calendar",
+    "dcm-backup/status.c": "when the next backup is due, by the calendar",
     "dcm-backup/guard.c": "the name of a backup is the time of its begin",
     "dcm-backup/send.c": "when a backup was verified",
     "dcm-backup/inspect.c": "the same, and the age of a backup in the list",
