@@ -4,17 +4,23 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "basic/bounds.h"
+#include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "dcm-volume/child.h"
 #include "dcm-volume/signature.h"
 
 #define SYSFS_TEXT_MAX ((size_t)4096)
 #define STOPS_MAX 3u
+#define ZEROS_BYTES 4096u /* of one write */
+#define MIB ((uint64_t)1 << 20)
 
 static const char *device_of(const Step *s) {
     return s->devices && *s->devices ? *s->devices : "";
@@ -62,22 +68,26 @@ static int verify(Work *w, const char *device, const char *uuid) {
                   : MIN(r, 0);
 }
 
-/* What has no signature to remove, but looks like data: random data. */
-static int clear_begin(Work *w, const char *device) {
-    _cleanup_free_ char *of = NULL;
+static int write_zeros(Work *w, const char *device, uint64_t bytes) {
+    _cleanup_free_ char *of = NULL, *count = NULL;
 
     if (asprintf(&of, "of=%s", device) < 0) {
         of = NULL;
         return -ENOMEM;
     }
-    return work_tool(w, (const char *const[]){"dd", "if=/dev/zero", of, "bs=4096", "count=1",
+    if (asprintf(&count, "count=%" PRIu64, bytes / ZEROS_BYTES) < 0) {
+        count = NULL;
+        return -ENOMEM;
+    }
+    return work_tool(w, (const char *const[]){"dd", "if=/dev/zero", of, "bs=4096", count,
                                               "conv=notrunc,fsync", "status=none", NULL});
 }
 
 int device_wipe(Work *w, const Step *s) {
     for (char **d = s->devices; d && *d; d++) {
         TRY(wipe(w, *d));
-        TRY(clear_begin(w, *d));
+        /* what has no signature to remove, but looks like data: random data */
+        TRY(write_zeros(w, *d, ZEROS_BYTES));
         TRY(make_blank(w, *d, s->uuid, false));
         if (device_flush(*d) < 0)
             return work_fail(w, "%s cannot be written", *d);
@@ -190,14 +200,27 @@ static int verify_array(Work *w, const Step *s) {
     return array_runs(s->result) ? 0 : work_fail(w, "The array %s does not run", s->result);
 }
 
-/* What was on the members can shine through at the beginning of the new array. */
+/* What an earlier array had on its members would be seen at the beginning of the new one, and after
+ * a cut nobody could tell it from what somebody has written there since. mdadm(8) lets the data
+ * begin in the first thousandth of a member, and never after 129 MiB. */
+static int clear_data_begin(Work *w, const char *device) {
+    _cleanup_close_ int fd = open(device, O_RDONLY | O_CLOEXEC);
+    uint64_t size;
+
+    if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size) < 0)
+        return work_fail(w, "%s: its size cannot be read: %s", device, strerror(errno));
+    return write_zeros(w, device, MIN(size, MIN(size / 1024, 128 * MIB) + 4 * MIB));
+}
+
 int array_create(Work *w, const Step *s) {
     char level[16];
 
     if (s->wipe_first)
         TRY(array_destroy(w, s));
-    for (char **d = s->devices; d && *d; d++)
+    for (char **d = s->devices; d && *d; d++) {
         TRY(make_blank(w, *d, s->uuid, false));
+        TRY(clear_data_begin(w, *d));
+    }
     (void)snprintf(level, sizeof(level), "%d", w->plan->request.raid_level);
     TRY(run_with_devices(w, s, "configureRaid", level));
     TRY(verify_array(w, s));

@@ -43,6 +43,29 @@ class Cuts:
             share = self.random.random()
             self.check_cut(fs, raid, key, f"{share * 100:.0f} %", moment=share * self.seconds["apply"])
 
+    def part_remains(self):
+        """An array is made of disks that had another one; the power is gone as soon as there is one."""
+        v, vm, script = self.v, self.vm, "/etc/dcm-agent/scripts/configureRaid"
+        for raid in ("RAID1", "RAID5"):
+            v.clean()
+            devices = DISKS[:LEVELS[raid]]
+            v.do("apply", v.request(devices, "ext4", raid))
+            v.fill()
+            v.clean()
+            self.choose_sync()
+            vm.run(f"printf '#!/bin/sh\n/usr/lib/dcm-agent/scripts/configureRaid \"$@\"\nsync; : >/run/cut; sleep inf\n' >{script}; "
+                   f"chmod 755 {script}; sync")
+            request = v.request(devices, "btrfs", raid)
+            self.run_until_cut(v.command("apply", request), record=True)
+            expect(vm.run("ls /run/cut 2>/dev/null || true").strip(), "was not cut: " + vm.run("cat /run/reply") + v.explain())
+            mode = self.cut_power()
+            vm.run(f"rm {script}")
+            reply = v.call("apply", request)
+            expect(reply["return_code"] == 0, f"{raid}, {mode}, on what another array has left: {reply}\n{v.explain()}")
+            v.fill()
+            self.faults += 1
+            self.log(f"an array on what another one has left: {raid} {mode}")
+
     def part_unmount_cuts(self, count):
         for _ in range(int(count or (FULL_UNMOUNT_CUTS if self.full else 1))):
             self.check_cut_unmount()
