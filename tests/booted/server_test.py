@@ -781,39 +781,3 @@ def test_initialize_runs_no_script_that_others_could_have_written(manager, hosts
     finally:
         script.rmdir() if script.is_dir() and not script.is_symlink() else script.unlink()
         marker.unlink(missing_ok=True)
-
-
-def order_reboot(manager, **arguments):
-    guid = str(uuid.uuid4())
-    manager.request(guid, "reboot_server", {"reason": "a kernel", **arguments}, longer_runner=False)
-    return guid
-
-
-def is_announced():
-    return '"reboot"' in run("busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1",
-                             "org.freedesktop.login1.Manager", "ScheduledShutdown")
-
-
-def test_reboot_that_does_not_come(manager):
-    """A dry run, a program that forbids it, a cancellation by the manager, and one by an administrator."""
-    reply = reply_to(manager, order_reboot(manager, dry_run=True, delay=5))
-    assert reply["return_code"] == 0 and "in 5 seconds" in reply["message"], reply
-    inhibitor = subprocess.Popen(["systemd-inhibit", "--what=shutdown", "--who=a backup", "--why=it runs", "sleep",
-                                  "infinity"])
-    try:
-        wait_for(lambda: "a backup" in run("systemd-inhibit", "--list", "--no-pager"), "the inhibitor")
-        reply = reply_to(manager, order_reboot(manager, delay=3600))
-    finally:
-        inhibitor.terminate()
-        inhibitor.wait()
-    assert reply["return_code"] == 1 and "a backup" in reply["error_message"], reply
-    assert not is_announced()
-    guid = order_reboot(manager, delay=3600)
-    wait_for(is_announced, "the announcement")
-    manager.send(type="CANCEL", request_id=guid)
-    assert "the reboot was cancelled" in reply_to(manager, guid)["error_message"]
-    assert not is_announced()
-    guid = order_reboot(manager, delay=3600)
-    wait_for(is_announced, "the announcement")
-    run("shutdown", "-c")
-    assert "an administrator has cancelled" in reply_to(manager, guid)["error_message"]

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a booted machine: reboot_server, as far as the machine stays; tests/vm/test-reboot reboots one."""
+
+import pathlib
+import subprocess
+import time
+import uuid
+
+from agent_test import manager, reply_to, run, wait_for  # noqa: F401
+
+
+def order_reboot(manager, **arguments):
+    guid = str(uuid.uuid4())
+    manager.request(guid, "reboot_server", {"reason": "a kernel", **arguments}, longer_runner=False)
+    return guid
+
+
+def announced():
+    """When the server is to be rebooted, in seconds of the wall clock; None: no reboot is announced."""
+    _, kind, usec = run("busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1",
+                        "org.freedesktop.login1.Manager", "ScheduledShutdown").split()
+    return int(usec) / 1e6 if kind == '"reboot"' else None
+
+
+def is_announced():
+    return announced() is not None
+
+
+def test_reboot_that_does_not_come(manager):
+    """A dry run, a program that forbids it, a cancellation by the manager, and one by an administrator."""
+    reply = reply_to(manager, order_reboot(manager, dry_run=True, delay=5))
+    assert reply["return_code"] == 0 and "in 5 seconds" in reply["message"], reply
+    inhibitor = subprocess.Popen(["systemd-inhibit", "--what=shutdown", "--who=a backup", "--why=it runs", "sleep",
+                                  "infinity"])
+    try:
+        wait_for(lambda: "a backup" in run("systemd-inhibit", "--list", "--no-pager"), "the inhibitor")
+        reply = reply_to(manager, order_reboot(manager, delay=3600))
+    finally:
+        inhibitor.terminate()
+        inhibitor.wait()
+    assert reply["return_code"] == 1 and "a backup" in reply["error_message"], reply
+    assert not is_announced()
+    guid = order_reboot(manager, delay=3600)
+    wait_for(is_announced, "the announcement")
+    manager.send(type="CANCEL", request_id=guid)
+    assert "the reboot was cancelled" in reply_to(manager, guid)["error_message"]
+    assert not is_announced()
+    guid = order_reboot(manager, delay=3600)
+    wait_for(is_announced, "the announcement")
+    run("shutdown", "-c")
+    assert "an administrator has cancelled" in reply_to(manager, guid)["error_message"]
+
+
+def test_reboot_after_a_step_of_the_clock(manager):
+    """The delay is that of the order, though logind has the wall clock alone. date(1) tells the clock of the test."""
+    clock, date = pathlib.Path("/run/dcm-test-clock"), pathlib.Path("/run/dcm-test-date")
+    clock.write_text("0")
+    date.write_text(f'#!/bin/bash\necho "$((EPOCHSECONDS + $(<{clock})))"\n')
+    date.chmod(0o755)
+    run("mount", "--bind", str(date), "/usr/bin/date")
+    try:
+        begun = time.time()
+        guid = order_reboot(manager, delay=900)
+        wait_for(is_announced, "the announcement")
+        due = announced()
+        assert begun + 899 <= due <= time.time() + 900
+        for step in 3600, 600:  # one forwards, one backwards
+            clock.write_text(str(step))
+            # a reboot that comes early by the clock of logind would be real
+            wait_for(lambda: abs(announced() - due - step) < 3, "the announcement by the other clock")
+        manager.send(type="CANCEL", request_id=guid)
+        assert "the reboot was cancelled" in reply_to(manager, guid)["error_message"]
+        assert not is_announced()
+    finally:
+        run("umount", "/usr/bin/date")
+        clock.unlink()
+        date.unlink()
