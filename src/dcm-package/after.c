@@ -39,34 +39,55 @@ static int add_text(struct json_object *array, const char *text) {
 /* --- configuration files -------------------------------------------------------------------- */
 
 /* nftw(3) has no argument for its callback. */
-static struct {
-    struct json_object *array;
-    int64_t begin_sec;
-} walk;
+static struct json_object *walked;
+
+static int add_mark(struct json_object *marks, const char *path, const struct stat *st) {
+    char mark[96];
+
+    (void)snprintf(mark, sizeof(mark), "%ju %jd.%09ld", (uintmax_t)st->st_ino,
+                   (intmax_t)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+    return json_add_string(marks, path, mark);
+}
 
 static int on_file(const char *path, const struct stat *st, int type, struct FTW *ftw) {
     static const char *const suffixes[] = {".dpkg-dist", ".ucf-dist", ".rpmnew", ".rpmsave"};
     const size_t size = strlen(path);
 
-    if (type != FTW_F || st->st_ctim.tv_sec < walk.begin_sec)
+    (void)ftw;
+    if (type != FTW_F)
         return 0;
     for (size_t i = 0; i < ELEMENTSOF(suffixes); i++)
         if (size > strlen(suffixes[i]) && streq(path + size - strlen(suffixes[i]), suffixes[i]))
-            return add_text(walk.array, path);
+            return add_mark(walked, path, st);
     return 0;
 }
 
-int after_find_conffiles(int64_t begin_sec, struct json_object **ret) {
-    _cleanup_json_ struct json_object *array = json_object_new_array();
+int after_mark_conffiles(struct json_object **ret) {
+    _cleanup_json_ struct json_object *marks = json_object_new_object();
     int r;
 
-    if (!array)
+    if (!marks)
         return -ENOMEM;
-    walk.array = array;
-    walk.begin_sec = begin_sec;
+    walked = marks;
     r = nftw("/etc", on_file, WALK_FDS, FTW_PHYS);
     if (r != 0)
         return r == -1 ? -errno : r;
+    *ret = TAKE_PTR(marks);
+    return 0;
+}
+
+int after_find_conffiles(struct json_object *before, struct json_object **ret) {
+    _cleanup_json_ struct json_object *marks = NULL, *array = json_object_new_array();
+
+    if (!array)
+        return -ENOMEM;
+    TRY(after_mark_conffiles(&marks));
+    json_object_object_foreach(marks, path, mark) {
+        struct json_object *old = json_get(before, path);
+
+        if (!old || !streq(json_object_get_string(old), json_object_get_string(mark)))
+            TRY(add_text(array, path));
+    }
     *ret = TAKE_PTR(array);
     return 0;
 }

@@ -5,10 +5,11 @@
 
 #include "dcm-package/work.h"
 
-/* Configuration files that came since then: new versions that were not taken, and changed ones that
- * were put aside: an array of paths.
- * `begin_sec`: of CLOCK_REALTIME. */
-int after_find_conffiles(int64_t begin_sec, struct json_object **ret);
+/* Configuration files that were kept: new versions that were not taken, and changed ones that were
+ * put aside. The first call tells those that are there from those that come, without a clock; the
+ * second gives an array of the paths of those that have come, or come again. */
+int after_mark_conffiles(struct json_object **ret);
+int after_find_conffiles(struct json_object *before, struct json_object **ret);
 
 /* Services whose processes use files that were deleted or replaced: an array of names. */
 int after_find_services(struct json_object **ret);

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 
-#include "basic/time-util.h"
 #include "dcm-package/after.h"
 #include "dcm-package/progress.h"
 #include "dcm-package/tool.h"
@@ -92,11 +91,11 @@ static int tell_nothing(Work *w, const PackageChanges *changes) {
 }
 
 /* Whether a reboot was due before does not matter: it is due. */
-static int add_surroundings(Work *w, int64_t begin_sec, const PackageList *after) {
+static int add_surroundings(Work *w, struct json_object *marks, const PackageList *after) {
     struct json_object *o, *array = NULL, *services = NULL, *reboot = NULL;
 
     TRY(work_get_object(w, CHANGES, &o));
-    TRY(after_find_conffiles(begin_sec, &array));
+    TRY(after_find_conffiles(marks, &array));
     TRY(json_add(o, "kept_files", array));
     TRY(after_find_services(&services));
     TRY(json_add(o, "services", services));
@@ -112,7 +111,7 @@ static int add_surroundings(Work *w, int64_t begin_sec, const PackageList *after
 
 /* Also after a failure: what was done until then. `r`: of what was done; -EINVAL: the reply says
  * why it has failed. */
-static int finish(Work *w, int r, int64_t begin_sec, const PackageList *before) {
+static int finish(Work *w, int r, struct json_object *marks, const PackageList *before) {
     _cleanup_(package_list_done) PackageList after = {};
     _cleanup_(package_changes_done) PackageChanges changes = {};
 
@@ -121,7 +120,7 @@ static int finish(Work *w, int r, int64_t begin_sec, const PackageList *before) 
     TRY(w->backend->list(w, &after));
     TRY(package_changes_compare(before, &after, &changes));
     TRY(add_changes(w, &changes));
-    TRY(add_surroundings(w, begin_sec, &after));
+    TRY(add_surroundings(w, marks, &after));
     if (r >= 0)
         TRY(tell_nothing(w, &changes));
     if (r >= 0)
@@ -132,11 +131,12 @@ static int finish(Work *w, int r, int64_t begin_sec, const PackageList *before) 
 /* The package manager plans once more. If another program has come in between, nothing is removed
  * that nobody has checked. */
 static int apply(Work *w, const Words *a, const PackageList *before, bool may_remove) {
-    const int64_t begin_sec = (int64_t)(now_usec(CLOCK_REALTIME) / USEC_PER_SEC);
+    _cleanup_json_ struct json_object *marks = NULL;
 
+    TRY(after_mark_conffiles(&marks));
     w->percent_from = 10;
     w->percent_to = 97;
-    return finish(w, w->backend->apply(w, a, may_remove), begin_sec, before);
+    return finish(w, w->backend->apply(w, a, may_remove), marks, before);
 }
 
 /* Plans, checks, and does it. */

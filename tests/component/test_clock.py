@@ -208,7 +208,6 @@ FOR_PEOPLE = {
     "dcm-executord/job-dir.c": "begin and end in an exit record",
     "dcm-run/main.c": "begin and end in an exit record",
     "dcm-object/remains.c": "the age of what an upload has left, beside the times of the storage",
-    "dcm-package/modify.c": "beside the times of files, which have no other clock",
     "dcm-object/store.c": "how long a signature for Azure is valid, whose service has the same clock",
     "dcm-backup/backup.c": "begin and end of a backup in the catalogue",
     "dcm-backup/begun.c": "when a backup did not begin, in the catalogue",
