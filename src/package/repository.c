@@ -25,9 +25,10 @@ static bool is_alnum(char c) {
     return isalnum((unsigned char)c) && !((unsigned char)c & 0x80);
 }
 
-/* All characters are letters, digits or among `more`, and the first is a letter or digit. */
+/* All characters are letters, digits or among `more`, the first is a letter or digit, and no path
+ * leads upwards. */
 static bool is_word(const char *s, const char *more, size_t size_max) {
-    if (!is_alnum(*s) || strlen(s) > size_max)
+    if (!is_alnum(*s) || strlen(s) > size_max || strstr(s, ".."))
         return false;
     for (; *s; s++)
         if (!is_alnum(*s) && !strchr(more, *s))
@@ -39,6 +40,12 @@ bool repository_name_is_valid(const char *name) {
     return is_word(name, "-", REPOSITORY_NAME_MAX);
 }
 
+/* What a policy allows must not lead elsewhere. */
+static bool leaves_directory(const char *uri) {
+    return strstr(uri, "/..") || strcasestr(uri, "%2e");
+}
+
+/* No @: there is no password. No comma: for dnf another address begins there. */
 bool repository_uri_is_valid(const char *uri) {
     static const char *const schemes[] = {"https://", "http://", "file:/"};
     size_t i = 0;
@@ -48,9 +55,9 @@ bool repository_uri_is_valid(const char *uri) {
     if (i == ELEMENTSOF(schemes) || !uri[strlen(schemes[i])] || strlen(uri) > URL_SIZE_MAX)
         return false;
     for (const char *s = uri; *s; s++)
-        if (!is_alnum(*s) && !strchr("/:._~%+-=&?,[]$()", *s)) /* no @: there is no password */
+        if (!is_alnum(*s) && !strchr("/:._~%+-=&?[]$()", *s))
             return false;
-    return true;
+    return !leaves_directory(uri);
 }
 
 static bool suite_is_valid(const char *suite) {
@@ -113,8 +120,8 @@ static int parse(struct json_object *arguments, PackageFamily family, Repository
                                             "letters, digits and dashes");
     if (!r->uri || !repository_uri_is_valid(r->uri))
         return package_problem(ret_problem,
-                               "uri is missing, or is none of http, https or file; it can have no "
-                               "password");
+                               "uri is missing, or is none of http, https or file; it can have "
+                               "neither a password, nor a comma, nor ..");
     if (!r->key || !repository_key_is_valid(r->key))
         return package_problem(ret_problem, "key is missing, or is not the text of a public key "
                                             "that begins with " KEY_BEGIN);

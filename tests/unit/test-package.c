@@ -226,6 +226,9 @@ static void test_repository(void) {
     g_assert_false(repository_key_is_valid("x" KEY));
     g_assert_false(repository_key_is_valid(KEY "-----BEGIN PGP PRIVATE KEY BLOCK-----"));
     g_assert_false(repository_uri_is_valid("https://u:p@x/"));
+    g_assert_false(repository_uri_is_valid("https://allowed/,https://x/"));
+    g_assert_false(repository_uri_is_valid("https://x/allowed/../other/"));
+    g_assert_false(repository_uri_is_valid("https://x/allowed/%2E%2e/other/"));
     g_assert_false(repository_uri_is_valid("https://x/\nTrusted: yes"));
     g_assert_false(repository_uri_is_valid("cdrom:/x"));
     g_assert_false(repository_name_is_valid("../x"));
