@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-package/apt-backend.h"
 
+#include "dcm-package/apt-repair.h"
 #include "dcm-package/apt-words.h"
 #include "dcm-package/apt.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-package/apt.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +11,6 @@
 #include "dcm-package/tool.h"
 
 #define LOCK_SEC_MIN 30 /* another program may have come in between */
-#define DPKG_UPDATES "/var/lib/dpkg/updates"
 
 /* Nobody answers questions: a configuration file that was changed stays. An unsigned repository is
  * never used, whatever the configuration of apt says. */
@@ -44,14 +42,14 @@ static int make_argv(const Work *w, const char *const *more, const char *const *
     return words_add_all(ret, words);
 }
 
-static void on_line(const char *line, void *userdata) {
+void apt_on_line(const char *line, void *userdata) {
     if (strncmp(line, "(Reading database", strlen("(Reading database")) != 0)
         work_on_line(line, userdata);
 }
 
 /* A program that only looks. */
 static int look(Work *w, const char *const *argv, char **ret) {
-    const Tool t = {.argv = argv, .cancel_signal = SIGTERM, .on_line = on_line, .userdata = w};
+    const Tool t = {.argv = argv, .cancel_signal = SIGTERM, .on_line = apt_on_line, .userdata = w};
 
     work_forget_reason(w);
     return tool_read(&t, ret);
@@ -69,10 +67,13 @@ int apt_list(Work *w, PackageList *ret) {
 
 /* --- lists of packages ---------------------------------------------------------------------- */
 
-/* What apt-get update warns of would be an error for what a request wants. */
+/* What apt-get update warns of would be an error for what a request wants, but for a repository
+ * that does not call itself as its address does, which is signed nevertheless. */
 static void on_refresh_line(const char *line, void *userdata) {
-    on_line(line, userdata);
-    if (strncmp(line, "W: ", 3) == 0)
+    static const char other_name[] = "W: Conflicting distribution: ";
+
+    apt_on_line(line, userdata);
+    if (strncmp(line, "W: ", 3) == 0 && strncmp(line, other_name, strlen(other_name)) != 0)
         (void)work_add_reason(userdata, line + 3);
 }
 
@@ -100,56 +101,6 @@ int apt_refresh(Work *w, const RepositoryPaths *repository) {
     if (r != 0 || (repository && w->reason))
         return work_fail_tool(w, r, "The lists of packages cannot be fetched");
     return w->reason ? work_tell_reason(w, "Not all lists of packages could be fetched") : 0;
-}
-
-/* --- repair --------------------------------------------------------------------------------- */
-
-/* Files of a run of dpkg that was killed. */
-static bool has_updates(void) {
-    DIR *d = opendir(DPKG_UPDATES);
-    bool found = false;
-
-    for (const struct dirent *e; d && (e = readdir(d));)
-        found = found || *e->d_name != '.';
-    if (d)
-        (void)closedir(d);
-    return found;
-}
-
-/* "a b" of those that are half configured; NULL: none. */
-static int find_half(const PackageList *l, char **ret) {
-    _cleanup_free_ char *names = NULL;
-
-    for (size_t i = 0; i < l->n; i++) {
-        char *longer;
-
-        if (!l->items[i].is_half)
-            continue;
-        if (asprintf(&longer, "%s%s%s", strempty(names), names ? " " : "", l->items[i].name) < 0)
-            return -ENOMEM;
-        free(names);
-        names = longer;
-    }
-    *ret = TAKE_PTR(names);
-    return 0;
-}
-
-int apt_repair(Work *w) {
-    const char *const argv[] = {"dpkg", "--force-confdef", "--force-confold", "--configure", "-a",
-                                NULL};
-    const Tool t = {.argv = argv, .on_line = on_line, .userdata = w};
-    _cleanup_(package_list_done) PackageList l = {};
-    _cleanup_free_ char *names = NULL;
-    int r;
-
-    TRY(apt_list(w, &l));
-    TRY(find_half(&l, &names));
-    if (!names && !has_updates())
-        return 0;
-    progress_tell(w->percent_from, "configuring what an earlier run has left");
-    work_forget_reason(w);
-    r = tool_run(&t);
-    return r < 0 ? r : work_tell_repair(w, r == 0, names ?: "its journal");
 }
 
 /* --- versions ------------------------------------------------------------------------------- */
@@ -213,7 +164,8 @@ int apt_apply(Work *w, const char *const *words, bool may_remove) {
     const char *const more[] = {"-oAPT::Status-Fd=" TOOL_STATUS_FD,
                                 may_remove ? NULL : "-oAPT::Get::Remove=false", NULL};
     _cleanup_(words_done) Words argv = {};
-    Tool t = {.cancel_signal = SIGINT, .on_line = on_line, .on_status = on_status, .userdata = w};
+    Tool t = {
+        .cancel_signal = SIGINT, .on_line = apt_on_line, .on_status = on_status, .userdata = w};
     int r;
 
     TRY(make_argv(w, more, words, &argv));

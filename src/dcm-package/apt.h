@@ -6,11 +6,11 @@
 #include "dcm-package/work.h"
 #include "package/apt-text.h"
 
+/* Callback for a Tool: as work_on_line(), without what only a terminal shows well. */
+void apt_on_line(const char *line, void *userdata);
 /* As in Backend. */
 int apt_list(Work *w, PackageList *ret);
 int apt_refresh(Work *w, const RepositoryPaths *repository);
-/* Configures what is half configured. */
-int apt_repair(Work *w);
 /* Versions of the packages; of all that are named, those that apt knows. `sources` may be NULL. */
 int apt_find_candidates(Work *w, const char *const *names, const AptSources *sources,
                         AptCandidates *ret);

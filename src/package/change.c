@@ -28,7 +28,8 @@ static char *take_field(char **line) {
     return field;
 }
 
-/* The second letter of dpkg's state: not installed, and removed but for the configuration. */
+/* The second letter of dpkg's state: not installed, and removed but for the configuration. The
+ * third one is a blank or R: it must be installed again. */
 static bool is_there(const char *state) {
     return state[0] && state[1] && !strchr("nc", state[1]);
 }
@@ -46,8 +47,11 @@ static int add_package(PackageList *l, const char *name, const char *architectur
 
     TRY(array_reserve(&l->items, &l->allocated, l->n + 1, PACKAGES_MAX));
     p = &l->items[l->n++];
-    *p = (Package){
-        .is_held = *state == 'h', .is_half = state[1] != 'i', .installed_sec = find_time(state)};
+    *p = (Package){.is_held = *state == 'h',
+                   .is_half = state[1] != 'i' || state[2] == 'R',
+                   .is_damaged = state[1] == 'H' || state[2] == 'R',
+                   .is_unwanted = strchr("rp", *state),
+                   .installed_sec = find_time(state)};
     TRY(free_and_strdup(&p->name, name));
     TRY(free_and_strdup(&p->architecture, architecture));
     return free_and_strdup(&p->version, version);

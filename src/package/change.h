@@ -7,7 +7,9 @@
 typedef struct Package {
     char *name, *architecture, *version;
     bool is_held;
-    bool is_half;          /* installed, but not configured */
+    bool is_half;          /* not in order: not configured, or not even unpacked */
+    bool is_damaged;       /* not all of its files are there */
+    bool is_unwanted;      /* it was being removed */
     int64_t installed_sec; /* of CLOCK_REALTIME; 0: not known */
 } Package;
 

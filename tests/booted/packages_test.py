@@ -40,6 +40,7 @@ class Machine(AptRoot):
             pathlib.Path(path).mkdir(parents=True)
         pathlib.Path("/var/lib/dpkg/status").touch()
         pathlib.Path("/etc/apt/apt.conf.d/test").write_text('APT::Sandbox::User "root";\n')
+        self.architecture = run("dpkg", "--print-architecture").strip()
 
     def argv(self, *command):
         return [*command]

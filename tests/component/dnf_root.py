@@ -21,6 +21,8 @@ class DnfRoot(Root):
             (self.root / path).unlink(missing_ok=True)
         (self.root / "etc/os-release").write_text('NAME="Test"\nID=fedora\nVERSION_ID=1\n')
         (self.root / "etc/pki").mkdir(exist_ok=True)
+        # Debian 12's rpm has it below the home
+        self.database = self.root / self.call("rpm", "--eval", "%_dbpath").stdout.strip().lstrip("/")
         (self.root / "etc/dnf/plugins/versionlock.list").write_text("")
         # Debian's dnf takes local packages from a repository that is not there
         (self.root / "etc/dnf/plugins/local.conf").write_text("[main]\nenabled = 0\n")

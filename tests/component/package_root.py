@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 
 from harness import BUILD, DEADLINE, SANITIZER
@@ -19,7 +20,7 @@ class Root:
     """Lives in a mount namespace of its own, which a sleeping process keeps. `empty`: what the host's root has and
     this one has not."""
 
-    def __init__(self, directory, empty):
+    def __init__(self, directory, empty, program=PROGRAM):
         self.directory = pathlib.Path(directory)
         self.path = self.directory / "m"
         self.keeper = subprocess.Popen(
@@ -27,7 +28,7 @@ class Root:
             stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
         assert self.keeper.stdout.readline() == "ready\n"
         self.root = pathlib.Path(f"/proc/{self.keeper.pid}/root{self.path}")
-        shutil.copy(PROGRAM, self.root / "tmp/dcm-package")
+        shutil.copy(program, self.root / "tmp/dcm-package")
         (self.root / "srv/build").mkdir()
 
     def argv(self, *command):
@@ -81,6 +82,12 @@ class Root:
         assert reply["reply_object"]["code"] == code, reply
         return reply
 
+    def wall_clock(self, seconds):
+        """For run() and the like: dcm-package's wall clock is off, that of file systems is not."""
+        shutil.copy(BUILD / "tests/component/wall-clock.so", self.root / "tmp")
+        (self.root / "tmp/clock").write_bytes(struct.pack("=q", seconds))
+        return {"LD_PRELOAD": "/tmp/wall-clock.so", "WALL_CLOCK": "/tmp/clock"}
+
     def kill_all(self, process):
         """What a power cut does to processes."""
         pids = [process.pid]
@@ -101,8 +108,8 @@ class Root:
 class AptRoot(Root):
     """With apt and dpkg."""
 
-    def __init__(self, directory):
-        super().__init__(directory, ("var/lib/dpkg", "var/lib/apt", "var/cache/apt", "etc/apt"))
+    def __init__(self, directory, program=PROGRAM):
+        super().__init__(directory, ("var/lib/dpkg", "var/lib/apt", "var/cache/apt", "etc/apt"), program)
         for path in ("dpkg/info", "dpkg/updates", "dpkg/triggers", "dpkg/parts", "apt/lists/partial"):
             (self.root / "var/lib" / path).mkdir(parents=True)
         for path in ("var/cache/apt/archives/partial", "var/log/apt", "etc/apt/sources.list.d", "etc/apt/preferences.d",
@@ -110,6 +117,7 @@ class AptRoot(Root):
             (self.root / path).mkdir(parents=True)
         (self.root / "var/lib/dpkg/status").touch()
         (self.root / "etc/apt/apt.conf.d/test").write_text('APT::Sandbox::User "root";\n')
+        self.architecture = self.call("dpkg", "--print-architecture").stdout.strip()
 
     def build(self, repository, name, version, fields="", files=None, **scripts):
         """A package without dependencies, with files and maintainer scripts."""
@@ -129,27 +137,58 @@ class AptRoot(Root):
             (tree / "DEBIAN" / script).write_text(f"#!/bin/sh\n{text}\n")
             (tree / "DEBIAN" / script).chmod(0o755)
         directory = self.root / "srv" / repository
-        directory.mkdir(exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
         self.call("dpkg-deb", "-Znone", "--root-owner-group", "-b", f"/srv/build/{name}-{version}", f"/srv/{repository}")
 
     def publish(self, repository, label, key="good"):
         """Lists the packages of a repository and signs the list."""
         directory = self.root / "srv" / repository
         directory.mkdir(exist_ok=True)
-        packages = self.call("sh", "-c", f"cd /srv/{repository} && dpkg-scanpackages -m .").stdout
-        (directory / "Packages").write_text(packages)
-        digest = self.call("sha256sum", f"/srv/{repository}/Packages").stdout.split()[0]
-        size = (directory / "Packages").stat().st_size
-        (directory / "Release").write_text(
-            f"Origin: {label}\nLabel: {label}\nSuite: {label.lower()}\nArchitectures: all amd64\n"
-            f"Date: Tue, 01 Dec 2026 00:00:00 UTC\nSHA256:\n {digest} {size} Packages\n")
-        (directory / "InRelease").unlink(missing_ok=True)
-        self.call("gpg", "--homedir", f"/srv/gnupg-{key}", "--batch", "--clearsign", "--output",
-                  f"/srv/{repository}/InRelease", f"/srv/{repository}/Release")
+        self._publish(f"/srv/{repository}", f"/srv/{repository}", {"": "."}, label, key)
+
+    def publish_suite(self, repository, suite, components, label, key="good"):
+        """The same of one that has components, as distributions have: packages were built in REPOSITORY/COMPONENT."""
+        lists = {f"{component}/binary-{self.architecture}/": component for component in components}
+        self._publish(f"/srv/{repository}", f"/srv/{repository}/dists/{suite}", lists, label, key)
+
+    def _publish(self, top, directory, lists, label, key):
+        """`lists`: where a list is below the directory, and of which packages below the top."""
+        components = "" if "" in lists else f"Components: {' '.join(lists.values())}\n"
+        digests = []
+        for place, packages in lists.items():
+            (self.root / directory[1:] / place).mkdir(parents=True, exist_ok=True)
+            path = f"{directory}/{place}Packages"
+            self.call("sh", "-c", f"cd {top} && dpkg-scanpackages -m {packages} >{path}")
+            digest = self.call("sha256sum", path).stdout.split()[0]
+            digests.append(f" {digest} {(self.root / path[1:]).stat().st_size} {place}Packages\n")
+        (self.root / directory[1:] / "Release").write_text(
+            f"Origin: {label}\nLabel: {label}\nSuite: {label.lower()}\nArchitectures: all {self.architecture}\n"
+            f"{components}Date: Tue, 01 Dec 2026 00:00:00 UTC\nSHA256:\n{''.join(digests)}")
+        (self.root / directory[1:] / "InRelease").unlink(missing_ok=True)
+        self.call("gpg", "--homedir", f"/srv/gnupg-{key}", "--batch", "--clearsign", "--output", f"{directory}/InRelease",
+                  f"{directory}/Release")
 
     def versions(self):
         text = self.call("dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Abbrev}\n", check=False).stdout
         return {line.split()[0]: line.split()[1] for line in text.splitlines() if line.split()[2] in ("ii", "hi")}
+
+
+# At which script of the package "phases" something ends a run, and the version that was installed before: None is an
+# installation of 1.0, 1.0 an update to 2.0, 2.0 a removal.
+PHASES = {"preinst 1.0 install": None, "postinst 1.0 configure": None, "prerm 1.0 upgrade": "1.0",
+          "preinst 2.0 upgrade": "1.0", "postrm 1.0 upgrade": "1.0", "postinst 2.0 configure": "1.0",
+          "prerm 2.0 remove": "2.0", "postrm 2.0 remove": "2.0"}
+
+
+def stop_at(word):
+    """The text of a maintainer script that stops where a test wants it: /srv/stop has WORD and its first argument."""
+    return (f'[ "$(cat /srv/stop 2>/dev/null)" != "{word} $1" ] || '
+            "{ touch /srv/began; cat /srv/pipe >/dev/null; touch /srv/ended; }")
+
+
+def build_phases(root, repository, version):
+    root.build(repository, "phases", version, files={"etc/phases.conf": version},
+               **{name: stop_at(f"{name} {version}") for name in ("preinst", "postinst", "prerm", "postrm")})
 
 
 SETUP = r"""

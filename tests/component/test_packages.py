@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from harness import DEADLINE
-from package_root import AptRoot
+from package_root import AptRoot, PHASES, build_phases
 
 SAMPLE = 12  # see conftest.py
 
@@ -55,9 +55,10 @@ def root(made):
     (made.root / "var/lib/dpkg/status").write_text("")
     for path in (*made.root.glob("var/lib/dpkg/info/*"), *made.root.glob("var/lib/dpkg/updates/*"),
                  *made.root.glob("etc/apt/sources.list.d/*"), *made.root.glob("etc/settled*"),
-                 *made.root.glob("srv/b[er]*k"), *made.root.glob("srv/*ed"), *made.root.glob("etc/dcm-agent/*"),
-                 *made.root.glob("var/lib/apt/extended_states")):
-        path.unlink()
+                 *made.root.glob("etc/phases*"), *made.root.glob("etc/dcm-agent/*"), *made.root.glob("usr/share/dcm-test/*"),
+                 *(made.root / "srv" / name for name in ("break", "began", "ended", "pipe", "stop")),
+                 made.root / "var/lib/apt/extended_states"):
+        path.unlink(missing_ok=True)
     made.call("cp", "-a", "/srv/fresh/.", "/")
     return made
 
@@ -193,6 +194,18 @@ def test_a_changed_configuration_file_stays(root):
     assert root.good("install", {"packages": ["plain"]})["reply_object"]["kept_files"] == []
 
 
+@pytest.mark.parametrize("seconds", (-3600, 0, 3600))
+def test_files_that_were_kept_before(root, seconds):
+    """Only those of this run are reported, whatever the wall clock says."""
+    clock = root.wall_clock(seconds)
+    root.good("install", {"packages": ["settled=1.0"]})
+    (root.root / "etc/settled.conf").write_text("mine\n")
+    (root.root / "etc/settled-other.conf.dpkg-dist").touch()
+    reply = root.good("install", {"packages": ["settled=2.0"]}, **clock)
+    assert reply["reply_object"]["kept_files"] == ["/etc/settled.conf.dpkg-dist"]
+    assert root.good("install", {"packages": ["plain"]}, **clock)["reply_object"]["kept_files"] == []
+
+
 def lock(root):
     """dpkg's lock, taken by this process."""
     file = open(root.root / "var/lib/dpkg/lock-frontend", "w")
@@ -252,12 +265,49 @@ def test_what_a_kill_has_left_is_repaired(root):
     assert "was repaired first: lasting" in reply["message"] and {"lasting", "plain"} <= root.versions().keys()
 
 
+def use_phases(root, version):
+    """A repository that has this version alone, as those of distributions."""
+    repository = f"phases-{version}"
+    if not (root.root / "srv" / repository).exists():
+        build_phases(root, repository, version)
+        root.publish(repository, "Phases")
+    root.good("add-repository", {"name": "phases", "uri": f"file:/srv/{repository}", "suite": "./", "key": root.key})
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_what_a_kill_at_any_phase_has_left_is_repaired(root, phase):
+    before = PHASES[phase]
+    after = "1.0" if before is None else "2.0"
+    if before:
+        use_phases(root, before)
+        root.good("install", {"packages": ["phases"]})
+    use_phases(root, after)
+    (root.root / "srv/stop").write_text(phase)
+    os.mkfifo(root.root / "srv/pipe")
+    process = root.start("remove" if before == "2.0" else "install", {"packages": ["phases"]})
+    with open(root.root / "srv/pipe", "w"):  # waits for the script
+        root.kill_all(process)
+    (root.root / "srv/pipe").unlink()
+    (root.root / "srv/stop").unlink()
+    reply = root.good("install", {"packages": ["plain"]})
+    assert "was repaired first: phases" in reply["message"], reply
+    assert not root.call("dpkg", "--audit").stdout and not list((root.root / "var/lib/dpkg/updates").iterdir())
+    found = root.versions().get("phases")
+    assert found in (before, after, None if before in (None, "2.0") else before)
+    path = root.root / "usr/share/dcm-test/phases"
+    assert path.read_text() == found if found else not path.exists()
+    assert "repaired" not in root.good("install", {"packages": ["library"]})["message"]
+
+
 def test_a_repository_with_another_signature_is_not_kept(root):
     source, key = (root.root / p for p in ("etc/apt/sources.list.d/dcm-x.sources", "etc/apt/keyrings/dcm-x.asc"))
     reply = root.bad("add-repository", {"name": "x", "uri": "file:/srv/main", "suite": "./", "key": root.bad_key}, "failed")
     assert "sign" in reply["error_message"] and not source.exists() and not key.exists()
     reply = root.bad("add-repository", {"name": "x", "uri": "file:/srv/none", "suite": "./", "key": root.key}, "failed")
     assert not source.exists() and not key.exists(), reply
+    again = {"name": "main", "uri": "file:/srv/main", "suite": "./", "key": root.bad_key}
+    assert "sign" in root.bad("add-repository", again, "failed")["error_message"]
+    assert root.key in (root.root / "etc/apt/keyrings/dcm-main.asc").read_text()
 
 
 def test_a_signature_that_changes(root):

@@ -58,7 +58,7 @@ def made(tmp_path_factory):
         root.good("add-repository", {"name": "main", "uri": "file:/srv/main", "key": root.key})
         root.good("install", {"packages": ["base"]})
         root.call("sh", "-c", "mkdir /srv/fresh && cd / && "
-                  "cp -a --parents etc/yum.repos.d etc/pki/rpm-gpg var/cache/dnf var/lib/dnf root /srv/fresh")
+                  "cp -a --parents etc/yum.repos.d etc/pki/rpm-gpg var/cache/dnf var/lib/dnf var/lib/rpm root /srv/fresh")
         yield root
     finally:
         root.close()
@@ -68,6 +68,7 @@ def made(tmp_path_factory):
 def root(made):
     """As after the installation of the operating system: one package, one repository."""
     made.call("sh", "-c", """rm -rf /etc/yum.repos.d/* /etc/pki/rpm-gpg/* /var/cache/dnf/* /var/lib/dnf/* /root/.rpmdb
+        rm -rf /var/lib/rpm/* /var/lib/rpm/.rpm.lock
         rm -rf /etc/settled* /etc/dcm-agent/* /srv/break /srv/fill /srv/began /srv/ended /srv/pipe /usr/share/dcm-test/*
         cp -a /srv/fresh/. /
         : > /etc/dnf/plugins/versionlock.list""")
@@ -242,9 +243,21 @@ def test_changed_configuration_files_stay(root):
     assert (root.root / "etc/settled.conf.rpmsave").read_text() == "mine\n"
 
 
+@pytest.mark.parametrize("seconds", (-3600, 0, 3600))
+def test_files_that_were_kept_before(root, seconds):
+    """Only those of this run are reported, whatever the wall clock says."""
+    clock = root.wall_clock(seconds)
+    root.good("install", {"packages": ["settled=1.0"]})
+    (root.root / "etc/settled.conf").write_text("mine\n")
+    (root.root / "etc/settled-other.conf.rpmnew").touch()
+    reply = root.good("install", {"packages": ["settled=2.0"]}, **clock)
+    assert reply["reply_object"]["kept_files"] == ["/etc/settled.conf.rpmnew"]
+    assert root.good("install", {"packages": ["plain"]}, **clock)["reply_object"]["kept_files"] == []
+
+
 def lock(root):
     """rpm's lock, taken by this process."""
-    file = open(root.root / "root/.rpmdb/.rpm.lock", "w")
+    file = open(root.database / ".rpm.lock", "w")
     fcntl.fcntl(file, fcntl.F_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
     return file
 
@@ -377,7 +390,7 @@ def test_what_a_kill_of_an_installation_has_left_is_repaired(root):
 
 
 def test_a_database_that_cannot_be_read(root):
-    for path in (root.root / "root/.rpmdb").glob("rpmdb.sqlite*"):
+    for path in root.database.glob("rpmdb.sqlite*"):
         path.write_bytes(b"x" * 65536)
     reply = root.run("install", {"packages": ["plain"]})
     assert reply["status"] != 0 and "rpm --rebuilddb" in reply["message"], reply
