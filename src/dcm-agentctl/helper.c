@@ -28,6 +28,12 @@ int verb_config(const Context *c, int argc, char *argv[]) {
     return execute(PKGLIBDIR "/dcm-config", name, argv);
 }
 
+int verb_configure(const Context *c, int argc, char *argv[]) {
+    static char name[] = "dcm-agentctl configure";
+
+    return execute(PKGLIBDIR "/configure", name, argv);
+}
+
 int verb_report(const Context *c, int argc, char *argv[]) {
     static char name[] = "dcm-agentctl report";
 

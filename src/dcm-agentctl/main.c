@@ -21,6 +21,7 @@ enum {
     VERB_USERS,
     VERB_DOCTOR,
     VERB_CONFIG,
+    VERB_CONFIGURE,
     VERB_REPORT,
     VERB_SEAL_TOKEN,
     VERB_PAUSE,
@@ -60,6 +61,9 @@ static const Verb verbs[_VERB_MAX] = {
                      .help =
                          N_("check the configuration, or show each value with its place (--help)"),
                      .is_program = true},
+    [VERB_CONFIGURE] = {"configure", "",
+                        .help = N_("write the configuration, and try it (root; --help)"),
+                        .is_program = true},
     [VERB_REPORT] = {"report", "[FILE]", 0, 1,
                      N_("collect what helps to find a problem in one archive (root)"),
                      "report /root/report.tar.gz"},
@@ -134,6 +138,7 @@ static VerbFunction *const functions[_VERB_MAX] = {
     [VERB_USERS] = verb_users,
     [VERB_DOCTOR] = verb_doctor,
     [VERB_CONFIG] = verb_config,
+    [VERB_CONFIGURE] = verb_configure,
     [VERB_REPORT] = verb_report,
     [VERB_SEAL_TOKEN] = verb_seal_token,
     [VERB_PAUSE] = verb_pause,
@@ -144,8 +149,8 @@ static VerbFunction *const functions[_VERB_MAX] = {
 
 /* These work without the agent. */
 static bool needs_bus(size_t verb) {
-    return verb != VERB_DOCTOR && verb != VERB_CONFIG && verb != VERB_REPORT &&
-           verb != VERB_SEAL_TOKEN && verb != VERB_OUTPUT;
+    return verb != VERB_DOCTOR && verb != VERB_CONFIG && verb != VERB_CONFIGURE &&
+           verb != VERB_REPORT && verb != VERB_SEAL_TOKEN && verb != VERB_OUTPUT;
 }
 
 /* What the agent can be asked for; a shell wants no errors. */
@@ -158,7 +163,7 @@ static void complete(size_t verb, int operand) {
                  {VERB_OUTPUT, "ListRequests"},
                  {VERB_COMMANDS, "ListCommands"}};
 
-    if (verb == VERB_CONFIG || verb == VERB_REPORT)
+    if (verb == VERB_CONFIG || verb == VERB_CONFIGURE || verb == VERB_REPORT)
         (void)printf("\t\n"); /* a file */
     if (verb == VERB_SEAL_TOKEN)
         (void)printf("host\ntpm2\nauto\n");

@@ -146,6 +146,9 @@ def ask(program, *arguments):
                           env={**os.environ, "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL).stdout
 
 
+PROGRAMS = {"doctor", "config", "configure"}  # of their own
+
+
 def verbs_of(program):
     """Their names as --help lists them; none, if it has none. dcm-agentctl doctor is a program of its own."""
     part = ask(program, "--help").partition("\nVerbs:\n")[2].partition("\n\n")[0]
@@ -157,7 +160,7 @@ def check_options():
     for program in sys.argv[2:]:
         name, text = pathlib.Path(program).name, ask(program, "--help")
         verbs = verbs_of(program)
-        for verb in set(verbs) - {"doctor", "config"}:
+        for verb in set(verbs) - PROGRAMS:
             text += ask(program, verb, "--help")
         options = re.findall(r"(?<=[\s,])-(-?[a-zA-Z][\w-]*)", text)
         assert options
@@ -170,10 +173,24 @@ def check_options():
             yield f"{name}: the verb {verb} is {'not in its page' if verb in verbs else 'none of its own'}"
 
 
+def check_scripts():
+    """The options of scripts that are verbs are in their pages, and their help fits into 80 columns."""
+    for script, name in (("configure", "dcm-agent-configure"),):
+        text = read(f"scripts/{script}").split("<<'END'\n")[1].split("\nEND\n")[0]
+        options = re.findall(r"(?<=[\s,])-(-?[a-zA-Z][\w-]*)", text)
+        assert options
+        for option in sorted(set(options)):
+            if not re.search(rf"\bFl (\\?-)?{re.escape(option.lstrip('-'))}\b", page(name)):
+                yield f"{script}: -{option} is not in {name}"
+        for line in text.splitlines():
+            if len(line) > 80:
+                yield f"{script}: a line of help has {len(line)} columns: {line}"
+
+
 def check_help():
     """Help fits into 80 columns."""
     for program in sys.argv[2:]:
-        for verb in [[], *([v] for v in verbs_of(program) if v not in ("doctor", "config"))]:
+        for verb in [[], *([v] for v in verbs_of(program) if v not in PROGRAMS)]:
             for line in ask(program, *verb, "--help").splitlines():
                 if len(line) > 80:
                     yield f"{pathlib.Path(program).name}: a line of help has {len(line)} columns: {line}"
