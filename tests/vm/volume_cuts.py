@@ -66,6 +66,24 @@ class Cuts:
             self.faults += 1
             self.log(f"an array on what another one has left: {raid} {mode}")
 
+    def part_building(self):
+        """A power cut while a new array is written that has not been synchronised yet."""
+        v = self.v
+        v.clean()
+        self.sync_kib = 1000
+        self.limit_sync()
+        request = v.request(DISKS[:3], "ext4", "RAID5")
+        v.do("apply", request)
+        sums = v.fill()
+        # not clean: the kernel notes so before it writes, and takes that back 200 ms after it
+        self.run_until_cut(f"while dd if=/dev/zero of={POINT}/busy bs=64K count=16 oflag=direct 2>/dev/null; do : >/run/cut; done",
+                           record=True)
+        mode = self.cut_power()
+        v.do("apply", request | {"formatVolume": False})
+        expect(v.sums() == sums, "other files after a cut of an array that was being built")
+        self.faults += 1
+        self.log(f"an array that was being built: {mode}")
+
     def part_unmount_cuts(self, count):
         for _ in range(int(count or (FULL_UNMOUNT_CUTS if self.full else 1))):
             self.check_cut_unmount()
