@@ -140,7 +140,7 @@ exit $(cat {HERE}/status)
 
 INSTALLER = f"""#!/usr/bin/python3
 import fcntl, os
-with open("/var/lib/dpkg/lock-frontend", "w") as lock:
+with open("DATABASE_LOCK", "w") as lock:
     fcntl.lockf(lock, fcntl.LOCK_EX)
     os.close(os.open("{HERE}/waits", os.O_CREAT))
     open("{HERE}/pipe").readline()
@@ -261,12 +261,17 @@ def state_of(name):
     return run("ps", "-C", name, "-o", "state=", check=False).split()
 
 
-@pytest.mark.parametrize("way", ["cancel", "time limit", "kill the program"])
-def test_work_with_packages_is_waited_for(manager, puppet, way):
+DPKG = "/var/lib/dpkg/lock-frontend"
+
+
+@pytest.mark.parametrize("way, lock", [("cancel", DPKG), ("time limit", DPKG), ("kill the program", DPKG),
+                                       ("cancel", "/var/lib/rpm/.rpm.lock"), ("cancel", "/usr/lib/sysimage/rpm/.rpm.lock")])
+def test_work_with_packages_is_waited_for(manager, puppet, way, lock):
     """Who has the lock of the package database ends in order; who has called it begins nothing else. The job and its turn
     last as long, unless the program was killed."""
     (HERE / "status").write_text("0")
-    (HERE / "installer").write_text(INSTALLER)
+    pathlib.Path(lock).parent.mkdir(parents=True, exist_ok=True)
+    (HERE / "installer").write_text(INSTALLER.replace("DATABASE_LOCK", lock))
     (HERE / "installer").chmod(0o755)
     os.mkfifo(HERE / "pipe")
     for seconds in (10, 40, 160):  # a machine may be too slow for one of them

@@ -398,6 +398,8 @@ def test_wrong_repositories(root):
                    {"key": "x"}, {"key": root.key.replace("PUBLIC", "PRIVATE")}, {"trusted": True}):
         arguments = {k: v for k, v in {**good, **change}.items() if v is not None}
         root.bad("add-repository", arguments, "bad-argument")
+    reply = root.bad("add-repository", {**good, "uri": "https://user:canary-1f@x/"}, "bad-argument")
+    assert "canary" not in json.dumps(reply) and "password" in reply["error_message"]
 
 
 def test_what_is_no_object(root):
