@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-configure/settle.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "basic/log.h"
 #include "basic/time-util.h"
 
+#define UNIT "dcm-configure-"
 #define PROCS_MAX ((size_t)1024 * 1024)
 #define STAT_MAX ((size_t)4096)
 #define LOOK_USEC (250 * USEC_PER_MSEC)
@@ -86,6 +88,17 @@ static int group_read(Group *g) {
     return 0;
 }
 
+/* Not the session of somebody who calls this. */
+static int check_unit(void) {
+    _cleanup_free_ char *unit = NULL;
+
+    if (sd_pid_get_unit(0, &unit) >= 0 && strncmp(unit, UNIT, strlen(UNIT)) == 0)
+        return 0;
+    (void)log_error_errno(EPERM,
+                          "settle is for the units " UNIT "* alone, whose processes it ends");
+    return -EPERM;
+}
+
 static int group_init(Group *g) {
     _cleanup_free_ char *cgroup = NULL;
 
@@ -153,6 +166,53 @@ static bool halt(const Group *g) {
     return any;
 }
 
+/* --- what nobody reads any more ------------------------------------------------------------- */
+
+static bool is_reader(pid_t pid, const char *fd) {
+    _cleanup_free_ char *text = NULL;
+    const char *flags;
+    char path[96];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.20s", (int)pid, fd);
+    if (read_file_at(AT_FDCWD, path, STAT_MAX, &text, NULL) < 0)
+        return false;
+    flags = strstr(text, "flags:");
+    return flags && (strtoul(flags + strlen("flags:"), NULL, 8) & O_ACCMODE) == O_RDONLY;
+}
+
+static void drain_pipe(const char *path) {
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    char data[16384];
+
+    while (fd >= 0 && read(fd, data, sizeof(data)) > 0)
+        ;
+}
+
+static void drain(pid_t pid) {
+    char path[64], link[96], target[16];
+    DIR *d;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    d = opendir(path);
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        ssize_t n;
+
+        (void)snprintf(link, sizeof(link), "%s/%.20s", path, e->d_name);
+        n = readlink(link, target, sizeof(target));
+        if (n > 5 && strncmp(target, "pipe:", 5) == 0 && is_reader(pid, e->d_name))
+            drain_pipe(link);
+    }
+    if (d)
+        (void)closedir(d);
+}
+
+/* Who works must not wait for one that is halted to read what it writes. */
+static void drain_halted(const Group *g) {
+    for (size_t i = 0; i < g->n; i++)
+        if (!g->items[i].works && g->items[i].state == 'T')
+            drain(g->items[i].pid);
+}
+
 static int wait_for_packages(Group *g) {
     const uint64_t begin_usec = now_usec(CLOCK_BOOTTIME);
     bool was_told = false, work, more;
@@ -161,6 +221,8 @@ static int wait_for_packages(Group *g) {
         TRY(group_read(g));
         work = mark(g);
         more = halt(g);
+        if (work)
+            drain_halted(g);
         if (work && !was_told)
             log_notice("The run was asked to end: its work with packages is waited for, so that "
                        "their database stays consistent");
@@ -198,8 +260,10 @@ static int end(Group *g) {
 
 int settle(void) {
     _cleanup_(group_done) Group group = {};
-    int r = group_init(&group);
+    int r;
 
+    TRY(check_unit());
+    r = group_init(&group);
     if (r >= 0)
         r = wait_for_packages(&group);
     if (r >= 0)

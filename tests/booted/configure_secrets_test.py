@@ -21,6 +21,11 @@ WAIT = f"echo x >{HERE}/begun; read -r x <{HERE}/go"
 SERVICES = ("dcm-executord.service", "systemd-journald.service", "dbus.service")
 
 
+def test_settle_is_for_its_unit_alone():
+    done = subprocess.run(["/usr/lib/dcm-agent/dcm-configure", "settle"], capture_output=True, text=True)
+    assert done.returncode == 1 and "alone" in done.stderr
+
+
 def memory_of(pid):
     """What can be read of it: its own data, no files."""
     data = []

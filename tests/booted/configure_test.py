@@ -132,7 +132,7 @@ ls /run/dcm-configure/*/ >{HERE}/files
 [[ ! -e {HERE}/summary ]] || cp {HERE}/summary {HERE}/lastrunfile
 echo Notice: one
 echo Error: two >&2
-[[ ! -e {HERE}/pipe ]] || {{ {HERE}/installer; touch {HERE}/next; }}
+[[ ! -e {HERE}/pipe ]] || {{ {HERE}/installer | cat >/dev/null; touch {HERE}/next; }}
 [[ ! -e {HERE}/wait ]] || {{ touch {HERE}/waits; sleep infinity; }}
 exit $(cat {HERE}/status)
 """
@@ -144,6 +144,7 @@ with open("DATABASE_LOCK", "w") as lock:
     fcntl.lockf(lock, fcntl.LOCK_EX)
     os.close(os.open("{HERE}/waits", os.O_CREAT))
     open("{HERE}/pipe").readline()
+    print("x" * 1000000, flush=True)  # more than a pipe holds
     os.close(os.open("{HERE}/ended", os.O_CREAT))
 """
 
