@@ -23,6 +23,25 @@ find_program() { # PROGRAM...
     return 1
 }
 
+# The same, where the program is missing installed by the package manager, if the policy allows that; whatever happens,
+# `reason` says why it is not there. No script comes from the network: a package has a signature.
+find_or_install() { # PACKAGE PROGRAM...
+    local package=$1 reply
+    shift
+    reason=
+    ! find_program "$@" || return 0
+    if [[ $dry_run ]]; then
+        reason="; a dry run installs nothing"
+        return 1
+    fi
+    reply=$(printf '{"packages": ["%s"]}' "$package" | "${DCM_BASEDIR:-/usr/lib/dcm-agent}/dcm-package" install-tools) || true
+    ! find_program "$@" || return 0
+    reply=${reply##*\"error_message\":\"}
+    # shellcheck disable=SC2034 # for scripts
+    reason=" ($package was not installed: ${reply%%\"*})"
+    return 1
+}
+
 # A file of the request takes its place in one step, with the owner of the directory.
 put_in_place() { # SOURCE TARGET MODE
     local directory=${2%/*}

@@ -26,6 +26,8 @@ static const Verb verbs[] = {
     {"reboot-required", "", 0, 0, "do what reboot_required does", "reboot-required"},
     {"add-repository", "", 0, 0, "do what add_repository does", "add-repository <request"},
     {"remove-repository", "", 0, 0, "do what remove_repository does", "remove-repository <request"},
+    {"install-tools", "", 0, 0, "install, if install_missing_tools of policy.conf(5) allows it",
+     "install-tools <request"},
 };
 
 /* The same order, as far as it goes: PackageVerb. */
@@ -34,6 +36,7 @@ static int (*const functions[_PACKAGE_VERB_MAX])(Work *w) = {
 
 #define VERB_REBOOT ((size_t)_PACKAGE_VERB_MAX)
 #define VERB_ADD (VERB_REBOOT + 1)
+#define VERB_TOOLS (VERB_REBOOT + 3)
 
 static const VerbTable verb_table = {
     .program = "dcm-package",
@@ -59,6 +62,15 @@ static int run_request(Work *w, PackageVerb verb, struct json_object *arguments)
     return functions[verb](w);
 }
 
+/* For programs that call this one because they lack another. */
+static int install_tools(Work *w, struct json_object *arguments) {
+    return policy_installs_tools(w->policy)
+               ? run_request(w, PACKAGE_INSTALL, arguments)
+               : work_fail(w, REPLY_REFUSED, "policy",
+                           "Missing programs are installed only if policy.conf(5) allows it "
+                           "(install_missing_tools); nothing was changed");
+}
+
 static int run(Work *w, size_t verb, Reply *reply) {
     _cleanup_json_ struct json_object *arguments = NULL;
 
@@ -71,6 +83,8 @@ static int run(Work *w, size_t verb, Reply *reply) {
         return look_reboot(w);
     if (verb < VERB_REBOOT)
         return run_request(w, (PackageVerb)verb, arguments);
+    if (verb == VERB_TOOLS)
+        return install_tools(w, arguments);
     return verb == VERB_ADD ? repositories_add(w, arguments) : repositories_remove(w, arguments);
 }
 
