@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """In a booted machine: reboot_server, as far as the machine stays; tests/vm/test-reboot reboots one."""
 
+import contextlib
 import pathlib
+import shutil
 import subprocess
 import time
 import uuid
 
-from agent_test import manager, reply_to, run, wait_for  # noqa: F401
+from agent_test import manager, reply_to, run, show, unit_of, wait_begun, wait_for  # noqa: F401
+from commands_test import add, load, nothing_is_left, order  # noqa: F401
+from harness import BUILD
 
 
 def order_reboot(manager, **arguments):
@@ -75,3 +79,41 @@ def test_reboot_after_a_step_of_the_clock(manager):
         run("umount", "/usr/bin/date")
         clock.unlink()
         date.unlink()
+
+
+@contextlib.contextmanager
+def moved_clock():
+    """Yields the file whose seconds the agent's clock is ahead."""
+    library, clock = pathlib.Path("/usr/local/lib/dcm-test-boot-clock.so"), pathlib.Path("/usr/local/lib/dcm-test-clock")
+    shutil.copy(BUILD / "tests/component/boot-clock.so", library)
+    clock.write_text("0")
+    drop_in = pathlib.Path("/run/systemd/system/dcm-agent.service.d/clock.conf")
+    drop_in.parent.mkdir(exist_ok=True)
+    drop_in.write_text(f"[Service]\nEnvironment=LD_PRELOAD={library} BOOT_CLOCK={clock}\n")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "dcm-agent.service")
+    try:
+        yield clock
+    finally:
+        for path in drop_in, library, clock:
+            path.unlink()
+        run("systemctl", "daemon-reload")
+        run("systemctl", "restart", "dcm-agent.service")
+
+
+def test_a_shutdown_that_does_not_come_to_its_end(manager):
+    """The script has ended as by a shutdown; a quarter of an hour later the server is still the same."""
+    add("restarts", "[command]\nhelp = x\nuser = root\nreboots = yes\n", "#!/bin/sh\nexec sleep infinity\n")
+    with moved_clock() as clock:
+        load(manager)
+        guid = order(manager, "restarts")
+        wait_begun(guid)
+        run("systemctl", "kill", "--signal=TERM", unit_of(guid))
+        wait_for(lambda: show(unit_of(guid), "ActiveState") in ("failed", "inactive"), "the end of the script")
+        reply_to(manager, order(manager, "heartbeat"))
+        clock.write_text("800")
+        reply_to(manager, order(manager, "heartbeat"))
+        assert not manager.of_type("REPLY", guid)
+        clock.write_text("1000")
+        reply = reply_to(manager, guid)
+        assert reply["return_code"] == 1 and "not rebooted within 15 minutes" in reply["error_message"], reply
