@@ -155,6 +155,12 @@ int apt_simulate(Work *w, const char *const *words, PackageChanges *ret) {
 
     TRY(make_argv(w, more, words, &argv));
     r = look(w, words_get(&argv), &text);
+    if (r > 0)
+        TRY(work_add_reasons(w, text));
+    if (r > 0 && w->reason && strstr(w->reason, "Essential packages"))
+        return work_fail(w, REPLY_REFUSED, "protected",
+                         "apt-get would remove packages that every system needs; nothing was "
+                         "changed");
     if (r != 0)
         return work_fail_tool(w, r, "apt-get cannot do that, and nothing was changed");
     return apt_plan_parse(text, ret);

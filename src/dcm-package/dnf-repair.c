@@ -33,25 +33,26 @@ static int join(const Words *a, char **ret) {
 
 /* --- database ------------------------------------------------------------------------------- */
 
-static int check_readable(Work *w, bool *ret) {
-    const char *const argv[] = {"rpm", "-qa", "--qf", "", NULL};
+/* Also of its indices: without one, packages are listed, but not found. */
+static int check_database(Work *w, bool *ret) {
+    const char *const argv[] = {"rpm", "--verifydb", NULL};
     const Tool t = {.argv = argv, .on_line = work_on_line, .userdata = w};
     int r;
 
     work_forget_reason(w);
     r = tool_run(&t);
     *ret = r == 0;
-    return r < 0 ? work_fail_tool(w, r, "The packages cannot be listed") : 0;
+    return r < 0 ? work_fail_tool(w, r, "The package database cannot be checked") : 0;
 }
 
 static int rebuild(Work *w) {
     const char *const argv[] = {"rpm", "--rebuilddb", NULL};
     const Tool t = {.argv = argv, .on_line = work_on_line, .userdata = w};
-    bool readable;
+    bool good;
     int r;
 
-    TRY(check_readable(w, &readable));
-    if (readable)
+    TRY(check_database(w, &good));
+    if (good)
         return 0;
     progress_tell(w->percent_from, "rebuilding the package database");
     r = tool_run(&t);

@@ -117,19 +117,6 @@ int dnf_list(Work *w, PackageList *ret) {
     return 0;
 }
 
-/* dnf says some reasons on standard output, which was kept. */
-static int add_reasons(Work *w, const char *text) {
-    _cleanup_free_ char *copy = strdup(text);
-    char *rest;
-
-    if (!copy)
-        return -ENOMEM;
-    for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-        if (dnf_find_reason(line))
-            TRY(work_add_reason(w, dnf_find_reason(line)));
-    return 0;
-}
-
 int dnf_simulate(Work *w, const PackageList *before, const char *const *words,
                  PackageChanges *ret) {
     _cleanup_(words_done) Words argv = {};
@@ -143,7 +130,7 @@ int dnf_simulate(Work *w, const PackageList *before, const char *const *words,
     if (r == 0 || (r == 1 && d.is_aborted))
         return dnf_plan_parse(text, before, ret);
     if (r > 0)
-        TRY(add_reasons(w, text));
+        TRY(work_add_reasons(w, text));
     return fail(w, r, "dnf cannot do that, and nothing was changed");
 }
 

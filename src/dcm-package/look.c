@@ -60,6 +60,7 @@ static int add_update(struct json_object *array, const PackageChange *c, const P
     TRY(json_add_string(o, "from", c->from));
     TRY(json_add_string(o, "to", c->to));
     TRY(json_add_string(o, "origin", c->origin));
+    TRY(json_add_string(o, "successor", c->successor));
     TRY(json_add_bool(o, "held", installed && installed->is_held));
     return json_add_string(o, "security", c->security);
 }
@@ -73,7 +74,7 @@ static int list_updates(Work *w, struct json_object *array) {
     for (size_t i = 0; i < plan.n; i++) {
         const PackageChange *c = &plan.items[i];
 
-        if (c->from && c->to)
+        if (c->from && (c->to || c->successor)) /* not what only comes along */
             TRY(add_update(array, c, package_list_find(&installed, c->name)));
     }
     return 0;

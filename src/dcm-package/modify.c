@@ -60,6 +60,14 @@ static int check_downgrade(Work *w, const PackageChange *c) {
                : 0;
 }
 
+/* Of kernels a few versions are kept: the oldest one goes when a new one comes. */
+static bool leaves_another(const PackageChanges *plan, const PackageChange *c) {
+    for (size_t i = 0; i < plan->n; i++)
+        if (plan->items[i].to && streq(plan->items[i].name, c->name))
+            return true;
+    return false;
+}
+
 static int check_plan(Work *w, const PackageChanges *plan, bool *ret_removes) {
     *ret_removes = false;
     for (size_t i = 0; i < plan->n; i++) {
@@ -67,7 +75,7 @@ static int check_plan(Work *w, const PackageChanges *plan, bool *ret_removes) {
 
         TRY(work_check_package(w, c->name, !c->from));
         TRY(check_downgrade(w, c));
-        if (!c->to) {
+        if (!c->to && !leaves_another(plan, c)) {
             TRY(check_removal(w, c));
             *ret_removes = true;
         }
@@ -173,6 +181,17 @@ int modify_install(Work *w) {
     return run(w, &a, &before);
 }
 
+/* Also where the package manager would not even plan it. */
+static int check_named_removals(Work *w, const PackageList *before) {
+    for (size_t i = 0; i < w->request.n; i++) {
+        const Package *p = package_list_find(before, w->request.names[i]);
+
+        if (p)
+            TRY(check_removal(w, &(PackageChange){.name = p->name}));
+    }
+    return 0;
+}
+
 static bool has_any(const PackageRequest *q, const PackageList *l) {
     for (size_t i = 0; i < q->n; i++)
         if (package_list_find(l, q->names[i]))
@@ -186,6 +205,7 @@ int modify_remove(Work *w) {
 
     TRY(prepare(w, PACKAGE_CHANGE_REMOVE, false));
     TRY(w->backend->list(w, &before));
+    TRY(check_named_removals(w, &before));
     if (has_any(&w->request, &before))
         TRY(w->backend->word_remove(w, &before, &a));
     return run(w, &a, &before);

@@ -45,15 +45,20 @@ int work_fail(Work *w, int status, const char *code, const char *format, ...) {
 }
 
 int work_fail_missing(Work *w, const char *name, const char *version, const char *newest) {
+    const char *old = w->request.dry_run    ? ", whose lists a dry run does not fetch"
+                      : !w->request.refresh ? ", whose lists were not fetched for this"
+                                            : "";
+
     if (isempty(version))
         return work_fail(w, REPLY_REFUSED, "missing",
-                         "There is no package %s in the repositories of this server; nothing was "
+                         "There is no package %s in the repositories of this server%s; nothing was "
                          "changed",
-                         name);
-    return work_fail(w, REPLY_REFUSED, "missing",
-                     "There is no version %s of %s in the repositories of this server; the newest "
-                     "is %s; nothing was changed",
-                     version, name, newest);
+                         name, old);
+    return work_fail(
+        w, REPLY_REFUSED, "missing",
+        "There is no version %s of %s in the repositories of this server%s; the newest "
+        "is %s; nothing was changed",
+        version, name, old, newest);
 }
 
 int work_fail_tool(Work *w, int status, const char *text) {
@@ -103,6 +108,18 @@ int work_add_reason(Work *w, const char *reason) {
         return -ENOMEM;
     free(w->reason);
     w->reason = all;
+    return 0;
+}
+
+int work_add_reasons(Work *w, const char *output) {
+    _cleanup_free_ char *copy = strdup(output);
+    char *rest;
+
+    if (!copy)
+        return -ENOMEM;
+    for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        if (w->backend->find_reason(line))
+            TRY(work_add_reason(w, w->backend->find_reason(line)));
     return 0;
 }
 

@@ -34,6 +34,8 @@ int work_fail_tool(Work *w, int status, const char *text);
  * in it is kept. */
 void work_on_line(const char *line, void *userdata);
 int work_add_reason(Work *w, const char *reason);
+/* Those in the output of a tool, which was kept. */
+int work_add_reasons(Work *w, const char *output);
 void work_forget_reason(Work *w);
 /* A line of the reply: the text, and the reasons. */
 int work_tell_reason(Work *w, const char *text);

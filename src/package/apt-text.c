@@ -168,10 +168,21 @@ bool apt_status_parse(char *line, AptStatus *ret) {
     return percent && parse_percent(percent, &ret->percent);
 }
 
+/* " user : Depends: library but it is not going to be installed" */
+static bool is_unmet(const char *line) {
+    const char *colon = *line == ' ' && line[1] != ' ' ? strstr(line, " : ") : NULL;
+
+    return colon && colon == line + 1 + strcspn(line + 1, " ") && strstr(colon + 3, ": ");
+}
+
 const char *apt_find_reason(const char *line) {
     static const char *const beginnings[] = {"E: ", "Err: ", "dpkg: error: "};
     static const char *const whole[] = {"dpkg: error processing", "dpkg: unrecoverable",
                                         "dpkg-deb: error"};
+    static const char more[] = "E: The following information from --solver"; /* a heading */
+
+    if (skip(line, more))
+        return NULL;
 
     for (size_t i = 0; i < ELEMENTSOF(beginnings); i++)
         if (skip(line, beginnings[i]))
@@ -179,7 +190,9 @@ const char *apt_find_reason(const char *line) {
     for (size_t i = 0; i < ELEMENTSOF(whole); i++)
         if (skip(line, whole[i]))
             return line;
-    return skip(line, " cannot copy extracted data") || skip(line, " unable to") ? line + 1 : NULL;
+    return skip(line, " cannot copy extracted data") || skip(line, " unable to") || is_unmet(line)
+               ? line + 1
+               : NULL;
 }
 
 /* --- sources and versions ------------------------------------------------------------------- */

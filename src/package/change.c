@@ -125,6 +125,7 @@ void package_changes_done(PackageChanges *c) {
         free(c->items[i].to);
         free(c->items[i].origin);
         free(c->items[i].security);
+        free(c->items[i].successor);
     }
     free(c->items);
     *c = (PackageChanges){};
@@ -141,7 +142,8 @@ int package_changes_add(PackageChanges *c, const PackageChange *change) {
     TRY(free_and_strdup(&to->from, change->from));
     TRY(free_and_strdup(&to->to, change->to));
     TRY(free_and_strdup(&to->origin, change->origin));
-    return free_and_strdup(&to->security, change->security);
+    TRY(free_and_strdup(&to->security, change->security));
+    return free_and_strdup(&to->successor, change->successor);
 }
 
 static bool has_same_name(const PackageChange *c, const Package *p) {

@@ -23,6 +23,7 @@ typedef struct PackageChange {
     char *from, *to; /* versions; NULL: it is not there */
     char *origin;    /* the repository as the package manager calls it; NULL: not known */
     char *security;  /* of what can be updated: the version of security updates; NULL: none */
+    char *successor; /* of what goes: the package that takes its place; NULL: none */
     bool is_downgrade;
 } PackageChange;
 

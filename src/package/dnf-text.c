@@ -122,8 +122,10 @@ static int add_replaced(Table *t, char *rest) {
     *dot = 0;
     if (streq(name, t->fields[NAME]))
         return 0;
-    return package_changes_add(
-        t->changes, &(PackageChange){.name = name, .architecture = dot + 1, .from = version});
+    return package_changes_add(t->changes, &(PackageChange){.name = name,
+                                                            .architecture = dot + 1,
+                                                            .from = version,
+                                                            .successor = t->fields[NAME]});
 }
 
 /* A line that begins with one blank begins a row. The size, which is last, is left out. */

@@ -33,6 +33,8 @@ def made(tmp_path_factory):
         root.build("main", "user", "1.0", "Depends: library\n")
         root.build("main", "rival", "1.0", "Conflicts: plain\n")
         root.build("main", "sudo", "1.0")
+        root.build("main", "essential", "1.0", "Essential: yes\n")
+        root.build("main", "unmet", "1.0", "Depends: no-such\n")
         root.build("main", "against-sudo", "1.0", "Conflicts: sudo\n")
         root.build("main", "broken", "1.0", postinst="test ! -e /srv/break || { echo it breaks >&2; exit 1; }")
         root.build("main", "lasting", "1.0", postinst="touch /srv/began; cat /srv/pipe >/dev/null; touch /srv/ended")
@@ -145,8 +147,16 @@ def test_what_must_stay(root):
     root.good("install", {"packages": ["sudo", "plain"]})
     assert "sudo" in root.bad("remove", {"packages": ["sudo"]}, "protected")["error_message"]
     root.bad("install", {"packages": ["against-sudo"]}, "protected")
+    root.good("install", {"packages": ["essential"]})
+    assert "every system needs" in root.bad("remove", {"packages": ["essential"]}, "protected")["error_message"]
+    root.call("dpkg", "--purge", "--force-remove-essential", "essential")
     assert root.versions() == {"sudo": "1.0", "plain": "2.0"}
     assert changes(root.good("install", {"packages": ["rival"]})) == {"plain": ("2.0", None), "rival": (None, "1.0")}
+
+
+def test_what_cannot_be_installed(root):
+    assert "Depends: no-such" in root.bad("install", {"packages": ["unmet"]}, "failed")["error_message"]
+    assert root.versions() == {}
 
 
 def test_policy(root):

@@ -2,11 +2,14 @@
 """dcm-package with a real dnf and rpm, and local signed repositories: the same replies as with apt
 (test_packages.py), and what is dnf's own."""
 
+import contextlib
 import fcntl
 import functools
 import http.server
 import os
+import shutil
 import signal
+import sqlite3
 import struct
 import threading
 
@@ -44,6 +47,9 @@ def made(tmp_path_factory):
         root.build("main", "sudo", "1.0")
         root.build("main", "against-sudo", "1.0", "Conflicts: sudo")
         root.build("other", "successor", "1.0", "Obsoletes: plain")
+        for version in ("1.0", "2.0", "3.0", "4.0"):
+            root.build("kernels", "kernel-core", version, "Provides: installonlypkg(kernel)",
+                       files={"usr/share/dcm-test/kernel-core": "", f"usr/share/dcm-test/kernel-{version}": ""})
         root.build("main", "dnf", "9.0")
         root.build("main", "glibc", "1.0")
         root.build("main", "broken", "1.0", post="test ! -e /srv/break || { echo it breaks >&2; exit 1; }")
@@ -55,6 +61,7 @@ def made(tmp_path_factory):
         root.build("main", "large", "1.0", "Requires: filling", files={"usr/share/dcm-test/large-one": "x" * 65536})
         root.publish("main", updates=UPDATES)
         root.publish("other")
+        root.publish("kernels")
         root.good("add-repository", {"name": "main", "uri": "file:/srv/main", "key": root.key})
         root.good("install", {"packages": ["base"]})
         root.call("sh", "-c", "mkdir /srv/fresh && cd / && "
@@ -129,6 +136,7 @@ def test_updates(root):
     updates = {u["name"]: u for u in root.good("updates")["reply_object"]}
     assert updates["plain"]["to"] == "2.0-1" and updates["plain"]["security"] == "1.5-1"
     assert updates["settled"]["to"] == "2.0-1" and updates["settled"]["security"] is None
+    assert updates["plain"]["successor"] is None
     assert changes(root.good("update", {"security": True, "packages": ["settled"]})) == {}
     assert changes(root.good("update", {"security": True})) == {"plain": ("1.0-1", "1.5-1")}
     nothing = root.good("update", {"security": True})
@@ -199,7 +207,25 @@ def test_a_successor_takes_the_place(root):
     root.bad("install", {"packages": ["successor"]}, "policy")
     root.bad("update", {}, "policy")
     policy.unlink()
+    [listed] = root.good("updates")["reply_object"]
+    assert (listed["name"], listed["from"], listed["to"], listed["successor"]) == ("plain", "2.0-1", None, "successor")
     assert changes(root.good("update")) == {"plain": ("2.0-1", None), "successor": (None, "1.0-1")}
+    assert root.good("updates")["reply_object"] == []
+
+
+def test_the_oldest_kernel_goes(root):
+    """dnf keeps three of them, and does not remove the one that runs."""
+    policy = root.root / "etc/dcm-agent/policy.conf"
+    root.good("add-repository", {"name": "kernels", "uri": "file:/srv/kernels", "key": root.key})
+    policy.write_text("[policy]\nallow_package_changes = install, update\n")
+    for version in ("1.0", "2.0", "3.0"):
+        root.good("install", {"packages": [f"kernel-core={version}"]})
+    assert changes(root.good("update")) == {"kernel-core": ("1.0-1", "4.0-1")}
+    names = root.call("rpm", "-q", "kernel-core").stdout.split()
+    assert names == [f"kernel-core-{version}-1.noarch" for version in ("2.0", "3.0", "4.0")]
+    assert "repaired" not in root.good("install", {"packages": ["library"]})["message"], "none of them is left of a kill"
+    policy.unlink()
+    root.bad("remove", {"packages": ["kernel-core"]}, "protected")
 
 
 def test_policy(root):
@@ -394,6 +420,28 @@ def test_a_database_that_cannot_be_read(root):
         path.write_bytes(b"x" * 65536)
     reply = root.run("install", {"packages": ["plain"]})
     assert reply["status"] != 0 and "rpm --rebuilddb" in reply["message"], reply
+
+
+def test_a_damaged_index_is_rebuilt(root, tmp_path):
+    """The packages can be listed, but none is found by its name."""
+    root.good("install", {"packages": ["plain"]})
+    for path in root.database.glob("rpmdb.sqlite*"):
+        shutil.copy(path, tmp_path)
+        path.unlink()
+    copy = tmp_path / "rpmdb.sqlite"
+    with contextlib.closing(sqlite3.connect(copy)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [[size]] = db.execute("PRAGMA page_size")
+        pages = [page for page, in db.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name = 'Name'")]
+    data = bytearray(copy.read_bytes())
+    for page in pages:
+        data[(page - 1) * size:page * size] = bytes(size)
+    (root.database / copy.name).write_bytes(data)
+    assert "base" in root.call("rpm", "-qa").stdout and root.call("rpm", "-q", "base", check=False).returncode != 0
+    reply = root.good("install", {"packages": ["library"]})
+    assert "was repaired first: rpm --rebuilddb" in reply["message"], reply
+    assert root.versions() == {"base": "1.0-1", "plain": "2.0-1", "library": "1.0-1"}
+    assert root.call("rpm", "-q", "base").stdout and "repaired" not in root.good("install", {"packages": ["user"]})["message"]
 
 
 def test_repositories(root):

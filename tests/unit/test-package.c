@@ -144,6 +144,10 @@ static void test_status(void) {
                     "Unable to locate package x");
     g_assert_nonnull(apt_find_reason("dpkg: error processing package x (--configure):"));
     g_assert_null(apt_find_reason("W: it may be"));
+    g_assert_cmpstr(apt_find_reason(" user : Depends: library but it is not installable"), ==,
+                    "user : Depends: library but it is not installable");
+    g_assert_null(apt_find_reason("  a : b: c"));
+    g_assert_null(apt_find_reason("E: The following information from --solver 3.0 may provide"));
 }
 
 /* The newest security version counts, even below a newer one of another repository, but never one
