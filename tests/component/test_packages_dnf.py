@@ -424,6 +424,8 @@ def test_a_database_that_cannot_be_read(root):
 
 def test_a_damaged_index_is_rebuilt(root, tmp_path):
     """The packages can be listed, but none is found by its name."""
+    if os.path.ismount(root.database):
+        pytest.skip("rpm --rebuilddb replaces the directory, which is a mount here")
     root.good("install", {"packages": ["plain"]})
     for path in root.database.glob("rpmdb.sqlite*"):
         shutil.copy(path, tmp_path)
