@@ -34,6 +34,12 @@ int verb_configure(const Context *c, int argc, char *argv[]) {
     return execute(PKGLIBDIR "/configure", name, argv);
 }
 
+int verb_migrate(const Context *c, int argc, char *argv[]) {
+    static char name[] = "dcm-agentctl migrate";
+
+    return execute(PKGLIBDIR "/migrate", name, argv);
+}
+
 int verb_report(const Context *c, int argc, char *argv[]) {
     static char name[] = "dcm-agentctl report";
 

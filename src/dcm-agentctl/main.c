@@ -22,6 +22,7 @@ enum {
     VERB_DOCTOR,
     VERB_CONFIG,
     VERB_CONFIGURE,
+    VERB_MIGRATE,
     VERB_REPORT,
     VERB_SEAL_TOKEN,
     VERB_PAUSE,
@@ -64,6 +65,9 @@ static const Verb verbs[_VERB_MAX] = {
     [VERB_CONFIGURE] = {"configure", "",
                         .help = N_("write the configuration, and try it (root; --help)"),
                         .is_program = true},
+    [VERB_MIGRATE] = {"migrate", "",
+                      .help = N_("take the place of the Python agent (root; --help)"),
+                      .is_program = true},
     [VERB_REPORT] = {"report", "[FILE]", 0, 1,
                      N_("collect what helps to find a problem in one archive (root)"),
                      "report /root/report.tar.gz"},
@@ -139,6 +143,7 @@ static VerbFunction *const functions[_VERB_MAX] = {
     [VERB_DOCTOR] = verb_doctor,
     [VERB_CONFIG] = verb_config,
     [VERB_CONFIGURE] = verb_configure,
+    [VERB_MIGRATE] = verb_migrate,
     [VERB_REPORT] = verb_report,
     [VERB_SEAL_TOKEN] = verb_seal_token,
     [VERB_PAUSE] = verb_pause,
@@ -150,7 +155,8 @@ static VerbFunction *const functions[_VERB_MAX] = {
 /* These work without the agent. */
 static bool needs_bus(size_t verb) {
     return verb != VERB_DOCTOR && verb != VERB_CONFIG && verb != VERB_CONFIGURE &&
-           verb != VERB_REPORT && verb != VERB_SEAL_TOKEN && verb != VERB_OUTPUT;
+           verb != VERB_MIGRATE && verb != VERB_REPORT && verb != VERB_SEAL_TOKEN &&
+           verb != VERB_OUTPUT;
 }
 
 /* What the agent can be asked for; a shell wants no errors. */

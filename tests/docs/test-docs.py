@@ -146,7 +146,7 @@ def ask(program, *arguments):
                           env={**os.environ, "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL).stdout
 
 
-PROGRAMS = {"doctor", "config", "configure"}  # of their own
+PROGRAMS = {"doctor", "config", "configure", "migrate"}  # of their own
 
 
 def verbs_of(program):
@@ -175,7 +175,7 @@ def check_options():
 
 def check_scripts():
     """The options of scripts that are verbs are in their pages, and their help fits into 80 columns."""
-    for script, name in (("configure", "dcm-agent-configure"),):
+    for script, name in (("configure", "dcm-agent-configure"), ("migrate", "dcm-agentctl")):
         text = read(f"scripts/{script}").split("<<'END'\n")[1].split("\nEND\n")[0]
         options = re.findall(r"(?<=[\s,])-(-?[a-zA-Z][\w-]*)", text)
         assert options

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import time
 
 import pytest
@@ -183,3 +184,27 @@ def test_purging_leaves_system_users_alone(before):
                    if (path in before) != (path in after) or before.get(path) != after.get(path)}
     assert differences <= LEFT | OTHERS, sorted(differences - LEFT - OTHERS)
     assert not list(pathlib.Path("/run").glob("dcm-*"))
+
+
+@pytest.mark.skipif(KIND != "deb", reason="makes a package of dpkg")
+def test_the_python_agents_package_becomes_ours(tmp_path):
+    """It has the same name, and its postrm deletes /dcm at the upgrade, too: what migrate needs is saved before."""
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "booted"))
+    import python_agent
+
+    tree = tmp_path / "tree"
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text("Package: dcm-agent\nVersion: 1.2.5\nArchitecture: all\nMaintainer: nobody <n@example.org>\n"
+                                         "Description: stands for the Python agent\n")
+    (tree / "DEBIAN/postrm").write_text("#!/bin/sh\nrm -rf /dcm\n")
+    (tree / "DEBIAN/postrm").chmod(0o755)
+    run("dpkg-deb", "--root-owner-group", "--build", str(tree), str(tmp_path / "old.deb"))
+    run("dpkg", "--install", str(tmp_path / "old.deb"))
+    python_agent.write_tree("/dcm")
+    said = run("dpkg", "--install", *map(str, SHARE.glob("dcm-agent_[0-9]*.deb")))
+    assert "saved in /var/lib/dcm-former" in said and not pathlib.Path("/dcm").exists()
+    said = run("dcm-agentctl", "migrate")
+    assert "requests: 9 taken over" in said and "script of this site siteBackup" in said
+    assert (STATE / "token").read_text() == python_agent.TOKEN
+    purge("dcm-agent")
+    assert not [path for path in pathlib.Path("/var/lib").glob("dcm-*") if path.name != "dcm-manager"]
