@@ -46,6 +46,12 @@ int verb_report(const Context *c, int argc, char *argv[]) {
     return execute(PKGLIBDIR "/report", name, argv);
 }
 
+int verb_upgrade(const Context *c, int argc, char *argv[]) {
+    static char name[] = "dcm-agentctl upgrade";
+
+    return execute(PKGLIBDIR "/upgrade-agent", name, argv);
+}
+
 int verb_seal_token(const Context *c, int argc, char *argv[]) {
     static char name[] = "dcm-agentctl seal-token";
 

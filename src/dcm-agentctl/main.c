@@ -24,6 +24,7 @@ enum {
     VERB_CONFIGURE,
     VERB_MIGRATE,
     VERB_REPORT,
+    VERB_UPGRADE,
     VERB_SEAL_TOKEN,
     VERB_PAUSE,
     VERB_RESUME,
@@ -71,6 +72,9 @@ static const Verb verbs[_VERB_MAX] = {
     [VERB_REPORT] = {"report", "[FILE]", 0, 1,
                      N_("collect what helps to find a problem in one archive (root)"),
                      "report /root/report.tar.gz"},
+    [VERB_UPGRADE] = {"upgrade", "[VERSION]", 0, 1,
+                      N_("upgrade the agent, with a way back (root; --help)"), "upgrade",
+                      .is_program = true},
     [VERB_SEAL_TOKEN] = {"seal-token", "KEY", 1, 1,
                          N_("encrypt the agent's token by host, tpm2 or auto (root)"),
                          "seal-token host"},
@@ -145,6 +149,7 @@ static VerbFunction *const functions[_VERB_MAX] = {
     [VERB_CONFIGURE] = verb_configure,
     [VERB_MIGRATE] = verb_migrate,
     [VERB_REPORT] = verb_report,
+    [VERB_UPGRADE] = verb_upgrade,
     [VERB_SEAL_TOKEN] = verb_seal_token,
     [VERB_PAUSE] = verb_pause,
     [VERB_RESUME] = verb_resume,
@@ -155,8 +160,8 @@ static VerbFunction *const functions[_VERB_MAX] = {
 /* These work without the agent. */
 static bool needs_bus(size_t verb) {
     return verb != VERB_DOCTOR && verb != VERB_CONFIG && verb != VERB_CONFIGURE &&
-           verb != VERB_MIGRATE && verb != VERB_REPORT && verb != VERB_SEAL_TOKEN &&
-           verb != VERB_OUTPUT;
+           verb != VERB_MIGRATE && verb != VERB_REPORT && verb != VERB_UPGRADE &&
+           verb != VERB_SEAL_TOKEN && verb != VERB_OUTPUT;
 }
 
 /* What the agent can be asked for; a shell wants no errors. */

@@ -18,6 +18,7 @@ from agent_test import manager, run, wait_for  # noqa: F401
 from server_test import KEY, SUDOERS, address, do, exists, groups, key_file, users  # noqa: F401
 
 PASSWD, GROUP, SHADOW = (pathlib.Path("/etc", name) for name in ("passwd", "group", "shadow"))
+SAMPLE = 30  # see sampling.py
 SCRIPTS = pathlib.Path("/usr/lib/dcm-agent/scripts")
 USERDB = pathlib.Path("/run/userdb")
 

@@ -11,6 +11,7 @@ import pytest
 from agent_test import manager, run  # noqa: F401
 from server_test import ADDRESS, HOSTS, IDENTITY, address, do, exists, hosts, text_of, users  # noqa: F401
 
+SAMPLE = 25  # see sampling.py
 SCRIPT = "/usr/lib/dcm-agent/scripts/rename"
 HOSTNAME = pathlib.Path("/etc/hostname")
 

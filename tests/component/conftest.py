@@ -1,30 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
-import random
+import pathlib
 import shutil
+import sys
 
 import pytest
 
 import certificates
 import harness
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from sampling import pytest_collection_modifyitems  # noqa: E402, F401
+
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]  # what is right for the one who runs the tests is not for their agents
-
-
-def pytest_collection_modifyitems(config, items):
-    """Of a file whose tests are long, SAMPLE of them by chance; all with DCM_FAULTS=full, or where tests are named."""
-    if os.environ.get("DCM_FAULTS") == "full" or config.option.keyword or any("::" in word for word in config.args):
-        return
-    # all processes of a run must choose the same ones
-    run = getattr(config, "workerinput", {}).get("testrunuid")
-    left_out = []
-    for module in {item.module for item in items if hasattr(item.module, "SAMPLE")}:
-        tests = [item for item in items if item.module is module]
-        chance = random.Random(run and run + module.__name__)
-        left_out += chance.sample(tests, max(len(tests) - module.SAMPLE, 0))
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")

@@ -518,7 +518,7 @@ def test_properties_on_the_bus(agent, manager):
                                         "revoke_database_access", "run_script", "start_service",
                                         "start_services", "stop_service", "terminate", "unlock",
                                         "unmount_volume", "update_packages", "upgrade",
-                                        "verify_backup"]
+                                        "upgrade_agent", "verify_backup"]
 
 
 def test_silent_manager_is_given_up(agent, manager):

@@ -14,7 +14,7 @@ import pytest
 from harness import DEADLINE
 from package_root import AptRoot, PHASES, build_phases
 
-SAMPLE = 12  # see conftest.py
+SAMPLE = 12  # see sampling.py
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0 or not os.path.exists("/usr/bin/dpkg-scanpackages"),
                                 reason="needs root, apt and dpkg-dev")

@@ -17,7 +17,7 @@ import pytest
 
 from dnf_root import DnfRoot
 
-SAMPLE = 8  # see conftest.py
+SAMPLE = 8  # see sampling.py
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0 or not all(map(os.path.exists, (
     "/usr/bin/dnf-3", "/usr/bin/rpmbuild", "/usr/bin/createrepo_c"))), reason="needs root, dnf, rpmbuild and createrepo_c")

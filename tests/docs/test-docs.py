@@ -146,11 +146,18 @@ def ask(program, *arguments):
                           env={**os.environ, "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL).stdout
 
 
-PROGRAMS = {"doctor", "config", "configure", "migrate"}  # of their own
+# Verbs that are programs of their own: which one, or None, where it is another one of C.
+OTHERS = {"doctor": None, "config": None, "configure": None, "migrate": None, "upgrade": "scripts/upgrade-agent"}
+
+
+def help_of(program, verb):
+    if verb not in OTHERS:
+        return ask(program, verb, "--help")
+    return ask(ROOT / OTHERS[verb], "--help") if OTHERS[verb] else ""
 
 
 def verbs_of(program):
-    """Their names as --help lists them; none, if it has none. dcm-agentctl doctor is a program of its own."""
+    """Their names as --help lists them; none, if it has none."""
     part = ask(program, "--help").partition("\nVerbs:\n")[2].partition("\n\n")[0]
     return re.findall(r"^  ([\w-]+)", part, re.M)
 
@@ -160,8 +167,8 @@ def check_options():
     for program in sys.argv[2:]:
         name, text = pathlib.Path(program).name, ask(program, "--help")
         verbs = verbs_of(program)
-        for verb in set(verbs) - PROGRAMS:
-            text += ask(program, verb, "--help")
+        for verb in verbs:
+            text += help_of(program, verb)
         options = re.findall(r"(?<=[\s,])-(-?[a-zA-Z][\w-]*)", text)
         assert options
         for option in sorted(set(options)):
@@ -190,8 +197,8 @@ def check_scripts():
 def check_help():
     """Help fits into 80 columns."""
     for program in sys.argv[2:]:
-        for verb in [[], *([v] for v in verbs_of(program) if v not in PROGRAMS)]:
-            for line in ask(program, *verb, "--help").splitlines():
+        for text in (ask(program, "--help"), *(help_of(program, verb) for verb in verbs_of(program))):
+            for line in text.splitlines():
                 if len(line) > 80:
                     yield f"{pathlib.Path(program).name}: a line of help has {len(line)} columns: {line}"
 

@@ -4,7 +4,7 @@ program that it calls fails in turn, at each of its calls: without having done a
 script killed there; programs that write several files are also killed between them. Then the script runs again unhindered,
 and the machine must be as an undisturbed run leaves it. And two at once take turns.
 
-Environment: DCM_FAULTS, quick (every third call, from one that DCM_FAULTS_SEED chooses, fails in one of the ways) or full (each
+Environment: DCM_FAULTS, quick (every sixth call, from one that DCM_FAULTS_SEED chooses, fails in one of the ways) or full (each
 call in each way)."""
 
 import fcntl
@@ -226,10 +226,10 @@ injected, violated = [], []
 def plans(calls):
     seen = set()
     for i, call in enumerate(calls, SEED):
-        if not FULL and i % 3:
+        if not FULL and i % 6:
             continue
         program = call.split(".")[0]
-        yield from (f"{call} {mode}" for mode in (MODES if FULL else (MODES[i // 3 % 3],)))
+        yield from (f"{call} {mode}" for mode in (MODES if FULL else (MODES[i // 6 % 3],)))
         if FULL or program not in seen:
             yield from (f"{call} rename-{k}" for k in range(1, 1 + KILLED_INSIDE.get(program, 0)))
         seen.add(program)
