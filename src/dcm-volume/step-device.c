@@ -5,9 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/fs.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -205,9 +203,10 @@ static int verify_array(Work *w, const Step *s) {
  * begin in the first thousandth of a member, and never after 129 MiB. */
 static int clear_data_begin(Work *w, const char *device) {
     _cleanup_close_ int fd = open(device, O_RDONLY | O_CLOEXEC);
-    uint64_t size;
+    const off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    const uint64_t size = MAX(end, 0);
 
-    if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size) < 0)
+    if (end < 0)
         return work_fail(w, "%s: its size cannot be read: %s", device, strerror(errno));
     return write_zeros(w, device, MIN(size, MIN(size / 1024, 128 * MIB) + 4 * MIB));
 }
