@@ -30,10 +30,12 @@ SHIPPED = pathlib.Path("/usr/lib/dcm-agent/scripts")
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
+    """Of a test. What was installed stays."""
+    directories = COMMANDS, SCRIPTS, SHIPPED
+    installed = {path for directory in directories for path in directory.glob("*")}
     yield
-    for directory in (COMMANDS, SCRIPTS, SHIPPED):
-        for path in directory.glob("*") if directory.exists() else ():
-            path.unlink()
+    for path in {path for directory in directories for path in directory.glob("*")} - installed:
+        path.unlink()
     shutil.rmtree(ETC / "policy.conf.d")
     (ETC / "policy.conf.d").mkdir()
 

@@ -30,6 +30,11 @@ def is_announced():
     return announced() is not None
 
 
+def wait_announced(manager, guid):
+    wait_for(lambda: is_announced() or manager.of_type("REPLY", guid), "the announcement")
+    assert is_announced(), manager.of_type("REPLY", guid)
+
+
 def test_reboot_that_does_not_come(manager):
     """A dry run, a program that forbids it, a cancellation by the manager, and one by an administrator."""
     reply = reply_to(manager, order_reboot(manager, dry_run=True, delay=5))
@@ -45,12 +50,12 @@ def test_reboot_that_does_not_come(manager):
     assert reply["return_code"] == 1 and "a backup" in reply["error_message"], reply
     assert not is_announced()
     guid = order_reboot(manager, delay=3600)
-    wait_for(is_announced, "the announcement")
+    wait_announced(manager, guid)
     manager.send(type="CANCEL", request_id=guid)
     assert "the reboot was cancelled" in reply_to(manager, guid)["error_message"]
     assert not is_announced()
     guid = order_reboot(manager, delay=3600)
-    wait_for(is_announced, "the announcement")
+    wait_announced(manager, guid)
     run("shutdown", "-c")
     assert "an administrator has cancelled" in reply_to(manager, guid)["error_message"]
 
@@ -65,7 +70,7 @@ def test_reboot_after_a_step_of_the_clock(manager):
     try:
         begun = time.time()
         guid = order_reboot(manager, delay=900)
-        wait_for(is_announced, "the announcement")
+        wait_announced(manager, guid)
         due = announced()
         assert begun + 899 <= due <= time.time() + 900
         for step in 3600, 600:  # one forwards, one backwards
