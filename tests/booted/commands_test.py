@@ -285,7 +285,9 @@ def test_script_that_ends_in_order_has_its_time(manager, tmp_path):
     """With finish_time a cancellation reaches the script alone, not its child, and the script may take longer than
     others have. Without the key the child gets the signal, too."""
     told = pathlib.Path("/tmp/dcm-test-told")
-    script = ("#!/bin/bash\nexec 3>>%s\ntrap 'echo asked >&3; sleep 15; echo in order >&3; exit 3' TERM\n"
+    # a sleep that a trap begins may still get the signal, and end
+    script = ("#!/bin/bash\nexec 3>>%s 4<> <(:)\n"
+              "trap 'echo asked >&3; read -rt 15 <&4; echo in order >&3; exit 3' TERM\n"
               "(trap 'echo child >&3; exit' TERM; sleep infinity & echo begun >&3; wait) &\n"
               "wait; wait\n") % told
     for key, expected in (("finish_time = 60\n", ["asked", "in order"]), ("", ["asked", "child"])):
