@@ -108,6 +108,13 @@ static struct json_object *new_text(const char *text, size_t size) {
                                                                    : NULL;
 }
 
+/* A program may write its error to standard output alone. */
+static int add_message(struct json_object *reply, const Outcome *o) {
+    return o->status == 0 || o->err_size == 0
+               ? json_add(reply, "message", new_text(o->out, o->out_size))
+               : json_add(reply, "message", new_text(o->err, o->err_size));
+}
+
 /* With a summary it is the object, and what the script wrote the message; without one the object is
  * what it wrote, as it was with the Python agent. */
 static int fill_reply(struct json_object *reply, const Outcome *o) {
@@ -119,8 +126,7 @@ static int fill_reply(struct json_object *reply, const Outcome *o) {
         TRY(json_add_string(reply, "reply_type", "string"));
         return json_add(reply, "reply_object", new_text(o->out, o->out_size));
     }
-    return o->status == 0 ? json_add(reply, "message", new_text(o->out, o->out_size))
-                          : json_add(reply, "message", new_text(o->err, o->err_size));
+    return add_message(reply, o);
 }
 
 static int print_reply(const Outcome *o) {

@@ -102,9 +102,17 @@ int apt_word_update(Work *w, const PackageList *before, Words *ret) {
 
 /* --- doing it ------------------------------------------------------------------------------- */
 
+/* apt-get does not say which version of a package was removed before a purge. */
 int apt_simulate_words(Work *w, const PackageList *before, Words *a, PackageChanges *ret) {
-    (void)before;
-    return apt_simulate(w, words_get(a), ret);
+    TRY(apt_simulate(w, words_get(a), ret));
+    for (size_t i = 0; i < ret->n; i++) {
+        PackageChange *c = &ret->items[i];
+        const Package *p = c->from || c->to ? NULL : package_list_find(before, c->name);
+
+        if (p)
+            TRY(free_and_strdup(&c->from, p->version));
+    }
+    return 0;
 }
 
 /* Those of the words behind "--", without versions. */

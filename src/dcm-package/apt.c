@@ -62,7 +62,7 @@ int apt_list(Work *w, PackageList *ret) {
 
     if (r != 0)
         return work_fail_tool(w, r, "The packages cannot be listed");
-    return package_list_parse(text, ret);
+    return package_list_parse(text, w->request.purge, ret);
 }
 
 /* --- lists of packages ---------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ typedef struct Backend {
     const char *const *ids;      /* ID= and ID_LIKE= of os-release(5) */
     const char *const *programs; /* that must be there */
 
-    /* All installed packages. */
+    /* All installed packages; for a purge also those of which the configuration is left. */
     int (*list)(Work *w, PackageList *ret);
     /* Puts in order what a run that was cut off has left, and tells that in the reply. What cannot
      * be repaired stays as it is. */

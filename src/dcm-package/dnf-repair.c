@@ -56,8 +56,12 @@ static int rebuild(Work *w) {
         return 0;
     progress_tell(w->percent_from, "rebuilding the package database");
     r = tool_run(&t);
-    TRY(r);
-    return work_tell_repair(w, r == 0, "rpm --rebuilddb");
+    if (r != 0) /* what dnf would do with it, nobody knows */
+        return work_fail_tool(
+            w, r,
+            "The package database is damaged, and rpm --rebuilddb cannot repair it; "
+            "nothing was changed");
+    return work_tell_repair(w, true, "rpm --rebuilddb");
 }
 
 /* --- what was under way --------------------------------------------------------------------- */

@@ -110,7 +110,7 @@ int dnf_list(Work *w, PackageList *ret) {
     r = tool_read(&t, &text);
     if (r != 0)
         return work_fail_tool(w, r, "The packages cannot be listed");
-    TRY(package_list_parse(text, &l));
+    TRY(package_list_parse(text, false, &l));
     TRY(versionlock_mark(&l));
     *ret = l;
     l = (PackageList){};

@@ -96,12 +96,12 @@ static int add_installation(PackageChanges *changes, char *s) {
     return package_changes_add(changes, &c);
 }
 
-/* "name [1.0]" */
-static int add_removal(PackageChanges *changes, char *s) {
+/* "name [1.0]", or in a purge of what was removed before, "name " */
+static int add_removal(PackageChanges *changes, char *s, bool is_purge) {
     PackageChange c = {.name = take_word(&s)};
 
     c.from = take_between(&s, '[', ']');
-    if (!c.from || !cut_architecture(&c))
+    if ((!c.from && !(is_purge && !*s)) || !cut_architecture(&c))
         return -EBADMSG;
     return package_changes_add(changes, &c);
 }
@@ -110,8 +110,10 @@ static int parse_plan(char *text, PackageChanges *changes) {
     for (char *line; (line = next_line(&text));) {
         if (skip(line, "Inst "))
             TRY(add_installation(changes, line + strlen("Inst ")));
-        else if (skip(line, "Remv ") || skip(line, "Purg "))
-            TRY(add_removal(changes, line + strlen("Remv ")));
+        else if (skip(line, "Remv "))
+            TRY(add_removal(changes, line + strlen("Remv "), false));
+        else if (skip(line, "Purg "))
+            TRY(add_removal(changes, line + strlen("Purg "), true));
     }
     return 0;
 }

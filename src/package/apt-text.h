@@ -4,8 +4,8 @@
 
 #include "package/change.h"
 
-/* apt-get -s: the lines Inst and Remv. Other lines are none of it. -EBADMSG: one of these lines has
- * another form. */
+/* apt-get -s: the lines Inst, Remv and Purg; the last one has no version of what was removed
+ * before. Other lines are none of it. -EBADMSG: one of these lines has another form. */
 int apt_plan_parse(const char *text, PackageChanges *ret);
 
 typedef enum AptStatusKind {

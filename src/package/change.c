@@ -30,8 +30,8 @@ static char *take_field(char **line) {
 
 /* The second letter of dpkg's state: not installed, and removed but for the configuration. The
  * third one is a blank or R: it must be installed again. */
-static bool is_there(const char *state) {
-    return state[0] && state[1] && !strchr("nc", state[1]);
+static bool is_there(const char *state, bool has_removed) {
+    return state[0] && state[1] && !strchr(has_removed ? "n" : "nc", state[1]);
 }
 
 /* A time may follow the state. */
@@ -48,7 +48,7 @@ static int add_package(PackageList *l, const char *name, const char *architectur
     TRY(array_reserve(&l->items, &l->allocated, l->n + 1, PACKAGES_MAX));
     p = &l->items[l->n++];
     *p = (Package){.is_held = *state == 'h',
-                   .is_half = state[1] != 'i' || state[2] == 'R',
+                   .is_half = !strchr("ic", state[1]) || state[2] == 'R',
                    .is_damaged = state[1] == 'H' || state[2] == 'R',
                    .is_unwanted = strchr("rp", *state),
                    .installed_sec = find_time(state)};
@@ -57,13 +57,13 @@ static int add_package(PackageList *l, const char *name, const char *architectur
     return free_and_strdup(&p->version, version);
 }
 
-static int parse_line(PackageList *l, char *line) {
+static int parse_line(PackageList *l, char *line, bool has_removed) {
     char *name = take_field(&line), *architecture = name ? take_field(&line) : NULL;
     char *version = architecture ? take_field(&line) : NULL;
 
     if (!version || !*name)
         return -EBADMSG;
-    return is_there(line) && !streq(name, "gpg-pubkey")
+    return is_there(line, has_removed) && !streq(name, "gpg-pubkey")
                ? add_package(l, name, architecture, version, line)
                : 0;
 }
@@ -77,23 +77,23 @@ static int compare_items(const void *a, const void *b) {
     return compare(a, b);
 }
 
-static int parse_lines(char *text, PackageList *l) {
+static int parse_lines(char *text, bool has_removed, PackageList *l) {
     for (char *line = text, *end; *line; line = end) {
         end = line + strcspn(line, "\n");
         if (*end)
             *end++ = 0;
         if (*line)
-            TRY(parse_line(l, line));
+            TRY(parse_line(l, line, has_removed));
     }
     if (l->n > 0)
         qsort(l->items, l->n, sizeof(*l->items), compare_items);
     return 0;
 }
 
-int package_list_parse(const char *text, PackageList *ret) {
+int package_list_parse(const char *text, bool has_removed, PackageList *ret) {
     _cleanup_free_ char *copy = strdup(text);
     PackageList l = {};
-    int r = copy ? parse_lines(copy, &l) : -ENOMEM;
+    int r = copy ? parse_lines(copy, has_removed, &l) : -ENOMEM;
 
     if (r < 0)
         package_list_done(&l);

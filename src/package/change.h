@@ -37,9 +37,9 @@ typedef struct PackageChanges {
 #define PACKAGE_RPM_FORMAT "%{NAME}\\t%{ARCH}\\t%{EVR}\\tii \\t%{INSTALLTIME}\\n"
 
 void package_list_done(PackageList *l);
-/* Leaves out what is removed but for its configuration, and keys, which rpm lists, too. -EBADMSG: a
- * line of another form; -ENOBUFS: too many. */
-int package_list_parse(const char *text, PackageList *ret);
+/* Leaves out keys, which rpm lists, too, and unless `has_removed`, what is removed but for its
+ * configuration. -EBADMSG: a line of another form; -ENOBUFS: too many. */
+int package_list_parse(const char *text, bool has_removed, PackageList *ret);
 /* The first of that name, also "name:architecture"; NULL: there is none. */
 const Package *package_list_find(const PackageList *l, const char *name) _pure_;
 

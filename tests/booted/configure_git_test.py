@@ -99,6 +99,7 @@ def test_runs_after_the_first(manager, repository, ssh):
     repository.commit(local=CHANGE + task("ansible.builtin.command: /bin/false") + WRITE)
     reply, said = ansible(manager, **by_ssh(ssh))
     assert figures(reply) == (2, 0, 1) and "FAILED" in said and notes("motd") == "hello again", reply
+    assert "non-zero return code" in reply["message"], reply
 
 
 @everything
@@ -111,6 +112,7 @@ def test_whom_the_servers_refuse(manager, ssh, https, secrets):
     for arguments, word in wrong:
         reply, said = ansible(manager, **arguments)
         assert reply["return_code"] != 0 and not reply["reply_object"] and word in said, (reply, said)
+        assert word in reply["message"], reply
     assert not (HERE / "motd").exists()
 
 

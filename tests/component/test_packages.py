@@ -143,6 +143,19 @@ def test_holds(root):
     root.bad("hold", {"packages": ["library"]}, "missing")
 
 
+def test_purge_of_what_was_removed(root):
+    """Its configuration is left. Without purge nothing is to be done, and a dry run changes nothing."""
+    root.good("install", {"packages": ["settled=1.0", "plain"]})
+    assert changes(root.good("remove", {"packages": ["settled"]})) == {"settled": ("1.0", None)}
+    assert changes(root.good("remove", {"packages": ["settled"]})) == {}
+    for dry_run in (True, False):
+        assert (root.root / "etc/settled.conf").exists()
+        reply = root.good("remove", {"packages": ["settled", "none"], "purge": True, "dry_run": dry_run})
+        assert changes(reply) == {"settled": ("1.0", None)} and "Nothing" not in reply["message"], reply
+    assert not (root.root / "etc/settled.conf").exists() and root.versions() == {"plain": "2.0"}
+    assert "Nothing was to be done" in root.good("remove", {"packages": ["settled"], "purge": True})["message"]
+
+
 def test_what_must_stay(root):
     root.good("install", {"packages": ["sudo", "plain"]})
     assert "sudo" in root.bad("remove", {"packages": ["sudo"]}, "protected")["error_message"]

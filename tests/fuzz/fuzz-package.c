@@ -15,7 +15,7 @@ static void check_list(const char *text) {
     _cleanup_(package_list_done) PackageList l = {}, none = {};
     _cleanup_(package_changes_done) PackageChanges c = {}, same = {};
 
-    if (package_list_parse(text, &l) < 0)
+    if (package_list_parse(text, false, &l) < 0)
         return;
     CHECK(package_changes_compare(&none, &l, &c) == 0 && c.n == l.n);
     CHECK(package_changes_compare(&l, &l, &same) == 0 && same.n == 0);
@@ -46,8 +46,8 @@ static void check_dnf(const char *text) {
     const char *newest;
     DnfStatus s;
 
-    if (package_list_parse(text, &l) < 0)
-        CHECK(package_list_parse("a\tnoarch\t1-1\tii \t1\n", &l) == 0);
+    if (package_list_parse(text, false, &l) < 0)
+        CHECK(package_list_parse("a\tnoarch\t1-1\tii \t1\n", false, &l) == 0);
     if (dnf_plan_parse(text, &l, &plan) >= 0)
         for (size_t i = 0; i < plan.n; i++)
             CHECK(*plan.items[i].name && (plan.items[i].from || plan.items[i].to));

@@ -15,7 +15,7 @@ static void read_list(PackageList *ret) {
                                        "plain\tnoarch\t1.0-1\tii \t1700000001\n"
                                        "epoch\tx86_64\t1:2.0-1\tii \t1700000002\n"
                                        "old\tnoarch\t0.9-3\tii \t1700000003\n",
-                                       ret),
+                                       false, ret),
                     ==, 0);
 }
 

@@ -50,14 +50,14 @@ static void test_dependents(void) {
 }
 
 static void test_list(void) {
-    _cleanup_(package_list_done) PackageList l = {}, broken = {};
+    _cleanup_(package_list_done) PackageList l = {}, broken = {}, removed = {};
 
     g_assert_cmpint(package_list_parse("zlib1g\tamd64\t1:1.2.13\tii \n"
                                        "gone\tall\t1\trc \n"
                                        "bash\tamd64\t5.2\thi \n"
                                        "half\tall\t2\tiF \n"
                                        "never\tall\t\tun \n",
-                                       &l),
+                                       false, &l),
                     ==, 0);
     g_assert_cmpuint(l.n, ==, 3);
     g_assert_cmpstr(l.items[0].name, ==, "bash");
@@ -66,7 +66,13 @@ static void test_list(void) {
     g_assert_nonnull(package_list_find(&l, "zlib1g:amd64"));
     g_assert_null(package_list_find(&l, "zlib1g:i386"));
     g_assert_null(package_list_find(&l, "zlib"));
-    g_assert_cmpint(package_list_parse("no tabs\n", &broken), ==, -EBADMSG);
+    g_assert_cmpint(package_list_parse("no tabs\n", false, &broken), ==, -EBADMSG);
+    g_assert_cmpint(package_list_parse("gone\tall\t1\trc \n"
+                                       "never\tall\t\tun \n",
+                                       true, &removed),
+                    ==, 0);
+    g_assert_cmpuint(removed.n, ==, 1);
+    g_assert_false(removed.items[0].is_half);
 }
 
 static void test_changes(void) {
@@ -76,12 +82,12 @@ static void test_changes(void) {
 
     g_assert_cmpint(
         package_list_parse("a\tall\t1\tii \nb\tall\t1\tii \nd\tall\t1\tii \nk\tall\t1\tii \n",
-                           &before),
+                           false, &before),
         ==, 0);
     g_assert_cmpint(
         package_list_parse("a\tall\t1\tii \nb\tall\t2\tii \nc\tall\t7\tii \nk\tall\t1\tii \n"
                            "k\tall\t2\tii \n",
-                           &after),
+                           false, &after),
         ==, 0);
     g_assert_cmpint(package_changes_compare(&before, &after, &c), ==, 0);
     g_assert_cmpint(package_changes_to_json(&c, &o), ==, 0);
@@ -101,10 +107,13 @@ static void test_plan(void) {
                                    "Debian-Security:12/stable-security [i386]) []\n"
                                    "Inst plain (2.0 Main:main [all])\n"
                                    "Inst own (1 [amd64])\n"
-                                   "Conf plain (2.0 Main:main [all])\n",
+                                   "Conf plain (2.0 Main:main [all])\n"
+                                   "Purg left \n",
                                    &c),
                     ==, 0);
-    g_assert_cmpuint(c.n, ==, 4);
+    g_assert_cmpuint(c.n, ==, 5);
+    g_assert_cmpstr(c.items[4].name, ==, "left");
+    g_assert_true(!c.items[4].from && !c.items[4].to);
     g_assert_cmpstr(c.items[0].from, ==, "1.0");
     g_assert_null(c.items[0].to);
     g_assert_cmpstr(c.items[1].name, ==, "libc6");
