@@ -146,6 +146,10 @@ int ledger_note_disconnected(Ledger *s, const char *id) {
     return ledger_execute(s, STATEMENT_AGENT_GONE, "ti", id, ledger_now());
 }
 
+int ledger_note_all_disconnected(Ledger *s) {
+    return ledger_execute(s, STATEMENT_AGENT_ALL_DISCONNECTED, "i", ledger_now());
+}
+
 int ledger_name_agent(Ledger *s, const char *id, const char *name) {
     int n;
 

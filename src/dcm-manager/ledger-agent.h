@@ -30,6 +30,7 @@ int ledger_add_agent(Ledger *s, const char *id, const char *server_id, const Off
 int ledger_update_agent(Ledger *s, const char *id, const Offer *o);
 int ledger_note_stale(Ledger *s, const char *id, int change);
 int ledger_note_disconnected(Ledger *s, const char *id);
+int ledger_note_all_disconnected(Ledger *s);
 /* `name` NULL removes the name. -EEXIST: another agent has it as name or id. */
 int ledger_name_agent(Ledger *s, const char *id, const char *name);
 /* An array of objects, see dcm-manager(8). */

@@ -44,6 +44,8 @@ static const struct {
                               "UPDATE agents SET disconnected = ?2, absent = ?2 WHERE id = ?1"},
     [STATEMENT_AGENT_ALL_GONE] =
         {true, "UPDATE agents SET absent = coalesce(connected, created) WHERE absent IS NULL"},
+    [STATEMENT_AGENT_ALL_DISCONNECTED] =
+        {true, "UPDATE agents SET disconnected = ?1, absent = ?1 WHERE absent IS NULL"},
     [STATEMENT_AGENT_NAME] = {false,
                               "UPDATE agents SET name = ?2, used = 1 WHERE id = ?1 AND NOT EXISTS"
                               " (SELECT 1 FROM agents WHERE (name = ?2 OR id = ?2) AND id != ?1)"},

@@ -31,6 +31,10 @@
 #define TAKEOVERS_USEC (60 * USEC_PER_SEC) /* ... this time; then a probe precedes the next one */
 #define PROBE_USEC (3 * USEC_PER_SEC)      /* for an older connection to answer */
 
+/* the end of the manager; less than TimeoutStopSec= of its unit */
+#define FAREWELLS_AT_ONCE 64u            /* then other event sources take their turn */
+#define FAREWELL_USEC (9 * USEC_PER_SEC) /* then it ends whoever has not answered */
+
 /* of incomplete messages of all connections together; see ReceiveBudget */
 #define RECEIVE_SIZE_MAX ((size_t)256 * 1024 * 1024)
 

@@ -104,7 +104,7 @@ static void start(Peer *p) {
     Manager *m = p->manager;
     int r;
 
-    p->knock = sd_event_source_disable_unref(p->knock);
+    p->knock = poll_source_free(p->knock);
     m->n_knocked--;
     p->started_usec = now_usec(CLOCK_BOOTTIME);
     peer_enter(p, PEER_SHAKING);
@@ -195,7 +195,7 @@ static size_t knock_size(const char *data, size_t size, bool tls) {
 
 /* More bytes have arrived, or the peer has disconnected. A connection that stops within its first
  * bytes counts as silent. */
-static int on_knock(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static void on_knock(int fd, uint32_t revents, void *userdata) {
     Peer *p = userdata;
     char data[KNOCK_SIZE];
     size_t wanted;
@@ -203,29 +203,29 @@ static int on_knock(sd_event_source *source, int fd, uint32_t revents, void *use
 
     n = recv(fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
+        return;
     wanted = n > 0 ? MIN(knock_size(data, (size_t)n, p->manager->tls), sizeof(data)) : 0;
     if (n <= 0 || ((size_t)n < wanted && revents & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
         drop(p);
-        return 0;
+        return;
     }
     if ((size_t)n < wanted)
-        return 0;
+        return;
     p->knocked = true;
     p->manager->n_knocked++;
-    (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    poll_source_stop(p->knock);
     door_update(p->manager);
-    return 0;
 }
 
 static int admit_to_door(Manager *m, int fd) {
+    static const PollCallbacks callbacks = {.on_io = on_knock};
     _cleanup_free_ Peer *p = calloc(1, sizeof(*p));
     int r;
 
     if (!p)
         return -ENOMEM;
     TRY(peer_address_ref(&m->by_address, fd, &p->address));
-    r = sd_event_add_io(m->event, &p->knock, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_knock, p);
+    r = poll_source_new(m->poller, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, &callbacks, p, &p->knock);
     if (r < 0) {
         peer_address_unref(&m->by_address, p->address);
         return r;

@@ -76,7 +76,8 @@ void peer_expel(Peer *p) {
         return;
     (void)tdelete(p, &m->by_agent, compare_peers);
     p->delivery = delivery_free(p->delivery);
-    r = p->is_replaced ? 0 : ledger_note_disconnected(m->store, p->agent);
+    /* the stop notes it for all */
+    r = p->is_replaced || m->is_stopping ? 0 : ledger_note_disconnected(m->store, p->agent);
     if (r < 0)
         (void)log_warning_errno(r, "The end of a connection cannot be stored: %m");
     forget_as_older(p);
@@ -103,7 +104,7 @@ void peer_free(Peer *p) {
         free(p->questions[--p->n_questions]);
     if (p->state == PEER_WAITING && p->knocked)
         m->n_knocked--;
-    sd_event_source_disable_unref(p->knock);
+    poll_source_free(p->knock);
     safe_close(p->fd);
     session_free(p->session);
     peer_address_unref(&m->by_address, p->address);
@@ -115,8 +116,8 @@ void peer_free(Peer *p) {
 int peer_start(Peer *p, int fd) {
     Manager *m = p->manager;
 
-    return session_new(m->event, fd, m->tls, &m->options.session, m->session_callbacks, p,
-                       &p->session);
+    return session_new(m->event, m->poller, fd, m->tls, &m->options.session, m->session_callbacks,
+                       p, &p->session);
 }
 
 int peer_adopt(Peer *p, const char *agent) {

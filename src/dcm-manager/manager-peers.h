@@ -33,7 +33,7 @@ struct Peer {
     PeerState state;
     int fd; /* while WAITING */
     PeerAddress *address;
-    sd_event_source *knock;
+    PollSource *knock;
     Session *session;
     char *agent; /* NULL: not accepted, or not any more */
     Offer offer; /* of an accepted or probing peer */
@@ -63,6 +63,7 @@ typedef struct PeerList {
 
 struct Manager {
     sd_event *event;
+    Poller *poller; /* all connections of agents */
     Ledger *store;
     ManagerOptions options;
     ManagerObserver observer;
@@ -82,6 +83,7 @@ struct Manager {
     RateLimit dropped;
     ReceiveBudget budget;
     bool is_stopping;
+    sd_event_source *farewell, *farewell_end;
 };
 
 /* NULL: the agent is not connected. */

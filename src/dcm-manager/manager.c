@@ -10,6 +10,7 @@
 #include "basic/fd-util.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 #include "dcm-manager/manager-auth.h"
 #include "dcm-manager/manager-door.h"
 #include "dcm-manager/manager-messages.h"
@@ -60,6 +61,28 @@ static void on_accept(int fd, void *userdata) {
     door_take(userdata, fd);
 }
 
+/* Between the steps the answers of those who were told are read. */
+static int on_farewell(sd_event_source *source, void *userdata) {
+    Manager *m = userdata;
+    Peer *p;
+
+    for (unsigned i = 0; i < FAREWELLS_AT_ONCE && (p = m->peers[PEER_ACCEPTED].first); i++)
+        session_close(p->session, CLOSE_GOING_AWAY, "the manager stops");
+    if (!m->peers[PEER_ACCEPTED].first)
+        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    return 0;
+}
+
+static int on_farewell_end(sd_event_source *source, uint64_t usec, void *userdata) {
+    Manager *m = userdata;
+
+    log_warning("%u connections did not end in time", m->peers[PEER_CLOSING].n);
+    for (PeerState state = 0; state < _PEER_STATE_MAX; state++)
+        while (m->peers[state].first)
+            peer_free(m->peers[state].first);
+    return 0;
+}
+
 int manager_new(sd_event *event, Ledger *store, const ManagerOptions *options, Manager **ret) {
     _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(*m));
 
@@ -73,7 +96,11 @@ int manager_new(sd_event *event, Ledger *store, const ManagerOptions *options, M
     m->session_callbacks = &session_callbacks;
     m->budget.left = RECEIVE_SIZE_MAX;
     m->options.session.budget = &m->budget;
+    TRY(poller_new(event, &m->poller));
     TRY(door_set_up(m));
+    TRY(sd_event_add_defer(event, &m->farewell, on_farewell, m));
+    TRY(sd_event_source_set_enabled(m->farewell, SD_EVENT_OFF));
+    TRY(timer_new(event, 0, on_farewell_end, m, &m->farewell_end));
     *ret = TAKE_PTR(m);
     return 0;
 }
@@ -93,6 +120,9 @@ Manager *manager_free(Manager *m) {
         while (m->peers[state].first)
             peer_free(m->peers[state].first);
     sd_event_source_disable_unref(m->look);
+    sd_event_source_disable_unref(m->farewell);
+    sd_event_source_disable_unref(m->farewell_end);
+    poller_free(m->poller);
     tls_server_unref(m->tls);
     ledger_free(m->store);
     free(m);
@@ -125,16 +155,20 @@ int manager_listen(Manager *m, int fd, char *ret, size_t size) {
 }
 
 void manager_stop(Manager *m) {
+    int r;
+
     m->is_stopping = true;
     stop_listening(m);
     (void)sd_event_source_set_enabled(m->look, SD_EVENT_OFF);
+    r = ledger_note_all_disconnected(m->store);
+    if (r < 0)
+        (void)log_warning_errno(r, "The end of the connections cannot be stored: %m");
     while (m->peers[PEER_WAITING].first)
         peer_free(m->peers[PEER_WAITING].first);
     while (m->peers[PEER_SHAKING].first)
         peer_free(m->peers[PEER_SHAKING].first);
-    while (m->peers[PEER_ACCEPTED].first)
-        session_close(m->peers[PEER_ACCEPTED].first->session, CLOSE_GOING_AWAY,
-                      "the manager stops");
+    (void)sd_event_source_set_enabled(m->farewell, SD_EVENT_ON);
+    (void)timer_arm_in(m->farewell_end, FAREWELL_USEC);
     if (peers_are_gone(m))
         peers_count_changed(m);
 }

@@ -13,6 +13,7 @@
 #include "basic/fd-util.h"
 #include "basic/log-sink.h"
 #include "basic/log.h"
+#include "basic/timer.h"
 #include "basic/utf8.h"
 #include "dcm-manager/control.h"
 #include "dcm-manager/limits.h"
@@ -28,9 +29,12 @@ typedef struct Server {
     char cert[256], key[256];
     const char *bound_control; /* removed at the end */
     bool is_stopping;
+    sd_event_source *tell;
+    unsigned n_agents, n_told;
 } Server;
 
 static void server_done(Server *s) {
+    sd_event_source_disable_unref(s->tell);
     control_free(s->control);
     manager_free(s->manager);
     log_sink_set_event(NULL);
@@ -59,7 +63,21 @@ static void on_count(unsigned n_agents, void *userdata) {
             (void)sd_event_exit(s->event, 0);
         return;
     }
-    (void)sd_notifyf(false, "STATUS=Connected agents: %u", n_agents);
+    s->n_agents = n_agents;
+    if (!timer_is_armed(s->tell))
+        (void)timer_arm_in(s->tell, 0);
+}
+
+/* At most once a second, however many come and go. */
+static int on_tell(sd_event_source *source, uint64_t usec, void *userdata) {
+    Server *s = userdata;
+
+    if (s->is_stopping || s->n_agents == s->n_told)
+        return 0;
+    (void)sd_notifyf(false, "STATUS=Connected agents: %u", s->n_agents);
+    s->n_told = s->n_agents;
+    (void)timer_arm_in(s->tell, USEC_PER_SEC);
+    return 0;
 }
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
@@ -271,6 +289,8 @@ static int set_up_loop(Server *s) {
         r = sd_event_add_signal(s->event, NULL, SIGINT, on_stop, s);
     if (r >= 0)
         r = sd_event_add_signal(s->event, NULL, SIGHUP, on_reload, s);
+    if (r >= 0)
+        r = timer_new(s->event, 0, on_tell, s, &s->tell);
     if (r >= 0)
         r = sd_event_set_watchdog(s->event, true);
     if (r >= 0)

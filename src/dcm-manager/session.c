@@ -15,6 +15,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "basic/fd-util.h"
@@ -29,6 +30,7 @@
 #include "proto/message-skim.h"
 
 #define FORCE_BACKOFF_SEC 60
+#define TIMER_ACCURACY 32 /* part of a ping's interval: those of many sessions share wake-ups */
 
 typedef enum SessionState {
     SESSION_UPGRADING,
@@ -39,7 +41,7 @@ typedef enum SessionState {
 } SessionState;
 
 struct Session {
-    sd_event *event;
+    Poller *poller;
     SessionState state;
     SessionOptions options;
     SessionCallbacks callbacks;
@@ -48,9 +50,10 @@ struct Session {
     Stream *stream;
     sd_event_source *timer;
     uint64_t ping_due_usec;
-    uint64_t received_usec; /* after the stream is freed */
+    uint64_t judged_from_usec; /* earlier silence does not count */
+    uint64_t received_usec;    /* after the stream is freed */
     int linger_fd;
-    sd_event_source *linger_source;
+    PollSource *linger_source;
     size_t linger_size;
     MessageSkim *skim; /* of a too large message */
     size_t skimmed;
@@ -87,10 +90,21 @@ void session_close(Session *s, uint16_t code, const char *why) {
     enter_closing(s, why);
 }
 
-static void ping_or_give_up(Session *s) {
-    uint64_t now = now_usec(CLOCK_BOOTTIME);
-    uint64_t dead = stream_last_alive_usec(s->stream) + s->options.ping_usec * 5 / 2;
+/* A timer that is late tells that the manager stood still: the agent's bytes may have waited all
+ * that time, and no ping was sent. Its silence counts from now on. */
+static void judge_fairly(Session *s, uint64_t due, uint64_t now) {
+    if (now > due + s->options.ping_usec / 2)
+        s->judged_from_usec = now;
+}
 
+static void ping_or_give_up(Session *s, uint64_t due) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME), dead;
+
+    judge_fairly(s, due, now);
+    dead =
+        MAX(stream_last_alive_usec(s->stream), s->judged_from_usec) + s->options.ping_usec * 5 / 2;
+    if (now >= dead && transport_has_unread(stream_get_transport(s->stream)))
+        dead = now + s->options.ping_usec / 2; /* it is read as soon as its turn comes */
     if (now >= dead) {
         end(s, "the agent has been silent for too long");
         return;
@@ -107,7 +121,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
     switch (s->state) {
     case SESSION_OPEN:
-        ping_or_give_up(s);
+        ping_or_give_up(s, usec);
         break;
     case SESSION_SHAKING:
     case SESSION_HELD:
@@ -119,26 +133,27 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
     return 0;
 }
 
-static int on_linger(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static void on_linger(int fd, uint32_t revents, void *userdata) {
     Session *s = userdata;
     char buf[16384];
     ssize_t n;
 
     n = recv(fd, buf, sizeof(buf), 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
+        return;
     s->linger_size += (size_t)MAX(n, (ssize_t)0);
     if (n <= 0 || s->linger_size > LINGER_SIZE_MAX)
         end(s, NULL);
-    return 0;
 }
 
 /* Frees the stream first, which closes TLS properly. */
 static int linger(Session *s, const char *why) {
+    static const PollCallbacks callbacks = {.on_io = on_linger};
+
     s->linger_fd = fcntl(transport_get_fd(stream_get_transport(s->stream)), F_DUPFD_CLOEXEC, 3);
     if (s->linger_fd < 0)
         return -errno;
-    TRY(sd_event_add_io(s->event, &s->linger_source, s->linger_fd, EPOLLIN, on_linger, s));
+    TRY(poll_source_new(s->poller, s->linger_fd, EPOLLIN, &callbacks, s, &s->linger_source));
     s->received_usec = stream_last_alive_usec(s->stream);
     s->stream = stream_free(s->stream);
     (void)shutdown(s->linger_fd, SHUT_WR);
@@ -336,14 +351,15 @@ static int start(Session *s, int fd) {
     if (s->tls) {
         TRY(tls_server_start(s->tls, transport));
     }
-    r = stream_new(s->event, TAKE_PTR(transport), false, &callbacks, s, &s->stream);
+    r = stream_new(s->poller, TAKE_PTR(transport), false, &callbacks, s, &s->stream);
     if (r >= 0)
         stream_set_receive_budget(s->stream, s->options.budget);
     return r;
 }
 
-int session_new(sd_event *event, int fd, TlsServer *tls, const SessionOptions *options,
-                const SessionCallbacks *callbacks, void *userdata, Session **ret) {
+int session_new(sd_event *event, Poller *poller, int fd, TlsServer *tls,
+                const SessionOptions *options, const SessionCallbacks *callbacks, void *userdata,
+                Session **ret) {
     _cleanup_(session_freep) Session *s = calloc(1, sizeof(*s));
 
     if (!s) {
@@ -351,14 +367,15 @@ int session_new(sd_event *event, int fd, TlsServer *tls, const SessionOptions *o
         return -ENOMEM;
     }
     s->linger_fd = -1;
-    s->event = event;
+    s->poller = poller;
     s->tls = tls_server_ref(tls);
     s->options = *options;
     s->callbacks = *callbacks;
     s->userdata = userdata;
     TRY(start(s, fd));
     TRY(sd_event_add_time(event, &s->timer, CLOCK_BOOTTIME,
-                          now_usec(CLOCK_BOOTTIME) + options->handshake_usec, 0, on_timer, s));
+                          now_usec(CLOCK_BOOTTIME) + options->handshake_usec,
+                          MIN(options->ping_usec / TIMER_ACCURACY + 1, USEC_PER_SEC), on_timer, s));
     *ret = TAKE_PTR(s);
     return 0;
 }
@@ -368,7 +385,7 @@ Session *session_free(Session *s) {
         return NULL;
     stream_free(s->stream);
     message_skim_free(s->skim);
-    sd_event_source_disable_unref(s->linger_source);
+    poll_source_free(s->linger_source);
     safe_close(s->linger_fd);
     sd_event_source_disable_unref(s->timer);
     tls_server_unref(s->tls);
@@ -384,6 +401,15 @@ uint64_t session_last_received_usec(const Session *s) {
     return s->stream ? stream_last_alive_usec(s->stream) : s->received_usec;
 }
 
+/* Between half of it and all of it, so that agents that came together are not pinged together. */
+static uint64_t spread(uint64_t usec) {
+    uint32_t random = 0;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+        random = UINT32_MAX;
+    return usec / 2 + (usec / 2 * random >> 32);
+}
+
 int session_accept(Session *s, const char *agent_id, const char *server_id, const char *name) {
     _cleanup_free_ char *text = NULL;
     uint64_t now = now_usec(CLOCK_BOOTTIME);
@@ -395,7 +421,7 @@ int session_accept(Session *s, const char *agent_id, const char *server_id, cons
     TRY(stream_send_text(s->stream, text, size));
     enter(s, SESSION_OPEN);
     stream_trust(s->stream);
-    s->ping_due_usec = now + s->options.ping_usec;
+    s->ping_due_usec = now + spread(s->options.ping_usec);
     set_timer(s, s->ping_due_usec);
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "dcm-manager/offer.h"
 #include "dcm-manager/tls-server.h"
+#include "net/poller.h"
 #include "proto/message.h"
 #include "proto/websocket-reader.h"
 
@@ -22,7 +23,8 @@ typedef struct Session Session;
 
 typedef struct SessionOptions {
     uint64_t handshake_usec; /* from accept(2) to the offer */
-    uint64_t ping_usec;      /* interval of pings; silence for 2.5 of it ends the session */
+    uint64_t ping_usec;      /* interval of pings; silence for 2.5 of it ends the session, not
+                              * counting the time in which the manager did not read */
     ReceiveBudget *budget;   /* shared by all sessions */
 } SessionOptions;
 
@@ -41,8 +43,9 @@ typedef struct SessionCallbacks {
 } SessionCallbacks;
 
 /* Takes ownership of the socket; `tls` may be NULL. */
-int session_new(sd_event *event, int fd, TlsServer *tls, const SessionOptions *options,
-                const SessionCallbacks *callbacks, void *userdata, Session **ret);
+int session_new(sd_event *event, Poller *poller, int fd, TlsServer *tls,
+                const SessionOptions *options, const SessionCallbacks *callbacks, void *userdata,
+                Session **ret);
 Session *session_free(Session *s);
 DEFINE_CLEANUP(Session *, session_free)
 

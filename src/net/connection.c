@@ -32,6 +32,7 @@
 
 struct Connection {
     sd_event *event;
+    Poller *poller; /* of the stream */
     ConnectionCallbacks callbacks;
     void *userdata;
     ConnectionOptions options;
@@ -399,7 +400,7 @@ static void on_dialed(Transport *dialed, const char *peer, void *userdata) {
     if (r >= 0 && c->options.url.tls)
         r = tls_client_start(c->tls, transport, c->error, sizeof(c->error));
     if (r >= 0)
-        r = stream_new(c->event, TAKE_PTR(transport), true, &callbacks, c, &c->stream);
+        r = stream_new(c->poller, TAKE_PTR(transport), true, &callbacks, c, &c->stream);
     if (r < 0)
         fail(c, CONNECTION_FAULT_TLS, false, "%s", c->error[0] ? c->error : strerror(-r));
 }
@@ -466,6 +467,7 @@ int connection_new(sd_event *event, const ConnectionCallbacks *callbacks, void *
     c->callbacks = *callbacks;
     c->userdata = userdata;
     TRY(timer_new(event, 0, on_timer, c, &c->timer));
+    TRY(poller_new(event, &c->poller));
     *ret = TAKE_PTR(c);
     return 0;
 }
@@ -483,6 +485,7 @@ Connection *connection_free(Connection *c) {
         stream_send_close(c->stream, CLOSE_GOING_AWAY, NULL);
     drop_attempt(c);
     sd_event_source_disable_unref(c->timer);
+    poller_free(c->poller);
     drop_options(c);
     free(c);
     return NULL;

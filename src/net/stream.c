@@ -31,15 +31,14 @@ typedef enum Phase { PHASE_TLS, PHASE_HEAD, PHASE_FRAMES } Phase;
 
 struct Stream {
     Transport *transport;
-    sd_event_source *source;
-    sd_event_source *output; /* writes all that was queued in this iteration of the loop, at once */
+    PollSource *source;
     StreamCallbacks callbacks;
     void *userdata;
     Phase phase;
     WebSocket *websocket;
     char *head; /* received part of the peer's head */
     size_t head_size;
-    char out[CHUNK]; /* being written; TLS needs the same bytes for a retry */
+    char *out; /* what the socket did not take; TLS needs the same bytes for a retry */
     size_t out_size, out_offset;
     uint64_t alive_usec;
     uint64_t acked_bytes; /* by the peer's kernel, at the last check */
@@ -55,11 +54,11 @@ struct Stream {
 Stream *stream_free(Stream *s) {
     if (!s)
         return NULL;
-    sd_event_source_disable_unref(s->source);
-    sd_event_source_disable_unref(s->output);
+    poll_source_free(s->source);
     websocket_free(s->websocket);
     transport_free(s->transport);
     free(s->head);
+    free(s->out);
     free(s);
     return NULL;
 }
@@ -111,45 +110,75 @@ static bool update_congested(Stream *s) {
 }
 
 static bool has_output(const Stream *s) {
-    return s->out_size > 0 || (s->phase == PHASE_FRAMES && websocket_has_output(s->websocket));
+    return s->out || (s->phase == PHASE_FRAMES && websocket_has_output(s->websocket));
 }
 
-static int refill(Stream *s) {
-    ssize_t n;
+/* Returns the number of bytes that were written, as far as the socket takes them now. */
+static ssize_t write_out(Stream *s, const char *data, size_t size) {
+    size_t written = 0;
+    ssize_t n = 0;
 
-    if (s->phase != PHASE_FRAMES || !websocket_has_output(s->websocket))
-        return 0;
-    n = websocket_output(s->websocket, s->out, sizeof(s->out));
-    if (n < 0)
-        return (int)n;
-    s->out_offset = 0;
-    s->out_size = (size_t)n;
-    return n > 0;
-}
-
-static int flush(Stream *s) {
-    int r;
-
-    for (;;) {
-        ssize_t n;
-
-        if (s->out_size == 0) {
-            r = refill(s);
-            if (r <= 0)
-                return r;
-        }
-        n = transport_write(s->transport, s->out + s->out_offset, s->out_size - s->out_offset);
-        if (n == -EAGAIN)
-            return 0;
-        if (n < 0)
-            return (int)n;
+    while (written < size && n >= 0) {
+        n = transport_write(s->transport, data + written, size - written);
+        written += (size_t)MAX(n, (ssize_t)0);
+    }
+    if (n < 0 && n != -EAGAIN)
+        return n;
+    if (written > 0) {
         s->progressed = true;
         if (s->congested)
             s->alive_usec = now_usec(CLOCK_BOOTTIME);
-        s->out_offset += (size_t)n;
-        if (s->out_offset == s->out_size)
-            s->out_size = s->out_offset = 0;
     }
+    return (ssize_t)written;
+}
+
+static int keep_out(Stream *s, const char *data, size_t size) {
+    s->out = malloc(size);
+    if (!s->out)
+        return -ENOMEM;
+    memcpy(s->out, data, size);
+    s->out_size = size;
+    s->out_offset = 0;
+    return 0;
+}
+
+/* Writes what was kept. 1: all of it */
+static int flush_kept(Stream *s) {
+    ssize_t n;
+
+    if (!s->out)
+        return 1;
+    n = write_out(s, s->out + s->out_offset, s->out_size - s->out_offset);
+    if (n < 0)
+        return (int)n;
+    s->out_offset += (size_t)n;
+    if (s->out_offset < s->out_size)
+        return 0;
+    free(TAKE_PTR(s->out));
+    s->out_size = s->out_offset = 0;
+    return 1;
+}
+
+/* Only what the socket does not take needs memory of its own. */
+static int flush(Stream *s) {
+    char data[CHUNK];
+    int r;
+
+    while ((r = flush_kept(s)) > 0) {
+        ssize_t size, n;
+
+        if (s->phase != PHASE_FRAMES || !websocket_has_output(s->websocket))
+            return 0;
+        size = websocket_output(s->websocket, data, sizeof(data));
+        if (size <= 0)
+            return (int)size;
+        n = write_out(s, data, (size_t)size);
+        if (n < 0)
+            return (int)n;
+        if (n < size)
+            return keep_out(s, data + n, (size_t)(size - n));
+    }
+    return r;
 }
 
 /* Call after a flush: remaining bytes wait for the socket. */
@@ -160,11 +189,12 @@ static void update_events(Stream *s) {
         events = transport_wants(s->transport);
     else
         events = (update_congested(s) ? 0u : EPOLLIN) | (has_output(s) ? EPOLLOUT : 0u);
-    (void)sd_event_source_set_io_events(s->source, events);
+    (void)poll_source_set_events(s->source, events);
 }
 
+/* Writes all that is queued in this turn of the loop, at once. */
 static void flush_soon(Stream *s) {
-    (void)sd_event_source_set_enabled(s->output, SD_EVENT_ONESHOT);
+    poll_source_call_soon(s->source);
 }
 
 static int append_head(Stream *s, const char *data, size_t size) {
@@ -262,15 +292,14 @@ static int shake_hands(Stream *s) {
 static bool end_if_failed(Stream *s, int r) {
     if (r < 0)
         stream_fail(s, r);
-    else if (s->phase == PHASE_FRAMES && websocket_is_closed(s->websocket) && s->out_size == 0)
+    else if (s->phase == PHASE_FRAMES && websocket_is_closed(s->websocket) && !s->out)
         stream_fail(s, 0);
     if (!s->failed)
         return false;
 
     if (s->phase != PHASE_TLS)
         (void)flush(s); /* the close frame, or the refusal, with the reason */
-    (void)sd_event_source_set_enabled(s->source, SD_EVENT_OFF);
-    (void)sd_event_source_set_enabled(s->output, SD_EVENT_OFF);
+    poll_source_stop(s->source);
     s->callbacks.on_closed(s->error, s->userdata);
     return true;
 }
@@ -284,15 +313,14 @@ static int flush_and_resume(Stream *s) {
     return r >= 0 && was_congested ? resume_reading(s) : r;
 }
 
-static int on_output(sd_event_source *source, void *userdata) {
+static void on_soon(void *userdata) {
     Stream *s = userdata;
 
     if (!end_if_failed(s, s->phase == PHASE_TLS ? 0 : flush_and_resume(s)))
         update_events(s);
-    return 0;
 }
 
-static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static void on_io(int fd, uint32_t revents, void *userdata) {
     Stream *s = userdata;
     bool was_tls = s->phase == PHASE_TLS;
     int r = 0;
@@ -308,12 +336,11 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
     if (r >= 0 && s->phase != PHASE_TLS && (revents & EPOLLOUT))
         r = flush_and_resume(s);
     if (end_if_failed(s, r))
-        return 0;
+        return;
     if (was_tls || (revents & EPOLLOUT))
         update_events(s);
     else if (has_output(s)) /* a pong, for instance, which no call queued */
         flush_soon(s);
-    return 0;
 }
 
 static void on_message(const char *text, size_t size, bool is_text, void *userdata) {
@@ -330,8 +357,9 @@ static uint16_t on_excess(const char *data, size_t size, bool is_last, void *use
     return s->failed ? 0 : s->callbacks.on_excess(data, size, is_last, s->userdata);
 }
 
-int stream_new(sd_event *event, Transport *transport, bool client, const StreamCallbacks *callbacks,
+int stream_new(Poller *poller, Transport *transport, bool client, const StreamCallbacks *callbacks,
                void *userdata, Stream **ret) {
+    static const PollCallbacks poll_callbacks = {.on_io = on_io, .on_soon = on_soon};
     const WebSocketCallbacks frame_callbacks = {
         .on_message = on_message,
         .on_excess = callbacks->on_excess ? on_excess : NULL,
@@ -350,10 +378,8 @@ int stream_new(sd_event *event, Transport *transport, bool client, const StreamC
     TRY(websocket_new(client, &frame_callbacks, s, &s->websocket));
     websocket_set_message_max(s->websocket, HANDSHAKE_SIZE_MAX);
     /* the client sends the first bytes, the server waits for them */
-    TRY(sd_event_add_io(event, &s->source, transport_get_fd(transport), client ? EPOLLOUT : EPOLLIN,
-                        on_io, s));
-    TRY(sd_event_add_defer(event, &s->output, on_output, s));
-    TRY(sd_event_source_set_enabled(s->output, SD_EVENT_OFF));
+    TRY(poll_source_new(poller, transport_get_fd(transport), client ? EPOLLOUT : EPOLLIN,
+                        &poll_callbacks, s, &s->source));
     *ret = TAKE_PTR(s);
     return 0;
 }
@@ -369,13 +395,11 @@ void stream_trust(Stream *s) {
 int stream_send_head(Stream *s, const char *head) {
     size_t size = strlen(head);
 
-    if (s->out_size > 0)
+    if (s->out)
         return -EBUSY;
-    if (size > sizeof(s->out))
+    if (size > CHUNK)
         return -EMSGSIZE;
-    memcpy(s->out, head, size);
-    s->out_size = size;
-    s->out_offset = 0;
+    TRY(keep_out(s, head, size));
     flush_soon(s);
     return 0;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One WebSocket connection on an sd_event loop, either side: TLS handshake, HTTP head, frames. The
+/* One WebSocket connection on an event loop, either side: TLS handshake, HTTP head, frames. The
  * owner decides what to send in the heads, and when. */
 #pragma once
 
-#include <systemd/sd-event.h>
-
+#include "net/poller.h"
 #include "net/transport.h"
 #include "proto/websocket-reader.h"
 
@@ -26,7 +25,7 @@ typedef struct StreamCallbacks {
 } StreamCallbacks;
 
 /* Takes ownership of the transport. Begins at once: TLS handshake if the transport has TLS. */
-int stream_new(sd_event *event, Transport *transport, bool client, const StreamCallbacks *callbacks,
+int stream_new(Poller *poller, Transport *transport, bool client, const StreamCallbacks *callbacks,
                void *userdata, Stream **ret);
 /* Discards bytes that are not sent yet. */
 Stream *stream_free(Stream *s);

@@ -15,7 +15,7 @@ struct Transport {
     int fd;
     Transport *lower;         /* or NULL */
     gnutls_session_t session; /* NULL: no TLS */
-    char *pulled;             /* received, and not yet read by GnuTLS */
+    char *pulled;             /* received, and not yet read by GnuTLS; NULL: nothing */
     size_t pulled_size, pulled_offset;
     bool drained; /* the last receive emptied the socket: wait for poll() before the next one */
     gnutls_certificate_credentials_t credentials;
@@ -119,20 +119,38 @@ static ssize_t raw_send(Transport *t, const void *buf, size_t size) {
     return -1;
 }
 
+/* A connection needs the buffer while it reads; most of the time it waits. One free buffer goes
+ * from each to the next. */
+static char *spare_buffer;
+
+static char *take_buffer(void) {
+    char *buffer = spare_buffer ?: malloc(PULL_SIZE);
+
+    spare_buffer = NULL;
+    return buffer;
+}
+
+static void give_buffer_back(Transport *t) {
+    if (!t->pulled || t->pulled_offset < t->pulled_size)
+        return;
+    free(spare_buffer);
+    spare_buffer = TAKE_PTR(t->pulled);
+    t->pulled_size = t->pulled_offset = 0;
+}
+
 static ssize_t on_pull(gnutls_transport_ptr_t userdata, void *buf, size_t size) {
     Transport *t = userdata;
     ssize_t n;
 
-    if (!t->pulled) {
-        t->pulled = malloc(PULL_SIZE);
-        if (!t->pulled) {
-            errno = t->io_error = ENOMEM;
-            return -1;
-        }
-    }
     if (t->pulled_offset == t->pulled_size && t->drained) {
         t->drained = false;
         errno = EAGAIN;
+        return -1;
+    }
+    if (!t->pulled)
+        t->pulled = take_buffer();
+    if (!t->pulled) {
+        errno = t->io_error = ENOMEM;
         return -1;
     }
     if (t->pulled_offset == t->pulled_size) {
@@ -195,6 +213,7 @@ int transport_handshake(Transport *t) {
     do
         r = gnutls_handshake(t->session);
     while (r < 0 && r != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(r));
+    give_buffer_back(t);
     if (r < 0)
         return map_tls_error(t, r);
     t->is_up = true;
@@ -219,6 +238,7 @@ ssize_t transport_read(Transport *t, void *buf, size_t size) {
     do
         n = gnutls_record_recv(t->session, buf, size);
     while (n < 0 && !gnutls_error_is_fatal((int)n) && (n != GNUTLS_E_AGAIN || has_pulled(t)));
+    give_buffer_back(t);
     /* frames mark the end of messages, so TLS need not */
     if (n == GNUTLS_E_PREMATURE_TERMINATION ||
         (n == GNUTLS_E_UNEXPECTED_PACKET_LENGTH && t->at_end))
@@ -239,6 +259,12 @@ ssize_t transport_write(Transport *t, const void *buf, size_t size) {
 
 bool transport_has_pending(const Transport *t) {
     return (t->is_up && gnutls_record_check_pending(t->session) > 0) || has_pulled(t);
+}
+
+bool transport_has_unread(const Transport *t) {
+    char byte;
+
+    return recv(transport_get_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
 uint32_t transport_wants(const Transport *t) {

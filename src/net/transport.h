@@ -40,5 +40,7 @@ ssize_t transport_read(Transport *t, void *buf, size_t size);
 ssize_t transport_write(Transport *t, const void *buf, size_t size);
 /* Whether decrypted bytes are buffered, which poll() does not report. */
 bool transport_has_pending(const Transport *t);
+/* Whether the socket has bytes, an end or an error that nobody has read yet. */
+bool transport_has_unread(const Transport *t);
 /* EPOLLIN or EPOLLOUT: the event that the TLS handshake waits for. */
 uint32_t transport_wants(const Transport *t);

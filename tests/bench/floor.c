@@ -119,6 +119,7 @@ int main(int argc, char *argv[]) {
     TlsOptions options = {};
     _cleanup_(tls_client_freep) TlsClient *tls = NULL;
     Transport *transport;
+    Poller *poller;
     char text[64], error[256];
     const char *reason;
     int fd;
@@ -139,7 +140,8 @@ int main(int argc, char *argv[]) {
         sd_event_source_set_enabled(f.commit, SD_EVENT_OFF) < 0 ||
         transport_new(fd, &transport) < 0 || tls_client_new(&options, "127.0.0.1", &tls) < 0 ||
         tls_client_start(tls, transport, error, sizeof(error)) < 0 ||
-        stream_new(f.event, transport, true, &callbacks, NULL, &f.stream) < 0)
+        poller_new(f.event, &poller) < 0 ||
+        stream_new(poller, transport, true, &callbacks, NULL, &f.stream) < 0)
         return 1;
     return sd_event_loop(f.event);
 }

@@ -849,6 +849,25 @@ def test_dead_agent_is_noticed(start):
     assert not live.closed
 
 
+def test_standstill_of_the_manager_is_not_silence_of_its_agents(start):
+    server = start("--ping-sec", "0.5")
+    client = RawClient(server)
+    client.upgrade()
+    client.send_text(json.dumps({"token": TOKEN}))
+    client.receive_text()
+    server.process.send_signal(signal.SIGSTOP)
+    stopped, silence = [], 4 * 0.5  # after 2.5 intervals of it an agent would be dead
+    GLib.timeout_add(int(silence * 1000), lambda: stopped.append(1) or GLib.SOURCE_REMOVE)
+    iterate_until(lambda: stopped, "the standstill")
+    server.process.send_signal(signal.SIGCONT)
+    for _ in range(3):  # it is pinged, and lives on as it answers
+        assert client.receive()[0] == 9
+        client.socket.sendall(b"\x8a\x80\0\0\0\0")
+    while client.socket.recv(4096):  # until it is silent itself
+        pass
+    assert "silent for too long" in server.log()
+
+
 # ---- the process
 
 
