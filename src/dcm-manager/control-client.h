@@ -8,6 +8,7 @@
 #include "proto/json.h"
 
 typedef struct ControlClient ControlClient;
+typedef struct ControlAnswer ControlAnswer;
 
 typedef enum ControlWait {
     CONTROL_WAIT_NONE,
@@ -28,6 +29,12 @@ int control_client_new(sd_event *event, int fd, const ControlClientCallbacks *ca
                        void *userdata, ControlClient **ret);
 ControlClient *control_client_free(ControlClient *c);
 DEFINE_CLEANUP(ControlClient *, control_client_free)
+
+/* Keeps the place of an answer that is given later: answers have the order of the requests.
+ * control_answer_begin() ends the life of the place, and returns the client, whose next reply or
+ * failure takes it; NULL: the client has gone. */
+ControlAnswer *control_client_reserve(ControlClient *c);
+ControlClient *control_answer_begin(ControlAnswer *a);
 
 /* Takes ownership of `result` (may be NULL), also on failure; adds "ok". */
 void control_client_reply(ControlClient *c, struct json_object *result);

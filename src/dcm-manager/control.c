@@ -93,18 +93,65 @@ static struct json_object *result_with(const char *key, struct json_object *valu
     return o;
 }
 
+/* An answer that is given after the commit. */
+typedef struct Pending {
+    LedgerPromise promise;
+    ControlAnswer *answer;
+    struct json_object *result; /* or NULL */
+} Pending;
+
+static void on_stored(LedgerPromise *promise, int error) {
+    _cleanup_free_ Pending *p = (Pending *)promise;
+    ControlClient *client = control_answer_begin(p->answer);
+
+    if (client && error >= 0)
+        control_client_reply(client, TAKE_PTR(p->result));
+    else if (client)
+        fail_errno(client, error);
+    (void)json_object_put(p->result);
+}
+
+/* Takes ownership of the result. */
+static void reply_when_stored(Control *c, ControlClient *client, struct json_object *result) {
+    Pending *p = calloc(1, sizeof(*p));
+
+    if (p)
+        p->answer = control_client_reserve(client);
+    if (!p || !p->answer) {
+        free(p);
+        (void)json_object_put(result);
+        fail_errno(client, -ENOMEM);
+        return;
+    }
+    p->promise.done = on_stored;
+    p->result = result;
+    ledger_promise(manager_get_store(c->manager), &p->promise);
+}
+
+/* In parts: the client passes on what it got as "next". */
 static void method_agents(Control *c, ControlClient *client, struct json_object *request) {
-    struct json_object *list = NULL;
+    struct json_object *list = NULL, *next = NULL, *result;
     int r;
 
-    r = ledger_list_agents(manager_get_store(c->manager), &list);
+    r = ledger_list_agents(manager_get_store(c->manager), json_get(request, "after"),
+                           CONTROL_AGENTS_AT_ONCE, &list, &next);
     for (size_t i = 0; r >= 0 && i < json_object_array_length(list); i++)
         r = add_connection(c->manager, json_object_array_get_idx(list, i));
     if (r < 0) {
         (void)json_object_put(list);
-        fail_errno(client, r);
-    } else
-        control_client_reply(client, result_with("agents", list));
+        (void)json_object_put(next);
+        if (r == -EINVAL)
+            control_client_fail(client, "invalid",
+                                "\"after\" is not what an answer had as \"next\"");
+        else
+            fail_errno(client, r);
+        return;
+    }
+    result = result_with("agents", list);
+    if (result && next)
+        (void)json_add(result, "next", TAKE_PTR(next));
+    (void)json_object_put(next);
+    control_client_reply(client, result);
 }
 
 static int request_to_json(const char *guid, const LedgerRequest *s, struct json_object *o) {
@@ -262,7 +309,7 @@ static void method_run(Control *c, ControlClient *client, struct json_object *re
     result = result_with("guid", json_object_new_string(guid));
     if (result)
         (void)json_add_string(result, "agent", agent);
-    control_client_reply(client, result);
+    reply_when_stored(c, client, result);
 }
 
 static void method_cancel(Control *c, ControlClient *client, struct json_object *request) {
@@ -275,7 +322,7 @@ static void method_cancel(Control *c, ControlClient *client, struct json_object 
     if (r < 0)
         fail_errno(client, r);
     else
-        control_client_reply(client, NULL);
+        reply_when_stored(c, client, NULL);
 }
 
 static void method_status(Control *c, ControlClient *client, struct json_object *request) {
@@ -339,7 +386,7 @@ static void set_name(Control *c, ControlClient *client, struct json_object *requ
     if (r < 0)
         fail_errno(client, r);
     else
-        control_client_reply(client, NULL);
+        reply_when_stored(c, client, NULL);
 }
 
 static void method_name(Control *c, ControlClient *client, struct json_object *request) {

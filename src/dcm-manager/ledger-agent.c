@@ -185,14 +185,30 @@ static int agent_to_json(sqlite3_stmt *q, struct json_object *o) {
                ?: add_claims(q, o);
 }
 
-int ledger_list_agents(Ledger *s, struct json_object **ret) {
+static int make_next(struct json_object *last, struct json_object **ret) {
+    _cleanup_json_ struct json_object *next = json_object_new_object();
+
+    if (!next)
+        return -ENOMEM;
+    TRY(json_add_int(next, "created", json_object_get_int64(json_get(last, "created"))));
+    TRY(json_add_string(next, "id", json_get_string(last, "id")));
+    *ret = TAKE_PTR(next);
+    return 0;
+}
+
+int ledger_list_agents(Ledger *s, struct json_object *after, unsigned n, struct json_object **ret,
+                       struct json_object **ret_next) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    _cleanup_json_ struct json_object *list = json_object_new_array();
+    _cleanup_json_ struct json_object *list = json_object_new_array(), *next = NULL;
+    const char *id = after ? json_get_string(after, "id") : "";
+    int64_t created = 0;
     int r;
 
     if (!list)
         return -ENOMEM;
-    r = ledger_query(s, STATEMENT_AGENT_LIST, &q, "");
+    if (after && (!id || json_to_integer(json_get(after, "created"), &created) < 0))
+        return -EINVAL;
+    r = ledger_query(s, STATEMENT_AGENT_LIST, &q, "iti", created, id, (int64_t)n);
     while (r >= 0 && (r = ledger_step(q)) > 0) {
         struct json_object *o = json_object_new_object();
 
@@ -202,8 +218,11 @@ int ledger_list_agents(Ledger *s, struct json_object **ret) {
         }
         r = agent_to_json(q, o);
     }
+    if (r >= 0 && json_object_array_length(list) == n)
+        r = make_next(json_object_array_get_idx(list, n - 1), &next);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(list);
+    *ret_next = TAKE_PTR(next);
     return 0;
 }

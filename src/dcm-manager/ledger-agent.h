@@ -33,5 +33,7 @@ int ledger_note_disconnected(Ledger *s, const char *id);
 int ledger_note_all_disconnected(Ledger *s);
 /* `name` NULL removes the name. -EEXIST: another agent has it as name or id. */
 int ledger_name_agent(Ledger *s, const char *id, const char *name);
-/* An array of objects, see dcm-manager(8). */
-int ledger_list_agents(Ledger *s, struct json_object **ret);
+/* An array of at most n objects, see dcm-manager(8), in the order of registration. *ret_next: NULL,
+ * or what selects the next ones as `after` (NULL: the first ones). -EINVAL: it does not. */
+int ledger_list_agents(Ledger *s, struct json_object *after, unsigned n, struct json_object **ret,
+                       struct json_object **ret_next);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two connections to one database in WAL mode, used by one thread, so that neither waits for the
- * other: they differ only in the durability of a commit. */
+/* One connection in WAL mode with synchronous=NORMAL, so that a commit does not wait for the disk;
+ * a group with promised data synchronises the WAL afterwards, as SQLite would with FULL. The prior
+ * groups are in front of it in the same file. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -14,11 +15,14 @@
 
 #define AGENT_COLUMNS                                                                              \
     "SELECT id, claimed, server_id, coalesce(name, id), vm_instance, stale_told, used "
+#define REQUEST_COLUMNS                                                                            \
+    "SELECT guid, agent, json_extract(payload, '$.command'), state, created, updated,"             \
+    " iif(json_valid(reply), json_extract(reply, '$.return_code'), NULL) FROM "
 #define OVER "('REPLIED', 'NACKED')"
 #define OPEN "('QUEUED', 'SENT')"
 
 static const struct {
-    bool relaxed;
+    bool relaxed; /* a power failure may lose it */
     const char *sql;
 } statements[_STATEMENT_MAX] = {
     [STATEMENT_AGENT_BY_TOKEN] = {false, AGENT_COLUMNS "FROM agents WHERE token = ?"},
@@ -53,7 +57,7 @@ static const struct {
     [STATEMENT_AGENT_LIST] =
         {false, "SELECT id, coalesce(name, id), version, platform, platform_version, ipv4, ipv6,"
                 " created, connected, disconnected, claimed, vm_instance, injected_id FROM agents"
-                " ORDER BY created, id"},
+                " WHERE (created, id) > (?1, ?2) ORDER BY created, id LIMIT ?3"},
     [STATEMENT_AGENT_COUNT_UNUSED] =
         {false, "SELECT count(*) FROM agents WHERE used = 0 AND absent IS NOT NULL"},
     [STATEMENT_AGENT_UNUSED] = {false, "SELECT id FROM agents WHERE used = 0 AND absent IS NOT NULL"
@@ -86,23 +90,31 @@ static const struct {
                                 " ORDER BY rowid"},
     [STATEMENT_REQUEST_ACKED] =
         {false, "SELECT guid FROM requests WHERE agent = ? AND state = 'ACKED' ORDER BY rowid"},
-    [STATEMENT_REQUEST_EXPIRE] = {true, "DELETE FROM requests WHERE state IN " OVER
-                                        " AND rowid <= (SELECT max(rowid) FROM requests) - ?"},
-    [STATEMENT_REQUEST_LIST] =
-        {false, "SELECT guid, agent, json_extract(payload, '$.command'), state, created, updated,"
-                " iif(json_valid(reply), json_extract(reply, '$.return_code'), NULL)"
-                " FROM (SELECT rowid AS row, * FROM requests WHERE ?1 IS NULL OR agent = ?1"
-                " ORDER BY rowid DESC LIMIT ?2) ORDER BY row"},
+    [STATEMENT_REQUEST_OLD] =
+        {true, "SELECT count(*), max(rowid) FROM (SELECT rowid FROM requests WHERE rowid > ?1"
+               " AND rowid <= (SELECT max(rowid) FROM requests) - ?2 ORDER BY rowid LIMIT ?3)"},
+    [STATEMENT_REQUEST_EXPIRE] = {true, "DELETE FROM requests WHERE rowid > ?1 AND rowid <= ?2"
+                                        " AND +state IN " OVER},
+    [STATEMENT_REQUEST_LIST] = {false,
+                                REQUEST_COLUMNS "(SELECT rowid AS row, * FROM requests"
+                                                " ORDER BY rowid DESC LIMIT ?1) ORDER BY row"},
+    [STATEMENT_REQUEST_LIST_OF] = {false, REQUEST_COLUMNS
+                                   "(SELECT rowid AS row, * FROM requests WHERE agent = ?2"
+                                   " ORDER BY rowid DESC LIMIT ?1) ORDER BY row"},
     [STATEMENT_LOG_ADD] = {true,
                            "INSERT INTO logs (agent, time, level, message) VALUES (?, ?, ?, ?)"},
     [STATEMENT_LOG_TRIM] =
         {true, "DELETE FROM logs WHERE agent = ?1 AND id <= (SELECT max(id) FROM (SELECT id,"
                " row_number() OVER newest AS n, sum(bytes) OVER newest AS size FROM logs"
                " WHERE agent = ?1 WINDOW newest AS (ORDER BY id DESC)) WHERE n > ?2 OR size > ?3)"},
-    [STATEMENT_LOG_LIST] = {true, "SELECT agent, time, level, message FROM logs"
-                                  " WHERE ?1 IS NULL OR agent = ?1 ORDER BY id DESC LIMIT ?2"},
-    [STATEMENT_ALERT_LIST] = {false, "SELECT agent, time, alert FROM alerts"
-                                     " WHERE ?1 IS NULL OR agent = ?1 ORDER BY id DESC LIMIT ?2"},
+    [STATEMENT_LOG_LIST] =
+        {true, "SELECT agent, time, level, message FROM logs ORDER BY id DESC LIMIT ?1"},
+    [STATEMENT_LOG_LIST_OF] = {true, "SELECT agent, time, level, message FROM logs"
+                                     " WHERE agent = ?2 ORDER BY id DESC LIMIT ?1"},
+    [STATEMENT_ALERT_LIST] = {false,
+                              "SELECT agent, time, alert FROM alerts ORDER BY id DESC LIMIT ?1"},
+    [STATEMENT_ALERT_LIST_OF] = {false, "SELECT agent, time, alert FROM alerts"
+                                        " WHERE agent = ?2 ORDER BY id DESC LIMIT ?1"},
     [STATEMENT_ALERT_ADD] =
         {false, "INSERT OR IGNORE INTO alerts (agent, guid, time, alert) VALUES (?, ?, ?, ?)"},
     [STATEMENT_ALERT_TRIM] =
@@ -114,6 +126,10 @@ static const struct {
                                    " ORDER BY bytes DESC LIMIT 1"},
     [STATEMENT_KEPT_REMOVE] = {true, "DELETE FROM kept WHERE agent = ?"},
 };
+
+const char *ledger_statement_sql(Statement id) {
+    return statements[id].sql;
+}
 
 static int ledger_error(int sqlite_error) {
     switch (sqlite_error & 0xff) {
@@ -163,9 +179,8 @@ static int bind_all(sqlite3_stmt *q, const char *types, va_list ap) {
 
 static int get_statement(Ledger *s, Statement id, sqlite3_stmt **ret) {
     if (!s->statements[id]) {
-        int r =
-            sqlite3_prepare_v3(statements[id].relaxed ? s->relaxed : s->durable, statements[id].sql,
-                               -1, SQLITE_PREPARE_PERSISTENT, &s->statements[id], NULL);
+        int r = sqlite3_prepare_v3(s->db, statements[id].sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                   &s->statements[id], NULL);
 
         if (r != SQLITE_OK)
             return ledger_error(r);
@@ -191,18 +206,112 @@ int ledger_step(sqlite3_stmt *q) {
     return r == SQLITE_ROW ? 1 : ledger_error(r);
 }
 
+/* If it fails, so does the whole group, at once: waiting for a lock takes seconds. */
+static int begin(Ledger *s) {
+    if (s->has_begun)
+        return s->failure;
+    s->failure = ledger_error(sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL));
+    s->has_begun = true;
+    if (s->on_begin)
+        s->on_begin(s->userdata);
+    return s->failure;
+}
+
+static int change(sqlite3_stmt *q, const char *types, va_list ap) {
+    TRY(bind_all(q, types, ap));
+    TRY(ledger_step(q));
+    return sqlite3_changes(sqlite3_db_handle(q));
+}
+
 int ledger_execute(Ledger *s, Statement id, const char *types, ...) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     va_list ap;
-    int r;
+    int r, committed;
 
     TRY(get_statement(s, id, &q));
+    r = begin(s);
+    if (r < 0) {
+        if (!s->on_begin)
+            (void)ledger_commit(s);
+        return r;
+    }
     va_start(ap, types);
-    r = bind_all(q, types, ap);
+    r = change(q, types, ap);
     va_end(ap);
+    /* some errors undo only this statement, others the whole group */
+    if (r < 0 && sqlite3_get_autocommit(s->db))
+        s->failure = r;
+    s->wants_sync |= r > 0 && !statements[id].relaxed;
+    if (s->on_begin)
+        return r;
+    statement_resetp(&q);
+    committed = ledger_commit(s);
+    return committed < 0 && r >= 0 ? committed : r;
+}
+
+/* What SQLite does after a commit with synchronous=FULL. What could not be synchronised is tried
+ * again with the next group. */
+static int synchronise(Ledger *s) {
+    sqlite3_file *wal = NULL;
+
+    TRY(ledger_error(sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal)));
+    if (!wal || !wal->pMethods)
+        return -EIO;
+    TRY(ledger_error(wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL)));
+    s->wants_sync = false;
+    return 0;
+}
+
+static int end_group(Ledger *s) {
+    int r = s->failure;
+
     if (r >= 0)
-        r = ledger_step(q);
-    return r < 0 ? r : sqlite3_changes(sqlite3_db_handle(q));
+        r = ledger_error(sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL));
+    if (r < 0 && !sqlite3_get_autocommit(s->db))
+        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return r >= 0 && s->wants_sync ? synchronise(s) : r;
+}
+
+/* Promises may begin the next group. */
+static void keep_promises(Ledger *s, int error) {
+    LedgerPromise *p = s->first, *next;
+
+    s->first = NULL;
+    s->end = &s->first;
+    for (; p; p = next) {
+        next = p->next;
+        p->done(p, error);
+    }
+}
+
+int ledger_commit(Ledger *s) {
+    int r;
+
+    if (!s->has_begun)
+        return 0;
+    r = end_group(s);
+    s->has_begun = false;
+    s->failure = 0;
+    if (r < 0) /* registrations are undone, too */
+        s->n_agents = MAX(ledger_query_number(s, STATEMENT_AGENT_COUNT), (int64_t)0);
+    keep_promises(s, r);
+    return r;
+}
+
+void ledger_promise(Ledger *s, LedgerPromise *p) {
+    if (!s->has_begun && !s->wants_sync) {
+        p->done(p, 0);
+        return;
+    }
+    (void)begin(s);
+    p->next = NULL;
+    *s->end = p;
+    s->end = &p->next;
+}
+
+void ledger_set_group(Ledger *s, void (*on_begin)(void *userdata), void *userdata) {
+    s->on_begin = on_begin;
+    s->userdata = userdata;
 }
 
 int ledger_column_dup(sqlite3_stmt *q, int column, char **ret) {
@@ -228,7 +337,7 @@ int ledger_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, i
     return value ? json_add(o, key, TAKE_PTR(value)) : json_add_null(o, key);
 }
 
-static int open_connection(const char *path, const char *synchronous, sqlite3 **ret) {
+static int open_connection(const char *path, sqlite3 **ret) {
     int r;
 
     r = sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -238,10 +347,8 @@ static int open_connection(const char *path, const char *synchronous, sqlite3 **
     (void)sqlite3_busy_timeout(*ret, 2000); /* an operator may use the sqlite3 program */
     r = sqlite3_exec(*ret,
                      "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216;"
-                     " PRAGMA secure_delete = ON",
+                     " PRAGMA secure_delete = ON; PRAGMA synchronous = NORMAL",
                      NULL, NULL, NULL);
-    if (r == SQLITE_OK)
-        r = sqlite3_exec(*ret, synchronous, NULL, NULL, NULL);
     return ledger_error(r);
 }
 
@@ -277,12 +384,12 @@ int ledger_open(const char *path, Ledger **ret) {
 
     if (!s)
         return -ENOMEM;
+    s->end = &s->first;
     TRY(create_private(path));
-    TRY(open_connection(path, "PRAGMA synchronous = FULL", &s->durable));
-    r = ledger_error(ledger_set_up_schema(s->durable, &newer));
+    TRY(open_connection(path, &s->db));
+    r = ledger_error(ledger_set_up_schema(s->db, &newer));
     if (r < 0 || newer)
         return r < 0 ? r : -EPROTONOSUPPORT;
-    TRY(open_connection(path, "PRAGMA synchronous = NORMAL", &s->relaxed));
     TRY(begin_agents(s));
     *ret = TAKE_PTR(s);
     return 0;
@@ -291,10 +398,11 @@ int ledger_open(const char *path, Ledger **ret) {
 Ledger *ledger_free(Ledger *s) {
     if (!s)
         return NULL;
+    s->on_begin = NULL;
+    (void)ledger_commit(s);
     for (size_t i = 0; i < _STATEMENT_MAX; i++)
         sqlite3_finalize(s->statements[i]);
-    (void)sqlite3_close(s->relaxed);
-    (void)sqlite3_close(s->durable);
+    (void)sqlite3_close(s->db);
     free(s);
     return NULL;
 }

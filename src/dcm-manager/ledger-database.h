@@ -32,13 +32,17 @@ typedef enum Statement {
     STATEMENT_REQUEST_COUNT,
     STATEMENT_REQUEST_OPEN,
     STATEMENT_REQUEST_ACKED,
+    STATEMENT_REQUEST_OLD,
     STATEMENT_REQUEST_EXPIRE,
     STATEMENT_REQUEST_LIST,
+    STATEMENT_REQUEST_LIST_OF,
     STATEMENT_LOG_ADD,
     STATEMENT_LOG_TRIM,
     STATEMENT_LOG_LIST,
+    STATEMENT_LOG_LIST_OF,
     STATEMENT_ALERT_ADD,
     STATEMENT_ALERT_LIST,
+    STATEMENT_ALERT_LIST_OF,
     STATEMENT_ALERT_TRIM,
     STATEMENT_KEPT_ALL,
     STATEMENT_KEPT_MOST,
@@ -47,18 +51,26 @@ typedef enum Statement {
 } Statement;
 
 struct Ledger {
-    sqlite3 *durable; /* synchronous=FULL: for promised data */
-    sqlite3 *relaxed; /* synchronous=NORMAL: for data that a power failure may lose */
+    sqlite3 *db;
     sqlite3_stmt *statements[_STATEMENT_MAX];
     int64_t n_agents;
+    int64_t expired_to; /* rowid of the last request that was examined */
+    /* the current group of writes */
+    bool has_begun;
+    bool wants_sync; /* it has promised data */
+    int failure;     /* SQLite has undone the group */
+    LedgerPromise *first, **end;
+    void (*on_begin)(void *userdata); /* NULL: each write is a group */
+    void *userdata;
 };
 
+const char *ledger_statement_sql(Statement id) _const_;
 /* Binds `types`: 't' const char * (may be NULL), 'i' int64_t. The caller resets the statement with
  * _cleanup_(statement_resetp). */
 int ledger_query(Ledger *s, Statement id, sqlite3_stmt **ret, const char *types, ...);
 /* 1: a row; 0: no more. */
 int ledger_step(sqlite3_stmt *q);
-/* Executes the statement completely; returns the number of changed rows. */
+/* Executes a statement that writes, in the current group; returns the number of changed rows. */
 int ledger_execute(Ledger *s, Statement id, const char *types, ...);
 
 static inline void statement_resetp(sqlite3_stmt **q) {

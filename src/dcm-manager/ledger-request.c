@@ -22,9 +22,22 @@ int ledger_add_request(Ledger *s, const char *guid, const char *agent, const cha
     char hash[SHA256_HEX_SIZE];
 
     sha256_hex(payload, strlen(payload), hash);
-    (void)ledger_execute(s, STATEMENT_REQUEST_EXPIRE, "i", (int64_t)REQUESTS_KEPT);
     return ledger_execute(s, STATEMENT_REQUEST_ADD, "tttti", guid, agent, payload, hash,
                           ledger_now());
+}
+
+int ledger_expire_requests(Ledger *s, int64_t kept, unsigned n) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    int64_t from = s->expired_to, found;
+
+    TRY(ledger_query(s, STATEMENT_REQUEST_OLD, &q, "iii", from, kept, (int64_t)n));
+    TRY(ledger_step(q));
+    found = sqlite3_column_int64(q, 0);
+    s->expired_to = found == n ? sqlite3_column_int64(q, 1) : 0;
+    if (found == 0)
+        return 0;
+    TRY(ledger_execute(s, STATEMENT_REQUEST_EXPIRE, "ii", from, sqlite3_column_int64(q, 1)));
+    return found == n;
 }
 
 int ledger_get_request(Ledger *s, const char *guid, LedgerRequest *ret) {
@@ -156,7 +169,8 @@ int ledger_list_requests(Ledger *s, const char *agent, int n, struct json_object
 
     if (!list)
         return -ENOMEM;
-    r = ledger_query(s, STATEMENT_REQUEST_LIST, &q, "ti", agent, (int64_t)n);
+    r = ledger_query(s, agent ? STATEMENT_REQUEST_LIST_OF : STATEMENT_REQUEST_LIST, &q,
+                     agent ? "it" : "i", (int64_t)n, agent);
     while (r >= 0 && (r = ledger_step(q)) > 0) {
         TRY(append_row(list, &o));
         TRY(ledger_add_text(o, "guid", q, 0));
@@ -201,8 +215,8 @@ static int reverse(struct json_object *list, struct json_object **ret) {
 typedef int (*RowWriter)(struct json_object *o, sqlite3_stmt *q);
 
 /* The newest `n` rows, oldest first, as far as their texts in that column fit in an answer. */
-static int list_newest(Ledger *s, Statement statement, const char *agent, int n, int text_column,
-                       RowWriter write, struct json_object **ret) {
+static int list_newest(Ledger *s, Statement all, Statement of, const char *agent, int n,
+                       int text_column, RowWriter write, struct json_object **ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     _cleanup_json_ struct json_object *list = json_object_new_array();
     struct json_object *o;
@@ -211,7 +225,7 @@ static int list_newest(Ledger *s, Statement statement, const char *agent, int n,
 
     if (!list)
         return -ENOMEM;
-    r = ledger_query(s, statement, &q, "ti", agent, (int64_t)n);
+    r = ledger_query(s, agent ? of : all, &q, agent ? "it" : "i", (int64_t)n, agent);
     while (r >= 0 && size < CONTROL_LOG_SIZE_MAX && (r = ledger_step(q)) > 0) {
         size += (size_t)sqlite3_column_bytes(q, text_column);
         r = append_row(list, &o);
@@ -229,7 +243,8 @@ static int write_log_line(struct json_object *o, sqlite3_stmt *q) {
 }
 
 int ledger_list_log(Ledger *s, const char *agent, int n, struct json_object **ret) {
-    return list_newest(s, STATEMENT_LOG_LIST, agent, n, 3, write_log_line, ret);
+    return list_newest(s, STATEMENT_LOG_LIST, STATEMENT_LOG_LIST_OF, agent, n, 3, write_log_line,
+                       ret);
 }
 
 static int write_alert(struct json_object *o, sqlite3_stmt *q) {
@@ -239,7 +254,8 @@ static int write_alert(struct json_object *o, sqlite3_stmt *q) {
 }
 
 int ledger_list_alerts(Ledger *s, const char *agent, int n, struct json_object **ret) {
-    return list_newest(s, STATEMENT_ALERT_LIST, agent, n, 2, write_alert, ret);
+    return list_newest(s, STATEMENT_ALERT_LIST, STATEMENT_ALERT_LIST_OF, agent, n, 2, write_alert,
+                       ret);
 }
 
 int ledger_add_alert(Ledger *s, const char *agent, const char *id, const char *json) {

@@ -17,8 +17,11 @@ typedef struct LedgerRequest {
 
 void ledger_request_done(LedgerRequest *r);
 
-/* Durable on return. -EEXIST: the GUID is taken. Also removes requests that ended long ago. */
+/* -EEXIST: the GUID is taken. */
 int ledger_add_request(Ledger *s, const char *guid, const char *agent, const char *payload);
+/* Looks at the next n requests that are older than the newest `kept`, and removes those that have
+ * ended. 1: there may be more. */
+int ledger_expire_requests(Ledger *s, int64_t kept, unsigned n);
 int ledger_get_request(Ledger *s, const char *guid, LedgerRequest *ret);
 /* The GUID that begins with `text`; one that is `text` goes before longer ones. -ENOENT, -ENOTUNIQ.
  */

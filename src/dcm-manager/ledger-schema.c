@@ -72,6 +72,13 @@ static const char *const versions[] = {
     "END;"
     COUNT("logs", "INSERT", "NEW", "+") COUNT("logs", "DELETE", "OLD", "-")
         COUNT("alerts", "INSERT", "NEW", "+") COUNT("alerts", "DELETE", "OLD", "-"),
+
+    /* what waits is found without what has ended, and the requests of an agent in their order */
+    "DROP INDEX requests_agent; DROP INDEX requests_updated;"
+    "CREATE INDEX requests_of ON requests (agent);"
+    "CREATE INDEX requests_open ON requests (agent) WHERE state IN ('QUEUED', 'SENT');"
+    "CREATE INDEX agents_created ON agents (created);"
+    "CREATE INDEX requests_acked ON requests (agent) WHERE state = 'ACKED';",
 };
 
 static int get_version(sqlite3 *db, int *ret) {

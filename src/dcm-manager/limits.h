@@ -44,6 +44,8 @@
 #define QUESTIONS_MAX 16u /* pending STATUS queries to one agent */
 #define RETRANSMIT_MAX_USEC (60 * USEC_PER_SEC)
 #define REQUESTS_KEPT 1000000 /* the newest, and all open ones */
+#define EXPIRED_AT_ONCE 256u  /* looked at in one turn of the loop */
+#define EXPIRE_EVERY_USEC (60 * USEC_PER_SEC)
 
 /* of each agent, the newest */
 #define LOG_LINES_MAX 10000u
@@ -59,6 +61,9 @@
 
 /* control socket */
 #define CONTROL_CLIENTS_MAX 256u
+#define CONTROL_LINES_AT_ONCE 64u             /* of one client, then others take their turn; ... */
+#define CONTROL_TURN_USEC (5 * USEC_PER_MSEC) /* ... also after this time */
+#define CONTROL_AGENTS_AT_ONCE 500u           /* in an answer; the client asks for the next ones */
 #define CONTROL_LINE_MAX (2 * MESSAGE_SIZE_MAX)
 #define CONTROL_OUTPUT_MAX (4 * MESSAGE_SIZE_MAX)
 #define CONTROL_LOG_LINES_MAX 10000

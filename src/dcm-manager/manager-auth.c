@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gathers the facts for the rule in dcm-manager/auth.h, and carries out its verdict. */
+/* Gathers the facts for the rule in dcm-manager/auth.h, and carries out its verdict: an agent is
+ * told it after the commit of what belongs to it. */
 #include "dcm-manager/manager-auth.h"
 
 #include <sys/random.h>
@@ -75,6 +76,7 @@ static int take_in(Peer *p, const LedgerAgent *a) {
     Peer *older = peer_find(m, a->id);
     int r;
 
+    offer_keep_addresses(&p->offer);
     if (older)
         take_over(p, older);
     TRY(session_accept(p->session, a->id, a->server_id, a->name));
@@ -95,23 +97,88 @@ static int take_in(Peer *p, const LedgerAgent *a) {
     return 0;
 }
 
-static void admit(Peer *p, const LedgerAgent *a) {
+/* A verdict that waits for the commit. */
+typedef struct Admission {
+    LedgerPromise promise;
+    Manager *manager;
+    Peer *peer;        /* NULL: it has left */
+    const Peer *older; /* the agent's connection at the verdict; may have been freed */
+    bool is_stale;
+    LedgerAgent agent;
+} Admission;
+
+static void admission_free(Admission *a) {
+    ledger_agent_done(&a->agent);
+    free(a);
+}
+DEFINE_CLEANUP(Admission *, admission_free)
+
+static void decide(Peer *p);
+
+static void finish(Peer *p, const Admission *a, int error) {
+    Peer *present = peer_find(p->manager, a->agent.id);
+    int r = error;
+
+    if (r >= 0 && present && present != a->older) { /* it has come meanwhile, so judge again */
+        decide(p);
+        return;
+    }
+    if (r >= 0)
+        r = p->manager->is_stopping ? -ESHUTDOWN : take_in(p, &a->agent);
+    if (r >= 0)
+        return;
+    if (error >= 0)
+        (void)ledger_note_disconnected(p->manager->store, a->agent.id);
+    refuse_for_now(p, r);
+    /* the answer may have been sent already */
+    session_close(p->session, CLOSE_TRY_LATER, NULL);
+}
+
+static void on_admitted(LedgerPromise *promise, int error) {
+    _cleanup_(admission_freep) Admission *a = (Admission *)promise;
+    Peer *p = a->peer;
+
+    if (p)
+        p->admission = NULL;
+    if (p && p->state == PEER_SHAKING && a->is_stale)
+        refuse(p, 409, "the token belongs to another server");
+    else if (p && p->state == PEER_SHAKING)
+        finish(p, a, error);
+    else if (error >= 0 && !a->is_stale && !peer_find(a->manager, a->agent.id))
+        (void)ledger_note_disconnected(a->manager->store, a->agent.id);
+}
+
+/* Takes ownership of what is in `agent`. */
+static int await_commit(Peer *p, LedgerAgent *agent, bool is_stale) {
+    Admission *a = calloc(1, sizeof(*a));
+
+    if (!a)
+        return -ENOMEM;
+    *a = (Admission){
+        .promise.done = on_admitted,
+        .manager = p->manager,
+        .peer = p,
+        .older = peer_find(p->manager, agent->id),
+        .is_stale = is_stale,
+        .agent = *agent,
+    };
+    *agent = (LedgerAgent){};
+    p->admission = &a->peer;
+    ledger_promise(p->manager->store, &a->promise);
+    return 0;
+}
+
+static void admit(Peer *p, LedgerAgent *a) {
     int r;
 
     r = ledger_update_agent(p->manager->store, a->id, &p->offer);
-    offer_keep_addresses(&p->offer);
     if (r >= 0)
-        r = take_in(p, a);
+        r = await_commit(p, a, false);
     if (r < 0)
-        (void)ledger_note_disconnected(p->manager->store, a->id);
-    if (r < 0 && p->state != PEER_CLOSING) {
         refuse_for_now(p, r);
-        /* the answer may have been sent already */
-        session_close(p->session, CLOSE_TRY_LATER, NULL);
-    }
 }
 
-static void admit_known(Peer *p, const LedgerAgent *a) {
+static void admit_known(Peer *p, LedgerAgent *a) {
     int r;
 
     r = door_make_room(p, a);
@@ -140,13 +207,14 @@ static void admit_new(Peer *p, const char *renewed_id) {
     admit(p, &a);
 }
 
-static void refuse_stale(Peer *p, const LedgerAgent *owner) {
-    (void)ledger_note_stale(p->manager->store, owner->id, 1);
+static void refuse_stale(Peer *p, LedgerAgent *owner) {
     (void)log_struct(LOG_WARNING, 0, LOG_FIELDS(LOG_AGENT_ID(owner->id)),
                      "%s offers the token of %s, which is another server: is one a copy of the "
                      "other?",
                      session_peer(p->session), owner->id);
-    refuse(p, 409, "the token belongs to another server");
+    (void)ledger_note_stale(p->manager->store, owner->id, 1);
+    if (await_commit(p, owner, true) < 0)
+        refuse_for_now(p, -ENOMEM);
 }
 
 /* Any bytes on the older connection since the ping prove that it lives. */
@@ -188,8 +256,9 @@ static int find(int r) {
     return r == -ENOENT ? 0 : r;
 }
 
-void peer_take_offer(Peer *p, const Offer *offer) {
+static void decide(Peer *p) {
     _cleanup_(ledger_agent_done) LedgerAgent owner = {}, named = {};
+    const Offer *offer = &p->offer;
     Manager *m = p->manager;
     Peer *connected;
     AuthFacts facts;
@@ -202,8 +271,6 @@ void peer_take_offer(Peer *p, const Offer *offer) {
         refuse_for_now(p, r < 0 ? r : -ESHUTDOWN);
         return;
     }
-    p->offer = *offer;
-    (void)json_object_get(p->offer.json);
     connected = owner.id ? peer_find(m, owner.id) : NULL;
     facts = (AuthFacts){
         .offer = offer,
@@ -232,4 +299,10 @@ void peer_take_offer(Peer *p, const Offer *offer) {
     default:
         refuse(p, 401, "the token does not belong to this agent id");
     }
+}
+
+void peer_take_offer(Peer *p, const Offer *offer) {
+    p->offer = *offer;
+    (void)json_object_get(p->offer.json);
+    decide(p);
 }

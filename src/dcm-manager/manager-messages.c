@@ -31,19 +31,76 @@ void request_changed(Manager *m, const char *guid, OrderState state) {
         m->observer.on_request(guid, state, m->userdata);
 }
 
-static int advance(Peer *p, const char *guid, const LedgerRequest *request, OrderEvent event,
+/* What follows once a message of an agent is stored. */
+typedef struct Receipt {
+    LedgerPromise promise;
+    Manager *manager;
+    MessageType type;
+    bool has_answer;
+    MessageType answer;
+    bool is_of_request;
+    bool is_changed;
+    OrderState state; /* of the request */
+    char *agent, *guid, *message_id;
+} Receipt;
+
+static void receipt_free(Receipt *t) {
+    free(t->agent);
+    free(t->guid);
+    free(t->message_id);
+    free(t);
+}
+DEFINE_CLEANUP(Receipt *, receipt_free)
+
+/* The agent may have another connection by now, and waits for the answer there, too. */
+static void on_stored(LedgerPromise *promise, int error) {
+    _cleanup_(receipt_freep) Receipt *t = (Receipt *)promise;
+    Peer *p = peer_find(t->manager, t->agent);
+
+    if (error < 0) { /* the agent repeats the message until it is acknowledged */
+        (void)log_struct(LOG_ERR, error, LOG_FIELDS(LOG_REQUEST(t->guid), LOG_AGENT_ID(t->agent)),
+                         "%s of request %s cannot be stored: %m", message_type_to_string(t->type),
+                         t->guid);
+        return;
+    }
+    if (p && p->delivery && t->is_of_request && !order_is_open(t->state))
+        delivery_remove(p->delivery, t->guid);
+    if (p && t->has_answer)
+        (void)send_plain(p, t->answer, t->message_id, t->guid);
+    if (t->is_changed)
+        request_changed(t->manager, t->guid, t->state);
+}
+
+static int receipt_new(Peer *p, const Message *m, Receipt **ret) {
+    _cleanup_(receipt_freep) Receipt *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return -ENOMEM;
+    t->promise.done = on_stored;
+    t->manager = p->manager;
+    t->type = m->type;
+    TRY(free_and_strdup(&t->agent, p->agent));
+    TRY(free_and_strdup(&t->guid, m->request_id));
+    TRY(free_and_strdup(&t->message_id, m->message_id));
+    *ret = TAKE_PTR(t);
+    return 0;
+}
+
+static int advance(Peer *p, const Message *m, const LedgerRequest *request, OrderEvent event,
                    const char *reply, const char *error) {
     OrderState next = order_next(request->state, event);
-    int r = 0;
+    _cleanup_(receipt_freep) Receipt *t = NULL;
 
-    if (next != request->state)
-        r = ledger_set_request(p->manager->store, guid, next, reply, error);
-    if (r < 0)
-        return r;
-    if (p->delivery && !order_is_open(next))
-        delivery_remove(p->delivery, guid);
-    if (next != request->state)
-        request_changed(p->manager, guid, next);
+    TRY(receipt_new(p, m, &t));
+    t->is_of_request = true;
+    t->state = next;
+    t->is_changed = next != request->state;
+    t->has_answer = event == ORDER_EVENT_REPLY;
+    t->answer = MESSAGE_ACK;
+    if (t->is_changed) {
+        TRY(ledger_set_request(p->manager->store, m->request_id, next, reply, error));
+    }
+    ledger_promise(p->manager->store, &TAKE_PTR(t)->promise);
     return 0;
 }
 
@@ -65,7 +122,7 @@ static void take_ack(Peer *p, const Message *m) {
 
     r = get_own(p, m->request_id, &request);
     if (r >= 0)
-        r = advance(p, m->request_id, &request, ORDER_EVENT_ACK, NULL, NULL);
+        r = advance(p, m, &request, ORDER_EVENT_ACK, NULL, NULL);
     report(p, m, r);
 }
 
@@ -114,7 +171,7 @@ static void take_nack(Peer *p, const Message *m) {
     if (r >= 0)
         r = get_own(p, m->request_id, &request);
     if (r >= 0 && !is_answer)
-        r = advance(p, m->request_id, &request, ORDER_EVENT_NACK, NULL, error);
+        r = advance(p, m, &request, ORDER_EVENT_NACK, NULL, error);
     report(p, m, r);
     (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_REQUEST(m->request_id), LOG_AGENT_ID(p->agent)),
                      is_answer ? "%s cannot tell the status of %s: %s" : "%s refuses %s: %s",
@@ -140,7 +197,7 @@ static int encode_reply(struct json_object *payload, char **ret) {
     return payload ? json_encode(payload, ret, NULL) : free_and_strdup(ret, "null");
 }
 
-/* Stores the reply before it acknowledges; acknowledges each repetition again. `reply` NULL: it
+/* Acknowledges the reply once it is stored, and each repetition again. `reply` NULL: it
  * could not be encoded. */
 static void ledger_reply(Peer *p, const Message *m, const char *reply) {
     _cleanup_(ledger_request_done) LedgerRequest request = {};
@@ -153,9 +210,7 @@ static void ledger_reply(Peer *p, const Message *m, const char *reply) {
         return;
     }
     if (r >= 0)
-        r = reply ? advance(p, m->request_id, &request, ORDER_EVENT_REPLY, reply, NULL) : -ENOMEM;
-    if (r >= 0)
-        (void)send_plain(p, MESSAGE_ACK, m->message_id, m->request_id);
+        r = reply ? advance(p, m, &request, ORDER_EVENT_REPLY, reply, NULL) : -ENOMEM;
     report(p, m, r);
 }
 
@@ -277,6 +332,17 @@ static int encode_alert(struct json_object *alert, char **ret, size_t *ret_size)
     return r;
 }
 
+static int keep_alert(Peer *p, const Message *m, const char *text) {
+    _cleanup_(receipt_freep) Receipt *t = NULL;
+
+    TRY(receipt_new(p, m, &t));
+    t->has_answer = true;
+    t->answer = MESSAGE_ALERT_ACK;
+    TRY(ledger_add_alert(p->manager->store, p->agent, m->request_id, text));
+    ledger_promise(p->manager->store, &TAKE_PTR(t)->promise);
+    return 0;
+}
+
 static void take_alert(Peer *p, const Message *m) {
     _cleanup_free_ char *text = NULL;
     size_t size;
@@ -285,10 +351,8 @@ static void take_alert(Peer *p, const Message *m) {
     r = encode_alert(m->json, &text, &size);
     if (r >= 0) {
         trim(p, size);
-        r = ledger_add_alert(p->manager->store, p->agent, m->request_id, text);
+        r = keep_alert(p, m, text);
     }
-    if (r >= 0)
-        (void)send_plain(p, MESSAGE_ALERT_ACK, m->message_id, m->request_id);
     report(p, m, r);
 }
 
@@ -307,9 +371,7 @@ static void take_unreadable_alert(Peer *p, const Message *m, const char *why) {
     if (r >= 0)
         r = json_encode(alert, &json, NULL);
     if (r >= 0)
-        r = ledger_add_alert(p->manager->store, p->agent, m->request_id, json);
-    if (r >= 0)
-        (void)send_plain(p, MESSAGE_ALERT_ACK, m->message_id, m->request_id);
+        r = keep_alert(p, m, json);
     report(p, m, r);
 }
 

@@ -99,6 +99,8 @@ void peer_free(Peer *p) {
     peer_leave(p);
     peer_expel(p);
     peer_stop_probe(p);
+    if (p->admission)
+        *p->admission = NULL;
     offer_done(&p->offer);
     while (p->n_questions > 0)
         free(p->questions[--p->n_questions]);

@@ -41,6 +41,7 @@ struct Peer {
     uint64_t probed_usec;
     sd_event_source *probe;
     Delivery *delivery;
+    Peer **admission;               /* NULL, or who waits for the commit and knows this peer */
     uint64_t arrived_usec;          /* CLOCK_BOOTTIME */
     uint64_t started_usec;          /* of the handshake */
     int64_t since;                  /* CLOCK_REALTIME */
@@ -84,6 +85,7 @@ struct Manager {
     ReceiveBudget budget;
     bool is_stopping;
     sd_event_source *farewell, *farewell_end;
+    sd_event_source *commit, *expire;
 };
 
 /* NULL: the agent is not connected. */

@@ -61,6 +61,35 @@ static void on_accept(int fd, void *userdata) {
     door_take(userdata, fd);
 }
 
+/* The commit takes its turn after the sources that are ready now, and with it all that they write.
+ */
+static void on_begin(void *userdata) {
+    Manager *m = userdata;
+
+    (void)sd_event_source_set_enabled(m->commit, SD_EVENT_ONESHOT);
+}
+
+static int on_commit(sd_event_source *source, void *userdata) {
+    Manager *m = userdata;
+    int r;
+
+    r = ledger_commit(m->store);
+    if (r < 0)
+        (void)log_error_errno(r, "What has just arrived cannot be stored: %m");
+    return 0;
+}
+
+static int on_expire(sd_event_source *source, uint64_t usec, void *userdata) {
+    Manager *m = userdata;
+    int r;
+
+    r = ledger_expire_requests(m->store, REQUESTS_KEPT, EXPIRED_AT_ONCE);
+    if (r < 0)
+        (void)log_warning_errno(r, "Old requests cannot be removed: %m");
+    (void)timer_arm_in(m->expire, r > 0 ? 0 : EXPIRE_EVERY_USEC);
+    return 0;
+}
+
 /* Between the steps the answers of those who were told are read. */
 static int on_farewell(sd_event_source *source, void *userdata) {
     Manager *m = userdata;
@@ -98,6 +127,11 @@ int manager_new(sd_event *event, Ledger *store, const ManagerOptions *options, M
     m->options.session.budget = &m->budget;
     TRY(poller_new(event, &m->poller));
     TRY(door_set_up(m));
+    TRY(sd_event_add_defer(event, &m->commit, on_commit, m));
+    TRY(sd_event_source_set_enabled(m->commit, SD_EVENT_OFF));
+    ledger_set_group(store, on_begin, m);
+    TRY(timer_new(event, USEC_PER_SEC, on_expire, m, &m->expire));
+    TRY(timer_arm_in(m->expire, EXPIRE_EVERY_USEC));
     TRY(sd_event_add_defer(event, &m->farewell, on_farewell, m));
     TRY(sd_event_source_set_enabled(m->farewell, SD_EVENT_OFF));
     TRY(timer_new(event, 0, on_farewell_end, m, &m->farewell_end));
@@ -120,6 +154,8 @@ Manager *manager_free(Manager *m) {
         while (m->peers[state].first)
             peer_free(m->peers[state].first);
     sd_event_source_disable_unref(m->look);
+    sd_event_source_disable_unref(m->commit);
+    sd_event_source_disable_unref(m->expire);
     sd_event_source_disable_unref(m->farewell);
     sd_event_source_disable_unref(m->farewell_end);
     poller_free(m->poller);
@@ -198,6 +234,50 @@ const char *manager_any_connected(Manager *m) {
     return p ? p->agent : NULL;
 }
 
+/* What follows once a request is stored: an operator's order, or its end. */
+typedef struct Submission {
+    LedgerPromise promise;
+    Manager *manager;
+    bool is_cancelled;
+    char *agent, *guid;
+} Submission;
+
+static void submission_free(Submission *s) {
+    free(s->agent);
+    free(s->guid);
+    free(s);
+}
+DEFINE_CLEANUP(Submission *, submission_free)
+
+static void on_submitted(LedgerPromise *promise, int error) {
+    _cleanup_(submission_freep) Submission *s = (Submission *)promise;
+    Peer *p = peer_find(s->manager, s->agent);
+
+    if (error < 0)
+        return; /* the control socket says so */
+    if (p && !s->is_cancelled)
+        p->is_used = true;
+    if (p && p->delivery && s->is_cancelled)
+        delivery_remove(p->delivery, s->guid);
+    else if (p && p->delivery && delivery_add(p->delivery, s->guid) < 0)
+        (void)log_oom(); /* it is stored, and is sent on the agent's next connection */
+    if (s->is_cancelled)
+        request_changed(s->manager, s->guid, ORDER_NACKED);
+}
+
+static int submission_new(Manager *m, const char *agent, const char *guid, Submission **ret) {
+    _cleanup_(submission_freep) Submission *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return -ENOMEM;
+    s->promise.done = on_submitted;
+    s->manager = m;
+    TRY(free_and_strdup(&s->agent, agent));
+    TRY(free_and_strdup(&s->guid, guid));
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
 static int resubmit(Manager *m, const char *agent, const char *guid, const char *payload) {
     _cleanup_(ledger_request_done) LedgerRequest request = {};
     OrderState next;
@@ -210,33 +290,32 @@ static int resubmit(Manager *m, const char *agent, const char *guid, const char 
 }
 
 int manager_submit(Manager *m, const char *agent, const char *guid, const char *payload) {
+    _cleanup_(submission_freep) Submission *s = NULL;
     int64_t n = ledger_count_open_requests(m->store, agent);
-    Peer *p;
     int r;
 
     if (n < 0)
         return (int)n;
     if (n >= REQUESTS_OPEN_PER_AGENT_MAX)
         return -EDQUOT;
+    TRY(submission_new(m, agent, guid, &s));
     r = ledger_add_request(m->store, guid, agent, payload);
     if (r == -EEXIST)
         r = resubmit(m, agent, guid, payload);
     if (r < 0)
         return r;
-    p = peer_find(m, agent);
-    if (p)
-        p->is_used = true;
-    if (p && p->delivery && delivery_add(p->delivery, guid) < 0)
-        (void)log_oom(); /* it is stored, and is sent on the agent's next connection */
+    ledger_promise(m->store, &TAKE_PTR(s)->promise);
     return 0;
 }
 
 /* If it was sent after all, its reply still counts. */
-static int cancel_queued(Manager *m, const char *guid, Peer *p) {
+static int cancel_queued(Manager *m, const char *guid, const char *agent) {
+    _cleanup_(submission_freep) Submission *s = NULL;
+
+    TRY(submission_new(m, agent, guid, &s));
+    s->is_cancelled = true;
     TRY(ledger_set_request(m->store, guid, ORDER_NACKED, NULL, "cancelled before it was sent"));
-    if (p && p->delivery)
-        delivery_remove(p->delivery, guid);
-    request_changed(m, guid, ORDER_NACKED);
+    ledger_promise(m->store, &TAKE_PTR(s)->promise);
     return 0;
 }
 
@@ -247,7 +326,7 @@ int manager_ask(Manager *m, MessageType type, const char *guid) {
     TRY(ledger_get_request(m->store, guid, &request));
     p = peer_find(m, request.agent);
     if (request.state == ORDER_QUEUED)
-        return type == MESSAGE_CANCEL ? cancel_queued(m, guid, p) : -EAGAIN;
+        return type == MESSAGE_CANCEL ? cancel_queued(m, guid, request.agent) : -EAGAIN;
     if (!p)
         return -ENOTCONN;
     return peer_ask(p, type, guid);

@@ -30,7 +30,8 @@ int manager_get_connection(Manager *m, const char *agent, int64_t *ret_since,
 /* Any connected agent, or NULL. */
 const char *manager_any_connected(Manager *m);
 
-/* Stores and sends a request. Submitting the same request under the same GUID again is no error; it
+/* Stores a request, and sends it after the commit (ledger_promise()): it is only accepted then.
+ * Submitting the same request under the same GUID again is no error; it
  * is sent again if the agent had refused it. -EEXIST: another request has the GUID; -EDQUOT: too
  * many open requests; others as in dcm-manager/ledger.h. */
 int manager_submit(Manager *m, const char *agent, const char *guid, const char *payload);

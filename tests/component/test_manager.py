@@ -27,7 +27,7 @@ import pytest
 gi.require_version("Soup", "3.0")
 from gi.repository import Gio, GLib, Soup  # noqa: E402
 
-from harness import DEADLINE  # noqa: E402
+from harness import DEADLINE, preload  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("DCM_BUILD", "build")
@@ -866,6 +866,81 @@ def test_standstill_of_the_manager_is_not_silence_of_its_agents(start):
     while client.socket.recv(4096):  # until it is silent itself
         pass
     assert "silent for too long" in server.log()
+
+
+# ---- what is promised is stored
+
+
+def test_nothing_is_told_that_was_not_stored(start, tmp_path):
+    """A commit that fails: no GUID for the operator, no request for the agent, no ACK for its reply, no 200."""
+    failing = tmp_path / "failing"
+    variables = {**preload("failing-sqlite"), "FAILING_COMMIT": failing}
+    server = start(prefix=("env", *(f"{name}={value}" for name, value in variables.items())))
+    agent = server.agent()
+    before = server.run(agent.id, "heartbeat")
+    assert agent.receive("REQUEST")["request_id"] == before
+
+    failing.touch()
+    code, out, err = server.cli("run", agent.id, "heartbeat", "--guid", "lost")
+    assert code == 254 and not out and "disk is full" in err
+    agent.reply(before, message="done")
+    assert Agent(server.url).handshake(token=TOKEN + "2")["return_code"] == 503
+    assert server.show(before)["state"] == "SENT"
+    failing.unlink()
+
+    agent.reply(before, message="done")
+    assert agent.receive("ACK")["request_id"] == before
+    assert server.show(before)["state"] == "REPLIED"
+    assert not [m for m in agent.messages if m.get("type") == "ACK"]  # that was the first one
+    assert server.run(agent.id, "heartbeat", "--guid", "lost") == "lost"
+    assert agent.receive("REQUEST")["request_id"] == "lost"
+    assert server.agent(token=TOKEN + "2").id != agent.id
+    assert len(json.loads(server.cli("agents", "--json")[1])) == 2
+
+
+def test_answers_have_the_order_of_the_requests(server):
+    """Many at once on one connection: those that wait for the commit keep back the others behind them, and
+    another client is served in between."""
+    agent = server.agent()
+    n = 1000
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(DEADLINE)
+        control.connect(server.control)
+        lines = [json.dumps({"method": "run", "agent": agent.id, "guid": f"g{number}",
+                             "payload": {"command": "heartbeat"}}) if number % 2 else
+                 json.dumps({"method": "show", "guid": f"none{number}"}) for number in range(n)]
+        control.sendall("\n".join([*lines, ""]).encode())
+        answers = control.makefile()
+        for number in range(n):
+            answer = json.loads(answers.readline())
+            assert answer.get("guid") == (f"g{number}" if number % 2 else None)
+            assert answer["ok"] == bool(number % 2)
+    wanted = {f"g{number}" for number in range(1, n, 2)}
+    while wanted:
+        wanted.discard(agent.receive("REQUEST")["request_id"])
+    assert not agent.closed
+
+
+def test_client_that_leaves_before_its_answers(server):
+    agent = server.agent()
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(server.control)
+        control.sendall(b"".join(json.dumps({
+            "method": "run", "agent": agent.id, "guid": f"g{number}",
+            "payload": {"command": "heartbeat"}}).encode() + b"\n" for number in range(200)))
+    assert agent.receive("REQUEST")["request_id"] == "g0"
+    assert server.run(agent.id, "heartbeat", "--guid", "next") == "next"
+
+
+def test_long_lists_come_in_parts(server):
+    server.stop()
+    with sqlite3.connect(server.database) as db:
+        db.executemany("INSERT INTO agents (id, server_id, token, created) VALUES (?, 's', ?, ?)",
+                       [(f"agent-{number:04}", str(number), number // 3 + 1) for number in range(1203)])
+    db.close()
+    server.start()
+    listed = json.loads(server.cli("agents", "--json")[1])
+    assert [a["id"] for a in listed] == [f"agent-{number:04}" for number in range(1203)]
 
 
 # ---- the process

@@ -173,9 +173,10 @@ static size_t count_lines(const uint8_t *data, size_t size) {
 }
 
 static void check_store(Ledger *s) {
-    _cleanup_json_ struct json_object *agents = NULL, *requests = NULL;
+    _cleanup_json_ struct json_object *agents = NULL, *requests = NULL, *next = NULL;
 
-    CHECK(ledger_list_agents(s, &agents) >= 0 && json_object_array_length(agents) == 2);
+    CHECK(ledger_list_agents(s, NULL, 1000, &agents, &next) >= 0 && !next);
+    CHECK(json_object_array_length(agents) == 2);
     for (size_t i = 0; i < 2; i++) {
         struct json_object *agent = json_object_array_get_idx(agents, i);
         const char *name = json_get_string(agent, "name");

@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 
 #include "dcm-manager/ledger-agent.h"
+#include "dcm-manager/ledger-database.h"
 #include "dcm-manager/ledger-request.h"
 #include "dcm-manager/limits.h"
 
@@ -167,6 +168,209 @@ static void test_damaged(Fixture *f, const void *data) {
     g_assert_cmpint(ledger_open(f->path, &s), ==, -EUCLEAN);
 }
 
+/* --- groups ------------------------------------------------------------------------------------
+ */
+
+typedef struct Told {
+    LedgerPromise promise;
+    Fixture *fixture;
+    int number, error;
+} Told;
+
+static unsigned n_begun, n_told;
+static int told[8], errors[8];
+
+static void on_begin(void *userdata) {
+    n_begun++;
+}
+
+static void on_told(LedgerPromise *promise, int error) {
+    Told *t = (Told *)promise;
+
+    told[n_told] = t->number;
+    errors[n_told++] = error;
+    g_free(t);
+}
+
+static void promise(Fixture *f, int number) {
+    Told *t = g_new0(Told, 1);
+
+    t->promise.done = on_told;
+    t->fixture = f;
+    t->number = number;
+    ledger_promise(f->store, &t->promise);
+}
+
+static void begin_group(Fixture *f) {
+    n_begun = n_told = 0;
+    ledger_set_group(f->store, on_begin, f);
+}
+
+/* What another connection sees. */
+static int64_t count_requests(Fixture *f) {
+    sqlite3_stmt *q = NULL;
+    sqlite3 *db = NULL;
+    int64_t n;
+
+    g_assert_cmpint(sqlite3_open(f->path, &db), ==, SQLITE_OK);
+    g_assert_cmpint(sqlite3_prepare_v2(db, "SELECT count(*) FROM requests", -1, &q, NULL), ==,
+                    SQLITE_OK);
+    g_assert_cmpint(sqlite3_step(q), ==, SQLITE_ROW);
+    n = sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    return n;
+}
+
+static void test_group(Fixture *f, const void *data) {
+    LedgerRequest request = {};
+
+    begin_group(f);
+    promise(f, 1); /* nothing was written: at once */
+    g_assert_cmpuint(n_told, ==, 1);
+    g_assert_cmpint(ledger_add_request(f->store, "g1", "a", "{}"), >=, 0);
+    promise(f, 2);
+    g_assert_cmpint(ledger_add_request(f->store, "g1", "b", "{}"), ==, -EEXIST);
+    g_assert_cmpint(ledger_add_request(f->store, "g2", "a", "{}"), >=, 0);
+    promise(f, 3);
+    g_assert_cmpuint(n_begun, ==, 1);
+    g_assert_cmpuint(n_told, ==, 1);
+    g_assert_cmpint(count_requests(f), ==, 0);
+    g_assert_cmpint(ledger_get_request(f->store, "g1", &request), ==, 0);
+    ledger_request_done(&request);
+    g_assert_cmpint(ledger_commit(f->store), ==, 0);
+    g_assert_cmpint(count_requests(f), ==, 2);
+    g_assert_cmpuint(n_told, ==, 3);
+    for (int i = 0; i < 3; i++) {
+        g_assert_cmpint(told[i], ==, i + 1);
+        g_assert_cmpint(errors[i], ==, 0);
+    }
+    g_assert_cmpint(ledger_commit(f->store), ==, 0);
+    g_assert_cmpuint(n_told, ==, 3);
+
+    /* the end of the store commits, too */
+    g_assert_cmpint(ledger_add_request(f->store, "g3", "a", "{}"), >=, 0);
+    promise(f, 4);
+    reopen(f);
+    g_assert_cmpint(told[3], ==, 4);
+    g_assert_cmpint(errors[3], ==, 0);
+    g_assert_cmpint(count_requests(f), ==, 3);
+}
+
+/* Another program holds the lock: nothing of the group is stored, and all are told so. */
+static void test_group_fails(Fixture *f, const void *data) {
+    sqlite3 *db = NULL;
+
+    begin_group(f);
+    g_assert_cmpint(sqlite3_open(f->path, &db), ==, SQLITE_OK);
+    g_assert_cmpint(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), ==, SQLITE_OK);
+    g_assert_cmpint(ledger_add_request(f->store, "g1", "a", "{}"), ==, -EBUSY);
+    promise(f, 1);
+    for (unsigned i = 0; i < 100; i++) /* it does not wait for each of them */
+        g_assert_cmpint(ledger_add_request(f->store, "g2", "a", "{}"), ==, -EBUSY);
+    promise(f, 2);
+    g_assert_cmpuint(n_begun, ==, 1);
+    g_assert_cmpuint(n_told, ==, 0);
+    g_assert_cmpint(ledger_commit(f->store), ==, -EBUSY);
+    g_assert_cmpuint(n_told, ==, 2);
+    g_assert_cmpint(errors[0], ==, -EBUSY);
+    g_assert_cmpint(errors[1], ==, -EBUSY);
+    g_assert_cmpint(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), ==, SQLITE_OK);
+    sqlite3_close(db);
+
+    g_assert_cmpint(ledger_add_request(f->store, "g1", "a", "{}"), >=, 0);
+    promise(f, 3);
+    g_assert_cmpint(ledger_commit(f->store), ==, 0);
+    g_assert_cmpint(errors[2], ==, 0);
+    g_assert_cmpint(count_requests(f), ==, 1);
+}
+
+/* Open ones stay however old they are; a step looks at a few only. */
+static void test_expiry(Fixture *f, const void *data) {
+    LedgerRequest request = {};
+
+    for (unsigned i = 0; i < 20; i++) {
+        g_autofree char *guid = g_strdup_printf("g%02u", i);
+
+        g_assert_cmpint(ledger_add_request(f->store, guid, "a", "{}"), >=, 0);
+        if (i != 3)
+            g_assert_cmpint(ledger_set_request(f->store, guid, ORDER_REPLIED, "{}", NULL), >=, 0);
+    }
+    g_assert_cmpint(ledger_expire_requests(f->store, 100, 4), ==, 0);
+    g_assert_cmpint(count_requests(f), ==, 20);
+    g_assert_cmpint(ledger_expire_requests(f->store, 10, 4), ==, 1);
+    g_assert_cmpint(count_requests(f), ==, 17);
+    while (ledger_expire_requests(f->store, 10, 4) > 0)
+        ;
+    g_assert_cmpint(count_requests(f), ==, 11);
+    g_assert_cmpint(ledger_get_request(f->store, "g03", &request), ==, 0);
+    ledger_request_done(&request);
+    g_assert_cmpint(ledger_set_request(f->store, "g03", ORDER_REPLIED, "{}", NULL), >=, 0);
+    while (ledger_expire_requests(f->store, 10, 4) > 0)
+        ;
+    g_assert_cmpint(count_requests(f), ==, 10);
+}
+
+static void test_pages(Fixture *f, const void *data) {
+    struct json_object *after = NULL, *next = NULL, *list = NULL;
+    unsigned n = 0, pages = 0;
+
+    for (unsigned i = 0; i < 10; i++) {
+        g_autofree char *id = g_strdup_printf("agent-%u", i);
+
+        g_assert_cmpint(add_agent(f, id, id), >=, 0);
+    }
+    do {
+        g_assert_cmpint(ledger_list_agents(f->store, after, 3, &list, &next), ==, 0);
+        for (size_t i = 0; i < json_object_array_length(list); i++, n++) {
+            g_autofree char *id = g_strdup_printf("agent-%u", n);
+
+            g_assert_cmpstr(json_get_string(json_object_array_get_idx(list, i), "id"), ==, id);
+        }
+        json_object_put(list);
+        json_object_put(after);
+        after = next;
+        next = NULL;
+        pages++;
+    } while (after);
+    g_assert_cmpuint(n, ==, 10);
+    g_assert_cmpuint(pages, ==, 4);
+
+    after = json_object_new_object();
+    g_assert_cmpint(ledger_list_agents(f->store, after, 3, &list, &next), ==, -EINVAL);
+    json_object_put(after);
+}
+
+/* No statement walks through a table, whose rows may be millions, except at the start and the end;
+ * nor does one sort all rows to give the first ones. */
+static void test_plans(Fixture *f, const void *data) {
+    static const char *const tables[] = {"requests", "agents", "logs", "alerts", "kept"};
+
+    for (Statement id = 0; id < _STATEMENT_MAX; id++) {
+        const char *sql = ledger_statement_sql(id);
+        g_autofree char *explain = g_strconcat("EXPLAIN QUERY PLAN ", sql, NULL);
+        bool is_rare = id == STATEMENT_AGENT_COUNT || id == STATEMENT_AGENT_ALL_GONE ||
+                       id == STATEMENT_AGENT_ALL_DISCONNECTED;
+        bool is_short = strstr(sql, "LIMIT") || strstr(sql, "used = 0");
+        sqlite3_stmt *q = NULL;
+
+        g_assert_cmpint(sqlite3_prepare_v2(f->store->db, explain, -1, &q, NULL), ==, SQLITE_OK);
+        while (sqlite3_step(q) == SQLITE_ROW) {
+            const char *step = (const char *)sqlite3_column_text(q, 3);
+
+            for (unsigned i = 0; i < G_N_ELEMENTS(tables); i++) {
+                g_autofree char *scan = g_strconcat("SCAN ", tables[i], NULL);
+
+                if (g_str_has_prefix(step, scan) && !is_short && !is_rare)
+                    g_error("%s: %s", sql, step);
+            }
+            if (strstr(step, "TEMP B-TREE FOR ORDER BY") && strstr(sql, "LIMIT ?"))
+                g_assert_true(g_str_has_suffix(sql, "ORDER BY row")); /* of the limited ones */
+        }
+        sqlite3_finalize(q);
+    }
+}
+
 int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, function) g_test_add(name, Fixture, NULL, set_up, function, tear_down)
@@ -175,5 +379,10 @@ int main(int argc, char *argv[]) {
     ADD("/manager/store/trim", test_trim);
     ADD("/manager/store/trim-all", test_trim_all);
     ADD("/manager/store/damaged", test_damaged);
+    ADD("/manager/store/group", test_group);
+    ADD("/manager/store/group-fails", test_group_fails);
+    ADD("/manager/store/expiry", test_expiry);
+    ADD("/manager/store/pages", test_pages);
+    ADD("/manager/store/plans", test_plans);
     return g_test_run();
 }
