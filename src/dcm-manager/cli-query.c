@@ -165,11 +165,28 @@ static int list(const Options *o, const char *method, const Listing *l) {
     return listing_print(l, json_get(answer, method), &o->output) < 0 ? EXIT_OTHER : 0;
 }
 
+static void warn_of_certificate(struct json_object *certificate) {
+    char time[FORMAT_SIZE];
+
+    if (!json_object_get_boolean(json_get(certificate, "expiring")))
+        return;
+    terminal_printf(stderr, _("dcm-manager: the certificate is valid until %s; renew it: %s\n"),
+                    format_time(json_object_get_uint64(json_get(certificate, "expires")), time),
+                    "dcm-manager renew");
+}
+
 int cli_agents(const Options *o) {
     static const Listing l = {agent_columns, ELEMENTSOF(agent_columns), NULL,
                               N_("No agent has connected yet.")};
+    _cleanup_json_ struct json_object *answer = NULL;
+    int r;
 
-    return list(o, "agents", &l);
+    r = ask(o, "agents", NULL, NULL, &answer);
+    if (r > 0)
+        return r;
+    r = listing_print(&l, json_get(answer, "agents"), &o->output);
+    warn_of_certificate(json_get(answer, "certificate"));
+    return r < 0 ? EXIT_OTHER : 0;
 }
 
 int cli_requests(const Options *o) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The verbs that call the running manager. Each returns the exit status. */
+/* The verbs that call the running manager, or prepare it. Each returns the exit status. */
 #pragma once
 
 #include "dcm-manager/options.h"
@@ -15,6 +15,9 @@ int cli_log(const Options *o);
 int cli_name(const Options *o);
 int cli_unname(const Options *o);
 int cli_wait_agent(const Options *o);
+int cli_init(const Options *o);
+int cli_renew(const Options *o);
+int cli_agent_package(const Options *o);
 
 /* For completion: the values of a key in the rows of a list; prints no errors. */
 void cli_print_ids(const char *method, const char *key);

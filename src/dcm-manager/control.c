@@ -9,6 +9,7 @@
 #include "basic/fd-util.h"
 #include "basic/guid.h"
 #include "basic/log.h"
+#include "basic/time-util.h"
 #include "dcm-manager/control-client.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
@@ -93,6 +94,18 @@ static struct json_object *result_with(const char *key, struct json_object *valu
     return o;
 }
 
+/* Left out without TLS. */
+static void add_certificate(Control *c, struct json_object *answer) {
+    const TlsServer *tls = manager_get_tls(c->manager);
+    struct json_object *o = tls ? json_object_new_object() : NULL;
+
+    if (o && json_add_int(o, "expires", (int64_t)tls_server_expires_usec(tls)) >= 0 &&
+        json_add_bool(o, "expiring", tls_server_is_expiring(tls, now_usec(CLOCK_REALTIME))) >= 0)
+        (void)json_add(answer, "certificate", o);
+    else
+        (void)json_object_put(o);
+}
+
 /* An answer that is given after the commit. */
 typedef struct Pending {
     LedgerPromise promise;
@@ -150,6 +163,8 @@ static void method_agents(Control *c, ControlClient *client, struct json_object 
     result = result_with("agents", list);
     if (result && next)
         (void)json_add(result, "next", TAKE_PTR(next));
+    if (result)
+        add_certificate(c, result);
     (void)json_object_put(next);
     control_client_reply(client, result);
 }

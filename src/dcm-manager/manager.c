@@ -176,6 +176,10 @@ void manager_set_tls(Manager *m, TlsServer *tls) {
     m->tls = tls;
 }
 
+const TlsServer *manager_get_tls(const Manager *m) {
+    return m->tls;
+}
+
 int manager_listen(Manager *m, int fd, char *ret, size_t size) {
     Listener *l;
 

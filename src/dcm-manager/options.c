@@ -29,10 +29,17 @@ static const Verb verbs[_VERB_MAX] = {
     [VERB_UNNAME] = {"unname", "AGENT", 1, 1, N_("remove an agent's name"), "unname web1"},
     [VERB_WAIT_AGENT] = {"wait-agent", "[AGENT]", 0, 1, N_("wait until an agent is connected"),
                          "wait-agent --timeout=60 web1"},
+    [VERB_INIT] = {"init", "", .help = N_("make the manager's certificate, with a CA of its own"),
+                   .example = "init --name=manager.example.com"},
+    [VERB_RENEW] = {"renew", "", .help = N_("renew the certificate that init made")},
+    [VERB_AGENT_PACKAGE] = {"agent-package", "",
+                            .help = N_("a script that connects a server to the manager"),
+                            .example = "agent-package --url=wss://198.51.100.7:8443/agentManager"},
 };
 
 #define ON(verb) (1u << VERB_##verb)
-#define CLIENTS (((1u << _VERB_MAX) - 1) & ~ON(SERVE))
+#define LOCAL (ON(SERVE) | ON(INIT) | ON(RENEW) | ON(AGENT_PACKAGE))
+#define CLIENTS (((1u << _VERB_MAX) - 1) & ~LOCAL)
 #define LISTS (ON(AGENTS) | ON(REQUESTS) | ON(ALERTS))
 #define NEWEST (ON(LOG) | ON(REQUESTS) | ON(ALERTS))
 
@@ -61,6 +68,12 @@ static int add_listen(const char *value, void *ret) {
     Options *o = ret;
 
     return append(o->listen, &o->n_listen, LISTEN_MAX, value);
+}
+
+static int add_name(const char *value, void *ret) {
+    Options *o = ret;
+
+    return append(o->names, &o->n_names, NAMES_MAX, value);
 }
 
 static int add_argument(const char *value, void *ret) {
@@ -92,6 +105,14 @@ static const Option options[] = {
      N_("first wait for an acknowledgement"), "5", .verbs = ON(SERVE)},
     {"handshake-sec", "SECONDS", MEMBER(handshake_sec, parse_seconds),
      N_("time limit for an agent's handshake"), "60", .verbs = ON(SERVE)},
+    {"name", "HOST", 0, add_name,
+     N_("a host name or address of the manager, else the name of this machine; may be repeated"),
+     .verbs = ON(INIT) | ON(RENEW)},
+    {"directory", "DIR", MEMBER(directory, option_take_text), N_("where certificates and keys are"),
+     MANAGER_CONFDIR, .verbs = LOCAL & ~ON(SERVE)},
+    {"url", "URL", MEMBER(url, option_take_text),
+     N_("how agents reach the manager, else port 8443 of the certificate's first name"),
+     .verbs = ON(INIT) | ON(AGENT_PACKAGE)},
     {"arg", "NAME=VALUE", 0, add_argument,
      N_("an argument, a string; NAME:=JSON gives any JSON value"), .verbs = ON(RUN)},
     {"arguments", "FILE", MEMBER(arguments_file, option_take_text),
@@ -141,6 +162,7 @@ int command_line_parse(int argc, char *argv[], void (*complete)(size_t verb, int
                        Options *ret) {
     Options o = {
         .control = CONTROL_DEFAULT,
+        .directory = MANAGER_CONFDIR,
         .ping_sec = PING_DEFAULT_SEC,
         .retransmit_sec = RETRANSMIT_DEFAULT_SEC,
         .handshake_sec = HANDSHAKE_DEFAULT_SEC,

@@ -6,6 +6,7 @@
 
 #define LISTEN_MAX 8
 #define ARGUMENTS_MAX 256
+#define NAMES_MAX 16
 
 typedef enum ManagerVerb {
     VERB_SERVE,
@@ -20,6 +21,9 @@ typedef enum ManagerVerb {
     VERB_NAME,
     VERB_UNNAME,
     VERB_WAIT_AGENT,
+    VERB_INIT,
+    VERB_RENEW,
+    VERB_AGENT_PACKAGE,
     _VERB_MAX,
 } ManagerVerb;
 
@@ -41,6 +45,10 @@ typedef struct Options {
     const char *arguments_file, *script, *guid;
     bool long_runner, wait;
     double timeout_sec; /* 0: none */
+    /* init, renew, agent-package */
+    const char *names[NAMES_MAX];
+    size_t n_names;
+    const char *directory, *url;
     /* others */
     Output output;
     bool follow;

@@ -13,12 +13,14 @@
 #include "basic/fd-util.h"
 #include "basic/log-sink.h"
 #include "basic/log.h"
+#include "basic/time-util.h"
 #include "basic/timer.h"
 #include "basic/utf8.h"
 #include "dcm-manager/control.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
 
+#define DAY_USEC (24 * 3600 * USEC_PER_SEC)
 #define FDS_RESERVED 64 /* for the database, some control clients, ... */
 
 typedef struct Server {
@@ -27,6 +29,8 @@ typedef struct Server {
     Manager *manager;
     Control *control;
     char cert[256], key[256];
+    sd_event_source *daily;    /* looks whether the certificate expires */
+    char warning[128];         /* of the certificate, for the status */
     const char *bound_control; /* removed at the end */
     bool is_stopping;
     sd_event_source *tell;
@@ -38,6 +42,7 @@ static void server_done(Server *s) {
     control_free(s->control);
     manager_free(s->manager);
     log_sink_set_event(NULL);
+    sd_event_source_disable_unref(s->daily);
     sd_event_unref(s->event);
     if (s->bound_control)
         (void)unlink(s->bound_control);
@@ -53,6 +58,10 @@ static unsigned raise_limit(void) {
     if (setrlimit(RLIMIT_NOFILE, &wanted) >= 0)
         limit = wanted;
     return (unsigned)MAX(limit.rlim_cur, (rlim_t)2 * FDS_RESERVED) - FDS_RESERVED;
+}
+
+static void tell_status(const Server *s) {
+    (void)sd_notifyf(false, "STATUS=Connected agents: %u%s", s->n_agents, s->warning);
 }
 
 static void on_count(unsigned n_agents, void *userdata) {
@@ -74,7 +83,7 @@ static int on_tell(sd_event_source *source, uint64_t usec, void *userdata) {
 
     if (s->is_stopping || s->n_agents == s->n_told)
         return 0;
-    (void)sd_notifyf(false, "STATUS=Connected agents: %u", s->n_agents);
+    tell_status(s);
     s->n_told = s->n_agents;
     (void)timer_arm_in(s->tell, USEC_PER_SEC);
     return 0;
@@ -92,6 +101,37 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, v
     return 0;
 }
 
+static void check_certificate(Server *s) {
+    const TlsServer *tls = manager_get_tls(s->manager);
+    uint64_t now = now_usec(CLOCK_REALTIME), expires = tls ? tls_server_expires_usec(tls) : 0;
+    struct tm tm = {};
+    char date[32] = "";
+    time_t seconds;
+
+    s->warning[0] = 0;
+    if (!tls || !tls_server_is_expiring(tls, now))
+        return;
+    seconds = (time_t)(expires / USEC_PER_SEC);
+    if (gmtime_r(&seconds, &tm))
+        (void)strftime(date, sizeof(date), "%F", &tm);
+    (void)snprintf(s->warning, sizeof(s->warning), "; the certificate %s on %s: renew it",
+                   expires <= now ? "expired" : "expires", date);
+    log_warning("The certificate %s on %s%s; renew it, with 'dcm-manager renew' if 'dcm-manager "
+                "init' made it",
+                expires <= now ? "expired" : "expires", date,
+                expires <= now ? ", so that agents refuse it" : "");
+}
+
+static int on_daily(sd_event_source *source, uint64_t usec, void *userdata) {
+    Server *s = userdata;
+
+    check_certificate(s);
+    if (!s->is_stopping)
+        tell_status(s);
+    (void)timer_arm_in(s->daily, DAY_USEC);
+    return 0;
+}
+
 static int load_certificate(Server *s) {
     _cleanup_(tls_server_unrefp) TlsServer *tls = NULL;
     char error[640] = "";
@@ -105,6 +145,7 @@ static int load_certificate(Server *s) {
         return r;
     }
     manager_set_tls(s->manager, tls);
+    check_certificate(s);
     return 0;
 }
 
@@ -119,6 +160,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
     else
         log_info("New connections get the certificate read now");
     (void)sd_notify(false, "READY=1");
+    tell_status(s);
     return 0;
 }
 
@@ -154,8 +196,9 @@ static int check_files(Server *s) {
     (void)utf8_format(
         text, sizeof(text),
         "No certificate: %s cannot be read (%s). Make %s and %s, readable for the user "
-        "dcm-manager, as dcm-manager(8) shows, or give --cert and --key, or --no-tls for "
-        "a test on this machine",
+        "dcm-manager, by 'dcm-manager init' or as dcm-manager(8) shows, or give --cert and --key, "
+        "or "
+        "--no-tls for a test on this machine",
         missing, strerror(why), s->cert, s->key);
     log_error("%s", text);
     (void)sd_notifyf(false, "STATUS=%s", text);
@@ -324,8 +367,10 @@ int serve(const Options *o) {
     TRY(set_up_loop(&s));
     TRY(set_up_manager(&s));
     TRY(load_certificate(&s));
+    TRY(timer_new(s.event, DAY_USEC / 24, on_daily, &s, &s.daily));
+    (void)timer_arm_in(s.daily, DAY_USEC);
     TRY(set_up_sockets(&s));
-    (void)sd_notify(false, "READY=1\nSTATUS=Waiting for agents");
+    (void)sd_notifyf(false, "READY=1\nSTATUS=Waiting for agents%s", s.warning);
     r = sd_event_loop(s.event);
     return r < 0 ? log_error_errno(r, "The event loop failed: %m") : 0;
 }

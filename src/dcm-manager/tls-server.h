@@ -15,5 +15,10 @@ TlsServer *tls_server_ref(TlsServer *t);
 TlsServer *tls_server_unref(TlsServer *t);
 DEFINE_CLEANUP(TlsServer *, tls_server_unref)
 
+/* When the first certificate of the chain expires, CLOCK_REALTIME. */
+uint64_t tls_server_expires_usec(const TlsServer *t) _pure_;
+/* Whether that is in less than 30 days, and the least part of its life is left. */
+bool tls_server_is_expiring(const TlsServer *t, uint64_t now_usec) _pure_;
+
 /* Adds TLS to an accepted transport, which must be freed before the reference is dropped. */
 int tls_server_start(TlsServer *t, Transport *transport);

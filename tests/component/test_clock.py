@@ -221,6 +221,9 @@ FOR_PEOPLE = {
     "dcm-backup/schedules.c": "a calendar event is of the wall clock; when a schedule was made",
     "dcm-backup/swap.c": "the name of the former directory",
     "dcm-service/hold.c": "beside the times of files, which have no other clock",
+    "dcm-manager/authority.c": "from when on and until when a certificate is valid",
+    "dcm-manager/serve.c": "whether the certificate expires soon",
+    "dcm-manager/control.c": "the same",
     "dcm-manager/manager-auth.c": "since when an agent is connected",
     "dcm-manager/ledger-database.c": "when a row was made or changed",
 }

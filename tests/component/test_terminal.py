@@ -436,7 +436,7 @@ SILENT = {"cancel", "name", "unname"}
 
 
 def manager_verbs():
-    return sorted(set(verbs_of(MANAGER)) - {"serve"})
+    return sorted(set(verbs_of(MANAGER)) - {"serve", "init", "renew", "agent-package"})  # those ask no manager
 
 
 @pytest.mark.skipif(not MANAGER.exists(), reason="is built without the manager")
