@@ -6,6 +6,7 @@ database and ends, and a good one, which is the latest. /run/share has the packa
 import json
 import os
 import pathlib
+import random
 import shutil
 import subprocess
 
@@ -145,6 +146,79 @@ def test_the_upgrade_is_killed_and_goes_on(job):
     assert version() == GOOD and still_runs(job)
     assert not pathlib.Path(f"/etc/systemd/system/{UNIT}").exists()
     run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE))
+
+
+# Ends the program, with all that it has begun, before its command of that number.
+KILL = """
+if [[ $0 == */program && $1 == --work ]]; then
+    dcm_test_n=0 dcm_test_at=$(</run/dcm-test-kill)
+    set -T
+    trap 'if ((++dcm_test_n == dcm_test_at)); then rm -f /run/dcm-test-kill; kill -KILL $$; fi' DEBUG
+fi
+"""
+
+
+@pytest.fixture
+def kill():
+    """A function: the next upgrade is killed at a command; whether it came so far."""
+    drop_in = pathlib.Path(f"/etc/systemd/system/{UNIT}.d/kill.conf")
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nEnvironment=BASH_ENV=/etc/dcm-test-kill.bash\n")
+    pathlib.Path("/etc/dcm-test-kill.bash").write_text(KILL)
+    at = pathlib.Path("/run/dcm-test-kill")
+
+    def killed(n, target):
+        at.write_text(str(n))
+        done = subprocess.run(["dcm-agentctl", "upgrade", "--limit=10", target], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        was_killed = not at.exists()
+        at.write_text("0")
+        if was_killed and "it goes on at the next boot" in done.stdout:
+            assert show("dcm-agent.service", "ActiveState") in ("active", "activating"), "it runs meanwhile"
+            run("systemctl", "start", UNIT, check=False)
+            wait_for(lambda: show(UNIT, "ActiveState") in ("inactive", "failed"), "the end")
+        assert not pathlib.Path(f"/etc/systemd/system/{UNIT}").exists(), done.stdout
+        return was_killed
+
+    yield killed
+    shutil.rmtree(drop_in.parent)
+    at.unlink()
+    run("systemctl", "daemon-reload")
+
+
+@pytest.mark.parametrize("target, ends", [(GOOD, "upgraded"), (BROKEN, "restored")])
+def test_the_upgrade_is_killed_at_each_command(job, kill, target, ends):
+    """By chance at some of them, with DCM_FAULTS=full at every third one: it goes on, and ends as without."""
+    steps = range(1, 1000, 3) if os.environ.get("DCM_FAULTS") == "full" else random.sample(range(1, 120), 2)
+    for step in steps:
+        if version() != OLD:
+            upgrade(OLD)
+        is_killed = kill(step, target)
+        assert (DIRECTORY / "state").read_text() == f"{ends}\n", step
+        assert version() == (target if ends == "upgraded" else OLD) and still_runs(job), step
+        run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE))
+        if not is_killed:
+            break
+
+
+def test_the_disk_is_full(job):
+    """When the package is unpacked, though there was room before: the former version stays."""
+    if version() != OLD:
+        upgrade(OLD)
+    directory = pathlib.Path("/usr/lib/dcm-agent")
+    copy = shutil.copytree(directory, "/tmp/dcm-agent-files", symlinks=True)
+    size = int(run("du", "--summarize", "--block-size=1K", str(directory)).split()[0])
+    run("mount", "-t", "tmpfs", "-o", f"size={size + 128}k,mode=0755", "tmpfs", str(directory))
+    try:
+        shutil.copytree(copy, directory, symlinks=True, dirs_exist_ok=True)
+        said = upgrade("--limit=30", GOOD, status=1)
+    finally:
+        run("umount", "--lazy", str(directory))
+        shutil.rmtree(copy)
+    assert "it could not be installed" in said and f"Version {OLD} is installed again and works" in said, said
+    assert version() == OLD and still_runs(job)
+    upgrade(GOOD)
+    assert version() == GOOD and still_runs(job)
 
 
 def test_a_downgrade_and_the_latest_by_order(job):
