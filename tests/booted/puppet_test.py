@@ -48,6 +48,7 @@ class Machine(AptRoot):
 
     def __init__(self):
         self.root = pathlib.Path("/")
+        self.architecture = run("dpkg", "--print-architecture").strip()
         for path in self.HIDDEN:
             run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", path)
         for path in ("/etc/apt/sources.list.d", "/etc/apt/apt.conf.d", "/var/lib/apt/lists/partial",
