@@ -11,6 +11,7 @@
 #include "basic/guid.h"
 #include "basic/strv.h"
 #include "basic/timer.h"
+#include "bus/alert-list.h"
 #include "bus/backup-list.h"
 #include "bus/health-object.h"
 #include "commands/command-list.h"
@@ -20,7 +21,6 @@
 #include "request/job-list.h"
 #include "site/command-file.h"
 #include "site/trusted-file.h"
-#include "store/alert-row.h"
 #include "store/user-row.h"
 
 #define INTERFACE AGENT_BUS_NAME ".Manager"
@@ -83,6 +83,16 @@ static int property_get_protocol_version(sd_bus *bus, const char *path, const ch
                                          const char *property, sd_bus_message *reply,
                                          void *userdata, sd_bus_error *error) {
     return sd_bus_message_append(reply, "u", (uint32_t)PROTOCOL_VERSION);
+}
+
+static int property_get_initialized(sd_bus *bus, const char *path, const char *interface,
+                                    const char *property, sd_bus_message *reply, void *userdata,
+                                    sd_bus_error *error) {
+    _cleanup_free_ char *initialized = NULL;
+    AgentObject *o = userdata;
+
+    TRY(store_get_meta(agent_get_store(o->agent), STORE_META_INITIALIZED, &initialized));
+    return sd_bus_message_append(reply, "b", !isempty(initialized));
 }
 
 static int property_get_usec(sd_bus *bus, const char *path, const char *interface,
@@ -346,41 +356,10 @@ static int method_list_users(sd_bus_message *m, void *userdata, sd_bus_error *er
     return sd_bus_send(NULL, reply, NULL);
 }
 
-/* Copies the beginning of a long text, for D-Bus. The caller frees. */
-static char *cut(const char *text, size_t size) {
-    _cleanup_free_ char *beginning = strndup(strempty(text), (size_t)utf8_short(text, size));
-    char *clean = NULL;
-
-    return beginning && bus_text_new(beginning, &clean) >= 0 ? clean : NULL;
-}
-
-static int append_alert(const StoredAlert *row, void *userdata) {
-    const Alert *a = &row->alert;
-    _cleanup_free_ char *user = cut(a->user, ALERT_LISTED_MAX),
-                        *source_ip = cut(a->source_ip, ALERT_LISTED_MAX),
-                        *subject = cut(a->subject, ALERT_LISTED_MAX),
-                        *message = cut(a->message, ALERT_LISTED_MAX);
-
-    if (!user || !source_ip || !subject || !message)
-        return -ENOMEM;
-    return MIN(sd_bus_message_append(userdata, "(sstiissss)", row->request_id,
-                                     alert_state_to_string(row->state), a->time_ms * USEC_PER_MSEC,
-                                     a->level, a->rule, user, source_ip, subject, message),
-               0);
-}
-
 static int method_list_alerts(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
     AgentObject *o = userdata;
-    uint32_t limit;
 
-    TRY(sd_bus_message_read(m, "u", &limit));
-    limit = limit == 0 ? ALERTS_LISTED_MAX : MIN(limit, ALERTS_LISTED_MAX);
-    TRY(sd_bus_message_new_method_return(m, &reply));
-    TRY(sd_bus_message_open_container(reply, 'a', "(sstiissss)"));
-    TRY(store_visit_alerts(agent_get_store(o->agent), limit, append_alert, reply));
-    TRY(sd_bus_message_close_container(reply));
-    return sd_bus_send(NULL, reply, NULL);
+    return bus_list_alerts(m, agent_get_store(o->agent));
 }
 
 static int refuse_reload(const AgentObject *o, sd_bus_error *error) {
@@ -466,6 +445,7 @@ static const sd_bus_vtable vtable[] = {
     CHANGING("JobProblem", "s", property_get_string),
     CHANGING("StoreProblem", "s", property_get_string),
     CHANGING("Problems", "a(sus)", property_get_problems),
+    SD_BUS_PROPERTY("Initialized", "b", property_get_initialized, 0, 0),
     SD_BUS_PROPERTY("VolumeProblems", "as", property_get_volume_problems, 0, 0),
     CHANGING("RequestCounts", "a{su}", property_get_counts),
     SD_BUS_METHOD_WITH_ARGS("ListRequests", SD_BUS_ARGS("u", limit),

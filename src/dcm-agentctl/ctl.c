@@ -73,6 +73,14 @@ int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const c
     return r < 0 ? ctl_report(c, &error, r) : 0;
 }
 
+int ctl_read_properties(const Context *c, sd_bus_error *error, struct json_object **ret) {
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
+    TRY(sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, "org.freedesktop.DBus.Properties",
+                           "GetAll", error, &m, "s", AGENT_INTERFACE));
+    return ctl_json_from_bus(m, ret);
+}
+
 void ctl_print_label(const char *label, int width) {
     terminal_put_padded(stdout, label, -width);
     (void)fputs(": ", stdout);

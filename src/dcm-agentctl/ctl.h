@@ -30,6 +30,8 @@ enum {
  * of the arguments that follow. */
 int ctl_call(const Context *c, const char *method, sd_bus_message **ret, const char *signature,
              ...);
+/* All properties of the agent. */
+int ctl_read_properties(const Context *c, sd_bus_error *error, struct json_object **ret);
 #define CTL_TEXT_SIZE 1024
 
 /* What failed in a call and what to do, with a line end. Returns as ctl_report(). */

@@ -8,6 +8,7 @@
 
 enum {
     VERB_STATUS,
+    VERB_INFO,
     VERB_REQUESTS,
     VERB_SHOW,
     VERB_OUTPUT,
@@ -37,6 +38,8 @@ static const Verb verbs[_VERB_MAX] = {
     [VERB_STATUS] = {"status", "",
                      .help = N_("connection, identity and open requests (the default)"),
                      .example = "status --json"},
+    [VERB_INFO] = {"info", "", .help = N_("which agent this is: version, process, ids, requests"),
+                   .example = "info --json"},
     [VERB_REQUESTS] = {"requests", "", .help = N_("the newest requests, oldest first"),
                        .example = "requests --since=-1h"},
     [VERB_SHOW] = {"show", "GUID", 1, 1, N_("one request with its reply (root)"), "show 3f2a"},
@@ -92,7 +95,7 @@ static const Verb verbs[_VERB_MAX] = {
 
 static const Option options[] = {
     {"json", NULL, FLAG(output.json), N_("machine-readable output"), .letter = 'j',
-     .verbs = LISTS | ON(STATUS) | ON(SHOW) | ON(STATS) | ON(DOCTOR) | ON(CONFIG)},
+     .verbs = LISTS | ON(STATUS) | ON(INFO) | ON(SHOW) | ON(STATS) | ON(DOCTOR) | ON(CONFIG)},
     {"lines", "N", OUTPUT(lines), output_parse_lines, N_("the newest N only"), "20", 'n',
      ON(REQUESTS) | ON(ALERTS) | ON(STATS)},
     {"all", NULL, FLAG(output.all), N_("all of them"), .letter = 'a',
@@ -107,7 +110,7 @@ static const Option options[] = {
     {"no-legend", NULL, FLAG(output.no_legend), N_("no titles, and no text for empty lists"),
      .verbs = LISTS},
     {"no-pager", NULL, FLAG(output.no_pager), N_("no pager"),
-     .verbs = LISTS | ON(SHOW) | ON(STATS) | ON(STATUS) | ON(DOCTOR) | ON(CONFIG)},
+     .verbs = LISTS | ON(SHOW) | ON(STATS) | ON(STATUS) | ON(INFO) | ON(DOCTOR) | ON(CONFIG)},
     {"csv", NULL, FLAG(csv), N_("comma-separated values"), .verbs = ON(STATS)},
     {"refuse", NULL, FLAG(refuse), N_("refuse new jobs instead of having them wait"),
      .verbs = ON(PAUSE)},
@@ -132,29 +135,18 @@ static const VerbTable table = {
 };
 
 static VerbFunction *const functions[_VERB_MAX] = {
-    [VERB_STATUS] = verb_status,
-    [VERB_REQUESTS] = verb_requests,
-    [VERB_SHOW] = verb_show,
-    [VERB_OUTPUT] = verb_output,
-    [VERB_CANCEL] = verb_cancel,
-    [VERB_JOBS] = verb_jobs,
-    [VERB_TOP] = verb_top,
-    [VERB_STATS] = verb_stats,
-    [VERB_ALERTS] = verb_alerts,
-    [VERB_BACKUPS] = verb_backups,
-    [VERB_COMMANDS] = verb_commands,
-    [VERB_USERS] = verb_users,
-    [VERB_DOCTOR] = verb_doctor,
-    [VERB_CONFIG] = verb_config,
-    [VERB_CONFIGURE] = verb_configure,
-    [VERB_MIGRATE] = verb_migrate,
-    [VERB_REPORT] = verb_report,
-    [VERB_UPGRADE] = verb_upgrade,
-    [VERB_SEAL_TOKEN] = verb_seal_token,
-    [VERB_PAUSE] = verb_pause,
-    [VERB_RESUME] = verb_resume,
-    [VERB_RECONNECT] = verb_reconnect,
-    [VERB_RELOAD] = verb_reload,
+    [VERB_STATUS] = verb_status,       [VERB_INFO] = verb_info,
+    [VERB_REQUESTS] = verb_requests,   [VERB_SHOW] = verb_show,
+    [VERB_OUTPUT] = verb_output,       [VERB_CANCEL] = verb_cancel,
+    [VERB_JOBS] = verb_jobs,           [VERB_TOP] = verb_top,
+    [VERB_STATS] = verb_stats,         [VERB_ALERTS] = verb_alerts,
+    [VERB_BACKUPS] = verb_backups,     [VERB_COMMANDS] = verb_commands,
+    [VERB_USERS] = verb_users,         [VERB_DOCTOR] = verb_doctor,
+    [VERB_CONFIG] = verb_config,       [VERB_CONFIGURE] = verb_configure,
+    [VERB_MIGRATE] = verb_migrate,     [VERB_REPORT] = verb_report,
+    [VERB_UPGRADE] = verb_upgrade,     [VERB_SEAL_TOKEN] = verb_seal_token,
+    [VERB_PAUSE] = verb_pause,         [VERB_RESUME] = verb_resume,
+    [VERB_RECONNECT] = verb_reconnect, [VERB_RELOAD] = verb_reload,
 };
 
 /* These work without the agent. */

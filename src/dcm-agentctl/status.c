@@ -8,14 +8,10 @@
 
 static int read_properties(const Context *c, struct json_object **ret) {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     int r;
 
-    r = sd_bus_call_method(c->bus, AGENT_NAME, AGENT_PATH, "org.freedesktop.DBus.Properties",
-                           "GetAll", &error, &m, "s", AGENT_INTERFACE);
-    if (r < 0)
-        return ctl_report(c, &error, r);
-    return ctl_json_from_bus(m, ret);
+    r = ctl_read_properties(c, &error, ret);
+    return r < 0 ? ctl_report(c, &error, r) : 0;
 }
 
 static const char *text(struct json_object *o, const char *key) {

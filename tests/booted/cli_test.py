@@ -62,7 +62,7 @@ def validate(program, verb, value):
 def test_json_of_dcm_agentctl(requests):
     run("busctl", "call", "org.dcmagent.Agent1", "/org/dcmagent/Agent1", "org.dcmagent.Agent1.Manager", "Pause", "b", "false")
     run("dcm-agentctl", "resume")
-    for verb, arguments in (("status", []), ("requests", []), ("jobs", []), ("stats", []), ("alerts", []), ("commands", []),
+    for verb, arguments in (("status", []), ("info", []), ("requests", []), ("jobs", []), ("stats", []), ("alerts", []), ("commands", []),
                             ("users", []), ("show", [requests["good"]]), ("show", [requests["running"]])):
         value = listed("dcm-agentctl", verb, *arguments)
         validate("dcm-agentctl", verb, value)
@@ -177,7 +177,7 @@ def data(agent, requests):  # noqa: F811
     run("systemctl", "reload", "dcm-agent")
 
 
-AS_NOBODY = [["status"], ["requests"], ["jobs"], ["commands"], ["commands", "add_user"], ["users"], ["stats"],
+AS_NOBODY = [["status"], ["info"], ["requests"], ["jobs"], ["commands"], ["commands", "add_user"], ["users"], ["stats"],
              ["stats", "overview", "-n1"], ["doctor"], ["config", "--check"], ["config", "--effective"]]
 AS_ROOT = [*AS_NOBODY, ["alerts"], ["show", "GOOD"], ["show", "BAD"]]
 OF_MANAGER = [["agents"], ["requests"], ["alerts"], ["show", "GOOD"], ["status", "RUNNING"], ["log"]]
@@ -333,3 +333,23 @@ def test_completion(requests, shell):
         terminal.write(b"\x15")  # the line is given up
     terminal.process.kill()
     terminal.end()
+
+
+def test_info(requests):
+    """Which agent this is, also where it does not run; and what the manager did."""
+    value = listed("dcm-agentctl", "info")
+    assert value["running"] and value["user"] == "dcm-agent" and value["state"] == "connected"
+    assert value["pid"] == int(run("systemctl", "show", "-P", "MainPID", "dcm-agent").stdout) and value["since"] > 10**15
+    assert value["requests"]["processed"] >= 1 and value["requests"]["being_processed"] >= 1
+    text = run("dcm-agentctl", "info").stdout
+    assert f"process {value['pid']}" in text and value["agent_id"] in text and "being replied to" in text
+    run("systemctl", "stop", "dcm-agent")
+    try:
+        done = run("dcm-agentctl", "info", check=False)
+        assert done.returncode == 3 and "not running" in done.stdout and "systemctl enable --now dcm-agent" in done.stdout
+        done = run("dcm-agentctl", "info", "--json", check=False)
+        value = json.loads(done.stdout)
+        validate("dcm-agentctl", "info", value)
+        assert done.returncode == 3 and not value["running"] and value["pid"] == 0 and "systemctl" in value["reason"]
+    finally:
+        run("systemctl", "start", "dcm-agent")
