@@ -131,7 +131,7 @@ static time_t wall_clock(void) {
 /* What all certificates have. */
 static int begin_certificate(gnutls_x509_privkey_t key, const char *name, time_t expires,
                              gnutls_x509_crt_t *ret) {
-    uint8_t serial[SERIAL_SIZE], id[KEY_ID_SIZE];
+    uint8_t serial[SERIAL_SIZE] = {}, id[KEY_ID_SIZE];
     size_t id_size = sizeof(id);
     int r;
 

@@ -5,6 +5,7 @@
 
 #include "basic/i18n.h"
 #include "basic/terminal.h"
+#include "basic/time-util.h"
 #include "basic/utf8.h"
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
@@ -166,13 +167,16 @@ static int list(const Options *o, const char *method, const Listing *l) {
 }
 
 static void warn_of_certificate(struct json_object *certificate) {
+    const uint64_t expires = json_object_get_uint64(json_get(certificate, "expires"));
     char time[FORMAT_SIZE];
 
     if (!json_object_get_boolean(json_get(certificate, "expiring")))
         return;
-    terminal_printf(stderr, _("dcm-manager: the certificate is valid until %s; renew it: %s\n"),
-                    format_time(json_object_get_uint64(json_get(certificate, "expires")), time),
-                    "dcm-manager renew");
+    terminal_printf(stderr,
+                    expires < now_usec(CLOCK_REALTIME)
+                        ? _("dcm-manager: the certificate expired on %s; renew it: %s\n")
+                        : _("dcm-manager: the certificate expires on %s; renew it: %s\n"),
+                    format_time(expires, time), "dcm-manager renew");
 }
 
 int cli_agents(const Options *o) {

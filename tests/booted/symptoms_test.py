@@ -4,6 +4,7 @@ are made, and all places say of them what dcm-agent-troubleshooting(7) says, wit
 tests/component/test_symptoms.py makes the others."""
 
 import contextlib
+import datetime
 import pathlib
 import re
 import shutil
@@ -14,6 +15,7 @@ import uuid
 import pytest
 
 from agent_test import run, script_arguments, show, wait_for  # also finds the modules of tests/component
+import certificates
 from mistakes_test import AGENT, ETC, SITE, agent, manager  # noqa: F401
 from symptoms import SYMPTOMS, compare
 from trouble_test import with_version
@@ -322,6 +324,28 @@ def start_a_manager(request):
     yield
     run("systemctl", "stop", "dcm-manager.service", "dcm-manager.socket", check=False)
     run("systemctl", "reset-failed", "dcm-manager.service", check=False)
+
+
+@makes("the certificate expires on")
+def let_a_certificate_expire(request):
+    etc = pathlib.Path("/etc/dcm-manager")
+    since, now = cursor(), datetime.datetime.utcnow()
+    run("dcm-manager", "init", "--name=127.0.0.1")
+    old = certificates.Certificate(request.getfixturevalue("tmp_path"), "old", names=["127.0.0.1"],
+                                   start=now - datetime.timedelta(days=300), end=now + datetime.timedelta(days=5))
+    for ours, path in (("cert.pem", old.path), ("key.pem", old.key_path)):
+        (etc / ours).write_bytes(path.read_bytes())
+    try:
+        run("systemctl", "start", "dcm-manager.service")
+        run("journalctl", "--sync")
+        for said in (see("systemctl", "status", "--full", "dcm-manager.service"), see("dcm-manager", "agents"), see(
+                "journalctl", "-q", "-o", "cat", "-u", "dcm-manager.service", "--after-cursor", since)):
+            assert "the certificate expires on" in said[0].lower()
+        yield
+    finally:
+        run("systemctl", "stop", "dcm-manager.service", "dcm-manager.socket", check=False)
+        for path in etc.glob("*"):
+            path.unlink()
 
 
 @pytest.mark.parametrize("symptom", sorted(MAKERS))

@@ -190,7 +190,7 @@ def test_expiry_is_warned_of(start, tmp_path, days, word):
     server = start("--cert", str(old.path), "--key", str(old.key_path), tls=True)
     assert f"The certificate {word} {old.certificate.not_valid_after:%Y-%m-%d}" in server.log()
     code, out, err = server.cli("agents", "--json")
-    assert (code, json.loads(out)) == (0, []) and "renew it: dcm-manager renew" in err
+    assert (code, json.loads(out)) == (0, []) and f"the certificate {word} " in err and "renew it: dcm-manager renew" in err
 
 
 def test_status_text_has_the_warning(tmp_path):
