@@ -9,6 +9,9 @@
 #define AGENTS_MAX 100000u
 #define AGENTS_UNUSED_MAX 10000u /* disconnected, never named and never given an order */
 #define SESSIONS_MAX 65536u      /* less if RLIMIT_NOFILE is lower */
+/* Descriptors for all else: control clients, sockets that are listened on, the database (3), the
+ * journal, and what the event loop has; of a low limit no more than a quarter. */
+#define DESCRIPTORS_RESERVED (CONTROL_CLIENTS_MAX + 64u)
 /* Connections that are not identified yet; at most an eighth of all for each kind. */
 #define SESSIONS_WAITING_MAX 2048u          /* accepted, not read from */
 #define SESSIONS_SHAKING_MAX 512u           /* in the handshake ... */

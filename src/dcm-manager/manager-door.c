@@ -150,33 +150,38 @@ static void drop(Peer *p) {
     door_update(m);
 }
 
+/* One whose bytes wait for a busy manager is not silent. */
 static bool has_gone_silent(const Peer *p) {
     uint64_t now = now_usec(CLOCK_BOOTTIME);
 
-    return !p->is_probing && (now >= session_last_received_usec(p->session) + SILENCE_USEC ||
-                              now >= p->started_usec + SHAKING_PATIENCE_USEC);
+    if (p->is_probing)
+        return false;
+    return now >= p->started_usec + SHAKING_PATIENCE_USEC ||
+           (now >= session_last_received_usec(p->session) + SILENCE_USEC &&
+            !session_has_unread(p->session));
 }
 
 /* If places are left, those that wait are of an address that has its share already. */
-static void drop_shaking(Manager *m) {
+static bool drop_shaking(Manager *m) {
     Peer *p = find_crowded(m, PEER_SHAKING, has_gone_silent);
 
     if (!p || (m->peers[PEER_SHAKING].n < m->peers_max[PEER_SHAKING] && !has_its_share(p)))
-        return;
+        return false;
     say_dropped(m, p);
-    drop(p); /* the next one advances, and searches again if more wait */
+    drop(p); /* the next one advances */
+    return true;
 }
 
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
     Manager *m = userdata;
-    unsigned n = m->n_knocked;
+    unsigned n;
     Peer *p;
 
     while ((p = m->peers[PEER_WAITING].first) &&
            usec >= p->arrived_usec + m->options.session.handshake_usec)
         drop(p);
-    for (n = MIN(n, m->n_knocked); n > 0 && m->n_knocked > 0; n--)
-        drop_shaking(m);
+    for (n = MIN(DROPPED_AT_ONCE, m->n_knocked); n > 0 && m->n_knocked > 0 && drop_shaking(m); n--)
+        ;
     set_look(m);
     return 0;
 }

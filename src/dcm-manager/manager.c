@@ -232,6 +232,10 @@ int manager_get_connection(Manager *m, const char *agent, int64_t *ret_since,
     return 0;
 }
 
+unsigned manager_get_room(const Manager *m) {
+    return m->peers_max[PEER_ACCEPTED];
+}
+
 const char *manager_any_connected(Manager *m) {
     const Peer *p = m->peers[PEER_ACCEPTED].first;
 

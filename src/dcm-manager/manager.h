@@ -29,6 +29,8 @@ Ledger *manager_get_store(Manager *m) _pure_;
 /* Start (CLOCK_REALTIME) and peer of the agent's connection; -ENOTCONN. */
 int manager_get_connection(Manager *m, const char *agent, int64_t *ret_since,
                            const char **ret_peer);
+/* How many agents can be connected at most. */
+unsigned manager_get_room(const Manager *m) _pure_;
 /* Any connected agent, or NULL. */
 const char *manager_any_connected(Manager *m);
 

@@ -21,7 +21,6 @@
 #include "dcm-manager/listener.h"
 
 #define DAY_USEC (24 * 3600 * USEC_PER_SEC)
-#define FDS_RESERVED 64 /* for the database, some control clients, ... */
 
 typedef struct Server {
     const Options *options;
@@ -48,16 +47,16 @@ static void server_done(Server *s) {
         (void)unlink(s->bound_control);
 }
 
+/* Returns how many connections it permits. */
 static unsigned raise_limit(void) {
-    struct rlimit limit = {}, wanted;
+    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024}, wanted;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return 1024 - FDS_RESERVED;
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
     wanted = limit;
-    wanted.rlim_cur = MIN(limit.rlim_max, (rlim_t)SESSIONS_MAX + FDS_RESERVED);
+    wanted.rlim_cur = MIN(limit.rlim_max, (rlim_t)SESSIONS_MAX + DESCRIPTORS_RESERVED);
     if (setrlimit(RLIMIT_NOFILE, &wanted) >= 0)
         limit = wanted;
-    return (unsigned)MAX(limit.rlim_cur, (rlim_t)2 * FDS_RESERVED) - FDS_RESERVED;
+    return (unsigned)(limit.rlim_cur - MIN(limit.rlim_cur / 4, (rlim_t)DESCRIPTORS_RESERVED));
 }
 
 static void tell_status(const Server *s) {
@@ -354,7 +353,12 @@ static int set_up_manager(Server *s) {
 
     TRY(open_store(o, &store));
     r = manager_new(s->event, store, &options, &s->manager);
-    return r < 0 ? log_error_errno(r, "The manager cannot be set up: %m") : 0;
+    if (r < 0)
+        return log_error_errno(r, "The manager cannot be set up: %m");
+    log_info("There is room for %u connected agents: more need a higher limit of open files, "
+             "LimitNOFILE= of the service",
+             manager_get_room(s->manager));
+    return 0;
 }
 
 int serve(const Options *o) {

@@ -401,6 +401,10 @@ uint64_t session_last_received_usec(const Session *s) {
     return s->stream ? stream_last_alive_usec(s->stream) : s->received_usec;
 }
 
+bool session_has_unread(const Session *s) {
+    return s->stream && transport_has_unread(stream_get_transport(s->stream));
+}
+
 /* Between half of it and all of it, so that agents that came together are not pinged together. */
 static uint64_t spread(uint64_t usec) {
     uint32_t random = 0;

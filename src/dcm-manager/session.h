@@ -53,6 +53,8 @@ DEFINE_CLEANUP(Session *, session_free)
 const char *session_peer(const Session *s) _pure_;
 /* CLOCK_BOOTTIME of the last received bytes. */
 uint64_t session_last_received_usec(const Session *s);
+/* Whether bytes have arrived that were not read yet. */
+bool session_has_unread(const Session *s);
 
 int session_accept(Session *s, const char *agent_id, const char *server_id, const char *name);
 void session_refuse(Session *s, int code, const char *text);

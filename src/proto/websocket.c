@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Incoming bytes go to websocket-reader.c. wslay has the queue of outgoing messages; it returns
- * bytes by a callback, and `out` is the buffer of the current call. */
+ * bytes by a callback, and `out` is the buffer of the current call. Its context has buffers of 8
+ * KiB, and so exists only while something is queued: most connections of a manager are idle. */
 #include "proto/websocket.h"
 
 #include <sys/random.h>
@@ -12,7 +13,7 @@
 #define MASKS_SIZE 512       /* random bytes requested at a time */
 
 struct WebSocket {
-    wslay_event_context_ptr context;
+    wslay_event_context_ptr context; /* NULL: nothing is queued */
     WebSocketReader *reader;
     WebSocketCallbacks callbacks;
     void *userdata;
@@ -20,9 +21,11 @@ struct WebSocket {
     uint16_t peer_code; /* of the peer's close frame */
     uint8_t *out;
     size_t out_size;
-    unsigned n_pongs;          /* queued since the queue was last empty */
-    uint8_t masks[MASKS_SIZE]; /* random, for the next frames */
+    unsigned n_pongs; /* queued since the queue was last empty */
+    uint8_t *masks;   /* random, of a client for its next frames */
     size_t masks_left;
+    bool client;
+    bool close_sent; /* nothing may be queued any more */
     /* to be sent after the queued messages */
     bool close_wanted;
     uint16_t close_code;
@@ -49,7 +52,9 @@ static int on_genmask(wslay_event_context_ptr context, uint8_t *buf, size_t size
 
     if (w->masks_left < size) {
         w->masks_left = 0;
-        if (size > MASKS_SIZE || getrandom(w->masks, MASKS_SIZE, 0) != MASKS_SIZE) {
+        if (!w->masks)
+            w->masks = malloc(MASKS_SIZE);
+        if (!w->masks || size > MASKS_SIZE || getrandom(w->masks, MASKS_SIZE, 0) != MASKS_SIZE) {
             wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
             return -1;
         }
@@ -74,15 +79,43 @@ static int map_error(int error) {
     }
 }
 
+static int need_context(WebSocket *w) {
+    static const struct wslay_event_callbacks hooks = {
+        .send_callback = on_send,
+        .genmask_callback = on_genmask,
+    };
+
+    if (w->close_sent)
+        return -EPIPE;
+    if (w->context)
+        return 0;
+    return map_error(w->client ? wslay_event_context_client_init(&w->context, &hooks, w)
+                               : wslay_event_context_server_init(&w->context, &hooks, w));
+}
+
+static bool has_queued(const WebSocket *w) {
+    return w->context && wslay_event_want_write(w->context);
+}
+
+static void drop_context(WebSocket *w) {
+    if (!w->context)
+        return;
+    w->close_sent |= wslay_event_get_close_sent(w->context);
+    wslay_event_context_free(w->context);
+    w->context = NULL;
+}
+
 static int queue(WebSocket *w, uint8_t opcode, const void *data, size_t size) {
     struct wslay_event_msg message = {.opcode = opcode, .msg = data, .msg_length = size};
 
+    TRY(need_context(w));
     return map_error(wslay_event_queue_msg(w->context, &message));
 }
 
 /* Sends the close frame before all queued messages, which are then never sent. */
 static int queue_close(WebSocket *w, uint16_t code, const char *reason, size_t size) {
     w->close_wanted = false;
+    TRY(need_context(w));
     return map_error(wslay_event_queue_close(w->context, code, (const uint8_t *)reason, size));
 }
 
@@ -114,10 +147,6 @@ static void on_close(uint16_t code, const char *reason, size_t size, void *userd
 
 int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userdata,
                   WebSocket **ret) {
-    static const struct wslay_event_callbacks hooks = {
-        .send_callback = on_send,
-        .genmask_callback = on_genmask,
-    };
     const WebSocketReaderCallbacks reader_callbacks = {
         .on_message = on_message,
         .on_excess = callbacks->on_excess ? on_excess : NULL,
@@ -125,16 +154,12 @@ int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userda
         .on_close = on_close,
     };
     _cleanup_(websocket_freep) WebSocket *w = calloc(1, sizeof(*w));
-    int r;
 
     if (!w)
         return -ENOMEM;
     w->callbacks = *callbacks;
     w->userdata = userdata;
-    r = client ? wslay_event_context_client_init(&w->context, &hooks, w)
-               : wslay_event_context_server_init(&w->context, &hooks, w);
-    if (r < 0)
-        return map_error(r);
+    w->client = client;
     TRY(websocket_reader_new(!client, &reader_callbacks, w, &w->reader));
     *ret = TAKE_PTR(w);
     return 0;
@@ -143,9 +168,9 @@ int websocket_new(bool client, const WebSocketCallbacks *callbacks, void *userda
 WebSocket *websocket_free(WebSocket *w) {
     if (!w)
         return NULL;
-    if (w->context)
-        wslay_event_context_free(w->context);
+    drop_context(w);
     websocket_reader_free(w->reader);
+    free(w->masks);
     free(w);
     return NULL;
 }
@@ -202,7 +227,7 @@ int websocket_send_close(WebSocket *w, uint16_t code, const char *reason) {
     memcpy(w->close_reason, strempty(reason), size);
     w->close_reason[size] = 0;
     w->close_wanted = true;
-    return wslay_event_want_write(w->context) ? 0 : queue_wanted_close(w);
+    return has_queued(w) ? 0 : queue_wanted_close(w);
 }
 
 ssize_t websocket_output(WebSocket *w, void *buf, size_t size) {
@@ -210,26 +235,28 @@ ssize_t websocket_output(WebSocket *w, void *buf, size_t size) {
 
     w->out = buf;
     w->out_size = size;
-    r = wslay_event_send(w->context);
-    if (r == 0 && w->close_wanted && !wslay_event_want_write(w->context)) {
-        (void)queue_wanted_close(w);
-        r = wslay_event_send(w->context);
+    r = w->context ? wslay_event_send(w->context) : 0;
+    if (r == 0 && w->close_wanted && !has_queued(w)) {
+        if (queue_wanted_close(w) >= 0)
+            r = wslay_event_send(w->context);
     }
-    if (!wslay_event_want_write(w->context))
-        w->n_pongs = 0;
     size -= w->out_size;
     w->out = NULL;
     w->out_size = 0;
     r = map_error(r);
+    if (!has_queued(w)) {
+        w->n_pongs = 0;
+        drop_context(w);
+    }
     return r < 0 && size == 0 ? r : (ssize_t)size;
 }
 
 bool websocket_has_output(const WebSocket *w) {
-    return wslay_event_want_write(w->context) || w->close_wanted;
+    return has_queued(w) || w->close_wanted;
 }
 
 size_t websocket_queued_size(const WebSocket *w) {
-    return wslay_event_get_queued_msg_length(w->context);
+    return w->context ? wslay_event_get_queued_msg_length(w->context) : 0;
 }
 
 uint16_t websocket_close_code(const WebSocket *w) {
@@ -237,5 +264,6 @@ uint16_t websocket_close_code(const WebSocket *w) {
 }
 
 bool websocket_is_closed(const WebSocket *w) {
-    return w->peer_code > 0 && wslay_event_get_close_sent(w->context);
+    return w->peer_code > 0 &&
+           (w->close_sent || (w->context && wslay_event_get_close_sent(w->context)));
 }

@@ -7,7 +7,10 @@
  *
  * The tokens are made of the numbers FIRST to FIRST + COUNT - 1; they begin to connect within
  * SPREAD_SEC. Commands on standard input: `status` prints one JSON object; `cut` ends all
- * connections without a word, and they come back within 5 s; `rest` lets nobody come back. */
+ * connections without a word, and they come back within 5 s; `rest` lets nobody come back.
+ * `await lost N`, `await acked N` and `await gone` print the same object as soon as so many
+ * connections were lost and all agents are back, so many replies are acknowledged, or nobody is
+ * connected. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -29,6 +32,7 @@
 #define BACKOFF_USEC USEC_PER_SEC
 #define BACKOFF_MAX_USEC (300 * USEC_PER_SEC)
 #define GUID_ROOM 64
+#define DESCRIPTORS 32 /* other than the agents' */
 
 typedef struct Agent {
     unsigned number;
@@ -56,7 +60,23 @@ static struct {
     unsigned n_open, n_failed, n_lost, n_refused, n_closed_1001, n_closed_1008, n_closed_1013,
         n_cut;
     unsigned n_requests, n_repeated, n_acked;
+    enum { AWAIT_NOTHING, AWAIT_LOST, AWAIT_ACKED, AWAIT_GONE } awaits;
+    unsigned n_awaited;
 } f;
+
+static void print_status(void);
+
+static void tell_if_awaited(void) {
+    bool has_come = f.awaits == AWAIT_LOST    ? f.n_lost >= f.n_awaited && f.n_open == f.n
+                    : f.awaits == AWAIT_ACKED ? f.n_acked >= f.n_awaited
+                    : f.awaits == AWAIT_GONE  ? f.n_open == 0
+                                              : false;
+
+    if (!has_come)
+        return;
+    f.awaits = AWAIT_NOTHING;
+    print_status();
+}
 
 static uint32_t random_u32(void) {
     uint32_t value = 0;
@@ -86,6 +106,7 @@ static void lose(Agent *a) {
     }
     a->is_open = false;
     f.n_lost++;
+    tell_if_awaited();
 }
 
 static void on_closed(int error, void *userdata) {
@@ -157,6 +178,7 @@ static void introduce(Agent *a, const char *text, size_t size) {
     (void)timer_arm_in(a->timer, PING_USEC / 2 + below(PING_USEC / 2));
     if (++f.n_open == f.n)
         f.complete_usec = now_usec(CLOCK_MONOTONIC);
+    tell_if_awaited();
 }
 
 static void execute(Agent *a, const char *guid, size_t size) {
@@ -194,6 +216,7 @@ static void on_message(const char *text, size_t size, bool is_text, void *userda
     if (memmem(text, size, "\"ACK\"", 5)) {
         f.n_acked++;
         f.acked_usec = now_usec(CLOCK_MONOTONIC);
+        tell_if_awaited();
         return;
     }
     id = memmem(text, size, key, strlen(key));
@@ -269,16 +292,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void print_status(void) {
-    uint64_t now = now_usec(CLOCK_MONOTONIC);
-
     printf("{\"open\": %u, \"failed\": %u, \"refused\": %u, \"lost\": %u, \"closed_1001\": %u, "
            "\"closed_1008\": %u, \"closed_1013\": %u, \"cut\": %u, \"requests\": %u, "
-           "\"repeated\": %u, \"acked\": %u, \"storm_sec\": %.2f, \"complete\": %s, "
-           "\"answered_usec\": %" PRIu64 ", \"acked_usec\": %" PRIu64 "}\n",
+           "\"repeated\": %u, \"acked\": %u, \"begun_usec\": %" PRIu64
+           ", \"complete_usec\": %" PRIu64 ", \"answered_usec\": %" PRIu64
+           ", \"acked_usec\": %" PRIu64 "}\n",
            f.n_open, f.n_failed, f.n_refused, f.n_lost, f.n_closed_1001, f.n_closed_1008,
-           f.n_closed_1013, f.n_cut, f.n_requests, f.n_repeated, f.n_acked,
-           (double)((f.complete_usec ?: now) - f.begun_usec) / (double)USEC_PER_SEC,
-           f.complete_usec ? "true" : "false", f.answered_usec, f.acked_usec);
+           f.n_closed_1013, f.n_cut, f.n_requests, f.n_repeated, f.n_acked, f.begun_usec,
+           f.complete_usec, f.answered_usec, f.acked_usec);
     fflush(stdout);
 }
 
@@ -294,19 +315,32 @@ static void cut_all(void) {
     }
 }
 
+static void obey(const char *command) {
+    if (sscanf(command, "await lost %u", &f.n_awaited) == 1)
+        f.awaits = AWAIT_LOST;
+    else if (sscanf(command, "await acked %u", &f.n_awaited) == 1)
+        f.awaits = AWAIT_ACKED;
+    else if (strcmp(command, "await gone") == 0)
+        f.awaits = AWAIT_GONE;
+    else if (strcmp(command, "rest") == 0)
+        f.rests = true;
+    else if (strcmp(command, "cut") == 0)
+        cut_all();
+    else if (strcmp(command, "status") == 0)
+        print_status();
+    tell_if_awaited();
+}
+
+/* One line at a time; fleet.py writes whole ones. */
 static int on_command(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-    char text[256];
+    char text[512], *rest = text, *line;
     ssize_t n = read(fd, text, sizeof(text) - 1);
 
     if (n <= 0)
         return sd_event_exit(f.event, 0);
     text[n] = 0;
-    if (strstr(text, "rest"))
-        f.rests = true;
-    if (strstr(text, "cut"))
-        cut_all();
-    if (strstr(text, "status"))
-        print_status();
+    while ((line = strsep(&rest, "\n")))
+        obey(line);
     return 0;
 }
 
@@ -336,8 +370,11 @@ int main(int argc, char *argv[]) {
     if (!f.agents || url_parse(text, &f.url, &reason) < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return 1;
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || sd_event_default(&f.event) < 0 ||
-        poller_new(f.event, &f.poller) < 0 ||
+    if (limit.rlim_max < count + DESCRIPTORS)
+        (void)fprintf(stderr, "bench-fleet: %u agents need more than %lu descriptors\n", count,
+                      (unsigned long)limit.rlim_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max < count + DESCRIPTORS ||
+        sd_event_default(&f.event) < 0 || poller_new(f.event, &f.poller) < 0 ||
         sd_event_add_io(f.event, NULL, STDIN_FILENO, EPOLLIN, on_command, NULL) < 0 ||
         gnutls_certificate_allocate_credentials(&f.credentials) < 0 ||
         gnutls_priority_init(&f.priority, "NORMAL", NULL) < 0)

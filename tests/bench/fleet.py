@@ -9,9 +9,12 @@ time of the manager is what to compare; durations depend on what else the machin
 the agents. The manager has its socket from here, as from systemd."""
 
 import hashlib
+import ctypes
 import json
 import os
 import pathlib
+import resource
+import select
 import shutil
 import signal
 import socket
@@ -25,6 +28,25 @@ AGENTS, HISTORY, IDLE = int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
 DEADLINE = 600
 SPREAD = max(AGENTS // 400, 1)  # of the first connections, in seconds
 TICKS = os.sysconf("SC_CLK_TCK")
+PR_SET_PDEATHSIG = 1
+try:  # the manager's unit has a higher limit than a login; with the right to do so, so does this
+    resource.setrlimit(resource.RLIMIT_NOFILE, (65536 + 1024, 65536 + 1024))
+except (ValueError, PermissionError):
+    pass
+HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+libc = ctypes.CDLL(None)
+
+
+def start(command, **keys):
+    """A process that ends with this one, however that ends."""
+    parent = os.getpid()
+
+    def bind():
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return subprocess.Popen([str(part) for part in command], preexec_fn=bind, **keys)
 
 
 class Manager:
@@ -41,9 +63,9 @@ class Manager:
         (WORK / "notify").unlink(missing_ok=True)
         notify.bind(str(WORK / "notify"))
         with (WORK / "log").open("a") as log:
-            self.process = subprocess.Popen(
+            self.process = start(
                 ["sh", "-c", 'if [ $0 != 3 ]; then exec 3<&$0; fi; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"',
-                 str(fd), *map(str, command)],
+                 fd, *command],
                 stderr=log, stdin=subprocess.DEVNULL, pass_fds=(fd,),
                 env={**os.environ, "NOTIFY_SOCKET": str(WORK / "notify")})
         notify.settimeout(DEADLINE)
@@ -65,26 +87,76 @@ class Manager:
         return time.monotonic() - begin
 
 
-class Fleet:
-    def __init__(self, port, spread):
-        self.process = subprocess.Popen([BUILD / "tests/bench/bench-fleet", str(port), "0", str(AGENTS), str(spread)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+class Player:
+    """One process of agents; `await` is an event, nothing polls."""
+
+    def __init__(self, port, first, count, spread):
+        self.process = start([BUILD / "tests/bench/bench-fleet", str(port), str(first), str(count), str(spread)],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.rest = b""
 
     def say(self, text):
-        self.process.stdin.write(text + "\n")
+        self.process.stdin.write(text.encode() + b"\n")
         self.process.stdin.flush()
 
-    def status(self):
-        self.say("status")
-        return json.loads(self.process.stdout.readline())
+    def status(self, deadline, what):
+        fd = self.process.stdout.fileno()
+        while b"\n" not in self.rest:
+            if not select.select([fd], [], [], max(deadline - time.monotonic(), 0))[0]:
+                self.say("status")
+                sys.exit(f"{what} did not happen within {DEADLINE} s: {os.read(fd, 65536).decode()}")
+            if not (data := os.read(fd, 65536)):
+                sys.exit(f"{what} did not happen: bench-fleet has ended with {self.process.wait()}")
+            self.rest += data
+        line, self.rest = self.rest.split(b"\n", 1)
+        return json.loads(line)
 
-    def wait(self, condition, what):
+
+class Fleet:
+    """All agents, in as many processes as the limit of descriptors demands."""
+
+    def __init__(self, port, spread):
+        n = -(-AGENTS // (HARD_LIMIT - 1000))
+        bounds = [AGENTS * i // n for i in range(n + 1)]
+        self.players = [Player(port, a, b - a, spread) for a, b in zip(bounds, bounds[1:])]
+        self.sizes = [b - a for a, b in zip(bounds, bounds[1:])]
+        self.last = [None] * n
+
+    def say(self, text):
+        for player in self.players:
+            player.say(text)
+
+    def ask(self, commands, what):
         deadline = time.monotonic() + DEADLINE
-        while not condition(status := self.status()):
-            if time.monotonic() > deadline:
-                sys.exit(f"{what} did not happen within {DEADLINE} s: {status}")
-            time.sleep(0.1)
-        return status
+        for player, command in zip(self.players, commands):
+            player.say(command)
+        self.last = [player.status(deadline, what) for player in self.players]
+        total = {key: sum(s[key] for s in self.last) for key in self.last[0]}
+        total["acked_usec"] = max(s["acked_usec"] for s in self.last)
+        total["storm_sec"] = (max(s["complete_usec"] for s in self.last) -
+                              min(s["begun_usec"] for s in self.last)) / 1e6
+        return total
+
+    def status(self):
+        return self.ask(["status"] * len(self.players), "a status")
+
+    def whole(self, again):
+        """All are connected; if `again`, each once more than at the last status."""
+        return self.ask([f"await lost {(s['lost'] + n) if again else 0}"
+                         for s, n in zip(self.last, self.sizes)] if again else
+                        ["await lost 0"] * len(self.players), "all are back")
+
+    def acked(self, orders):
+        """So many more replies of each player are acknowledged than at the last status."""
+        return self.ask([f"await acked {s['acked'] + n}" for s, n in zip(self.last, orders)], "the replies")
+
+    def gone(self):
+        return self.ask(["await gone"] * len(self.players), "the end of all")
+
+    def end(self):
+        for player in self.players:
+            player.process.stdin.close()
+            player.process.wait(DEADLINE)
 
 
 def token(number):
@@ -122,32 +194,33 @@ def order_all(fleet, manager):
     sent = answered = 0
     refused = []
     rest = b""
+    poll = select.poll()
     while answered < AGENTS:
-        if sent < len(lines):
-            try:
-                sent += control.send(lines[sent:sent + 65536])
-            except BlockingIOError:
-                pass
+        poll.register(control, select.POLLIN | (select.POLLOUT if sent < len(lines) else 0))
+        if not poll.poll(DEADLINE * 1000):
+            sys.exit(f"only {answered} orders were answered within {DEADLINE} s")
+        try:
+            sent += control.send(lines[sent:sent + 65536])
+        except BlockingIOError:
+            pass
         try:
             data = control.recv(1 << 20)
-            *whole, rest = (rest + data).split(b"\n")
-            answered += len(whole)
-            refused += [line for line in whole if b'"ok":true' not in line.replace(b" ", b"")]
         except BlockingIOError:
-            time.sleep(0.001)
+            continue
+        if not data:
+            sys.exit("the manager has closed the control socket")
+        *whole, rest = (rest + data).split(b"\n")
+        answered += len(whole)
+        refused += [line for line in whole if b'"ok":true' not in line.replace(b" ", b"")]
     accepted = time.monotonic() - begin
-    after = fleet.wait(lambda s: s["acked"] - before["acked"] >= AGENTS - len(refused), "the replies")
+    if refused:
+        sys.exit(f"{len(refused)} orders were refused: {refused[0].decode()}")
+    after = fleet.acked(fleet.sizes)
     answered = after["acked_usec"] / 1e6 - begin
     print(f"order to all: accepted after {accepted:.2f} s, replies acknowledged after {answered:.2f} s, processor "
-          f"{(manager.cpu() - cpu) / AGENTS * 1e6:.0f} us an order, refused {len(refused)}, received twice "
+          f"{(manager.cpu() - cpu) / AGENTS * 1e6:.0f} us an order, received twice "
           f"{after['repeated'] - before['repeated']}, missing "
-          f"{AGENTS - len(refused) - (after['requests'] - before['requests'])}", flush=True)
-    if refused:
-        print("  ", refused[0].decode())
-
-
-def whole(fleet, since):
-    return fleet.wait(lambda s: s["complete"] and s["lost"] >= since, "all are back")
+          f"{AGENTS - (after['requests'] - before['requests'])}", flush=True)
 
 
 def main():
@@ -163,7 +236,7 @@ def main():
     manager.start()
     empty = manager.rss()
     fleet = Fleet(listening.getsockname()[1], SPREAD)
-    status = whole(fleet, 0)
+    status = fleet.whole(False)
     print(f"{AGENTS} agents, {HISTORY} ended requests; connected within {SPREAD} s: complete after "
           f"{status['storm_sec']:.1f} s, attempts that failed {status['failed']}, processor "
           f"{manager.cpu() / AGENTS * 1e6:.0f} us each", flush=True)
@@ -181,27 +254,26 @@ def main():
     before = fleet.status()
     fleet.say("cut")
     cpu = manager.cpu()
-    status = whole(fleet, before["lost"] + AGENTS)
+    status = fleet.whole(True)
     print(f"all cut at once: all back after {status['storm_sec']:.1f} s, attempts that failed "
           f"{status['failed'] - before['failed']}, lost since {status['lost'] - before['lost'] - AGENTS}, processor "
           f"{(manager.cpu() - cpu) / AGENTS * 1e6:.0f} us each", flush=True)
 
-    before = status
+    before = fleet.status()
     manager.end(signal.SIGKILL)
     manager.start()
-    status = whole(fleet, before["lost"] + AGENTS)
+    status = fleet.whole(True)
     print(f"manager killed: all back after {status['storm_sec']:.1f} s, attempts that failed "
           f"{status['failed'] - before['failed']}, lost since {status['lost'] - before['lost'] - AGENTS}", flush=True)
 
-    before = status
+    before = fleet.status()
     fleet.say("rest")
     cpu = manager.cpu()
     taken = manager.end(signal.SIGTERM)
-    status = fleet.wait(lambda s: s["open"] == 0, "the end of all")
+    status = fleet.gone()
     print(f"stop: {taken:.1f} s, told so (1001) {status['closed_1001'] - before['closed_1001']} of {AGENTS}, "
           f"status {manager.process.returncode}", flush=True)
-    fleet.process.stdin.close()
-    fleet.process.wait(DEADLINE)
+    fleet.end()
     shutil.rmtree(WORK)
 
 

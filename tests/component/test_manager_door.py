@@ -138,7 +138,7 @@ def test_many_handshakes_at_once_all_succeed(start):
 def test_those_that_are_needed_have_room(start):
     """With room for 125: agents that register now may fill six eighths of it, those that come again
     seven, and one that an operator has named takes the place of one that nobody needs."""
-    server = start(prefix=("prlimit", "--nofile=264:264"))
+    server = start(prefix=("prlimit", "--nofile=266:266"))
     tokens = [f"{TOKEN}{i}" for i in range(132)]
     known, named, staying, new = tokens[:61], tokens[61:86], tokens[86:131], tokens[131]
     agents = {}
