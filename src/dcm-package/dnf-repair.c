@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "basic/bounds.h"
+#include "dcm-package/dnf-mark.h"
 #include "dcm-package/dnf.h"
 #include "dcm-package/progress.h"
 #include "dcm-package/tool.h"
@@ -66,9 +67,22 @@ static int rebuild(Work *w) {
 
 /* --- what was under way --------------------------------------------------------------------- */
 
-static int find_unfinished(Work *w, const PackageList *l, Words *ret) {
+/* Those of the names that are installed. */
+static int add_installed(const PackageList *l, char *const *names, Words *ret) {
+    for (char *const *name = names; name && *name; name++)
+        for (size_t i = 0; i < l->n; i++) {
+            _cleanup_free_ char *installed = NULL;
+
+            TRY(dnf_write_package(&l->items[i], &installed));
+            if (streq(installed, *name))
+                TRY(words_add(ret, *name));
+        }
+    return 0;
+}
+
+static int find_unfinished(Work *w, const PackageList *l, Words *ret_new, Words *ret_old) {
     const char *const words[] = {"history", "info", "last", NULL};
-    _cleanup_(strv_freep) char **names = NULL;
+    _cleanup_(dnf_unfinished_done) DnfUnfinished u = {};
     _cleanup_free_ char *text = NULL;
     int r;
 
@@ -78,16 +92,9 @@ static int find_unfinished(Work *w, const PackageList *l, Words *ret) {
     TRY(r);
     if (r != 0)
         return 0; /* there was no transaction yet */
-    TRY(dnf_history_parse(text, &names));
-    for (char **name = names; name && *name; name++)
-        for (size_t i = 0; i < l->n; i++) {
-            _cleanup_free_ char *installed = NULL;
-
-            TRY(dnf_write_package(&l->items[i], &installed));
-            if (streq(installed, *name))
-                TRY(words_add(ret, *name));
-        }
-    return 0;
+    TRY(dnf_history_parse(text, dnf_mark_is_of_earlier_boot(), &u));
+    TRY(add_installed(l, u.installed, ret_new));
+    return add_installed(l, u.removed, ret_old);
 }
 
 /* Of kernels and the like several versions are wanted: dnf knows which. */
@@ -112,35 +119,55 @@ static int find_duplicates(Work *w, const PackageList *l, Words *ret) {
     return 0;
 }
 
-static int finish(Work *w, const Words *duplicates, const Words *unfinished) {
+static int change(Work *w, const char *const *verb, const Words *packages) {
+    _cleanup_(words_done) Words words = {};
+
+    if (packages->n == 0)
+        return 0;
+    TRY(words_add_all(&words, verb));
+    TRY(words_add_all(&words, words_get(packages)));
+    return dnf_change(w, words_get(&words));
+}
+
+typedef struct Remains {
+    Words duplicates, unfinished, /* installed again */
+        half_removed;             /* some of their files are gone */
+} Remains;
+
+static void remains_done(Remains *a) {
+    words_done(&a->duplicates);
+    words_done(&a->unfinished);
+    words_done(&a->half_removed);
+}
+
+static int finish(Work *w, const Remains *a) {
     int r = 0;
 
     progress_tell(w->percent_from, "repairing what an earlier run has left");
-    if (duplicates->n > 0)
+    if (a->duplicates.n > 0)
         r = dnf_change(w, (const char *const[]){"remove", "--duplicates", NULL});
-    if (r == 0 && unfinished->n > 0) {
-        _cleanup_(words_done) Words words = {};
-
-        TRY(words_add(&words, "reinstall"));
-        TRY(words_add_all(&words, words_get(unfinished)));
-        r = dnf_change(w, words_get(&words));
-    }
+    if (r == 0)
+        r = change(w, (const char *const[]){"remove", "--noautoremove", NULL}, &a->half_removed);
+    if (r == 0)
+        r = change(w, (const char *const[]){"reinstall", NULL}, &a->unfinished);
     return r;
 }
 
 static int repair(Work *w, const PackageList *l) {
-    _cleanup_(words_done) Words duplicates = {}, unfinished = {}, all = {};
+    _cleanup_(remains_done) Remains a = {};
+    _cleanup_(words_done) Words all = {};
     _cleanup_free_ char *names = NULL;
     int r;
 
-    TRY(find_duplicates(w, l, &duplicates));
-    TRY(find_unfinished(w, l, &unfinished));
-    if (duplicates.n == 0 && unfinished.n == 0)
+    TRY(find_duplicates(w, l, &a.duplicates));
+    TRY(find_unfinished(w, l, &a.unfinished, &a.half_removed));
+    if (a.duplicates.n + a.unfinished.n + a.half_removed.n == 0)
         return 0;
-    TRY(words_add_all(&all, words_get(&duplicates)));
-    TRY(words_add_all(&all, words_get(&unfinished)));
+    TRY(words_add_all(&all, words_get(&a.duplicates)));
+    TRY(words_add_all(&all, words_get(&a.unfinished)));
+    TRY(words_add_all(&all, words_get(&a.half_removed)));
     TRY(join(&all, &names));
-    r = finish(w, &duplicates, &unfinished);
+    r = finish(w, &a);
     return r < 0 ? r : work_tell_repair(w, r == 0, names);
 }
 
@@ -149,5 +176,6 @@ int dnf_repair(Work *w) {
 
     TRY(rebuild(w));
     TRY(dnf_list(w, &l));
-    return repair(w, &l);
+    TRY(repair(w, &l));
+    return dnf_mark_clear();
 }

@@ -320,35 +320,49 @@ int dnf_write_package(const Package *p, char **ret) {
 
 /* --- what was cut off ----------------------------------------------------------------------- */
 
+void dnf_unfinished_done(DnfUnfinished *u) {
+    strv_free(u->installed);
+    strv_free(u->removed);
+    *u = (DnfUnfinished){};
+}
+
 /* " ** Install  lasting-1.0-1.noarch @main": not done, as far as dnf knows. */
-static int add_unfinished(char *line, char ***list, size_t *n) {
-    static const char *const actions[] = {"Install",   "Dep-Install", "Upgrade", "Update",
-                                          "Downgrade", "Reinstall",   "Reason"};
-    char *rest, *action = skip(line, " ** ") ? strtok_r(line + 4, BLANKS, &rest) : NULL;
+static int add_unfinished(char *line, bool all, DnfUnfinished *u) {
+    static const struct {
+        const char *name;
+        bool is_removal;
+    } actions[] = {
+        {"Install"},   {"Dep-Install"}, {"Upgrade"},       {"Update"},          {"Downgrade"},
+        {"Reinstall"}, {"Reason"},      {"Removed", true}, {"Obsoleted", true},
+    };
+    const bool counts = skip(line, " ** ") || (all && skip(line, "    "));
+    char *rest, *action = counts ? strtok_r(line + 4, BLANKS, &rest) : NULL;
     char *package = action ? strtok_r(NULL, BLANKS, &rest) : NULL;
 
     for (size_t i = 0; package && i < ELEMENTSOF(actions); i++)
-        if (streq(action, actions[i]))
-            return strv_push(list, n, strdup(package));
+        if (streq(action, actions[i].name))
+            return actions[i].is_removal
+                       ? strv_push(&u->removed, &u->n_removed, strdup(package))
+                       : strv_push(&u->installed, &u->n_installed, strdup(package));
     return 0;
 }
 
-int dnf_history_parse(const char *text, char ***ret) {
+int dnf_history_parse(const char *text, bool all, DnfUnfinished *ret) {
+    _cleanup_(dnf_unfinished_done) DnfUnfinished u = {};
     _cleanup_free_ char *copy = strdup(text);
-    _cleanup_(strv_freep) char **list = NULL;
     char *rest = copy;
     bool unfinished = false;
-    size_t n = 0;
 
     if (!copy)
         return -ENOMEM;
     for (char *line; (line = next_line(&rest));) {
         if (skip(line, "End rpmdb"))
-            unfinished = strstr(line, " **");
+            unfinished = all || strstr(line, " **");
         else if (unfinished)
-            TRY(add_unfinished(line, &list, &n));
+            TRY(add_unfinished(line, all, &u));
     }
-    *ret = TAKE_PTR(list);
+    *ret = u;
+    u = (DnfUnfinished){};
     return 0;
 }
 

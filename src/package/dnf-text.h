@@ -41,9 +41,17 @@ const char *dnf_find_reason(const char *line) _pure_;
 bool dnf_find_available(const char *text, const char *name, const char *version,
                         const char **ret_newest);
 
-/* Of "dnf history info": what a run that was cut off was about to have installed, as
- * NAME-VERSION.ARCHITECTURE. *ret is NULL if it came to its end. */
-int dnf_history_parse(const char *text, char ***ret);
+/* What a run that was cut off was about to install and to remove, as NAME-VERSION.ARCHITECTURE;
+ * NULL: nothing. */
+typedef struct DnfUnfinished {
+    char **installed, **removed;
+    size_t n_installed, n_removed;
+} DnfUnfinished;
+
+void dnf_unfinished_done(DnfUnfinished *u);
+/* Of "dnf history info"; nothing if the run came to its end. `all`: also what dnf takes for done.
+ */
+int dnf_history_parse(const char *text, bool all, DnfUnfinished *ret);
 
 /* Marks what a list of versionlock holds. */
 int dnf_mark_held(PackageList *l, const char *locks);

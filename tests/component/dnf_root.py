@@ -5,18 +5,31 @@ createrepo_c make."""
 import os
 import re
 
-from package_root import Root
+from package_root import PROGRAM, Root, stop_at
 
 RELEASE = "1"
 MACROS = ("__gpg /usr/bin/gpg", "_topdir /srv/build", "_rpmdir /srv/build/out", "_build_id_links none",
           "__os_install_post %{nil}", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm")
 
 
+# As PHASES of package_root.py: the script, the version that has it, and how many of the package will be installed; and
+# whether a power cut there leaves something to repair: before that, rpm's database has nothing of it.
+PHASES = {"pre 1.0 1": (None, False), "post 1.0 1": (None, True), "pre 2.0 2": ("1.0", False), "post 2.0 2": ("1.0", True),
+          "preun 1.0 1": ("1.0", True), "postun 1.0 1": ("1.0", True), "preun 2.0 0": ("2.0", True),
+          "postun 2.0 0": ("2.0", True)}
+
+
+def build_phases(root, repository, version):
+    root.build(repository, "base", version, "Provides: /bin/sh")
+    root.build(repository, "phases", version, files={"etc/phases.conf": version},
+               **{name: stop_at(f"{name} {version}") for name in ("pre", "post", "preun", "postun")})
+
+
 class DnfRoot(Root):
     """It says that it is a Fedora; one package provides what scripts need."""
 
-    def __init__(self, directory):
-        super().__init__(directory, ("var/lib/dnf", "var/cache/dnf", "var/lib/rpm", "root", "etc/yum.repos.d"))
+    def __init__(self, directory, program=PROGRAM):
+        super().__init__(directory, ("var/lib/dnf", "var/cache/dnf", "var/lib/rpm", "root", "etc/yum.repos.d"), program)
         for path in ("etc/os-release", "usr/lib/os-release"):
             (self.root / path).unlink(missing_ok=True)
         (self.root / "etc/os-release").write_text('NAME="Test"\nID=fedora\nVERSION_ID=1\n')

@@ -42,7 +42,7 @@ static void check_apt(const char *text) {
 static void check_dnf(const char *text) {
     _cleanup_(package_changes_done) PackageChanges plan = {};
     _cleanup_(package_list_done) PackageList l = {};
-    _cleanup_(strv_freep) char **names = NULL;
+    _cleanup_(dnf_unfinished_done) DnfUnfinished some = {}, all = {};
     const char *newest;
     DnfStatus s;
 
@@ -55,7 +55,9 @@ static void check_dnf(const char *text) {
         CHECK(s.percent <= 100 && strlen(s.text) < sizeof(s.text));
     (void)dnf_find_reason(text);
     CHECK(!dnf_find_available(text, "a", "", &newest) || newest);
-    CHECK(dnf_history_parse(text, &names) == 0);
+    CHECK(dnf_history_parse(text, false, &some) == 0);
+    CHECK(dnf_history_parse(text, true, &all) == 0);
+    CHECK(some.n_installed <= all.n_installed && some.n_removed <= all.n_removed);
     CHECK(dnf_mark_held(&l, text) == 0);
 }
 

@@ -29,6 +29,11 @@ def version():
     return run("rpm", "--query", "--queryformat", "%{VERSION}", "dcm-agent")
 
 
+def named(version):
+    """As messages have it: with rpm also the release."""
+    return version if KIND == "deb" else version + "-" + run("rpm", "--query", "--queryformat", "%{RELEASE}", "dcm-agent")
+
+
 def use(repository):
     SOURCE.write_text(TEXT.format(repository, repository))
 
@@ -84,7 +89,7 @@ def still_runs(job):
 def test_the_same_version_changes_nothing(job):
     pid = show("dcm-agent.service", "MainPID")
     assert "nothing was changed" in upgrade(OLD)
-    assert f"would be upgraded from version {OLD}" in upgrade("--dry-run", BROKEN)
+    assert f"would be upgraded from version {named(OLD)}" in upgrade("--dry-run", BROKEN)
     assert show("dcm-agent.service", "MainPID") == pid and not DIRECTORY.exists()
 
 
@@ -96,7 +101,7 @@ def test_what_is_not_there(job):
 
 def test_a_version_that_ends_at_once(job):
     done = ordered(f"version={BROKEN}", "limit:=10")
-    assert done["return_code"] == 1 and f"Version {OLD} is installed again and works" in done["error_message"], done
+    assert done["return_code"] == 1 and f"Version {named(OLD)} is installed again and works" in done["error_message"], done
     assert version() == OLD and still_runs(job) and show("dcm-agent.service", "ActiveState") == "active"
 
 
@@ -215,14 +220,14 @@ def test_the_disk_is_full(job):
     finally:
         run("umount", "--lazy", str(directory))
         shutil.rmtree(copy)
-    assert "it could not be installed" in said and f"Version {OLD} is installed again and works" in said, said
+    assert "it could not be installed" in said and f"Version {named(OLD)} is installed again and works" in said, said
     assert version() == OLD and still_runs(job)
     upgrade(GOOD)
     assert version() == GOOD and still_runs(job)
 
 
 def test_a_downgrade_and_the_latest_by_order(job):
-    assert f"upgraded from version {GOOD}" in upgrade(OLD)
+    assert f"upgraded from version {named(GOOD)}" in upgrade(OLD)
     assert version() == OLD
     done = ordered()
     assert done["return_code"] == 0 and version() == GOOD, done

@@ -152,18 +152,27 @@ static void test_available(void) {
     " ** Install  lasting-1.0-1.noarch @m\n"                                                       \
     " ** Upgrade  plain-2.0-1.noarch   @m\n"                                                       \
     " ** Upgraded plain-1.0-1.noarch   @@System\n"                                                 \
+    " ** Removed  old-1-1.noarch       @@System\n"                                                 \
     "    Install  done-1-1.noarch      @m\n"
 
 static void test_history(void) {
-    _cleanup_(strv_freep) char **cut = NULL, **whole = NULL;
+    _cleanup_(dnf_unfinished_done) DnfUnfinished cut = {}, whole = {}, all = {};
 
-    g_assert_cmpint(dnf_history_parse("Transaction ID : 9\nEnd rpmdb      :  **\n" ALTERED, &cut),
-                    ==, 0);
-    g_assert_cmpstr(cut[0], ==, "lasting-1.0-1.noarch");
-    g_assert_cmpstr(cut[1], ==, "plain-2.0-1.noarch");
-    g_assert_null(cut[2]);
-    g_assert_cmpint(dnf_history_parse("End rpmdb      : 741ae4d9\n" ALTERED, &whole), ==, 0);
-    g_assert_null(whole);
+    g_assert_cmpint(
+        dnf_history_parse("Transaction ID : 9\nEnd rpmdb      :  **\n" ALTERED, false, &cut), ==,
+        0);
+    g_assert_cmpuint(cut.n_installed, ==, 2);
+    g_assert_cmpstr(cut.installed[0], ==, "lasting-1.0-1.noarch");
+    g_assert_cmpstr(cut.installed[1], ==, "plain-2.0-1.noarch");
+    g_assert_cmpuint(cut.n_removed, ==, 1);
+    g_assert_cmpstr(cut.removed[0], ==, "old-1-1.noarch");
+    g_assert_cmpint(dnf_history_parse("End rpmdb      : 741ae4d9\n" ALTERED, false, &whole), ==, 0);
+    g_assert_null(whole.installed);
+    g_assert_null(whole.removed);
+    g_assert_cmpint(dnf_history_parse("End rpmdb      : 741ae4d9\n" ALTERED, true, &all), ==, 0);
+    g_assert_cmpuint(all.n_installed, ==, 3);
+    g_assert_cmpstr(all.installed[2], ==, "done-1-1.noarch");
+    g_assert_cmpuint(all.n_removed, ==, 1);
 }
 
 static void test_locks(void) {

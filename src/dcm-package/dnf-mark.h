@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rpm does not wait until the files of a package are on the disk, but its database and dnf's
+ * history are there at once. So a mark stays from before a change until all of it is on the disk:
+ * if the system has been booted since, files may be empty of which both say that they are there. */
+#pragma once
+
+#include "basic/macro.h"
+
+/* Negative errno: there is no mark, so that nothing must be changed. */
+int dnf_mark_set(void);
+/* Writes everything to the disks, and removes the mark. */
+int dnf_mark_clear(void);
+/* Whether an earlier boot has left one. */
+bool dnf_mark_is_of_earlier_boot(void);
