@@ -57,3 +57,9 @@ int verb_seal_token(const Context *c, int argc, char *argv[]) {
 
     return execute(PKGLIBDIR "/seal-token", name, argv);
 }
+
+int verb_scrub(const Context *c, int argc, char *argv[]) {
+    static char name[] = "dcm-agentctl scrub";
+
+    return execute(PKGLIBDIR "/dcm-scrub", name, argv);
+}

@@ -26,6 +26,7 @@ enum {
     VERB_MIGRATE,
     VERB_REPORT,
     VERB_UPGRADE,
+    VERB_SCRUB,
     VERB_SEAL_TOKEN,
     VERB_PAUSE,
     VERB_RESUME,
@@ -78,6 +79,9 @@ static const Verb verbs[_VERB_MAX] = {
     [VERB_UPGRADE] = {"upgrade", "[VERSION]", 0, 1,
                       N_("upgrade the agent, with a way back (root; --help)"), "upgrade",
                       .is_program = true},
+    [VERB_SCRUB] = {"scrub", "",
+                    .help = N_("make this machine ready to become an image (root; --help)"),
+                    .is_program = true},
     [VERB_SEAL_TOKEN] = {"seal-token", "KEY", 1, 1,
                          N_("encrypt the agent's token by host, tpm2 or auto (root)"),
                          "seal-token host"},
@@ -135,25 +139,26 @@ static const VerbTable table = {
 };
 
 static VerbFunction *const functions[_VERB_MAX] = {
-    [VERB_STATUS] = verb_status,       [VERB_INFO] = verb_info,
-    [VERB_REQUESTS] = verb_requests,   [VERB_SHOW] = verb_show,
-    [VERB_OUTPUT] = verb_output,       [VERB_CANCEL] = verb_cancel,
-    [VERB_JOBS] = verb_jobs,           [VERB_TOP] = verb_top,
-    [VERB_STATS] = verb_stats,         [VERB_ALERTS] = verb_alerts,
-    [VERB_BACKUPS] = verb_backups,     [VERB_COMMANDS] = verb_commands,
-    [VERB_USERS] = verb_users,         [VERB_DOCTOR] = verb_doctor,
-    [VERB_CONFIG] = verb_config,       [VERB_CONFIGURE] = verb_configure,
-    [VERB_MIGRATE] = verb_migrate,     [VERB_REPORT] = verb_report,
-    [VERB_UPGRADE] = verb_upgrade,     [VERB_SEAL_TOKEN] = verb_seal_token,
-    [VERB_PAUSE] = verb_pause,         [VERB_RESUME] = verb_resume,
-    [VERB_RECONNECT] = verb_reconnect, [VERB_RELOAD] = verb_reload,
+    [VERB_STATUS] = verb_status,     [VERB_INFO] = verb_info,
+    [VERB_REQUESTS] = verb_requests, [VERB_SHOW] = verb_show,
+    [VERB_OUTPUT] = verb_output,     [VERB_CANCEL] = verb_cancel,
+    [VERB_JOBS] = verb_jobs,         [VERB_TOP] = verb_top,
+    [VERB_STATS] = verb_stats,       [VERB_ALERTS] = verb_alerts,
+    [VERB_BACKUPS] = verb_backups,   [VERB_COMMANDS] = verb_commands,
+    [VERB_USERS] = verb_users,       [VERB_DOCTOR] = verb_doctor,
+    [VERB_CONFIG] = verb_config,     [VERB_CONFIGURE] = verb_configure,
+    [VERB_MIGRATE] = verb_migrate,   [VERB_REPORT] = verb_report,
+    [VERB_UPGRADE] = verb_upgrade,   [VERB_SEAL_TOKEN] = verb_seal_token,
+    [VERB_SCRUB] = verb_scrub,       [VERB_PAUSE] = verb_pause,
+    [VERB_RESUME] = verb_resume,     [VERB_RECONNECT] = verb_reconnect,
+    [VERB_RELOAD] = verb_reload,
 };
 
 /* These work without the agent. */
 static bool needs_bus(size_t verb) {
     return verb != VERB_DOCTOR && verb != VERB_CONFIG && verb != VERB_CONFIGURE &&
            verb != VERB_MIGRATE && verb != VERB_REPORT && verb != VERB_UPGRADE &&
-           verb != VERB_SEAL_TOKEN && verb != VERB_OUTPUT;
+           verb != VERB_SCRUB && verb != VERB_SEAL_TOKEN && verb != VERB_OUTPUT;
 }
 
 /* What the agent can be asked for; a shell wants no errors. */

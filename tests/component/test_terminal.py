@@ -201,7 +201,7 @@ def agent_on_bus(hostile_agent):
 
 
 ARGUMENTS = {"show": ["guid"], "cancel": ["guid"], "output": ["guid"], "seal-token": ["host"]}
-ELSEWHERE = {"output", "doctor", "config", "configure", "migrate", "report", "upgrade", "seal-token"}  # verbs that ask no agent: below
+ELSEWHERE = {"output", "doctor", "config", "configure", "migrate", "report", "upgrade", "scrub", "seal-token"}  # verbs that ask no agent: below
 WITHOUT_ANSWER = {"cancel", "pause", "resume", "reconnect", "reload"}
 VERBS = verbs_of(CTL)
 

@@ -147,7 +147,7 @@ def ask(program, *arguments):
 
 
 # Verbs that are programs of their own: which one, or None, where it is another one of C.
-OTHERS = {"doctor": None, "config": None, "configure": None, "migrate": None, "upgrade": "scripts/upgrade-agent"}
+OTHERS = {"doctor": None, "config": None, "configure": None, "migrate": None, "scrub": None, "upgrade": "scripts/upgrade-agent"}
 
 
 def help_of(program, verb):
