@@ -23,6 +23,32 @@ typedef enum Statement {
     STATEMENT_AGENT_COUNT_UNUSED,
     STATEMENT_AGENT_UNUSED,
     STATEMENT_AGENT_REMOVE,
+    STATEMENT_AGENT_TAKES,
+    STATEMENT_AGENT_ENROL,
+    STATEMENT_AGENT_REVOKE,
+    STATEMENT_AGENT_RESTORE,
+    STATEMENT_AGENT_SECRETS,
+    STATEMENT_AGENT_REPLACE,
+    STATEMENT_WAITING_COUNT,
+    STATEMENT_WAITING_FIND,
+    STATEMENT_WAITING_SEEN,
+    STATEMENT_WAITING_ADD,
+    STATEMENT_WAITING_CROWDED,
+    STATEMENT_WAITING_EVICT,
+    STATEMENT_WAITING_MATCH,
+    STATEMENT_WAITING_SECRETS,
+    STATEMENT_WAITING_ACCEPT,
+    STATEMENT_WAITING_REJECT,
+    STATEMENT_WAITING_REMOVE,
+    STATEMENT_WAITING_REMOVE_ID,
+    STATEMENT_WAITING_LIST,
+    STATEMENT_ENROLMENT_COUNT,
+    STATEMENT_ENROLMENT_PURGE,
+    STATEMENT_ENROLMENT_ADD,
+    STATEMENT_ENROLMENT_FIND,
+    STATEMENT_ENROLMENT_USE,
+    STATEMENT_ENROLMENT_REVOKE,
+    STATEMENT_ENROLMENT_LIST,
     STATEMENT_REQUEST_ADD,
     STATEMENT_REQUEST_GET,
     STATEMENT_REQUEST_MATCH,
@@ -89,5 +115,16 @@ int ledger_column_dup(sqlite3_stmt *q, int column, char **ret);
 int ledger_add_text(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
 int ledger_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
 int ledger_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
+
+/* An array with an object for each row; `write` adds its keys. */
+int ledger_list_rows(sqlite3_stmt *q, int (*write)(sqlite3_stmt *q, struct json_object *o),
+                     struct json_object **ret);
+/* At most n rows of a statement that takes a time, an id and n, and begins behind the row of these
+ * two. *ret_next: NULL, or what selects the next ones as `after` (NULL: the first ones). -EINVAL:
+ * it does not. */
+int ledger_list_parts(Ledger *s, Statement statement, const char *time_key,
+                      int (*write)(sqlite3_stmt *q, struct json_object *o),
+                      struct json_object *after, unsigned n, struct json_object **ret,
+                      struct json_object **ret_next);
 
 int64_t ledger_now(void);

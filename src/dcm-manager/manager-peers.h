@@ -13,6 +13,7 @@
 #include "dcm-manager/peer-address.h"
 
 #define LISTENERS_MAX 16
+#define GUESSES_BUCKETS 4096
 
 /*
  *  WAITING ── it speaks, and there is room ──▶ SHAKING ──▶ ACCEPTED ──▶ CLOSING
@@ -62,6 +63,15 @@ typedef struct PeerList {
     unsigned n;
 } PeerList;
 
+/* Wrong enrolment tokens of the present interval, by a hash of the address: addresses that share a
+ * counter share a limit. */
+typedef struct Guesses {
+    uint64_t begin_usec; /* CLOCK_BOOTTIME */
+    unsigned n;
+    uint8_t of[GUESSES_BUCKETS];
+    uint8_t key[16]; /* of the hash; random */
+} Guesses;
+
 struct Manager {
     sd_event *event;
     Poller *poller; /* all connections of agents */
@@ -82,6 +92,9 @@ struct Manager {
     void *by_address; /* of PeerAddress */
     sd_event_source *look;
     RateLimit dropped;
+    RateLimit waiting_said, evicted_said, guesses_said;
+    Guesses guesses;
+    unsigned n_bans; /* how often operators took an acceptance back */
     ReceiveBudget budget;
     bool is_stopping;
     sd_event_source *farewell, *farewell_end;

@@ -15,6 +15,8 @@ DEFINE_CLEANUP(Manager *, manager_free)
 void manager_set_observer(Manager *m, const ManagerObserver *observer, void *userdata);
 /* For new connections; takes a reference. NULL: without TLS. */
 void manager_set_tls(Manager *m, TlsServer *tls);
+/* From now on. */
+void manager_set_enrolment(Manager *m, EnrolmentMode mode);
 /* NULL: without TLS. */
 const TlsServer *manager_get_tls(const Manager *m) _pure_;
 /* Takes ownership of a listening socket; ret (may be NULL) receives its address. */
@@ -37,6 +39,14 @@ const char *manager_any_connected(Manager *m);
  * is sent again if the agent had refused it. -EEXIST: another request has the GUID; -EDQUOT: too
  * many open requests; others as in dcm-manager/ledger.h. */
 int manager_submit(Manager *m, const char *agent, const char *guid, const char *payload);
+/* Take back what was accepted, and close its connection: a revoked agent is refused, one that was
+ * forgotten may ask again. The open requests of the latter end. */
+int manager_revoke(Manager *m, const char *agent);
+int manager_forget(Manager *m, const char *agent);
+/* `newer`, an agent or one that waits, becomes `agent`, which a machine had before it was installed
+ * anew. What had been sent to it ends. -EBUSY: `agent` is connected. */
+int manager_replace(Manager *m, const char *agent, const char *newer, bool is_waiting);
+
 /* Queries a request at the agent (MESSAGE_STATUS), or cancels it (MESSAGE_CANCEL). -ENOENT,
  * -ENOTCONN; -EAGAIN: the request was not sent to the agent yet. Cancels a request that was never
  * sent without the agent. */
