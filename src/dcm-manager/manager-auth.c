@@ -54,8 +54,8 @@ static void refuse_for_now(Peer *p, int error) {
 
     (void)log_error_errno(error, "%s: an agent cannot be accepted now: %s",
                           session_peer(p->session),
-                          is_full ? "there is no room for more like it; LimitNOFILE= of "
-                                    "dcm-manager.service is its bound"
+                          is_full ? "there is no room for more like it; raise LimitNOFILE= of "
+                                    "dcm-manager.service"
                                   : strerror(-error));
     session_refuse(p->session, 503,
                    is_full ? "the manager has no room for more agents now"

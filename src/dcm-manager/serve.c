@@ -355,9 +355,9 @@ static int set_up_manager(Server *s) {
     r = manager_new(s->event, store, &options, &s->manager);
     if (r < 0)
         return log_error_errno(r, "The manager cannot be set up: %m");
-    log_info("There is room for %u connected agents: more need a higher limit of open files, "
-             "LimitNOFILE= of the service",
-             manager_get_room(s->manager));
+    log_info(
+        "At most %u agents can be connected; for more raise LimitNOFILE= of dcm-manager.service",
+        manager_get_room(s->manager));
     return 0;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-scrub/beneath.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
@@ -132,6 +131,14 @@ int beneath_open_file(int dir_fd, const char *name, int *ret_fd) {
     return 0;
 }
 
+DIR *beneath_list(int fd) {
+    DIR *d = fdopendir(fd);
+
+    if (!d)
+        safe_close(fd);
+    return d;
+}
+
 char *beneath_join(const char *directory, const char *name) {
     char *path;
 
@@ -177,11 +184,9 @@ static int visit_directory(const Walk *w, const Visit *v, unsigned depth) {
     if (r == -ESTALE || r == -ENOENT)
         return 0;
     TRY(r);
-    d = fdopendir(fd);
-    if (!d) {
-        safe_close(fd);
+    d = beneath_list(fd);
+    if (!d)
         return -ENOMEM;
-    }
     leaving.stage = VISIT_LEAVE;
     r = visit_entries(w, d, v->path, depth);
     if (r >= 0)

@@ -4,6 +4,7 @@
  * outside is reached, whatever users have put into the tree. Paths have no leading slash. */
 #pragma once
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include "basic/macro.h"
@@ -29,6 +30,9 @@ int beneath_open_parent(const Beneath *b, const char *path, int *ret_fd, const c
 int beneath_open_directory(const Beneath *b, const char *path, int *ret_fd);
 /* Opens a regular file for reading, without waiting for anything. -EINVAL: it is none. */
 int beneath_open_file(int dir_fd, const char *name, int *ret_fd);
+
+/* For readdir(3); the descriptor belongs to it, and is closed if there is no memory: NULL. */
+DIR *beneath_list(int fd);
 
 typedef enum VisitStage { VISIT_FILE, VISIT_ENTER, VISIT_LEAVE } VisitStage;
 

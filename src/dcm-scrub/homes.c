@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-scrub/homes.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include "basic/fd-util.h"
@@ -96,11 +95,9 @@ static int list_home(const Beneath *b, Homes *h) {
     if (r == -ENOENT || r == -ESTALE)
         return 0;
     TRY(r);
-    d = fdopendir(fd);
-    if (!d) {
-        safe_close(fd);
+    d = beneath_list(fd);
+    if (!d)
         return -ENOMEM;
-    }
     while (r >= 0 && (entry = readdir(d))) {
         _cleanup_free_ char *path = beneath_join("home", entry->d_name);
 

@@ -68,11 +68,7 @@ static int write_entry(const Inner *inner, struct archive_entry *e, const Visit 
     struct stat st = *v->st;
 
     if (S_ISREG(st.st_mode)) {
-        const int r = beneath_open_file(v->dir_fd, v->name, &fd);
-
-        if (r == -ENOENT)
-            return 0;
-        TRY(r);
+        TRY(beneath_open_file(v->dir_fd, v->name, &fd));
         if (fstat(fd, &st) < 0)
             return -errno;
     }
@@ -99,7 +95,7 @@ static int archive_it(const Visit *v, void *userdata) {
         return -ENOMEM;
     r = write_entry(userdata, e, v);
     archive_entry_free(e);
-    return r;
+    return r == -ENOENT ? 0 : r; /* it has gone meanwhile */
 }
 
 int inner_archive_write(const Beneath *b, const Plan *p, int fd) {

@@ -222,16 +222,53 @@ static int verify(const Options *o, const Beneath *b) {
     return -ENOTEMPTY;
 }
 
+static int find_file(const Visit *v, void *userdata) {
+    const struct stat *st = userdata;
+
+    return v->st->st_dev == st->st_dev && v->st->st_ino == st->st_ino ? -EEXIST : 0;
+}
+
+/* Of the archive as it is now: it may be in a directory that goes, or have the name of a log. */
+static int check_rescue_stays(const Options *o, const Beneath *b) {
+    _cleanup_(plan_done) Plan plan = {};
+    struct stat st;
+    int r = 0;
+
+    if (stat(o->rescue.path, &st) < 0)
+        return -errno;
+    TRY(look(o, b, &plan));
+    for (size_t i = 0; i < plan.n && r >= 0; i++)
+        r = beneath_walk(b, plan.items[i].path, find_file, &st);
+    if (r != -EEXIST)
+        return r;
+    terminal_printf(stderr,
+                    "%s would be removed itself; save to another place; nothing is removed\n",
+                    o->rescue.path);
+    return unlink(o->rescue.path) < 0 ? -errno : -EINVAL;
+}
+
+static int save(const Options *o, const Beneath *b, const Plan *plan) {
+    int r;
+
+    if (!o->rescue.path || plan->n == 0)
+        return 0;
+    r = rescue_write(&o->rescue, b, plan);
+    if (r >= 0)
+        r = check_rescue_stays(o, b);
+    if (r >= 0)
+        terminal_printf(stdout, "%s has what is removed.\n", o->rescue.path);
+    else if (is_this_machine(o) && !o->is_running)
+        (void)fputs("The agent stays stopped; to start it: systemctl start dcm-agent\n", stderr);
+    (void)fflush(stdout);
+    return r;
+}
+
 static int scrub(const Options *o, const Beneath *b) {
     _cleanup_(plan_done) Plan plan = {};
     int r;
 
     TRY(look(o, b, &plan));
-    if (o->rescue.path && plan.n > 0) {
-        TRY(rescue_write(&o->rescue, b, &plan));
-        terminal_printf(stdout, "%s has what is removed.\n", o->rescue.path);
-        (void)fflush(stdout);
-    }
+    TRY(save(o, b, &plan));
     r = remove_all(b, &plan, o->is_verbose);
     (void)syncfs(b->root_fd);
     if (r < 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-scrub/plan.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <inttypes.h>
@@ -157,14 +156,14 @@ static int try_entries(const Finder *f, int dir_fd, const char *directory, const
                        const char *rest, const char *place, unsigned depth) {
     const struct dirent *entry;
     const int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
     int r = 0;
+    DIR *d;
 
-    if (!d) {
-        r = -errno;
-        safe_close(fd);
-        return r;
-    }
+    if (fd < 0)
+        return -errno;
+    d = beneath_list(fd);
+    if (!d)
+        return -ENOMEM;
     while (r >= 0 && ((void)(errno = 0), (entry = readdir(d))))
         if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
             r = try_entry(f, dirfd(d), entry, directory, part, rest, place, depth);

@@ -176,14 +176,14 @@ static int encrypt(const RescueTarget *t, const Beneath *b, const Plan *p, int f
         return -errno;
     r = start_age(t->keys, ends[0], fd, &pid);
     safe_close(ends[0]);
-    if (r >= 0) {
-        r = inner_archive_write(b, p, ends[1]);
-        if (r < 0)
-            (void)kill(pid, SIGTERM); /* it must not take this for the end */
-    }
-    safe_close(ends[1]);
-    if (r == -ENOENT)
+    if (r < 0) {
+        safe_close(ends[1]);
         return r;
+    }
+    r = inner_archive_write(b, p, ends[1]);
+    if (r < 0)
+        (void)kill(pid, SIGTERM); /* it must not take this for the end */
+    safe_close(ends[1]);
     ended = end_age(pid);
     /* what age has said is the reason of a broken pipe */
     return r == -EPIPE || r >= 0 ? ended : r;

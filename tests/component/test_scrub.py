@@ -30,6 +30,7 @@ KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + SECRET
 GOES = {
     "var/lib/dcm-agent/token": b"token", "var/lib/dcm-agent/agent.db": b"db", "var/lib/dcm-agent/agent.db-wal": b"wal",
     "var/lib/dcm-agent/.hidden/deep/er": b"deep", "var/lib/dcm-jobs/one/output": b"output", "var/lib/dcm-backups/key": b"b",
+    "var/lib/dcm-upgrade/requests.db": b"copy", "var/lib/dcm-migration/undo/token": b"migrated",
     "var/lib/dcm-former/secure/token": b"former", "dcm/secure/token": b"old token", "dcm/secure/agentdb.sql": b"old db",
     "dcm/logs/agent.log": b"old log", "etc/dcm-agent/token.cred": b"sealed",
     "etc/systemd/system/dcm-agent.service.d/sealed-token.conf": b"drop-in",
@@ -434,6 +435,16 @@ def test_the_archive_comes_first(root, key, tmp_path):
         done = scrub(root, "--yes", "--rescue", target, "-e", keys, check=False, PATH=path or os.environ["PATH"])
         assert done.returncode == 1 and words in done.stderr, done.stderr
         assert content(root) == before and not archive.exists() and not list(tmp_path.glob("*.new"))
+
+
+@pytest.mark.parametrize("place", ["var/lib/cloud/instances/rescue", "var/log/rescue.old", "root/.rescue_history"])
+def test_the_archive_is_not_removed_itself(root, key, place):
+    """Neither in a directory that goes as a whole, nor by a name that stands for something else."""
+    (root / place).parent.mkdir(parents=True, exist_ok=True)
+    before = content(root)
+    done = scrub(root, "--yes", "--rescue", root / place, "-e", key[1], check=False)
+    assert done.returncode == 1 and "would be removed itself" in done.stderr and "nothing is removed" in done.stderr
+    assert content(root) == before
 
 
 def test_full_disk(root, key, tmp_path):
