@@ -8,7 +8,8 @@
 
 /* Negative errno: there is no mark, so that nothing must be changed. */
 int dnf_mark_set(void);
-/* Writes everything to the disks, and removes the mark. */
-int dnf_mark_clear(void);
+/* Has what packages write to on the disks, and removes the mark. If it stays, which is logged,
+ * there is one repair more after the next boot. */
+void dnf_mark_clear(void);
 /* Whether an earlier boot has left one. */
 bool dnf_mark_is_of_earlier_boot(void);

@@ -161,13 +161,17 @@ static int repair(Work *w, const PackageList *l) {
 
     TRY(find_duplicates(w, l, &a.duplicates));
     TRY(find_unfinished(w, l, &a.unfinished, &a.half_removed));
-    if (a.duplicates.n + a.unfinished.n + a.half_removed.n == 0)
+    if (a.duplicates.n + a.unfinished.n + a.half_removed.n == 0) {
+        dnf_mark_clear();
         return 0;
+    }
     TRY(words_add_all(&all, words_get(&a.duplicates)));
     TRY(words_add_all(&all, words_get(&a.unfinished)));
     TRY(words_add_all(&all, words_get(&a.half_removed)));
     TRY(join(&all, &names));
     r = finish(w, &a);
+    if (r == 0)
+        dnf_mark_clear(); /* else the next command tries again */
     return r < 0 ? r : work_tell_repair(w, r == 0, names);
 }
 
@@ -176,6 +180,5 @@ int dnf_repair(Work *w) {
 
     TRY(rebuild(w));
     TRY(dnf_list(w, &l));
-    TRY(repair(w, &l));
-    return dnf_mark_clear();
+    return repair(w, &l);
 }

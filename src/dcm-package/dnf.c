@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "basic/fd-util.h"
-#include "basic/log.h"
 #include "dcm-package/dnf-mark.h"
 #include "dcm-package/dnf-versionlock.h"
 #include "dcm-package/inhibit.h"
@@ -175,20 +174,6 @@ static int run(Work *w, const char *const *words, bool *ret_script) {
     return r;
 }
 
-/* A mark that stays costs a repair after the next boot, no more. */
-static void clear_mark(void) {
-    int r;
-
-    if (dnf_mark_is_of_earlier_boot())
-        return;
-    r = dnf_mark_clear();
-    if (r < 0)
-        (void)log_warning_errno(
-            r,
-            "Cannot note that the change of packages has ended; after the next boot the packages "
-            "of it are installed again: %m");
-}
-
 int dnf_change(Work *w, const char *const *words) {
     bool failed;
 
@@ -201,7 +186,7 @@ int dnf_apply(Work *w, const char *const *words) {
     bool script_failed = false;
 
     r = run(w, words, &script_failed);
-    clear_mark();
+    dnf_mark_clear();
     safe_close(inhibitor);
     return r != 0 || script_failed || tool_is_cancelled() ? fail(w, r, "dnf has not done all of it")
                                                           : 0;
