@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "basic/boot-id.h"
-#include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/log.h"
+#include "dcm-package/write-out.h"
 
 /* As little as possible stays: the directory goes with the mark. */
 #define DIRECTORY "/var/lib/dcm-packages"
@@ -24,19 +24,6 @@ int dnf_mark_set(void) {
     if (mkdir(DIRECTORY, 0700) < 0 && errno != EEXIST)
         return -errno;
     return write_file_alone(MARK, id, strlen(id), 0600);
-}
-
-/* Not sync(2): that waits for each dead file server. */
-static void write_out(void) {
-    static const char *const places[] = {"/", "/usr", "/etc", "/var", "/opt", "/boot", "/boot/efi"};
-
-    for (size_t i = 0; i < ELEMENTSOF(places); i++) {
-        _cleanup_close_ int fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        if (fd >= 0 && syncfs(fd) < 0)
-            (void)log_warning_errno(
-                errno, "What packages changed in %s is not surely on the disk: %m", places[i]);
-    }
 }
 
 void dnf_mark_clear(void) {

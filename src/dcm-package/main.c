@@ -10,6 +10,7 @@
 #include "dcm-package/modify.h"
 #include "dcm-package/repositories.h"
 #include "dcm-package/tool.h"
+#include "dcm-package/write-out.h"
 
 static const Option options[] = {
     OPTION_VERSION,
@@ -99,6 +100,8 @@ int main(int argc, char *argv[]) {
     if (r <= 0)
         return options_exit_status(r);
     r = run(&w, verb, &reply);
+    if (verb != PACKAGE_LIST && verb != VERB_REBOOT)
+        write_out();
     if (r >= 0 || (r == -EINVAL && reply.error_message))
         r = reply_print(&reply);
     if (r < 0) {

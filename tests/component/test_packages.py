@@ -430,3 +430,15 @@ def test_what_is_no_object(root):
         done = subprocess.run(root.argv("/tmp/dcm-package", "install"), input=text, capture_output=True, timeout=DEADLINE)
         assert done.returncode == 1 and not done.stdout and b"no JSON object" in done.stderr
     assert json.loads(root.call("/tmp/dcm-package", "reboot-required").stdout)["return_code"] == 0
+
+
+@pytest.mark.parametrize("text", [b"", b"-----BEGIN PGP SIGNED MESSAGE-----\n", bytes(4096)])
+def test_lists_that_a_power_cut_has_left(root, text):
+    """Each file of the lists may be empty, cut off or zeros: they are fetched again."""
+    root.good("install", {"packages": ["plain"]})
+    root.good("remove", {"packages": ["plain"]})
+    lists = [path for path in (root.root / "var/lib/apt/lists").iterdir() if path.is_file() and path.name != "lock"]
+    assert lists
+    for path in lists:
+        path.write_bytes(text)
+    root.good("install", {"packages": ["plain"], "refresh": True})
