@@ -4,10 +4,12 @@
  * its end. */
 #include "dcm-package/dnf-repair.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "basic/bounds.h"
+#include "basic/log.h"
 #include "dcm-package/dnf-mark.h"
 #include "dcm-package/dnf.h"
 #include "dcm-package/progress.h"
@@ -129,6 +131,30 @@ static int change(Work *w, const char *const *verb, const Words *packages) {
     return dnf_change(w, words_get(&words));
 }
 
+/* A configuration file that rpm had not written out when the power failed. dnf would take it for
+ * changed by the administrator, and keep it. */
+static int remove_lost_content(Work *w, const Words *packages) {
+    const char *const verb[] = {"rpm", "--verify", "--nodeps", "--noscripts", NULL};
+    _cleanup_(words_done) Words argv = {};
+    Tool t = {.on_line = work_on_line, .userdata = w};
+    _cleanup_free_ char *text = NULL;
+    char *rest;
+
+    if (packages->n == 0 || !dnf_mark_is_of_earlier_boot())
+        return 0;
+    TRY(words_add_all(&argv, verb));
+    TRY(words_add_all(&argv, words_get(packages)));
+    t.argv = words_get(&argv);
+    TRY(tool_read(&t, &text)); /* its status says whether there are any differences */
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        const char *path = dnf_find_lost_content(line);
+
+        if (path && unlink(path) < 0 && errno != ENOENT)
+            return log_error_errno(errno, "Cannot remove %s, whose content was lost: %m", path);
+    }
+    return 0;
+}
+
 typedef struct Remains {
     Words duplicates, unfinished, /* installed again */
         half_removed;             /* some of their files are gone */
@@ -148,6 +174,8 @@ static int finish(Work *w, const Remains *a) {
         r = dnf_change(w, (const char *const[]){"remove", "--duplicates", NULL});
     if (r == 0)
         r = change(w, (const char *const[]){"remove", "--noautoremove", NULL}, &a->half_removed);
+    if (r == 0)
+        r = remove_lost_content(w, &a->unfinished);
     if (r == 0)
         r = change(w, (const char *const[]){"reinstall", NULL}, &a->unfinished);
     return r;

@@ -366,6 +366,15 @@ int dnf_history_parse(const char *text, bool all, DnfUnfinished *ret) {
     return 0;
 }
 
+/* rpm(8), VERIFY OPTIONS: nine letters or dots, two spaces, "c" for configuration, the path. */
+const char *dnf_find_lost_content(const char *line) {
+    enum { SIZE = 0, DIGEST = 2, MTIME = 7, ATTRIBUTE = 11, PATH = 13 };
+
+    if (strlen(line) <= PATH || line[ATTRIBUTE] != 'c' || line[MTIME] != '.' || line[PATH] != '/')
+        return NULL;
+    return line[SIZE] == 'S' || line[DIGEST] == '5' ? line + PATH : NULL;
+}
+
 /* --- versionlock ---------------------------------------------------------------------------- */
 
 /* The lock has an epoch, which the version may lack, and often a * for the architecture. */

@@ -53,6 +53,11 @@ void dnf_unfinished_done(DnfUnfinished *u);
  */
 int dnf_history_parse(const char *text, bool all, DnfUnfinished *ret);
 
+/* The path, if this line of "rpm --verify" is of a configuration file whose content is another than
+ * the package's, but whose time of modification is the package's: nobody has written to it since it
+ * was installed, so its content was lost. Else NULL. */
+const char *dnf_find_lost_content(const char *line) _pure_;
+
 /* Marks what a list of versionlock holds. */
 int dnf_mark_held(PackageList *l, const char *locks);
 /* As dnf's commands take one package: NAME-VERSION.ARCHITECTURE. The caller frees. */

@@ -269,6 +269,24 @@ def test_changed_configuration_files_stay(root):
     assert (root.root / "etc/settled.conf.rpmsave").read_text() == "mine\n"
 
 
+@pytest.mark.parametrize("by_hand", (False, True))
+def test_configuration_whose_content_a_power_cut_has_lost(root, by_hand):
+    """rpm had not written it out. What an administrator has written has another time of modification, and stays."""
+    root.good("install", {"packages": ["settled=1.0"]})
+    file = root.root / "etc/settled.conf"
+    content, times = file.read_text(), (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    file.write_text("mine\n" if by_hand else "")
+    if not by_hand:
+        os.utime(file, ns=times)
+    mark = root.root / "var/lib/dcm-packages/changing"
+    mark.parent.mkdir(mode=0o700, exist_ok=True)
+    mark.write_text("0" * 32)
+    reply = root.good("install", {"packages": ["plain"]})
+    assert "settled" in reply["message"] and "was repaired first" in reply["message"], reply
+    assert file.read_text() == ("mine\n" if by_hand else content)
+    assert not mark.exists()
+
+
 @pytest.mark.parametrize("seconds", (-3600, 0, 3600))
 def test_files_that_were_kept_before(root, seconds):
     """Only those of this run are reported, whatever the wall clock says."""

@@ -54,6 +54,7 @@ static void check_dnf(const char *text) {
     if (dnf_status_parse(text, &s))
         CHECK(s.percent <= 100 && strlen(s.text) < sizeof(s.text));
     (void)dnf_find_reason(text);
+    (void)dnf_find_lost_content(text);
     CHECK(!dnf_find_available(text, "a", "", &newest) || newest);
     CHECK(dnf_history_parse(text, false, &some) == 0);
     CHECK(dnf_history_parse(text, true, &all) == 0);

@@ -175,6 +175,18 @@ static void test_history(void) {
     g_assert_cmpuint(all.n_removed, ==, 1);
 }
 
+static void test_lost_content(void) {
+    g_assert_cmpstr(dnf_find_lost_content("S.5......  c /etc/phases.conf"), ==, "/etc/phases.conf");
+    g_assert_cmpstr(dnf_find_lost_content("..5......  c /etc/a b"), ==, "/etc/a b");
+    /* changed by the administrator; no configuration; other rights; gone; nothing */
+    g_assert_null(dnf_find_lost_content("S.5....T.  c /etc/phases.conf"));
+    g_assert_null(dnf_find_lost_content("S.5......    /usr/bin/true"));
+    g_assert_null(dnf_find_lost_content(".M.......  c /etc/phases.conf"));
+    g_assert_null(dnf_find_lost_content("missing    c /etc/phases.conf"));
+    g_assert_null(dnf_find_lost_content("S.5......  c "));
+    g_assert_null(dnf_find_lost_content(""));
+}
+
 static void test_locks(void) {
     _cleanup_(package_list_done) PackageList l = {};
 
@@ -218,6 +230,7 @@ int main(int argc, char *argv[]) {
     g_test_add_func("/package-dnf/reasons", test_reasons);
     g_test_add_func("/package-dnf/available", test_available);
     g_test_add_func("/package-dnf/history", test_history);
+    g_test_add_func("/package-dnf/lost-content", test_lost_content);
     g_test_add_func("/package-dnf/locks", test_locks);
     g_test_add_func("/package-dnf/names", test_names);
     g_test_add_func("/package-dnf/repository", test_repository);
