@@ -38,6 +38,36 @@ need() { # STATUS PROGRAM...
     done
 }
 
+# --- scripts that a script runs --------------------------------------------------------------------------
+
+readonly shipped_scripts=${DCM_BASEDIR:-/usr/lib/dcm-agent}/scripts
+
+# What root alone can have written: the agent runs nothing else.
+check_trust() { # FILE
+    local type owner mode
+    read -r owner mode type < <(stat -Lc '%u %a %F' -- "$1") || die 1 "$1 cannot be used: it leads nowhere"
+    [[ $type == regular* ]] || die 1 "$1 cannot be used: it is not a regular file"
+    ((owner == 0)) || die 1 "$1 cannot be used: root does not own it"
+    ((!(8#$mode & 8#022))) || die 1 "$1 cannot be used: group or others can write it"
+}
+
+find_script() { # NAME: as the agent does it
+    local found
+    for found in "/etc/dcm-agent/scripts/$1" "$shipped_scripts/$1"; do
+        if [[ -e $found || -L $found ]]; then
+            if [[ $found -ef /dev/null || -f $found && ! -s $found ]]; then
+                die 1 "the script $1 is masked" # an empty one would be done, and nothing with it
+            fi
+            check_trust "$found"
+            echo "$found"
+            return
+        fi
+    done
+    die 1 "there is no script $1"
+}
+
+# --- turns -----------------------------------------------------------------------------------------------
+
 # One script at a time. `initialize` passes its lock to the scripts that it runs, as a descriptor.
 take_turn() {
     lock=${DCM_SCRIPTS_LOCK-}

@@ -8,6 +8,7 @@ typedef struct AgentPaths {
     const char *state_directory;
     const char *jobs_directory;
     const char *commands_directory, *shipped_commands_directory;
+    const char *seal_order;        /* of clean_image, core/sealing.h */
     const char *voices_directory;  /* how far jobs were followed; NULL: that is not kept */
     const char *runtime_directory; /* NULL: there is none */
     const char *cloud_socket;

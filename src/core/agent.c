@@ -14,6 +14,7 @@
 #include "commands/stat-commands.h"
 #include "core/alerting.h"
 #include "core/connection-options.h"
+#include "core/halt.h"
 #include "core/identity.h"
 #include "core/local-files.h"
 #include "core/notes.h"
@@ -21,6 +22,7 @@
 #include "core/overview.h"
 #include "core/policy-watch.h"
 #include "core/retention.h"
+#include "core/sealing.h"
 #include "core/storage.h"
 #include "core/termination.h"
 #include "job/job-result.h"
@@ -29,7 +31,6 @@
 #include "system/memory.h"
 
 #define LARGE_MESSAGE_SIZE ((size_t)256 * 1024)
-#define HEMLOCK_USEC USEC_PER_SEC
 
 struct Agent {
     sd_event *event;
@@ -58,6 +59,7 @@ struct Agent {
     bool was_connected;
     AgentPause pause;
     char *reload_error; /* NULL: the last reload succeeded */
+    bool is_sealed;     /* this server becomes an image */
     int store_error;    /* negative errno: the database cannot be written */
     bool stopping;      /* by HEMLOCK, or broken: further messages are ignored */
 };
@@ -115,25 +117,21 @@ static void on_message(const char *text, size_t size, bool is_text, void *userda
         dispatcher_message(a->dispatcher, text, size, is_text);
 }
 
-static int on_hemlock_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-    Agent *a = userdata;
-
-    return sd_event_exit(a->event, EXIT_HEMLOCK);
+static void stop_for_good(Agent *a) {
+    a->stopping = true;
+    halt(a->event, a->flow, a->pause);
 }
 
-/* The executor checks its caller, so this process must still exist when it asks to stop jobs. */
 static void on_hemlock(void *userdata) {
-    Agent *a = userdata;
-
     (void)log_struct(LOG_CRIT, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_HEMLOCK)),
                      "The manager ordered this agent to stop; its jobs are stopped too");
-    a->stopping = true;
-    /* waiting jobs stay for a later start */
-    request_flow_set_paused(a->flow, true, agent_pause_to_string(a->pause));
-    job_list_cancel_all(a->flow);
-    if (sd_event_add_time_relative(a->event, NULL, CLOCK_BOOTTIME, HEMLOCK_USEC, 1,
-                                   on_hemlock_timer, a) < 0)
-        (void)sd_event_exit(a->event, EXIT_HEMLOCK);
+    stop_for_good(userdata);
+}
+
+static int on_sealing(sd_event_source *source, void *userdata) {
+    log_notice("This server is ready to become an image: the agent ends, and its identity goes");
+    stop_for_good(userdata);
+    return 0;
 }
 
 /* What people should know besides the connection. */
@@ -157,6 +155,8 @@ static void on_request_changed(const Request *q, RequestState state, void *userd
     Agent *a = userdata;
 
     termination_request_changed(a->termination, q, state);
+    if (!a->is_sealed && sealing_is_due(a->paths.seal_order, a->store, q, state))
+        a->is_sealed = sd_event_add_defer(a->event, NULL, on_sealing, a) >= 0;
     apply_notes(a);
     if (a->observer.on_request)
         a->observer.on_request(q, state, a->observer.userdata);
@@ -583,6 +583,7 @@ AgentView agent_view(const Agent *a) {
         .trouble = strempty(trouble_get(a->trouble)),
         .store_problem = a->store_error < 0 ? strerror(-a->store_error) : "",
         .is_terminating = termination_is_ordered(a->termination),
+        .is_sealed = a->is_sealed,
         .reload_error = a->reload_error,
         .problems = a->problems,
     };

@@ -63,6 +63,7 @@ typedef struct AgentView {
     const char *trouble;                /* why jobs do not start at present; "": they do */
     const char *store_problem;          /* why the database cannot be written; "": it can */
     bool is_terminating;                /* the manager has ordered it */
+    bool is_sealed;                     /* this server becomes an image */
     const char *reload_error;           /* of the last reload; NULL: it succeeded */
     const Problems *problems;           /* in the files of this machine's owner */
 } AgentView;

@@ -52,6 +52,8 @@ static const Option options[] = {
      "commands of the administrator", COMMANDS_DIRECTORY},
     {"shipped-commands-directory", "DIR", offsetof(AgentPaths, shipped_commands_directory),
      option_take_text, "commands of packages", SHIPPED_COMMANDS_DIRECTORY},
+    {"seal-order", "FILE", offsetof(AgentPaths, seal_order), option_take_text,
+     "what clean_image leaves behind", SEAL_ORDER},
     {"cloud-socket", "PATH", offsetof(AgentPaths, cloud_socket), option_take_text,
      "socket of dcm-cloud", CLOUD_SOCKET},
     {"alerts", "FILE", offsetof(AgentPaths, alerts_file), option_take_text, "alert rules",
@@ -171,7 +173,11 @@ static int setup_service(Daemon *d) {
 static void say_end(const Daemon *d, int r) {
     const char *why = log_get_last_error();
 
-    if (r == EXIT_HEMLOCK || (d->agent && agent_view(d->agent).is_terminating))
+    if (r == EXIT_HEMLOCK && d->agent && agent_view(d->agent).is_sealed)
+        (void)sd_notify(false, "STOPPING=1\nSTATUS=" SERVICE_STOPPED_FOR_GOOD
+                               ", as clean_image ordered: this server is ready to become an image, "
+                               "and its next boot starts a new agent");
+    else if (r == EXIT_HEMLOCK || (d->agent && agent_view(d->agent).is_terminating))
         (void)sd_notify(false, "STOPPING=1\nSTATUS=" SERVICE_STOPPED_FOR_GOOD
                                ", as the manager ordered; to start it again: systemctl enable "
                                "--now dcm-agent");
@@ -215,6 +221,7 @@ int main(int argc, char *argv[]) {
         .jobs_directory = JOBSDIR,
         .commands_directory = COMMANDS_DIRECTORY,
         .shipped_commands_directory = SHIPPED_COMMANDS_DIRECTORY,
+        .seal_order = SEAL_ORDER,
         .cloud_socket = CLOUD_SOCKET,
         .alerts_file = CONFDIR "/alerts.conf",
         .alerts_directory = CONFDIR "/alerts.conf.d",

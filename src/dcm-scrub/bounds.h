@@ -13,3 +13,4 @@
 /* What fits into the length of a member of the outer archive. */
 #define RESCUE_SIZE_MAX ((uint64_t)8 * 1024 * 1024 * 1024 - 1)
 #define RECOVERY_SCRIPT_MAX ((size_t)64 * 1024)
+#define ORDER_SIZE_MAX ((size_t)1024) /* of clean_image */

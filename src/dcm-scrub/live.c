@@ -94,6 +94,10 @@ int live_stop_agent(void) {
     return r;
 }
 
+void live_stop_jobs(void) {
+    (void)call_systemctl("stop", JOB_UNITS, "dcm-agent-executor.service");
+}
+
 void live_stop_journal(void) {
     _cleanup_(arguments_done) Arguments a = {};
 

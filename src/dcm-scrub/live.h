@@ -9,6 +9,8 @@ int live_check_jobs(const char *guid);
 /* Stops the agent with its executor, and sees that no job has begun meanwhile, else the agent runs
  * again. */
 int live_stop_agent(void);
+/* Stops all jobs, and the executor. */
+void live_stop_jobs(void);
 /* journald keeps what comes from now on in memory; the random seed is not saved any more. */
 void live_stop_journal(void);
 void live_stop_seed(void);

@@ -18,9 +18,11 @@
 #include "basic/strv.h"
 #include "basic/terminal.h"
 #include "dcm-scrub/bounds.h"
+#include "dcm-scrub/host-keys.h"
 #include "dcm-scrub/live.h"
 #include "dcm-scrub/remove.h"
 #include "dcm-scrub/rescue.h"
+#include "dcm-scrub/seal.h"
 
 #define FORMER_NAME "dcm-agent-scrubber"
 
@@ -31,7 +33,7 @@ typedef struct Mounts {
 
 typedef struct Options {
     unsigned parts;
-    const char *root, *own_job;
+    const char *root, *own_job, *sealed;
     RescueTarget rescue;
     Mounts entered, left;
     bool is_sure, is_dry, is_verbose, is_running;
@@ -89,6 +91,8 @@ static const Option options[] = {
     {"running", NULL, offsetof(Options, is_running), option_set_flag,
      "leave the agent running, and keep its state", .letter = 'X'},
     {"own-job", "GUID", offsetof(Options, own_job), option_take_text, "this job may run meanwhile"},
+    {"sealed", "WHEN", offsetof(Options, sealed), option_take_text,
+     "carry out what clean_image has left, now or at boot; for systemd"},
     {"all", NULL, PARTS(image), "all that follows but the configuration (the default)"},
     {"token", NULL, PARTS(token), "the agent's token", .letter = 't'},
     {"agent", NULL, PARTS(agent), "its state: id, database, executed GUIDs, outputs, backups",
@@ -122,6 +126,10 @@ static int complete(Options *o, const char *name) {
     if (o->parts == 0 && !streq(name, FORMER_NAME))
         o->parts = PARTS_OF_AN_IMAGE;
     o->parts |= PART_PROVISIONED;
+    if (o->sealed && !streq(o->sealed, "now") && !streq(o->sealed, "boot")) {
+        (void)fputs("--sealed is now or boot\n", stderr);
+        return -EINVAL;
+    }
     if (!o->rescue.path == !o->rescue.keys)
         return 0;
     (void)fputs("--rescue FILE and --recipient KEYS belong together: nothing is saved that is not "
@@ -263,19 +271,43 @@ static int save(const Options *o, const Beneath *b, const Plan *plan) {
     return r;
 }
 
+static int arrange(const Beneath *b) {
+    const int r = host_keys_arrange(b);
+
+    if (r < 0)
+        terminal_printf(stderr,
+                        "dcm-host-keys.service, which makes new keys for the SSH server, "
+                        "cannot be put into /etc/systemd/system: %s; nothing is removed\n",
+                        strerror(-r));
+    return r;
+}
+
+/* A job's rescue archive also has the token, which is removed later. */
+static int save_first(const Options *o, const Beneath *b) {
+    _cleanup_(plan_done) Plan plan = {};
+    Options saved = *o;
+
+    if (o->own_job)
+        saved.parts |= PART_TOKEN;
+    TRY(look(&saved, b, &plan));
+    return save(o, b, &plan);
+}
+
 static int scrub(const Options *o, const Beneath *b) {
     _cleanup_(plan_done) Plan plan = {};
     int r;
 
+    TRY(save_first(o, b));
     TRY(look(o, b, &plan));
-    TRY(save(o, b, &plan));
+    if (o->parts & PART_HOST_KEYS)
+        TRY(arrange(b));
     r = remove_all(b, &plan, o->is_verbose);
     (void)syncfs(b->root_fd);
     if (r < 0)
         return r;
     TRY(verify(o, b));
     (void)printf("Done.\n");
-    if (is_this_machine(o) && !o->is_running)
+    if (is_this_machine(o) && !o->is_running && !o->sealed)
         (void)printf("Shut the machine down now, and make the image.\n");
     return 0;
 }
@@ -296,6 +328,48 @@ static int work(const Options *o, const Beneath *b) {
     return scrub(o, b);
 }
 
+/* --- what clean_image has left -------------------------------------------------------------- */
+
+static char var[] = "/var", var_lib[] = "/var/lib", var_agent[] = "/var/lib/dcm-agent",
+            var_jobs[] = "/var/lib/dcm-jobs", var_backups[] = "/var/lib/dcm-backups",
+            tmp[] = "/tmp", former[] = "/dcm";
+static char *places_of_the_agent[] = {var,         var_lib, var_agent, var_jobs,
+                                      var_backups, tmp,     former,    NULL};
+
+/* Jobs that were stopped with the agent may use their time of grace. */
+static int wait_for_jobs(const Options *o) {
+    if (!is_this_machine(o) || !streq(o->sealed, "now"))
+        return 0;
+    live_stop_jobs();
+    return live_check_jobs(NULL);
+}
+
+/* All else is removed already. The order goes last, so that a run that was killed is repeated at
+ * the next boot. */
+static int carry_out(const Options *given, const Beneath *given_beneath) {
+    Options o = *given;
+    Beneath b = *given_beneath;
+
+    o.parts = PART_TOKEN | PART_AGENT;
+    b.entered = places_of_the_agent;
+    TRY(wait_for_jobs(&o));
+    TRY(scrub(&o, &b));
+    return seal_remove_order(&b);
+}
+
+static int seal(const Options *o, const Beneath *b) {
+    int r = seal_is_due(b, o->sealed);
+
+    if (r > 0)
+        r = carry_out(o, b);
+    if (r < 0)
+        terminal_printf(stderr,
+                        "The agent does not start before its former identity is removed: %s; once "
+                        "that can be done: systemctl start dcm-agent\n",
+                        strerror(-r));
+    return r;
+}
+
 static int run(const Options *o) {
     _cleanup_close_ int root_fd = open(o->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     Skipped skipped = {};
@@ -311,7 +385,7 @@ static int run(const Options *o) {
         terminal_printf(stderr, "%s cannot be opened: %s\n", o->root, strerror(-r));
         return r;
     }
-    r = work(o, &b);
+    r = o->sealed ? seal(o, &b) : work(o, &b);
     strv_free(skipped.told);
     return r;
 }

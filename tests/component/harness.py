@@ -259,6 +259,7 @@ class Agent:
                 f"--state-directory={self.state}",
                 f"--jobs-directory={self.jobs}", f"--commands-directory={self.commands}",
                 f"--shipped-commands-directory={ROOT}/scripts/commands.d",
+                f"--seal-order={self.directory}/seal-order",
                 f"--cloud-socket={self.directory}/cloud", f"--alerts={self.directory}/alerts.conf",
                 f"--alerts-directory={self.directory}/alerts.conf.d",
                 f"--policy={self.directory}/policy.conf", f"--policy-directory={self.directory}/policy.conf.d",

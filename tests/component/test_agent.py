@@ -500,7 +500,7 @@ def test_properties_on_the_bus(agent, manager):
     assert json.loads(details["reply"]["data"])["reply_object"] == "STARTING"
     commands = json.loads(agent.call("ListCommands"))["data"][0]
     assert [c[0] for c in commands] == ["add_repository", "add_user", "backup_data_source",
-                                        "backup_paths", "backup_service", "configure_server",
+                                        "backup_paths", "backup_service", "clean_image", "configure_server",
                                         "configure_service", "configure_service_with_ssl", "delete_system_stat",
                                         "fetch_run", "get_agent_data", "get_job_description",
                                         "get_job_output", "get_private_ip_address",

@@ -159,7 +159,7 @@ def test_question(root):
 
 
 @pytest.mark.parametrize("options,words", [
-    (["--rescue=/x"], "belong together"), (["-e", "/x"], "belong together"), (["operand"], 'no "operand"'), (["--nonsense"], "")])
+    (["--rescue=/x"], "belong together"), (["-e", "/x"], "belong together"), (["operand"], 'no "operand"'), (["--sealed=later"], "now or boot"), (["--nonsense"], "")])
 def test_wrong_usage(root, options, words):
     before = content(root)
     done = scrub(root, "--yes", *options, check=False)
@@ -169,6 +169,77 @@ def test_wrong_usage(root, options, words):
 def test_others_than_root(root):
     done = scrub(root, "--yes", check=False, before=["setpriv", "--reuid=65534", "--clear-groups", "--"])
     assert done.returncode in (4, 126, 127), done.stderr  # 126: it cannot even read the build
+
+
+# --- who makes host keys anew ----------------------------------------------------------------------------
+
+UNIT = "usr/lib/systemd/system/dcm-host-keys.service"
+
+
+@pytest.mark.parametrize("units,links", [
+    (["ssh.service", "ssh.socket"], {"ssh.service", "ssh.socket"}), (["ssh.service"], {"ssh.service"}),
+    (["ssh.service", "sshd-keygen.target"], set()), (["ssh.service", "sshd-keygen@.service"], set()), ([], set())])
+def test_host_keys_are_made_at_the_next_boot(root, units, links):
+    """Where nothing else makes them; before they are removed, and once."""
+    write(root, {UNIT: b"", "etc/systemd/system/x.service": b"", **{f"usr/lib/systemd/system/{unit}": b"" for unit in units}})
+    for _ in range(2):
+        scrub(root, "--yes")
+        made = {path.parent.name.removesuffix(".wants"): os.readlink(path)
+                for path in root.glob("etc/systemd/system/*.wants/*")}
+        assert made == {unit: f"/{UNIT}" for unit in links}
+        assert all(path.parent.stat().st_mode & 0o777 == 0o755 for path in root.glob("etc/systemd/system/*.wants/*"))
+
+
+def test_host_keys_stay_where_nobody_would_make_them(root):
+    write(root, {UNIT: b"", "usr/lib/systemd/system/ssh.service": b""})
+    (root / "etc/systemd/system/ssh.service.wants").write_text("in the way")
+    before = content(root)
+    done = scrub(root, "--yes", check=False)
+    assert done.returncode == 1 and "nothing is removed" in done.stderr and content(root) == before
+    scrub(root, "--yes", "--histories")  # without them nothing needs to be made
+
+
+# --- what clean_image has left ---------------------------------------------------------------------------
+
+BOOT = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+OF_THE_AGENT = re.compile(r"var/lib/dcm-(agent|jobs|backups|upgrade|migration|former)/|dcm/secure|dcm/logs|etc/dcm-agent/token"
+                          r"|sealed-token")
+
+
+@pytest.mark.parametrize("when,order,due", [
+    ("now", f"{BOOT} g-1\n", True), ("boot", f"{BOOT} g-1\n", False), ("boot", "0" * 32 + " g-1\n", True),
+    ("now", None, False), ("boot", None, False), ("boot", "", True), ("boot", "damaged", True)])
+def test_what_is_left_of_the_agent(root, when, order, due):
+    before = content(root)
+    if order is not None:
+        write(root, {"var/lib/dcm-seal/order": order.encode()})
+    scrub(root, f"--sealed={when}")
+    gone = {os.fsencode(path) for path in GOES if OF_THE_AGENT.search(path if isinstance(path, str) else "")} if due else set()
+    assert before.keys() - content(root).keys() == gone
+    assert (root / "var/lib/dcm-seal/order").exists() == (order is not None and not due)
+
+
+def test_sealing_that_fails_keeps_its_order(root):
+    write(root, {"var/lib/dcm-seal/order": b"0" * 32 + b" g-1\n"})
+    if subprocess.run(["chattr", "+i", root / "var/lib/dcm-agent/token"], capture_output=True).returncode != 0:
+        pytest.skip("this file system has no immutable files")
+    try:
+        done = scrub(root, "--sealed=boot", check=False)
+    finally:
+        subprocess.run(["chattr", "-i", root / "var/lib/dcm-agent/token"], check=True)
+    assert done.returncode == 1 and "does not start before its former identity is removed" in done.stderr
+    assert (root / "var/lib/dcm-seal/order").exists()
+    scrub(root, "--sealed=boot")
+    assert not (root / "var/lib/dcm-seal/order").exists() and not (root / "var/lib/dcm-agent/token").exists()
+
+
+def test_rescue_of_a_job_has_the_token(root, key, tmp_path):
+    secret, public = key
+    archive = tmp_path / "rescue"
+    scrub(root, "--yes", "--running", "--own-job=g-1", "--host-keys", "--rescue", archive, "-e", public)
+    assert (root / "var/lib/dcm-agent/token").exists() and not (root / "etc/ssh/ssh_host_rsa_key").exists()
+    assert recover(tmp_path / "place", secret, archive).returncode == 0
+    assert (tmp_path / "place/var/lib/dcm-agent/token").exists() and (tmp_path / "place/etc/ssh/ssh_host_rsa_key").exists()
 
 
 # --- out of the tree -------------------------------------------------------------------------------------

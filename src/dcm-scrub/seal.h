@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the command clean_image leaves for dcm-agent-seal@.service: the order to remove what the
+ * agent is known by, once nobody needs it any more. */
+#pragma once
+
+#include "dcm-scrub/beneath.h"
+
+/* 1: there is an order, and it is time for it: `when` is "now", since the agent has ended; or
+ * "boot", since it has not started yet, and the order is of another boot, of this machine or of the
+ * one that this is a copy of. */
+int seal_is_due(const Beneath *b, const char *when);
+int seal_remove_order(const Beneath *b);
