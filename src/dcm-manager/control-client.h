@@ -16,6 +16,7 @@ typedef enum ControlWait {
     CONTROL_WAIT_STATUS,  /* key: GUID */
     CONTROL_WAIT_AGENT,   /* key: agent id; NULL: any */
     CONTROL_WAIT_LOG,     /* key: agent id; NULL: all */
+    CONTROL_WAIT_DRAIN,   /* until nobody is connected */
 } ControlWait;
 
 typedef struct ControlClientCallbacks {

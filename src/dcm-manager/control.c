@@ -11,6 +11,7 @@
 #include "basic/log.h"
 #include "basic/time-util.h"
 #include "dcm-manager/control-client.h"
+#include "dcm-manager/control-fleet.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
 #include "proto/peer-text.h"
@@ -420,6 +421,14 @@ static void method_unname(Control *c, ControlClient *client, struct json_object 
     set_name(c, client, request, NULL);
 }
 
+static void answer_drain(Control *c) {
+    for (size_t i = 0; i < c->n_clients; i++)
+        if (control_client_waits(c->clients[i], CONTROL_WAIT_DRAIN, NULL)) {
+            (void)control_client_wait(c->clients[i], CONTROL_WAIT_NONE, NULL);
+            control_client_reply(c->clients[i], NULL);
+        }
+}
+
 static const struct {
     const char *name;
     void (*run)(Control *c, ControlClient *client, struct json_object *request);
@@ -439,7 +448,9 @@ static void on_line(ControlClient *client, struct json_object *request, void *us
             methods[i].run(userdata, client, request);
             return;
         }
-    control_client_fail(client, "invalid", "there is no method '%s'", name);
+    (void)control_client_wait(client, CONTROL_WAIT_NONE, NULL);
+    if (!control_fleet_run(((Control *)userdata)->manager, client, name, request))
+        control_client_fail(client, "invalid", "there is no method '%s'", name);
 }
 
 static void on_gone(ControlClient *client, void *userdata) {
@@ -533,6 +544,8 @@ static void on_log(const char *agent, int64_t time, const char *level, const cha
 static void on_count(unsigned n_agents, void *userdata) {
     Control *c = userdata;
 
+    if (n_agents == 0)
+        answer_drain(c);
     c->on_count(n_agents, c->userdata);
 }
 

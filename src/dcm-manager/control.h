@@ -16,6 +16,7 @@
  *  wait_agent  agent (optional)                 agent, once it is connected
  *  name        agent, name
  *  unname      agent
+ *  drain       within (seconds, optional)       as soon as no agent is connected
  *
  * Only root and the manager's own user may connect. */
 #pragma once

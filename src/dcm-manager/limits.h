@@ -14,6 +14,8 @@
 #define DESCRIPTORS_RESERVED (CONTROL_CLIENTS_MAX + 64u)
 /* Connections that are not identified yet; at most an eighth of all for each kind. */
 #define SESSIONS_WAITING_MAX 2048u          /* accepted, not read from */
+#define SESSIONS_QUEUE_MAX 16384u           /* the same, in the room that agents leave */
+#define QUEUE_USEC (20 * USEC_PER_SEC)      /* agents give up a handshake after 30 s */
 #define SESSIONS_SHAKING_MAX 512u           /* in the handshake ... */
 #define SESSIONS_CLOSING_MAX 1024u          /* being closed */
 #define SHAKING_OF_ADDRESS(all) ((all) / 2) /* ... from one address */
@@ -37,6 +39,12 @@
 /* the end of the manager; less than TimeoutStopSec= of its unit */
 #define FAREWELLS_AT_ONCE 64u            /* then other event sources take their turn */
 #define FAREWELL_USEC (9 * USEC_PER_SEC) /* then it ends whoever has not answered */
+
+#define UNFIT_USEC (30 * USEC_PER_SEC) /* after a failure of the database /health says 503 */
+
+/* a drain */
+#define DRAIN_MAX_SEC (24.0 * 3600)
+#define DRAIN_STEP_USEC (USEC_PER_SEC / 10) /* between two groups of agents */
 
 /* of incomplete messages of all connections together; see ReceiveBudget */
 #define RECEIVE_SIZE_MAX ((size_t)256 * 1024 * 1024)
@@ -80,3 +88,5 @@
 #define PING_DEFAULT_SEC 30.0
 #define RETRANSMIT_DEFAULT_SEC 5.0
 #define HANDSHAKE_DEFAULT_SEC 60.0
+#define RETURN_DEFAULT_SEC 60.0
+#define DRAIN_DEFAULT_SEC 60.0

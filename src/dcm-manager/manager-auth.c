@@ -52,6 +52,8 @@ static void refuse(Peer *p, int code, const char *text) {
 static void refuse_for_now(Peer *p, int error) {
     bool is_full = error == -EDQUOT;
 
+    if (!is_full && error != -ESHUTDOWN)
+        p->manager->store_failed_usec = now_usec(CLOCK_BOOTTIME);
     (void)log_error_errno(error, "%s: an agent cannot be accepted now: %s",
                           session_peer(p->session),
                           is_full ? "there is no room for more like it; raise LimitNOFILE= of "
@@ -84,8 +86,9 @@ static int take_in(Peer *p, const LedgerAgent *a) {
     TRY(session_accept(p->session, a->id, a->server_id, a->name));
     TRY(peer_adopt(p, a->id));
     p->since = (int64_t)now_usec(CLOCK_REALTIME);
-    p->is_used = a->is_used;
     peer_enter(p, PEER_ACCEPTED);
+    if (!a->is_used)
+        peer_join_group(p, GUEST_UNUSED);
     door_update(m);
     (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_AGENT_ID(p->agent)),
                      "%s (%s) is connected from %s", p->agent, a->name, session_peer(p->session));
@@ -126,7 +129,7 @@ static void finish(Peer *p, const Admission *a, int error) {
         return;
     }
     if (r >= 0)
-        r = p->manager->is_stopping ? -ESHUTDOWN : take_in(p, &a->agent);
+        r = p->manager->is_stopping || p->manager->is_draining ? -ESHUTDOWN : take_in(p, &a->agent);
     if (r >= 0)
         return;
     if (error >= 0)
@@ -190,11 +193,28 @@ static void admit_known(Peer *p, LedgerAgent *a) {
         admit(p, a);
 }
 
+/* Before anything is stored. */
+static void slow_down(Peer *p) {
+    Manager *m = p->manager;
+    unsigned missed;
+
+    m->n_slowed++;
+    if (ratelimit_below(&m->slowed, &missed))
+        log_warning("%s: new agents come faster than --new-agents-per-sec allows; they come back "
+                    "later (%u more were not logged)",
+                    session_peer(p->session), missed);
+    session_refuse(p->session, 503, "too many new agents come at once");
+}
+
 static void admit_new(Peer *p, const char *renewed_id) {
     _cleanup_(ledger_agent_done) LedgerAgent a = {};
     Manager *m = p->manager;
     int r;
 
+    if (!pace_take(&m->new_agents, now_usec(CLOCK_BOOTTIME))) {
+        slow_down(p);
+        return;
+    }
     r = door_make_room(p, NULL);
     if (r >= 0)
         r = register_agent(m, &p->offer, &a);

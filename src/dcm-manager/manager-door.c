@@ -7,7 +7,11 @@
  * the address with the fewest handshakes.
  *
  * Everything is accepted at once: in the kernel's backlog connections would wait behind
- * strangers. */
+ * strangers.
+ *
+ * When all agents come at once, they queue here, in the room that connected agents do not need yet:
+ * waiting costs nothing, each further attempt costs both sides. Who finds the queue full, or would
+ * be served after its patience has ended, is sent away before the handshake. */
 #include "dcm-manager/manager-door.h"
 
 #include <stdio.h>
@@ -26,16 +30,6 @@
 #define TLS_HEAD_SIZE 5u  /* of a record, ... */
 #define TLS_HANDSHAKE 22u /* ... and its type: RFC 8446, section 5.1 */
 
-/* The peer in that state whose address has the most of them, among those that may be dropped. */
-static Peer *find_crowded(const Manager *m, PeerState state, bool (*may_go)(const Peer *p)) {
-    Peer *found = NULL;
-
-    for (Peer *p = m->peers[state].first; p; p = p->next)
-        if ((!found || p->address->n[state] > found->address->n[state]) && may_go(p))
-            found = p;
-    return found;
-}
-
 static void say_dropped(Manager *m, const Peer *p) {
     char peer[80] = "";
     unsigned missed;
@@ -51,61 +45,140 @@ static void say_dropped(Manager *m, const Peer *p) {
         peer, missed);
 }
 
-static bool is_any(const Peer *p) {
-    return true;
+static void say_shed(Manager *m) {
+    unsigned missed;
+
+    m->n_shed++;
+    if (ratelimit_below(&m->shed, &missed))
+        log_warning("More agents come than this machine serves: some are sent away before the "
+                    "handshake, and come back later (%u more were not logged)",
+                    missed);
 }
 
-/* Drops the address's silent connections, oldest first; if all are active, the newest one. */
-static void drop_waiting(Manager *m) {
-    Peer *crowded = find_crowded(m, PEER_WAITING, is_any), *next;
-    PeerAddress *address = crowded->address;
-    unsigned n = 0;
+/* Without TLS it can be told when to come back; else it waits ever longer by itself. */
+static void shed(Peer *p) {
+    Manager *m = p->manager;
+    char head[128];
 
-    for (Peer *p = crowded; p && n < DROPPED_AT_ONCE; p = next) {
-        next = p->next;
-        if (p->address != address || p->knocked)
-            continue;
-        say_dropped(m, p);
-        n++;
-        /* the address is freed with its last connection */
-        if (address->n_references == 1)
-            next = NULL;
-        peer_free(p);
+    say_shed(m);
+    if (!m->tls && p->guest.group == GUEST_KNOCKED) {
+        (void)snprintf(head, sizeof(head),
+                       "HTTP/1.1 503 Service Unavailable\r\nRetry-After: %u\r\n"
+                       "Connection: close\r\nContent-Length: 0\r\n\r\n",
+                       session_draw_return_sec(&m->options.session));
+        (void)send(p->fd, head, strlen(head), MSG_DONTWAIT | MSG_NOSIGNAL);
+        /* a close with unread bytes would take the answer back */
+        (void)recv(p->fd, (char[KNOCK_SIZE]){}, KNOCK_SIZE, MSG_DONTWAIT);
     }
-    for (Peer *p = m->peers[PEER_WAITING].last; p && n == 0; p = next) {
-        next = p->previous;
-        if (p->address != address)
-            continue;
-        say_dropped(m, p);
-        n++;
-        peer_free(p);
+    peer_free(p);
+}
+
+/* Size of the first bytes: a TLS record, or the head of an HTTP request; at most KNOCK_SIZE. The
+ * session reports anything else as an error. */
+static size_t knock_size(const char *data, size_t size, bool tls) {
+    const uint8_t *head = (const uint8_t *)data;
+
+    if (!tls)
+        return http_head_size(data, size) == -EAGAIN ? size + 1 : size;
+    if (size < TLS_HEAD_SIZE)
+        return TLS_HEAD_SIZE;
+    return head[0] == TLS_HANDSHAKE ? TLS_HEAD_SIZE + (size_t)(head[3] << 8 | head[4]) : size;
+}
+
+/* 1: the first bytes are complete; 0: they are not; negative: nobody is there any more. */
+static int look_for_knock(const Peer *p, bool has_ended) {
+    char data[KNOCK_SIZE];
+    size_t wanted;
+    ssize_t n;
+
+    n = recv(p->fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    wanted = n > 0 ? MIN(knock_size(data, (size_t)n, p->manager->tls), sizeof(data)) : 0;
+    if (n <= 0 || ((size_t)n < wanted && has_ended))
+        return -ENOTCONN;
+    return (size_t)n >= wanted;
+}
+
+static void note_knock(Peer *p) {
+    peer_join_group(p, GUEST_KNOCKED);
+    poll_source_stop(p->knock);
+}
+
+/* The manager may not have looked yet whether it has spoken. */
+static void drop_unless_knocked(Peer *p) {
+    if (look_for_knock(p, false) > 0) {
+        note_knock(p);
+        return;
     }
+    say_dropped(p->manager, p);
+    peer_free(p);
+}
+
+/* Some of the address with most of them, the oldest first. */
+static void drop_silent(Manager *m) {
+    PeerAddress *address = crowds_silent(&m->crowds)->address;
+    bool is_last = false;
+    Guest *g;
+
+    for (unsigned n = 0; n < DROPPED_AT_ONCE && !is_last; n++) {
+        g = address->groups[GUEST_SILENT].first;
+        if (!g)
+            break;
+        is_last = address->n_references == 1; /* the address may be freed with it */
+        drop_unless_knocked(peer_of(g));
+    }
+}
+
+/* Whose address has more that wait. */
+static void drop_waiting(Manager *m) {
+    Guest *silent = crowds_silent(&m->crowds), *knocked = crowds_knocked(&m->crowds);
+
+    if (silent &&
+        (!knocked || silent->address->n[PEER_WAITING] >= knocked->address->n[PEER_WAITING]))
+        drop_silent(m);
+    else
+        shed(peer_of(knocked));
+}
+
+static unsigned queue_max(const Manager *m) {
+    unsigned all = m->peers_max[PEER_ACCEPTED], used = MIN(m->peers[PEER_ACCEPTED].n, all);
+
+    return m->peers_max[PEER_WAITING] + MIN(all - used, SESSIONS_QUEUE_MAX);
+}
+
+static bool is_crowded(const Manager *m) {
+    return m->crowds.n[GUEST_SILENT] > m->peers_max[PEER_WAITING] ||
+           m->peers[PEER_WAITING].n > queue_max(m);
 }
 
 static bool has_its_share(const Peer *p) {
-    return p->address->n[PEER_SHAKING] >= SHAKING_OF_ADDRESS(p->manager->peers_max[PEER_SHAKING]);
+    return p->guest.address->n[PEER_SHAKING] >=
+           SHAKING_OF_ADDRESS(p->manager->peers_max[PEER_SHAKING]);
 }
 
-/* Among those whose first bytes have arrived, the first one of the address with the fewest
- * handshakes. */
-static Peer *find_next(const Manager *m) {
-    Peer *found = NULL;
+static void start(Peer *p);
 
-    if (m->n_knocked == 0 || m->peers[PEER_SHAKING].n >= m->peers_max[PEER_SHAKING])
-        return NULL;
-    for (Peer *p = m->peers[PEER_WAITING].first; p; p = p->next)
-        if (p->knocked && !has_its_share(p) &&
-            (!found || p->address->n[PEER_SHAKING] < found->address->n[PEER_SHAKING]))
-            found = p;
-    return found;
+/* Begins the handshake of the next one. False: nobody may begin now. */
+static bool start_next(Manager *m) {
+    uint64_t now = now_usec(CLOCK_BOOTTIME);
+    Peer *next = peer_of(crowds_next(&m->crowds));
+
+    if (!next || m->peers[PEER_SHAKING].n >= m->peers_max[PEER_SHAKING] || has_its_share(next))
+        return false;
+    if (now >= next->guest.arrived_usec + QUEUE_USEC)
+        shed(next);
+    else if (pace_take(&m->handshakes, now))
+        start(next);
+    else
+        return false;
+    return true;
 }
 
 static void start(Peer *p) {
-    Manager *m = p->manager;
     int r;
 
     p->knock = poll_source_free(p->knock);
-    m->n_knocked--;
     p->started_usec = now_usec(CLOCK_BOOTTIME);
     peer_enter(p, PEER_SHAKING);
     r = peer_start(p, TAKE_FD(p->fd));
@@ -120,24 +193,24 @@ static void set_look(Manager *m) {
     uint64_t now = now_usec(CLOCK_BOOTTIME), at = UINT64_MAX;
 
     if (oldest)
-        at = oldest->arrived_usec + m->options.session.handshake_usec;
-    if (m->n_knocked > 0)
+        at = oldest->guest.arrived_usec + m->options.session.handshake_usec;
+    if (m->crowds.n[GUEST_KNOCKED] > 0)
         at = MIN(at, now + SHAKING_LOOK_USEC);
     (void)timer_arm(m->look, oldest ? at : UINT64_MAX);
 }
 
 void door_update(Manager *m) {
-    Peer *next;
-
     if (m->is_stopping || m->is_updating)
         return;
     m->is_updating = true;
     while (m->peers[PEER_CLOSING].n > m->peers_max[PEER_CLOSING])
         peer_free(m->peers[PEER_CLOSING].first);
-    while (m->peers[PEER_WAITING].n > m->peers_max[PEER_WAITING])
+    while (m->crowds.n[GUEST_SILENT] > m->peers_max[PEER_WAITING])
+        drop_silent(m);
+    while (m->peers[PEER_WAITING].n > queue_max(m))
         drop_waiting(m);
-    while ((next = find_next(m)))
-        start(next);
+    while (start_next(m))
+        ;
     m->is_updating = false;
     set_look(m);
 }
@@ -161,9 +234,20 @@ static bool has_gone_silent(const Peer *p) {
             !session_has_unread(p->session));
 }
 
+/* There are SESSIONS_SHAKING_MAX at most. */
+static Peer *find_silent_shaking(const Manager *m) {
+    Peer *found = NULL;
+
+    for (Peer *p = m->peers[PEER_SHAKING].first; p; p = p->next)
+        if ((!found || p->guest.address->n[PEER_SHAKING] > found->guest.address->n[PEER_SHAKING]) &&
+            has_gone_silent(p))
+            found = p;
+    return found;
+}
+
 /* If places are left, those that wait are of an address that has its share already. */
 static bool drop_shaking(Manager *m) {
-    Peer *p = find_crowded(m, PEER_SHAKING, has_gone_silent);
+    Peer *p = find_silent_shaking(m);
 
     if (!p || (m->peers[PEER_SHAKING].n < m->peers_max[PEER_SHAKING] && !has_its_share(p)))
         return false;
@@ -178,48 +262,38 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
     Peer *p;
 
     while ((p = m->peers[PEER_WAITING].first) &&
-           usec >= p->arrived_usec + m->options.session.handshake_usec)
+           usec >= p->guest.arrived_usec + m->options.session.handshake_usec)
         drop(p);
-    for (n = MIN(DROPPED_AT_ONCE, m->n_knocked); n > 0 && m->n_knocked > 0 && drop_shaking(m); n--)
+    for (n = MIN(DROPPED_AT_ONCE, m->crowds.n[GUEST_KNOCKED]);
+         n > 0 && m->crowds.n[GUEST_KNOCKED] > 0 && drop_shaking(m); n--)
         ;
-    set_look(m);
+    door_update(m); /* the pace may allow the next ones */
     return 0;
 }
 
-/* Size of the first bytes: a TLS record, or the head of an HTTP request; at most KNOCK_SIZE. The
- * session reports anything else as an error. */
-static size_t knock_size(const char *data, size_t size, bool tls) {
-    const uint8_t *head = (const uint8_t *)data;
-
-    if (!tls)
-        return http_head_size(data, size) == -EAGAIN ? size + 1 : size;
-    if (size < TLS_HEAD_SIZE)
-        return TLS_HEAD_SIZE;
-    return head[0] == TLS_HANDSHAKE ? TLS_HEAD_SIZE + (size_t)(head[3] << 8 | head[4]) : size;
-}
-
-/* More bytes have arrived, or the peer has disconnected. A connection that stops within its first
- * bytes counts as silent. */
+/* A connection that stops within its first bytes counts as silent. */
 static void on_knock(int fd, uint32_t revents, void *userdata) {
     Peer *p = userdata;
-    char data[KNOCK_SIZE];
-    size_t wanted;
-    ssize_t n;
+    Manager *m = p->manager;
+    int r;
 
-    n = recv(fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    r = look_for_knock(p, revents & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+    if (r == 0)
         return;
-    wanted = n > 0 ? MIN(knock_size(data, (size_t)n, p->manager->tls), sizeof(data)) : 0;
-    if (n <= 0 || ((size_t)n < wanted && revents & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
-        drop(p);
-        return;
-    }
-    if ((size_t)n < wanted)
-        return;
-    p->knocked = true;
-    p->manager->n_knocked++;
-    poll_source_stop(p->knock);
-    door_update(p->manager);
+    if (r < 0)
+        peer_free(p);
+    else
+        note_knock(p);
+    door_update(m);
+}
+
+/* There are never more addresses than connections. */
+static int reserve(Manager *m) {
+    size_t n = 1;
+
+    for (PeerState state = 0; state < _PEER_STATE_MAX; state++)
+        n += m->peers[state].n;
+    return crowds_reserve(&m->crowds, n);
 }
 
 static int admit_to_door(Manager *m, int fd) {
@@ -229,16 +303,19 @@ static int admit_to_door(Manager *m, int fd) {
 
     if (!p)
         return -ENOMEM;
-    TRY(peer_address_ref(&m->by_address, fd, &p->address));
+    TRY(reserve(m));
+    TRY(peer_address_ref(&m->by_address, fd, &p->guest.address));
     r = poll_source_new(m->poller, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, &callbacks, p, &p->knock);
     if (r < 0) {
-        peer_address_unref(&m->by_address, p->address);
+        peer_address_unref(&m->by_address, p->guest.address);
         return r;
     }
     p->manager = m;
     p->fd = fd;
-    p->arrived_usec = now_usec(CLOCK_BOOTTIME);
-    peer_enter(TAKE_PTR(p), PEER_WAITING);
+    p->guest.group = GUEST_NONE;
+    p->guest.arrived_usec = now_usec(CLOCK_BOOTTIME);
+    peer_enter(p, PEER_WAITING);
+    peer_join_group(TAKE_PTR(p), GUEST_SILENT);
     return 0;
 }
 
@@ -251,12 +328,8 @@ void door_take(Manager *m, int fd) {
         (void)log_warning_errno(r, "A connection cannot be accepted: %m");
         return;
     }
-    if (m->peers[PEER_WAITING].n == 1 || m->peers[PEER_WAITING].n > m->peers_max[PEER_WAITING])
+    if (m->peers[PEER_WAITING].n == 1 || is_crowded(m))
         door_update(m);
-}
-
-static bool is_unused(const Peer *p) {
-    return !p->is_used;
 }
 
 /* How many agents may be connected when one of this kind arrives. */
@@ -276,12 +349,12 @@ int door_make_room(const Peer *p, const LedgerAgent *known) {
         return 0;
     if (m->peers[PEER_ACCEPTED].n < room_for(m, known))
         return 0;
-    crowded = find_crowded(m, PEER_ACCEPTED, is_unused);
+    crowded = peer_of(crowds_unused(&m->crowds));
     if (!crowded)
         return -EDQUOT;
     /* an unused agent may only displace one whose address has more of them */
     if (!(known && known->is_used) &&
-        crowded->address->n[PEER_ACCEPTED] <= p->address->n[PEER_ACCEPTED] + 1)
+        crowded->guest.address->n[PEER_ACCEPTED] <= p->guest.address->n[PEER_ACCEPTED] + 1)
         return -EDQUOT;
     session_close(crowded->session, CLOSE_TRY_LATER, "other agents have no room");
     return 0;
@@ -291,10 +364,14 @@ int door_set_up(Manager *m) {
     unsigned all = m->options.sessions_max;
 
     m->dropped = (RateLimit){.interval_usec = SAID_EVERY_USEC, .burst = 1};
+    m->shed = m->slowed = m->dropped;
+    m->handshakes.per_sec = m->options.handshakes_per_sec;
+    m->new_agents.per_sec = m->options.new_agents_per_sec;
     m->peers_max[PEER_WAITING] = MIN(SESSIONS_WAITING_MAX, all / 8);
     m->peers_max[PEER_SHAKING] = MIN(SESSIONS_SHAKING_MAX, all / 8);
     m->peers_max[PEER_CLOSING] = MIN(SESSIONS_CLOSING_MAX, all / 8);
     m->peers_max[PEER_ACCEPTED] =
         all - m->peers_max[PEER_WAITING] - m->peers_max[PEER_SHAKING] - m->peers_max[PEER_CLOSING];
+    crowds_init(&m->crowds);
     return timer_new(m->event, 0, on_look, m, &m->look);
 }

@@ -25,6 +25,12 @@ void peers_count_changed(Manager *m) {
         m->observer.on_count(m->peers[PEER_ACCEPTED].n, m->userdata);
 }
 
+static_assert(offsetof(Peer, guest) == 0, "for peer_of()");
+
+void peer_join_group(Peer *p, GuestGroup group) {
+    crowds_join(&p->manager->crowds, &p->guest, group);
+}
+
 static void peer_leave(Peer *p) {
     PeerList *list = &p->manager->peers[p->state];
 
@@ -32,7 +38,8 @@ static void peer_leave(Peer *p) {
     *(p->next ? &p->next->previous : &list->last) = p->previous;
     p->previous = p->next = NULL;
     list->n--;
-    p->address->n[p->state]--;
+    p->guest.address->n[p->state]--;
+    peer_join_group(p, GUEST_NONE);
 }
 
 static void peer_join(Peer *p, PeerState state) {
@@ -43,7 +50,8 @@ static void peer_join(Peer *p, PeerState state) {
     *(list->last ? &list->last->next : &list->first) = p;
     list->last = p;
     list->n++;
-    p->address->n[state]++;
+    p->guest.address->n[state]++;
+    crowds_update(&p->manager->crowds, p->guest.address);
 }
 
 void peer_enter(Peer *p, PeerState state) {
@@ -104,12 +112,10 @@ void peer_free(Peer *p) {
     offer_done(&p->offer);
     while (p->n_questions > 0)
         free(p->questions[--p->n_questions]);
-    if (p->state == PEER_WAITING && p->knocked)
-        m->n_knocked--;
     poll_source_free(p->knock);
     safe_close(p->fd);
     session_free(p->session);
-    peer_address_unref(&m->by_address, p->address);
+    peer_address_unref(&m->by_address, p->guest.address);
     free(p);
     if (m->is_stopping && peers_are_gone(m))
         peers_count_changed(m);

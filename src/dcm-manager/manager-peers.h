@@ -4,35 +4,25 @@
 #pragma once
 
 #include "basic/ratelimit.h"
+#include "dcm-manager/crowds.h"
 #include "dcm-manager/delivery.h"
 #include "dcm-manager/ledger-agent.h"
 #include "dcm-manager/ledger-request.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
 #include "dcm-manager/manager-setup.h"
+#include "dcm-manager/pace.h"
 #include "dcm-manager/peer-address.h"
 
 #define LISTENERS_MAX 16
 
-/*
- *  WAITING ── it speaks, and there is room ──▶ SHAKING ──▶ ACCEPTED ──▶ CLOSING
- *                                                 └─────────────────────▲
- */
-typedef enum PeerState {
-    PEER_WAITING,  /* accepted; nothing read, no session yet */
-    PEER_SHAKING,  /* TLS, HTTP, handshake; also during the probe of an older connection */
-    PEER_ACCEPTED, /* the agent's connection, in by_agent */
-    PEER_CLOSING,  /* being closed */
-    _PEER_STATE_MAX,
-} PeerState;
-
 typedef struct Peer Peer;
 struct Peer {
+    Guest guest;           /* the first member, so that it is found by it */
     Peer *previous, *next; /* in order of arrival in their state */
     Manager *manager;
     PeerState state;
     int fd; /* while WAITING */
-    PeerAddress *address;
     PollSource *knock;
     Session *session;
     char *agent; /* NULL: not accepted, or not any more */
@@ -42,8 +32,7 @@ struct Peer {
     sd_event_source *probe;
     Delivery *delivery;
     Peer **admission;               /* NULL, or who waits for the commit and knows this peer */
-    uint64_t arrived_usec;          /* CLOCK_BOOTTIME */
-    uint64_t started_usec;          /* of the handshake */
+    uint64_t started_usec;          /* of the handshake, CLOCK_BOOTTIME */
     int64_t since;                  /* CLOCK_REALTIME */
     size_t kept_size;               /* of its lines and alerts since the last trim */
     unsigned n_kept;                /* their number */
@@ -51,9 +40,7 @@ struct Peer {
     uint64_t takeovers_usec;        /* since when they count, CLOCK_BOOTTIME */
     char *questions[QUESTIONS_MAX]; /* GUIDs with a pending STATUS query */
     size_t n_questions;
-    bool knocked; /* the complete first bytes have arrived */
     bool is_probing;
-    bool is_used;     /* an operator has named the agent or ordered something */
     bool is_replaced; /* by a newer connection of its agent */
 };
 
@@ -75,18 +62,31 @@ struct Manager {
     size_t n_listeners;
     PeerList peers[_PEER_STATE_MAX];
     unsigned peers_max[_PEER_STATE_MAX];
-    unsigned n_knocked; /* of the waiting ones */
+    Crowds crowds;
     unsigned n_probing;
     bool is_updating;
     void *by_agent;   /* tsearch(3) tree of accepted peers */
     void *by_address; /* of PeerAddress */
     sd_event_source *look;
-    RateLimit dropped;
+    RateLimit dropped, shed, slowed;
+    unsigned n_shed;   /* sent away before the handshake */
+    unsigned n_slowed; /* new agents that came too fast */
+    Pace handshakes, new_agents;
+    sd_event_source *drain;
+    bool is_draining;
+    uint64_t store_failed_usec; /* last, CLOCK_BOOTTIME */
+    unsigned drain_n;           /* were connected when it began */
+    uint64_t drain_begun_usec, drain_within_usec;
     ReceiveBudget budget;
     bool is_stopping;
     sd_event_source *farewell, *farewell_end;
     sd_event_source *commit, *expire;
 };
+
+/* NULL stays NULL. */
+static inline Peer *peer_of(Guest *g) {
+    return (Peer *)g;
+}
 
 /* NULL: the agent is not connected. */
 Peer *peer_find(Manager *m, const char *agent);
@@ -94,6 +94,8 @@ bool peers_are_gone(const Manager *m);
 void peers_count_changed(Manager *m);
 
 void peer_enter(Peer *p, PeerState state);
+/* It leaves its group whenever it enters a state. */
+void peer_join_group(Peer *p, GuestGroup group);
 /* Takes ownership of the socket and begins to read it. */
 int peer_start(Peer *p, int fd);
 /* Makes it the agent's connection. The agent must not have another one. */

@@ -13,6 +13,7 @@ typedef struct ManagerOptions {
     SessionOptions session;
     uint64_t retransmit_usec;
     unsigned sessions_max;
+    double handshakes_per_sec, new_agents_per_sec; /* 0: no limit */
 } ManagerOptions;
 
 /* Events that control clients may wait for. Each may be called from within a call into the

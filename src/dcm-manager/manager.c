@@ -10,13 +10,32 @@
 #include "basic/fd-util.h"
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "basic/time-util.h"
 #include "basic/timer.h"
 #include "dcm-manager/manager-auth.h"
 #include "dcm-manager/manager-door.h"
+#include "dcm-manager/manager-drain.h"
 #include "dcm-manager/manager-messages.h"
 
+static bool on_upgrade(void *userdata) {
+    const Peer *p = userdata;
+
+    return !p->manager->is_draining;
+}
+
+static const char *on_health(void *userdata) {
+    const Peer *p = userdata;
+
+    return manager_unfit(p->manager);
+}
+
 static void on_offer(const Offer *offer, void *userdata) {
-    peer_take_offer(userdata, offer);
+    Peer *p = userdata;
+
+    if (p->manager->is_draining)
+        session_refuse(p->session, 503, "the manager is being drained");
+    else
+        peer_take_offer(p, offer);
 }
 
 static void on_message(const Message *message, void *userdata) {
@@ -50,6 +69,8 @@ static void on_ended(void *userdata) {
 }
 
 static const SessionCallbacks session_callbacks = {
+    .on_upgrade = on_upgrade,
+    .on_health = on_health,
     .on_offer = on_offer,
     .on_message = on_message,
     .on_unreadable = on_unreadable,
@@ -74,8 +95,10 @@ static int on_commit(sd_event_source *source, void *userdata) {
     int r;
 
     r = ledger_commit(m->store);
-    if (r < 0)
+    if (r < 0) {
+        m->store_failed_usec = now_usec(CLOCK_BOOTTIME);
         (void)log_error_errno(r, "What has just arrived cannot be stored: %m");
+    }
     return 0;
 }
 
@@ -135,6 +158,7 @@ int manager_new(sd_event *event, Ledger *store, const ManagerOptions *options, M
     TRY(sd_event_add_defer(event, &m->farewell, on_farewell, m));
     TRY(sd_event_source_set_enabled(m->farewell, SD_EVENT_OFF));
     TRY(timer_new(event, 0, on_farewell_end, m, &m->farewell_end));
+    TRY(drain_set_up(m));
     *ret = TAKE_PTR(m);
     return 0;
 }
@@ -153,6 +177,8 @@ Manager *manager_free(Manager *m) {
     for (PeerState state = 0; state < _PEER_STATE_MAX; state++)
         while (m->peers[state].first)
             peer_free(m->peers[state].first);
+    crowds_done(&m->crowds);
+    sd_event_source_disable_unref(m->drain);
     sd_event_source_disable_unref(m->look);
     sd_event_source_disable_unref(m->commit);
     sd_event_source_disable_unref(m->expire);
@@ -232,6 +258,20 @@ int manager_get_connection(Manager *m, const char *agent, int64_t *ret_since,
     return 0;
 }
 
+int manager_drain(Manager *m, uint64_t within_usec) {
+    return drain_begin(m, within_usec);
+}
+
+const char *manager_unfit(const Manager *m) {
+    if (m->is_stopping)
+        return "stopping";
+    if (m->is_draining)
+        return "draining";
+    if (m->store_failed_usec > 0 && now_usec(CLOCK_BOOTTIME) < m->store_failed_usec + UNFIT_USEC)
+        return "the database cannot be written";
+    return m->peers[PEER_ACCEPTED].n >= m->peers_max[PEER_ACCEPTED] ? "full" : NULL;
+}
+
 unsigned manager_get_room(const Manager *m) {
     return m->peers_max[PEER_ACCEPTED];
 }
@@ -263,8 +303,8 @@ static void on_submitted(LedgerPromise *promise, int error) {
 
     if (error < 0)
         return; /* the control socket says so */
-    if (p && !s->is_cancelled)
-        p->is_used = true;
+    if (p && !s->is_cancelled && p->guest.group == GUEST_UNUSED)
+        peer_join_group(p, GUEST_NONE);
     if (p && p->delivery && s->is_cancelled)
         delivery_remove(p->delivery, s->guid);
     else if (p && p->delivery && delivery_add(p->delivery, s->guid) < 0)

@@ -22,6 +22,11 @@ int manager_listen(Manager *m, int fd, char *ret, size_t size);
 /* Stops accepting, and closes all connections (1001); the last on_count() comes when the manager is
  * idle. */
 void manager_stop(Manager *m);
+/* Asks all agents to come back elsewhere or later, spread over that time, and takes no others; the
+ * last on_count() comes when nobody is left. A repetition begins anew with those that are left. */
+int manager_drain(Manager *m, uint64_t within_usec);
+/* Why it takes no agents now; NULL: it takes them. */
+const char *manager_unfit(const Manager *m);
 /* Whether no connection is left. */
 bool manager_is_idle(const Manager *m) _pure_;
 

@@ -10,6 +10,8 @@
 #include "dcm-manager/limits.h"
 
 #define SECONDS_MAX (30.0 * 24 * 3600)
+#define RATE_MIN 0.01
+#define RATE_MAX 1e6
 
 static const Verb verbs[_VERB_MAX] = {
     [VERB_SERVE] = {"serve", "", .help = N_("run the agent manager")},
@@ -29,6 +31,8 @@ static const Verb verbs[_VERB_MAX] = {
     [VERB_UNNAME] = {"unname", "AGENT", 1, 1, N_("remove an agent's name"), "unname web1"},
     [VERB_WAIT_AGENT] = {"wait-agent", "[AGENT]", 0, 1, N_("wait until an agent is connected"),
                          "wait-agent --timeout=60 web1"},
+    [VERB_DRAIN] = {"drain", "", .help = N_("send all agents away, and take no others"),
+                    .example = "drain --within=300"},
     [VERB_INIT] = {"init", "", .help = N_("make the manager's certificate, with a CA of its own"),
                    .example = "init --name=manager.example.com"},
     [VERB_RENEW] = {"renew", "", .help = N_("renew the certificate that init made")},
@@ -52,6 +56,26 @@ static int parse_seconds(const char *text, void *ret) {
         return -EINVAL;
     }
     *(double *)ret = value;
+    return 0;
+}
+
+static int parse_rate(const char *text, void *ret) {
+    char *end;
+    double value = strtod(text, &end);
+
+    if (end == text || *end || !(value >= RATE_MIN && value <= RATE_MAX)) {
+        terminal_printf(stderr, _("dcm-manager: not a number per second: %s\n"), text);
+        return -EINVAL;
+    }
+    *(double *)ret = value;
+    return 0;
+}
+
+static int parse_within(const char *text, void *ret) {
+    double value;
+
+    TRY(parse_seconds(text, &value));
+    *(double *)ret = MIN(value, DRAIN_MAX_SEC);
     return 0;
 }
 
@@ -105,6 +129,14 @@ static const Option options[] = {
      N_("first wait for an acknowledgement"), "5", .verbs = ON(SERVE)},
     {"handshake-sec", "SECONDS", MEMBER(handshake_sec, parse_seconds),
      N_("time limit for an agent's handshake"), "60", .verbs = ON(SERVE)},
+    {"return-sec", "SECONDS", MEMBER(return_sec, parse_seconds),
+     N_("agents that are sent away for now come back within this time"), "60", .verbs = ON(SERVE)},
+    {"handshakes-per-sec", "N", MEMBER(handshakes_per_sec, parse_rate),
+     N_("so many connections begin their handshake at most"), "no limit", .verbs = ON(SERVE)},
+    {"new-agents-per-sec", "N", MEMBER(new_agents_per_sec, parse_rate),
+     N_("so many new agents are taken at most"), "no limit", .verbs = ON(SERVE)},
+    {"within", "SECONDS", MEMBER(within_sec, parse_within),
+     N_("they go one after the other within this time"), "60", .verbs = ON(DRAIN)},
     {"name", "HOST", 0, add_name,
      N_("a host name or address of the manager, else the name of this machine; may be repeated"),
      .verbs = ON(INIT) | ON(RENEW)},
@@ -126,9 +158,9 @@ static const Option options[] = {
     {"wait", NULL, FLAG(wait), N_("wait for the reply, print it and exit with its return code"),
      .verbs = ON(RUN)},
     {"timeout", "SECONDS", MEMBER(timeout_sec, parse_seconds), N_("wait no longer than that"),
-     .verbs = ON(RUN) | ON(STATUS) | ON(WAIT_AGENT)},
+     .verbs = ON(RUN) | ON(STATUS) | ON(WAIT_AGENT) | ON(DRAIN)},
     {"json", NULL, FLAG(output.json), N_("machine-readable output"), .letter = 'j',
-     .verbs = CLIENTS & ~(ON(CANCEL) | ON(NAME) | ON(UNNAME))},
+     .verbs = CLIENTS & ~(ON(CANCEL) | ON(NAME) | ON(UNNAME) | ON(DRAIN))},
     {"lines", "N", MEMBER(output.lines, output_parse_lines), N_("the newest N only"),
      "20; log: 100", 'n', NEWEST},
     {"all", NULL, FLAG(output.all), N_("all of them"), .letter = 'a', .verbs = NEWEST},
@@ -166,6 +198,8 @@ int command_line_parse(int argc, char *argv[], void (*complete)(size_t verb, int
         .ping_sec = PING_DEFAULT_SEC,
         .retransmit_sec = RETRANSMIT_DEFAULT_SEC,
         .handshake_sec = HANDSHAKE_DEFAULT_SEC,
+        .return_sec = RETURN_DEFAULT_SEC,
+        .within_sec = DRAIN_DEFAULT_SEC,
         .output.lines = LINES_PRESET,
     };
     size_t verb = 0;

@@ -21,6 +21,7 @@ typedef enum ManagerVerb {
     VERB_NAME,
     VERB_UNNAME,
     VERB_WAIT_AGENT,
+    VERB_DRAIN,
     VERB_INIT,
     VERB_RENEW,
     VERB_AGENT_PACKAGE,
@@ -38,13 +39,16 @@ typedef struct Options {
     size_t n_listen;
     const char *cert, *key, *database;
     bool no_tls;
-    double ping_sec, retransmit_sec, handshake_sec;
+    double ping_sec, retransmit_sec, handshake_sec, return_sec;
+    double handshakes_per_sec, new_agents_per_sec; /* 0: no limit */
     /* run */
     const char *arguments[ARGUMENTS_MAX];
     size_t n_arguments;
     const char *arguments_file, *script, *guid;
     bool long_runner, wait;
     double timeout_sec; /* 0: none */
+    /* drain */
+    double within_sec;
     /* init, renew, agent-package */
     const char *names[NAMES_MAX];
     size_t n_names;

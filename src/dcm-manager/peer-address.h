@@ -8,12 +8,34 @@
 #include "basic/macro.h"
 
 #define PEER_ADDRESS_KEY_SIZE 9
-#define PEER_ADDRESS_COUNTS 4
+#define PEER_ADDRESS_GROUPS 3
+#define PEER_ADDRESS_HEAPS 4
 
+/*
+ *  WAITING ── it speaks, and there is room ──▶ SHAKING ──▶ ACCEPTED ──▶ CLOSING
+ *                                                 └─────────────────────▲
+ */
+typedef enum PeerState {
+    PEER_WAITING,  /* accepted; nothing read, no session yet */
+    PEER_SHAKING,  /* TLS, HTTP, handshake; also during the probe of an older connection */
+    PEER_ACCEPTED, /* the agent's connection, in by_agent */
+    PEER_CLOSING,  /* being closed */
+    _PEER_STATE_MAX,
+} PeerState;
+
+/* Some of the connections, in order of arrival; see dcm-manager/crowds.h. */
+typedef struct GuestList {
+    struct Guest *first, *last;
+    unsigned n;
+} GuestList;
+
+/* All but the first two members is for the owner, and 0 at first. */
 typedef struct PeerAddress {
     uint8_t key[PEER_ADDRESS_KEY_SIZE];
     unsigned n_references;
-    unsigned n[PEER_ADDRESS_COUNTS]; /* for the owner; 0 at first */
+    unsigned n[_PEER_STATE_MAX]; /* connections in each state */
+    GuestList groups[PEER_ADDRESS_GROUPS];
+    unsigned positions[PEER_ADDRESS_HEAPS]; /* see dcm-manager/address-heap.h */
 } PeerAddress;
 
 /* All other families share one key. */

@@ -29,7 +29,6 @@
 #include "proto/http-upgrade.h"
 #include "proto/message-skim.h"
 
-#define FORCE_BACKOFF_SEC 60
 #define TIMER_ACCURACY 32 /* part of a ping's interval: those of many sessions share wake-ups */
 
 typedef enum SessionState {
@@ -191,23 +190,65 @@ static void on_closed(int error, void *userdata) {
 static void on_secured(void *userdata) {
 }
 
-static void refuse_head(Session *s, int status) {
-    char head[256];
+unsigned session_draw_return_sec(const SessionOptions *options) {
+    uint32_t random = 0;
 
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+        random = UINT32_MAX;
+    return (unsigned)(1 + (options->return_usec / USEC_PER_SEC * random >> 32));
+}
+
+static void answer_head(Session *s, int status, const char *fields, const char *body) {
+    static const struct {
+        int status;
+        const char *name;
+    } names[] = {
+        {200, "OK"},
+        {400, "Bad Request"},
+        {405, "Method Not Allowed"},
+        {426, "Upgrade Required"},
+        {503, "Service Unavailable"},
+    };
+    const char *name = "";
+    char head[512];
+
+    for (size_t i = 0; i < ELEMENTSOF(names); i++)
+        if (names[i].status == status)
+            name = names[i].name;
     (void)utf8_format(head, sizeof(head),
                       "HTTP/1.1 %d %s\r\n"
                       "%s"
                       "Connection: close\r\n"
-                      "Content-Length: 0\r\n"
-                      "\r\n",
-                      status,
-                      status == 405   ? "Method Not Allowed"
-                      : status == 426 ? "Upgrade Required"
-                                      : "Bad Request",
-                      status == 426   ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                      : status == 405 ? "Allow: GET\r\n"
-                                      : "");
+                      "Content-Length: %zu\r\n"
+                      "\r\n"
+                      "%s",
+                      status, name, fields, strlen(body), body);
     (void)stream_send_head(s->stream, head);
+}
+
+static void refuse_head(Session *s, int status) {
+    answer_head(s, status,
+                status == 426   ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                : status == 405 ? "Allow: GET\r\n"
+                                : "",
+                "");
+}
+
+static void answer_health(Session *s) {
+    const char *why = s->callbacks.on_health(s->userdata);
+    char body[128];
+
+    (void)utf8_format(body, sizeof(body), "%s\n", why ?: "ok");
+    answer_head(s, why ? 503 : 200, "Content-Type: text/plain\r\nCache-Control: no-store\r\n",
+                body);
+}
+
+static void send_away(Session *s) {
+    char fields[64];
+
+    (void)snprintf(fields, sizeof(fields), "Retry-After: %u\r\n",
+                   session_draw_return_sec(&s->options));
+    answer_head(s, 503, fields, "");
 }
 
 static int on_head(const char *head, size_t size, void *userdata) {
@@ -217,11 +258,17 @@ static int on_head(const char *head, size_t size, void *userdata) {
     int r, status;
 
     r = http_upgrade_request_parse(head, size, &request, &status);
-    if (r == -EPROTO)
+    if (r == -EPROTO && http_request_is_for(head, size, "/health"))
+        answer_health(s);
+    else if (r == -EPROTO)
         refuse_head(s, status);
     if (r < 0)
         return r;
     target = request.target;
+    if (!s->callbacks.on_upgrade(s->userdata)) {
+        send_away(s);
+        return -EPROTO;
+    }
     r = http_upgrade_response(&request, &response);
     if (r >= 0)
         r = stream_send_head(s->stream, response);
@@ -436,7 +483,8 @@ void session_refuse(Session *s, int code, const char *text) {
 
     if (s->state != SESSION_HELD)
         return;
-    if (answer_encode_refused(code, text, FORCE_BACKOFF_SEC, &answer, &size) >= 0)
+    if (answer_encode_refused(code, text, session_draw_return_sec(&s->options), &answer, &size) >=
+        0)
         (void)stream_send_text(s->stream, answer, size);
     session_close(s, code == 503 ? CLOSE_TRY_LATER : CLOSE_POLICY, text);
 }

@@ -25,12 +25,17 @@ typedef struct SessionOptions {
     uint64_t handshake_usec; /* from accept(2) to the offer */
     uint64_t ping_usec;      /* interval of pings; silence for 2.5 of it ends the session, not
                               * counting the time in which the manager did not read */
+    uint64_t return_usec;    /* those that are sent away for now come back within this time */
     ReceiveBudget *budget;   /* shared by all sessions */
 } SessionOptions;
 
 /* on_ended() is the last callback, and the only one in which the owner may free a session that is
  * on the stack; others it may free at any time. */
 typedef struct SessionCallbacks {
+    /* whether one that asks for a WebSocket may go on */
+    bool (*on_upgrade)(void *userdata);
+    /* why the manager takes no agents, for who asks for /health; NULL: it takes them */
+    const char *(*on_health)(void *userdata);
     /* answer it, now or later, by session_accept() or session_refuse() */
     void (*on_offer)(const Offer *offer, void *userdata);
     void (*on_message)(const Message *m, void *userdata);
@@ -41,6 +46,9 @@ typedef struct SessionCallbacks {
     void (*on_closing)(const char *why, void *userdata);
     void (*on_ended)(void *userdata);
 } SessionCallbacks;
+
+/* When one comes back that is sent away now: each at another time. */
+unsigned session_draw_return_sec(const SessionOptions *options);
 
 /* Takes ownership of the socket; `tls` may be NULL. */
 int session_new(sd_event *event, Poller *poller, int fd, TlsServer *tls,

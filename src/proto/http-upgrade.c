@@ -166,6 +166,15 @@ int http_upgrade_request_parse(const char *data, size_t size, HttpUpgradeRequest
     return ret->target ? 0 : -ENOMEM;
 }
 
+bool http_request_is_for(const char *head, size_t size, const char *target) {
+    static const char get[] = "GET ", version[] = " HTTP/1.";
+    const size_t n = strlen(get), n_target = strlen(target), n_version = strlen(version);
+
+    return size > n + n_target + n_version && memcmp(head, get, n) == 0 &&
+           memcmp(head + n, target, n_target) == 0 &&
+           memcmp(head + n + n_target, version, n_version) == 0;
+}
+
 int http_upgrade_response(const HttpUpgradeRequest *request, char **ret) {
     char accept[WEBSOCKET_ACCEPT_SIZE];
     int r;

@@ -33,4 +33,6 @@ typedef struct HttpUpgradeRequest {
  * HTTP status of the answer (400, 405, 426). The target belongs to the caller. */
 int http_upgrade_request_parse(const char *head, size_t size, HttpUpgradeRequest *ret,
                                int *ret_status);
+/* Whether it is a GET of that target, whatever its version. */
+bool http_request_is_for(const char *head, size_t size, const char *target);
 int http_upgrade_response(const HttpUpgradeRequest *request, char **ret);

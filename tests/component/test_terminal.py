@@ -431,8 +431,8 @@ def control(tmp_path):
 
 
 OPERANDS = {"agents": [], "run": ["agent", "command"], "requests": [], "show": ["guid"], "status": ["guid"],
-            "cancel": ["guid"], "log": [], "alerts": [], "name": ["agent", "name"], "unname": ["agent"], "wait-agent": []}
-SILENT = {"cancel", "name", "unname"}
+            "cancel": ["guid"], "log": [], "alerts": [], "name": ["agent", "name"], "unname": ["agent"], "wait-agent": [], "drain": []}
+SILENT = {"cancel", "name", "unname", "drain"}
 
 
 def manager_verbs():

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proves what a manager does when too many agents come, and when it is drained: who is sent away is told when
+to come back, each at another time; and nobody who waits its turn is sent away."""
+import contextlib
+import json
+import resource
+import selectors
+import socket
+
+import pytest
+
+from harness import DEADLINE
+from test_manager import TOKEN, UPGRADE, RawClient, iterate_until, server, start  # noqa: F401
+from test_manager_door import Sourced
+
+
+def get(server, request):
+    """Status, fields and body of the answer."""
+    host, port = server.listen.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=DEADLINE) as connection:
+        connection.sendall(request)
+        data = b""
+        while part := connection.recv(65536):
+            data += part
+    head, body = data.split(b"\r\n\r\n", 1)
+    line, *fields = head.decode().split("\r\n")
+    return int(line.split()[1]), dict(f.split(": ", 1) for f in fields), body.decode()
+
+
+def health(server):
+    return get(server, b"GET /health HTTP/1.0\r\nHost: x\r\n\r\n")
+
+
+@pytest.fixture
+def many_descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_drain(start):
+    """All agents go, one after the other; whoever comes is told when to come back; a restart ends it."""
+    server = start("--return-sec=1000")
+    agents = [server.agent(token=f"{TOKEN}{i}") for i in range(20)]
+    assert health(server)[0::2] == (200, "ok\n")
+    assert server.cli("drain", "--within=0.5") == (0, "", "")
+    closed = [agent.wait_closed() for agent in agents]
+    assert {code for code, _ in closed} == {1001}
+    assert {reason for _, reason in closed} == {"the manager is being drained"}
+    assert health(server)[0::2] == (503, "draining\n")
+    waits = set()
+    for _ in range(20):
+        status, fields, _ = get(server, UPGRADE)
+        assert status == 503
+        waits.add(int(fields["Retry-After"]))
+    assert all(1 <= wait <= 1000 for wait in waits) and len(waits) > 10
+    assert server.cli("drain")[0] == 0  # nobody is left
+    assert "20 agents are asked to come back elsewhere or later" in server.log()
+    server.stop()
+    server.start()
+    assert server.agent(token=TOKEN + "0").id == agents[0].id
+
+
+def test_drain_is_one_after_the_other(server):
+    """With a day for it, one of two agents stays; a second drain is done at once; a stop ends a drain."""
+    agents = [server.agent(token=f"{TOKEN}{i}") for i in range(3)]
+    waiting = server.cli_start("drain", "--within=86400")
+    iterate_until(lambda: health(server)[0] == 503, "the drain")
+    guid = server.run(agents[2].id, "heartbeat")
+    assert agents[2].receive("REQUEST")["request_id"] == guid
+    assert not any(agent.closed for agent in agents)
+    assert waiting.poll() is None
+    assert server.cli("drain", "--within=0.1")[0] == 0
+    assert server.finish(waiting)[0] == 0
+    assert [agent.wait_closed()[0] for agent in agents] == [1001] * 3
+
+
+def test_end_during_a_drain(server):
+    agent = server.agent()
+    waiting = server.cli_start("drain", "--within=86400")
+    iterate_until(lambda: health(server)[0] == 503, "the drain")
+    assert server.stop() == 0
+    assert agent.wait_closed() == (1001, "the manager stops")
+    assert server.finish(waiting)[0] in (0, 252)
+
+
+@pytest.mark.parametrize("option", ["--within=x", "--within=-1", "--handshakes-per-sec=0", "--new-agents-per-sec=nan",
+                                    "--return-sec=0"])
+def test_wrong_numbers(server, option):
+    assert server.cli("drain" if "within" in option else "serve", option)[0] == 2
+
+
+def test_health_is_not_for_others(server):
+    assert get(server, b"GET /healthy HTTP/1.1\r\nHost: x\r\n\r\n")[0] == 426
+    assert get(server, b"POST /health HTTP/1.1\r\nHost: x\r\n\r\n")[0::2] == (405, "")
+    status, fields, body = get(server, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (status, body, fields["Connection"], fields["Content-Length"]) == (200, "ok\n", "close", "3")
+
+
+def test_new_agents_come_slowly(start):
+    """Those that are known do not wait for those that are not; who is sent away is not stored."""
+    server = start("--new-agents-per-sec=0.01", "--return-sec=500")
+    known = server.agent()
+    waits = set()
+    for number in range(20):
+        client = Sourced(server, "127.0.0.2")
+        answer = client.introduce(f"{TOKEN}{number}")
+        assert answer["return_code"] == 503 and answer["error_message"] == "too many new agents come at once"
+        waits.add(answer["FORCE_BACKOFF"])
+        client.close()
+    assert all(1 <= wait <= 500 for wait in waits) and len(waits) > 10
+    known.close()
+    assert server.agent().id == known.id
+    assert [a["id"] for a in json.loads(server.cli("agents", "--json")[1])] == [known.id]
+    assert server.log().count("come faster than") < 5
+
+
+def introduced(server, n):
+    """Each sends all that it has to say at once."""
+    agents = []
+    for number in range(n):
+        agents.append(Sourced(server, f"127.0.1.{1 + number % 200}"))
+        agents[-1].send_text(json.dumps({"token": f"{TOKEN}{number}", "ipv4": ["192.0.2.2"]}), UPGRADE)
+    return agents
+
+
+def read_head(agent):
+    head = b""
+    while not head.endswith(b"\r\n\r\n") and (byte := agent.socket.recv(1)):
+        head += byte
+    return head
+
+
+def test_a_storm_waits_its_turn(start, many_descriptors):
+    """More come at once than handshakes and silent connections have places: none is sent away, also if
+    handshakes are few."""
+    server = start("--handshakes-per-sec=400", prefix=("prlimit", "--nofile=2400:2400"))
+    agents = introduced(server, 900)
+    for agent in agents:
+        assert read_head(agent).startswith(b"HTTP/1.1 101 ")
+    assert {agent.receive_text()["return_code"] for agent in agents} == {200}
+    for agent in agents:
+        agent.close()
+    assert "sent away" not in server.log()
+
+
+def test_who_finds_the_queue_full_is_told_when_to_come_back(start, many_descriptors):
+    """With places for some 150 that wait, and one handshake in a long time: the others get a 503 before the
+    manager has read anything of theirs."""
+    server = start("--handshakes-per-sec=0.01", "--return-sec=700", prefix=("prlimit", "--nofile=266:266"))
+    agents = introduced(server, 400)
+    waits, selector = set(), selectors.DefaultSelector()
+    for agent in agents:
+        selector.register(agent.socket, selectors.EVENT_READ)
+    while len(selector.get_map()) > 200:
+        for key, _ in selector.select(DEADLINE):
+            with contextlib.suppress(ConnectionError):
+                head = key.fileobj.recv(4096)
+                if head.startswith(b"HTTP/1.1 503 "):
+                    waits.add(int(head.split(b"Retry-After: ")[1].split(b"\r\n")[0]))
+            selector.unregister(key.fileobj)
+    assert len(waits) > 50 and all(1 <= wait <= 700 for wait in waits)
+    assert "More agents come than this machine serves" in server.log()
+    for agent in agents:
+        agent.close()
