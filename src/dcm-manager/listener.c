@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -178,8 +179,10 @@ Listener *listener_free(Listener *l) {
     return NULL;
 }
 
-static void describe(const struct sockaddr_storage *address, socklen_t size, char *buf,
-                     size_t buf_size) {
+void socket_describe_address(const struct sockaddr_storage *address, char *buf, size_t buf_size) {
+    socklen_t size = address->ss_family == AF_INET6  ? sizeof(struct sockaddr_in6)
+                     : address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                     : sizeof(*address);
     char host[64], port[8];
 
     if (getnameinfo((const struct sockaddr *)address, size, host, sizeof(host), port, sizeof(port),
@@ -195,7 +198,7 @@ void listener_describe(const Listener *l, char *buf, size_t buf_size) {
     socklen_t size = sizeof(address);
 
     (void)getsockname(l->fd, (struct sockaddr *)&address, &size);
-    describe(&address, size, buf, buf_size);
+    socket_describe_address(&address, buf, buf_size);
 }
 
 void socket_describe_peer(int fd, char *buf, size_t buf_size) {
@@ -203,5 +206,5 @@ void socket_describe_peer(int fd, char *buf, size_t buf_size) {
     socklen_t size = sizeof(address);
 
     (void)getpeername(fd, (struct sockaddr *)&address, &size);
-    describe(&address, size, buf, buf_size);
+    socket_describe_address(&address, buf, buf_size);
 }

@@ -2,6 +2,7 @@
 /* A listening socket on the loop. */
 #pragma once
 
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
 
 #include "basic/macro.h"
@@ -25,5 +26,7 @@ DEFINE_CLEANUP(Listener *, listener_free)
 
 /* "127.0.0.1:8443" */
 void listener_describe(const Listener *l, char *buf, size_t size);
-/* The same for the peer of a connection. */
+/* The same for any address, ... */
+void socket_describe_address(const struct sockaddr_storage *address, char *buf, size_t size);
+/* ... and for the peer of a connection. */
 void socket_describe_peer(int fd, char *buf, size_t size);

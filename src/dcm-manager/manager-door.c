@@ -23,6 +23,7 @@
 #include "basic/time-util.h"
 #include "basic/timer.h"
 #include "proto/http-head.h"
+#include "proto/proxy-header.h"
 
 #define DROPPED_AT_ONCE 16u /* so that not every new connection triggers a search */
 #define SAID_EVERY_USEC (10 * USEC_PER_SEC)
@@ -36,10 +37,7 @@ static void say_dropped(Manager *m, const Peer *p) {
 
     if (!ratelimit_below(&m->dropped, &missed))
         return;
-    if (p->session)
-        (void)snprintf(peer, sizeof(peer), "%s", session_peer(p->session));
-    else
-        socket_describe_peer(p->fd, peer, sizeof(peer));
+    peer_describe(p, peer, sizeof(peer));
     log_info(
         "%s: closed: it sent no handshake, and other connections wait (%u more were not logged)",
         peer, missed);
@@ -85,15 +83,80 @@ static size_t knock_size(const char *data, size_t size, bool tls) {
     return head[0] == TLS_HANDSHAKE ? TLS_HEAD_SIZE + (size_t)(head[3] << 8 | head[4]) : size;
 }
 
-/* 1: the first bytes are complete; 0: they are not; negative: nobody is there any more. */
-static int look_for_knock(const Peer *p, bool has_ended) {
+/* There are never more addresses than connections. */
+static int reserve(Manager *m) {
+    size_t n = 1;
+
+    for (PeerState state = 0; state < _PEER_STATE_MAX; state++)
+        n += m->peers[state].n;
+    return crowds_reserve(&m->crowds, n);
+}
+
+static void say_headless(Manager *m, const Peer *p) {
+    char peer[80] = "";
+    unsigned missed;
+
+    if (!ratelimit_below(&m->headless, &missed))
+        return;
+    peer_describe(p, peer, sizeof(peer));
+    log_warning("%s: closed: --proxy-protocol-from names it, and it sent no header of PROXY "
+                "protocol 2; let it send one (HAProxy: send-proxy-v2), or remove its address there "
+                "(%u more were not logged)",
+                peer, missed);
+}
+
+static int move_to_client(Peer *p, const struct sockaddr_storage *client) {
+    Manager *m = p->manager;
+    PeerAddress *address = NULL;
+
+    p->client = malloc(sizeof(*client));
+    if (!p->client)
+        return -ENOMEM;
+    *p->client = *client;
+    TRY(reserve(m));
+    TRY(peer_address_ref_of(&m->by_address, client, &address));
+    peer_set_address(p, address);
+    return 0;
+}
+
+/* Takes the header of a proxy out of the socket. 1: done; 0: it is not complete. */
+static int take_header(Peer *p, const char *data, size_t size) {
+    struct sockaddr_storage client = {};
+    char header[PROXY_HEADER_SIZE_MAX];
+    ssize_t n;
+
+    n = proxy_header_parse(data, size, &client);
+    if (n == -EAGAIN)
+        return 0;
+    if (n < 0) {
+        say_headless(p->manager, p);
+        return (int)n;
+    }
+    if (recv(p->fd, header, (size_t)n, MSG_DONTWAIT) != n)
+        return -EIO;
+    p->awaits_header = false;
+    if (client.ss_family != AF_UNSPEC)
+        TRY(move_to_client(p, &client));
+    return 1;
+}
+
+/* 1: the first bytes are complete; 0: they are not; negative: nobody is there any more, or a proxy
+ * that does not say for whom. */
+static int look_for_knock(Peer *p, bool has_ended) {
     char data[KNOCK_SIZE];
     size_t wanted;
     ssize_t n;
+    int r;
 
     n = recv(p->fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
+    if (n > 0 && p->awaits_header) {
+        r = take_header(p, data, (size_t)n);
+        if (r == 0 && has_ended)
+            return -ENOTCONN;
+        return r > 0 ? look_for_knock(p, has_ended) : r;
+    }
     wanted = n > 0 ? MIN(knock_size(data, (size_t)n, p->manager->tls), sizeof(data)) : 0;
     if (n <= 0 || ((size_t)n < wanted && has_ended))
         return -ENOTCONN;
@@ -287,13 +350,15 @@ static void on_knock(int fd, uint32_t revents, void *userdata) {
     door_update(m);
 }
 
-/* There are never more addresses than connections. */
-static int reserve(Manager *m) {
-    size_t n = 1;
+static bool is_proxy(const Manager *m, int fd) {
+    struct sockaddr_storage address = {};
+    socklen_t size = sizeof(address);
 
-    for (PeerState state = 0; state < _PEER_STATE_MAX; state++)
-        n += m->peers[state].n;
-    return crowds_reserve(&m->crowds, n);
+    (void)getpeername(fd, (struct sockaddr *)&address, &size);
+    for (size_t i = 0; i < m->options.n_proxies; i++)
+        if (address_range_has(&m->options.proxies[i], &address))
+            return true;
+    return false;
 }
 
 static int admit_to_door(Manager *m, int fd) {
@@ -312,6 +377,7 @@ static int admit_to_door(Manager *m, int fd) {
     }
     p->manager = m;
     p->fd = fd;
+    p->awaits_header = is_proxy(m, fd);
     p->guest.group = GUEST_NONE;
     p->guest.arrived_usec = now_usec(CLOCK_BOOTTIME);
     peer_enter(p, PEER_WAITING);
@@ -364,7 +430,7 @@ int door_set_up(Manager *m) {
     unsigned all = m->options.sessions_max;
 
     m->dropped = (RateLimit){.interval_usec = SAID_EVERY_USEC, .burst = 1};
-    m->shed = m->slowed = m->dropped;
+    m->headless = m->shed = m->slowed = m->dropped;
     m->handshakes.per_sec = m->options.handshakes_per_sec;
     m->new_agents.per_sec = m->options.new_agents_per_sec;
     m->peers_max[PEER_WAITING] = MIN(SESSIONS_WAITING_MAX, all / 8);

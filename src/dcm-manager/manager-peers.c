@@ -8,6 +8,7 @@
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "basic/utf8.h"
 
 static int compare_peers(const void *a, const void *b) {
     return strcmp(((const Peer *)a)->agent, ((const Peer *)b)->agent);
@@ -58,6 +59,27 @@ void peer_enter(Peer *p, PeerState state) {
     if (p->previous || p->next || p->manager->peers[p->state].first == p)
         peer_leave(p);
     peer_join(p, state);
+}
+
+void peer_set_address(Peer *p, PeerAddress *address) {
+    PeerAddress *former = p->guest.address;
+    PeerState state = p->state;
+    GuestGroup group = p->guest.group;
+
+    peer_leave(p);
+    p->guest.address = address;
+    peer_join(p, state);
+    peer_join_group(p, group);
+    peer_address_unref(&p->manager->by_address, former);
+}
+
+void peer_describe(const Peer *p, char *buf, size_t size) {
+    if (p->session)
+        (void)utf8_format(buf, size, "%s", session_peer(p->session));
+    else if (p->client)
+        socket_describe_address(p->client, buf, size);
+    else
+        socket_describe_peer(p->fd, buf, size);
 }
 
 static void forget_as_older(Peer *p) {
@@ -114,6 +136,7 @@ void peer_free(Peer *p) {
         free(p->questions[--p->n_questions]);
     poll_source_free(p->knock);
     safe_close(p->fd);
+    free(p->client);
     session_free(p->session);
     peer_address_unref(&m->by_address, p->guest.address);
     free(p);
@@ -123,9 +146,16 @@ void peer_free(Peer *p) {
 
 int peer_start(Peer *p, int fd) {
     Manager *m = p->manager;
+    char peer[80] = "";
 
-    return session_new(m->event, m->poller, fd, m->tls, &m->options.session, m->session_callbacks,
-                       p, &p->session);
+    TRY(session_new(m->event, m->poller, fd, m->tls, &m->options.session, m->session_callbacks, p,
+                    &p->session));
+    if (!p->client)
+        return 0;
+    socket_describe_address(p->client, peer, sizeof(peer));
+    session_set_peer(p->session, peer);
+    free(TAKE_PTR(p->client));
+    return 0;
 }
 
 int peer_adopt(Peer *p, const char *agent) {

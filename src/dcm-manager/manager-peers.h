@@ -22,7 +22,8 @@ struct Peer {
     Peer *previous, *next; /* in order of arrival in their state */
     Manager *manager;
     PeerState state;
-    int fd; /* while WAITING */
+    int fd;                          /* while WAITING */
+    struct sockaddr_storage *client; /* by which a proxy connects; NULL: it has connected itself */
     PollSource *knock;
     Session *session;
     char *agent; /* NULL: not accepted, or not any more */
@@ -40,6 +41,7 @@ struct Peer {
     uint64_t takeovers_usec;        /* since when they count, CLOCK_BOOTTIME */
     char *questions[QUESTIONS_MAX]; /* GUIDs with a pending STATUS query */
     size_t n_questions;
+    bool awaits_header; /* of the PROXY protocol, before anything else */
     bool is_probing;
     bool is_replaced; /* by a newer connection of its agent */
 };
@@ -68,7 +70,7 @@ struct Manager {
     void *by_agent;   /* tsearch(3) tree of accepted peers */
     void *by_address; /* of PeerAddress */
     sd_event_source *look;
-    RateLimit dropped, shed, slowed;
+    RateLimit dropped, headless, shed, slowed;
     unsigned n_shed;   /* sent away before the handshake */
     unsigned n_slowed; /* new agents that came too fast */
     Pace handshakes, new_agents;
@@ -94,6 +96,10 @@ bool peers_are_gone(const Manager *m);
 void peers_count_changed(Manager *m);
 
 void peer_enter(Peer *p, PeerState state);
+/* It is somebody else's, for whom a proxy connects. Takes ownership of the reference. */
+void peer_set_address(Peer *p, PeerAddress *address);
+/* "192.0.2.7:40112" */
+void peer_describe(const Peer *p, char *buf, size_t size);
 /* It leaves its group whenever it enters a state. */
 void peer_join_group(Peer *p, GuestGroup group);
 /* Takes ownership of the socket and begins to read it. */

@@ -4,6 +4,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "dcm-manager/address-range.h"
 #include "dcm-manager/order.h"
 #include "dcm-manager/session.h"
 
@@ -13,6 +14,8 @@ typedef struct ManagerOptions {
     SessionOptions session;
     uint64_t retransmit_usec;
     unsigned sessions_max;
+    const AddressRange *proxies; /* they tell for whom they connect; outlive the manager */
+    size_t n_proxies;
     double handshakes_per_sec, new_agents_per_sec; /* 0: no limit */
 } ManagerOptions;
 

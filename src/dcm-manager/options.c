@@ -94,6 +94,24 @@ static int add_listen(const char *value, void *ret) {
     return append(o->listen, &o->n_listen, LISTEN_MAX, value);
 }
 
+static int add_proxy(const char *value, void *ret) {
+    Options *o = ret;
+
+    if (o->n_proxies == PROXIES_MAX) {
+        terminal_printf(stderr, _("dcm-manager: too many of these: %s\n"), value);
+        return -EINVAL;
+    }
+    if (address_range_parse(value, &o->proxies[o->n_proxies]) < 0) {
+        terminal_printf(stderr,
+                        _("dcm-manager: not an address, or the beginning of addresses as "
+                          "192.0.2.0/24: %s\n"),
+                        value);
+        return -EINVAL;
+    }
+    o->n_proxies++;
+    return 0;
+}
+
 static int add_name(const char *value, void *ret) {
     Options *o = ret;
 
@@ -135,6 +153,9 @@ static const Option options[] = {
      N_("so many connections begin their handshake at most"), "no limit", .verbs = ON(SERVE)},
     {"new-agents-per-sec", "N", MEMBER(new_agents_per_sec, parse_rate),
      N_("so many new agents are taken at most"), "no limit", .verbs = ON(SERVE)},
+    {"proxy-protocol-from", "ADDRESS[/PREFIX]", 0, add_proxy,
+     N_("proxies that tell by PROXY protocol 2 for whom they connect; may be repeated"),
+     .verbs = ON(SERVE)},
     {"within", "SECONDS", MEMBER(within_sec, parse_within),
      N_("they go one after the other within this time"), "60", .verbs = ON(DRAIN)},
     {"name", "HOST", 0, add_name,

@@ -3,8 +3,10 @@
 #pragma once
 
 #include "cli/listing.h"
+#include "dcm-manager/address-range.h"
 
 #define LISTEN_MAX 8
+#define PROXIES_MAX 16
 #define ARGUMENTS_MAX 256
 #define NAMES_MAX 16
 
@@ -40,6 +42,8 @@ typedef struct Options {
     const char *cert, *key, *database;
     bool no_tls;
     double ping_sec, retransmit_sec, handshake_sec, return_sec;
+    AddressRange proxies[PROXIES_MAX];
+    size_t n_proxies;
     double handshakes_per_sec, new_agents_per_sec; /* 0: no limit */
     /* run */
     const char *arguments[ARGUMENTS_MAX];

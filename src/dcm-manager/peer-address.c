@@ -28,16 +28,13 @@ static int compare(const void *a, const void *b) {
                   PEER_ADDRESS_KEY_SIZE);
 }
 
-int peer_address_ref(void **tree, int fd, PeerAddress **ret) {
-    struct sockaddr_storage address = {};
-    socklen_t size = sizeof(address);
+int peer_address_ref_of(void **tree, const struct sockaddr_storage *address, PeerAddress **ret) {
     _cleanup_free_ PeerAddress *a = calloc(1, sizeof(*a));
     PeerAddress *const *found;
 
     if (!a)
         return -ENOMEM;
-    (void)getpeername(fd, (struct sockaddr *)&address, &size);
-    peer_address_make_key(&address, a->key);
+    peer_address_make_key(address, a->key);
     found = tsearch(a, tree, compare);
     if (!found)
         return -ENOMEM;
@@ -46,6 +43,14 @@ int peer_address_ref(void **tree, int fd, PeerAddress **ret) {
     if (*found == a)
         a = NULL;
     return 0;
+}
+
+int peer_address_ref(void **tree, int fd, PeerAddress **ret) {
+    struct sockaddr_storage address = {};
+    socklen_t size = sizeof(address);
+
+    (void)getpeername(fd, (struct sockaddr *)&address, &size);
+    return peer_address_ref_of(tree, &address, ret);
 }
 
 void peer_address_unref(void **tree, PeerAddress *a) {

@@ -45,4 +45,5 @@ void peer_address_make_key(const struct sockaddr_storage *address,
 /* The address of a connection's peer. `*tree` is NULL at first, and again when no reference is
  * left. */
 int peer_address_ref(void **tree, int fd, PeerAddress **ret);
+int peer_address_ref_of(void **tree, const struct sockaddr_storage *address, PeerAddress **ret);
 void peer_address_unref(void **tree, PeerAddress *a);

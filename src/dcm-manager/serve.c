@@ -346,6 +346,8 @@ static int set_up_manager(Server *s) {
         .session.handshake_usec = (uint64_t)(o->handshake_sec * (double)USEC_PER_SEC),
         .session.ping_usec = (uint64_t)(o->ping_sec * (double)USEC_PER_SEC),
         .session.return_usec = (uint64_t)(o->return_sec * (double)USEC_PER_SEC),
+        .proxies = o->proxies,
+        .n_proxies = o->n_proxies,
         .handshakes_per_sec = o->handshakes_per_sec,
         .new_agents_per_sec = o->new_agents_per_sec,
         .retransmit_usec = (uint64_t)(o->retransmit_sec * (double)USEC_PER_SEC),

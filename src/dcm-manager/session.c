@@ -444,6 +444,10 @@ const char *session_peer(const Session *s) {
     return s->peer;
 }
 
+void session_set_peer(Session *s, const char *peer) {
+    (void)utf8_format(s->peer, sizeof(s->peer), "%s", peer);
+}
+
 uint64_t session_last_received_usec(const Session *s) {
     return s->stream ? stream_last_alive_usec(s->stream) : s->received_usec;
 }

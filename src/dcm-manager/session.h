@@ -59,6 +59,8 @@ DEFINE_CLEANUP(Session *, session_free)
 
 /* The peer's address: "192.0.2.7:40112". */
 const char *session_peer(const Session *s) _pure_;
+/* It is somebody else, for whom a proxy connects. */
+void session_set_peer(Session *s, const char *peer);
 /* CLOCK_BOOTTIME of the last received bytes. */
 uint64_t session_last_received_usec(const Session *s);
 /* Whether bytes have arrived that were not read yet. */
