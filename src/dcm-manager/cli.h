@@ -16,6 +16,7 @@ int cli_name(const Options *o);
 int cli_unname(const Options *o);
 int cli_wait_agent(const Options *o);
 int cli_drain(const Options *o);
+int cli_metrics(const Options *o);
 int cli_init(const Options *o);
 int cli_renew(const Options *o);
 int cli_agent_package(const Options *o);

@@ -3,6 +3,7 @@
 
 #include "basic/time-util.h"
 #include "dcm-manager/limits.h"
+#include "dcm-manager/manager-metrics.h"
 
 static void method_drain(Manager *m, ControlClient *client, struct json_object *request) {
     struct json_object *within = json_get(request, "within");
@@ -20,11 +21,28 @@ static void method_drain(Manager *m, ControlClient *client, struct json_object *
         control_client_fail(client, "storage", "the manager cannot do that now: %s", strerror(-r));
 }
 
+static void method_metrics(Manager *m, ControlClient *client, struct json_object *request) {
+    struct json_object *answer = json_object_new_object();
+    _cleanup_free_ char *text = NULL;
+    int r;
+
+    r = answer ? manager_metrics(m, &text) : -ENOMEM;
+    if (r >= 0)
+        r = json_add_string(answer, "text", text);
+    if (r >= 0) {
+        control_client_reply(client, answer);
+        return;
+    }
+    (void)json_object_put(answer);
+    control_client_fail(client, "storage", "the manager cannot count now: %s", strerror(-r));
+}
+
 static const struct {
     const char *name;
     void (*run)(Manager *m, ControlClient *client, struct json_object *request);
 } methods[] = {
     {"drain", method_drain},
+    {"metrics", method_metrics},
 };
 
 bool control_fleet_run(Manager *m, ControlClient *client, const char *name,

@@ -17,6 +17,7 @@
  *  name        agent, name
  *  unname      agent
  *  drain       within (seconds, optional)       as soon as no agent is connected
+ *  metrics                                      text: OpenMetrics
  *
  * Only root and the manager's own user may connect. */
 #pragma once

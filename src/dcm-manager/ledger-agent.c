@@ -142,6 +142,10 @@ int ledger_note_stale(Ledger *s, const char *id, int change) {
     return ledger_execute(s, STATEMENT_AGENT_STALE, "ti", id, (int64_t)change);
 }
 
+int64_t ledger_count_agents(const Ledger *s) {
+    return s->n_agents;
+}
+
 int ledger_note_disconnected(Ledger *s, const char *id) {
     return ledger_execute(s, STATEMENT_AGENT_GONE, "ti", id, ledger_now());
 }

@@ -29,6 +29,7 @@ int ledger_add_agent(Ledger *s, const char *id, const char *server_id, const Off
 /* Stores the agent's current data; a known instance stays if the offer has none. */
 int ledger_update_agent(Ledger *s, const char *id, const Offer *o);
 int ledger_note_stale(Ledger *s, const char *id, int change);
+int64_t ledger_count_agents(const Ledger *s) _pure_;
 int ledger_note_disconnected(Ledger *s, const char *id);
 int ledger_note_all_disconnected(Ledger *s);
 /* `name` NULL removes the name. -EEXIST: another agent has it as name or id. */

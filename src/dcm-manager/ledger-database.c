@@ -21,6 +21,10 @@
 #define OVER "('REPLIED', 'NACKED')"
 #define OPEN "('QUEUED', 'SENT')"
 
+const uint64_t ledger_commit_bounds_usec[COMMIT_BOUNDS] = {
+    1000, 2500, 5000, 10000, 25000, 50000, 100000, 500000, 2500000,
+};
+
 static const struct {
     bool relaxed; /* a power failure may lose it */
     const char *sql;
@@ -90,6 +94,10 @@ static const struct {
                                 " ORDER BY rowid"},
     [STATEMENT_REQUEST_ACKED] =
         {false, "SELECT guid FROM requests WHERE agent = ? AND state = 'ACKED' ORDER BY rowid"},
+    [STATEMENT_REQUEST_COUNT_OPEN] =
+        {false, "SELECT count(*) FROM (SELECT 1 FROM requests WHERE state IN " OPEN " LIMIT ?)"},
+    [STATEMENT_REQUEST_COUNT_ACKED] =
+        {false, "SELECT count(*) FROM (SELECT 1 FROM requests WHERE state = 'ACKED' LIMIT ?)"},
     [STATEMENT_REQUEST_OLD] =
         {true, "SELECT count(*), max(rowid) FROM (SELECT rowid FROM requests WHERE rowid > ?1"
                " AND rowid <= (SELECT max(rowid) FROM requests) - ?2 ORDER BY rowid LIMIT ?3)"},
@@ -284,12 +292,31 @@ static void keep_promises(Ledger *s, int error) {
     }
 }
 
+static void count_commit(Ledger *s, uint64_t usec, int error) {
+    size_t i = 0;
+
+    if (error < 0) {
+        s->counters.n_failed++;
+        return;
+    }
+    while (i < COMMIT_BOUNDS && usec > ledger_commit_bounds_usec[i])
+        i++;
+    s->counters.commits[i]++;
+    s->counters.commits_usec += usec;
+}
+
+const LedgerCounters *ledger_get_counters(const Ledger *s) {
+    return &s->counters;
+}
+
 int ledger_commit(Ledger *s) {
+    uint64_t from = now_usec(CLOCK_MONOTONIC);
     int r;
 
     if (!s->has_begun)
         return 0;
     r = end_group(s);
+    count_commit(s, now_usec(CLOCK_MONOTONIC) - from, r);
     s->has_begun = false;
     s->failure = 0;
     if (r < 0) /* registrations are undone, too */

@@ -32,6 +32,8 @@ typedef enum Statement {
     STATEMENT_REQUEST_COUNT,
     STATEMENT_REQUEST_OPEN,
     STATEMENT_REQUEST_ACKED,
+    STATEMENT_REQUEST_COUNT_OPEN,
+    STATEMENT_REQUEST_COUNT_ACKED,
     STATEMENT_REQUEST_OLD,
     STATEMENT_REQUEST_EXPIRE,
     STATEMENT_REQUEST_LIST,
@@ -54,6 +56,7 @@ struct Ledger {
     sqlite3 *db;
     sqlite3_stmt *statements[_STATEMENT_MAX];
     int64_t n_agents;
+    LedgerCounters counters;
     int64_t expired_to; /* rowid of the last request that was examined */
     /* the current group of writes */
     bool has_begun;

@@ -20,10 +20,12 @@ void ledger_request_done(LedgerRequest *r) {
 
 int ledger_add_request(Ledger *s, const char *guid, const char *agent, const char *payload) {
     char hash[SHA256_HEX_SIZE];
+    int r;
 
     sha256_hex(payload, strlen(payload), hash);
-    return ledger_execute(s, STATEMENT_REQUEST_ADD, "tttti", guid, agent, payload, hash,
-                          ledger_now());
+    r = ledger_execute(s, STATEMENT_REQUEST_ADD, "tttti", guid, agent, payload, hash, ledger_now());
+    s->counters.n_ordered += r > 0;
+    return r;
 }
 
 int ledger_expire_requests(Ledger *s, int64_t kept, unsigned n) {
@@ -96,10 +98,16 @@ bool ledger_request_is(const LedgerRequest *r, const char *payload) {
 
 int ledger_set_request(Ledger *s, const char *guid, OrderState state, const char *reply,
                        const char *error) {
+    int r;
+
     assert(state != ORDER_QUEUED);
-    if (order_is_over(state))
-        return ledger_execute(s, STATEMENT_REQUEST_END, "tttti", guid, order_state_to_string(state),
-                              reply, error, ledger_now());
+    if (order_is_over(state)) {
+        r = ledger_execute(s, STATEMENT_REQUEST_END, "tttti", guid, order_state_to_string(state),
+                           reply, error, ledger_now());
+        s->counters.n_replied += r > 0 && state == ORDER_REPLIED;
+        s->counters.n_nacked += r > 0 && state == ORDER_NACKED;
+        return r;
+    }
     return ledger_execute(s, STATEMENT_REQUEST_NOTE, "tti", guid, order_state_to_string(state),
                           ledger_now());
 }
@@ -112,6 +120,15 @@ int64_t ledger_count_open_requests(Ledger *s, const char *agent) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
 
     TRY(ledger_query(s, STATEMENT_REQUEST_COUNT, &q, "t", agent));
+    TRY(ledger_step(q));
+    return sqlite3_column_int64(q, 0);
+}
+
+int64_t ledger_count_requests(Ledger *s, bool acked) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+
+    TRY(ledger_query(s, acked ? STATEMENT_REQUEST_COUNT_ACKED : STATEMENT_REQUEST_COUNT_OPEN, &q,
+                     "i", REQUESTS_COUNTED_MAX));
     TRY(ledger_step(q));
     return sqlite3_column_int64(q, 0);
 }

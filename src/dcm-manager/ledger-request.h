@@ -35,6 +35,9 @@ int ledger_set_request(Ledger *s, const char *guid, OrderState state, const char
 /* Queues the request again; durable on return. */
 int ledger_queue_request(Ledger *s, const char *guid, const char *payload);
 int64_t ledger_count_open_requests(Ledger *s, const char *agent);
+/* Of all agents those to be sent, or, if `acked`, those that wait for a reply; at most
+ * REQUESTS_COUNTED_MAX. */
+int64_t ledger_count_requests(Ledger *s, bool acked);
 /* GUIDs of requests that must be sent, or that the agent has acknowledged and not replied to,
  * oldest first; a NULL-terminated list for strv_free(). */
 int ledger_list_open_requests(Ledger *s, const char *agent, char ***ret);

@@ -23,6 +23,19 @@ void ledger_set_group(Ledger *s, void (*on_begin)(void *userdata), void *userdat
 /* Ends the group, and calls what was promised. */
 int ledger_commit(Ledger *s);
 
+/* Microseconds; each is the end of a bucket, and one more bucket has all that took longer. */
+#define COMMIT_BOUNDS 9
+extern const uint64_t ledger_commit_bounds_usec[COMMIT_BOUNDS];
+
+/* Since the start. */
+typedef struct LedgerCounters {
+    uint64_t n_ordered, n_replied, n_nacked; /* requests */
+    uint64_t commits[COMMIT_BOUNDS + 1];     /* by duration */
+    uint64_t commits_usec, n_failed;
+} LedgerCounters;
+
+const LedgerCounters *ledger_get_counters(const Ledger *s) _pure_;
+
 /* What is to happen after the commit. To be embedded in a struct on the heap, which done() frees.
  */
 typedef struct LedgerPromise LedgerPromise;

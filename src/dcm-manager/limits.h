@@ -54,8 +54,9 @@
 #define PAYLOAD_SIZE_MAX (MESSAGE_SIZE_MAX - (size_t)16 * 1024) /* fits in a message */
 #define QUESTIONS_MAX 16u /* pending STATUS queries to one agent */
 #define RETRANSMIT_MAX_USEC (60 * USEC_PER_SEC)
-#define REQUESTS_KEPT 1000000 /* the newest, and all open ones */
-#define EXPIRED_AT_ONCE 256u  /* looked at in one turn of the loop */
+#define REQUESTS_KEPT 1000000                /* the newest, and all open ones */
+#define REQUESTS_COUNTED_MAX INT64_C(100000) /* for the metrics */
+#define EXPIRED_AT_ONCE 256u                 /* looked at in one turn of the loop */
 #define EXPIRE_EVERY_USEC (60 * USEC_PER_SEC)
 
 /* of each agent, the newest */

@@ -25,14 +25,23 @@ static void complete(size_t verb, int operand) {
 
 int main(int argc, char *argv[]) {
     static int (*const verbs[_VERB_MAX])(const Options *o) = {
-        [VERB_SERVE] = run_server,  [VERB_AGENTS] = cli_agents,
-        [VERB_RUN] = cli_run,       [VERB_REQUESTS] = cli_requests,
-        [VERB_SHOW] = cli_show,     [VERB_STATUS] = cli_status,
-        [VERB_CANCEL] = cli_cancel, [VERB_LOG] = cli_log,
-        [VERB_ALERTS] = cli_alerts, [VERB_NAME] = cli_name,
-        [VERB_UNNAME] = cli_unname, [VERB_WAIT_AGENT] = cli_wait_agent,
-        [VERB_DRAIN] = cli_drain,   [VERB_INIT] = cli_init,
-        [VERB_RENEW] = cli_renew,   [VERB_AGENT_PACKAGE] = cli_agent_package,
+        [VERB_SERVE] = run_server,
+        [VERB_AGENTS] = cli_agents,
+        [VERB_RUN] = cli_run,
+        [VERB_REQUESTS] = cli_requests,
+        [VERB_SHOW] = cli_show,
+        [VERB_STATUS] = cli_status,
+        [VERB_CANCEL] = cli_cancel,
+        [VERB_LOG] = cli_log,
+        [VERB_ALERTS] = cli_alerts,
+        [VERB_NAME] = cli_name,
+        [VERB_UNNAME] = cli_unname,
+        [VERB_WAIT_AGENT] = cli_wait_agent,
+        [VERB_DRAIN] = cli_drain,
+        [VERB_METRICS] = cli_metrics,
+        [VERB_INIT] = cli_init,
+        [VERB_RENEW] = cli_renew,
+        [VERB_AGENT_PACKAGE] = cli_agent_package,
     };
     Options o = {};
     int r;

@@ -92,6 +92,7 @@ static int take_in(Peer *p, const LedgerAgent *a) {
     door_update(m);
     (void)log_struct(LOG_INFO, 0, LOG_FIELDS(LOG_AGENT_ID(p->agent)),
                      "%s (%s) is connected from %s", p->agent, a->name, session_peer(p->session));
+    m->counters.n_connected++;
     peers_count_changed(m);
     r = peer_start_delivery(p);
     if (r < 0) {
@@ -198,7 +199,6 @@ static void slow_down(Peer *p) {
     Manager *m = p->manager;
     unsigned missed;
 
-    m->n_slowed++;
     if (ratelimit_below(&m->slowed, &missed))
         log_warning("%s: new agents come faster than --new-agents-per-sec allows; they come back "
                     "later (%u more were not logged)",
@@ -222,6 +222,7 @@ static void admit_new(Peer *p, const char *renewed_id) {
         refuse_for_now(p, r);
         return;
     }
+    m->counters.n_registered++;
     if (renewed_id)
         (void)ledger_note_stale(m->store, renewed_id, -1);
     (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_AGENT_ID(a.id)), "New agent %s from %s", a.id,

@@ -35,6 +35,7 @@ static void say_dropped(Manager *m, const Peer *p) {
     char peer[80] = "";
     unsigned missed;
 
+    m->counters.n_dropped++;
     if (!ratelimit_below(&m->dropped, &missed))
         return;
     peer_describe(p, peer, sizeof(peer));
@@ -46,7 +47,7 @@ static void say_dropped(Manager *m, const Peer *p) {
 static void say_shed(Manager *m) {
     unsigned missed;
 
-    m->n_shed++;
+    m->counters.n_shed++;
     if (ratelimit_below(&m->shed, &missed))
         log_warning("More agents come than this machine serves: some are sent away before the "
                     "handshake, and come back later (%u more were not logged)",

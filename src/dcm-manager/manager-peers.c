@@ -105,6 +105,7 @@ void peer_expel(Peer *p) {
     if (!p->agent)
         return;
     (void)tdelete(p, &m->by_agent, compare_peers);
+    m->counters.n_disconnected++;
     p->delivery = delivery_free(p->delivery);
     /* the stop notes it for all */
     r = p->is_replaced || m->is_stopping ? 0 : ledger_note_disconnected(m->store, p->agent);

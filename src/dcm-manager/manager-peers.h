@@ -51,6 +51,14 @@ typedef struct PeerList {
     unsigned n;
 } PeerList;
 
+/* Since the start. */
+typedef struct ManagerCounters {
+    uint64_t n_connected, n_disconnected, n_registered;
+    uint64_t n_dropped; /* silent, and others wait */
+    uint64_t n_shed;    /* sent away before the handshake */
+    Refusals refusals;
+} ManagerCounters;
+
 struct Manager {
     sd_event *event;
     Poller *poller; /* all connections of agents */
@@ -71,8 +79,7 @@ struct Manager {
     void *by_address; /* of PeerAddress */
     sd_event_source *look;
     RateLimit dropped, headless, shed, slowed;
-    unsigned n_shed;   /* sent away before the handshake */
-    unsigned n_slowed; /* new agents that came too fast */
+    ManagerCounters counters;
     Pace handshakes, new_agents;
     sd_event_source *drain;
     bool is_draining;

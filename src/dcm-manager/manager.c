@@ -148,6 +148,7 @@ int manager_new(sd_event *event, Ledger *store, const ManagerOptions *options, M
     m->session_callbacks = &session_callbacks;
     m->budget.left = RECEIVE_SIZE_MAX;
     m->options.session.budget = &m->budget;
+    m->options.session.refusals = &m->counters.refusals;
     TRY(poller_new(event, &m->poller));
     TRY(door_set_up(m));
     TRY(sd_event_add_defer(event, &m->commit, on_commit, m));

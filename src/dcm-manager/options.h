@@ -24,6 +24,7 @@ typedef enum ManagerVerb {
     VERB_UNNAME,
     VERB_WAIT_AGENT,
     VERB_DRAIN,
+    VERB_METRICS,
     VERB_INIT,
     VERB_RENEW,
     VERB_AGENT_PACKAGE,

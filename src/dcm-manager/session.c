@@ -246,6 +246,7 @@ static void answer_health(Session *s) {
 static void send_away(Session *s) {
     char fields[64];
 
+    s->options.refusals->n_busy++;
     (void)snprintf(fields, sizeof(fields), "Retry-After: %u\r\n",
                    session_draw_return_sec(&s->options));
     answer_head(s, 503, fields, "");
@@ -481,12 +482,20 @@ int session_accept(Session *s, const char *agent_id, const char *server_id, cons
     return 0;
 }
 
+static void count_refusal(Refusals *r, int code) {
+    r->n_invalid += code == 400;
+    r->n_unauthorised += code == 401;
+    r->n_stale += code == 409;
+    r->n_busy += code == 503;
+}
+
 void session_refuse(Session *s, int code, const char *text) {
     _cleanup_free_ char *answer = NULL;
     size_t size;
 
     if (s->state != SESSION_HELD)
         return;
+    count_refusal(s->options.refusals, code);
     if (answer_encode_refused(code, text, session_draw_return_sec(&s->options), &answer, &size) >=
         0)
         (void)stream_send_text(s->stream, answer, size);

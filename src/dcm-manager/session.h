@@ -21,12 +21,18 @@
 
 typedef struct Session Session;
 
+/* How often agents were refused, by code. */
+typedef struct Refusals {
+    uint64_t n_invalid, n_unauthorised, n_stale, n_busy; /* 400, 401, 409, 503 */
+} Refusals;
+
 typedef struct SessionOptions {
     uint64_t handshake_usec; /* from accept(2) to the offer */
     uint64_t ping_usec;      /* interval of pings; silence for 2.5 of it ends the session, not
                               * counting the time in which the manager did not read */
     uint64_t return_usec;    /* those that are sent away for now come back within this time */
     ReceiveBudget *budget;   /* shared by all sessions */
+    Refusals *refusals;      /* the same */
 } SessionOptions;
 
 /* on_ended() is the last callback, and the only one in which the owner may free a session that is

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "dcm-metrics/exposition.h"
+#include "proto/exposition.h"
 
 /* Values from the agent and systemd over D-Bus. Leaves out those that do not answer; the absence of
  * the agent is a value too. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "dcm-metrics/exposition.h"
+#include "proto/exposition.h"
 
 /* Current counters of the kernel, read below `root`. Leaves out missing ones. */
 int machine_expose(Exposition *x, const char *root);

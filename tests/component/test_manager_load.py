@@ -3,14 +3,18 @@
 to come back, each at another time; and nobody who waits its turn is sent away."""
 import contextlib
 import json
+import pathlib
+import re
 import resource
 import selectors
 import socket
+import subprocess
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from harness import DEADLINE
-from test_manager import TOKEN, UPGRADE, RawClient, iterate_until, server, start  # noqa: F401
+from test_manager import MANAGER, TOKEN, UPGRADE, RawClient, iterate_until, server, start  # noqa: F401
 from test_manager_door import Sourced
 
 
@@ -164,3 +168,71 @@ def test_who_finds_the_queue_full_is_told_when_to_come_back(start, many_descript
     assert "More agents come than this machine serves" in server.log()
     for agent in agents:
         agent.close()
+
+
+def families(server):
+    code, out, err = server.cli("metrics")
+    assert code == 0 and err == "" and out.endswith("# EOF\n")
+    return {family.name: family for family in text_string_to_metric_families(out)}
+
+
+def value(found, name, **labels):
+    numbers = [s.value for family in found.values() for s in family.samples if s.name == name and s.labels == labels]
+    assert len(numbers) == 1, (name, labels, found)
+    return numbers[0]
+
+
+def test_metrics(start):
+    """They are OpenMetrics, and say what has happened."""
+    server = start("--new-agents-per-sec=0.01")
+    before = families(server)
+    agent = server.agent()
+    refused = Sourced(server, "127.0.0.2")
+    assert refused.introduce(TOKEN + "2")["return_code"] == 503
+    guid = server.run(agent.id, "heartbeat")
+    request = agent.receive("REQUEST")
+    found = families(server)
+    assert value(found, "dcm_manager_requests", state="open") == 1
+    agent.ack(request)
+    iterate_until(lambda: server.show(guid)["state"] == "ACKED", "the acknowledgement")
+    assert value(families(server), "dcm_manager_requests", state="acked") == 1
+    agent.reply(guid)
+    agent.receive("ACK")
+    found = families(server)
+    for name, n in (("agents_connected", 1), ("agents_known", 1), ("connects_total", 1), ("registrations_total", 1),
+                    ("disconnects_total", 0), ("draining", 0), ("orders_total", 1)):
+        assert value(found, "dcm_manager_" + name) == n, name
+        assert value(before, "dcm_manager_" + name) == 0, name
+    assert value(found, "dcm_manager_refusals_total", reason="busy") == 1
+    assert value(found, "dcm_manager_requests_ended_total", state="replied") == 1
+    assert value(found, "dcm_manager_requests", state="acked") == 0
+    buckets = [s for s in found["dcm_manager_commit_seconds"].samples if s.name.endswith("_bucket")]
+    assert [s.labels["le"] for s in buckets][-1] == "+Inf"
+    assert sorted(s.value for s in buckets) == [s.value for s in buckets]
+    assert value(found, "dcm_manager_commit_seconds_bucket", le="+Inf") >= 3
+    agent.close()
+    refused.close()
+    assert server.cli("drain")[0] == 0
+    found = families(server)
+    assert value(found, "dcm_manager_draining") == 1 and value(found, "dcm_manager_disconnects_total") == 1
+    for name, family in found.items():
+        assert name.startswith("dcm_manager_") and family.documentation, name
+        assert not family.unit or name.endswith("_" + family.unit), name
+
+
+def test_the_page_scrapes(server, tmp_path):
+    """The command of dcm-manager(8) for the textfile collector leaves one whole file, also over an old one."""
+    page = (pathlib.Path(__file__).resolve().parents[2] / "docs/man/dcm-manager.8").read_text()
+    line = re.search(r"^ExecStart=/bin/sh -c '(.*)'$", page.replace("\\e\n", "\\\n").replace("\\\n", ""), re.M)[1]
+    for before, after in (("/var/lib/prometheus/node-exporter", str(tmp_path)),
+                          ("dcm-manager metrics", f"{MANAGER} --control={server.control} metrics")):
+        assert before in line
+        line = line.replace(before, after)
+    for _ in range(2):
+        subprocess.run(["/bin/sh", "-c", line], check=True)
+        text = (tmp_path / "dcm-manager.prom").read_text()
+        assert [f for f in text_string_to_metric_families(text) if f.name == "dcm_manager_agents_known"]
+        assert not list(tmp_path.glob("dcm-manager.prom?*"))
+    server.stop()
+    assert subprocess.run(["/bin/sh", "-c", line], stderr=subprocess.DEVNULL).returncode == 252
+    assert (tmp_path / "dcm-manager.prom").read_text() == text  # the collector tells its age

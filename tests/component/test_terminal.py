@@ -224,7 +224,7 @@ def run_ctl(agent, verb, *options, **environment):
     *((verb, False) for verb in sorted(set(VERBS) - ELSEWHERE)), ("status", True), ("top", True)])
 def test_verbs_of_agentctl(agent_on_bus, verb, connected, locale):
     agent_on_bus.connected = connected
-    text = check(run_ctl(agent_on_bus, verb, LC_ALL=locale), locale == "C", lines=verb == "show")
+    text = check(run_ctl(agent_on_bus, verb, LC_ALL=locale), locale == "C", lines=verb in ("show", "metrics"))
     assert ("FORGED" in text) == (verb not in WITHOUT_ANSWER), text
 
 
@@ -378,6 +378,7 @@ def test_call_of_a_worker(agent_on_bus, failing):
 AGENT = {key: HOSTILE for key in ("id", "name", "version", "platform", "platform_version", "vm_instance", "peer")}
 ALERT = {key: HOSTILE for key in ("subject", "message", "user", "level", "rule", "type", "request_id")}
 ANSWER = {
+    "text": HOSTILE,
     "agents": [{**AGENT, "claims": AGENT, "ipv4": [HOSTILE], "ipv6": [HOSTILE], "connected": True, "since": 10**15}],
     "requests": [{"guid": HOSTILE, "agent": HOSTILE, "command": HOSTILE, "state": HOSTILE, "created": 10**15}],
     "request": {"guid": HOSTILE, "agent": HOSTILE, "state": HOSTILE, "payload": {"command": HOSTILE},
@@ -431,7 +432,8 @@ def control(tmp_path):
 
 
 OPERANDS = {"agents": [], "run": ["agent", "command"], "requests": [], "show": ["guid"], "status": ["guid"],
-            "cancel": ["guid"], "log": [], "alerts": [], "name": ["agent", "name"], "unname": ["agent"], "wait-agent": [], "drain": []}
+            "cancel": ["guid"], "log": [], "alerts": [], "name": ["agent", "name"], "unname": ["agent"],
+            "wait-agent": [], "drain": [], "metrics": []}
 SILENT = {"cancel", "name", "unname", "drain"}
 
 
@@ -445,7 +447,7 @@ def test_verbs_of_the_manager(control, locale):
     option = control({"ok": True, **ANSWER})
     for verb in manager_verbs():
         text = check(Run(MANAGER, verb, *OPERANDS[verb], option, columns=600, LC_ALL=locale).end(), locale == "C",
-                     lines=verb == "show")
+                     lines=verb in ("show", "metrics"))
         assert ("FORGED" in text) == (verb not in SILENT), (verb, text)
 
 
@@ -459,7 +461,7 @@ def test_errors_of_the_manager(control):
 @pytest.mark.skipif(not MANAGER.exists(), reason="is built without the manager")
 def test_json_of_the_manager(control):
     option = control({"ok": True, **ANSWER})
-    for verb in sorted(set(manager_verbs()) - SILENT - {"run"}):
+    for verb in sorted(set(manager_verbs()) - SILENT - {"run", "metrics"}):
         texts = texts_in(json.loads(check(Run(MANAGER, verb, *OPERANDS[verb], "--json", option).end())))
         assert HOSTILE in texts, verb
 

@@ -394,11 +394,13 @@ def check_jobs():
 
 
 def check_metrics():
-    """dcm-metrics(8) has the names of all metrics, and no others."""
-    names = {n for path in (ROOT / "src/dcm-metrics").glob("*.c") for n in re.findall(r'"(dcm_\w+)"', path.read_text())}
-    assert len(names) > 40
-    said = " ".join(re.findall(r"^\.It Li (dcm_.*)$", page("dcm-metrics"), re.M))
-    yield from differences("dcm-metrics(8)", names, re.findall(r"dcm_\w+", said))
+    """dcm-metrics(8) and dcm-manager(8) have the names of all their metrics, and no others."""
+    for program, n in (("dcm-metrics", 40), ("dcm-manager", 12)):
+        names = {n for path in (ROOT / "src" / program).glob("*metrics*.c" if program == "dcm-manager" else "*.c")
+                 for n in re.findall(r'"(dcm_\w+)"', path.read_text())}
+        assert len(names) > n
+        said = " ".join(re.findall(r"^\.It Li (dcm_.*)$", page(program), re.M))
+        yield from differences(f"{program}(8)", names, re.findall(r"dcm_\w+", said))
 
 
 def check_exit_statuses():

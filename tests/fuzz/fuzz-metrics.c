@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The request of a collector of metrics, and any text as a label. */
-#include "dcm-metrics/exposition.h"
 #include "dcm-metrics/question.h"
 #include "fuzz.h"
+#include "proto/exposition.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const MetricFamily family = {"dcm_fuzz", METRIC_GAUGE, NULL, "x"};

@@ -10,6 +10,7 @@ typedef enum MetricType {
     METRIC_COUNTER,
     METRIC_GAUGE,
     METRIC_INFO,
+    METRIC_HISTOGRAM, /* by exposition_add_part() */
     _METRIC_TYPE_MAX,
 } MetricType;
 
@@ -34,6 +35,8 @@ void exposition_begin(Exposition *x, const MetricFamily *family);
 /* Labels: alternating names and values, NULL at the end; a value may be any text. NAN: no
  * sample. */
 void exposition_add(Exposition *x, const char *const *labels, double value);
+/* The same for a part of a histogram: "_bucket", "_count" or "_sum". */
+void exposition_add_part(Exposition *x, const char *part, const char *const *labels, double value);
 /* Adds a family with one sample without labels. */
 void exposition_add_single(Exposition *x, const MetricFamily *family, double value);
 /* Ends the text, which belongs to the exposition. -ENOMEM. */

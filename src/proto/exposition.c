@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dcm-metrics/exposition.h"
+#include "proto/exposition.h"
 
 #include <math.h>
 
@@ -11,6 +11,7 @@ static const struct {
     [METRIC_COUNTER] = {"counter", "_total"},
     [METRIC_GAUGE] = {"gauge", ""},
     [METRIC_INFO] = {"info", "_info"},
+    [METRIC_HISTOGRAM] = {"histogram", ""},
 };
 
 int exposition_init(Exposition *x) {
@@ -53,16 +54,20 @@ static void put_quoted(FILE *f, const char *raw) {
         }
 }
 
-void exposition_add(Exposition *x, const char *const *labels, double value) {
+void exposition_add_part(Exposition *x, const char *part, const char *const *labels, double value) {
     if (isnan(value))
         return;
-    (void)fprintf(x->f, "%s%s", x->family->name, types[x->family->type].suffix);
+    (void)fprintf(x->f, "%s%s", x->family->name, part);
     for (size_t i = 0; labels && labels[i]; i += 2) {
         (void)fprintf(x->f, "%s%s=\"", i == 0 ? "{" : ",", labels[i]);
         put_quoted(x->f, labels[i + 1]);
         (void)fputs(labels[i + 2] ? "\"" : "\"}", x->f);
     }
     (void)fprintf(x->f, " %.15g\n", value);
+}
+
+void exposition_add(Exposition *x, const char *const *labels, double value) {
+    exposition_add_part(x, types[x->family->type].suffix, labels, value);
 }
 
 void exposition_add_single(Exposition *x, const MetricFamily *family, double value) {
