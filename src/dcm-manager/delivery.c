@@ -90,6 +90,8 @@ static int send_stored(Delivery *d, const Entry *e) {
     _cleanup_json_ struct json_object *message = NULL;
     int r;
 
+    if (!d->callbacks.has_room(d->userdata))
+        return -ENOBUFS;
     r = ledger_get_request(d->store, e->guid, &request);
     if (r < 0)
         return r == -ENOENT ? -EALREADY : r;

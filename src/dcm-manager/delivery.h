@@ -11,6 +11,8 @@
 typedef struct Delivery Delivery;
 
 typedef struct DeliveryCallbacks {
+    /* whether a request of any size can be sent: it is not read before */
+    bool (*has_room)(void *userdata);
     /* returns 0, or an error of session_send() */
     int (*send)(struct json_object *message, void *userdata);
     void (*on_sent)(const char *guid, void *userdata);

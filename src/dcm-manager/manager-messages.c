@@ -421,6 +421,12 @@ static int send_message(struct json_object *message, void *userdata) {
     return session_send(p->session, message);
 }
 
+static bool has_room(void *userdata) {
+    const Peer *p = userdata;
+
+    return session_has_room(p->session);
+}
+
 static void on_sent(const char *guid, void *userdata) {
     Peer *p = userdata;
 
@@ -428,7 +434,8 @@ static void on_sent(const char *guid, void *userdata) {
 }
 
 int peer_start_delivery(Peer *p) {
-    static const DeliveryCallbacks callbacks = {.send = send_message, .on_sent = on_sent};
+    static const DeliveryCallbacks callbacks = {
+        .has_room = has_room, .send = send_message, .on_sent = on_sent};
     Manager *m = p->manager;
 
     TRY(delivery_new(m->event, m->store, p->agent, m->options.retransmit_usec, &callbacks, p,

@@ -513,6 +513,11 @@ int session_send(Session *s, struct json_object *message) {
     return text ? stream_send_text(s->stream, text, size) : -ENOMEM;
 }
 
+bool session_has_room(const Session *s) {
+    return s->state == SESSION_OPEN &&
+           stream_queued_size(s->stream) + MESSAGE_SIZE_MAX <= SEND_QUEUE_MAX;
+}
+
 int session_ping(Session *s) {
     return s->state == SESSION_OPEN ? stream_send_ping(s->stream) : -ENOTCONN;
 }

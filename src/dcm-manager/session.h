@@ -76,6 +76,8 @@ int session_accept(Session *s, const char *agent_id, const char *server_id, cons
 void session_refuse(Session *s, int code, const char *text);
 /* -ENOTCONN unless accepted; other errors as in proto/websocket.h. */
 int session_send(Session *s, struct json_object *message);
+/* Whether a message of any size can be sent. */
+bool session_has_room(const Session *s);
 int session_ping(Session *s);
 /* on_closing() follows at once, on_ended() after the peer's answer or a timeout. */
 void session_close(Session *s, uint16_t code, const char *why);

@@ -15,6 +15,7 @@ struct TlsServer {
     unsigned references;
     gnutls_certificate_credentials_t credentials;
     time_t begins, expires;
+    gnutls_datum_t ticket_key; /* GnuTLS makes keys of it that change with time */
 };
 
 /* Of the certificate in the chain that expires first. */
@@ -56,6 +57,8 @@ int tls_server_new(const char *cert, const char *key, TlsServer **ret, char *err
                           key, gnutls_strerror(r));
         return -EINVAL;
     }
+    if (gnutls_session_ticket_key_generate(&t->ticket_key) < 0)
+        return -ENOMEM;
     *ret = TAKE_PTR(t);
     return 0;
 }
@@ -71,6 +74,9 @@ TlsServer *tls_server_unref(TlsServer *t) {
         return NULL;
     if (t->credentials)
         gnutls_certificate_free_credentials(t->credentials);
+    if (t->ticket_key.data)
+        gnutls_memset(t->ticket_key.data, 0, t->ticket_key.size);
+    gnutls_free(t->ticket_key.data);
     free(t);
     return NULL;
 }
@@ -97,6 +103,8 @@ int tls_server_start(TlsServer *t, Transport *transport) {
     r = gnutls_set_default_priority_append(session, "-VERS-TLS1.0:-VERS-TLS1.1", NULL, 0);
     if (r >= 0)
         r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials);
+    if (r >= 0) /* an agent that comes back needs no signature */
+        r = gnutls_session_ticket_enable_server(session, &t->ticket_key);
     if (r < 0) {
         gnutls_deinit(session);
         return -EOPNOTSUPP;

@@ -75,6 +75,10 @@ bool stream_is_congested(const Stream *s) {
     return s->congested;
 }
 
+size_t stream_queued_size(const Stream *s) {
+    return s->websocket ? websocket_queued_size(s->websocket) : 0;
+}
+
 void stream_note_progress(Stream *s) {
     int fd = transport_get_fd(s->transport), waiting = 0;
     struct tcp_info info = {};

@@ -45,6 +45,9 @@ uint16_t stream_close_code(const Stream *s);
  * SEND_QUEUE_LOW_MAX. */
 bool stream_is_congested(const Stream *s) _pure_;
 
+/* Bytes of frames that wait for the socket. */
+size_t stream_queued_size(const Stream *s);
+
 /* Permits messages of MESSAGE_SIZE_MAX from now on instead of HANDSHAKE_SIZE_MAX, because the peer
  * has identified itself. */
 void stream_trust(Stream *s);

@@ -39,6 +39,7 @@ typedef struct Agent {
     Stream *stream;
     sd_event_source *timer; /* its next attempt, or its next ping */
     Backoff backoff;
+    gnutls_datum_t ticket; /* of the last session */
     uint64_t forced_usec;
     char key[WEBSOCKET_KEY_SIZE];
     char last[GUID_ROOM]; /* the GUID executed last */
@@ -161,6 +162,19 @@ static int on_head(const char *head, size_t size, void *userdata) {
     return say(a, text, r);
 }
 
+/* As tls_client_remember(). */
+static void remember(Agent *a) {
+    gnutls_session_t session = transport_get_session(stream_get_transport(a->stream));
+
+    gnutls_free(a->ticket.data);
+    a->ticket = (gnutls_datum_t){};
+    if (gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3 &&
+        !(gnutls_session_get_flags(session) & GNUTLS_SFLAGS_SESSION_TICKET))
+        return;
+    if (gnutls_session_get_data2(session, &a->ticket) < 0)
+        a->ticket = (gnutls_datum_t){};
+}
+
 static void introduce(Agent *a, const char *text, size_t size) {
     _cleanup_json_ struct json_object *answer = NULL;
 
@@ -172,6 +186,7 @@ static void introduce(Agent *a, const char *text, size_t size) {
                 (uint64_t)json_object_get_int(json_get(answer, "FORCE_BACKOFF")) * USEC_PER_SEC;
         return; /* the manager closes */
     }
+    remember(a);
     a->is_open = true;
     backoff_reset(&a->backoff);
     stream_trust(a->stream);
@@ -249,12 +264,14 @@ static int make_socket(const Agent *a) {
     return fd;
 }
 
-static int add_tls(Transport *t) {
+static int add_tls(const Agent *a, Transport *t) {
     gnutls_session_t session = NULL;
 
     if (gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
         return -ENOMEM;
     transport_set_tls(t, session, NULL);
+    if (a->ticket.data)
+        (void)gnutls_session_set_data(session, a->ticket.data, a->ticket.size);
     return gnutls_priority_set(session, f.priority) < 0 ||
                    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, f.credentials) < 0
                ? -ENOMEM
@@ -274,7 +291,7 @@ static int attempt(Agent *a) {
     if (fd < 0)
         return fd;
     TRY(transport_new(fd, &t));
-    TRY(add_tls(t));
+    TRY(add_tls(a, t));
     return stream_new(f.poller, TAKE_PTR(t), true, &callbacks, a, &a->stream);
 }
 

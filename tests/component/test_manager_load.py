@@ -7,14 +7,16 @@ import pathlib
 import re
 import resource
 import selectors
+import signal
 import socket
+import ssl
 import subprocess
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from harness import DEADLINE
-from test_manager import MANAGER, TOKEN, UPGRADE, RawClient, iterate_until, server, start  # noqa: F401
+from test_manager import MANAGER, TOKEN, UPGRADE, RawClient, certificate, iterate_until, server, start  # noqa: F401
 from test_manager_door import Sourced
 
 
@@ -236,3 +238,32 @@ def test_the_page_scrapes(server, tmp_path):
     server.stop()
     assert subprocess.run(["/bin/sh", "-c", line], stderr=subprocess.DEVNULL).returncode == 252
     assert (tmp_path / "dcm-manager.prom").read_text() == text  # the collector tells its age
+
+
+def test_who_comes_back_resumes_the_session(start, certificate, tmp_path):
+    """Each time, until the manager has another certificate or begins anew."""
+    cert = certificate("manager")
+    server = start("--cert", str(cert), "--key", str(tmp_path / "key.pem"), tls=True)
+    context = ssl.create_default_context(cafile=str(cert))
+    host, port = server.listen.rsplit(":", 1)
+
+    def come(session):
+        with socket.create_connection((host, int(port)), timeout=DEADLINE) as plain:
+            with context.wrap_socket(plain, server_hostname=host, session=session) as secure:
+                secure.sendall(UPGRADE)
+                assert secure.recv(65536).startswith(b"HTTP/1.1 101 ")
+                return secure.session, secure.session_reused
+
+    session, resumed = come(None)
+    assert not resumed
+    for _ in range(3):
+        session, resumed = come(session)
+        assert resumed
+    server.process.send_signal(signal.SIGHUP)
+    iterate_until(lambda: "New connections get the certificate read now" in server.log(), "the reload")
+    session, resumed = come(session)
+    assert not resumed
+    assert come(session)[1]
+    server.stop()
+    server.start()
+    assert not come(session)[1]
