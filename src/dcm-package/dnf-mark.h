@@ -11,5 +11,11 @@ int dnf_mark_set(void);
 /* Has what packages write to on the disks, and removes the mark. If it stays, which is logged,
  * there is one repair more after the next boot. */
 void dnf_mark_clear(void);
+/* A repair needs several changes, and dnf's history says of the last one alone. So the packages
+ * that are to be installed again stay beside the mark until it is removed. Negative errno: they are
+ * not kept. */
+int dnf_mark_keep(const char *const *packages);
+/* Those that were kept; NULL: there are none. The caller frees with strv_free(). */
+int dnf_mark_read_kept(char ***ret);
 /* Whether an earlier boot has left one. */
 bool dnf_mark_is_of_earlier_boot(void);

@@ -69,6 +69,13 @@ static int rebuild(Work *w) {
 
 /* --- what was under way --------------------------------------------------------------------- */
 
+static int add_once(Words *a, const char *word) {
+    for (size_t i = 0; i < a->n; i++)
+        if (streq(a->words[i], word))
+            return 0;
+    return words_add(a, word);
+}
+
 /* Those of the names that are installed. */
 static int add_installed(const PackageList *l, char *const *names, Words *ret) {
     for (char *const *name = names; name && *name; name++)
@@ -77,7 +84,7 @@ static int add_installed(const PackageList *l, char *const *names, Words *ret) {
 
             TRY(dnf_write_package(&l->items[i], &installed));
             if (streq(installed, *name))
-                TRY(words_add(ret, *name));
+                TRY(add_once(ret, *name));
         }
     return 0;
 }
@@ -97,6 +104,14 @@ static int find_unfinished(Work *w, const PackageList *l, Words *ret_new, Words 
     TRY(dnf_history_parse(text, dnf_mark_is_of_earlier_boot(), &u));
     TRY(add_installed(l, u.installed, ret_new));
     return add_installed(l, u.removed, ret_old);
+}
+
+/* Of a repair that was itself cut off. */
+static int find_kept(const PackageList *l, Words *ret) {
+    _cleanup_(strv_freep) char **names = NULL;
+
+    TRY(dnf_mark_read_kept(&names));
+    return add_installed(l, names, ret);
 }
 
 /* Of kernels and the like several versions are wanted: dnf knows which. */
@@ -166,14 +181,24 @@ static void remains_done(Remains *a) {
     words_done(&a->half_removed);
 }
 
+/* The caller frees. */
+static int name_all(const Remains *a, char **ret) {
+    const Words *const lists[] = {&a->duplicates, &a->unfinished, &a->half_removed};
+    _cleanup_(words_done) Words all = {};
+
+    for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+        for (size_t j = 0; j < lists[i]->n; j++)
+            TRY(add_once(&all, lists[i]->words[j]));
+    return join(&all, ret);
+}
+
 static int finish(Work *w, const Remains *a) {
-    int r = 0;
+    int r;
 
     progress_tell(w->percent_from, "repairing what an earlier run has left");
-    if (a->duplicates.n > 0)
+    r = change(w, (const char *const[]){"remove", "--noautoremove", NULL}, &a->half_removed);
+    if (r == 0 && a->duplicates.n > 0)
         r = dnf_change(w, (const char *const[]){"remove", "--duplicates", NULL});
-    if (r == 0)
-        r = change(w, (const char *const[]){"remove", "--noautoremove", NULL}, &a->half_removed);
     if (r == 0)
         r = remove_lost_content(w, &a->unfinished);
     if (r == 0)
@@ -183,20 +208,18 @@ static int finish(Work *w, const Remains *a) {
 
 static int repair(Work *w, const PackageList *l) {
     _cleanup_(remains_done) Remains a = {};
-    _cleanup_(words_done) Words all = {};
     _cleanup_free_ char *names = NULL;
     int r;
 
     TRY(find_duplicates(w, l, &a.duplicates));
     TRY(find_unfinished(w, l, &a.unfinished, &a.half_removed));
+    TRY(find_kept(l, &a.unfinished));
     if (a.duplicates.n + a.unfinished.n + a.half_removed.n == 0) {
         dnf_mark_clear();
         return 0;
     }
-    TRY(words_add_all(&all, words_get(&a.duplicates)));
-    TRY(words_add_all(&all, words_get(&a.unfinished)));
-    TRY(words_add_all(&all, words_get(&a.half_removed)));
-    TRY(join(&all, &names));
+    TRY(name_all(&a, &names));
+    TRY(dnf_mark_keep(words_get(&a.unfinished)));
     r = finish(w, &a);
     if (r == 0)
         dnf_mark_clear(); /* else the next command tries again */

@@ -46,6 +46,7 @@ def made(tmp_path_factory):
         root.build("main", "rival", "1.0", "Conflicts: plain")
         root.build("main", "sudo", "1.0")
         root.build("main", "against-sudo", "1.0", "Conflicts: sudo")
+        root.build("other", "needed", "1.0")
         root.build("other", "successor", "1.0", "Obsoletes: plain")
         for version in ("1.0", "2.0", "3.0", "4.0"):
             root.build("kernels", "kernel-core", version, "Provides: installonlypkg(kernel)",
@@ -56,6 +57,7 @@ def made(tmp_path_factory):
         root.build("main", "refusing", "1.0", pre="echo it refuses >&2; exit 1")
         for version in ("1.0", "2.0"):
             root.build("main", "lasting", version, post=LASTING)
+            root.build("other", "staged", version, "Requires: needed" if version == "2.0" else "", post=LASTING, preun=LASTING)
             root.build("main", "settled", version, files={"etc/settled.conf": f"{version}\n"})
         root.build("main", "filling", "1.0", post="test ! -e /srv/fill || dd if=/dev/zero of=/usr/share/dcm-test/fill || true")
         root.build("main", "large", "1.0", "Requires: filling", files={"usr/share/dcm-test/large-one": "x" * 65536})
@@ -325,10 +327,14 @@ def test_locks(root):
 
 
 def start_lasting(root, *packages, verb="install"):
+    return start(root, "lasting", *packages, verb=verb)
+
+
+def start(root, *packages, verb="install"):
     pipe = root.root / "srv/pipe"
     pipe.unlink(missing_ok=True)
     os.mkfifo(pipe)
-    process = root.start(verb, {"packages": ["lasting", *packages]})
+    process = root.start(verb, {"packages": list(packages)})
     writer = open(pipe, "w")  # waits for the script
     assert (root.root / "srv/began").exists()
     return process, writer
@@ -431,6 +437,28 @@ def test_what_a_kill_of_an_installation_has_left_is_repaired(root):
     (root.root / "srv/pipe").touch()
     reply = root.good("install", {"packages": ["plain"]})
     assert "was repaired first: lasting-2.0-1.noarch" in reply["message"] and (root.root / "srv/ended").exists()
+
+
+def test_a_repair_that_is_cut_off_is_resumed(root):
+    """It removes the old version first, and dnf's history says of that alone."""
+    pipe, file = root.root / "srv/pipe", root.root / "usr/share/dcm-test/needed"
+    pipe.touch()
+    root.good("add-repository", {"name": "other", "uri": "file:/srv/other", "key": root.key})
+    root.good("install", {"packages": ["staged=1.0"]})
+    for _ in range(2):  # in the script of what is installed; and of what the repair installs again or removes
+        process, writer = start(root, "staged", verb="update")
+        root.kill_all(process)
+        writer.close()
+        if file.exists():
+            (root.root / "var/lib/dcm-packages/changing").write_text("0" * 32)  # the power was cut
+            file.unlink()
+    pipe.unlink()
+    pipe.touch()
+    reply = root.good("install", {"packages": ["library"]})
+    assert "was repaired first: " in reply["message"] and "needed-1.0-1.noarch" in reply["message"], reply
+    assert root.call("rpm", "-q", "staged").stdout.split() == ["staged-2.0-1.noarch"] and file.exists()
+    assert "repaired" not in root.good("install", {"packages": ["user"]})["message"]
+    assert not (root.root / "var/lib/dcm-packages").exists()
 
 
 def test_a_database_that_cannot_be_read(root):
