@@ -35,6 +35,7 @@
 #define RETRY_AFTER_USEC_MAX (3600 * USEC_PER_SEC) /* as an HTTP server may request */
 #define PINS_MAX 8u                                /* public keys that the manager may have */
 #define SECRET_FILE_MAX ((size_t)4096)             /* user and password for a proxy */
+#define ENROLMENT_TOKEN_SIZE_MAX ((size_t)256)     /* a secret by which new agents come in */
 #define CONSOLE_LINES_MAX 100u                     /* queued while there is no connection */
 
 /* JSON: memory that json-c may use for the values of one text */

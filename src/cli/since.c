@@ -107,3 +107,13 @@ int since_parse(const char *text, uint64_t now_usec, uint64_t *ret_usec) {
         return take_time(&today, ret_usec);
     return parse_date(text, &today, ret_usec);
 }
+
+int span_parse(const char *text, uint64_t *ret_usec) {
+    double seconds;
+    bool is_ago;
+
+    if (parse_span(text, &is_ago, &seconds) < 0 || is_ago || seconds <= 0)
+        return -EINVAL;
+    *ret_usec = (uint64_t)(seconds * (double)USEC_PER_SEC);
+    return 0;
+}

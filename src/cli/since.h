@@ -8,3 +8,6 @@
  * today, "now", "today", "yesterday", "5min ago", "-1h 30min" (s, min, h, d, w). CLOCK_REALTIME.
  * -EINVAL: none of these. */
 int since_parse(const char *text, uint64_t now_usec, uint64_t *ret_usec);
+
+/* "90s", "1h 30min", "7d": a length of time. -EINVAL: it is none, or 0. */
+int span_parse(const char *text, uint64_t *ret_usec);

@@ -13,6 +13,7 @@
 #include "commands/facts.h"
 #include "commands/stat-commands.h"
 #include "core/alerting.h"
+#include "core/config-render.h"
 #include "core/connection-options.h"
 #include "core/halt.h"
 #include "core/identity.h"
@@ -82,6 +83,7 @@ static void on_token_stale(void *userdata) {
 static void on_open(const HandshakeAnswer *answer, void *userdata) {
     Agent *a = userdata;
 
+    identity_accepted(a->identity);
     command_facts_opened(&a->facts, answer);
     console_log(a->console, a->was_connected ? LOG_INFO : LOG_CRIT, "The agent has %sconnected.",
                 a->was_connected ? "re" : "");
@@ -476,9 +478,7 @@ static int build(Agent *a) {
 }
 
 static int render_config(char **ret, void *userdata) {
-    const Agent *a = userdata;
-
-    return config_render(&a->config, ret);
+    return config_render(&((const Agent *)userdata)->config, ret);
 }
 
 int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {

@@ -10,12 +10,14 @@
 #include "basic/parse-util.h"
 #include "core/config-names.h"
 #include "proto/console-level.h"
+#include "proto/handshake.h"
 #include "proto/text.h"
 #include "site/storage.h"
 #include "system/cloud-identity.h"
 
 typedef enum KeyType {
     KEY_STRING, /* empty: not set */
+    KEY_SECRET, /* the same, and never shown */
     KEY_LIST,   /* words; may continue on the next lines */
     KEY_PATH,
     KEY_BOOL,
@@ -65,6 +67,9 @@ static const Key keys[] = {
     {"connection", "proxy_auth", KEY_PATH, FIELD(proxy_auth), ""},
     {"connection", "proxy_ca_cert", KEY_PATH, FIELD(proxy_ca_cert), ""},
     {"connection", "no_proxy", KEY_LIST, FIELD(no_proxy), ""},
+    {"connection", "enrolment_token", KEY_SECRET, FIELD(enrolment_token), "",
+     .is_valid = enrolment_token_is_valid, .allowed = "one word of at most 256 ASCII characters"},
+    {"connection", "enrolment_token_file", KEY_PATH, FIELD(enrolment_token_file), ""},
     {"connection", "backoff", KEY_MSEC, FIELD(backoff_usec), "1000", 10, 86400e3},
     {"connection", "max_backoff", KEY_MSEC, FIELD(max_backoff_usec), "300000", 10, 86400e3},
     {"connection", "heartbeat_frequency", KEY_SECONDS, FIELD(ping_usec), "30", 1, 86400},
@@ -105,9 +110,9 @@ static const Key keys[] = {
 
 bool config_key(size_t i, ConfigKey *ret) {
     static const char *const types[] = {
-        [KEY_STRING] = "string",     [KEY_LIST] = "list",       [KEY_PATH] = "path",
-        [KEY_BOOL] = "boolean",      [KEY_INT] = "integer",     [KEY_SIZE] = "bytes",
-        [KEY_MSEC] = "milliseconds", [KEY_SECONDS] = "seconds",
+        [KEY_STRING] = "string", [KEY_SECRET] = "string",     [KEY_LIST] = "list",
+        [KEY_PATH] = "path",     [KEY_BOOL] = "boolean",      [KEY_INT] = "integer",
+        [KEY_SIZE] = "bytes",    [KEY_MSEC] = "milliseconds", [KEY_SECONDS] = "seconds",
     };
 
     if (i >= ELEMENTSOF(keys))
@@ -130,7 +135,7 @@ typedef struct Reader {
 } Reader;
 
 static bool is_text(KeyType type) {
-    return type == KEY_STRING || type == KEY_LIST || type == KEY_PATH;
+    return type == KEY_STRING || type == KEY_SECRET || type == KEY_LIST || type == KEY_PATH;
 }
 
 void config_done(Config *c) {
@@ -138,7 +143,7 @@ void config_done(Config *c) {
         if (is_text(keys[i].type)) {
             char *text = *(char **)((char *)c + keys[i].offset);
 
-            if (text) /* a proxy's URL may contain a password */
+            if (text) /* a secret, or a proxy's URL with a password */
                 explicit_bzero(text, strlen(text));
             free(text);
         }
@@ -199,6 +204,7 @@ static int set_key(Config *c, const Key *k, const char *file, const char *value)
 
     switch (k->type) {
     case KEY_STRING:
+    case KEY_SECRET:
     case KEY_LIST:
         if (!utf8_is_valid(value, strlen(value))) /* features go onto the wire */
             return -EINVAL;
@@ -514,6 +520,9 @@ static void print_value(FILE *f, const Config *c, const Key *k) {
     case KEY_SIZE:
         (void)fprintf(f, "%" PRIu64, *(const uint64_t *)field);
         break;
+    case KEY_SECRET:
+        (void)fputs(*(char *const *)field ? CONFIG_SECRET : "", f);
+        break;
     default:
         print_text(f, *(char *const *)field);
         break;
@@ -553,45 +562,4 @@ int config_visit(const Config *c,
         TRY(visit("features", name, json_object_get_string(value), &origin, userdata));
     }
     return 0;
-}
-
-typedef struct Rendering {
-    FILE *f;
-    const char *section;
-} Rendering;
-
-static void begin_section(Rendering *r, const char *section) {
-    if (!streq(r->section, section))
-        (void)fprintf(r->f, "%s[%s]\n", *r->section ? "\n" : "", section);
-    r->section = section;
-}
-
-static int render_value(const char *section, const char *name, const char *value,
-                        const ConfigOrigin *origin, void *userdata) {
-    Rendering *r = userdata;
-
-    begin_section(r, section);
-    (void)fprintf(r->f, "%s = %s\n", name,
-                  isempty(value) && !streq(section, "features") ? "None" : value);
-    return 0;
-}
-
-int config_render(const Config *c, char **ret) {
-    Rendering rendering = {.section = ""};
-    char *text = NULL;
-    size_t size = 0;
-    int r;
-
-    rendering.f = open_memstream(&text, &size);
-    if (!rendering.f)
-        return -errno;
-    r = config_visit(c, render_value, &rendering);
-    begin_section(&rendering, "features");
-    if (fclose(rendering.f) != 0)
-        r = -ENOMEM;
-    if (r < 0)
-        free(text);
-    else
-        *ret = text;
-    return r;
 }

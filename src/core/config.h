@@ -7,6 +7,8 @@
 
 #include "basic/ini-file.h"
 
+#define CONFIG_SECRET "(secret)" /* what is shown of a value that is one */
+
 typedef struct Config {
     char *agentmanager_url; /* NULL: not configured */
     char *ca_cert;
@@ -18,6 +20,8 @@ typedef struct Config {
     char *proxy_auth;
     char *proxy_ca_cert;
     char *no_proxy; /* NULL: from the environment */
+    char *enrolment_token;
+    char *enrolment_token_file;
     uint64_t backoff_usec;
     uint64_t max_backoff_usec;
     uint64_t ping_usec;
@@ -78,12 +82,10 @@ int config_init(Config *ret);
 /* Adds the text of one file; relative paths in it are relative to `file`'s directory. */
 int config_parse(Config *c, const char *file, const char *text, IniProblem problem, void *userdata);
 void config_done(Config *c);
-/* Calls `visit` for each key, then for each feature, with the text of its value as config_render()
- * has it, "" if it is not set. A negative result ends the visit and is returned. */
+/* Calls `visit` for each key, then for each feature, with the text of its value, "" if it is not
+ * set. Leaves out secrets: user and password of a proxy's URL, and for the enrolment token the text
+ * is CONFIG_SECRET. A negative result ends the visit and is returned. */
 int config_visit(const Config *c,
                  int (*visit)(const char *section, const char *name, const char *value,
                               const ConfigOrigin *origin, void *userdata),
                  void *userdata);
-/* Renders the effective configuration as a file, with "None" for unset keys. Leaves out secrets:
- * user and password of a proxy's URL. The caller frees the text. */
-int config_render(const Config *c, char **ret);

@@ -196,10 +196,12 @@ static void add_file(Sha256 *hash, const char *path) {
 }
 
 void connection_fingerprint(const Config *config, char ret[static SHA256_HEX_SIZE]) {
-    const char *const texts[] = {config->agentmanager_url, config->proxy, config->no_proxy,
-                                 config->pin, config->unusable};
-    const char *const files[] = {config->ca_cert, config->client_cert, config->client_key,
-                                 config->proxy_auth, config->proxy_ca_cert};
+    const char *const texts[] = {config->agentmanager_url, config->proxy,
+                                 config->no_proxy,         config->pin,
+                                 config->unusable,         config->enrolment_token};
+    const char *const files[] = {config->ca_cert,       config->client_cert,
+                                 config->client_key,    config->proxy_auth,
+                                 config->proxy_ca_cert, config->enrolment_token_file};
     const uint64_t numbers[] = {config->backoff_usec, config->max_backoff_usec, config->ping_usec,
                                 config->allow_unknown_certs};
     Sha256 hash;

@@ -5,6 +5,7 @@
 
 #include "basic/log-fields.h"
 #include "basic/log.h"
+#include "core/enrolment.h"
 #include "core/offer.h"
 #include "core/token.h"
 #include "proto/peer-text.h"
@@ -15,6 +16,7 @@ struct Identity {
     Platform platform;
     char *token_path;
     char token[TOKEN_SIZE];
+    Enrolment enrolment;
     char *injected_id;
 };
 
@@ -90,19 +92,30 @@ Identity *identity_free(Identity *i) {
     return NULL;
 }
 
-int identity_make_offer(const Identity *i, const char *agent_id, const CloudIdentity *cloud,
+int identity_make_offer(Identity *i, const char *agent_id, const CloudIdentity *cloud,
                         const char *local_address, char **ret, size_t *ret_size) {
-    return offer_make(
+    char enrolment_token[ENROLMENT_TOKEN_SIZE_MAX + 1];
+    int r;
+
+    enrolment_get(&i->enrolment, i->config, i->store, i->token, enrolment_token);
+    r = offer_make(
         &(const OfferFacts){
             .config = i->config,
             .platform = &i->platform,
             .token = i->token,
+            .enrolment_token = enrolment_token[0] ? enrolment_token : NULL,
             .agent_id = agent_id,
             .injected_id = i->injected_id,
             .cloud = cloud,
             .local_address = local_address,
         },
         ret, ret_size);
+    explicit_bzero(enrolment_token, sizeof(enrolment_token));
+    return r;
+}
+
+void identity_accepted(Identity *i) {
+    enrolment_note_accepted(&i->enrolment, i->store);
 }
 
 void identity_replace_token(Identity *i) {

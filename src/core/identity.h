@@ -18,9 +18,11 @@ DEFINE_CLEANUP(Identity *, identity_free)
 /* The id that the manager has assigned; NULL: none, or an invalid one. The caller frees it. */
 int identity_load_agent_id(Store *store, char **ret);
 
-/* Makes the first message of a connection. The caller frees the text, which contains the token:
+/* Makes the first message of a connection. The caller frees the text, which contains the tokens:
  * explicit_bzero() first. */
-int identity_make_offer(const Identity *i, const char *agent_id, const CloudIdentity *cloud,
+int identity_make_offer(Identity *i, const char *agent_id, const CloudIdentity *cloud,
                         const char *local_address, char **ret, size_t *ret_size);
+/* A manager has accepted the last offer: an enrolment token that was in it has done its work. */
+void identity_accepted(Identity *i);
 /* Makes another token, because the manager has refused this one. */
 void identity_replace_token(Identity *i);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/offer.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include "commands/command-list.h"
 #include "proto/handshake.h"
+#include "proto/peer-text.h"
 #include "site/command-file.h"
 #include "system/addresses.h"
 
@@ -57,12 +61,15 @@ static struct json_object *make_features(const Config *config) {
 }
 
 int offer_make(const OfferFacts *facts, char **ret, size_t *ret_size) {
+    char host[HOST_NAME_MAX + 1] = "";
     _cleanup_(addresses_done) Addresses addresses = {};
     _cleanup_json_ struct json_object *features = make_features(facts->config);
 
     if (!features)
         return -ENOMEM;
     TRY(addresses_read(facts->local_address, &addresses));
+    if (gethostname(host, sizeof(host)) < 0 || peer_text_fault(host, strlen(host)))
+        host[0] = 0;
     return handshake_offer_encode(
         &(const HandshakeOffer){
             .ipv4 = facts->cloud->ipv4 ?: addresses.ipv4,
@@ -74,6 +81,8 @@ int offer_make(const OfferFacts *facts, char **ret, size_t *ret_size) {
             .version = PROJECT_VERSION,
             .platform = facts->config->platform_name ?: facts->platform->name,
             .platform_version = facts->config->platform_version ?: facts->platform->version,
+            .host_name = host[0] ? host : NULL,
+            .enrolment_token = facts->enrolment_token,
             .features = features,
         },
         ret, ret_size);

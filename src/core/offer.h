@@ -13,12 +13,13 @@ typedef struct OfferFacts {
     const Config *config;
     const Platform *platform;
     const char *token;
-    const char *agent_id;    /* NULL: none assigned yet */
-    const char *injected_id; /* the stored one; may be NULL */
+    const char *enrolment_token; /* NULL: none */
+    const char *agent_id;        /* NULL: none assigned yet */
+    const char *injected_id;     /* the stored one; may be NULL */
     const CloudIdentity *cloud;
     const char *local_address; /* of this connection; "" while unknown */
 } OfferFacts;
 
 /* Made again for each connection, because addresses change. The caller frees the text, which
- * contains the token: explicit_bzero() first. */
+ * contains the tokens: explicit_bzero() first. */
 int offer_make(const OfferFacts *facts, char **ret, size_t *ret_size);

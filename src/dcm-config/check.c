@@ -53,6 +53,26 @@ static void check_named(const Config *c, const Reader *reader, const char *secti
         reader_check(reader, path, is_secret, findings);
 }
 
+/* Only those that are somebody's to read: a secret is worth its file's mode. */
+static void check_exposed(const char *path, Findings *findings) {
+    char text[1024];
+    struct stat st;
+
+    if (!path || *path != '/' || stat(path, &st) < 0 || !(st.st_mode & S_IROTH))
+        return;
+    (void)utf8_format(text, sizeof(text),
+                      "everybody can read the enrolment token in it; run: chgrp dcm-agent %s && "
+                      "chmod 0640 %s",
+                      path, path);
+    findings_add(findings, path, 0, text);
+}
+
+static void check_secrets(const Config *c, Findings *findings) {
+    if (c->enrolment_token)
+        check_exposed(config_origin(c, "connection", "enrolment_token")->file, findings);
+    check_exposed(c->enrolment_token_file, findings);
+}
+
 static void check_named_files(const Config *c, const Reader *reader, Findings *findings) {
     const struct {
         const char *section, *name, *path;
@@ -63,6 +83,7 @@ static void check_named_files(const Config *c, const Reader *reader, Findings *f
         {"connection", "client_key", c->client_key, true},
         {"connection", "proxy_auth", c->proxy_auth, true},
         {"connection", "proxy_ca_cert", c->proxy_ca_cert, false},
+        {"connection", "enrolment_token_file", c->enrolment_token_file, true},
         {"intrusion_detection", "alert_file", c->ossec ? c->alert_file : NULL, true},
     };
 
@@ -135,6 +156,7 @@ int check_all(const AgentPaths *paths, Findings *findings) {
     TRY(check_connection(&config, paths, findings));
     reader_init(&reader);
     check_named_files(&config, &reader, findings);
+    check_secrets(&config, findings);
     check_certificates(&config, findings);
     return check_readers(paths, &reader, findings);
 }

@@ -9,6 +9,7 @@
 #include "basic/terminal.h"
 #include "basic/utf8.h"
 #include "dcm-manager/authority.h"
+#include "dcm-manager/cli-enrolment.h"
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
 #include "dcm-manager/limits.h"
@@ -307,7 +308,15 @@ static bool url_is_valid(const char *url) {
            strlen(url) < URL_SIZE;
 }
 
-static void print_script(const char *url, const char *ca) {
+/* The token is for root and the agent alone, so it gets a file of its own. */
+static void print_token(const char *secret) {
+    printf("(umask 027 && cat >/etc/dcm-agent/enrolment-token <<'END'\n%s\nEND\n)\n"
+           "chown root:dcm-agent /etc/dcm-agent/enrolment-token\n"
+           "chmod 0640 /etc/dcm-agent/enrolment-token\n",
+           secret);
+}
+
+static void print_script(const char *url, const char *ca, const char *secret) {
     printf("#!/bin/sh\n"
            "# Connects this server to the agent manager %s\n"
            "# For root; 'dcm-manager agent-package' made it. May run again.\n"
@@ -326,18 +335,22 @@ static void print_script(const char *url, const char *ca) {
     if (ca)
         printf("cat >/etc/dcm-agent/manager-ca.pem <<'END'\n%s%sEND\n", ca,
                *ca && ca[strlen(ca) - 1] == '\n' ? "" : "\n");
+    if (secret)
+        print_token(secret);
     printf("cat >/etc/dcm-agent/agent.conf.d/manager.conf <<'END'\n"
            "[connection]\n"
-           "agentmanager_url = %s\n%s"
+           "agentmanager_url = %s\n%s%s"
            "END\n"
            "systemctl enable dcm-agent.service\n"
            "systemctl restart dcm-agent.service\n",
-           url, ca ? "ca_cert = /etc/dcm-agent/manager-ca.pem\n" : "");
+           url, ca ? "ca_cert = /etc/dcm-agent/manager-ca.pem\n" : "",
+           secret ? "enrolment_token_file = /etc/dcm-agent/enrolment-token\n" : "");
 }
 
 int cli_agent_package(const Options *o) {
     _cleanup_(certificate_facts_done) CertificateFacts facts = {};
     _cleanup_(tls_files_done) TlsFiles f = {.lock = -1};
+    _cleanup_json_ struct json_object *token = NULL;
     char url[URL_SIZE];
     int r;
 
@@ -353,6 +366,10 @@ int cli_agent_package(const Options *o) {
     if (!o->url && facts.n_names == 0)
         return complain(f.directory, _("the certificate has no name; give the manager's --url"));
     format_url(o, &facts, url);
-    print_script(url, has_own_ca(&f) ? f.texts[TLS_CA] : NULL);
+    if (o->operands[0])
+        r = cli_make_enrolment_token(o, o->operands[0], 1, &token);
+    if (r > 0)
+        return r;
+    print_script(url, has_own_ca(&f) ? f.texts[TLS_CA] : NULL, json_get_string(token, "secret"));
     return 0;
 }

@@ -93,10 +93,18 @@ static void format_claim(struct json_object *row, char buf[static LISTING_CELL_S
                       strempty(json_get_string(json_get(row, "claims"), "vm_instance")));
 }
 
+static void format_since(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    if (json_get(row, "revoked"))
+        (void)utf8_format(buf, LISTING_CELL_SIZE, "%s", _("revoked"));
+    else
+        (void)format_time_short(json_object_get_uint64(json_get(row, "since")), buf);
+}
+
 static const ListingColumn agent_columns[] = {
     {N_("ID"), "id", .flags = COLUMN_SHRINKS, .width_min = 9},
     {N_("NAME"), "name", .flags = COLUMN_SHRINKS, .width_min = 10},
-    {N_("CONNECTED SINCE"), "since", .type = LISTING_TIME},
+    {N_("CONNECTED SINCE"), .format = format_since},
+    {N_("GROUP"), "group", .flags = COLUMN_SHRINKS | COLUMN_OPTIONAL},
     {N_("VERSION"), "version", .flags = COLUMN_OPTIONAL},
     {N_("PLATFORM"), .format = format_platform, .flags = COLUMN_SHRINKS | COLUMN_OPTIONAL},
     {N_("ADDRESSES"), .format = format_addresses, .flags = COLUMN_SHRINKS | COLUMN_OPTIONAL,
@@ -179,12 +187,46 @@ static void warn_of_certificate(struct json_object *certificate) {
                     format_time(expires, time), "dcm-manager renew");
 }
 
+static void format_waiting_claim(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    const char *text = json_get_string(row, "agent_id") ?: json_get_string(row, "injected_id");
+
+    (void)utf8_format(buf, LISTING_CELL_SIZE, "%s",
+                      strempty(text ?: json_get_string(row, "vm_instance")));
+}
+
+static void format_fingerprint(struct json_object *row, char buf[static LISTING_CELL_SIZE]) {
+    (void)utf8_format(buf, LISTING_CELL_SIZE, "%.*s%s", FINGERPRINT_MIN,
+                      strempty(json_get_string(row, "fingerprint")),
+                      json_get(row, "rejected") ? _(" (rejected)") : "");
+}
+
+static const ListingColumn waiting_columns[] = {
+    {N_("ID"), "id", .flags = COLUMN_SHRINKS, .width_min = 13},
+    {N_("CLAIMED NAME"), "host_name", .flags = COLUMN_SHRINKS, .width_min = 10},
+    {N_("CLAIMED ID"), .format = format_waiting_claim, .flags = COLUMN_SHRINKS | COLUMN_OPTIONAL},
+    {N_("FINGERPRINT"), .format = format_fingerprint, .flags = COLUMN_SHRINKS, .width_min = 16},
+    {N_("FROM"), "peer", .flags = COLUMN_SHRINKS, .width_min = 9},
+    {N_("FIRST SEEN"), "first_seen", .type = LISTING_TIME, .flags = COLUMN_OPTIONAL},
+    {N_("LAST SEEN"), "last_seen", .type = LISTING_TIME, .flags = COLUMN_OPTIONAL},
+    {N_("ADDRESSES"), .format = format_addresses, .flags = COLUMN_SHRINKS | COLUMN_OPTIONAL,
+     .width_min = 15},
+};
+
+static int list_waiting(const Options *o) {
+    static const Listing l = {waiting_columns, ELEMENTSOF(waiting_columns), NULL,
+                              N_("No agent waits.")};
+
+    return list(o, "waiting", &l);
+}
+
 int cli_agents(const Options *o) {
     static const Listing l = {agent_columns, ELEMENTSOF(agent_columns), NULL,
                               N_("No agent has connected yet.")};
     _cleanup_json_ struct json_object *answer = NULL;
     int r;
 
+    if (o->waiting)
+        return list_waiting(o);
     r = ask(o, "agents", NULL, NULL, &answer);
     if (r > 0)
         return r;

@@ -10,11 +10,12 @@
 #include "basic/guid.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
+#include "dcm-manager/control-answer.h"
 #include "dcm-manager/control-client.h"
+#include "dcm-manager/control-enrolment.h"
 #include "dcm-manager/control-fleet.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
-#include "proto/peer-text.h"
 
 struct Control {
     sd_event *event;
@@ -25,50 +26,6 @@ struct Control {
     void (*on_count)(unsigned n_agents, void *userdata);
     void *userdata;
 };
-
-static void fail_errno(ControlClient *client, int error) {
-    switch (error) {
-    case -ENOENT:
-        control_client_fail(client, "not-found", "there is no such request");
-        break;
-    case -ENOTCONN:
-        control_client_fail(client, "not-connected", "the agent is not connected now");
-        break;
-    case -EAGAIN:
-        control_client_fail(client, "not-connected",
-                            "the agent has not been sent this request yet");
-        break;
-    case -EEXIST:
-        control_client_fail(client, "exists", "that name or GUID is taken");
-        break;
-    case -EDQUOT:
-        control_client_fail(client, "too-many", "%u requests wait for this agent already",
-                            REQUESTS_OPEN_PER_AGENT_MAX);
-        break;
-    case -ENOSPC:
-        control_client_fail(client, "storage",
-                            "the manager's disk is full; nothing was stored or sent");
-        break;
-    default:
-        control_client_fail(client, "storage", "the manager's database failed: %s",
-                            strerror(-error));
-    }
-}
-
-/* NULL: the client has been answered with an error */
-static char *match_agent(Control *c, ControlClient *client, const char *text) {
-    char *id = NULL;
-    int r;
-
-    r = isempty(text) ? -ENOENT : ledger_match_agent(manager_get_store(c->manager), text, &id);
-    if (r == -ENOENT)
-        control_client_fail(client, "not-found", "there is no agent '%s'", strempty(text));
-    else if (r == -ENOTUNIQ)
-        control_client_fail(client, "ambiguous", "'%s' matches several agents", text);
-    else if (r < 0)
-        fail_errno(client, r);
-    return id;
-}
 
 static int add_connection(Manager *m, struct json_object *agent) {
     int64_t since;
@@ -81,20 +38,6 @@ static int add_connection(Manager *m, struct json_object *agent) {
     return json_add_string(agent, "peer", peer);
 }
 
-static struct json_object *result_with(const char *key, struct json_object *value) {
-    struct json_object *o = json_object_new_object();
-
-    if (!o) {
-        (void)json_object_put(value);
-        return NULL;
-    }
-    if (json_add(o, key, value) < 0) {
-        (void)json_object_put(o);
-        return NULL;
-    }
-    return o;
-}
-
 /* Left out without TLS. */
 static void add_certificate(Control *c, struct json_object *answer) {
     const TlsServer *tls = manager_get_tls(c->manager);
@@ -105,41 +48,6 @@ static void add_certificate(Control *c, struct json_object *answer) {
         (void)json_add(answer, "certificate", o);
     else
         (void)json_object_put(o);
-}
-
-/* An answer that is given after the commit. */
-typedef struct Pending {
-    LedgerPromise promise;
-    ControlAnswer *answer;
-    struct json_object *result; /* or NULL */
-} Pending;
-
-static void on_stored(LedgerPromise *promise, int error) {
-    _cleanup_free_ Pending *p = (Pending *)promise;
-    ControlClient *client = control_answer_begin(p->answer);
-
-    if (client && error >= 0)
-        control_client_reply(client, TAKE_PTR(p->result));
-    else if (client)
-        fail_errno(client, error);
-    (void)json_object_put(p->result);
-}
-
-/* Takes ownership of the result. */
-static void reply_when_stored(Control *c, ControlClient *client, struct json_object *result) {
-    Pending *p = calloc(1, sizeof(*p));
-
-    if (p)
-        p->answer = control_client_reserve(client);
-    if (!p || !p->answer) {
-        free(p);
-        (void)json_object_put(result);
-        fail_errno(client, -ENOMEM);
-        return;
-    }
-    p->promise.done = on_stored;
-    p->result = result;
-    ledger_promise(manager_get_store(c->manager), &p->promise);
 }
 
 /* In parts: the client passes on what it got as "next". */
@@ -158,10 +66,10 @@ static void method_agents(Control *c, ControlClient *client, struct json_object 
             control_client_fail(client, "invalid",
                                 "\"after\" is not what an answer had as \"next\"");
         else
-            fail_errno(client, r);
+            control_fail_errno(client, r);
         return;
     }
-    result = result_with("agents", list);
+    result = control_result("agents", list);
     if (result && next)
         (void)json_add(result, "next", TAKE_PTR(next));
     if (result)
@@ -197,7 +105,7 @@ static int reply_request(ControlClient *client, const char *guid, const LedgerRe
         return -ENOMEM;
     r = request_to_json(guid, s, o);
     if (r >= 0)
-        control_client_reply(client, result_with("request", TAKE_PTR(o)));
+        control_client_reply(client, control_result("request", TAKE_PTR(o)));
     return r;
 }
 
@@ -211,7 +119,7 @@ static char *match_request(Control *c, ControlClient *client, struct json_object
     if (r == -ENOTUNIQ)
         control_client_fail(client, "ambiguous", "several requests begin with '%s'", text);
     else if (r < 0)
-        fail_errno(client, r);
+        control_fail_errno(client, r);
     return guid;
 }
 
@@ -229,7 +137,7 @@ static void show_or_wait(Control *c, ControlClient *client, struct json_object *
     else if (r >= 0)
         r = reply_request(client, guid, &stored);
     if (r < 0)
-        fail_errno(client, r);
+        control_fail_errno(client, r);
 }
 
 static void method_show(Control *c, ControlClient *client, struct json_object *request) {
@@ -252,7 +160,7 @@ static bool optional_agent(Control *c, ControlClient *client, struct json_object
                            char **ret) {
     const char *text = json_get_string(request, "agent");
 
-    *ret = text ? match_agent(c, client, text) : NULL;
+    *ret = text ? control_match_agent(c->manager, client, text) : NULL;
     return !text || *ret;
 }
 
@@ -265,9 +173,9 @@ static void method_requests(Control *c, ControlClient *client, struct json_objec
         return;
     r = ledger_list_requests(manager_get_store(c->manager), agent, get_count(request, 20), &list);
     if (r < 0)
-        fail_errno(client, r);
+        control_fail_errno(client, r);
     else
-        control_client_reply(client, result_with("requests", list));
+        control_client_reply(client, control_result("requests", list));
 }
 
 static void method_alerts(Control *c, ControlClient *client, struct json_object *request) {
@@ -279,9 +187,9 @@ static void method_alerts(Control *c, ControlClient *client, struct json_object 
         return;
     r = ledger_list_alerts(manager_get_store(c->manager), agent, get_count(request, 20), &list);
     if (r < 0)
-        fail_errno(client, r);
+        control_fail_errno(client, r);
     else
-        control_client_reply(client, result_with("alerts", list));
+        control_client_reply(client, control_result("alerts", list));
 }
 
 static void generate_guid(char ret[static SD_ID128_UUID_STRING_MAX]) {
@@ -307,7 +215,7 @@ static void method_run(Control *c, ControlClient *client, struct json_object *re
         control_client_fail(client, "invalid", "the GUID or the payload is not valid");
         return;
     }
-    agent = match_agent(c, client, json_get_string(request, "agent"));
+    agent = control_match_agent(c->manager, client, json_get_string(request, "agent"));
     if (!agent)
         return;
     r = json_encode(payload, &text, &size);
@@ -319,13 +227,13 @@ static void method_run(Control *c, ControlClient *client, struct json_object *re
     if (r >= 0)
         r = manager_submit(c->manager, agent, guid, text);
     if (r < 0) {
-        fail_errno(client, r);
+        control_fail_errno(client, r);
         return;
     }
-    result = result_with("guid", json_object_new_string(guid));
+    result = control_result("guid", json_object_new_string(guid));
     if (result)
         (void)json_add_string(result, "agent", agent);
-    reply_when_stored(c, client, result);
+    control_reply_when_stored(c->manager, client, result);
 }
 
 static void method_cancel(Control *c, ControlClient *client, struct json_object *request) {
@@ -336,9 +244,9 @@ static void method_cancel(Control *c, ControlClient *client, struct json_object 
         return;
     r = manager_ask(c->manager, MESSAGE_CANCEL, guid);
     if (r < 0)
-        fail_errno(client, r);
+        control_fail_errno(client, r);
     else
-        reply_when_stored(c, client, NULL);
+        control_reply_when_stored(c->manager, client, NULL);
 }
 
 static void method_status(Control *c, ControlClient *client, struct json_object *request) {
@@ -351,7 +259,7 @@ static void method_status(Control *c, ControlClient *client, struct json_object 
     if (r >= 0)
         r = control_client_wait(client, CONTROL_WAIT_STATUS, guid);
     if (r < 0)
-        fail_errno(client, r);
+        control_fail_errno(client, r);
 }
 
 static void method_log(Control *c, ControlClient *client, struct json_object *request) {
@@ -366,9 +274,9 @@ static void method_log(Control *c, ControlClient *client, struct json_object *re
         r = control_client_wait(client, CONTROL_WAIT_LOG, agent);
     if (r < 0) {
         (void)json_object_put(lines);
-        fail_errno(client, r);
+        control_fail_errno(client, r);
     } else
-        control_client_reply(client, result_with("lines", lines));
+        control_client_reply(client, control_result("lines", lines));
 }
 
 static void method_wait_agent(Control *c, ControlClient *client, struct json_object *request) {
@@ -382,33 +290,30 @@ static void method_wait_agent(Control *c, ControlClient *client, struct json_obj
                 : manager_get_connection(c->manager, agent, &since, &peer) >= 0 ? agent
                                                                                 : NULL;
     if (connected)
-        control_client_reply(client, result_with("agent", json_object_new_string(connected)));
+        control_client_reply(client, control_result("agent", json_object_new_string(connected)));
     else if (control_client_wait(client, CONTROL_WAIT_AGENT, agent) < 0)
-        fail_errno(client, -ENOMEM);
-}
-
-static bool name_is_valid(const char *name) {
-    return !isempty(name) && !strchr(name, ' ') && !peer_text_fault(name, strlen(name));
+        control_fail_errno(client, -ENOMEM);
 }
 
 static void set_name(Control *c, ControlClient *client, struct json_object *request,
                      const char *name) {
-    _cleanup_free_ char *agent = match_agent(c, client, json_get_string(request, "agent"));
+    _cleanup_free_ char *agent =
+        control_match_agent(c->manager, client, json_get_string(request, "agent"));
     int r;
 
     if (!agent)
         return;
     r = ledger_name_agent(manager_get_store(c->manager), agent, name);
     if (r < 0)
-        fail_errno(client, r);
+        control_fail_errno(client, r);
     else
-        reply_when_stored(c, client, NULL);
+        control_reply_when_stored(c->manager, client, NULL);
 }
 
 static void method_name(Control *c, ControlClient *client, struct json_object *request) {
     const char *name = strempty(json_get_string(request, "name"));
 
-    if (name_is_valid(name))
+    if (control_name_is_valid(name))
         set_name(c, client, request, name);
     else
         control_client_fail(client, "invalid",
@@ -439,17 +344,22 @@ static const struct {
     {"requests", method_requests}, {"alerts", method_alerts}, {"unname", method_unname},
 };
 
+static bool run_method(Control *c, ControlClient *client, const char *name,
+                       struct json_object *request) {
+    for (size_t i = 0; i < ELEMENTSOF(methods); i++)
+        if (streq(methods[i].name, name)) {
+            methods[i].run(c, client, request);
+            return true;
+        }
+    return control_enrolment_run(c->manager, client, name, request) ||
+           control_fleet_run(c->manager, client, name, request);
+}
+
 static void on_line(ControlClient *client, struct json_object *request, void *userdata) {
     const char *name = strempty(json_get_string(request, "method"));
 
-    for (size_t i = 0; i < ELEMENTSOF(methods); i++)
-        if (streq(methods[i].name, name)) {
-            (void)control_client_wait(client, CONTROL_WAIT_NONE, NULL);
-            methods[i].run(userdata, client, request);
-            return;
-        }
     (void)control_client_wait(client, CONTROL_WAIT_NONE, NULL);
-    if (!control_fleet_run(((Control *)userdata)->manager, client, name, request))
+    if (!run_method(userdata, client, name, request))
         control_client_fail(client, "invalid", "there is no method '%s'", name);
 }
 
@@ -499,7 +409,7 @@ static void on_request(const char *guid, OrderState state, void *userdata) {
         if (r >= 0)
             r = reply_request(client, guid, &stored);
         if (r < 0)
-            fail_errno(client, r);
+            control_fail_errno(client, r);
     }
 }
 
@@ -509,7 +419,7 @@ static void on_status(const char *guid, struct json_object *status, void *userda
     for (size_t i = 0; i < c->n_clients; i++)
         if (control_client_waits(c->clients[i], CONTROL_WAIT_STATUS, guid)) {
             (void)control_client_wait(c->clients[i], CONTROL_WAIT_NONE, NULL);
-            control_client_reply(c->clients[i], result_with("status", json_object_get(status)));
+            control_client_reply(c->clients[i], control_result("status", json_object_get(status)));
         }
 }
 
@@ -520,7 +430,7 @@ static void on_agent(const char *agent, void *userdata) {
         if (control_client_waits(c->clients[i], CONTROL_WAIT_AGENT, agent)) {
             (void)control_client_wait(c->clients[i], CONTROL_WAIT_NONE, NULL);
             control_client_reply(c->clients[i],
-                                 result_with("agent", json_object_new_string(agent)));
+                                 control_result("agent", json_object_new_string(agent)));
         }
 }
 

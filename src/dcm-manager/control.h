@@ -19,6 +19,16 @@
  *  drain       within (seconds, optional)       as soon as no agent is connected
  *  metrics                                      text: OpenMetrics
  *
+ *  waiting             after (optional)               waiting: [...], next
+ *  accept              agent, name (optional)         agent
+ *  reject              agent                          agent
+ *  revoke, forget      agent                          agent
+ *  replace             agent, newer                   agent
+ *  enrol_token_new     expires_usec, uses, group and  id, secret, expires
+ *                      name (all but the first are optional)
+ *  enrol_tokens                                       enrol_tokens: [...]
+ *  enrol_token_revoke  token
+ *
  * Only root and the manager's own user may connect. */
 #pragma once
 

@@ -2,7 +2,9 @@
 /* Agents. The database has only the SHA-256 of a token. */
 #include "dcm-manager/ledger-agent.h"
 
+#include "basic/utf8.h"
 #include "dcm-manager/ledger-database.h"
+#include "dcm-manager/ledger-list.h"
 #include "dcm-manager/limits.h"
 
 void ledger_agent_done(LedgerAgent *a) {
@@ -28,6 +30,7 @@ static int read_agent(sqlite3_stmt *q, LedgerAgent *ret) {
     TRY(ledger_column_dup(q, 4, &a.vm_instance));
     a.stale_told = sqlite3_column_int64(q, 5);
     a.is_used = sqlite3_column_int(q, 6);
+    a.is_revoked = sqlite3_column_int(q, 7);
     *ret = a;
     a = (LedgerAgent){};
     return 0;
@@ -82,8 +85,7 @@ static int find_unused(Ledger *s, char **ret) {
     return ledger_column_dup(q, 0, ret);
 }
 
-/* Also removes its console lines and alerts. */
-static int remove_agent(Ledger *s, const char *id) {
+int ledger_remove_agent(Ledger *s, const char *id) {
     int r;
 
     r = ledger_execute(s, STATEMENT_LOG_TRIM, "tii", id, (int64_t)0, (int64_t)0);
@@ -109,7 +111,7 @@ static int make_room(Ledger *s) {
     if (n < AGENTS_UNUSED_MAX && s->n_agents < AGENTS_MAX)
         return 0;
     TRY(find_unused(s, &id));
-    return remove_agent(s, id);
+    return ledger_remove_agent(s, id);
 }
 
 int ledger_add_agent(Ledger *s, const char *id, const char *server_id, const Offer *o) {
@@ -123,6 +125,85 @@ int ledger_add_agent(Ledger *s, const char *id, const char *server_id, const Off
         return r;
     s->n_agents += r;
     return r > 0 ? 0 : -EEXIST;
+}
+
+/* Whether an agent has that name or id, or one that waits has that id. */
+static int takes_name(Ledger *s, const char *name) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+
+    TRY(ledger_query(s, STATEMENT_AGENT_TAKES, &q, "t", name));
+    return ledger_step(q);
+}
+
+/* The id of what waits has never been an agent's, so one of that name is the only conflict. */
+int ledger_accept_waiting(Ledger *s, const char *id, const char *name) {
+    const char *dash = strchr(id, '-');
+    char server[64];
+    int r;
+
+    r = name ? takes_name(s, name) : 0;
+    if (r != 0 && !(name && streq(name, id)))
+        return r < 0 ? r : -EEXIST;
+    TRY(make_room(s));
+    (void)utf8_format(server, sizeof(server), "server%s", strempty(dash));
+    r = ledger_execute(s, STATEMENT_WAITING_ACCEPT, "ttti", id, server,
+                       name && streq(name, id) ? NULL : name, ledger_now());
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    s->n_agents++;
+    return 0;
+}
+
+int ledger_note_enrolment(Ledger *s, const char *id, const char *token_id, const char *group) {
+    return MIN(ledger_execute(s, STATEMENT_AGENT_ENROL, "ttt", id, group, token_id), 0);
+}
+
+int ledger_revoke_agent(Ledger *s, const char *id) {
+    return MIN(ledger_execute(s, STATEMENT_AGENT_REVOKE, "ti", id, ledger_now()), 0);
+}
+
+int ledger_restore_agent(Ledger *s, const char *id) {
+    int n = ledger_execute(s, STATEMENT_AGENT_RESTORE, "t", id);
+
+    return n == 0 ? -ENOENT : MIN(n, 0);
+}
+
+typedef struct Secrets {
+    char *token, *claimed, *vm_instance;
+} Secrets;
+
+static void secrets_done(Secrets *s) {
+    free(s->token);
+    free(s->claimed);
+    free(s->vm_instance);
+}
+
+static int read_secrets(Ledger *s, const char *id, bool is_waiting, Secrets *ret) {
+    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
+    int r;
+
+    r = ledger_query(s, is_waiting ? STATEMENT_WAITING_SECRETS : STATEMENT_AGENT_SECRETS, &q, "t",
+                     id);
+    if (r >= 0)
+        r = ledger_step(q);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    TRY(ledger_column_dup(q, 0, &ret->token));
+    TRY(ledger_column_dup(q, 1, &ret->claimed));
+    return ledger_column_dup(q, 2, &ret->vm_instance);
+}
+
+int ledger_replace_agent(Ledger *s, const char *id, const char *newer, bool is_waiting) {
+    _cleanup_(secrets_done) Secrets new = {};
+    int r;
+
+    TRY(read_secrets(s, newer, is_waiting, &new));
+    r = is_waiting ? ledger_execute(s, STATEMENT_WAITING_REMOVE, "t", new.token)
+                   : ledger_remove_agent(s, newer);
+    if (r >= 0)
+        r = ledger_execute(s, STATEMENT_AGENT_REPLACE, "tttt", id, new.token, new.claimed,
+                           new.vm_instance);
+    return MIN(r, 0);
 }
 
 static const char *json_text(struct json_object *o) {
@@ -186,47 +267,14 @@ static int agent_to_json(sqlite3_stmt *q, struct json_object *o) {
                ?: ledger_add_int(o, "created", q, 7)
                ?: ledger_add_int(o, "last_connected", q, 8)
                ?: ledger_add_int(o, "last_disconnected", q, 9)
-               ?: add_claims(q, o);
-}
-
-static int make_next(struct json_object *last, struct json_object **ret) {
-    _cleanup_json_ struct json_object *next = json_object_new_object();
-
-    if (!next)
-        return -ENOMEM;
-    TRY(json_add_int(next, "created", json_object_get_int64(json_get(last, "created"))));
-    TRY(json_add_string(next, "id", json_get_string(last, "id")));
-    *ret = TAKE_PTR(next);
-    return 0;
+               ?: add_claims(q, o)
+               ?: ledger_add_text(o, "group", q, 13)
+               ?: ledger_add_text(o, "enrolled_by", q, 14)
+               ?: ledger_add_int(o, "revoked", q, 15);
 }
 
 int ledger_list_agents(Ledger *s, struct json_object *after, unsigned n, struct json_object **ret,
                        struct json_object **ret_next) {
-    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    _cleanup_json_ struct json_object *list = json_object_new_array(), *next = NULL;
-    const char *id = after ? json_get_string(after, "id") : "";
-    int64_t created = 0;
-    int r;
-
-    if (!list)
-        return -ENOMEM;
-    if (after && (!id || json_to_integer(json_get(after, "created"), &created) < 0))
-        return -EINVAL;
-    r = ledger_query(s, STATEMENT_AGENT_LIST, &q, "iti", created, id, (int64_t)n);
-    while (r >= 0 && (r = ledger_step(q)) > 0) {
-        struct json_object *o = json_object_new_object();
-
-        if (!o || json_object_array_add(list, o) < 0) {
-            (void)json_object_put(o);
-            return -ENOMEM;
-        }
-        r = agent_to_json(q, o);
-    }
-    if (r >= 0 && json_object_array_length(list) == n)
-        r = make_next(json_object_array_get_idx(list, n - 1), &next);
-    if (r < 0)
-        return r;
-    *ret = TAKE_PTR(list);
-    *ret_next = TAKE_PTR(next);
-    return 0;
+    return ledger_list_parts(s, STATEMENT_AGENT_LIST, "created", agent_to_json, after, n, ret,
+                             ret_next);
 }

@@ -10,6 +10,7 @@ typedef struct LedgerAgent {
     char *server_id;
     char *name;         /* given by an operator; otherwise its id */
     char *vm_instance;  /* as the agent reports it; may be NULL */
+    bool is_revoked;    /* an operator has taken back its acceptance */
     bool is_used;       /* an operator has named it or ordered something */
     int64_t stale_told; /* number of 409s that no copy with a new token has followed yet */
 } LedgerAgent;
@@ -28,6 +29,18 @@ int ledger_match_agent(Ledger *s, const char *text, char **ret_id);
 int ledger_add_agent(Ledger *s, const char *id, const char *server_id, const Offer *o);
 /* Stores the agent's current data; a known instance stays if the offer has none. */
 int ledger_update_agent(Ledger *s, const char *id, const Offer *o);
+/* Also removes its console lines and alerts; not its requests. */
+int ledger_remove_agent(Ledger *s, const char *id);
+/* Accepts what waits as that id (dcm-manager/ledger-waiting.h) for good; `name` may be NULL.
+ * -EEXIST: the name is taken; -EDQUOT as above. */
+int ledger_accept_waiting(Ledger *s, const char *id, const char *name);
+/* By which enrolment token it came, and so into which group. */
+int ledger_note_enrolment(Ledger *s, const char *id, const char *token_id, const char *group);
+int ledger_revoke_agent(Ledger *s, const char *id);
+/* -ENOENT: it is not revoked. */
+int ledger_restore_agent(Ledger *s, const char *id);
+/* `id` gets the token of `newer`, which waits or is an agent, and goes. */
+int ledger_replace_agent(Ledger *s, const char *id, const char *newer, bool is_waiting);
 int ledger_note_stale(Ledger *s, const char *id, int change);
 int64_t ledger_count_agents(const Ledger *s) _pure_;
 int ledger_note_disconnected(Ledger *s, const char *id);

@@ -14,7 +14,8 @@
 #include "dcm-manager/limits.h"
 
 #define AGENT_COLUMNS                                                                              \
-    "SELECT id, claimed, server_id, coalesce(name, id), vm_instance, stale_told, used "
+    "SELECT id, claimed, server_id, coalesce(name, id), vm_instance, stale_told, used,"            \
+    " revoked IS NOT NULL "
 #define REQUEST_COLUMNS                                                                            \
     "SELECT guid, agent, json_extract(payload, '$.command'), state, created, updated,"             \
     " iif(json_valid(reply), json_extract(reply, '$.return_code'), NULL) FROM "
@@ -41,7 +42,8 @@ static const struct {
     [STATEMENT_AGENT_ADD] =
         {false, "INSERT INTO agents (id, server_id, token, claimed, vm_instance, created, absent)"
                 " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6"
-                " WHERE NOT EXISTS (SELECT 1 FROM agents WHERE name = ?1)"},
+                " WHERE NOT EXISTS (SELECT 1 FROM agents WHERE name = ?1)"
+                " AND NOT EXISTS (SELECT 1 FROM waiting WHERE id = ?1)"},
     [STATEMENT_AGENT_UPDATE] =
         {false, "UPDATE agents SET vm_instance = coalesce(?2, vm_instance), injected_id = ?3,"
                 " version = ?4, platform = ?5, platform_version = ?6, ipv4 = ?7, ipv6 = ?8,"
@@ -56,17 +58,84 @@ static const struct {
         {true, "UPDATE agents SET disconnected = ?1, absent = ?1 WHERE absent IS NULL"},
     [STATEMENT_AGENT_NAME] = {false,
                               "UPDATE agents SET name = ?2, used = 1 WHERE id = ?1 AND NOT EXISTS"
-                              " (SELECT 1 FROM agents WHERE (name = ?2 OR id = ?2) AND id != ?1)"},
+                              " (SELECT 1 FROM agents WHERE (name = ?2 OR id = ?2) AND id != ?1)"
+                              " AND NOT EXISTS (SELECT 1 FROM waiting WHERE id = ?2)"},
     [STATEMENT_AGENT_UNNAME] = {false, "UPDATE agents SET name = NULL WHERE id = ?"},
     [STATEMENT_AGENT_LIST] =
         {false, "SELECT id, coalesce(name, id), version, platform, platform_version, ipv4, ipv6,"
-                " created, connected, disconnected, claimed, vm_instance, injected_id FROM agents"
+                " created, connected, disconnected, claimed, vm_instance, injected_id, group_name,"
+                " enrolled_by, revoked FROM agents"
                 " WHERE (created, id) > (?1, ?2) ORDER BY created, id LIMIT ?3"},
     [STATEMENT_AGENT_COUNT_UNUSED] =
         {false, "SELECT count(*) FROM agents WHERE used = 0 AND absent IS NOT NULL"},
     [STATEMENT_AGENT_UNUSED] = {false, "SELECT id FROM agents WHERE used = 0 AND absent IS NOT NULL"
                                        " ORDER BY absent LIMIT 1"},
     [STATEMENT_AGENT_REMOVE] = {false, "DELETE FROM agents WHERE id = ?"},
+    [STATEMENT_AGENT_TAKES] = {false, "SELECT 1 FROM agents WHERE id = ?1 OR name = ?1 UNION ALL"
+                                      " SELECT 1 FROM waiting WHERE id = ?1"},
+    [STATEMENT_AGENT_ENROL] =
+        {false, "UPDATE agents SET used = 1, group_name = ?2, enrolled_by = ?3 WHERE id = ?1"},
+    [STATEMENT_AGENT_REVOKE] =
+        {false, "UPDATE agents SET revoked = coalesce(revoked, ?2), used = 1 WHERE id = ?1"},
+    [STATEMENT_AGENT_RESTORE] = {false, "UPDATE agents SET revoked = NULL WHERE id = ?1"
+                                        " AND revoked IS NOT NULL"},
+    [STATEMENT_AGENT_SECRETS] = {false,
+                                 "SELECT token, claimed, vm_instance FROM agents WHERE id = ?"},
+    [STATEMENT_AGENT_REPLACE] =
+        {false, "UPDATE agents SET token = ?2, claimed = ?3, vm_instance = ?4, used = 1,"
+                " revoked = NULL, stale_told = 0 WHERE id = ?1"},
+    [STATEMENT_WAITING_COUNT] = {true, "SELECT count(*) FROM waiting"},
+    [STATEMENT_WAITING_FIND] = {true, "SELECT id, rejected IS NOT NULL FROM waiting"
+                                      " WHERE token = ?"},
+    [STATEMENT_WAITING_SEEN] =
+        {true, "UPDATE waiting SET seen = ?2, source = ?3, peer = ?4, claimed = ?5,"
+               " host_name = ?6, vm_instance = ?7, injected_id = ?8, version = ?9, platform = ?10,"
+               " platform_version = ?11, ipv4 = ?12, ipv6 = ?13 WHERE token = ?1"},
+    [STATEMENT_WAITING_ADD] = {true, "INSERT INTO waiting (id, token, source, peer, created, seen)"
+                                     " SELECT ?1, ?2, ?3, ?4, ?5, ?5 WHERE NOT EXISTS"
+                                     " (SELECT 1 FROM agents WHERE id = ?1 OR name = ?1)"},
+    /* the address with the most of them */
+    [STATEMENT_WAITING_CROWDED] = {true, "SELECT source, count(*) AS n FROM waiting GROUP BY source"
+                                         " ORDER BY n DESC, min(seen) LIMIT 1"},
+    [STATEMENT_WAITING_EVICT] = {true, "DELETE FROM waiting WHERE id IN (SELECT id FROM waiting"
+                                       " WHERE source = ?1 ORDER BY seen LIMIT ?2)"},
+    [STATEMENT_WAITING_MATCH] = {false,
+                                 "SELECT id, 0 AS how FROM waiting WHERE id = ?1 UNION ALL"
+                                 " SELECT id, 1 FROM (SELECT id FROM waiting WHERE id > ?1"
+                                 " AND id < ?1 || char(0x10ffff) ORDER BY id LIMIT 2) UNION ALL"
+                                 " SELECT id, 1 FROM (SELECT id FROM waiting WHERE length(?1) >= ?2"
+                                 " AND token >= ?1 AND token < ?1 || 'g' ORDER BY token LIMIT 2)"
+                                 " ORDER BY how LIMIT 2"},
+    [STATEMENT_WAITING_SECRETS] = {false,
+                                   "SELECT token, claimed, vm_instance FROM waiting WHERE id = ?"},
+    [STATEMENT_WAITING_ACCEPT] =
+        {false, "INSERT INTO agents (id, server_id, token, claimed, vm_instance, injected_id,"
+                " version, platform, platform_version, ipv4, ipv6, name, used, created, absent)"
+                " SELECT id, ?2, token, claimed, vm_instance, injected_id, version, platform,"
+                " platform_version, ipv4, ipv6, ?3, 1, ?4, ?4 FROM waiting WHERE id = ?1"},
+    [STATEMENT_WAITING_REJECT] = {false, "UPDATE waiting SET rejected = ?2 WHERE id = ?1"},
+    [STATEMENT_WAITING_REMOVE] = {false, "DELETE FROM waiting WHERE token = ?"},
+    [STATEMENT_WAITING_REMOVE_ID] = {false, "DELETE FROM waiting WHERE id = ?"},
+    [STATEMENT_WAITING_LIST] =
+        {false, "SELECT id, claimed, host_name, vm_instance, injected_id, version, platform,"
+                " platform_version, ipv4, ipv6, peer, created, seen, rejected, token FROM waiting"
+                " WHERE (created, id) > (?1, ?2) ORDER BY created, id LIMIT ?3"},
+#define ENDED "(revoked IS NOT NULL OR used >= uses OR expires <= ?)"
+    [STATEMENT_ENROLMENT_COUNT] = {false, "SELECT count(*) FROM enrolment_tokens"},
+    [STATEMENT_ENROLMENT_PURGE] = {false, "DELETE FROM enrolment_tokens WHERE " ENDED},
+    [STATEMENT_ENROLMENT_ADD] =
+        {false, "INSERT INTO enrolment_tokens (id, secret, group_name, name, created, expires,"
+                " uses) VALUES (?, ?, ?, ?, ?, ?, ?)"},
+    [STATEMENT_ENROLMENT_FIND] =
+        {false, "SELECT id, group_name, name, revoked IS NOT NULL, used >= uses, expires"
+                " FROM enrolment_tokens WHERE secret = ?"},
+    [STATEMENT_ENROLMENT_USE] = {false, "UPDATE enrolment_tokens SET used = used + 1"
+                                        " WHERE id = ? AND used < uses"},
+    [STATEMENT_ENROLMENT_REVOKE] =
+        {false, "UPDATE enrolment_tokens SET revoked = coalesce(revoked, ?2) WHERE id = ?1"},
+    [STATEMENT_ENROLMENT_LIST] =
+        {false, "SELECT id, group_name, name, created, expires, uses, used, revoked"
+                " FROM enrolment_tokens ORDER BY created, id"},
     [STATEMENT_REQUEST_ADD] =
         {false,
          "INSERT INTO requests (guid, agent, payload, payload_sha256, state, created, updated)"

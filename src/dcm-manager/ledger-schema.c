@@ -79,6 +79,21 @@ static const char *const versions[] = {
     "CREATE INDEX requests_open ON requests (agent) WHERE state IN ('QUEUED', 'SENT');"
     "CREATE INDEX agents_created ON agents (created);"
     "CREATE INDEX requests_acked ON requests (agent) WHERE state = 'ACKED';",
+
+    /* Agents that are known already stay accepted. `token` and `secret` are SHA-256; `source` is
+     * the peer's address as far as it counts for one host. */
+    "ALTER TABLE agents ADD COLUMN group_name TEXT;"
+    "ALTER TABLE agents ADD COLUMN enrolled_by TEXT;"
+    "ALTER TABLE agents ADD COLUMN revoked INTEGER;"
+    "CREATE TABLE waiting (id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, claimed TEXT,"
+    " host_name TEXT, vm_instance TEXT, injected_id TEXT, version TEXT, platform TEXT,"
+    " platform_version TEXT, ipv4 TEXT, ipv6 TEXT, source TEXT NOT NULL, peer TEXT NOT NULL,"
+    " created INTEGER NOT NULL, seen INTEGER NOT NULL, rejected INTEGER) WITHOUT ROWID;"
+    "CREATE INDEX waiting_created ON waiting (created, id);"
+    "CREATE INDEX waiting_source ON waiting (source, seen);"
+    "CREATE TABLE enrolment_tokens (id TEXT PRIMARY KEY, secret TEXT NOT NULL UNIQUE,"
+    " group_name TEXT, name TEXT, created INTEGER NOT NULL, expires INTEGER NOT NULL,"
+    " uses INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT 0, revoked INTEGER) WITHOUT ROWID;",
 };
 
 static int get_version(sqlite3 *db, int *ret) {

@@ -12,6 +12,21 @@
 /* Descriptors for all else: control clients, sockets that are listened on, the database (3), the
  * journal, and what the event loop has; of a low limit no more than a quarter. */
 #define DESCRIPTORS_RESERVED (CONTROL_CLIENTS_MAX + 64u)
+#define WAITING_MAX 10000u       /* agents that wait for an operator */
+#define WAITING_EVICTED_MAX 64u  /* at once, and no more than half of those of one address */
+#define WAITING_ADDRESSES_MAX 8u /* of each kind that are kept of one ... */
+#define WAITING_ADDRESS_SIZE_MAX ((size_t)64) /* ... if they are no longer */
+#define FINGERPRINT_MIN 16                    /* hex digits that name one: 64 bits */
+/* enrolment tokens */
+#define ENROLMENT_TOKENS_MAX 1000u
+#define ENROLMENT_USES_MAX 1000000
+#define ENROLMENT_EXPIRES_MAX_USEC (3660 * 24 * 3600 * USEC_PER_SEC)
+#define GUESSES_USEC (60 * USEC_PER_SEC) /* in this time wrong tokens ... */
+#define GUESSES_OF_ADDRESS_MAX 10u       /* ... of one address, and ... */
+#define GUESSES_MAX 600u                 /* ... of all; then an address has one only */
+#define STRANGERS_SAID 10u               /* lines of the log of each kind in ... */
+#define STRANGERS_SAID_USEC (10 * USEC_PER_SEC)
+#define EVICTED_SAID_USEC (600 * USEC_PER_SEC)
 /* Connections that are not identified yet; at most an eighth of all for each kind. */
 #define SESSIONS_WAITING_MAX 2048u          /* accepted, not read from */
 #define SESSIONS_QUEUE_MAX 16384u           /* the same, in the room that agents leave */
@@ -86,6 +101,8 @@
 #define CONTROL_DEFAULT "/run/dcm-manager/control"
 #define STATE_DIRECTORY_DEFAULT "/var/lib/dcm-manager"
 #define MANAGER_CONFDIR "/etc/dcm-manager"
+#define MANAGER_CONFIG MANAGER_CONFDIR "/dcm-manager.conf"
+#define ENROLMENT_EXPIRES_DEFAULT_USEC (3600 * USEC_PER_SEC)
 #define PING_DEFAULT_SEC 30.0
 #define RETRANSMIT_DEFAULT_SEC 5.0
 #define HANDSHAKE_DEFAULT_SEC 60.0

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dcm-manager: a small agent manager, and its command line. */
+#include <stdio.h>
+
 #include "basic/i18n.h"
 #include "basic/log-sink.h"
 #include "basic/log.h"
 #include "basic/option-table.h"
+#include "dcm-manager/cli-enrolment.h"
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
 #include "dcm-manager/serve.h"
@@ -19,7 +22,13 @@ static int run_server(const Options *o) {
 static void complete(size_t verb, int operand) {
     const bool of_requests = verb == VERB_SHOW || verb == VERB_STATUS || verb == VERB_CANCEL;
 
-    if (operand == 0)
+    if (verb == VERB_ACCEPT || verb == VERB_REJECT || (verb == VERB_REPLACE && operand == 1))
+        cli_print_ids("waiting", "id");
+    else if (verb == VERB_ENROL_TOKEN && operand == 0)
+        (void)fputs("new\nlist\nrevoke\n", stdout);
+    else if (verb == VERB_ENROL_TOKEN && operand == 1)
+        cli_print_ids("enrol_tokens", "id");
+    else if (operand == 0)
         cli_print_ids(of_requests ? "requests" : "agents", of_requests ? "guid" : "id");
 }
 
@@ -42,6 +51,12 @@ int main(int argc, char *argv[]) {
         [VERB_INIT] = cli_init,
         [VERB_RENEW] = cli_renew,
         [VERB_AGENT_PACKAGE] = cli_agent_package,
+        [VERB_ACCEPT] = cli_accept,
+        [VERB_REJECT] = cli_reject,
+        [VERB_REVOKE] = cli_revoke,
+        [VERB_FORGET] = cli_forget,
+        [VERB_REPLACE] = cli_replace,
+        [VERB_ENROL_TOKEN] = cli_enrol_token,
     };
     Options o = {};
     int r;

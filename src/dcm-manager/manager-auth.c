@@ -3,46 +3,13 @@
  * told it after the commit of what belongs to it. */
 #include "dcm-manager/manager-auth.h"
 
-#include <sys/random.h>
-
 #include "basic/log-fields.h"
 #include "basic/log.h"
 #include "basic/time-util.h"
-#include "basic/utf8.h"
 #include "dcm-manager/auth.h"
 #include "dcm-manager/manager-door.h"
+#include "dcm-manager/manager-enrolment.h"
 #include "dcm-manager/manager-messages.h"
-
-#define ID_RANDOM_SIZE 7
-#define ID_ATTEMPTS 8
-
-/* Random, not counted: a manager that lost its database must not give an agent's old id to another
- * agent. 35 bits, without letters that look alike. */
-static int generate_id(char *agent, char *server, size_t size) {
-    static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
-    uint8_t bytes[ID_RANDOM_SIZE];
-    char text[ID_RANDOM_SIZE + 1] = {};
-
-    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-        return -EIO;
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        text[i] = letters[bytes[i] & 31];
-    (void)utf8_format(agent, size, "agent-%s", text);
-    (void)utf8_format(server, size, "server-%s", text);
-    return 0;
-}
-
-static int register_agent(Manager *m, const Offer *o, LedgerAgent *ret) {
-    char id[32], server[32];
-    int r = -EEXIST;
-
-    for (int i = 0; i < ID_ATTEMPTS && r == -EEXIST; i++) {
-        r = generate_id(id, server, sizeof(id));
-        if (r >= 0)
-            r = ledger_add_agent(m->store, id, server, o);
-    }
-    return r < 0 ? r : ledger_find_agent_by_id(m->store, id, ret);
-}
 
 static void refuse(Peer *p, int code, const char *text) {
     log_info("%s: refused with %d: %s", session_peer(p->session), code, text);
@@ -110,6 +77,7 @@ typedef struct Admission {
     Peer *peer;        /* NULL: it has left */
     const Peer *older; /* the agent's connection at the verdict; may have been freed */
     bool is_stale;
+    unsigned n_bans; /* of the manager at the verdict */
     LedgerAgent agent;
 } Admission;
 
@@ -125,7 +93,8 @@ static void finish(Peer *p, const Admission *a, int error) {
     Peer *present = peer_find(p->manager, a->agent.id);
     int r = error;
 
-    if (r >= 0 && present && present != a->older) { /* it has come meanwhile, so judge again */
+    /* it has come meanwhile, or was perhaps taken back, so judge again */
+    if (r >= 0 && ((present && present != a->older) || a->n_bans != p->manager->n_bans)) {
         decide(p);
         return;
     }
@@ -166,6 +135,7 @@ static int await_commit(Peer *p, LedgerAgent *agent, bool is_stale) {
         .peer = p,
         .older = peer_find(p->manager, agent->id),
         .is_stale = is_stale,
+        .n_bans = p->manager->n_bans,
         .agent = *agent,
     };
     *agent = (LedgerAgent){};
@@ -187,6 +157,10 @@ static void admit(Peer *p, LedgerAgent *a) {
 static void admit_known(Peer *p, LedgerAgent *a) {
     int r;
 
+    if (a->is_revoked) {
+        refuse(p, 401, "an operator has revoked this agent");
+        return;
+    }
     r = door_make_room(p, a);
     if (r < 0)
         refuse_for_now(p, r);
@@ -207,17 +181,25 @@ static void slow_down(Peer *p) {
 }
 
 static void admit_new(Peer *p, const char *renewed_id) {
+    _cleanup_(ledger_enrolment_done) LedgerEnrolment token = {};
     _cleanup_(ledger_agent_done) LedgerAgent a = {};
     Manager *m = p->manager;
+    const char *why = NULL;
     int r;
 
     if (!pace_take(&m->new_agents, now_usec(CLOCK_BOOTTIME))) {
         slow_down(p);
         return;
     }
-    r = door_make_room(p, NULL);
+    r = enrolment_judge(p, &token, &why);
+    if (r >= 0 && why) {
+        session_refuse(p->session, 401, why);
+        return;
+    }
     if (r >= 0)
-        r = register_agent(m, &p->offer, &a);
+        r = door_make_room(p, NULL);
+    if (r >= 0)
+        r = enrolment_register(m, &p->offer, token.id ? &token : NULL, &a);
     if (r < 0) {
         refuse_for_now(p, r);
         return;
@@ -294,6 +276,10 @@ static void decide(Peer *p) {
         refuse_for_now(p, r < 0 ? r : -ESHUTDOWN);
         return;
     }
+    if (owner.is_revoked) {
+        admit_known(p, &owner);
+        return;
+    }
     connected = owner.id ? peer_find(m, owner.id) : NULL;
     facts = (AuthFacts){
         .offer = offer,
@@ -320,7 +306,11 @@ static void decide(Peer *p) {
         refuse_stale(p, &owner);
         break;
     default:
-        refuse(p, 401, "the token does not belong to this agent id");
+        /* of a machine that has lost its token, perhaps: an operator may give it its old place */
+        if (!owner.id && m->options.enrolment == ENROLMENT_APPROVE)
+            admit_new(p, NULL);
+        else
+            refuse(p, 401, "the token does not belong to this agent id");
     }
 }
 

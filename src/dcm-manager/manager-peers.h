@@ -15,6 +15,7 @@
 #include "dcm-manager/peer-address.h"
 
 #define LISTENERS_MAX 16
+#define GUESSES_BUCKETS 4096
 
 typedef struct Peer Peer;
 struct Peer {
@@ -59,6 +60,15 @@ typedef struct ManagerCounters {
     Refusals refusals;
 } ManagerCounters;
 
+/* Wrong enrolment tokens of the present interval, by a hash of the address: addresses that share a
+ * counter share a limit. */
+typedef struct Guesses {
+    uint64_t begin_usec; /* CLOCK_BOOTTIME */
+    unsigned n;
+    uint8_t of[GUESSES_BUCKETS];
+    uint8_t key[16]; /* of the hash; random */
+} Guesses;
+
 struct Manager {
     sd_event *event;
     Poller *poller; /* all connections of agents */
@@ -86,6 +96,9 @@ struct Manager {
     uint64_t store_failed_usec; /* last, CLOCK_BOOTTIME */
     unsigned drain_n;           /* were connected when it began */
     uint64_t drain_begun_usec, drain_within_usec;
+    RateLimit waiting_said, evicted_said, guesses_said;
+    Guesses guesses;
+    unsigned n_bans; /* how often operators took an acceptance back */
     ReceiveBudget budget;
     bool is_stopping;
     sd_event_source *farewell, *farewell_end;

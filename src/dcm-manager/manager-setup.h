@@ -5,12 +5,14 @@
 #include <systemd/sd-event.h>
 
 #include "dcm-manager/address-range.h"
+#include "dcm-manager/enrolment-mode.h"
 #include "dcm-manager/order.h"
 #include "dcm-manager/session.h"
 
 typedef struct Manager Manager;
 
 typedef struct ManagerOptions {
+    EnrolmentMode enrolment;
     SessionOptions session;
     uint64_t retransmit_usec;
     unsigned sessions_max;

@@ -149,6 +149,9 @@ int manager_new(sd_event *event, Ledger *store, const ManagerOptions *options, M
     m->budget.left = RECEIVE_SIZE_MAX;
     m->options.session.budget = &m->budget;
     m->options.session.refusals = &m->counters.refusals;
+    m->waiting_said = (RateLimit){.interval_usec = STRANGERS_SAID_USEC, .burst = STRANGERS_SAID};
+    m->guesses_said = m->waiting_said;
+    m->evicted_said = (RateLimit){.interval_usec = EVICTED_SAID_USEC, .burst = 1};
     TRY(poller_new(event, &m->poller));
     TRY(door_set_up(m));
     TRY(sd_event_add_defer(event, &m->commit, on_commit, m));
@@ -201,6 +204,10 @@ void manager_set_tls(Manager *m, TlsServer *tls) {
     tls_server_ref(tls);
     tls_server_unref(m->tls);
     m->tls = tls;
+}
+
+void manager_set_enrolment(Manager *m, EnrolmentMode mode) {
+    m->options.enrolment = mode;
 }
 
 const TlsServer *manager_get_tls(const Manager *m) {

@@ -15,6 +15,8 @@ DEFINE_CLEANUP(Manager *, manager_free)
 void manager_set_observer(Manager *m, const ManagerObserver *observer, void *userdata);
 /* For new connections; takes a reference. NULL: without TLS. */
 void manager_set_tls(Manager *m, TlsServer *tls);
+/* From now on. */
+void manager_set_enrolment(Manager *m, EnrolmentMode mode);
 /* NULL: without TLS. */
 const TlsServer *manager_get_tls(const Manager *m) _pure_;
 /* Takes ownership of a listening socket; ret (may be NULL) receives its address. */

@@ -14,12 +14,25 @@
 
 #define TOKEN_SIZE_MAX ((size_t)1024)
 
-static void take_token(struct json_object *j, const char *token, char *ret) {
+static void take_token(struct json_object *j, const char *key, const char *token, char *ret) {
     size_t size = strlen(token);
 
     sha256_hex(token, size, ret);
     explicit_bzero((char *)token, size); /* json-c's own copy */
-    json_object_object_del(j, "token");
+    json_object_object_del(j, key);
+}
+
+/* One that no manager can have made is a wrong one. */
+static const char *take_enrolment_token(struct json_object *j, Offer *o) {
+    struct json_object *value = json_get(j, "enrolment_token");
+
+    if (!value)
+        return NULL;
+    if (!json_object_is_type(value, json_type_string))
+        return "the handshake's enrolment_token is not a text";
+    if (json_object_get_string_len(value) > 0)
+        take_token(j, "enrolment_token", json_object_get_string(value), o->enrolment_sha256);
+    return NULL;
 }
 
 #define OFFSET(field) offsetof(Offer, field)
@@ -31,6 +44,7 @@ static const struct {
     {"agent_id", OFFSET(agent_id)},       {"vm_instance", OFFSET(vm_instance)},
     {"injected_id", OFFSET(injected_id)}, {"version", OFFSET(version)},
     {"platform", OFFSET(platform)},       {"platform_version", OFFSET(platform_version)},
+    {"host_name", OFFSET(host_name)},
 };
 
 /* Returns NULL without a fault; the text is valid until the next call. */
@@ -89,10 +103,10 @@ static const char *check(struct json_object *j, Offer *o) {
         return "the handshake is not a JSON object";
     if (isempty(token) || strlen(token) > TOKEN_SIZE_MAX)
         return "the handshake has no valid token";
-    take_token(j, token, o->token_sha256);
+    take_token(j, "token", token, o->token_sha256);
     if (version && (json_to_integer(version, &number) < 0 || number != PROTOCOL_VERSION))
         return "only protocol version 104 is spoken here";
-    return take_texts(j, o) ?: take_values(j, o);
+    return take_enrolment_token(j, o) ?: take_texts(j, o) ?: take_values(j, o);
 }
 
 static int keep(struct json_object *to, struct json_object *from, const char *key) {

@@ -6,10 +6,13 @@
 #include "basic/sha256.h"
 #include "proto/json.h"
 
-/* Strings belong to `json`, and are NULL if the agent sent null. The token itself is not kept. */
+/* Strings belong to `json`, and are NULL if the agent sent null. The tokens themselves are not
+ * kept. */
 typedef struct Offer {
     struct json_object *json;
     char token_sha256[SHA256_HEX_SIZE];
+    char enrolment_sha256[SHA256_HEX_SIZE]; /* of the enrolment token; "": none */
+    const char *host_name;
     const char *agent_id;
     const char *vm_instance;
     const char *injected_id;

@@ -7,6 +7,8 @@
 #include "basic/i18n.h"
 #include "basic/terminal.h"
 #include "cli/completion.h"
+#include "cli/since.h"
+#include "dcm-manager/enrolment-mode.h"
 #include "dcm-manager/limits.h"
 
 #define SECONDS_MAX (30.0 * 24 * 3600)
@@ -37,15 +39,31 @@ static const Verb verbs[_VERB_MAX] = {
     [VERB_INIT] = {"init", "", .help = N_("make the manager's certificate, with a CA of its own"),
                    .example = "init --name=manager.example.com"},
     [VERB_RENEW] = {"renew", "", .help = N_("renew the certificate that init made")},
-    [VERB_AGENT_PACKAGE] = {"agent-package", "",
+    [VERB_AGENT_PACKAGE] = {"agent-package", "[NAME]", 0, 1,
                             .help = N_("a script that connects a server to the manager"),
-                            .example = "agent-package --url=wss://198.51.100.7:8443/agentManager"},
+                            .example = "agent-package web1 >web1.sh"},
+    [VERB_ACCEPT] = {"accept", "AGENT", 1, 1, N_("let an agent in that waits or was revoked"),
+                     "accept agent-x7k2p9q --name=web1"},
+    [VERB_REJECT] = {"reject", "AGENT", 1, 1, N_("refuse an agent that waits"),
+                     "reject agent-x7k2p9q"},
+    [VERB_REVOKE] = {"revoke", "AGENT", 1, 1, N_("refuse an agent from now on"), "revoke web1"},
+    [VERB_FORGET] = {"forget", "AGENT", 1, 1, N_("remove an agent, which may ask again"),
+                     "forget web1"},
+    [VERB_REPLACE] = {"replace", "AGENT NEWER", 2, 2,
+                      N_("give a machine that was installed anew its old place"),
+                      "replace web1 agent-x7k2p9q"},
+    [VERB_ENROL_TOKEN] = {"enrol-token", "new|list|revoke [TOKEN]", 1, 2,
+                          N_("secrets that let agents in without your hand"),
+                          "enrol-token new --group=web --uses=20 --expires=1d"},
 };
 
 #define ON(verb) (1u << VERB_##verb)
 #define LOCAL (ON(SERVE) | ON(INIT) | ON(RENEW) | ON(AGENT_PACKAGE))
 #define CLIENTS (((1u << _VERB_MAX) - 1) & ~LOCAL)
-#define LISTS (ON(AGENTS) | ON(REQUESTS) | ON(ALERTS))
+#define SILENT                                                                                     \
+    (ON(CANCEL) | ON(NAME) | ON(UNNAME) | ON(ACCEPT) | ON(REJECT) | ON(REVOKE) | ON(FORGET) |      \
+     ON(REPLACE) | ON(DRAIN) | ON(METRICS))
+#define LISTS (ON(AGENTS) | ON(REQUESTS) | ON(ALERTS) | ON(ENROL_TOKEN))
 #define NEWEST (ON(LOG) | ON(REQUESTS) | ON(ALERTS))
 
 static int parse_seconds(const char *text, void *ret) {
@@ -77,6 +95,39 @@ static int parse_within(const char *text, void *ret) {
 
     TRY(parse_seconds(text, &value));
     *(double *)ret = MIN(value, DRAIN_MAX_SEC);
+    return 0;
+}
+
+static int parse_enrolment(const char *text, void *ret) {
+    if (enrolment_mode_from_string(text) < 0) {
+        terminal_printf(stderr, _("dcm-manager: not approve, token or open: %s\n"), text);
+        return -EINVAL;
+    }
+    *(const char **)ret = text;
+    return 0;
+}
+
+static int parse_expires(const char *text, void *ret) {
+    uint64_t usec;
+
+    if (span_parse(text, &usec) < 0 || usec > ENROLMENT_EXPIRES_MAX_USEC) {
+        terminal_printf(stderr, _("dcm-manager: not a time such as 30min, 1h or 7d: %s\n"), text);
+        return -EINVAL;
+    }
+    *(uint64_t *)ret = usec;
+    return 0;
+}
+
+static int parse_uses(const char *text, void *ret) {
+    char *end;
+    long n = strtol(text, &end, 10);
+
+    if (end == text || *end || n < 1 || n > ENROLMENT_USES_MAX) {
+        terminal_printf(stderr, _("dcm-manager: not a number from 1 to %d: %s\n"),
+                        ENROLMENT_USES_MAX, text);
+        return -EINVAL;
+    }
+    *(uint64_t *)ret = (uint64_t)n;
     return 0;
 }
 
@@ -159,9 +210,23 @@ static const Option options[] = {
      .verbs = ON(SERVE)},
     {"within", "SECONDS", MEMBER(within_sec, parse_within),
      N_("they go one after the other within this time"), "60", .verbs = ON(DRAIN)},
-    {"name", "HOST", 0, add_name,
-     N_("a host name or address of the manager, else the name of this machine; may be repeated"),
-     .verbs = ON(INIT) | ON(RENEW)},
+    {"config", "FILE", MEMBER(config, option_take_text), N_("configuration; also FILE.d/*.conf"),
+     MANAGER_CONFIG, .verbs = ON(SERVE)},
+    {"enrolment", "MODE", MEMBER(enrolment, parse_enrolment),
+     N_("how new agents come in: approve, token or open"), "as configured", .verbs = ON(SERVE)},
+    {"waiting", NULL, FLAG(waiting), N_("those that wait for you to accept them"),
+     .verbs = ON(AGENTS)},
+    {"group", "GROUP", MEMBER(group, option_take_text), N_("of the agents that come by the token"),
+     .verbs = ON(ENROL_TOKEN) | ON(AGENT_PACKAGE)},
+    {"expires", "TIME", MEMBER(expires_usec, parse_expires),
+     N_("how long the token is valid: 30min, 1h, 7d"), "1h",
+     .verbs = ON(ENROL_TOKEN) | ON(AGENT_PACKAGE)},
+    {"uses", "N", MEMBER(uses, parse_uses), N_("how many agents may use the token"), "1",
+     .verbs = ON(ENROL_TOKEN)},
+    {"name", "NAME", 0, add_name,
+     N_("a host name or address of the manager, else the name of this machine; may be repeated; "
+        "accept: the agent's name"),
+     .verbs = ON(INIT) | ON(RENEW) | ON(ACCEPT)},
     {"directory", "DIR", MEMBER(directory, option_take_text), N_("where certificates and keys are"),
      MANAGER_CONFDIR, .verbs = LOCAL & ~ON(SERVE)},
     {"url", "URL", MEMBER(url, option_take_text),
@@ -182,7 +247,7 @@ static const Option options[] = {
     {"timeout", "SECONDS", MEMBER(timeout_sec, parse_seconds), N_("wait no longer than that"),
      .verbs = ON(RUN) | ON(STATUS) | ON(WAIT_AGENT) | ON(DRAIN)},
     {"json", NULL, FLAG(output.json), N_("machine-readable output"), .letter = 'j',
-     .verbs = CLIENTS & ~(ON(CANCEL) | ON(NAME) | ON(UNNAME) | ON(DRAIN) | ON(METRICS))},
+     .verbs = CLIENTS & ~SILENT},
     {"lines", "N", MEMBER(output.lines, output_parse_lines), N_("the newest N only"),
      "20; log: 100", 'n', NEWEST},
     {"all", NULL, FLAG(output.all), N_("all of them"), .letter = 'a', .verbs = NEWEST},
@@ -217,6 +282,9 @@ int command_line_parse(int argc, char *argv[], void (*complete)(size_t verb, int
     Options o = {
         .control = CONTROL_DEFAULT,
         .directory = MANAGER_CONFDIR,
+        .config = MANAGER_CONFIG,
+        .expires_usec = ENROLMENT_EXPIRES_DEFAULT_USEC,
+        .uses = 1,
         .ping_sec = PING_DEFAULT_SEC,
         .retransmit_sec = RETRANSMIT_DEFAULT_SEC,
         .handshake_sec = HANDSHAKE_DEFAULT_SEC,

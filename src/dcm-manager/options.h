@@ -28,6 +28,12 @@ typedef enum ManagerVerb {
     VERB_INIT,
     VERB_RENEW,
     VERB_AGENT_PACKAGE,
+    VERB_ACCEPT,
+    VERB_REJECT,
+    VERB_REVOKE,
+    VERB_FORGET,
+    VERB_REPLACE,
+    VERB_ENROL_TOKEN,
     _VERB_MAX,
 } ManagerVerb;
 
@@ -40,7 +46,8 @@ typedef struct Options {
     /* serve */
     const char *listen[LISTEN_MAX];
     size_t n_listen;
-    const char *cert, *key, *database;
+    const char *cert, *key, *database, *config;
+    const char *enrolment; /* NULL: as the configuration says */
     bool no_tls;
     double ping_sec, retransmit_sec, handshake_sec, return_sec;
     AddressRange proxies[PROXIES_MAX];
@@ -58,6 +65,12 @@ typedef struct Options {
     const char *names[NAMES_MAX];
     size_t n_names;
     const char *directory, *url;
+    /* agents */
+    bool waiting;
+    /* enrol-token, agent-package */
+    const char *group;
+    uint64_t expires_usec; /* from now on */
+    uint64_t uses;
     /* others */
     Output output;
     bool follow;

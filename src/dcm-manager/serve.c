@@ -19,6 +19,7 @@
 #include "dcm-manager/control.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
+#include "dcm-manager/manager-config.h"
 
 #define DAY_USEC (24 * 3600 * USEC_PER_SEC)
 
@@ -148,10 +149,37 @@ static int load_certificate(Server *s) {
     return 0;
 }
 
+static void on_problem(const char *file, unsigned line, const char *text, void *userdata) {
+    _cleanup_free_ char *said = NULL;
+
+    if (ini_problem_format(file, line, text, &said) >= 0)
+        log_warning("%s", said);
+}
+
+/* An unreadable configuration opens nothing. */
+static EnrolmentMode read_enrolment(const Options *o) {
+    ManagerConfig config = {.enrolment = ENROLMENT_APPROVE};
+    int r = manager_config_load(o->config, on_problem, NULL, &config);
+
+    if (r < 0)
+        (void)log_error_errno(r, "%s cannot be read: %m", o->config);
+    return o->enrolment ? (EnrolmentMode)enrolment_mode_from_string(o->enrolment)
+                        : config.enrolment;
+}
+
+static void set_enrolment(const Server *s) {
+    EnrolmentMode mode = read_enrolment(s->options);
+
+    manager_set_enrolment(s->manager, mode);
+    log_info("Enrolment of new agents: %s%s", enrolment_mode_to_string(mode),
+             mode == ENROLMENT_OPEN ? ", so that whoever reaches the port is one" : "");
+}
+
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
     Server *s = userdata;
 
     (void)sd_notify(false, "RELOADING=1");
+    set_enrolment(s);
     if (s->options->no_tls)
         log_info("There is no certificate to reload");
     else if (load_certificate(s) < 0)
@@ -363,6 +391,7 @@ static int set_up_manager(Server *s) {
     log_info(
         "At most %u agents can be connected; for more raise LimitNOFILE= of dcm-manager.service",
         manager_get_room(s->manager));
+    set_enrolment(s);
     return 0;
 }
 

@@ -27,6 +27,15 @@ static struct json_object *string_array(char *const *list) {
     return array;
 }
 
+bool enrolment_token_is_valid(const char *text) {
+    size_t size = strlen(text);
+
+    for (size_t i = 0; i < size; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            return false;
+    return size > 0 && size <= ENROLMENT_TOKEN_SIZE_MAX;
+}
+
 int handshake_offer_encode(const HandshakeOffer *o, char **ret, size_t *ret_size) {
     _cleanup_json_ struct json_object *j = json_object_new_object();
 
@@ -42,6 +51,9 @@ int handshake_offer_encode(const HandshakeOffer *o, char **ret, size_t *ret_size
     TRY(json_add_int(j, "protocol_version", PROTOCOL_VERSION));
     TRY(json_add_string(j, "platform", o->platform));
     TRY(json_add_string(j, "platform_version", o->platform_version));
+    TRY(json_add_string(j, "host_name", o->host_name));
+    if (o->enrolment_token)
+        TRY(json_add_string(j, "enrolment_token", o->enrolment_token));
     TRY(json_add(j, "features", json_object_get(o->features)));
     return json_encode(j, ret, ret_size);
 }

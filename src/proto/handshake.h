@@ -20,10 +20,15 @@ typedef struct HandshakeOffer {
     const char *version;
     const char *platform;
     const char *platform_version;
+    const char *host_name;        /* ours */
+    const char *enrolment_token;  /* ours; NULL: no such key */
     struct json_object *features; /* an object */
 } HandshakeOffer;
 
-/* The caller frees the text, which contains the token: explicit_bzero() first. */
+/* Visible ASCII of at most ENROLMENT_TOKEN_SIZE_MAX, and not empty. */
+bool enrolment_token_is_valid(const char *text) _pure_;
+
+/* The caller frees the text, which contains the tokens: explicit_bzero() first. */
 int handshake_offer_encode(const HandshakeOffer *o, char **ret, size_t *ret_size);
 
 typedef struct HandshakeAnswer {

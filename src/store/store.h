@@ -36,6 +36,7 @@ bool store_in_transaction(const Store *s) _pure_;
 #define STORE_META_AGENT_ID "agent_id"
 #define STORE_META_INJECTED_ID "injected_id"
 #define STORE_META_PAUSE "pause"
+#define STORE_META_ENROLLED "enrolled"
 #define STORE_META_INITIALIZED "initialized"
 #define STORE_META_TERMINATING "terminating"
 

@@ -57,7 +57,7 @@ class Manager:
     def start(self):
         os.set_inheritable(self.listening.fileno(), True)
         fd = self.listening.fileno()
-        command = [BUILD / "src/dcm-manager/dcm-manager", "serve", "--cert", WORK / "cert.pem", "--key",
+        command = [BUILD / "src/dcm-manager/dcm-manager", "serve", "--enrolment", "open", "--cert", WORK / "cert.pem", "--key",
                    WORK / "key.pem", "--control", WORK / "control", "--database", WORK / "manager.db"]
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         (WORK / "notify").unlink(missing_ok=True)

@@ -42,6 +42,8 @@ def make_certificates(work):
     manager = pathlib.Path("/etc/dcm-manager")
     manager.mkdir(exist_ok=True)
     (manager / "cert.pem").write_bytes((work / "cert.pem").read_bytes())
+    (manager / "dcm-manager.conf.d").mkdir(exist_ok=True)
+    (manager / "dcm-manager.conf.d/bench.conf").write_text("[enrolment]\nmode = open\n")
     (manager / "key.pem").write_bytes((work / "key.pem").read_bytes())
     run("chgrp", "dcm-manager", manager / "key.pem")
     (manager / "key.pem").chmod(0o640)

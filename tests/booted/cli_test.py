@@ -83,6 +83,11 @@ def test_json_of_dcm_manager(agent, requests):  # noqa: F811
         validate("dcm-manager", verb, listed("dcm-manager", verb, *arguments))
     for line in run("dcm-manager", "log", "--json").stdout.splitlines():
         validate("dcm-manager", "log", json.loads(line))
+    made = listed("dcm-manager", "enrol-token", "new", "--group=web")
+    validate("dcm-manager", "enrol-token new", made)
+    run("dcm-manager", "enrol-token", "revoke", made["id"])
+    validate("dcm-manager", "enrol-token list", listed("dcm-manager", "enrol-token", "list"))
+    validate("dcm-manager", "agents --waiting", listed("dcm-manager", "agents", "--waiting"))
     validate("dcm-manager", "run", listed("dcm-manager", "run", "web1", "heartbeat"))
     validate("dcm-manager", "run --wait", listed("dcm-manager", "run", "web1", "heartbeat", "--wait"))
 

@@ -2,10 +2,12 @@
 """In a booted machine, with the build installed: dcm-manager as a service, our agent connected to
 it by TLS, and what a restart, a reload and a crash mean for both."""
 
+import json
 import pathlib
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -35,6 +37,14 @@ def make_certificate():
     CERTIFICATE.chmod(0o644)
 
 
+def accept(*options):
+    """Lets the agent in that waits; as an operator who looks again and again."""
+    deadline = time.monotonic() + float(DEADLINE)
+    while not (waiting := json.loads(run("dcm-manager", "agents", "--waiting", "--json").stdout)):
+        assert time.monotonic() < deadline, show("StatusText", "dcm-agent.service")
+    run("dcm-manager", "accept", waiting[0]["id"], *options)
+
+
 @pytest.fixture(scope="module")
 def agent():
     """The id of an agent that is connected."""
@@ -46,6 +56,7 @@ def agent():
                     "backoff = 20\nmax_backoff = 200\n")
     # nobody started the service: the agent's connection does
     run("systemctl", "restart", "dcm-agent.service")
+    accept()
     yield run("dcm-manager", "wait-agent", "--timeout", DEADLINE).stdout.strip()
     run("systemctl", "stop", "dcm-agent.service", "dcm-manager.service", "dcm-manager.socket")
     CONF.unlink()

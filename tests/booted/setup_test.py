@@ -21,6 +21,7 @@ ETC = pathlib.Path("/etc/dcm-agent")
 OWN = ETC / "agent.conf.d/configure.conf"
 SITE = ETC / "agent.conf.d/site.conf"
 CERTIFICATE = pathlib.Path("/etc/dcm-manager/cert.pem")
+OPEN = pathlib.Path("/etc/dcm-manager/dcm-manager.conf.d/test.conf")
 URL = "wss://localhost:8443/agentManager"
 NOWHERE = "ws://localhost:1/agentManager"
 
@@ -66,9 +67,12 @@ def service():
     shutil.chown(key, group="dcm-manager")
     key.chmod(0o640)
     CERTIFICATE.chmod(0o644)
+    OPEN.parent.mkdir(exist_ok=True)
+    OPEN.write_text("[enrolment]\nmode = open\n")
     run("systemctl", "start", "dcm-manager.socket", "dcm-manager.service")
     yield
     run("systemctl", "stop", "dcm-manager.socket", "dcm-manager.service")
+    OPEN.unlink()
 
 
 @pytest.fixture(autouse=True)
@@ -232,7 +236,7 @@ def answers(*lines):
 
 
 def test_questions():
-    done = answers("http://localhost", URL, "moon", "other", "4", "2", "no", "no", "yes")
+    done = answers("http://localhost", URL, "moon", "other", "4", "2", "two words", "", "no", "no", "yes")
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert pin() in done.stdout and "There is no cloud moon." in done.stdout and "It begins with wss://" in done.stdout
     assert "The connection is good." in done.stdout
@@ -241,24 +245,63 @@ def test_questions():
     assert show("UnitFileState") == "disabled" and show("ActiveState") == "inactive"
     # what is configured is offered
     before = tree()
-    done = answers("", "", "yes", "yes", "yes")
+    done = answers("", "", "", "yes", "yes", "yes")
     assert done.returncode == 0 and "Nothing to change." in done.stdout and tree() == before
     assert show("UnitFileState") == "enabled" and show("ActiveState") == "active"
 
 
 def test_questions_with_an_authority(ca):
-    done = answers(URL, "OpenStack", "1", str(ca), "no", "no", "yes")
+    done = answers(URL, "OpenStack", "1", str(ca), "", "no", "no", "yes")
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert effective() == {"connection.agentmanager_url": URL, "connection.ca_cert": str(ca), "cloud.type": "OpenStack"}
 
 
-@pytest.mark.parametrize("lines", [[], [URL], [URL, ""], [URL, "", "3", "no"], [URL, "", "3", "no", "no", "no"],
-                                   [NOWHERE, "", "no"]])
+@pytest.mark.parametrize("lines", [[], [URL], [URL, ""], [URL, "", "3", "", "no"], [URL, "", "3", "", "no", "no", "no"],
+                                   [NOWHERE, "", "", "no"], [URL, "", "3"]])
 def test_questions_that_end_early(lines):
     before = tree()
     done = answers(*lines)
     assert done.returncode == 1 and "nothing is saved" in done.stderr and tree() == before
     assert show("UnitFileState") == "disabled"
+
+
+def test_enrolment_token(ca):
+    """It is in no file that everybody may read, in no journal, in no output; and it lets the agent in."""
+    OPEN.write_text("[enrolment]\nmode = token\n")
+    run("systemctl", "reload", "dcm-manager.service")
+    run("journalctl", "--rotate")
+    run("journalctl", "--vacuum-time=1s")
+    try:
+        secret = run("dcm-manager", "enrol-token", "new").stdout.strip()
+        before = tree()
+        done = [configure("-u", URL, "-A", str(ca), "--enrolment-token", secret, "--dry-run")]
+        assert tree() == before and "it is a secret" in done[0].stdout
+        assert configure("--enrolment-token", "two words", check=False).returncode == 2
+        done.append(configure("-u", URL, "-A", str(ca), "--enrolment-token", "-", "--start", input=secret + "\n"))
+        file = ETC / "enrolment-token"
+        assert file.read_text() == secret + "\n" and (stat.S_IMODE(file.stat().st_mode), file.group()) == (0o640, "dcm-agent")
+        assert effective()["connection.enrolment_token_file"] == str(file) and secret not in OWN.read_text()
+        run("dcm-manager", "wait-agent", "--timeout", "240")
+        done.append(configure("--enrolment-token", secret))
+        assert done[-1].stdout == "Nothing to change.\n"
+        done += [run("dcm-agentctl", "config", "--effective"), run("dcm-agentctl", "status"), run("journalctl", "-o", "export"),
+                 run("dcm-manager", "enrol-token", "list", "--json"), run("dcm-agentctl", "config", "--check", check=False)]
+        assert all(secret not in d.stdout + d.stderr for d in done)
+        # one that is in the configuration moves out of it
+        SITE.write_text("[connection]\nenrolment_token = canary\n")
+        assert "everybody can read the enrolment token" in run("dcm-agentctl", "config", "--check", check=False).stdout
+        assert "canary" not in run("dcm-agentctl", "config", "--effective").stdout
+        configure("--set", f"connection.enrolment_token={secret}")
+        assert "enrolment_token" not in SITE.read_text()
+    finally:
+        OPEN.write_text("[enrolment]\nmode = open\n")
+        run("systemctl", "reload", "dcm-manager.service")
+
+
+def test_enrolment_token_by_questions(ca):
+    done = answers(URL, "Other", "1", str(ca), "canary-token", "no", "no", "yes")
+    assert done.returncode == 0 and "canary" not in done.stdout + done.stderr
+    assert (ETC / "enrolment-token").read_text() == "canary-token\n"
 
 
 def test_cloud_init():

@@ -25,7 +25,7 @@ LOG_LOST = "MESSAGE_ID=499a0136e933423aacb5194693fdcae3"
 def agent():
     """The id of an agent that is connected, without TLS."""
     DROP_IN.parent.mkdir(parents=True, exist_ok=True)
-    DROP_IN.write_text('[Service]\nEnvironment="DCM_MANAGER_OPTIONS=--no-tls"\n')
+    DROP_IN.write_text('[Service]\nEnvironment="DCM_MANAGER_OPTIONS=--no-tls --enrolment open"\n')
     run("systemctl", "daemon-reload")
     CONF.parent.mkdir(parents=True, exist_ok=True)
     CONF.write_text("[connection]\nagentmanager_url = ws://127.0.0.1:8443/\nbackoff = 20\n"
@@ -82,7 +82,7 @@ def test_stopped_journal(agent, script):
 
 def test_manager_does_not_wait_for_the_journal(agent, script):
     """At debug level the manager has an entry for each connection that has spoken."""
-    DROP_IN.write_text('[Service]\nEnvironment="DCM_MANAGER_OPTIONS=--no-tls --debug"\n')
+    DROP_IN.write_text('[Service]\nEnvironment="DCM_MANAGER_OPTIONS=--no-tls --enrolment open --debug"\n')
     run("systemctl", "daemon-reload")
     run("systemctl", "restart", MANAGER)
     assert order(agent, script) == "one\n"

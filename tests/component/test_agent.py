@@ -29,7 +29,7 @@ def test_handshake_has_all_keys(agent, manager):
     offer = connect(agent, manager, features={"hello": "world", "test": "2"})
     assert set(offer) == {
         "ipv4", "ipv6", "agent_id", "token", "vm_instance", "injected_id", "version",
-        "protocol_version", "platform", "platform_version", "features",
+        "protocol_version", "platform", "platform_version", "host_name", "features",
     }
     assert offer["protocol_version"] == 104
     assert offer["agent_id"] is None

@@ -224,6 +224,8 @@ FOR_PEOPLE = {
     "dcm-manager/authority.c": "from when on and until when a certificate is valid",
     "dcm-manager/serve.c": "whether the certificate expires soon",
     "dcm-manager/control.c": "the same",
+    "dcm-manager/cli-enrolment.c": "whether an enrolment token has expired, in the words for people",
+    "dcm-manager/control-enrolment.c": "until when an enrolment token is valid, which people are told as a date",
     "dcm-manager/cli-query.c": "whether the certificate expires or has expired, in the words for people",
     "dcm-manager/manager-auth.c": "since when an agent is connected",
     "dcm-manager/ledger-database.c": "when a row was made or changed",

@@ -150,6 +150,7 @@ class Server:
     def command(self):
         return [*self.prefix, MANAGER, "serve", "--listen", self.listen, "--control", self.control,
                 "--database", str(self.database), *(() if self.tls else ("--no-tls",)),
+                *(() if any(o.startswith(("--enrolment", "--config")) for o in self.options) else ("--enrolment=open",)),
                 *self.options]
 
     def start(self):
@@ -969,7 +970,7 @@ def test_socket_activation_drops_no_attempt(start, tmp_path):
     control = tmp_path / "control"
     activator = subprocess.Popen(
         ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", "-l", str(control),
-         "--fdname", "agents:control", MANAGER, "serve", "--no-tls", "--database",
+         "--fdname", "agents:control", MANAGER, "serve", "--no-tls", "--enrolment=open", "--database",
          str(tmp_path / "manager.db")], stderr=subprocess.PIPE, text=True)
     try:
         while str(control) not in (line := activator.stderr.readline()):

@@ -3,10 +3,12 @@
 --check and the journal say, and the exit statuses, are as dcm-agent-troubleshooting(7) has them. What needs a real
 systemd or another user is in tests/booted/symptoms_test.py."""
 
+import contextlib
 import datetime
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import urllib.parse
 import uuid
@@ -18,6 +20,7 @@ from harness import ROOT, Manager, free_port, wait_for
 from servers import Greeter, Server
 from symptoms import SYMPTOMS, compare
 from test_bounds import ARGUMENTS
+from test_manager import Server as DcmManager
 from test_mistakes import config, ctl, doctor
 from test_states import start_with_failing
 
@@ -138,8 +141,8 @@ class WebServer(Server):
 
 
 class Scene:
-    def __init__(self, agent, manager, pki, request):
-        self.agent, self.manager, self.pki, self.request = agent, manager, pki, request
+    def __init__(self, agent, manager, pki, request, directory):
+        self.agent, self.manager, self.pki, self.request, self.directory = agent, manager, pki, request, directory
 
     def configure(self, url, **connection):
         self.agent.configure(url, connection={k: str(v) for k, v in connection.items()})
@@ -157,6 +160,26 @@ class Scene:
     def answer(self, answer):
         self.manager.answers = [answer] * 1000
         self.configure(self.manager.url())
+
+
+    def dcm_manager(self, mode):
+        """Our own."""
+        server = DcmManager(self.directory, f"--enrolment={mode}")
+        self.request.addfinalizer(server.stop)
+        self.configure(server.url)
+        return server
+
+
+def use_an_expired_token(scene):
+    server = scene.dcm_manager("token")
+    code, secret, error = server.cli("enrol-token", "new")
+    assert code == 0, error
+    with contextlib.closing(sqlite3.connect(server.database)) as db, db:
+        db.execute("UPDATE enrolment_tokens SET expires = 1")
+    file = scene.directory / "enrolment-token"
+    file.write_text(secret)
+    file.chmod(0o600)
+    scene.configure(server.url, enrolment_token_file=file)
 
 
 def at_year(year):
@@ -194,14 +217,17 @@ UNCONNECTED = {
     "the answer is not understood; is this an agent manager?": lambda s: s.answer('{"hello": "I am another program"}'),
     "the manager refused with code": lambda s: s.answer({"return_code": 426, "error_message": "protocol%20105%20only"}),
     "the manager does not authorise this agent (401), or not yet": lambda s: s.answer({"return_code": 401}),
+    "waits for the approval of an operator": lambda s: s.dcm_manager("approve"),
+    "new agents need an enrolment token": lambda s: s.dcm_manager("token"),
+    "the enrolment token has expired": use_an_expired_token,
     "the token belongs to another server (409)": lambda s: s.answer({"return_code": 409}),
     "the manager asked for a pause (503)": lambda s: s.answer({"return_code": 503, "FORCE_BACKOFF": 3600}),
 }
 
 
 @pytest.mark.parametrize("symptom", UNCONNECTED)
-def test_manager_that_cannot_be_reached(agent, manager, pki, request, symptom):
-    UNCONNECTED[symptom](Scene(agent, manager, pki, request))
+def test_manager_that_cannot_be_reached(agent, manager, pki, request, tmp_path, symptom):
+    UNCONNECTED[symptom](Scene(agent, manager, pki, request, tmp_path))
     start(agent)
     wait_status(agent, symptom)
     seen = observe(agent)

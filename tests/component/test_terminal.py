@@ -386,6 +386,10 @@ ANSWER = {
     "lines": [{"agent": HOSTILE, "time": 10**15, "level": HOSTILE, "message": HOSTILE}],
     "alerts": [{"agent": HOSTILE, "time": 10**15, "alert": ALERT}],
     "status": {"state": HOSTILE, "error_message": HOSTILE, HOSTILE: HOSTILE},
+    "waiting": [{**AGENT, "host_name": HOSTILE, "agent_id": HOSTILE, "injected_id": HOSTILE, "fingerprint": HOSTILE,
+                 "ipv4": [HOSTILE], "ipv6": [HOSTILE], "first_seen": 10**15, "last_seen": 10**15, "rejected": 10**15}],
+    "enrol_tokens": [{"id": HOSTILE, "group": HOSTILE, "name": HOSTILE, "uses": 1, "used": 0, "expires": 10**15}],
+    "secret": HOSTILE, "id": HOSTILE, "expires": 10**15,
     "guid": HOSTILE, "agent": HOSTILE, HOSTILE: HOSTILE,
 }
 
@@ -433,8 +437,11 @@ def control(tmp_path):
 
 OPERANDS = {"agents": [], "run": ["agent", "command"], "requests": [], "show": ["guid"], "status": ["guid"],
             "cancel": ["guid"], "log": [], "alerts": [], "name": ["agent", "name"], "unname": ["agent"],
-            "wait-agent": [], "drain": [], "metrics": []}
+            "wait-agent": [], "drain": [], "metrics": [],
+            "accept": ["agent"], "reject": ["agent"], "revoke": ["agent"], "forget": ["agent"], "replace": ["agent", "newer"],
+            "enrol-token": ["list"]}
 SILENT = {"cancel", "name", "unname", "drain"}
+WITHOUT_JSON = SILENT | {"accept", "reject", "revoke", "forget", "replace"}
 
 
 def manager_verbs():
@@ -461,9 +468,17 @@ def test_errors_of_the_manager(control):
 @pytest.mark.skipif(not MANAGER.exists(), reason="is built without the manager")
 def test_json_of_the_manager(control):
     option = control({"ok": True, **ANSWER})
-    for verb in sorted(set(manager_verbs()) - SILENT - {"run", "metrics"}):
+    for verb in sorted(set(manager_verbs()) - WITHOUT_JSON - {"run", "metrics"}):
         texts = texts_in(json.loads(check(Run(MANAGER, verb, *OPERANDS[verb], "--json", option).end())))
         assert HOSTILE in texts, verb
+
+
+@pytest.mark.skipif(not MANAGER.exists(), reason="is built without the manager")
+@pytest.mark.parametrize("verb", [["agents", "--waiting"], ["enrol-token", "new"]])
+def test_strangers(control, verb):
+    option = control({"ok": True, **ANSWER})
+    assert "FORGED" in check(Run(MANAGER, *verb, option, columns=600).end())
+    assert HOSTILE in texts_in(json.loads(check(Run(MANAGER, *verb, "--json", option).end())))
 
 
 @pytest.mark.skipif(not MANAGER.exists(), reason="is built without the manager")

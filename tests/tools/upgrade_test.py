@@ -72,7 +72,7 @@ def job():
         "[connection]\nagentmanager_url = ws://localhost:8443/\nbackoff = 20\nmax_backoff = 200\n")
     drop_in = pathlib.Path("/etc/systemd/system/dcm-manager.service.d/test.conf")
     drop_in.parent.mkdir()
-    drop_in.write_text("[Service]\nExecStart=\nExecStart=/usr/bin/dcm-manager serve --no-tls\n")
+    drop_in.write_text("[Service]\nExecStart=\nExecStart=/usr/bin/dcm-manager serve --no-tls --enrolment open\n")
     run("systemctl", "daemon-reload")
     run("systemctl", "enable", "--now", "dcm-manager.socket", "dcm-agent.service")
     run("dcm-manager", "wait-agent", "--timeout", str(DEADLINE))

@@ -7,7 +7,7 @@
 
 #include "basic/bounds.h"
 #include "core/config-names.h"
-#include "core/config.h"
+#include "core/config-render.h"
 #include "temporary.h"
 
 typedef struct Problems {
@@ -579,6 +579,7 @@ static void test_render(void) {
     g_assert_cmpint(config_parse(&c, "agent.conf",
                                  "[connection]\nagentmanager_url = wss://m.example.org/x\n"
                                  "proxy = http://user:secret@proxy.example.org:3128\n"
+                                 "enrolment_token = the-secret\n"
                                  "allow_unknown_certs = yes\nbackoff = 1500\n"
                                  "[workers]\ncount = 7\n[features]\na = b\n",
                                  on_problem, &p),
@@ -590,7 +591,9 @@ static void test_render(void) {
     g_assert_nonnull(strstr(text, "\nbackoff = 1500\n"));
     g_assert_nonnull(strstr(text, "\n\n[workers]\ncount = 7\n"));
     g_assert_true(g_str_has_suffix(text, "\n[features]\na = b\n"));
-    g_assert_null(strstr(text, "secret"));
+    g_assert_nonnull(strstr(text, "enrolment_token = (secret)\n"));
+    g_assert_null(strstr(text, "the-secret"));
+    g_assert_null(strstr(text, ":secret"));
     g_assert_cmpint(config_init(&again), ==, 0);
     g_assert_cmpint(config_render(&again, &second), ==, 0);
     g_assert_nonnull(strstr(second, "agentmanager_url = None\n"));

@@ -21,6 +21,8 @@ static void test_offer(void) {
                         .version = "2.0",
                         .platform = "debian",
                         .platform_version = "12",
+                        .host_name = "web1",
+                        .enrolment_token = "once",
                         .features = features};
     size_t size = 0;
 
@@ -32,13 +34,15 @@ static void test_offer(void) {
         "{\"ipv4\":[\"192.0.2.2\",\"192.0.2.3\"],\"ipv6\":[],\"agent_id\":\"agent-1\","
         "\"token\":\"secret\",\"vm_instance\":\"i-1\",\"injected_id\":\"inj\",\"version\":\"2.0\","
         "\"protocol_version\":104,\"platform\":\"debian\",\"platform_version\":\"12\","
-        "\"features\":{\"mount\":true}}");
+        "\"host_name\":\"web1\",\"enrolment_token\":\"once\",\"features\":{\"mount\":true}}");
 
     o = (HandshakeOffer){.token = "secret", .version = "2.0", .features = features};
     g_assert_cmpint(handshake_offer_encode(&o, &empty, NULL), ==, 0);
     g_assert_nonnull(strstr(empty, "\"agent_id\":null"));
     g_assert_nonnull(strstr(empty, "\"vm_instance\":null,\"injected_id\":null"));
     g_assert_nonnull(strstr(empty, "\"ipv4\":[],\"ipv6\":[]"));
+    g_assert_nonnull(strstr(empty, "\"host_name\":null"));
+    g_assert_null(strstr(empty, "enrolment_token"));
 }
 
 static void test_answer_accepted(void) {

@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proves who becomes an agent of dcm-manager: in each mode, by an operator's hand or by an enrolment token, and what
+is taken back again; and that no stranger comes in, whatever it claims and however often it asks."""
+import contextlib
+import hashlib
+import json
+import pathlib
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from harness import DEADLINE, wait_for
+from test_manager import TOKEN, Agent, server, start  # noqa: F401
+from test_manager_trust import VERSION_1
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def ask(server, **keys):
+    agent = Agent(server.url)
+    answer = agent.handshake(**keys)
+    if answer["return_code"] != 200:
+        agent.wait_closed()
+    return answer
+
+
+def listed(server, *arguments):
+    code, out, err = server.cli(*arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def token(server, *options):
+    made = listed(server, "enrol-token", "new", *options)
+    assert set(made) == {"id", "secret", "expires"}
+    return made["id"], made["secret"]
+
+
+@pytest.fixture
+def approving(start):
+    return start("--enrolment=approve")
+
+
+def test_default_is_to_approve(start, tmp_path):
+    server = start(f"--config={tmp_path}/none")
+    assert ask(server)["return_code"] == 401 and "Enrolment of new agents: approve" in server.log()
+
+
+def test_an_agent_waits_until_it_is_accepted(approving):
+    answer = ask(approving, vm_instance="i-1", injected_id="x", host_name="web1")
+    assert answer["return_code"] == 401
+    row, = listed(approving, "agents", "--waiting")
+    assert f"waits for the approval of an operator: 'dcm-manager accept {row['id']}'" in answer["error_message"]
+    assert row["fingerprint"][:16] in answer["error_message"]
+    assert (row["host_name"], row["vm_instance"], row["injected_id"]) == ("web1", "i-1", "x")
+    assert listed(approving, "agents") == []
+    ask(approving)
+    again, = listed(approving, "agents", "--waiting")
+    assert again["id"] == row["id"] and again["first_seen"] == row["first_seen"] < again["last_seen"]
+    assert approving.cli("accept", row["id"], "--name", "web1")[:2] == (0, row["id"] + "\n")
+    assert listed(approving, "agents", "--waiting") == []
+    handshake = ask(approving)["handshake"]
+    assert (handshake["agentID"], handshake["serverName"]) == (row["id"], "web1")
+
+
+def test_accept_by_fingerprint_and_what_is_ambiguous_or_taken(approving):
+    ask(approving), ask(approving, token=TOKEN + "2")
+    first, second = sorted(listed(approving, "agents", "--waiting"), key=lambda r: r["first_seen"])
+    assert approving.cli("accept", first["fingerprint"][:8])[0] == 253
+    assert approving.cli("accept", "agent-")[0] == 254
+    assert approving.cli("accept", first["fingerprint"][:16], "--name", "web1")[0] == 0
+    assert approving.cli("accept", second["id"], "--name", "web1")[0] == 254
+    assert len(listed(approving, "agents", "--waiting")) == 1
+
+
+def test_rejected_until_it_is_accepted(approving):
+    ask(approving)
+    row, = listed(approving, "agents", "--waiting")
+    assert approving.cli("reject", row["id"])[0] == 0
+    assert ask(approving)["error_message"] == "an operator has rejected this agent"
+    assert approving.cli("accept", row["id"])[0] == 0
+    assert ask(approving)["return_code"] == 200
+
+
+def test_revoke_forget(approving):
+    ask(approving)
+    row, = listed(approving, "agents", "--waiting")
+    approving.cli("accept", row["id"])
+    agent = approving.agent()
+    guid = approving.run(agent.id, "heartbeat")
+    assert approving.cli("revoke", agent.id)[0] == 0
+    assert agent.wait_closed()[0] == 1008
+    assert "revoked" in ask(approving)["error_message"]
+    assert listed(approving, "agents")[0]["revoked"]
+    assert approving.cli("accept", agent.id)[0] == 0 and approving.cli("accept", agent.id)[0] == 254
+    agent = approving.agent()
+    assert approving.cli("forget", agent.id)[0] == 0
+    assert agent.wait_closed()[0] == 1008 and listed(approving, "agents") == []
+    assert approving.show(guid)["state"] == "NACKED"
+    assert "waits for the approval" in ask(approving)["error_message"]
+
+
+def test_replace(approving):
+    ask(approving)
+    row, = listed(approving, "agents", "--waiting")
+    approving.cli("accept", row["id"], "--name", "db1")
+    old = approving.agent(vm_instance="i-1")
+    sent = approving.run(old.id, "heartbeat")
+    assert old.receive("REQUEST")["request_id"] == sent
+    assert ask(approving, token=TOKEN + "2", vm_instance="i-2")["return_code"] == 401
+    newer, = listed(approving, "agents", "--waiting")
+    assert approving.cli("replace", "db1", newer["id"])[0] == 254  # it is connected
+    old.close()
+    queued = None
+    assert approving.cli("replace", "db1", newer["id"])[0] == 0
+    answer = ask(approving, token=TOKEN + "2", vm_instance="i-2")["handshake"]
+    assert (answer["agentID"], answer["serverName"]) == (old.id, "db1")
+    assert approving.show(sent)["state"] == "NACKED" and queued is None
+    assert "waits" in ask(approving)["error_message"]
+
+
+@pytest.mark.parametrize("mode", ["approve", "token", "open"])
+def test_enrolment_token(start, mode):
+    server = start(f"--enrolment={mode}")
+    number, secret = token(server, "--group=web", "--uses=2")
+    assert secret.encode() not in b"".join(p.read_bytes() for p in server.directory.glob("manager.db*"))
+    for i in range(2):
+        assert ask(server, token=TOKEN + str(i), enrolment_token=secret)["return_code"] == 200
+    assert ask(server, token=TOKEN + "0", enrolment_token=secret)["return_code"] == 200  # it is known: no use
+    assert {a["group"] for a in listed(server, "agents")} == {"web"}
+    row, = listed(server, "enrol-token", "list")
+    assert (row["id"], row["used"], row["uses"]) == (number, 2, 2)
+    answer = ask(server, token=TOKEN + "x", enrolment_token=secret)
+    assert answer["return_code"] == (200 if mode == "open" else 401)
+    assert mode == "open" or "has been used up" in answer["error_message"]
+    assert (len(listed(server, "agents", "--waiting")) == 1) == (mode == "approve")
+    assert secret not in server.log()
+
+
+def test_revoked_and_expired_tokens(start):
+    server = start("--enrolment=token")
+    number, secret = token(server)
+    assert server.cli("enrol-token", "revoke", number)[0] == 0 and server.cli("enrol-token", "revoke", "x")[0] == 253
+    assert "was revoked" in ask(server, enrolment_token=secret)["error_message"]
+    number, secret = token(server)
+    with contextlib.closing(sqlite3.connect(server.database)) as db, db:
+        db.execute("UPDATE enrolment_tokens SET expires = 1 WHERE id = ?", (number,))
+    assert "has expired" in ask(server, enrolment_token=secret)["error_message"]
+    assert "need an enrolment token" in ask(server)["error_message"]
+
+
+def test_guesses_are_limited(start):
+    server = start("--enrolment=token")
+    _, secret = token(server)
+    answers = [ask(server, token=TOKEN + str(i), enrolment_token=f"guess{i}") for i in range(12)]
+    assert {a["return_code"] for a in answers} == {401}
+    assert "does not know the enrolment token" in answers[9]["error_message"]
+    assert "too many wrong" in answers[10]["error_message"]
+    assert "too many wrong" in ask(server, enrolment_token=secret)["error_message"]
+    assert listed(server, "agents") == []
+
+
+def test_tokens_survive_a_kill(start):
+    server = start("--enrolment=token")
+    _, secret = token(server)
+    assert ask(server, enrolment_token=secret)["return_code"] == 200
+    server.stop(9)
+    server.start()
+    assert ask(server)["return_code"] == 200
+    assert "used up" in ask(server, token=TOKEN + "2", enrolment_token=secret)["error_message"]
+
+
+def test_configuration(start, tmp_path):
+    conf = tmp_path / "m.conf"
+    conf.write_text("[enrolment]\nmode = open\n")
+    server = start(f"--config={conf}")
+    assert ask(server)["return_code"] == 200
+    server.stop()
+    conf.write_text("[enrolment]\nmode = opne\n")
+    server.start()
+    assert ask(server, token=TOKEN + "2")["return_code"] == 401
+    assert f"{conf}:2: " in server.log() and "approve, token or open" in server.log()
+
+
+# ---- many
+
+
+def strangers(server, n, source, name, enrolment=""):
+    """Starts them; end() waits for what they were told."""
+    host, port = server.listen.split(":")
+    return subprocess.Popen([sys.executable, HERE / "strangers.py", host, port, source, str(n), name, enrolment],
+                            stdout=subprocess.PIPE, text=True)
+
+
+def end(process):
+    out, _ = process.communicate(timeout=10 * DEADLINE)
+    assert process.returncode == 0
+    return json.loads(out)
+
+
+def test_ten_thousand_strangers(approving):
+    """They are listed, bounded, and logged in few lines; who came before from elsewhere stays, and comes in."""
+    ask(approving, host_name="honest")
+    row, = listed(approving, "agents", "--waiting")
+    crowd = end(strangers(approving, 10500, "127.0.0.2", "crowd-"))
+    assert crowd["codes"] == {"401": 10500} and crowd["ids"] == []
+    waiting = listed(approving, "agents", "--waiting")
+    assert 9900 <= len(waiting) <= 10000 and row["id"] in {w["id"] for w in waiting}
+    assert {w["host_name"] for w in waiting} >= {"honest", "host-0"}, "those that came last are there"
+    assert len({w["id"] for w in waiting}) == len(waiting)
+    assert "those of the address with the most" in approving.log() and len(approving.log().splitlines()) < 1000
+    assert approving.cli("accept", row["id"])[0] == 0
+    assert ask(approving)["return_code"] == 200
+    assert [a["id"] for a in listed(approving, "agents")] == [row["id"]]
+
+
+def test_thousands_of_guesses(start):
+    """Nobody comes in, few lines are logged, the address is not heard any more, and others are."""
+    server = start("--enrolment=token")
+    _, secret = token(server)
+    guesses = [strangers(server, 2000, f"127.0.0.{i}", f"guess-{i}-", "dcm-enrol-{}") for i in (2, 3)]
+    for g in guesses:
+        told = end(g)
+        assert told["codes"] == {"401": 2000} and any("too many wrong" in text for text in told["said"].values())
+    assert len(server.log().splitlines()) < 1000 and listed(server, "agents") == []
+    assert end(strangers(server, 1, "127.0.0.2", "late-", secret))["codes"] == {"401": 1}
+    assert end(strangers(server, 1, "127.0.0.4", "honest-", secret))["codes"] == {"200": 1}
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_one_token_for_many_at_once(start, killed):
+    """As many come in as it has uses, also when the manager is killed between."""
+    server = start("--enrolment=token")
+    _, secret = token(server, "--uses=700", "--group=web")
+    crowd = [strangers(server, 1000, f"127.0.0.{i}", f"crowd-{i}-", secret) for i in (2, 3)]
+    if killed:
+        wait_for(lambda: listed(server, "enrol-token", "list")[0]["used"] > 50, "some of them")
+        server.stop(9)
+        for process in crowd:
+            process.kill()
+            process.communicate()
+        server.start()
+        used = listed(server, "enrol-token", "list")[0]["used"]
+        assert used == len(listed(server, "agents"))
+        crowd = [strangers(server, 1000, f"127.0.0.{i}", f"crowd-{i}-", secret) for i in (2, 3)]
+    told = [end(c) for c in crowd]
+    assert len({i for t in told for i in t["ids"]}) == sum(t["codes"].get("200", 0) for t in told)
+    agents = listed(server, "agents")
+    assert len(agents) == 700 and {a["group"] for a in agents} == {"web"}
+    row, = listed(server, "enrol-token", "list")
+    assert (row["used"], row["uses"]) == (700, 700)
+    assert killed or sum(t["codes"].get("200", 0) for t in told) == 700
+
+
+def test_upgraded_database(start, tmp_path):
+    """Agents of the version before stay accepted."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "manager.db")) as db:
+        db.executescript(VERSION_1)
+        db.execute("INSERT INTO agents (id, token, server_id, server_name, created) VALUES ('a-1', ?, 's', 'a-1', 1)",
+                   (hashlib.sha256(TOKEN.encode()).hexdigest(),))
+        db.commit()
+    server = start("--enrolment=approve")
+    assert ask(server)["handshake"]["agentID"] == "a-1"
+    assert ask(server, token=TOKEN + "2")["return_code"] == 401
+    row, = listed(server, "agents")
+    assert not row["group"] and not row["revoked"]
+
+
+# ---- a real agent
+
+CANARY = "canary-enrolment-48151"
+REFUSAL = {"return_code": 401, "error_message": "waits"}
+
+
+def connected(agent, n=1):
+    wait_for(lambda: agent.property("State") == "connected", "the connection")
+
+
+def test_agent_sends_its_secret_until_it_is_accepted(agent, manager):
+    """By one manager, with one secret, as one agent; and no text that others see has it."""
+    keys = {"enrolment_token": CANARY}
+    manager.answers = [REFUSAL, REFUSAL]
+    agent.configure(manager.url(), connection=keys)
+    agent.start()
+    connected(agent)
+    assert [o.get("enrolment_token") for o in manager.offers] == [CANARY] * 3 and manager.offers[0]["host_name"]
+    agent.call("Reconnect")
+    assert "enrolment_token" not in manager.wait_offer(4)
+    agent.kill()
+    agent.start()
+    assert "enrolment_token" not in manager.wait_offer(5)
+    for number, change in enumerate([{"enrolment_token": CANARY + "2"}, {}], 6):
+        agent.configure(manager.url(), connection={**keys, **change})
+        agent.call("Reload")
+        assert manager.wait_offer(number)["enrolment_token"] == {**keys, **change}["enrolment_token"]
+        connected(agent)
+    agent.configure(manager.url("localhost"), connection=keys)  # which is another manager
+    agent.call("Reload")
+    assert manager.wait_offer(8)["enrolment_token"] == CANARY
+    connected(agent)
+    manager.answers = [{"return_code": 409}]  # then it is another agent
+    agent.call("Reconnect")
+    assert "enrolment_token" not in manager.wait_offer(9)
+    assert manager.wait_offer(10)["enrolment_token"] == CANARY
+    connected(agent)
+    manager.round_trip("g-1")
+    seen = agent.on_bus("introspect") + agent.notifications() + agent.log.read_text()
+    assert "canary" not in seen
+    assert b"canary" not in b"".join(p.read_bytes() for p in agent.state.iterdir() if p.is_file())
+
+
+@pytest.mark.parametrize("content,said", [
+    (None, "cannot be read: No such file or directory"), ("", "has no enrolment token"), ("two words\n", "has no enrolment token"),
+    ("x" * 257, "has no enrolment token"), ("x" * 5000, "cannot be read: "), ("caf\u00e9", "has no enrolment token")])
+def test_agent_connects_without_a_secret_that_cannot_be_used(agent, manager, tmp_path, content, said):
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_text(content)
+    agent.configure(manager.url(), connection={"enrolment_token_file": file})
+    agent.start()
+    assert "enrolment_token" not in manager.wait_offer()
+    agent.wait_log(f"enrolment_token_file {file} {said}")
+    agent.call("Reconnect")
+    manager.wait_offer(2)
+    assert agent.log.read_text().count("enrolment_token_file") == 1
+    file.write_text(CANARY + "\n")
+    agent.call("Reload")
+    assert manager.wait_offer(3)["enrolment_token"] == CANARY
+
+
+def test_agent_takes_its_secret_from_a_credential(agent, manager, tmp_path):
+    directory = tmp_path / "credentials"
+    directory.mkdir()
+    (directory / "enrolment_token").write_text(CANARY)
+    (directory / "other").write_text(CANARY + "2")
+    agent.configure(manager.url())
+    agent.start(CREDENTIALS_DIRECTORY=str(directory))
+    assert manager.wait_offer()["enrolment_token"] == CANARY
+    agent.configure(manager.url(), connection={"enrolment_token_file": "credential:other"})
+    agent.call("Reload")
+    assert manager.wait_offer(2)["enrolment_token"] == CANARY + "2"
+
+
+@pytest.mark.parametrize("value", ["two words", "x" * 257, "caf\u00e9"])
+def test_agent_ignores_a_secret_that_is_none(agent, manager, value):
+    agent.configure(manager.url(), connection={"enrolment_token": value})
+    agent.start()
+    assert "enrolment_token" not in manager.wait_offer()
+    agent.wait_log("the value of enrolment_token in [connection] is not valid")
+    assert value not in agent.log.read_text()
+
+
+def test_real_agent_in_each_mode(start, agent):
+    server = start("--enrolment=approve")
+    agent.configure(server.url)
+    agent.start()
+    wait_for(lambda: listed(server, "agents", "--waiting"), "an agent that waits")
+    row, = listed(server, "agents", "--waiting")
+    agent.wait_notify(f"fingerprint {row['fingerprint'][:16]}")
+    assert server.cli("accept", row["id"], "--name=web1")[0] == 0
+    connected(agent)
+    assert agent.property("AgentId") == row["id"] and agent.property("ServerName") == "web1"
+    assert server.cli("forget", "web1")[0] == 0
+    _, secret = token(server)
+    agent.configure(server.url, connection={"enrolment_token": secret})
+    agent.call("Reload")
+    wait_for(lambda: agent.property("AgentId") != row["id"] and agent.property("State") == "connected", "the new agent")
+    assert listed(server, "enrol-token", "list")[0]["used"] == 1
+    assert server.cli("revoke", agent.property("AgentId"))[0] == 0
+    agent.wait_notify("an operator has revoked this agent")
+    assert listed(server, "enrol-token", "list")[0]["used"] == 1
