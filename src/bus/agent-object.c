@@ -14,6 +14,7 @@
 #include "bus/alert-list.h"
 #include "bus/backup-list.h"
 #include "bus/health-object.h"
+#include "bus/unregister.h"
 #include "commands/command-list.h"
 #include "health/volume-problem.h"
 #include "proto/message.h"
@@ -418,6 +419,12 @@ static int method_reconnect(sd_bus_message *m, void *userdata, sd_bus_error *err
     return sd_bus_reply_method_return(m, NULL);
 }
 
+static int method_unregister(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+    AgentObject *o = userdata;
+
+    return bus_unregister(m, o->agent, error);
+}
+
 #define CHANGING(name, signature, get)                                                             \
     SD_BUS_PROPERTY(name, signature, get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
 #define CONSTANT(name, signature, get)                                                             \
@@ -471,6 +478,8 @@ static const sd_bus_vtable vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume, 0),
     SD_BUS_METHOD_WITH_ARGS("Reconnect", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reconnect, 0),
     SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, 0),
+    SD_BUS_METHOD_WITH_ARGS("Unregister", SD_BUS_NO_ARGS, SD_BUS_RESULT("b", told),
+                            method_unregister, 0),
     SD_BUS_SIGNAL_WITH_ARGS("RequestChanged", SD_BUS_ARGS("s", guid, "s", command, "s", state), 0),
     SD_BUS_SIGNAL("JobsChanged", "", 0),
     SD_BUS_VTABLE_END,

@@ -15,6 +15,7 @@
 #include "core/alerting.h"
 #include "core/config-render.h"
 #include "core/connection-options.h"
+#include "core/farewell.h"
 #include "core/halt.h"
 #include "core/identity.h"
 #include "core/local-files.h"
@@ -55,12 +56,13 @@ struct Agent {
     Alerting *alerting;
     Retention *retention;
     Termination *termination;
+    Farewell *farewell;
     OutputRetention *output_retention;
     sd_event_source *trim_timer;
     bool was_connected;
     AgentPause pause;
     char *reload_error; /* NULL: the last reload succeeded */
-    bool is_sealed;     /* this server becomes an image */
+    const char *ending; /* why it ends for good, for people; NULL: it does not */
     int store_error;    /* negative errno: the database cannot be written */
     bool stopping;      /* by HEMLOCK, or broken: further messages are ignored */
 };
@@ -119,7 +121,8 @@ static void on_message(const char *text, size_t size, bool is_text, void *userda
         dispatcher_message(a->dispatcher, text, size, is_text);
 }
 
-static void stop_for_good(Agent *a) {
+void agent_stop_for_good(Agent *a, const char *why) {
+    a->ending = why;
     a->stopping = true;
     halt(a->event, a->flow, a->pause);
 }
@@ -127,12 +130,14 @@ static void stop_for_good(Agent *a) {
 static void on_hemlock(void *userdata) {
     (void)log_struct(LOG_CRIT, 0, LOG_FIELDS(LOG_ID(DCM_MESSAGE_HEMLOCK)),
                      "The manager ordered this agent to stop; its jobs are stopped too");
-    stop_for_good(userdata);
+    agent_stop_for_good(userdata, ENDING_ORDERED);
 }
 
 static int on_sealing(sd_event_source *source, void *userdata) {
+    Agent *a = userdata;
+
     log_notice("This server is ready to become an image: the agent ends, and its identity goes");
-    stop_for_good(userdata);
+    agent_stop_for_good(a, a->ending);
     return 0;
 }
 
@@ -157,8 +162,9 @@ static void on_request_changed(const Request *q, RequestState state, void *userd
     Agent *a = userdata;
 
     termination_request_changed(a->termination, q, state);
-    if (!a->is_sealed && sealing_is_due(a->paths.seal_order, a->store, q, state))
-        a->is_sealed = sd_event_add_defer(a->event, NULL, on_sealing, a) >= 0;
+    if (!a->ending && sealing_is_due(a->paths.seal_order, a->store, q, state) &&
+        sd_event_add_defer(a->event, NULL, on_sealing, a) >= 0)
+        a->ending = ENDING_SEALED;
     apply_notes(a);
     if (a->observer.on_request)
         a->observer.on_request(q, state, a->observer.userdata);
@@ -219,17 +225,10 @@ static void apply_alert_rules(Agent *a) {
         (void)log_error_errno(r, "The alert rules cannot be applied: %m");
 }
 
-static void check_policy(Agent *a) {
-    int r = local_files_check_policy(&a->paths, a->problems);
-
-    if (r < 0)
-        (void)log_error_errno(r, "The policy cannot be checked: %m");
-}
-
 static void on_policy_changed(void *userdata) {
     Agent *a = userdata;
 
-    check_policy(a);
+    (void)local_files_check_policy(&a->paths, a->problems);
     apply_notes(a);
     on_status(a);
 }
@@ -261,7 +260,7 @@ static void apply(Agent *a) {
                                "[health] interval and history need more memory than samples may "
                                "use");
     apply_alert_rules(a);
-    check_policy(a);
+    (void)local_files_check_policy(&a->paths, a->problems);
     log_set_level(log_level_from_string(a->config.log_level));
     apply_notes(a);
 }
@@ -362,16 +361,6 @@ int agent_set_pause(Agent *a, AgentPause pause) {
     return 0;
 }
 
-static int load_pause(Agent *a) {
-    _cleanup_free_ char *text = NULL;
-    int r;
-
-    r = store_get_meta(a->store, STORE_META_PAUSE, &text);
-    if (r >= 0)
-        apply_pause(a, agent_pause_from_string(text));
-    return r < 0 ? log_error_errno(r, "The store cannot be read: %m") : 0;
-}
-
 int agent_cancel(Agent *a, const char *guid) {
     return job_list_cancel(a->flow, guid);
 }
@@ -418,6 +407,9 @@ static int build_requests(Agent *a) {
     if (r >= 0)
         r = dispatcher_new(a->flow, alerting_get_alerts(a->alerting), a->console, on_hemlock, a,
                            &a->dispatcher);
+    if (r >= 0)
+        r = farewell_new(a->event, parts.connection, a->store, a->flow, a->dispatcher, a->identity,
+                         &a->farewell);
     if (r >= 0)
         r = retention_new(a->event, a->store, a->flow, a->paths.jobs_directory, &a->retention);
     if (r >= 0)
@@ -483,6 +475,7 @@ static int render_config(char **ret, void *userdata) {
 
 int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
     _cleanup_(agent_freep) Agent *a = calloc(1, sizeof(*a));
+    AgentPause pause = AGENT_RUNS;
     int r;
 
     if (!a)
@@ -504,7 +497,8 @@ int agent_new(sd_event *event, const AgentPaths *paths, Agent **ret) {
     store_set_on_damaged(a->store, on_damaged, a); /* the next step reads it */
     TRY(identity_new(&a->config, a->store, paths->state_directory, &a->identity));
     TRY(build(a));
-    TRY(load_pause(a));
+    TRY(agent_pause_load(a->store, &pause));
+    apply_pause(a, pause);
     apply(a);
     *ret = TAKE_PTR(a);
     return 0;
@@ -522,6 +516,7 @@ Agent *agent_free(Agent *a) {
     termination_free(a->termination);
     retention_free(a->retention);
     output_retention_free(a->output_retention);
+    farewell_free(a->farewell);
     dispatcher_free(a->dispatcher);
     alerting_free(a->alerting);
     request_flow_free(a->flow);
@@ -566,6 +561,10 @@ int agent_set_bus(Agent *a, sd_bus *bus) {
     return request_flow_set_bus(a->flow, bus);
 }
 
+Farewell *agent_get_farewell(const Agent *a) {
+    return a->farewell;
+}
+
 const Uplink *agent_get_uplink(const Agent *a) {
     return a->uplink;
 }
@@ -583,7 +582,7 @@ AgentView agent_view(const Agent *a) {
         .trouble = strempty(trouble_get(a->trouble)),
         .store_problem = a->store_error < 0 ? strerror(-a->store_error) : "",
         .is_terminating = termination_is_ordered(a->termination),
-        .is_sealed = a->is_sealed,
+        .ending = a->ending,
         .reload_error = a->reload_error,
         .problems = a->problems,
     };

@@ -6,12 +6,23 @@
 
 #include "core/agent-paths.h"
 #include "core/cloud.h"
+#include "core/farewell.h"
 #include "core/pause.h"
 #include "core/problems.h"
 #include "core/uplink.h"
 #include "health/health.h"
 #include "job/voices.h"
 #include "request/dispatcher.h"
+
+#define ENDING_ORDERED "the manager ordered; to start it again: systemctl enable --now dcm-agent"
+#define ENDING_SEALED                                                                              \
+    "clean_image ordered: this server is ready to become an image, and its next boot starts a "    \
+    "new "                                                                                         \
+    "agent"
+#define ENDING_UNREGISTERED                                                                        \
+    "its owner ordered, who has unregistered it; to have it register anew: systemctl enable "      \
+    "--now "                                                                                       \
+    "dcm-agent"
 
 typedef struct Agent Agent;
 
@@ -51,6 +62,10 @@ int agent_set_pause(Agent *a, AgentPause pause);
 /* Acts like a CANCEL of the manager. -ENOENT: no such request; -EALREADY: it has its reply. */
 int agent_cancel(Agent *a, const char *guid);
 
+Farewell *agent_get_farewell(const Agent *a) _pure_;
+/* Stops jobs, and ends so that systemd does not start it again; `why` is for people, static. */
+void agent_stop_for_good(Agent *a, const char *why);
+
 const Uplink *agent_get_uplink(const Agent *a);
 /* For readers; only commands change the manager's definitions. */
 Health *agent_get_health(const Agent *a) _pure_;
@@ -63,7 +78,7 @@ typedef struct AgentView {
     const char *trouble;                /* why jobs do not start at present; "": they do */
     const char *store_problem;          /* why the database cannot be written; "": it can */
     bool is_terminating;                /* the manager has ordered it */
-    bool is_sealed;                     /* this server becomes an image */
+    const char *ending;                 /* why it ends for good; NULL: it does not */
     const char *reload_error;           /* of the last reload; NULL: it succeeded */
     const Problems *problems;           /* in the files of this machine's owner */
 } AgentView;

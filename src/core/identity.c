@@ -37,8 +37,8 @@ int identity_load_agent_id(Store *store, char **ret) {
     int r;
 
     r = store_get_meta(store, STORE_META_AGENT_ID, ret);
-    if (r < 0 || !*ret)
-        return r;
+    if (r < 0 || isempty(*ret))
+        return r < 0 ? r : free_and_strdup(ret, NULL);
     fault = peer_text_fault(*ret, strlen(*ret));
     if (!fault)
         return 0;
@@ -116,6 +116,10 @@ int identity_make_offer(Identity *i, const char *agent_id, const CloudIdentity *
 
 void identity_accepted(Identity *i) {
     enrolment_note_accepted(&i->enrolment, i->store);
+}
+
+int identity_forget_token(Identity *i) {
+    return token_create(i->token_path, i->token);
 }
 
 void identity_replace_token(Identity *i) {

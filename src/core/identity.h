@@ -24,5 +24,9 @@ int identity_make_offer(Identity *i, const char *agent_id, const CloudIdentity *
                         const char *local_address, char **ret, size_t *ret_size);
 /* A manager has accepted the last offer: an enrolment token that was in it has done its work. */
 void identity_accepted(Identity *i);
+/* The manager shall not know this server any more; a sealed token does not count beside the new
+ * one.
+ */
+int identity_forget_token(Identity *i);
 /* Makes another token, because the manager has refused this one. */
 void identity_replace_token(Identity *i);

@@ -78,10 +78,13 @@ int local_files_load_commands(const AgentPaths *paths, Problems *problems) {
 }
 
 int local_files_check_policy(const AgentPaths *paths, Problems *problems) {
+    int r;
+
     problems_clear(problems, PROBLEM_POLICY);
     problems_clear(problems, PROBLEM_POLICY_NAMES);
-    return policy_check(paths->policy_file, paths->policy_directory, on_policy_problem,
-                        on_policy_ignored, problems);
+    r = policy_check(paths->policy_file, paths->policy_directory, on_policy_problem,
+                     on_policy_ignored, problems);
+    return r < 0 ? log_error_errno(r, "The policy cannot be checked: %m") : r;
 }
 
 void local_files_note_value(Problems *problems, const Config *config, const char *section,

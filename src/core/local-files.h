@@ -16,7 +16,7 @@ int local_files_check_rules(const AgentPaths *paths, Problems *problems);
 int local_files_load_commands(const AgentPaths *paths, Problems *problems);
 /* One file of commands.d, wherever it is. */
 int local_files_check_command(const char *path, Problems *problems);
-/* The executor loads the policy for each job; here it is only looked at. */
+/* The executor loads the policy for each job; here it is only looked at. Logs its errors. */
 int local_files_check_policy(const AgentPaths *paths, Problems *problems);
 
 /* Adds a value of agent.conf that is valid by itself and cannot be used. */

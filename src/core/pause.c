@@ -21,6 +21,16 @@ AgentPause agent_pause_from_string(const char *text) {
     return AGENT_RUNS;
 }
 
+int agent_pause_load(Store *s, AgentPause *ret) {
+    _cleanup_free_ char *text = NULL;
+    const int r = store_get_meta(s, STORE_META_PAUSE, &text);
+
+    if (r < 0)
+        return log_error_errno(r, "The store cannot be read: %m");
+    *ret = agent_pause_from_string(text);
+    return 0;
+}
+
 void agent_pause_announce(AgentPause p, Console *console) {
     static const char *const lines[_AGENT_PAUSE_MAX] = {
         [AGENT_RUNS] = "Resumed: new jobs start again",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "job/console.h"
+#include "store/store.h"
 
 typedef enum AgentPause {
     AGENT_RUNS,
@@ -15,6 +16,9 @@ typedef enum AgentPause {
 const char *agent_pause_to_string(AgentPause p) _const_;
 /* AGENT_RUNS for any other text, and for NULL. */
 AgentPause agent_pause_from_string(const char *text) _pure_;
+
+/* As stored. Logs its errors. */
+int agent_pause_load(Store *s, AgentPause *ret);
 
 /* Tells the journal and the manager of a change. */
 void agent_pause_announce(AgentPause p, Console *console);

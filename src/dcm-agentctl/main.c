@@ -28,6 +28,7 @@ enum {
     VERB_UPGRADE,
     VERB_SCRUB,
     VERB_SEAL_TOKEN,
+    VERB_UNREGISTER,
     VERB_PAUSE,
     VERB_RESUME,
     VERB_RECONNECT,
@@ -85,6 +86,8 @@ static const Verb verbs[_VERB_MAX] = {
     [VERB_SEAL_TOKEN] = {"seal-token", "KEY", 1, 1,
                          N_("encrypt the agent's token by host, tpm2 or auto (root)"),
                          "seal-token host"},
+    [VERB_UNREGISTER] = {"unregister", "",
+                         .help = N_("take this agent away from its manager, and stop it (root)")},
     [VERB_PAUSE] = {"pause", "", .help = N_("start no new jobs; running jobs continue (root)")},
     [VERB_RESUME] = {"resume", "", .help = N_("start jobs again (root)")},
     [VERB_RECONNECT] = {"reconnect", "",
@@ -151,7 +154,7 @@ static VerbFunction *const functions[_VERB_MAX] = {
     [VERB_UPGRADE] = verb_upgrade,   [VERB_SEAL_TOKEN] = verb_seal_token,
     [VERB_SCRUB] = verb_scrub,       [VERB_PAUSE] = verb_pause,
     [VERB_RESUME] = verb_resume,     [VERB_RECONNECT] = verb_reconnect,
-    [VERB_RELOAD] = verb_reload,
+    [VERB_RELOAD] = verb_reload,     [VERB_UNREGISTER] = verb_unregister,
 };
 
 /* These work without the agent. */

@@ -171,16 +171,11 @@ static int setup_service(Daemon *d) {
 
 /* systemctl status shows it as long as the service is stopped. */
 static void say_end(const Daemon *d, int r) {
-    const char *why = log_get_last_error();
+    const char *why = log_get_last_error(), *ending = d->agent ? agent_view(d->agent).ending : NULL;
 
-    if (r == EXIT_HEMLOCK && d->agent && agent_view(d->agent).is_sealed)
-        (void)sd_notify(false, "STOPPING=1\nSTATUS=" SERVICE_STOPPED_FOR_GOOD
-                               ", as clean_image ordered: this server is ready to become an image, "
-                               "and its next boot starts a new agent");
-    else if (r == EXIT_HEMLOCK || (d->agent && agent_view(d->agent).is_terminating))
-        (void)sd_notify(false, "STOPPING=1\nSTATUS=" SERVICE_STOPPED_FOR_GOOD
-                               ", as the manager ordered; to start it again: systemctl enable "
-                               "--now dcm-agent");
+    if (r == EXIT_HEMLOCK || ending || (d->agent && agent_view(d->agent).is_terminating))
+        (void)sd_notifyf(false, "STOPPING=1\nSTATUS=" SERVICE_STOPPED_FOR_GOOD ", as %s",
+                         ending ?: ENDING_ORDERED);
     else if (r == -EPROTONOSUPPORT)
         (void)sd_notify(false, "STOPPING=1\nSTATUS=" SERVICE_FAILED
                                "a newer version of dcm-agent created the database");

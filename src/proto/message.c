@@ -6,11 +6,18 @@
 #include "proto/text.h"
 
 static const char *const type_names[_MESSAGE_MAX] = {
-    [MESSAGE_REQUEST] = "REQUEST", [MESSAGE_ACK] = "ACK",
-    [MESSAGE_NACK] = "NACK",       [MESSAGE_REPLY] = "REPLY",
-    [MESSAGE_CANCEL] = "CANCEL",   [MESSAGE_STATUS] = "STATUS",
-    [MESSAGE_LOG] = "LOG",         [MESSAGE_ALERT] = "ALERT",
-    [MESSAGE_HEMLOCK] = "HEMLOCK", [MESSAGE_ALERT_ACK] = "ALERT_ACK",
+    [MESSAGE_REQUEST] = "REQUEST",
+    [MESSAGE_ACK] = "ACK",
+    [MESSAGE_NACK] = "NACK",
+    [MESSAGE_REPLY] = "REPLY",
+    [MESSAGE_CANCEL] = "CANCEL",
+    [MESSAGE_STATUS] = "STATUS",
+    [MESSAGE_LOG] = "LOG",
+    [MESSAGE_ALERT] = "ALERT",
+    [MESSAGE_HEMLOCK] = "HEMLOCK",
+    [MESSAGE_ALERT_ACK] = "ALERT_ACK",
+    [MESSAGE_UNREGISTER] = "UNREGISTER",
+    [MESSAGE_UNREGISTER_ACK] = "UNREGISTER_ACK",
 };
 
 const char *message_type_to_string(MessageType type) {

@@ -27,6 +27,8 @@ struct Dispatcher {
     RateLimit refusals; /* limits log entries */
     void (*on_hemlock)(void *userdata);
     void *userdata;
+    DispatcherFarewell on_farewell; /* may be NULL */
+    void *farewell_userdata;
 };
 
 /* Makes the reason of a temporary refusal, which is not stored. */
@@ -197,12 +199,16 @@ static void refuse_message(Dispatcher *d, const char *request_id, const char *te
     request_flow_nack(d->flow, request_id, text);
 }
 
+static bool is_farewell(Dispatcher *d, const Message *m, bool is_known) {
+    return d->on_farewell && d->on_farewell(m->request_id, is_known, d->farewell_userdata);
+}
+
 /* A refused alert is sent again, as if there was no answer. */
 static void on_nack(Dispatcher *d, const Message *m) {
     if (alerts_has(d->alerts, m->request_id))
         (void)log_struct(LOG_DEBUG, 0, LOG_FIELDS(LOG_REQUEST(m->request_id)),
                          "The manager refuses alert %s", m->request_id);
-    else
+    else if (!is_farewell(d, m, false))
         on_other(d, m, REQUEST_EVENT_NACK);
 }
 
@@ -219,6 +225,9 @@ static void on_message(Dispatcher *d, const Message *m) {
         break;
     case MESSAGE_ALERT_ACK:
         alerts_acknowledge(d->alerts, m->request_id);
+        break;
+    case MESSAGE_UNREGISTER_ACK:
+        (void)is_farewell(d, m, true);
         break;
     case MESSAGE_CANCEL:
         on_other(d, m, REQUEST_EVENT_CANCEL);
@@ -248,6 +257,11 @@ void dispatcher_message(Dispatcher *d, const char *text, size_t size, bool is_te
         refuse_message(d, m.request_id, error);
     else
         on_message(d, &m);
+}
+
+void dispatcher_set_on_farewell(Dispatcher *d, DispatcherFarewell on_farewell, void *userdata) {
+    d->on_farewell = on_farewell;
+    d->farewell_userdata = userdata;
 }
 
 void dispatcher_set_refusing(Dispatcher *d, bool refusing) {

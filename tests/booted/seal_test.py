@@ -216,3 +216,27 @@ def test_scrub_killed_and_repeated(manager, machine):
     run("systemctl", "start", "dcm-agent.service")
     wait_for(lambda: len(manager.offers) > offers, "the new agent")
     assert manager.offers[-1]["token"] != token
+
+
+def test_unregister(manager):
+    """The manager is told, the service does not start again, and an agent that is started anew is a new one."""
+    token = TOKEN.read_text()
+    run("systemctl", "enable", "--quiet", "dcm-agent.service")
+    begun = subprocess.Popen(["dcm-agentctl", "unregister"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    message = manager.wait_message("UNREGISTER")
+    manager.send(type="UNREGISTER_ACK", request_id=message["request_id"], message_id="x")
+    wait_for(lambda: begun.poll() is not None, "the end of dcm-agentctl")
+    out, err = begun.communicate()
+    assert begun.returncode == 0 and "The manager knows" in out and not err, (out, err)
+    assert show("dcm-agent.service", "UnitFileState") == "disabled"
+    assert show("dcm-agent.service", "ActiveState") in ("inactive", "failed")
+    status = subprocess.run(["dcm-agentctl", "status"], capture_output=True, text=True)
+    assert "systemctl enable --now" in status.stderr, status
+    offers = len(manager.offers)
+    run("systemctl", "reset-failed", "dcm-agent.service", check=False)
+    run("systemctl", "start", "dcm-agent.service")
+    wait_for(lambda: len(manager.offers) > offers, "the new agent")
+    assert manager.offers[-1]["token"] != token and manager.offers[-1]["agent_id"] is None
+    nobody = subprocess.run(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--", "dcm-agentctl", "unregister"],
+                            capture_output=True, text=True)
+    assert nobody.returncode == 4 and show("dcm-agent.service", "ActiveState") == "active"

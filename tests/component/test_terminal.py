@@ -202,11 +202,13 @@ def agent_on_bus(hostile_agent):
 
 ARGUMENTS = {"show": ["guid"], "cancel": ["guid"], "output": ["guid"], "seal-token": ["host"]}
 ELSEWHERE = {"output", "doctor", "config", "configure", "migrate", "report", "upgrade", "scrub", "seal-token"}  # verbs that ask no agent: below
-WITHOUT_ANSWER = {"cancel", "pause", "resume", "reconnect", "reload"}
+WITHOUT_ANSWER = {"cancel", "pause", "unregister", "resume", "reconnect", "reload"}
 VERBS = verbs_of(CTL)
 
 
 def run_ctl(agent, verb, *options, **environment):
+    if verb == "unregister":  # it shall find no systemctl
+        environment["PATH"] = "/nonexistent"
     run = Run(CTL, verb, *ARGUMENTS.get(verb, []), *options, columns=0 if verb == "top" else 400,
               DBUS_SYSTEM_BUS_ADDRESS=agent.bus.address, **environment)
     if verb == "top":
@@ -263,7 +265,7 @@ def test_all_of_the_interface_was_asked(agent_on_bus):
     """By the tests above: no method is left out."""
     assert set(agent_on_bus.called) >= {
         "ListRequests", "GetRequest", "ListJobs", "ListCommands", "ListUsers", "ListAlerts", "ListBackups", "Cancel",
-        "Pause", "Resume", "Reconnect", "Reload", "ListTypes", "GetSamples", "GetNewest", "Subscribe"}
+        "Pause", "Resume", "Reconnect", "Reload", "Unregister", "ListTypes", "GetSamples", "GetNewest", "Subscribe"}
 
 
 def test_columns_stay_in_their_places(agent_on_bus):
