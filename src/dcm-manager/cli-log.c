@@ -5,6 +5,7 @@
 #include "basic/i18n.h"
 #include "basic/terminal.h"
 #include "dcm-manager/cli.h"
+#include "dcm-manager/client-list.h"
 #include "dcm-manager/client.h"
 
 #define INDENT 4 /* of what has no room in the first line */
@@ -52,6 +53,19 @@ static int follow(const Options *o, Client *client) {
     return r;
 }
 
+/* By a connection of its own: on the other one new lines may come already. */
+static int complete(const Options *o, struct json_object *answer) {
+    _cleanup_(client_freep) Client *client = NULL;
+    int r;
+
+    if (!json_get(answer, "next") || o->output.lines == LINES_PRESET)
+        return 0;
+    r = client_new(o->control, 0, &client);
+    return r == 0
+               ? client_call_rest(client, "log", "agent", o->operands[0], o->output.lines, answer)
+               : r;
+}
+
 int cli_log(const Options *o) {
     _cleanup_json_ struct json_object *answer = NULL;
     _cleanup_(client_freep) Client *client = NULL;
@@ -68,6 +82,8 @@ int cli_log(const Options *o) {
          json_add_bool(request, "follow", o->follow) < 0))
         return EXIT_OTHER;
     r = client_call(client, request, &answer);
+    if (r == 0)
+        r = complete(o, answer);
     if (r > 0)
         return r;
     lines = json_get(answer, "lines");

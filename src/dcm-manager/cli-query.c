@@ -8,43 +8,10 @@
 #include "basic/time-util.h"
 #include "basic/utf8.h"
 #include "dcm-manager/cli.h"
+#include "dcm-manager/client-list.h"
 #include "dcm-manager/client.h"
 #include "dcm-manager/limits.h"
 #include "proto/text.h"
-
-static int append_rows(struct json_object *list, struct json_object *more) {
-    for (size_t i = 0; i < json_object_array_length(more); i++) {
-        struct json_object *row = json_object_get(json_object_array_get_idx(more, i));
-
-        if (json_object_array_add(list, row) < 0) {
-            (void)json_object_put(row);
-            return EXIT_OTHER;
-        }
-    }
-    return 0;
-}
-
-/* A long list comes in parts. */
-static int ask_for_the_rest(Client *client, const char *method, struct json_object *answer) {
-    _cleanup_json_ struct json_object *next = json_object_get(json_get(answer, "next"));
-    int r = 0;
-
-    while (r == 0 && next) {
-        _cleanup_json_ struct json_object *more = NULL;
-        struct json_object *request = client_request(method);
-
-        if (request && json_add(request, "after", TAKE_PTR(next)) < 0) {
-            (void)json_object_put(request);
-            return EXIT_OTHER;
-        }
-        r = client_call(client, request, &more);
-        if (r == 0)
-            r = append_rows(json_get(answer, method), json_get(more, method));
-        if (r == 0)
-            next = json_object_get(json_get(more, "next"));
-    }
-    return r;
-}
 
 /* Keys with a NULL value are left out. */
 static int ask(const Options *o, const char *method, const char *key, const char *value,
@@ -63,7 +30,7 @@ static int ask(const Options *o, const char *method, const char *key, const char
          (o->verb == VERB_NAME && json_add_string(request, "name", o->operands[1]) < 0)))
         return EXIT_OTHER;
     r = client_call(client, request, ret);
-    return r == 0 ? ask_for_the_rest(client, method, *ret) : r;
+    return r == 0 ? client_call_rest(client, method, key, value, o->output.lines, *ret) : r;
 }
 
 /* "192.0.2.7 2001:db8::7" */

@@ -14,6 +14,7 @@
 #include "dcm-manager/control-client.h"
 #include "dcm-manager/control-enrolment.h"
 #include "dcm-manager/control-fleet.h"
+#include "dcm-manager/control-page.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
 
@@ -148,13 +149,6 @@ static void method_wait(Control *c, ControlClient *client, struct json_object *r
     show_or_wait(c, client, request, true);
 }
 
-static int get_count(struct json_object *request, int fallback) {
-    int64_t value = fallback;
-
-    (void)json_to_integer(json_get(request, "n"), &value);
-    return value > 0 ? (int)MIN(value, CONTROL_LOG_LINES_MAX) : CONTROL_LOG_LINES_MAX;
-}
-
 /* For an optional agent. False: the client has been answered with an error. */
 static bool optional_agent(Control *c, ControlClient *client, struct json_object *request,
                            char **ret) {
@@ -167,29 +161,33 @@ static bool optional_agent(Control *c, ControlClient *client, struct json_object
 static void method_requests(Control *c, ControlClient *client, struct json_object *request) {
     _cleanup_free_ char *agent = NULL;
     struct json_object *list = NULL;
+    LedgerPage page;
     int r;
 
-    if (!optional_agent(c, client, request, &agent))
+    if (!optional_agent(c, client, request, &agent) ||
+        !control_take_page(client, request, 20, &page))
         return;
-    r = ledger_list_requests(manager_get_store(c->manager), agent, get_count(request, 20), &list);
+    r = ledger_list_requests(manager_get_store(c->manager), agent, &page, &list);
     if (r < 0)
         control_fail_errno(client, r);
     else
-        control_client_reply(client, control_result("requests", list));
+        control_reply_page(client, "requests", list, &page);
 }
 
 static void method_alerts(Control *c, ControlClient *client, struct json_object *request) {
     _cleanup_free_ char *agent = NULL;
     struct json_object *list = NULL;
+    LedgerPage page;
     int r;
 
-    if (!optional_agent(c, client, request, &agent))
+    if (!optional_agent(c, client, request, &agent) ||
+        !control_take_page(client, request, 20, &page))
         return;
-    r = ledger_list_alerts(manager_get_store(c->manager), agent, get_count(request, 20), &list);
+    r = ledger_list_alerts(manager_get_store(c->manager), agent, &page, &list);
     if (r < 0)
         control_fail_errno(client, r);
     else
-        control_client_reply(client, control_result("alerts", list));
+        control_reply_page(client, "alerts", list, &page);
 }
 
 static void generate_guid(char ret[static SD_ID128_UUID_STRING_MAX]) {
@@ -265,18 +263,20 @@ static void method_status(Control *c, ControlClient *client, struct json_object 
 static void method_log(Control *c, ControlClient *client, struct json_object *request) {
     _cleanup_free_ char *agent = NULL;
     struct json_object *lines = NULL;
+    LedgerPage page;
     int r;
 
-    if (!optional_agent(c, client, request, &agent))
+    if (!optional_agent(c, client, request, &agent) ||
+        !control_take_page(client, request, 100, &page))
         return;
-    r = ledger_list_log(manager_get_store(c->manager), agent, get_count(request, 100), &lines);
+    r = ledger_list_log(manager_get_store(c->manager), agent, &page, &lines);
     if (r >= 0 && json_object_get_boolean(json_get(request, "follow")))
         r = control_client_wait(client, CONTROL_WAIT_LOG, agent);
     if (r < 0) {
         (void)json_object_put(lines);
         control_fail_errno(client, r);
     } else
-        control_client_reply(client, control_result("lines", lines));
+        control_reply_page(client, "lines", lines, &page);
 }
 
 static void method_wait_agent(Control *c, ControlClient *client, struct json_object *request) {

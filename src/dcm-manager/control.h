@@ -29,6 +29,9 @@
  *  enrol_tokens                                       enrol_tokens: [...]
  *  enrol_token_revoke  token
  *
+ * Lists have at most 500 rows; an answer with "next" has more, for the same request with it as
+ * "after".
+ *
  * Only root and the manager's own user may connect. */
 #pragma once
 

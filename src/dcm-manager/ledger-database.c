@@ -18,7 +18,12 @@
     " revoked IS NOT NULL "
 #define REQUEST_COLUMNS                                                                            \
     "SELECT guid, agent, json_extract(payload, '$.command'), state, created, updated,"             \
-    " iif(json_valid(reply), json_extract(reply, '$.return_code'), NULL) FROM "
+    " iif(json_valid(reply), json_extract(reply, '$.return_code'), NULL), rowid, length(payload)"  \
+    " FROM requests WHERE rowid < ?3 "
+/* the last two of each: the place in the order, and the size */
+#define LOG_COLUMNS                                                                                \
+    "SELECT agent, time, level, message, id, length(message) FROM logs WHERE id < ?3 "
+#define ALERT_COLUMNS "SELECT agent, time, alert, id, length(alert) FROM alerts WHERE id < ?3 "
 #define OVER "('REPLIED', 'NACKED')"
 #define OPEN "('QUEUED', 'SENT')"
 
@@ -172,26 +177,19 @@ static const struct {
                " AND rowid <= (SELECT max(rowid) FROM requests) - ?2 ORDER BY rowid LIMIT ?3)"},
     [STATEMENT_REQUEST_EXPIRE] = {true, "DELETE FROM requests WHERE rowid > ?1 AND rowid <= ?2"
                                         " AND +state IN " OVER},
-    [STATEMENT_REQUEST_LIST] = {false,
-                                REQUEST_COLUMNS "(SELECT rowid AS row, * FROM requests"
-                                                " ORDER BY rowid DESC LIMIT ?1) ORDER BY row"},
-    [STATEMENT_REQUEST_LIST_OF] = {false, REQUEST_COLUMNS
-                                   "(SELECT rowid AS row, * FROM requests WHERE agent = ?2"
-                                   " ORDER BY rowid DESC LIMIT ?1) ORDER BY row"},
+    [STATEMENT_REQUEST_LIST] = {false, REQUEST_COLUMNS "ORDER BY rowid DESC LIMIT ?1"},
+    [STATEMENT_REQUEST_LIST_OF] = {false,
+                                   REQUEST_COLUMNS "AND agent = ?2 ORDER BY rowid DESC LIMIT ?1"},
     [STATEMENT_LOG_ADD] = {true,
                            "INSERT INTO logs (agent, time, level, message) VALUES (?, ?, ?, ?)"},
     [STATEMENT_LOG_TRIM] =
         {true, "DELETE FROM logs WHERE agent = ?1 AND id <= (SELECT max(id) FROM (SELECT id,"
                " row_number() OVER newest AS n, sum(bytes) OVER newest AS size FROM logs"
                " WHERE agent = ?1 WINDOW newest AS (ORDER BY id DESC)) WHERE n > ?2 OR size > ?3)"},
-    [STATEMENT_LOG_LIST] =
-        {true, "SELECT agent, time, level, message FROM logs ORDER BY id DESC LIMIT ?1"},
-    [STATEMENT_LOG_LIST_OF] = {true, "SELECT agent, time, level, message FROM logs"
-                                     " WHERE agent = ?2 ORDER BY id DESC LIMIT ?1"},
-    [STATEMENT_ALERT_LIST] = {false,
-                              "SELECT agent, time, alert FROM alerts ORDER BY id DESC LIMIT ?1"},
-    [STATEMENT_ALERT_LIST_OF] = {false, "SELECT agent, time, alert FROM alerts"
-                                        " WHERE agent = ?2 ORDER BY id DESC LIMIT ?1"},
+    [STATEMENT_LOG_LIST] = {true, LOG_COLUMNS "ORDER BY id DESC LIMIT ?1"},
+    [STATEMENT_LOG_LIST_OF] = {true, LOG_COLUMNS "AND agent = ?2 ORDER BY id DESC LIMIT ?1"},
+    [STATEMENT_ALERT_LIST] = {false, ALERT_COLUMNS "ORDER BY id DESC LIMIT ?1"},
+    [STATEMENT_ALERT_LIST_OF] = {false, ALERT_COLUMNS "AND agent = ?2 ORDER BY id DESC LIMIT ?1"},
     [STATEMENT_ALERT_ADD] =
         {false, "INSERT OR IGNORE INTO alerts (agent, guid, time, alert) VALUES (?, ?, ?, ?)"},
     [STATEMENT_ALERT_TRIM] =

@@ -178,32 +178,6 @@ static int append_row(struct json_object *list, struct json_object **ret) {
     return 0;
 }
 
-int ledger_list_requests(Ledger *s, const char *agent, int n, struct json_object **ret) {
-    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    _cleanup_json_ struct json_object *list = json_object_new_array();
-    struct json_object *o;
-    int r;
-
-    if (!list)
-        return -ENOMEM;
-    r = ledger_query(s, agent ? STATEMENT_REQUEST_LIST_OF : STATEMENT_REQUEST_LIST, &q,
-                     agent ? "it" : "i", (int64_t)n, agent);
-    while (r >= 0 && (r = ledger_step(q)) > 0) {
-        TRY(append_row(list, &o));
-        TRY(ledger_add_text(o, "guid", q, 0));
-        TRY(ledger_add_text(o, "agent", q, 1));
-        TRY(ledger_add_text(o, "command", q, 2));
-        TRY(ledger_add_text(o, "state", q, 3));
-        TRY(ledger_add_int(o, "created", q, 4));
-        TRY(ledger_add_int(o, "updated", q, 5));
-        TRY(ledger_add_int(o, "return_code", q, 6));
-    }
-    if (r < 0)
-        return r;
-    *ret = TAKE_PTR(list);
-    return 0;
-}
-
 int ledger_add_log(Ledger *s, const char *agent, const char *level, const char *message,
                    int64_t *ret_time) {
     int64_t now = ledger_now();
@@ -231,25 +205,44 @@ static int reverse(struct json_object *list, struct json_object **ret) {
 
 typedef int (*RowWriter)(struct json_object *o, sqlite3_stmt *q);
 
-/* The newest `n` rows, oldest first, as far as their texts in that column fit in an answer. */
-static int list_newest(Ledger *s, Statement all, Statement of, const char *agent, int n,
-                       int text_column, RowWriter write, struct json_object **ret) {
+/* As far as the texts fit in an answer, but one row in any case. */
+static int list_newest(Ledger *s, Statement all, Statement of, const char *agent, LedgerPage *page,
+                       RowWriter write, struct json_object **ret) {
     _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
     _cleanup_json_ struct json_object *list = json_object_new_array();
+    int64_t size = 0, last = 0;
     struct json_object *o;
-    size_t size = 0;
-    int r;
+    unsigned n = 0;
+    int r, i;
 
     if (!list)
         return -ENOMEM;
-    r = ledger_query(s, agent ? of : all, &q, agent ? "it" : "i", (int64_t)n, agent);
-    while (r >= 0 && size < CONTROL_LOG_SIZE_MAX && (r = ledger_step(q)) > 0) {
-        size += (size_t)sqlite3_column_bytes(q, text_column);
-        r = append_row(list, &o);
-        if (r >= 0)
-            r = write(o, q);
+    TRY(ledger_query(s, agent ? of : all, &q, "iti", (int64_t)page->n, agent,
+                     page->before > 0 ? page->before : INT64_MAX));
+    i = sqlite3_column_count(q) - 2;
+    for (r = 1; size < CONTROL_LOG_SIZE_MAX && (r = ledger_step(q)) > 0; n++) {
+        last = sqlite3_column_int64(q, i);
+        size += sqlite3_column_int64(q, i + 1);
+        TRY(append_row(list, &o));
+        TRY(write(o, q));
     }
+    page->next = n == page->n || size >= CONTROL_LOG_SIZE_MAX ? last : 0;
     return r < 0 ? r : reverse(list, ret);
+}
+
+static int write_request(struct json_object *o, sqlite3_stmt *q) {
+    TRY(ledger_add_text(o, "guid", q, 0));
+    TRY(ledger_add_text(o, "agent", q, 1));
+    TRY(ledger_add_text(o, "command", q, 2));
+    TRY(ledger_add_text(o, "state", q, 3));
+    TRY(ledger_add_int(o, "created", q, 4));
+    TRY(ledger_add_int(o, "updated", q, 5));
+    return ledger_add_int(o, "return_code", q, 6);
+}
+
+int ledger_list_requests(Ledger *s, const char *agent, LedgerPage *page, struct json_object **ret) {
+    return list_newest(s, STATEMENT_REQUEST_LIST, STATEMENT_REQUEST_LIST_OF, agent, page,
+                       write_request, ret);
 }
 
 static int write_log_line(struct json_object *o, sqlite3_stmt *q) {
@@ -259,8 +252,8 @@ static int write_log_line(struct json_object *o, sqlite3_stmt *q) {
     return ledger_add_text(o, "message", q, 3);
 }
 
-int ledger_list_log(Ledger *s, const char *agent, int n, struct json_object **ret) {
-    return list_newest(s, STATEMENT_LOG_LIST, STATEMENT_LOG_LIST_OF, agent, n, 3, write_log_line,
+int ledger_list_log(Ledger *s, const char *agent, LedgerPage *page, struct json_object **ret) {
+    return list_newest(s, STATEMENT_LOG_LIST, STATEMENT_LOG_LIST_OF, agent, page, write_log_line,
                        ret);
 }
 
@@ -270,8 +263,8 @@ static int write_alert(struct json_object *o, sqlite3_stmt *q) {
     return ledger_add_parsed(o, "alert", q, 2);
 }
 
-int ledger_list_alerts(Ledger *s, const char *agent, int n, struct json_object **ret) {
-    return list_newest(s, STATEMENT_ALERT_LIST, STATEMENT_ALERT_LIST_OF, agent, n, 2, write_alert,
+int ledger_list_alerts(Ledger *s, const char *agent, LedgerPage *page, struct json_object **ret) {
+    return list_newest(s, STATEMENT_ALERT_LIST, STATEMENT_ALERT_LIST_OF, agent, page, write_alert,
                        ret);
 }
 

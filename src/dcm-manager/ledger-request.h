@@ -43,4 +43,4 @@ int64_t ledger_count_requests(Ledger *s, bool acked);
 int ledger_list_open_requests(Ledger *s, const char *agent, char ***ret);
 int ledger_list_acked_requests(Ledger *s, const char *agent, char ***ret);
 /* An array of objects, newest first; `agent` may be NULL. */
-int ledger_list_requests(Ledger *s, const char *agent, int n, struct json_object **ret);
+int ledger_list_requests(Ledger *s, const char *agent, LedgerPage *page, struct json_object **ret);

@@ -36,6 +36,13 @@ typedef struct LedgerCounters {
 
 const LedgerCounters *ledger_get_counters(const Ledger *s) _pure_;
 
+/* Of a list: at most the newest n rows before that one, oldest first. */
+typedef struct LedgerPage {
+    int64_t before; /* 0: the newest of all */
+    unsigned n;
+    int64_t next; /* set: what is `before` for the next page; 0: there is none */
+} LedgerPage;
+
 /* What is to happen after the commit. To be embedded in a struct on the heap, which done() frees.
  */
 typedef struct LedgerPromise LedgerPromise;
@@ -52,9 +59,9 @@ void ledger_promise(Ledger *s, LedgerPromise *p);
 int ledger_add_log(Ledger *s, const char *agent, const char *level, const char *message,
                    int64_t *ret_time);
 /* The newest n lines, oldest first; `agent` may be NULL. */
-int ledger_list_log(Ledger *s, const char *agent, int n, struct json_object **ret);
+int ledger_list_log(Ledger *s, const char *agent, LedgerPage *page, struct json_object **ret);
 /* The same for alerts: each has the original message and the time of its arrival. */
-int ledger_list_alerts(Ledger *s, const char *agent, int n, struct json_object **ret);
+int ledger_list_alerts(Ledger *s, const char *agent, LedgerPage *page, struct json_object **ret);
 /* A repetition changes nothing. */
 int ledger_add_alert(Ledger *s, const char *agent, const char *id, const char *json);
 /* Keeps the newest console lines and alerts of the agent, by number and size

@@ -27,7 +27,7 @@ import pytest
 gi.require_version("Soup", "3.0")
 from gi.repository import Gio, GLib, Soup  # noqa: E402
 
-from harness import DEADLINE, preload  # noqa: E402
+from harness import DEADLINE, preload, wait_for  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("DCM_BUILD", "build")
@@ -942,6 +942,66 @@ def test_long_lists_come_in_parts(server):
     server.start()
     listed = json.loads(server.cli("agents", "--json")[1])
     assert [a["id"] for a in listed] == [f"agent-{number:04}" for number in range(1203)]
+
+
+def test_newest_rows_come_in_parts(server):
+    """Requests, console lines and alerts: as many as are asked for, oldest first, of one agent or of all."""
+    agent, other = server.agent(), server.agent(token=TOKEN + "2")
+    agent.close()
+    server.stop()
+    owners = [(agent.id, other.id)[number % 5 == 0] for number in range(1703)]
+    with sqlite3.connect(server.database) as db:
+        db.executemany("INSERT INTO requests (guid, agent, payload, payload_sha256, state, created, updated)"
+                       " VALUES (?, ?, '{\"command\":\"x\"}', '', 'NACKED', ?, 1)",
+                       [(f"g{number:04}", owner, number + 1) for number, owner in enumerate(owners)])
+        db.executemany("INSERT INTO logs (agent, time, level, message) VALUES (?, ?, 'INFO', ?)",
+                       [(owner, number + 1, f"g{number:04}") for number, owner in enumerate(owners)])
+        db.executemany("INSERT INTO alerts (agent, guid, time, alert) VALUES (?, ?, ?, ?)",
+                       [(owner, f"g{number:04}", number + 1, json.dumps({"rule": f"g{number:04}"}))
+                        for number, owner in enumerate(owners)])
+    db.close()
+    server.start()
+
+    def listed(verb, *arguments):
+        code, out, err = server.cli(verb, "--json", *arguments)
+        assert code == 0, err
+        if verb == "log":
+            return [json.loads(line)["message"] for line in out.splitlines()]
+        return [row["guid"] if verb == "requests" else row["alert"]["rule"] for row in json.loads(out)]
+
+    every = [f"g{number:04}" for number in range(1703)]
+    its = [guid for guid, owner in zip(every, owners) if owner == agent.id]
+    for verb, preset in (("requests", 20), ("alerts", 20), ("log", 100)):
+        for arguments, found in (((), every), ((agent.id,), its)):
+            assert listed(verb, *arguments) == found[-preset:]
+            assert listed(verb, "--all", *arguments) == found
+            for n in (1, 499, 500, 501, 1000, 1300):
+                assert listed(verb, f"--lines={n}", *arguments) == found[-n:], (verb, n)
+
+    following = server.cli_start("log", "--follow", "--json", "--lines=1200")
+    agent = server.agent(agent_id=agent.id)
+    wait_lines(following, 1200)
+    agent.send(type="LOG", token="", level="INFO", message="new")
+    wait_lines(following, 1201)
+    following.terminate()
+    lines = server.finish(following)[1].splitlines()
+    assert [json.loads(line)["message"] for line in lines] == every[-1200:] + ["new"]
+
+
+def wait_lines(process, n):
+    def count_lines():
+        process.files["stdout"].seek(0)
+        return process.files["stdout"].read().count("\n") >= n
+    wait_for(count_lines, f"{n} lines")  # a file is no event
+
+
+@pytest.mark.parametrize("after", [0, -1, "x", {}, None])
+def test_wrong_place_in_a_list(server, after):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(server.control)
+        client.sendall(json.dumps({"method": "requests", "after": after}).encode() + b"\n")
+        answer = json.loads(client.makefile().readline())
+    assert answer["ok"] == (after is None) and answer.get("error") == (None if after is None else "invalid")
 
 
 # ---- the process

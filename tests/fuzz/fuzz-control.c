@@ -183,7 +183,7 @@ static void check_store(Ledger *s) {
 
         CHECK(name && *name && !peer_text_fault(name, strlen(name)));
     }
-    CHECK(ledger_list_requests(s, NULL, 1000, &requests) >= 0);
+    CHECK(ledger_list_requests(s, NULL, &(LedgerPage){.n = 1000}, &requests) >= 0);
     CHECK(json_object_array_length(requests) >= _ORDER_STATE_MAX);
 }
 

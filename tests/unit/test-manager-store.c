@@ -112,7 +112,7 @@ static void test_requests(Fixture *f, const void *data) {
 static void assert_lines(Fixture *f, const char *agent, unsigned n) {
     struct json_object *lines = NULL;
 
-    g_assert_cmpint(ledger_list_log(f->store, agent, 100000, &lines), ==, 0);
+    g_assert_cmpint(ledger_list_log(f->store, agent, &(LedgerPage){.n = 100000}, &lines), ==, 0);
     g_assert_cmpuint(json_object_array_length(lines), ==, n);
     json_object_put(lines);
 }
@@ -135,7 +135,7 @@ static int64_t kept(Fixture *f, const char *agent) {
     struct json_object *lines = NULL;
     size_t size = 0;
 
-    g_assert_cmpint(ledger_list_log(f->store, agent, 100000, &lines), ==, 0);
+    g_assert_cmpint(ledger_list_log(f->store, agent, &(LedgerPage){.n = 100000}, &lines), ==, 0);
     for (size_t i = 0; i < json_object_array_length(lines); i++)
         size += strlen(json_get_string(json_object_array_get_idx(lines, i), "message"));
     json_object_put(lines);
