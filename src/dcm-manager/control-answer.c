@@ -19,6 +19,11 @@ void control_fail_errno(ControlClient *client, int error) {
     case -EEXIST:
         control_client_fail(client, "exists", "that name or GUID is taken");
         break;
+    case -EKEYREVOKED:
+        control_client_fail(client, "revoked",
+                            "the agent was revoked, or its owner has unregistered it; it gets no "
+                            "orders any more");
+        break;
     case -EDQUOT:
         control_client_fail(client, "too-many", "%u requests wait for this agent already",
                             REQUESTS_OPEN_PER_AGENT_MAX);

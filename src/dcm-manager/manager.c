@@ -15,6 +15,7 @@
 #include "dcm-manager/manager-auth.h"
 #include "dcm-manager/manager-door.h"
 #include "dcm-manager/manager-drain.h"
+#include "dcm-manager/manager-leave.h"
 #include "dcm-manager/manager-messages.h"
 
 static bool on_upgrade(void *userdata) {
@@ -39,7 +40,12 @@ static void on_offer(const Offer *offer, void *userdata) {
 }
 
 static void on_message(const Message *message, void *userdata) {
-    peer_take_message(userdata, message);
+    Peer *p = userdata;
+
+    if (p->agent && message->type == MESSAGE_UNREGISTER)
+        manager_unregister(p, message);
+    else
+        peer_take_message(p, message);
 }
 
 static bool on_unreadable(const Message *message, const char *why, void *userdata) {
@@ -345,6 +351,13 @@ static int resubmit(Manager *m, const char *agent, const char *guid, const char 
     return next == request.state ? 0 : ledger_queue_request(m->store, guid, payload);
 }
 
+static int check_revoked(Manager *m, const char *agent) {
+    _cleanup_(ledger_agent_done) LedgerAgent a = {};
+
+    TRY(ledger_find_agent_by_id(m->store, agent, &a));
+    return a.is_revoked ? -EKEYREVOKED : 0;
+}
+
 int manager_submit(Manager *m, const char *agent, const char *guid, const char *payload) {
     _cleanup_(submission_freep) Submission *s = NULL;
     int64_t n = ledger_count_open_requests(m->store, agent);
@@ -354,6 +367,7 @@ int manager_submit(Manager *m, const char *agent, const char *guid, const char *
         return (int)n;
     if (n >= REQUESTS_OPEN_PER_AGENT_MAX)
         return -EDQUOT;
+    TRY(check_revoked(m, agent));
     TRY(submission_new(m, agent, guid, &s));
     r = ledger_add_request(m->store, guid, agent, payload);
     if (r == -EEXIST)

@@ -346,22 +346,26 @@ static int wait_for_jobs(const Options *o) {
 
 /* All else is removed already. The order goes last, so that a run that was killed is repeated at
  * the next boot. */
-static int carry_out(const Options *given, const Beneath *given_beneath) {
+static int carry_out(const Options *given, const Beneath *b) {
     Options o = *given;
-    Beneath b = *given_beneath;
 
     o.parts = PART_TOKEN | PART_AGENT;
-    b.entered = places_of_the_agent;
     TRY(wait_for_jobs(&o));
-    TRY(scrub(&o, &b));
-    return seal_remove_order(&b);
+    TRY(scrub(&o, b));
+    return seal_remove_order(b);
 }
 
-static int seal(const Options *o, const Beneath *b) {
-    int r = seal_is_due(b, o->sealed);
+static int seal(const Options *o, const Beneath *given) {
+    Beneath b = *given;
+    _cleanup_close_ int lock = -1;
+    int r;
 
+    b.entered = places_of_the_agent;
+    r = seal_lock(&b, &lock);
     if (r > 0)
-        r = carry_out(o, b);
+        r = seal_is_due(&b, o->sealed);
+    if (r > 0)
+        r = carry_out(o, &b);
     if (r < 0)
         terminal_printf(stderr,
                         "The agent does not start before its former identity is removed: %s; once "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-scrub/seal.h"
 
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "basic/boot-id.h"
@@ -8,7 +9,21 @@
 #include "basic/file-util.h"
 #include "dcm-scrub/bounds.h"
 
-#define ORDER "var/lib/dcm-seal/order"
+#define DIRECTORY "var/lib/dcm-seal"
+#define ORDER DIRECTORY "/order"
+
+int seal_lock(const Beneath *b, int *ret_fd) {
+    _cleanup_close_ int fd = -1;
+    const int r = beneath_open_directory(b, DIRECTORY, &fd);
+
+    if (r == -ENOENT || r == -ESTALE)
+        return 0;
+    TRY(r);
+    if (flock(fd, LOCK_EX) < 0)
+        return -errno;
+    *ret_fd = TAKE_FD(fd);
+    return 1;
+}
 
 /* -ENOENT: there is none. One that cannot be read is of no boot. */
 static int read_boot(const Beneath *b, char ret[static BOOT_ID_SIZE]) {

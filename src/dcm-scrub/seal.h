@@ -5,6 +5,9 @@
 
 #include "dcm-scrub/beneath.h"
 
+/* One at a time: the next one finds no order any more. The caller closes *ret_fd. 0: there is no
+ * place for orders. */
+int seal_lock(const Beneath *b, int *ret_fd);
 /* 1: there is an order, and it is time for it: `when` is "now", since the agent has ended; or
  * "boot", since it has not started yet, and the order is of another boot, of this machine or of the
  * one that this is a copy of. */

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import pathlib
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -100,6 +101,33 @@ def test_revoke_forget(approving):
     assert agent.wait_closed()[0] == 1008 and listed(approving, "agents") == []
     assert approving.show(guid)["state"] == "NACKED"
     assert "waits for the approval" in ask(approving)["error_message"]
+
+
+def test_agent_that_unregisters(approving):
+    """It gets its answer once all is stored; then it counts as revoked."""
+    ask(approving)
+    row, = listed(approving, "agents", "--waiting")
+    approving.cli("accept", row["id"])
+    agent = approving.agent()
+    guids = [approving.run(agent.id, "heartbeat") for _ in range(2)]
+    done = approving.run(agent.id, "heartbeat")
+    agent.reply(done)
+    agent.send(type="UNREGISTER", request_id="u-1", message_id="u-1", agent_id=agent.id)
+    assert agent.wait_closed()[0] == 1008
+    answers = [m["request_id"] for m in agent.messages if m.get("type") == "UNREGISTER_ACK"]
+    assert answers == ["u-1"]
+    for guid in guids:
+        shown = approving.show(guid)
+        assert shown["state"] == "NACKED" and "unregistered; perhaps it ran" in json.dumps(shown)
+    assert approving.show(done)["state"] == "REPLIED"
+    code, _, err = approving.cli("run", agent.id, "heartbeat")
+    assert code not in (0, 1) and "unregistered" in err, (code, err)
+    assert listed(approving, "agents")[0]["revoked"]
+    approving.stop(signal.SIGKILL)
+    approving.start()
+    answer = ask(approving)
+    assert answer["return_code"] == 401 and "revoked" in answer["error_message"]
+    assert listed(approving, "agents")[0]["revoked"]
 
 
 def test_replace(approving):
