@@ -65,8 +65,6 @@ typedef struct Options {
     const char *names[NAMES_MAX];
     size_t n_names;
     const char *directory, *url;
-    /* agents */
-    bool waiting;
     /* enrol-token, agent-package */
     const char *group;
     uint64_t expires_usec; /* from now on */
@@ -74,6 +72,7 @@ typedef struct Options {
     /* others */
     Output output;
     bool follow;
+    bool waiting; /* agents */
     bool debug;
 } Options;
 

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -10,6 +11,8 @@ import tarfile
 from agent_test import CONF, manager, order, reply_to, run  # noqa: F401
 
 TOKEN = pathlib.Path("/var/lib/dcm-agent/token")
+ENROLMENT = pathlib.Path("/etc/dcm-agent/agent.conf.d/enrolment.conf")
+OTHER = pathlib.Path("/etc/dcm-agent/other-token")
 DROP_IN = pathlib.Path("/run/systemd/system/dcm-agent.service.d/proxy.conf")
 MEMBERS = {"00-contents.txt", "backups.txt", "commands.txt", "config-check.txt", "config.txt", "database.txt", "doctor.txt",
            "files.txt", "jobs.txt", "journal-agent.txt", "journal-jobs.txt", "journal-manager.txt", "requests.txt",
@@ -31,16 +34,24 @@ def test_report(manager, tmp_path):
     DROP_IN.parent.mkdir(exist_ok=True)
     DROP_IN.write_text("[Service]\nEnvironment=https_proxy=http://user:canary-proxy@127.0.0.1:1\n")
     run("systemctl", "daemon-reload")
+    ENROLMENT.write_text("[connection]\nenrolment_token = canary-enrolment\nenrolment_token_file = /etc/dcm-agent/other-token\n")
+    OTHER.write_text("canary-other\n")
+    for path in (ENROLMENT, OTHER):
+        shutil.chown(path, group="dcm-agent")
+        path.chmod(0o640)
     try:
         # what a job of root logs is in its journal, if the process that has written it lives until the journal asks who it is
         guid = order(manager, "#!/bin/sh\n# canary-script\necho canary-output\nsystemd-cat sh -c '\n"
-                     "read -r token </var/lib/dcm-agent/token; echo \"$token\"; echo marked-line\n"
+                     "read -r token </var/lib/dcm-agent/token; echo \"$token\"; cat /etc/dcm-agent/other-token\n"
+                     "echo canary-enrolment; echo marked-line\n"
                      "until journalctl -q | grep -q marked-line; do sleep 0.1; done'\n", runUnderSudo=True)
         assert reply_to(manager, guid)["return_code"] == 0
         path = tmp_path / "report.tar.gz"
         done = report(path)
     finally:
         DROP_IN.unlink()
+        ENROLMENT.unlink()
+        OTHER.unlink()
         run("systemctl", "daemon-reload")
     assert done.returncode == 0, done.stderr
     found = members(path)

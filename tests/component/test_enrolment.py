@@ -6,6 +6,7 @@ import hashlib
 import json
 import pathlib
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -141,12 +142,57 @@ def test_replace(approving):
     newer, = listed(approving, "agents", "--waiting")
     assert approving.cli("replace", "db1", newer["id"])[0] == 254  # it is connected
     old.close()
-    queued = None
+    queued = approving.run("db1", "heartbeat")
     assert approving.cli("replace", "db1", newer["id"])[0] == 0
-    answer = ask(approving, token=TOKEN + "2", vm_instance="i-2")["handshake"]
+    again = Agent(approving.url)
+    answer = again.handshake(token=TOKEN + "2", vm_instance="i-2")["handshake"]
     assert (answer["agentID"], answer["serverName"]) == (old.id, "db1")
-    assert approving.show(sent)["state"] == "NACKED" and queued is None
+    assert again.receive("REQUEST")["request_id"] == queued, "what the old machine never had"
+    assert approving.show(sent)["state"] == "NACKED" and "perhaps it ran" in approving.show(sent)["error"]
     assert "waits" in ask(approving)["error_message"]
+
+
+def test_replace_by_an_agent(start):
+    """One that came in already gives up its own place."""
+    server = start("--enrolment=open")
+    old, newer = server.agent(), server.agent(token=TOKEN + "2")
+    server.cli("name", old.id, "db1")
+    for wrong, status in (((old.id, "none"), 253), ((old.id, old.id), 254), (("none", old.id), 253)):
+        assert server.cli("replace", *wrong)[0] == status
+    old.close()
+    order = server.run(newer.id, "heartbeat")
+    assert server.cli("replace", "db1", newer.id)[0] == 0
+    assert newer.wait_closed()[0] == 1008 and server.show(order)["state"] == "NACKED"
+    assert ask(server, token=TOKEN + "2", agent_id=newer.id)["handshake"]["agentID"] == old.id
+    row, = listed(server, "agents")
+    assert (row["id"], row["name"]) == (old.id, "db1")
+
+
+def test_token_with_a_name(start):
+    """It names the agent; one that is taken keeps nobody out."""
+    server = start("--enrolment=token")
+    for number, name in enumerate(("web1", "web1", "web2")):
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(server.control)
+            control.sendall(json.dumps({"method": "enrol_token_new", "expires_usec": 10**9, "uses": 1, "name": name}).encode() + b"\n")
+            secret = json.loads(control.makefile().readline())["secret"]
+        answer = ask(server, token=TOKEN + str(number), enrolment_token=secret)["handshake"]
+        assert (answer["serverName"] == name) == (number != 1)
+    assert "the name is taken" in server.log() and sorted(a["name"] for a in listed(server, "agents"))[1:] == ["web1", "web2"]
+
+
+def test_machine_that_lost_its_token_takes_its_old_place(approving):
+    """It claims its id still, which lets nobody in; an operator who knows it gives the place back."""
+    ask(approving)
+    row, = listed(approving, "agents", "--waiting")
+    approving.cli("accept", row["id"], "--name=db1")
+    answer = ask(approving, token=TOKEN + "2", agent_id=row["id"])
+    assert answer["return_code"] == 401
+    newer, = listed(approving, "agents", "--waiting")
+    assert newer["agent_id"] == row["id"] != newer["id"]
+    assert approving.cli("replace", "db1", newer["id"])[0] == 0
+    assert ask(approving, token=TOKEN + "2", agent_id=row["id"])["handshake"]["serverName"] == "db1"
+    assert ask(approving, agent_id=row["id"])["return_code"] == 401
 
 
 @pytest.mark.parametrize("mode", ["approve", "token", "open"])
