@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """In a booted machine: clean_image. What belongs to the machine goes while the job runs; what the agent needs for its answer
 goes when the manager has that, or before the agent starts in another boot. If something fails, the manager is told,
-and the agent goes on. tests/vm/test-seal boots what has been made."""
+and the agent goes on."""
 
 import pathlib
 import shutil
