@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -51,11 +52,15 @@ def add(name, definition, script=None, where=SCRIPTS):
 @contextlib.contextmanager
 def watch_bus(match):
     """What fits `match` from now on, a JSON object a line."""
-    with subprocess.Popen(["busctl", "monitor", "--json=short", "--match", match], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as monitor:
+    probe = "org.dcmagent.Probe"
+    with subprocess.Popen(["busctl", "monitor", "--json=short", "--match", match, "--match", f"interface='{probe}'"],
+                          text=True, stdout=subprocess.PIPE) as monitor:
         try:
-            assert "Monitoring" in monitor.stderr.readline(), "the bus lets root watch"
-            yield monitor.stdout
+            seen = False
+            while not seen:  # that it watches is not said by each version
+                run("busctl", "emit", "/", probe, "Ping")
+                seen = bool(select.select([monitor.stdout], [], [], 0.1)[0])
+            yield (line for line in monitor.stdout if probe not in line)
         finally:
             monitor.terminate()
 
