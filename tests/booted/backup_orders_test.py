@@ -20,6 +20,7 @@ from agent_test import manager, reply_to, run, wait_for  # noqa: F401
 from backup_kills_test import b64, begin, do, finish
 from backup_rig import (OLD, SERVICES, STATE, bad, call, forget_records, good, hook, hooks, keys, make_tree,  # noqa: F401
                         objects, place, service, start, store, write_hook)
+from bus_monitor import bus_in
 
 RUN = pathlib.Path("/run/dcm-services")
 
@@ -233,12 +234,8 @@ def test_secrets_are_nowhere(manager, store, service, keys, hooks):  # noqa: F81
         ("remove_schedule", {"name": "paths-tree"}, False),
     ]
     heard_file = store / "bus"
-    with heard_file.open("wb") as f:
-        bus = subprocess.Popen(["busctl", "monitor", "--system", "--match=type='method_call'", "--match=type='signal'"],
-                               stdout=f, stderr=subprocess.STDOUT)
     replies, units = [], ""
-    try:
-        wait_for(lambda: b"Monitoring" in heard_file.read_bytes(), "busctl")
+    with bus_in(heard_file, "type='method_call'", "type='signal'"):
         for command, arguments, waits in orders:
             if command == "remove_schedule":  # no long runner
                 guid = str(uuid.uuid4())
@@ -257,9 +254,6 @@ def test_secrets_are_nowhere(manager, store, service, keys, hooks):  # noqa: F81
                     units += path.read_text() if path.is_file() else ""
                 pathlib.Path(f"{fifo}-go").write_text("go\n")
             replies.append(finish(manager, job)["command_reply"])
-    finally:
-        bus.terminate()
-        bus.wait()
         for name in "begun", "go":
             os.unlink(f"{fifo}-{name}")
     assert [r["return_code"] for r in replies] == [0] * len(orders), replies

@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,7 @@ import uuid
 import pytest
 
 from agent_test import HERE, manager, reply_to, run, script_arguments, show, unit_of, wait_begun, wait_for  # noqa: F401
+from bus_monitor import bus_in
 from harness import HANDSHAKE
 
 EXAMPLES = HERE.parent.parent / "docs/examples"
@@ -47,22 +47,6 @@ def add(name, definition, script=None, where=SCRIPTS):
         where.mkdir(exist_ok=True)
         (where / name).write_text(script)
         (where / name).chmod(0o755)
-
-
-@contextlib.contextmanager
-def watch_bus(match):
-    """What fits `match` from now on, a JSON object a line."""
-    probe = "org.dcmagent.Probe"
-    with subprocess.Popen(["busctl", "monitor", "--json=short", "--match", match, "--match", f"interface='{probe}'"],
-                          text=True, stdout=subprocess.PIPE) as monitor:
-        try:
-            seen = False
-            while not seen:  # that it watches is not said by each version
-                run("busctl", "emit", "/", probe, "Ping")
-                seen = bool(select.select([monitor.stdout], [], [], 0.1)[0])
-            yield (line for line in monitor.stdout if probe not in line)
-        finally:
-            monitor.terminate()
 
 
 PATTERNS = {"configure_server": "configure_server.*", "unmount_volume": "unmount.*"}  # as their files say
@@ -703,9 +687,10 @@ def test_example_worker(manager, worker, tmp_path):
     assert "denied" in refused.stderr.lower() or "not allowed" in refused.stderr.lower()
 
     run("systemctl", "kill", "-s", "STOP", "dcm-disk-usage.service")
-    with watch_bus("interface='org.dcmagent.Worker1',member='Run'") as calls:
+    heard = tmp_path / "bus"
+    with bus_in(heard, "interface='org.dcmagent.Worker1',member='Run'"):
         guid = order(manager, "disk_usage", path="/usr")
-        assert guid in next(calls), "the call that the stopped worker does not answer"
+        wait_for(lambda: guid.encode() in heard.read_bytes(), "the call that the stopped worker does not answer")
     run("systemctl", "kill", "-s", "KILL", "dcm-agent.service")
     run("systemctl", "kill", "-s", "KILL", "dcm-disk-usage.service")
     reply = reply_to(manager, guid)

@@ -12,6 +12,7 @@ import subprocess
 
 from agent_test import manager, run, wait_for, wait_job  # noqa: F401
 from backup_orders_test import seen_by_processes
+from bus_monitor import bus_in
 from configure_test import CHANGE, CHEF, HERE, PUPPET, b64, clean, files_with, stand_in, task  # noqa: F401
 from packages_test import order
 from services_test import Storage, storage  # noqa: F401
@@ -68,12 +69,8 @@ def test_secrets_are_nowhere(manager, storage):
     ]
     heard_file = HERE / "bus"
     marker.touch()
-    with heard_file.open("wb") as f:
-        bus = subprocess.Popen(["busctl", "monitor", "--system", "--match=type='method_call'", "--match=type='signal'"],
-                               stdout=f, stderr=subprocess.STDOUT)
     replies, units = [], ""
-    try:
-        wait_for(lambda: b"Monitoring" in heard_file.read_bytes(), "busctl")
+    with bus_in(heard_file, "type='method_call'", "type='signal'"):
         for arguments in orders:
             _, job = order(manager, "configure_server", **arguments)
             with open(HERE / "begun") as begun:
@@ -85,9 +82,6 @@ def test_secrets_are_nowhere(manager, storage):
                 units += path.read_text() if path.is_file() else ""
             (HERE / "go").write_text("go\n")
             replies.append(wait_job(manager, job, "COMPLETE", "ERROR")["command_reply"])
-    finally:
-        bus.terminate()
-        bus.wait()
     assert [r["return_code"] for r in replies] == [0] * len(orders), replies
     heard = heard_file.read_bytes()
     assert b"StartTransientUnit" in heard

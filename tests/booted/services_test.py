@@ -28,6 +28,7 @@ import zipfile
 import pytest
 
 from agent_test import manager, reply_to, run, show, wait_for  # noqa: F401
+from bus_monitor import bus_in
 from harness import wait_for_seconds
 
 SERVICES = pathlib.Path("/srv/dcm/services")
@@ -1079,16 +1080,10 @@ def test_secrets_are_nowhere(manager, storage, notes):
     Storage.objects["s.tgz"] = tar({**HOOKS, "bin/enstratus-configure": "#!/bin/bash\n" + look,
                                     "bin/enstratus-dbgrant": "#!/bin/bash\n" + look})
     heard_file = notes / "bus"
-    with heard_file.open("wb") as f:
-        bus = subprocess.Popen(["busctl", "monitor", "--system"], stdout=f, stderr=subprocess.STDOUT)
-    try:
-        wait_for(lambda: b"Monitoring" in heard_file.read_bytes(), "busctl")
+    with bus_in(heard_file):
         replies = [work(manager, "install_service", **image_arguments(storage, "a1", "s.tgz")),
                    work(manager, "configure_service_with_ssl", **configure(runAsUser="svcuser", **SSL)),
                    work(manager, "grant_database_access", **database("grant"))]
-    finally:
-        bus.terminate()
-        bus.wait()
     heard = heard_file.read_bytes()
     assert [r["return_code"] for r in replies] == [0, 0, 0], replies
     assert b"StartTransientUnit" in heard and b"dcm-hook-a1-configure" in heard 
