@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -174,11 +175,19 @@ def test_number_is_not_the_user_who_has_it(manager, users, processes, zeros):
     assert reply["return_code"] == 1 and "is a number" in reply["error_message"]
 
 
+def add_number(number, *options):
+    """A user whose name is a number, which useradd of Debian 13 refuses."""
+    run("useradd", "--create-home", "--home-dir", f"/home/{number}", *options, "placeholder")
+    for name in ("passwd", "shadow", "group", "gshadow"):
+        file = pathlib.Path("/etc", name)
+        file.write_text(re.sub("^placeholder:", f"{number}:", file.read_text(), flags=re.M))
+
+
 def test_user_whose_name_is_a_number_is_removed_as_himself(manager, users, processes):
     users("vera")
     run("useradd", "--create-home", "vera")
     vera = exists("vera")
-    run("useradd", "--create-home", str(vera.pw_uid))
+    add_number(vera.pw_uid)
     other = exists(str(vera.pw_uid))
     assert other.pw_uid != vera.pw_uid
     hers, his = processes(vera.pw_uid), processes(other.pw_uid)
@@ -189,7 +198,7 @@ def test_user_whose_name_is_a_number_is_removed_as_himself(manager, users, proce
 
 def test_number_of_a_user_is_not_another_name(manager, users):
     """The other way round: programs that look for a name first would give his home to who is called like his number."""
-    run("useradd", "--create-home", "--uid", "1702", "1701")
+    add_number(1701, "--uid", "1702")
     try:
         run("useradd", "--no-create-home", "--uid", "1701", users("vera"))
         assert do(manager, "add_user", userId="vera", authentication=KEY)["return_code"] == 0
