@@ -265,37 +265,40 @@ def test_questions_that_end_early(lines):
     assert show("UnitFileState") == "disabled"
 
 
-def test_enrolment_token(ca):
-    """It is in no file that everybody may read, in no journal, in no output; and it lets the agent in."""
+@pytest.fixture
+def token():
+    """A manager that takes nobody without an enrolment token, and one."""
     OPEN.write_text("[enrolment]\nmode = token\n")
     run("systemctl", "reload", "dcm-manager.service")
+    yield run("dcm-manager", "enrol-token", "new").stdout.strip()
+    OPEN.write_text("[enrolment]\nmode = open\n")
+    run("systemctl", "reload", "dcm-manager.service")
+
+
+def test_enrolment_token(ca, token):
+    """It is in no file that everybody may read, in no journal, in no output; and it lets the agent in."""
     run("journalctl", "--rotate")
     run("journalctl", "--vacuum-time=1s")
-    try:
-        secret = run("dcm-manager", "enrol-token", "new").stdout.strip()
-        before = tree()
-        done = [configure("-u", URL, "-A", str(ca), "--enrolment-token", secret, "--dry-run")]
-        assert tree() == before and "it is a secret" in done[0].stdout
-        assert configure("--enrolment-token", "two words", check=False).returncode == 2
-        done.append(configure("-u", URL, "-A", str(ca), "--enrolment-token", "-", "--start", input=secret + "\n"))
-        file = ETC / "enrolment-token"
-        assert file.read_text() == secret + "\n" and (stat.S_IMODE(file.stat().st_mode), file.group()) == (0o640, "dcm-agent")
-        assert effective()["connection.enrolment_token_file"] == str(file) and secret not in OWN.read_text()
-        run("dcm-manager", "wait-agent", "--timeout", "240")
-        done.append(configure("--enrolment-token", secret))
-        assert done[-1].stdout == "Nothing to change.\n"
-        done += [run("dcm-agentctl", "config", "--effective"), run("dcm-agentctl", "status"), run("journalctl", "-o", "export"),
-                 run("dcm-manager", "enrol-token", "list", "--json"), run("dcm-agentctl", "config", "--check", check=False)]
-        assert all(secret not in d.stdout + d.stderr for d in done)
-        # one that is in the configuration moves out of it
-        SITE.write_text("[connection]\nenrolment_token = canary\n")
-        assert "everybody can read the enrolment token" in run("dcm-agentctl", "config", "--check", check=False).stdout
-        assert "canary" not in run("dcm-agentctl", "config", "--effective").stdout
-        configure("--set", f"connection.enrolment_token={secret}")
-        assert "enrolment_token" not in SITE.read_text()
-    finally:
-        OPEN.write_text("[enrolment]\nmode = open\n")
-        run("systemctl", "reload", "dcm-manager.service")
+    before = tree()
+    done = [configure("-u", URL, "-A", str(ca), "--enrolment-token", token, "--dry-run")]
+    assert tree() == before and "it is a secret" in done[0].stdout
+    assert configure("--enrolment-token", "two words", check=False).returncode == 2
+    done.append(configure("-u", URL, "-A", str(ca), "--enrolment-token", "-", "--start", input=token + "\n"))
+    file = ETC / "enrolment-token"
+    assert file.read_text() == token + "\n" and (stat.S_IMODE(file.stat().st_mode), file.group()) == (0o640, "dcm-agent")
+    assert effective()["connection.enrolment_token_file"] == str(file) and token not in OWN.read_text()
+    run("dcm-manager", "wait-agent", "--timeout", "240")
+    done.append(configure("--enrolment-token", token))
+    assert done[-1].stdout == "Nothing to change.\n"
+    done += [run("dcm-agentctl", "config", "--effective"), run("dcm-agentctl", "status"), run("journalctl", "-o", "export"),
+             run("dcm-manager", "enrol-token", "list", "--json"), run("dcm-agentctl", "config", "--check", check=False)]
+    assert all(token not in d.stdout + d.stderr for d in done)
+    # one that is in the configuration moves out of it
+    SITE.write_text("[connection]\nenrolment_token = canary\n")
+    assert "everybody can read the enrolment token" in run("dcm-agentctl", "config", "--check", check=False).stdout
+    assert "canary" not in run("dcm-agentctl", "config", "--effective").stdout
+    configure("--set", f"connection.enrolment_token={token}")
+    assert "enrolment_token" not in SITE.read_text()
 
 
 def test_enrolment_token_by_questions(ca):
@@ -304,14 +307,17 @@ def test_enrolment_token_by_questions(ca):
     assert (ETC / "enrolment-token").read_text() == "canary-token\n"
 
 
-def test_cloud_init():
+def test_cloud_init(token):
     """What cloud-init does with the example: files, then commands."""
     example = yaml.safe_load((EXAMPLES / "cloud-init.yaml").read_text())
     assert example.keys() == {"write_files", "runcmd"}
     for file in example["write_files"]:
-        assert "BEGIN CERTIFICATE" in file["content"]
-        pathlib.Path(file["path"]).write_text(CERTIFICATE.read_text())
-        pathlib.Path(file["path"]).chmod(int(file["permissions"], 8))
+        path = pathlib.Path(file["path"])
+        is_token = "token" in file["content"]
+        assert is_token or "BEGIN CERTIFICATE" in file["content"]
+        path.write_text(f"{token}\n" if is_token else CERTIFICATE.read_text())
+        path.chmod(int(file["permissions"], 8))
+        shutil.chown(path, *file.get("owner", "root:root").split(":"))
     for command in example["runcmd"]:
         run(*[URL if "://" in word else word for word in command])
     assert show("UnitFileState") == "enabled" and show("ActiveState") == "active"
@@ -319,11 +325,12 @@ def test_cloud_init():
 
 
 @pytest.mark.skipif(not shutil.which("ansible-playbook"), reason="needs ansible-core")
-def test_ansible(tmp_path):
+def test_ansible(tmp_path, token):
     command = ["ansible-playbook", "--connection", "local", "--inventory", "localhost,", "--extra-vars",
-               f"manager_url={URL} manager_ca={CERTIFICATE} ansible_python_interpreter=/usr/bin/python3",
+               f"manager_url={URL} manager_ca={CERTIFICATE} enrolment_token={token} ansible_python_interpreter=/usr/bin/python3",
                str(EXAMPLES / "ansible.yml")]
     environment = {**os.environ, "HOME": str(tmp_path), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
-    assert "changed=3 " in run(*command, env=environment).stdout
+    first = run(*command, "-vvv", env=environment).stdout
+    assert "changed=3 " in first and token not in first
     run("dcm-manager", "wait-agent", "--timeout", "240")
     assert "changed=0 " in run(*command, env=environment).stdout
