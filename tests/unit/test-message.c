@@ -8,9 +8,9 @@
 #include "proto/message.h"
 
 static void test_types(void) {
-    static const char *const names[_MESSAGE_MAX] = {"REQUEST",   "ACK",    "NACK", "REPLY",
-                                                    "CANCEL",    "STATUS", "LOG",  "ALERT",
-                                                    "ALERT_ACK", "HEMLOCK"};
+    static const char *const names[_MESSAGE_MAX] = {
+        "REQUEST", "ACK",   "NACK",      "REPLY",   "CANCEL",     "STATUS",
+        "LOG",     "ALERT", "ALERT_ACK", "HEMLOCK", "UNREGISTER", "UNREGISTER_ACK"};
 
     for (MessageType t = 0; t < _MESSAGE_MAX; t++) {
         g_assert_cmpstr(message_type_to_string(t), ==, names[t]);
