@@ -180,7 +180,7 @@ static void slow_down(Peer *p) {
     session_refuse(p->session, 503, "too many new agents come at once");
 }
 
-static void admit_new(Peer *p, const char *renewed_id) {
+static void admit_new(Peer *p, bool claims_id, const char *renewed_id) {
     _cleanup_(ledger_enrolment_done) LedgerEnrolment token = {};
     _cleanup_(ledger_agent_done) LedgerAgent a = {};
     Manager *m = p->manager;
@@ -191,7 +191,7 @@ static void admit_new(Peer *p, const char *renewed_id) {
         slow_down(p);
         return;
     }
-    r = enrolment_judge(p, &token, &why);
+    r = enrolment_judge(p, claims_id, &token, &why);
     if (r >= 0 && why) {
         session_refuse(p->session, 401, why);
         return;
@@ -297,7 +297,7 @@ static void decide(Peer *p) {
         admit_known(p, &owner);
         break;
     case AUTH_NEW:
-        admit_new(p, named.id);
+        admit_new(p, false, named.id);
         break;
     case AUTH_PROBE:
         begin_probe(p, connected);
@@ -306,9 +306,10 @@ static void decide(Peer *p) {
         refuse_stale(p, &owner);
         break;
     default:
-        /* of a machine that has lost its token, perhaps: an operator may give it its old place */
-        if (!owner.id && m->options.enrolment == ENROLMENT_APPROVE)
-            admit_new(p, NULL);
+        /* of a machine that has lost its token, perhaps: an operator may give it its old place, and
+         * by an enrolment token it gets a new one */
+        if (!owner.id && (m->options.enrolment == ENROLMENT_APPROVE || offer->enrolment_sha256[0]))
+            admit_new(p, true, NULL);
         else
             refuse(p, 401, "the token does not belong to this agent id");
     }

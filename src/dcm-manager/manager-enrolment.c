@@ -182,25 +182,28 @@ static int wait_for_operator(Peer *p, const LedgerWaiting *known, const char *fa
     return 0;
 }
 
-int enrolment_judge(Peer *p, LedgerEnrolment *ret_token, const char **ret_why) {
+int enrolment_judge(Peer *p, bool claims_id, LedgerEnrolment *ret_token, const char **ret_why) {
     Manager *m = p->manager;
     const char *fault = NULL;
     LedgerWaiting known = {};
+    bool waits;
     int r;
 
-    if (p->offer.enrolment_sha256[0]) {
-        TRY(check_token(p, ret_token, &fault));
-        if (ret_token->id)
-            return 0;
-    }
     r = ledger_find_waiting(m->store, p->offer.token_sha256, &known);
     if (r < 0 && r != -ENOENT)
         return r;
-    if (r >= 0 && known.is_rejected)
+    waits = r >= 0;
+    if (known.is_rejected) { /* by an operator, whom no secret overrules */
         *ret_why = "an operator has rejected this agent";
-    else if (m->options.enrolment == ENROLMENT_APPROVE)
-        return wait_for_operator(p, r < 0 ? NULL : &known, fault, ret_why);
-    else if (m->options.enrolment == ENROLMENT_TOKEN)
+        return 0;
+    }
+    if (p->offer.enrolment_sha256[0])
+        TRY(check_token(p, ret_token, &fault));
+    if (ret_token->id)
+        return 0;
+    if (m->options.enrolment == ENROLMENT_APPROVE)
+        return wait_for_operator(p, waits ? &known : NULL, fault, ret_why);
+    if (m->options.enrolment == ENROLMENT_TOKEN || claims_id)
         *ret_why = fault
                        ?: "new agents need an enrolment token: set enrolment_token_file in "
                           "[connection] of agent.conf";

@@ -86,6 +86,22 @@ def test_rejected_until_it_is_accepted(approving):
     assert ask(approving)["return_code"] == 200
 
 
+def test_rejected_although_it_has_a_token(start):
+    """In each mode, and it costs the token no use."""
+    server = start("--enrolment=approve")
+    ask(server)
+    row, = listed(server, "agents", "--waiting")
+    assert server.cli("reject", row["id"])[0] == 0
+    _, secret = token(server)
+    for mode in ("approve", "token", "open"):
+        server.stop()
+        server.options = (f"--enrolment={mode}",)
+        server.start()
+        answer = ask(server, enrolment_token=secret)
+        assert (answer["return_code"], answer["error_message"]) == (401, "an operator has rejected this agent"), mode
+    assert listed(server, "agents") == [] and listed(server, "enrol-token", "list")[0]["used"] == 0
+
+
 def test_revoke_forget(approving):
     ask(approving)
     row, = listed(approving, "agents", "--waiting")
@@ -211,6 +227,21 @@ def test_enrolment_token(start, mode):
     assert mode == "open" or "has been used up" in answer["error_message"]
     assert (len(listed(server, "agents", "--waiting")) == 1) == (mode == "approve")
     assert secret not in server.log()
+
+
+@pytest.mark.parametrize("mode", ["approve", "token", "open"])
+def test_enrolment_token_of_one_that_claims_an_id(start, mode):
+    """Of a machine that lost its own token, perhaps: it gets an id of its own. Without a valid one it is refused."""
+    server = start(f"--enrolment={mode}")
+    _, secret = token(server, "--uses=2")
+    first = ask(server, enrolment_token=secret)["handshake"]["agentID"]
+    claims = {"agent_id": first, "token": TOKEN + "2"}
+    for keys in ({}, {"enrolment_token": "guess"}):
+        assert ask(server, **claims, **keys)["return_code"] == 401
+    answer = ask(server, **claims, enrolment_token=secret)
+    assert answer["return_code"] == 200 and answer["handshake"]["agentID"] != first
+    assert ask(server)["handshake"]["agentID"] == first
+    assert [r["used"] for r in listed(server, "enrol-token", "list")] == [2]
 
 
 def test_revoked_and_expired_tokens(start):
