@@ -62,18 +62,17 @@ static int accept_waiting(Manager *m, const char *id, const char *name) {
     return 0;
 }
 
-static int restore(Manager *m, ControlClient *client, const char *text, char **ret_id) {
-    int r;
+/* The name first: with one that is taken nothing is changed. -EALREADY: it is not revoked. */
+static int restore(Manager *m, const char *id, const char *name) {
+    _cleanup_(ledger_agent_done) LedgerAgent agent = {};
+    Ledger *store = manager_get_store(m);
 
-    *ret_id = control_match_agent(m, client, text);
-    if (!*ret_id)
-        return -ENOENT;
-    r = ledger_restore_agent(manager_get_store(m), *ret_id);
-    if (r == -ENOENT)
-        control_client_fail(client, "exists", "%s is accepted already", *ret_id);
-    else if (r < 0)
-        control_fail_errno(client, r);
-    return r;
+    TRY(ledger_find_agent_by_id(store, id, &agent));
+    if (!agent.is_revoked)
+        return -EALREADY;
+    if (name)
+        TRY(ledger_name_agent(store, id, name));
+    return ledger_restore_agent(store, id);
 }
 
 static bool optional_name(ControlClient *client, struct json_object *request, const char *key,
@@ -100,15 +99,18 @@ static void method_accept(Manager *m, ControlClient *client, struct json_object 
     if (r < 0)
         return;
     if (r == 0) {
-        if (restore(m, client, text, &id) < 0)
+        id = control_match_agent(m, client, text);
+        if (!id)
             return;
-        r = name ? ledger_name_agent(manager_get_store(m), id, name) : 0;
+        r = restore(m, id, name);
     } else
         r = accept_waiting(m, id, name);
-    if (r < 0) {
+    if (r == -EALREADY)
+        control_client_fail(client, "exists", "%s is accepted already", id);
+    else if (r < 0)
         control_fail_errno(client, r);
+    if (r < 0)
         return;
-    }
     log_notice("%s is accepted", id);
     control_reply_when_stored(m, client, control_result("agent", json_object_new_string(id)));
 }

@@ -102,6 +102,22 @@ def test_rejected_although_it_has_a_token(start):
     assert listed(server, "agents") == [] and listed(server, "enrol-token", "list")[0]["used"] == 0
 
 
+def test_revoked_stays_so_if_its_name_is_taken(approving):
+    for i in "12":
+        ask(approving, token=TOKEN + i)
+    rows = listed(approving, "agents", "--waiting")
+    for i, row in enumerate(rows):
+        assert approving.cli("accept", row["id"], "--name", f"web{i}")[0] == 0
+    assert approving.cli("revoke", "web0")[0] == 0
+    code, _, err = approving.cli("accept", "web0", "--name", "web1")
+    assert code == 254 and "taken" in err
+    assert "revoked" in ask(approving, token=TOKEN + "1")["error_message"]
+    assert approving.cli("accept", "web1", "--name", "web3")[0] == 254, "it is accepted already"
+    assert [a["name"] for a in listed(approving, "agents")] == ["web0", "web1"]
+    assert approving.cli("accept", "web0", "--name", "web2")[0] == 0
+    assert ask(approving, token=TOKEN + "1")["handshake"]["serverName"] == "web2"
+
+
 def test_revoke_forget(approving):
     ask(approving)
     row, = listed(approving, "agents", "--waiting")
