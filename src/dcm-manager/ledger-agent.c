@@ -158,8 +158,9 @@ int ledger_note_enrolment(Ledger *s, const char *id, const char *token_id, const
     return MIN(ledger_execute(s, STATEMENT_AGENT_ENROL, "ttt", id, group, token_id), 0);
 }
 
-int ledger_revoke_agent(Ledger *s, const char *id) {
-    return MIN(ledger_execute(s, STATEMENT_AGENT_REVOKE, "ti", id, ledger_now()), 0);
+int ledger_revoke_agent(Ledger *s, const char *id, bool for_good) {
+    return MIN(
+        ledger_execute(s, STATEMENT_AGENT_REVOKE, "tii", id, ledger_now(), (int64_t)for_good), 0);
 }
 
 int ledger_restore_agent(Ledger *s, const char *id) {

@@ -36,7 +36,8 @@ int ledger_remove_agent(Ledger *s, const char *id);
 int ledger_accept_waiting(Ledger *s, const char *id, const char *name);
 /* By which enrolment token it came, and so into which group. */
 int ledger_note_enrolment(Ledger *s, const char *id, const char *token_id, const char *group);
-int ledger_revoke_agent(Ledger *s, const char *id);
+/* `for_good`: by an operator; else an unused agent may still make room for others. */
+int ledger_revoke_agent(Ledger *s, const char *id, bool for_good);
 /* -ENOENT: it is not revoked. */
 int ledger_restore_agent(Ledger *s, const char *id);
 /* `id` gets the token of `newer`, which waits or is an agent, and goes. */

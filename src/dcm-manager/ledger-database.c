@@ -81,7 +81,8 @@ static const struct {
     [STATEMENT_AGENT_ENROL] =
         {false, "UPDATE agents SET used = 1, group_name = ?2, enrolled_by = ?3 WHERE id = ?1"},
     [STATEMENT_AGENT_REVOKE] =
-        {false, "UPDATE agents SET revoked = coalesce(revoked, ?2), used = 1 WHERE id = ?1"},
+        {false, "UPDATE agents SET revoked = coalesce(revoked, ?2), used = max(used, ?3)"
+                " WHERE id = ?1"},
     [STATEMENT_AGENT_RESTORE] = {false, "UPDATE agents SET revoked = NULL WHERE id = ?1"
                                         " AND revoked IS NOT NULL"},
     [STATEMENT_AGENT_SECRETS] = {false,

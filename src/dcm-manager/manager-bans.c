@@ -8,7 +8,7 @@
 #include "dcm-manager/manager-leave.h"
 
 int manager_revoke(Manager *m, const char *agent) {
-    TRY(ledger_revoke_agent(m->store, agent));
+    TRY(ledger_revoke_agent(m->store, agent, true));
     manager_end_connection(m, agent, "an operator has revoked this agent");
     log_notice("%s is revoked", agent);
     return 0;

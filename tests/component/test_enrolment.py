@@ -118,6 +118,21 @@ def test_revoked_stays_so_if_its_name_is_taken(approving):
     assert ask(approving, token=TOKEN + "1")["handshake"]["serverName"] == "web2"
 
 
+def test_stranger_that_unregisters_gives_its_place_up(start):
+    """Else strangers who come and unregister would fill the database for good."""
+    server = start("--enrolment=open")
+    for i in "12":
+        agent = server.agent(token=TOKEN + i)
+        if i == "2":
+            assert server.cli("name", agent.id, "web1")[0] == 0
+        agent.send(type="UNREGISTER", request_id="u-1", message_id="u-1", agent_id=agent.id)
+        assert agent.wait_closed()[0] == 1008
+        assert "revoked" in ask(server, token=TOKEN + i)["error_message"]
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.database)) as db:
+        assert db.execute("SELECT used, absent IS NOT NULL FROM agents ORDER BY created").fetchall() == [(0, 1), (1, 1)]
+
+
 def test_revoke_forget(approving):
     ask(approving)
     row, = listed(approving, "agents", "--waiting")
