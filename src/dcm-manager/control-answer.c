@@ -28,6 +28,11 @@ void control_fail_errno(ControlClient *client, int error) {
         control_client_fail(client, "too-many", "%u requests wait for this agent already",
                             REQUESTS_OPEN_PER_AGENT_MAX);
         break;
+    case -EUSERS:
+        control_client_fail(client, "too-many",
+                            "%u agents are known already; 'dcm-manager forget' makes room",
+                            AGENTS_MAX);
+        break;
     case -ENOSPC:
         control_client_fail(client, "storage",
                             "the manager's disk is full; nothing was stored or sent");

@@ -81,7 +81,7 @@ static int find_unused(Ledger *s, char **ret) {
     if (r >= 0)
         r = ledger_step(q);
     if (r <= 0)
-        return r < 0 ? r : -EDQUOT;
+        return r < 0 ? r : -EUSERS;
     return ledger_column_dup(q, 0, ret);
 }
 

@@ -24,7 +24,7 @@ int ledger_find_agent_by_id(Ledger *s, const char *id, LedgerAgent *ret);
  * several match. */
 int ledger_match_agent(Ledger *s, const char *text, char **ret_id);
 /* -EEXIST: id or token is taken, or the id is a name. At the limit of unused agents (neither named
- * nor given an order) removes the one that has been disconnected the longest; -EDQUOT: there is
+ * nor given an order) removes the one that has been disconnected the longest; -EUSERS: there is
  * none. */
 int ledger_add_agent(Ledger *s, const char *id, const char *server_id, const Offer *o);
 /* Stores the agent's current data; a known instance stays if the offer has none. */
@@ -32,7 +32,7 @@ int ledger_update_agent(Ledger *s, const char *id, const Offer *o);
 /* Also removes its console lines and alerts; not its requests. */
 int ledger_remove_agent(Ledger *s, const char *id);
 /* Accepts what waits as that id (dcm-manager/ledger-waiting.h) for good; `name` may be NULL.
- * -EEXIST: the name is taken; -EDQUOT as above. */
+ * -EEXIST: the name is taken; -EUSERS as above. */
 int ledger_accept_waiting(Ledger *s, const char *id, const char *name);
 /* By which enrolment token it came, and so into which group. */
 int ledger_note_enrolment(Ledger *s, const char *id, const char *token_id, const char *group);

@@ -17,18 +17,26 @@ static void refuse(Peer *p, int code, const char *text) {
 }
 
 static void refuse_for_now(Peer *p, int error) {
-    bool is_full = error == -EDQUOT;
+    const char *why = strerror(-error), *said = "the manager cannot store this agent now";
 
-    if (!is_full && error != -ESHUTDOWN)
+    switch (error) {
+    case -EDQUOT:
+        why = "there is no room for more like it; raise LimitNOFILE= of dcm-manager.service";
+        said = "the manager has no room for more agents now";
+        break;
+    case -EUSERS:
+        why = "too many agents are known; 'dcm-manager forget' makes room";
+        said = "the manager has no room for more agents now";
+        break;
+    case -ESHUTDOWN:
+        why = said = "the manager stops or is being drained";
+        break;
+    default:
         p->manager->store_failed_usec = now_usec(CLOCK_BOOTTIME);
+    }
     (void)log_error_errno(error, "%s: an agent cannot be accepted now: %s",
-                          session_peer(p->session),
-                          is_full ? "there is no room for more like it; raise LimitNOFILE= of "
-                                    "dcm-manager.service"
-                                  : strerror(-error));
-    session_refuse(p->session, 503,
-                   is_full ? "the manager has no room for more agents now"
-                           : "the manager cannot store this agent now");
+                          session_peer(p->session), why);
+    session_refuse(p->session, 503, said);
 }
 
 static void take_over(Peer *p, Peer *older) {
@@ -232,7 +240,9 @@ static int on_probed(sd_event_source *source, uint64_t usec, void *userdata) {
 
     peer_stop_probe(p);
     r = ledger_find_agent_by_token(p->manager->store, p->offer.token_sha256, &owner);
-    if (r < 0)
+    if (r == -ENOENT) /* an operator has taken it away meanwhile */
+        decide(p);
+    else if (r < 0)
         refuse_for_now(p, r);
     else if (alive)
         refuse_stale(p, &owner);

@@ -118,6 +118,21 @@ def test_revoked_stays_so_if_its_name_is_taken(approving):
     assert ask(approving, token=TOKEN + "1")["handshake"]["serverName"] == "web2"
 
 
+def test_no_room_for_more_agents(approving):
+    """It says so, and what makes room; the one that waits goes on waiting."""
+    ask(approving)
+    row, = listed(approving, "agents", "--waiting")
+    approving.stop()
+    with contextlib.closing(sqlite3.connect(approving.database)) as db, db:
+        db.executemany("INSERT INTO agents (id, token, server_id, used, created) VALUES (?, ?, '', 1, 1)",
+                       ((f"a-{i}", f"t-{i}") for i in range(100000)))
+    approving.start()
+    code, _, err = approving.cli("accept", row["id"])
+    assert code == 254 and "100000 agents" in err and "forget" in err, err
+    assert approving.cli("forget", "a-0")[0] == 0 and approving.cli("accept", row["id"])[0] == 0
+    assert ask(approving)["return_code"] == 200
+
+
 def test_stranger_that_unregisters_gives_its_place_up(start):
     """Else strangers who come and unregister would fill the database for good."""
     server = start("--enrolment=open")
