@@ -100,11 +100,11 @@ static const struct {
     [STATEMENT_WAITING_ADD] = {true, "INSERT INTO waiting (id, token, source, peer, created, seen)"
                                      " SELECT ?1, ?2, ?3, ?4, ?5, ?5 WHERE NOT EXISTS"
                                      " (SELECT 1 FROM agents WHERE id = ?1 OR name = ?1)"},
-    /* the address with the most of them */
-    [STATEMENT_WAITING_CROWDED] = {true, "SELECT source, count(*) AS n FROM waiting GROUP BY source"
-                                         " ORDER BY n DESC, min(seen) LIMIT 1"},
-    [STATEMENT_WAITING_EVICT] = {true, "DELETE FROM waiting WHERE id IN (SELECT id FROM waiting"
-                                       " WHERE source = ?1 ORDER BY seen LIMIT ?2)"},
+    /* one after the other of the address with the most, each time the one seen the longest ago */
+    [STATEMENT_WAITING_EVICT] =
+        {true, "DELETE FROM waiting WHERE id IN (SELECT id FROM (SELECT id, seen, row_number() OVER"
+               " (PARTITION BY source ORDER BY seen DESC) AS n FROM waiting)"
+               " ORDER BY n DESC, seen LIMIT ?)"},
     [STATEMENT_WAITING_MATCH] = {false,
                                  "SELECT id, 0 AS how FROM waiting WHERE id = ?1 UNION ALL"
                                  " SELECT id, 1 FROM (SELECT id FROM waiting WHERE id > ?1"

@@ -21,31 +21,16 @@ int ledger_find_waiting(Ledger *s, const char *token_sha256, LedgerWaiting *ret)
     return 0;
 }
 
-/* Few of many addresses: the oldest of each address are worth as much as those of another one. */
-static int find_crowded(Ledger *s, char **ret_source, int64_t *ret_n) {
-    _cleanup_(statement_resetp) sqlite3_stmt *q = NULL;
-    int r;
-
-    TRY(ledger_query(s, STATEMENT_WAITING_CROWDED, &q, ""));
-    r = ledger_step(q);
-    if (r <= 0)
-        return r < 0 ? r : -EDQUOT;
-    *ret_n = sqlite3_column_int64(q, 1);
-    return ledger_column_dup(q, 0, ret_source);
-}
-
-/* Several at once, so that not every stranger triggers a search. */
+/* Several at once, so that not every stranger triggers a search, also if each has an address of its
+ * own. */
 static int make_room(Ledger *s, unsigned *ret_evicted) {
-    _cleanup_free_ char *source = NULL;
-    int64_t n = ledger_query_number(s, STATEMENT_WAITING_COUNT), of_source = 0;
+    int64_t n = ledger_query_number(s, STATEMENT_WAITING_COUNT);
     int r;
 
     *ret_evicted = 0;
     if (n < 0 || n < WAITING_MAX)
         return (int)MIN(n, (int64_t)0);
-    TRY(find_crowded(s, &source, &of_source));
-    r = ledger_execute(s, STATEMENT_WAITING_EVICT, "ti", source,
-                       MIN((of_source + 1) / 2, (int64_t)WAITING_EVICTED_MAX));
+    r = ledger_execute(s, STATEMENT_WAITING_EVICT, "i", (int64_t)WAITING_EVICTED_AT_ONCE);
     if (r > 0)
         *ret_evicted = (unsigned)r;
     return MIN(r, 0);

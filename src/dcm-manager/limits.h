@@ -12,9 +12,9 @@
 /* Descriptors for all else: control clients, sockets that are listened on, the database (3), the
  * journal, and what the event loop has; of a low limit no more than a quarter. */
 #define DESCRIPTORS_RESERVED (CONTROL_CLIENTS_MAX + 64u)
-#define WAITING_MAX 10000u       /* agents that wait for an operator */
-#define WAITING_EVICTED_MAX 64u  /* at once, and no more than half of those of one address */
-#define WAITING_ADDRESSES_MAX 8u /* of each kind that are kept of one ... */
+#define WAITING_MAX 10000u                    /* agents that wait for an operator */
+#define WAITING_EVICTED_AT_ONCE 64u           /* when there are more */
+#define WAITING_ADDRESSES_MAX 8u              /* of each kind that are kept of one ... */
 #define WAITING_ADDRESS_SIZE_MAX ((size_t)64) /* ... if they are no longer */
 #define FINGERPRINT_MIN 16                    /* hex digits that name one: 64 bits */
 /* enrolment tokens */

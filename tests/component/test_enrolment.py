@@ -367,6 +367,18 @@ def test_ten_thousand_strangers(approving):
     assert [a["id"] for a in listed(approving, "agents")] == [row["id"]]
 
 
+def test_those_that_make_room(approving):
+    """Some at once, one after the other of the address with the most, each time the one seen the longest ago."""
+    approving.stop()
+    with contextlib.closing(sqlite3.connect(approving.database)) as db, db:
+        db.executemany("INSERT INTO waiting (id, token, source, peer, created, seen) VALUES (?, ?, ?, '', 1, ?)",
+                       ((f"a-{i}", f"t-{i}", "crowd" if i >= 9980 else str(i), i + 1) for i in range(10000)))
+    approving.start()
+    ask(approving)
+    gone = {f"a-{i}" for i in range(10000)} - {w["id"] for w in listed(approving, "agents", "--waiting")}
+    assert gone == {f"a-{i}" for i in [*range(64 - 19), *range(9980, 9999)]}
+
+
 def test_thousands_of_guesses(start):
     """Nobody comes in, few lines are logged, the address is not heard any more, and others are."""
     server = start("--enrolment=token")

@@ -342,7 +342,8 @@ static void test_pages(Fixture *f, const void *data) {
 }
 
 /* No statement walks through a table, whose rows may be millions, except at the start and the end;
- * nor does one sort all rows to give the first ones. */
+ * nor does one sort all rows to give the first ones, but for those that wait: of 10,000 some leave
+ * at once. */
 static void test_plans(Fixture *f, const void *data) {
     static const char *const tables[] = {"requests", "agents", "logs", "alerts", "kept"};
 
@@ -364,7 +365,8 @@ static void test_plans(Fixture *f, const void *data) {
                 if (g_str_has_prefix(step, scan) && !is_short && !is_rare)
                     g_error("%s: %s", sql, step);
             }
-            if (strstr(step, "TEMP B-TREE FOR ORDER BY") && strstr(sql, "LIMIT ?"))
+            if (strstr(step, "TEMP B-TREE FOR ORDER BY") && strstr(sql, "LIMIT ?") &&
+                id != STATEMENT_WAITING_EVICT)
                 g_assert_true(g_str_has_suffix(sql, "ORDER BY row")); /* of the limited ones */
         }
         sqlite3_finalize(q);
