@@ -166,6 +166,20 @@ def test_revoke_forget(approving):
     assert "waits for the approval" in ask(approving)["error_message"]
 
 
+def test_forgotten_while_its_connection_is_probed(approving):
+    """The newer connection is then a stranger's, and nothing is wrong with the database."""
+    ask(approving)
+    row, = listed(approving, "agents", "--waiting")
+    approving.cli("accept", row["id"])
+    older = approving.agent(ipv4=["192.0.2.2"])
+    newer = Agent(approving.url).offer(ipv4=["198.51.100.9"])
+    wait_for(lambda: 'dcm_manager_connections{state="handshake"} 1' in approving.cli("metrics")[1], "the probe")
+    assert approving.cli("forget", row["id"])[0] == 0
+    assert older.wait_closed()[0] == 1008
+    assert "waits for the approval" in newer.receive()["error_message"]
+    assert "cannot be accepted now" not in approving.log()
+
+
 def test_agent_that_unregisters(approving):
     """It gets its answer once all is stored; then it counts as revoked."""
     ask(approving)
