@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-manager/control-enrolment.h"
 
-#include <sys/random.h>
-
 #include "basic/log.h"
 #include "basic/sha256.h"
 #include "basic/time-util.h"
 #include "basic/utf8.h"
 #include "dcm-manager/control-answer.h"
+#include "dcm-manager/control-page.h"
 #include "dcm-manager/ledger-enrolment.h"
 #include "dcm-manager/ledger-waiting.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/manager-bans.h"
+#include "dcm-manager/random-letters.h"
 
 #define SECRET_PREFIX "dcm-enrol-" /* so that scanners of repositories can know it */
 #define SECRET_RANDOM_SIZE 40      /* of 5 bits */
@@ -32,22 +32,15 @@ static int match_waiting(Manager *m, ControlClient *client, const char *text, ch
 }
 
 static void method_waiting(Manager *m, ControlClient *client, struct json_object *request) {
-    struct json_object *list = NULL, *next = NULL, *result;
+    struct json_object *list = NULL, *next = NULL;
     int r;
 
-    r = ledger_list_waiting(manager_get_store(m), json_get(request, "after"),
-                            CONTROL_AGENTS_AT_ONCE, &list, &next);
-    if (r == -EINVAL)
-        control_client_fail(client, "invalid", "\"after\" is not what an answer had as \"next\"");
-    else if (r < 0)
-        control_fail_errno(client, r);
+    r = ledger_list_waiting(manager_get_store(m), json_get(request, "after"), CONTROL_ROWS_AT_ONCE,
+                            &list, &next);
     if (r < 0)
-        return;
-    result = control_result("waiting", list);
-    if (result && next)
-        (void)json_add(result, "next", TAKE_PTR(next));
-    (void)json_object_put(next);
-    control_client_reply(client, result);
+        control_fail_part(client, r);
+    else
+        control_client_reply(client, control_part("waiting", list, next));
 }
 
 static int accept_waiting(Manager *m, const char *id, const char *name) {
@@ -81,9 +74,9 @@ static bool optional_name(ControlClient *client, struct json_object *request, co
     if (!*ret || control_name_is_valid(*ret))
         return true;
     control_client_fail(client, "invalid",
-                        "'%s' is not a valid name: 1 to 512 bytes, no blanks and no control "
+                        "'%s' is not a valid name: 1 to %zu bytes, no blanks and no control "
                         "characters",
-                        *ret);
+                        *ret, PEER_TEXT_MAX);
     return false;
 }
 
@@ -186,27 +179,14 @@ static void method_replace(Manager *m, ControlClient *client, struct json_object
 /* --- enrolment tokens --------------------------------------------------------------------------
  */
 
-static int put_random(char *p, size_t n) {
-    static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
-    uint8_t bytes[SECRET_RANDOM_SIZE];
-
-    if (n > sizeof(bytes) || getrandom(bytes, n, 0) != (ssize_t)n)
-        return -EIO;
-    for (size_t i = 0; i < n; i++)
-        p[i] = letters[bytes[i] & 31];
-    p[n] = 0;
-    explicit_bzero(bytes, sizeof(bytes));
-    return 0;
-}
-
 /* Makes a token; its secret is in the answer alone. */
 static int make_token(Manager *m, const char *group, const char *name, int64_t expires,
                       int64_t uses, struct json_object *result) {
     char id[16] = "enrol-", secret[SECRET_SIZE] = SECRET_PREFIX, hash[SHA256_HEX_SIZE];
     int r;
 
-    r = put_random(id + strlen(id), ID_RANDOM_SIZE)
-            ?: put_random(secret + strlen(SECRET_PREFIX), SECRET_RANDOM_SIZE);
+    r = random_letters(id + strlen(id), ID_RANDOM_SIZE)
+            ?: random_letters(secret + strlen(SECRET_PREFIX), SECRET_RANDOM_SIZE);
     if (r >= 0) {
         sha256_hex(secret, strlen(secret), hash);
         r = ledger_add_enrolment(manager_get_store(m), id, hash, group, name, expires, uses);

@@ -4,13 +4,31 @@
 #include "dcm-manager/control-answer.h"
 #include "dcm-manager/limits.h"
 
+void control_fail_part(ControlClient *client, int error) {
+    if (error == -EINVAL)
+        control_client_fail(client, "invalid", "\"after\" is not what an answer had as \"next\"");
+    else
+        control_fail_errno(client, error);
+}
+
+struct json_object *control_part(const char *key, struct json_object *list,
+                                 struct json_object *next) {
+    struct json_object *result = control_result(key, list);
+
+    if (result && next)
+        (void)json_add(result, "next", next);
+    else
+        (void)json_object_put(next);
+    return result;
+}
+
 bool control_take_page(ControlClient *client, struct json_object *request, int64_t n,
                        LedgerPage *ret) {
     struct json_object *after = json_get(request, "after");
 
     *ret = (LedgerPage){};
     if (after && (json_to_integer(after, &ret->before) < 0 || ret->before <= 0)) {
-        control_client_fail(client, "invalid", "\"after\" is not what an answer had as \"next\"");
+        control_fail_part(client, -EINVAL);
         return false;
     }
     (void)json_to_integer(json_get(request, "n"), &n);

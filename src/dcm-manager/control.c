@@ -57,25 +57,18 @@ static void method_agents(Control *c, ControlClient *client, struct json_object 
     int r;
 
     r = ledger_list_agents(manager_get_store(c->manager), json_get(request, "after"),
-                           CONTROL_AGENTS_AT_ONCE, &list, &next);
+                           CONTROL_ROWS_AT_ONCE, &list, &next);
     for (size_t i = 0; r >= 0 && i < json_object_array_length(list); i++)
         r = add_connection(c->manager, json_object_array_get_idx(list, i));
     if (r < 0) {
         (void)json_object_put(list);
         (void)json_object_put(next);
-        if (r == -EINVAL)
-            control_client_fail(client, "invalid",
-                                "\"after\" is not what an answer had as \"next\"");
-        else
-            control_fail_errno(client, r);
+        control_fail_part(client, r);
         return;
     }
-    result = control_result("agents", list);
-    if (result && next)
-        (void)json_add(result, "next", TAKE_PTR(next));
+    result = control_part("agents", list, next);
     if (result)
         add_certificate(c, result);
-    (void)json_object_put(next);
     control_client_reply(client, result);
 }
 

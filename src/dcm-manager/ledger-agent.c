@@ -207,17 +207,13 @@ int ledger_replace_agent(Ledger *s, const char *id, const char *newer, bool is_w
     return MIN(r, 0);
 }
 
-static const char *json_text(struct json_object *o) {
-    return o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN) : NULL;
-}
-
 int ledger_update_agent(Ledger *s, const char *id, const Offer *o) {
     return ledger_execute(s, STATEMENT_AGENT_UPDATE,
                           "tttttttt"
                           "ti",
                           id, o->vm_instance, o->injected_id, o->version, o->platform,
-                          o->platform_version, json_text(o->ipv4), json_text(o->ipv6),
-                          json_text(o->features), ledger_now());
+                          o->platform_version, ledger_json_text(o->ipv4), ledger_json_text(o->ipv6),
+                          ledger_json_text(o->features), ledger_now());
 }
 
 int ledger_note_stale(Ledger *s, const char *id, int change) {

@@ -238,6 +238,10 @@ static int ledger_error(int sqlite_error) {
     }
 }
 
+const char *ledger_json_text(struct json_object *o) {
+    return o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN) : NULL;
+}
+
 int64_t ledger_now(void) {
     return (int64_t)now_usec(CLOCK_REALTIME);
 }

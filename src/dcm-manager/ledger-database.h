@@ -118,4 +118,6 @@ int ledger_add_text(struct json_object *o, const char *key, sqlite3_stmt *q, int
 int ledger_add_int(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
 int ledger_add_parsed(struct json_object *o, const char *key, sqlite3_stmt *q, int column);
 
+/* To be bound; NULL stays NULL. */
+const char *ledger_json_text(struct json_object *o);
 int64_t ledger_now(void);

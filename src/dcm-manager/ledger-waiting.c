@@ -53,10 +53,6 @@ static struct json_object *shorten(struct json_object *addresses) {
     return list;
 }
 
-static const char *json_text(struct json_object *o) {
-    return o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN) : NULL;
-}
-
 int ledger_note_waiting(Ledger *s, const Offer *o, const char *source, const char *peer) {
     _cleanup_json_ struct json_object *ipv4 = shorten(o->ipv4), *ipv6 = shorten(o->ipv6);
 
@@ -66,7 +62,7 @@ int ledger_note_waiting(Ledger *s, const Offer *o, const char *source, const cha
                               "ttt",
                               o->token_sha256, ledger_now(), source, peer, o->agent_id,
                               o->host_name, o->vm_instance, o->injected_id, o->version, o->platform,
-                              o->platform_version, json_text(ipv4), json_text(ipv6)),
+                              o->platform_version, ledger_json_text(ipv4), ledger_json_text(ipv6)),
                0);
 }
 

@@ -11,22 +11,18 @@
 #include "basic/time-util.h"
 #include "basic/utf8.h"
 #include "dcm-manager/ledger-waiting.h"
+#include "dcm-manager/random-letters.h"
 
 #define ID_RANDOM_SIZE 7
 #define ID_ATTEMPTS 8
 #define SOURCE_SIZE (2 * PEER_ADDRESS_KEY_SIZE + 1)
 
 /* Random, not counted: a manager that lost its database must not give an agent's old id to another
- * agent. 35 bits, without letters that look alike. */
+ * agent. */
 static int generate_id(char *agent, char *server, size_t size) {
-    static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
-    uint8_t bytes[ID_RANDOM_SIZE];
     char text[ID_RANDOM_SIZE + 1] = {};
 
-    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-        return -EIO;
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        text[i] = letters[bytes[i] & 31];
+    TRY(random_letters(text, ID_RANDOM_SIZE));
     (void)utf8_format(agent, size, "agent-%s", text);
     (void)utf8_format(server, size, "server-%s", text);
     return 0;
