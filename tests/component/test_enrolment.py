@@ -13,8 +13,8 @@ import sys
 
 import pytest
 
-from harness import DEADLINE, wait_for
-from test_manager import TOKEN, Agent, server, start  # noqa: F401
+from harness import DEADLINE, preload, wait_for
+from test_manager import TOKEN, Agent, iterate_until, server, start  # noqa: F401
 from test_manager_trust import VERSION_1
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -325,6 +325,38 @@ def test_guesses_are_limited(start):
     assert "too many wrong" in answers[10]["error_message"]
     assert "too many wrong" in ask(server, enrolment_token=secret)["error_message"]
     assert listed(server, "agents") == []
+
+
+def test_nothing_is_told_or_changed_that_was_not_stored(start, tmp_path):
+    """A commit that fails: no use of the token, and nobody comes in or is sent away for good."""
+    failing = tmp_path / "failing"
+    variables = {**preload("failing-sqlite"), "FAILING_COMMIT": failing}
+    server = start("--enrolment=approve", prefix=("env", *(f"{name}={value}" for name, value in variables.items())))
+    _, secret = token(server)
+    for i in "123":
+        ask(server, token=TOKEN + i)
+    waiting, rejected, known = (row["id"] for row in listed(server, "agents", "--waiting"))
+    assert server.cli("reject", rejected)[0] == 0 and server.cli("accept", known, "--name=web1")[0] == 0
+    leaving = server.agent(token=TOKEN + "3")
+    before = [listed(server, *list_) for list_ in (["agents"], ["agents", "--waiting"], ["enrol-token", "list"])]
+
+    failing.touch()
+    assert ask(server, token=TOKEN + "4", enrolment_token=secret)["return_code"] == 503
+    leaving.send(type="UNREGISTER", request_id="u-1", message_id="u-1", agent_id=leaving.id)
+    iterate_until(lambda: "has left cannot be stored" in server.log(), "the failure")
+    for order in (["accept", waiting], ["accept", rejected], ["reject", waiting], ["enrol-token", "new"],
+                  ["enrol-token", "revoke", before[2][0]["id"]], ["replace", known, waiting], ["revoke", known],
+                  ["forget", known]):
+        code, out, err = server.cli(*order)
+        assert (code, out) == (254, "") and ("disk is full" in err or order[0] == "replace"), (order, code, out, err)
+    failing.unlink()
+
+    after = [listed(server, *list_) for list_ in (["agents"], ["agents", "--waiting"], ["enrol-token", "list"])]
+    assert after[1:] == before[1:] and [a["revoked"] for a in after[0]] == [None]
+    assert not [m for m in leaving.messages if m.get("type") == "UNREGISTER_ACK"]
+    assert ask(server, token=TOKEN + "3")["handshake"]["agentID"] == known
+    assert ask(server, token=TOKEN + "4", enrolment_token=secret)["return_code"] == 200
+    assert ask(server, token=TOKEN + "2")["error_message"] == "an operator has rejected this agent"
 
 
 def test_tokens_survive_a_kill(start):
