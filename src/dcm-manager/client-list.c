@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Agents come in their order; of all else the newest rows come first, and those before them
- * follow. */
+/* Agents and targets come in their order; of all else the newest rows come first, and those before
+ * them follow. */
 #include "dcm-manager/client-list.h"
 
 #include "dcm-manager/limits.h"
@@ -57,7 +57,8 @@ static int keep(struct json_object *parts, struct json_object *list, size_t *n) 
 int client_call_rest(Client *client, const char *method, const char *key, const char *value,
                      unsigned lines, struct json_object *answer) {
     const char *name = streq(method, "log") ? "lines" : method;
-    const bool is_whole = streq(method, "agents") || streq(method, "waiting");
+    const bool is_whole =
+        streq(method, "agents") || streq(method, "waiting") || streq(method, "targets");
     _cleanup_json_ struct json_object *parts = json_object_new_array(),
                                       *next = json_object_get(json_get(answer, "next"));
     size_t wanted = is_whole ? SIZE_MAX : lines == 0 ? CONTROL_LOG_LINES_MAX : lines, n = 0;

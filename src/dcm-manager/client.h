@@ -6,6 +6,8 @@
 
 /* Exit statuses of the command line, besides 0, 2 (wrong usage) and return codes of commands. */
 enum {
+    EXIT_SOME_FAILED = 1, /* of several agents */
+    EXIT_SOME_SILENT = 2, /* some have not answered, and others may have failed */
     EXIT_USAGE = 2,
     EXIT_TIMED_OUT = 250,
     EXIT_REFUSED = 251,     /* by the agent: NACK */

@@ -15,6 +15,7 @@
 #include "dcm-manager/control-enrolment.h"
 #include "dcm-manager/control-fleet.h"
 #include "dcm-manager/control-page.h"
+#include "dcm-manager/control-targets.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/listener.h"
 
@@ -345,7 +346,8 @@ static bool run_method(Control *c, ControlClient *client, const char *name,
             return true;
         }
     return control_enrolment_run(c->manager, client, name, request) ||
-           control_fleet_run(c->manager, client, name, request);
+           control_fleet_run(c->manager, client, name, request) ||
+           control_targets_run(c->manager, client, name, request);
 }
 
 static void on_line(ControlClient *client, struct json_object *request, void *userdata) {

@@ -18,6 +18,10 @@
  *  unname      agent
  *  drain       within (seconds, optional)       as soon as no agent is connected
  *  metrics                                      text: OpenMetrics
+ *  targets     target, or all; after            targets: [...]; is_agent: it names an agent
+ *  order       orders: [agent (its id), guid],  orders: the first of them, each stored, or with
+ *              payload                          error and message; the others are to be sent again
+ *  group       agent, group (none: no group)    agent
  *
  *  waiting             after (optional)               waiting: [...], next
  *  accept              agent, name (optional)         agent

@@ -13,6 +13,9 @@ void ledger_agent_done(LedgerAgent *a) {
     free(a->server_id);
     free(a->name);
     free(a->vm_instance);
+    free(a->group);
+    free(a->platform);
+    free(a->platform_version);
     *a = (LedgerAgent){};
 }
 
@@ -31,6 +34,9 @@ static int read_agent(sqlite3_stmt *q, LedgerAgent *ret) {
     a.stale_told = sqlite3_column_int64(q, 5);
     a.is_used = sqlite3_column_int(q, 6);
     a.is_revoked = sqlite3_column_int(q, 7);
+    TRY(ledger_column_dup(q, 8, &a.group));
+    TRY(ledger_column_dup(q, 9, &a.platform));
+    TRY(ledger_column_dup(q, 10, &a.platform_version));
     *ret = a;
     a = (LedgerAgent){};
     return 0;

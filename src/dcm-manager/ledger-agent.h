@@ -8,10 +8,12 @@ typedef struct LedgerAgent {
     char *id;
     char *claimed; /* the id it offered when it registered; may be NULL */
     char *server_id;
-    char *name;         /* given by an operator; otherwise its id */
-    char *vm_instance;  /* as the agent reports it; may be NULL */
-    bool is_revoked;    /* an operator has taken back its acceptance */
-    bool is_used;       /* an operator has named it or ordered something */
+    char *name;                        /* given by an operator; otherwise its id */
+    char *vm_instance;                 /* as the agent reports it; may be NULL */
+    bool is_revoked;                   /* an operator has taken back its acceptance */
+    bool is_used;                      /* an operator has named it or ordered something */
+    char *group;                       /* may be NULL */
+    char *platform, *platform_version; /* as the agent reports them; may be NULL */
     int64_t stale_told; /* number of 409s that no copy with a new token has followed yet */
 } LedgerAgent;
 

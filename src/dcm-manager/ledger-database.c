@@ -15,7 +15,7 @@
 
 #define AGENT_COLUMNS                                                                              \
     "SELECT id, claimed, server_id, coalesce(name, id), vm_instance, stale_told, used,"            \
-    " revoked IS NOT NULL "
+    " revoked IS NOT NULL, group_name, platform, platform_version "
 #define REQUEST_COLUMNS                                                                            \
     "SELECT guid, agent, json_extract(payload, '$.command'), state, created, updated,"             \
     " iif(json_valid(reply), json_extract(reply, '$.return_code'), NULL), rowid, length(payload)"  \
@@ -24,6 +24,10 @@
 #define LOG_COLUMNS                                                                                \
     "SELECT agent, time, level, message, id, length(message) FROM logs WHERE id < ?3 "
 #define ALERT_COLUMNS "SELECT agent, time, alert, id, length(alert) FROM alerts WHERE id < ?3 "
+/* of agents that may be targets; the first one is the place in the index */
+#define TARGETS(place, index)                                                                      \
+    "SELECT " place ", id, coalesce(name, id), revoked IS NOT NULL, group_name, platform,"         \
+    " platform_version FROM agents " index " WHERE " place " >= ?2 "
 #define OVER "('REPLIED', 'NACKED')"
 #define OPEN "('QUEUED', 'SENT')"
 
@@ -90,6 +94,21 @@ static const struct {
     [STATEMENT_AGENT_REPLACE] =
         {false, "UPDATE agents SET token = ?2, claimed = ?3, vm_instance = ?4, used = 1,"
                 " revoked = NULL, stale_told = 0 WHERE id = ?1"},
+    [STATEMENT_AGENT_GROUP] = {false, "UPDATE agents SET used = 1, group_name = ?2 WHERE id = ?1"},
+    [STATEMENT_TARGET_ALL] = {false, TARGETS("id", "") "ORDER BY id LIMIT ?3"},
+    [STATEMENT_TARGET_SHOWN] =
+        {false, TARGETS("coalesce(name, id)",
+                        "INDEXED BY agents_shown") "AND coalesce(name, id) < ?1"
+                                                   " ORDER BY coalesce(name, id) LIMIT ?3"},
+    [STATEMENT_TARGET_GROUP] =
+        {false,
+         TARGETS("id", "INDEXED BY agents_group") "AND group_name = ?1 ORDER BY id LIMIT ?3"},
+    [STATEMENT_TARGET_PLATFORM] =
+        {false,
+         TARGETS("id", "INDEXED BY agents_platform") "AND platform = ?1 ORDER BY id LIMIT ?3"},
+    [STATEMENT_TARGET_CONNECTED] =
+        {false,
+         TARGETS("id", "INDEXED BY agents_connected") "AND absent IS NULL ORDER BY id LIMIT ?3"},
     [STATEMENT_WAITING_COUNT] = {true, "SELECT count(*) FROM waiting"},
     [STATEMENT_WAITING_FIND] = {true, "SELECT id, rejected IS NOT NULL FROM waiting"
                                       " WHERE token = ?"},

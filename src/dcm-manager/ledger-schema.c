@@ -94,6 +94,13 @@ static const char *const versions[] = {
     "CREATE TABLE enrolment_tokens (id TEXT PRIMARY KEY, secret TEXT NOT NULL UNIQUE,"
     " group_name TEXT, name TEXT, created INTEGER NOT NULL, expires INTEGER NOT NULL,"
     " uses INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT 0, revoked INTEGER) WITHOUT ROWID;",
+
+    /* Whom an operator means by a group, a fact, or a pattern of the names that lists show; each
+     * index has the id behind its own columns. */
+    "CREATE INDEX agents_group ON agents (group_name) WHERE group_name IS NOT NULL;"
+    "CREATE INDEX agents_platform ON agents (platform) WHERE platform IS NOT NULL;"
+    "CREATE INDEX agents_connected ON agents (id) WHERE absent IS NULL;"
+    "CREATE INDEX agents_shown ON agents (coalesce(name, id));",
 };
 
 static int get_version(sqlite3 *db, int *ret) {

@@ -91,6 +91,8 @@
 #define CONTROL_LINES_AT_ONCE 64u             /* of one client, then others take their turn; ... */
 #define CONTROL_TURN_USEC (5 * USEC_PER_MSEC) /* ... also after this time */
 #define CONTROL_ROWS_AT_ONCE 500u             /* in an answer; the client asks for the next ones */
+#define CONTROL_ORDERS_AT_ONCE 64u /* agents of one order in a turn; the client asks again */
+#define TARGET_SIZE_MAX ((size_t)1024)
 #define CONTROL_LINE_MAX (2 * MESSAGE_SIZE_MAX)
 #define CONTROL_OUTPUT_MAX (4 * MESSAGE_SIZE_MAX)
 #define CONTROL_LOG_LINES_MAX 10000

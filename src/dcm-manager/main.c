@@ -7,6 +7,7 @@
 #include "basic/log.h"
 #include "basic/option-table.h"
 #include "dcm-manager/cli-enrolment.h"
+#include "dcm-manager/cli-targets.h"
 #include "dcm-manager/cli.h"
 #include "dcm-manager/client.h"
 #include "dcm-manager/serve.h"
@@ -28,7 +29,7 @@ static void complete(size_t verb, int operand) {
         (void)fputs("new\nlist\nrevoke\n", stdout);
     else if (verb == VERB_ENROL_TOKEN && operand == 1)
         cli_print_ids("enrol_tokens", "id");
-    else if (operand == 0)
+    else if (operand == 0 || verb == VERB_RUN || verb == VERB_GROUP || verb == VERB_UNGROUP)
         cli_print_ids(of_requests ? "requests" : "agents", of_requests ? "guid" : "id");
 }
 
@@ -45,6 +46,8 @@ int main(int argc, char *argv[]) {
         [VERB_ALERTS] = cli_alerts,
         [VERB_NAME] = cli_name,
         [VERB_UNNAME] = cli_unname,
+        [VERB_GROUP] = cli_group,
+        [VERB_UNGROUP] = cli_ungroup,
         [VERB_WAIT_AGENT] = cli_wait_agent,
         [VERB_DRAIN] = cli_drain,
         [VERB_METRICS] = cli_metrics,

@@ -18,8 +18,8 @@
 static const Verb verbs[_VERB_MAX] = {
     [VERB_SERVE] = {"serve", "", .help = N_("run the agent manager")},
     [VERB_AGENTS] = {"agents", "", .help = N_("list the agents")},
-    [VERB_RUN] = {"run", "AGENT COMMAND", 2, 2, N_("order a command"),
-                  "run web1 run_script --script=update.sh --wait"},
+    [VERB_RUN] = {"run", "TARGET... [--] COMMAND", 1, OPERANDS_MAX, N_("order a command"),
+                  "run 'web*' @db --wait -- restart_service name=nginx"},
     [VERB_REQUESTS] = {"requests", "[AGENT]", 0, 1, N_("the newest requests, oldest first"),
                        "requests --since=-1h web1"},
     [VERB_SHOW] = {"show", "GUID", 1, 1, N_("one request with its reply"), "show 3f2a"},
@@ -31,6 +31,10 @@ static const Verb verbs[_VERB_MAX] = {
                      "alerts --since=yesterday"},
     [VERB_NAME] = {"name", "AGENT NAME", 2, 2, N_("name an agent"), "name 4711 web1"},
     [VERB_UNNAME] = {"unname", "AGENT", 1, 1, N_("remove an agent's name"), "unname web1"},
+    [VERB_GROUP] = {"group", "AGENT... GROUP", 2, OPERANDS_MAX, N_("put agents into a group"),
+                    "group db1 db2 db"},
+    [VERB_UNGROUP] = {"ungroup", "AGENT...", 1, TARGETS_MAX, N_("take agents out of their group"),
+                      "ungroup db1"},
     [VERB_WAIT_AGENT] = {"wait-agent", "[AGENT]", 0, 1, N_("wait until an agent is connected"),
                          "wait-agent --timeout=60 web1"},
     [VERB_DRAIN] = {"drain", "", .help = N_("send all agents away, and take no others"),
@@ -61,8 +65,8 @@ static const Verb verbs[_VERB_MAX] = {
 #define LOCAL (ON(SERVE) | ON(INIT) | ON(RENEW) | ON(AGENT_PACKAGE))
 #define CLIENTS (((1u << _VERB_MAX) - 1) & ~LOCAL)
 #define SILENT                                                                                     \
-    (ON(CANCEL) | ON(NAME) | ON(UNNAME) | ON(ACCEPT) | ON(REJECT) | ON(REVOKE) | ON(FORGET) |      \
-     ON(REPLACE) | ON(DRAIN) | ON(METRICS))
+    (ON(CANCEL) | ON(NAME) | ON(UNNAME) | ON(GROUP) | ON(UNGROUP) | ON(ACCEPT) | ON(REJECT) |      \
+     ON(REVOKE) | ON(FORGET) | ON(REPLACE) | ON(DRAIN) | ON(METRICS))
 #define LISTS (ON(AGENTS) | ON(REQUESTS) | ON(ALERTS) | ON(ENROL_TOKEN))
 #define NEWEST (ON(LOG) | ON(REQUESTS) | ON(ALERTS))
 
@@ -244,13 +248,15 @@ static const Option options[] = {
      .verbs = ON(RUN)},
     {"wait", NULL, FLAG(wait), N_("wait for the reply, print it and exit with its return code"),
      .verbs = ON(RUN)},
+    {"dry-run", NULL, FLAG(dry_run), N_("list the agents that are meant, and order nothing"),
+     .verbs = ON(RUN)},
     {"timeout", "SECONDS", MEMBER(timeout_sec, parse_seconds), N_("wait no longer than that"),
      .verbs = ON(RUN) | ON(STATUS) | ON(WAIT_AGENT) | ON(DRAIN)},
     {"json", NULL, FLAG(output.json), N_("machine-readable output"), .letter = 'j',
      .verbs = CLIENTS & ~SILENT},
     {"lines", "N", MEMBER(output.lines, output_parse_lines), N_("the newest N only"),
      "20; log: 100", 'n', NEWEST},
-    {"all", NULL, FLAG(output.all), N_("all of them"), .letter = 'a', .verbs = NEWEST},
+    {"all", NULL, FLAG(output.all), N_("all of them"), .letter = 'a', .verbs = NEWEST | ON(RUN)},
     {"since", "TIME", MEMBER(output.since_usec, output_parse_since),
      N_("those from TIME on: \"2026-11-22 20:01\", yesterday, -1h"), .verbs = NEWEST},
     {"follow", NULL, FLAG(follow), N_("stay, and show what comes"), .letter = 'f',
@@ -271,11 +277,48 @@ static const VerbTable table = {
     ELEMENTSOF(options),
     -1,
     N_("AGENT is an agent's id, the beginning of one, or the name that you gave it.\n"
+       "TARGET is one as well, or a pattern of names ('web*'), a group (@db), platform=debian, "
+       "connected; or --all.\n"
        "GUID is the id of a request, or the beginning of one.\n"
        "Exit status: 0 done, 2 wrong usage, 250 timed out, 251 refused by the agent, 252 the "
        "manager is not running, 253 not found, 254 any other failure; run --wait: the return code, "
-       "0 to 125."),
+       "0 to 125, of several agents 1 if some failed and 2 if some did not answer."),
 };
+
+static int explain_run(const char *why) {
+    (void)fprintf(stderr, "dcm-manager: %s\n", why);
+    (void)fprintf(stderr, _("Try %s%s%s --help\n"), "dcm-manager", " ", "run");
+    return -EINVAL;
+}
+
+/* TARGET... COMMAND, or TARGET... -- COMMAND [NAME=VALUE...]. `n_behind` operands were behind the
+ * "--"; if these are all, it has no meaning of its own, unless the targets are --all. */
+static int take_run_operands(Options *o, size_t n_behind) {
+    const size_t n = (size_t)o->n_operands;
+    const bool is_split = n_behind > 0 && (n_behind < n || (n_behind == n && o->output.all));
+    const size_t n_targets = is_split ? n - n_behind : n - 1;
+
+    if (o->output.all && n_targets > 0)
+        return explain_run(_("run --all takes no other targets"));
+    if (!o->output.all && n_targets == 0)
+        return explain_run(_("run needs TARGET... COMMAND"));
+    o->n_targets = n_targets;
+    o->command = o->operands[n_targets];
+    for (size_t i = n_targets + 1; i < n; i++)
+        TRY(append(o->arguments, &o->n_arguments, ARGUMENTS_MAX, o->operands[i]));
+    return 0;
+}
+
+/* How many words are behind the first "--"; *ret_dashes: that word, or NULL. */
+static size_t find_dashes(int argc, char *argv[], const char **ret_dashes) {
+    *ret_dashes = NULL;
+    for (int i = 1; i < argc; i++)
+        if (streq(argv[i], "--")) {
+            *ret_dashes = argv[i];
+            return (size_t)(argc - i - 1);
+        }
+    return 0;
+}
 
 int command_line_parse(int argc, char *argv[], void (*complete)(size_t verb, int operand),
                        Options *ret) {
@@ -292,11 +335,13 @@ int command_line_parse(int argc, char *argv[], void (*complete)(size_t verb, int
         .within_sec = DRAIN_DEFAULT_SEC,
         .output.lines = LINES_PRESET,
     };
-    size_t verb = 0;
+    const char *dashes;
+    size_t verb = 0, n_behind;
     int r;
 
     if (completion_wanted(&table, argc, argv, complete))
         return 0;
+    n_behind = find_dashes(argc, argv, &dashes);
     r = verb_table_parse(&table, argc, argv, &o, &verb);
     if (r <= 0)
         return r;
@@ -305,6 +350,9 @@ int command_line_parse(int argc, char *argv[], void (*complete)(size_t verb, int
         o.output.lines = 0;
     for (int i = optind; i < argc; i++)
         o.operands[o.n_operands++] = argv[i];
+    /* getopt(3) has moved it before the verb, unless it is an option's argument */
+    if (o.verb == VERB_RUN)
+        TRY(take_run_operands(&o, optind >= 2 && argv[optind - 2] == dashes ? n_behind : 0));
     *ret = o;
     return 1;
 }

@@ -9,6 +9,8 @@
 #define PROXIES_MAX 16
 #define ARGUMENTS_MAX 256
 #define NAMES_MAX 16
+#define TARGETS_MAX 256                /* of one command; a pattern or group counts as one */
+#define OPERANDS_MAX (TARGETS_MAX + 1) /* and a command */
 
 typedef enum ManagerVerb {
     VERB_SERVE,
@@ -22,6 +24,8 @@ typedef enum ManagerVerb {
     VERB_ALERTS,
     VERB_NAME,
     VERB_UNNAME,
+    VERB_GROUP,
+    VERB_UNGROUP,
     VERB_WAIT_AGENT,
     VERB_DRAIN,
     VERB_METRICS,
@@ -40,7 +44,7 @@ typedef enum ManagerVerb {
 /* Owns nothing. */
 typedef struct Options {
     ManagerVerb verb;
-    const char *operands[2];
+    const char *operands[OPERANDS_MAX];
     int n_operands;
     const char *control;
     /* serve */
@@ -54,10 +58,12 @@ typedef struct Options {
     size_t n_proxies;
     double handshakes_per_sec, new_agents_per_sec; /* 0: no limit */
     /* run */
+    size_t n_targets; /* the first operands */
+    const char *command;
     const char *arguments[ARGUMENTS_MAX];
     size_t n_arguments;
     const char *arguments_file, *script, *guid;
-    bool long_runner, wait;
+    bool long_runner, wait, dry_run;
     double timeout_sec; /* 0: none */
     /* drain */
     double within_sec;

@@ -53,6 +53,41 @@ static void test_run(void) {
     g_assert_cmpuint(o.output.lines, ==, 0);
 }
 
+static void check_run(int n_targets, const char *command, const char *argument, const Options *o) {
+    g_assert_cmpuint(o->n_targets, ==, n_targets);
+    g_assert_cmpstr(o->command, ==, command);
+    g_assert_cmpuint(o->n_arguments, ==, argument ? 1 : 0);
+    if (argument)
+        g_assert_cmpstr(o->arguments[0], ==, argument);
+}
+
+/* Where the targets end and the command begins. */
+static void test_targets(void) {
+    Options o = {};
+
+    g_assert_cmpint(PARSE(&o, "run", "a", "b", "c"), ==, 1);
+    check_run(2, "c", NULL, &o);
+    g_assert_cmpint(PARSE(&o, "run", "a", "--wait", "b", "--", "c", "d=1"), ==, 1);
+    check_run(2, "c", "d=1", &o);
+    g_assert_true(o.wait);
+    g_assert_cmpint(PARSE(&o, "run", "--", "a", "c"), ==, 1);
+    check_run(1, "c", NULL, &o);
+    g_assert_cmpint(PARSE(&o, "--", "run", "a", "c"), ==, 1);
+    check_run(1, "c", NULL, &o);
+    g_assert_cmpint(PARSE(&o, "run", "a", "--", "--c"), ==, 1);
+    check_run(1, "--c", NULL, &o);
+    g_assert_cmpint(PARSE(&o, "run", "--all", "c"), ==, 1);
+    check_run(0, "c", NULL, &o);
+    g_assert_cmpint(PARSE(&o, "run", "-a", "--", "c", "d=1"), ==, 1);
+    check_run(0, "c", "d=1", &o);
+    g_assert_cmpint(PARSE(&o, "run", "a", "c", "--arg", "--"), ==, 1);
+    check_run(1, "c", "--", &o);
+    g_assert_cmpint(PARSE(&o, "run", "--all", "a", "c"), ==, -EINVAL);
+    g_assert_cmpint(PARSE(&o, "run", "--all", "a", "--", "c"), ==, -EINVAL);
+    g_assert_cmpint(PARSE(&o, "run", "a", "--"), ==, -EINVAL);
+    g_assert_cmpint(PARSE(&o, "run"), ==, -EINVAL);
+}
+
 /* Complaints go to standard error, where TAP does not mind them. */
 static void test_wrong(void) {
     Options o;
@@ -73,6 +108,7 @@ int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/manager/options/defaults", test_defaults);
     g_test_add_func("/manager/options/run", test_run);
+    g_test_add_func("/manager/options/targets", test_targets);
     g_test_add_func("/manager/options/wrong", test_wrong);
     return g_test_run();
 }

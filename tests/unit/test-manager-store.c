@@ -6,6 +6,7 @@
 #include "dcm-manager/ledger-agent.h"
 #include "dcm-manager/ledger-database.h"
 #include "dcm-manager/ledger-request.h"
+#include "dcm-manager/ledger-target.h"
 #include "dcm-manager/limits.h"
 
 typedef struct Fixture {
@@ -85,6 +86,59 @@ static void test_agents(Fixture *f, const void *data) {
     match(f, "web", -ENOENT, NULL);
     g_assert_cmpint(ledger_name_agent(f->store, "agent-ab", "web"), ==, 0);
     match(f, "web", 0, "agent-ab");
+}
+
+/* In parts of two that were looked at: ids of those that are meant, with blanks. */
+static char *list_targets(Fixture *f, TargetKind kind, const char *value) {
+    GString *ids = g_string_new(NULL);
+    char *after = NULL, *next = NULL;
+
+    do {
+        struct json_object *list = NULL;
+
+        g_assert_cmpint(ledger_list_targets(f->store, kind, value, after, 2, &list, &next), ==, 0);
+        for (size_t i = 0; i < json_object_array_length(list); i++)
+            g_string_append_printf(ids, "%s ",
+                                   json_get_string(json_object_array_get_idx(list, i), "id"));
+        json_object_put(list);
+        free(after);
+        after = next;
+    } while (after);
+    return g_string_free(ids, FALSE);
+}
+
+static void check_targets(Fixture *f, TargetKind kind, const char *value, const char *expected) {
+    g_autofree char *found = list_targets(f, kind, value);
+
+    g_assert_cmpstr(found, ==, expected);
+}
+
+static void test_targets(Fixture *f, const void *data) {
+    static const char *const ids[] = {"a1", "a2", "a3", "a4", "a5", "a6"};
+    static const char *const names[] = {"web1", "web]", "web\u00e9", "w[b", "gone", NULL};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(ids); i++) {
+        g_assert_cmpint(add_agent(f, ids[i], ids[i]), >=, 0);
+        if (names[i])
+            g_assert_cmpint(ledger_name_agent(f->store, ids[i], names[i]), ==, 0);
+        g_assert_cmpint(ledger_group_agent(f->store, ids[i], i % 2 ? "odd" : "even"), ==, 0);
+    }
+    g_assert_cmpint(ledger_revoke_agent(f->store, "a5", true), ==, 0);
+    check_targets(f, TARGET_ALL, NULL, "a1 a2 a3 a4 a6 ");
+    check_targets(f, TARGET_GROUP, "even", "a1 a3 ");
+    check_targets(f, TARGET_GROUP, "none", "");
+    check_targets(f, TARGET_PLATFORM, "debian", "");
+    check_targets(f, TARGET_CONNECTED, NULL, "");
+    check_targets(f, TARGET_PATTERN, "*", "a6 a4 a1 a2 a3 ");
+    check_targets(f, TARGET_PATTERN, "web?", "a1 a2 a3 ");
+    check_targets(f, TARGET_PATTERN, "web[!1]", "a2 a3 ");
+    check_targets(f, TARGET_PATTERN, "web[^1]", "a2 a3 ");
+    check_targets(f, TARGET_PATTERN, "web[!]]", "a1 a3 ");
+    check_targets(f, TARGET_PATTERN, "web[]1]", "a1 a2 ");
+    check_targets(f, TARGET_PATTERN, "w[[!]b", "a4 ");
+    check_targets(f, TARGET_PATTERN, "web[", "");
+    check_targets(f, TARGET_PATTERN, "a?", "a6 ");
+    check_targets(f, TARGET_PATTERN, "web\u00e9*", "a3 ");
 }
 
 static void test_requests(Fixture *f, const void *data) {
@@ -377,6 +431,7 @@ int main(int argc, char *argv[]) {
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, function) g_test_add(name, Fixture, NULL, set_up, function, tear_down)
     ADD("/manager/store/agents", test_agents);
+    ADD("/manager/store/targets", test_targets);
     ADD("/manager/store/requests", test_requests);
     ADD("/manager/store/trim", test_trim);
     ADD("/manager/store/trim-all", test_trim_all);
