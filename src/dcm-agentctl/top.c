@@ -24,6 +24,7 @@
 
 /* the samples of one second arrive one after the other, within this time */
 #define ROUND_USEC (50 * USEC_PER_MSEC)
+#define ONLY_ROUND_USEC (500 * USEC_PER_MSEC) /* of the one picture: nothing comes after it */
 #define ABSENCE_USEC (2 * USEC_PER_SEC)
 
 #define ENTER "\033[?1049h\033[?25l\033[?7l" /* alternate screen, no cursor, no wrapping */
@@ -209,7 +210,7 @@ static int on_sampled(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
     TRY(health_sample_read(m, &s));
     if (streq(s.type, "system-stats") || !timer_is_armed(t->timer)) /* the first of its round */
-        arm(t, ROUND_USEC);
+        arm(t, t->on_terminal ? ROUND_USEC : ONLY_ROUND_USEC);
     top_model_take(&t->model, &s);
     return 0;
 }

@@ -58,14 +58,18 @@ static bool may_guess(Peer *p) {
     return n < (g->n < GUESSES_MAX ? GUESSES_OF_ADDRESS_MAX : 1);
 }
 
-static void count_guess(Peer *p, const char *why) {
+static void count_guess(Peer *p) {
     Guesses *g = &p->manager->guesses;
     uint8_t *n = guesses_of(g, p->guest.address);
-    unsigned missed;
 
     if (*n < UINT8_MAX)
         (*n)++;
     g->n++;
+}
+
+static void log_refusal(Peer *p, const char *why) {
+    unsigned missed;
+
     if (ratelimit_below(&p->manager->guesses_said, &missed))
         log_warning("%s: refused: %s (%u more were not logged)", session_peer(p->session), why,
                     missed);
@@ -96,10 +100,12 @@ static int check_token(Peer *p, LedgerEnrolment *ret, const char **ret_fault) {
     }
     TRY(ledger_find_enrolment(p->manager->store, p->offer.enrolment_sha256, ret));
     *ret_fault = describe_fault(ret->fault);
-    if (*ret_fault) {
-        ledger_enrolment_done(ret);
-        count_guess(p, *ret_fault);
-    }
+    if (!*ret_fault)
+        return 0;
+    if (ret->fault == ENROLMENT_UNKNOWN) /* who has one that was valid once does not guess */
+        count_guess(p);
+    log_refusal(p, *ret_fault);
+    ledger_enrolment_done(ret);
     return 0;
 }
 

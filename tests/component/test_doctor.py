@@ -111,7 +111,7 @@ def test_connected_agent_is_not_disturbed(agent, manager, doctor):
 
 def test_agent_that_runs_is_not_disturbed_either(agent, manager, doctor):
     """It tries itself, and says what came of it."""
-    agent.configure(manager.url(), connection={"backoff": "60000", "max_backoff": "60000"})
+    agent.configure(manager.url(), connection={"backoff": "86400000", "max_backoff": "86400000"})
     manager.answers.append({"return_code": 401})
     agent.start()
     agent.wait_notify("does not authorise")

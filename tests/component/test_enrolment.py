@@ -316,6 +316,17 @@ def test_revoked_and_expired_tokens(start):
     assert "need an enrolment token" in ask(server)["error_message"]
 
 
+def test_what_was_valid_once_is_no_guess(start):
+    """Behind one address many servers may have an old token."""
+    server = start("--enrolment=token")
+    _, secret = token(server, "--uses=1")
+    number, revoked = token(server)
+    assert server.cli("enrol-token", "revoke", number)[0] == 0
+    answers = [ask(server, token=TOKEN + str(i), enrolment_token=revoked) for i in range(12)]
+    assert all("was revoked" in a["error_message"] for a in answers)
+    assert ask(server, enrolment_token=secret)["return_code"] == 200
+
+
 def test_guesses_are_limited(start):
     server = start("--enrolment=token")
     _, secret = token(server)
