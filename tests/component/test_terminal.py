@@ -390,6 +390,7 @@ ANSWER = {
     "status": {"state": HOSTILE, "error_message": HOSTILE, HOSTILE: HOSTILE},
     "waiting": [{**AGENT, "host_name": HOSTILE, "agent_id": HOSTILE, "injected_id": HOSTILE, "fingerprint": HOSTILE,
                  "ipv4": [HOSTILE], "ipv6": [HOSTILE], "first_seen": 10**15, "last_seen": 10**15, "rejected": 10**15}],
+    "targets": [{**AGENT, "group": HOSTILE, "connected": True}],
     "enrol_tokens": [{"id": HOSTILE, "group": HOSTILE, "name": HOSTILE, "uses": 1, "used": 0, "expires": 10**15}],
     "secret": HOSTILE, "id": HOSTILE, "expires": 10**15,
     "guid": HOSTILE, "agent": HOSTILE, HOSTILE: HOSTILE,
@@ -439,10 +440,11 @@ def control(tmp_path):
 
 OPERANDS = {"agents": [], "run": ["agent", "command"], "requests": [], "show": ["guid"], "status": ["guid"],
             "cancel": ["guid"], "log": [], "alerts": [], "name": ["agent", "name"], "unname": ["agent"],
+            "group": ["agent", "group"], "ungroup": ["agent"],
             "wait-agent": [], "drain": [], "metrics": [],
             "accept": ["agent"], "reject": ["agent"], "revoke": ["agent"], "forget": ["agent"], "replace": ["agent", "newer"],
             "enrol-token": ["list"]}
-SILENT = {"cancel", "name", "unname", "drain"}
+SILENT = {"cancel", "name", "unname", "group", "ungroup", "drain"}
 WITHOUT_JSON = SILENT | {"accept", "reject", "revoke", "forget", "replace"}
 
 
@@ -476,7 +478,8 @@ def test_json_of_the_manager(control):
 
 
 @pytest.mark.skipif(not MANAGER.exists(), reason="is built without the manager")
-@pytest.mark.parametrize("verb", [["agents", "--waiting"], ["enrol-token", "new"]])
+@pytest.mark.parametrize("verb", [["agents", "--waiting"], ["enrol-token", "new"],
+                                  ["run", "@db", "--dry-run", "heartbeat"]])
 def test_strangers(control, verb):
     option = control({"ok": True, **ANSWER})
     assert "FORGED" in check(Run(MANAGER, *verb, option, columns=600).end())
