@@ -124,7 +124,7 @@ static void on_message(const char *text, size_t size, bool is_text, void *userda
 void agent_stop_for_good(Agent *a, const char *why) {
     a->ending = why;
     a->stopping = true;
-    halt(a->event, a->flow, a->pause);
+    agent_halt(a->event, a->flow, a->pause);
 }
 
 static void on_hemlock(void *userdata) {

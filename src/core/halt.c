@@ -12,7 +12,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 /* The executor checks its caller, so this process must still exist when it asks to stop jobs. */
-void halt(sd_event *event, RequestFlow *flow, AgentPause pause) {
+void agent_halt(sd_event *event, RequestFlow *flow, AgentPause pause) {
     request_flow_set_paused(flow, true, agent_pause_to_string(pause));
     job_list_cancel_all(flow);
     if (sd_event_add_time_relative(event, NULL, CLOCK_BOOTTIME, HALT_USEC, 1, on_timer, NULL) < 0)

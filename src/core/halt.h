@@ -7,4 +7,4 @@
 #include "request/request-flow.h"
 
 /* Not from within a change of a request. */
-void halt(sd_event *event, RequestFlow *flow, AgentPause pause);
+void agent_halt(sd_event *event, RequestFlow *flow, AgentPause pause);

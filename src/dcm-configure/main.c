@@ -188,6 +188,6 @@ int main(int argc, char *argv[]) {
     if (r <= 0)
         return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
     /* a failure of ExecStop= is one of the unit, for which the end by SIGTERM would be a success */
-    r = verb == VERB_SETTLE ? settle() : configure();
+    r = verb == VERB_SETTLE ? settle_processes() : configure();
     return r < 0 ? EXIT_FAILURE : r;
 }

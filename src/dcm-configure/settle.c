@@ -258,7 +258,7 @@ static int end(Group *g) {
     }
 }
 
-int settle(void) {
+int settle_processes(void) {
     _cleanup_(group_done) Group group = {};
     int r;
 

@@ -5,4 +5,4 @@
 
 /* Ends the other processes of the unit of this one. 1: its script was at work, 0: that had ended. A
  * negative errno has been logged. */
-int settle(void);
+int settle_processes(void);

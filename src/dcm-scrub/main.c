@@ -301,7 +301,7 @@ static int scrub(const Options *o, const Beneath *b) {
     TRY(look(o, b, &plan));
     if (o->parts & PART_HOST_KEYS)
         TRY(arrange(b));
-    r = remove_all(b, &plan, o->is_verbose);
+    r = remove_planned(b, &plan, o->is_verbose);
     (void)syncfs(b->root_fd);
     if (r < 0)
         return r;

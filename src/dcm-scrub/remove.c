@@ -88,7 +88,7 @@ static int remove_item(const Beneath *b, const Item *item, Remover *remover) {
     return r < 0 ? r : empty_it(parent, name);
 }
 
-int remove_all(const Beneath *b, const Plan *p, bool is_verbose) {
+int remove_planned(const Beneath *b, const Plan *p, bool is_verbose) {
     Remover remover = {};
 
     for (size_t i = 0; i < p->n; i++) {

@@ -5,4 +5,4 @@
 
 /* Removes all items. What cannot be removed is told on standard error, and the rest removed; then
  * the result is the first of these errors. */
-int remove_all(const Beneath *b, const Plan *p, bool is_verbose);
+int remove_planned(const Beneath *b, const Plan *p, bool is_verbose);
