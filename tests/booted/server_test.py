@@ -509,8 +509,11 @@ def test_sessions_end_with_the_user(manager, users):
     run("systemd-run", "--quiet", "--unit=grace-session", "--uid=grace", "-p", "PAMName=login", "-p", "TTYPath=/dev/null",
         "bash", "-c", "trap '' TERM HUP; while :; do read -r -t 1000 <> <(:); done")
     wait_for(lambda: "grace" in run("loginctl", "list-sessions"), "the session")
+    # its leader may still be root's, which becomes a process of the user when the login is complete
+    leader = run("systemctl", "show", "--property=MainPID", "--value", "grace-session.service").strip()
     assert do(manager, "remove_user", userId="grace")["return_code"] == 0
     assert not exists("grace")
+    assert not pathlib.Path("/proc", leader).exists()
     # logind forgets a session some time after its last process
     wait_for(lambda: "grace" not in run("loginctl", "list-sessions"), "the end of the session")
     run("systemctl", "reset-failed", "grace-session.service", check=False)
