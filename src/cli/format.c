@@ -9,10 +9,11 @@
 
 static const char *put_time(uint64_t usec, bool with_day, char buf[static FORMAT_SIZE]) {
     time_t t = (time_t)(usec / USEC_PER_SEC);
+    bool has_room = t >= 0 && (uint64_t)t == usec / USEC_PER_SEC; /* it may have 32 bits */
     struct tm tm;
     size_t n = 0;
 
-    if (usec > 0 && localtime_r(&t, &tm))
+    if (usec > 0 && has_room && localtime_r(&t, &tm))
         n = with_day ? strftime(buf, FORMAT_SIZE, "%a %F %T %Z", &tm)
                      : strftime(buf, FORMAT_SIZE, "%F %T %Z", &tm);
     if (n == 0)

@@ -98,7 +98,7 @@ int verb_table_parse(const VerbTable *t, int argc, char *argv[], void *ret_membe
                      size_t *ret_verb) {
     bool has_verb;
     uint64_t seen;
-    size_t verb;
+    size_t verb = 0;
 
     standard_streams_fill();
     if (find_program(t, argc, argv, ret_verb)) {

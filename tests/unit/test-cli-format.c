@@ -30,7 +30,8 @@ static void test_format(void) {
     g_assert_cmpstr(format_time(NOW, buf), ==, "Tue 2026-12-01 03:49:15 UTC");
     g_assert_cmpstr(format_time_short(NOW, buf), ==, "2026-12-01 03:49:15 UTC");
     g_assert_cmpstr(format_time(0, buf), ==, "-");
-    g_assert_cmpstr(format_time(UINT64_MAX, buf), ==, "Wed 586524-01-19 08:01:49 UTC");
+    g_assert_cmpstr(format_time(UINT64_MAX, buf), ==,
+                    sizeof(time_t) < 8 ? "-" : "Wed 586524-01-19 08:01:49 UTC");
     g_assert_cmpstr(format_bytes(0, buf), ==, "0B");
     g_assert_cmpstr(format_bytes(1023, buf), ==, "1023B");
     g_assert_cmpstr(format_bytes(1536, buf), ==, "1.5K");

@@ -159,7 +159,9 @@ static void test_bounds(void) {
         -EFBIG);
     g_assert_cmpint(open_script(bomb->data, bomb->len, "gzip", zeros, SCRIPT_SIZE_MAX + 1, &none),
                     ==, -EFBIG);
+#if SIZE_MAX > UINT32_MAX
     g_assert_cmpint(script_source_open("", (size_t)UINT32_MAX + 1, NULL, "", &none), ==, -EFBIG);
+#endif
 }
 
 static void test_sealed(void) {
