@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-manager/control-answer.h"
 
+#include "basic/log-fields.h"
+#include "basic/log.h"
 #include "dcm-manager/limits.h"
 #include "proto/peer-text.h"
+
+bool control_run_method(const ControlMethod *methods, size_t n, Manager *m, ControlClient *client,
+                        const char *name, struct json_object *request) {
+    for (size_t i = 0; i < n; i++)
+        if (streq(methods[i].name, name)) {
+            methods[i].run(m, client, request);
+            return true;
+        }
+    return false;
+}
 
 void control_fail_errno(ControlClient *client, int error) {
     switch (error) {
@@ -74,14 +86,20 @@ struct json_object *control_result(const char *key, struct json_object *value) {
 /* An answer that is given after the commit. */
 typedef struct Pending {
     LedgerPromise promise;
-    ControlAnswer *answer;
+    ControlAnswer *answer;      /* NULL: the client has been told that it gets none */
     struct json_object *result; /* or NULL */
+    char *agent;                /* NULL: nothing is logged */
+    const char *what;
 } Pending;
 
 static void on_stored(LedgerPromise *promise, int error) {
     _cleanup_free_ Pending *p = (Pending *)promise;
-    ControlClient *client = control_answer_begin(p->answer);
+    ControlClient *client = p->answer ? control_answer_begin(p->answer) : NULL;
 
+    if (p->agent && error >= 0)
+        (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_AGENT_ID(p->agent)), "%s %s", p->agent,
+                         p->what);
+    free(p->agent);
     if (client && error >= 0)
         control_client_reply(client, TAKE_PTR(p->result));
     else if (client)
@@ -89,21 +107,28 @@ static void on_stored(LedgerPromise *promise, int error) {
     (void)json_object_put(p->result);
 }
 
-/* Takes ownership of the result. */
-void control_reply_when_stored(Manager *m, ControlClient *client, struct json_object *result) {
+void control_reply_and_log_when_stored(Manager *m, ControlClient *client,
+                                       struct json_object *result, const char *agent,
+                                       const char *what) {
     Pending *p = calloc(1, sizeof(*p));
 
     if (p)
         p->answer = control_client_reserve(client);
-    if (!p || !p->answer) {
-        free(p);
-        (void)json_object_put(result);
+    if (!p || !p->answer)
         control_fail_errno(client, -ENOMEM);
+    if (!p) {
+        (void)json_object_put(result);
         return;
     }
     p->promise.done = on_stored;
     p->result = result;
+    p->agent = agent ? strdup(agent) : NULL;
+    p->what = what;
     ledger_promise(manager_get_store(m), &p->promise);
+}
+
+void control_reply_when_stored(Manager *m, ControlClient *client, struct json_object *result) {
+    control_reply_and_log_when_stored(m, client, result, NULL, NULL);
 }
 
 bool control_name_is_valid(const char *name) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dcm-manager/control-enrolment.h"
 
-#include "basic/log.h"
 #include "basic/sha256.h"
 #include "basic/time-util.h"
 #include "basic/utf8.h"
@@ -104,8 +103,8 @@ static void method_accept(Manager *m, ControlClient *client, struct json_object 
         control_fail_errno(client, r);
     if (r < 0)
         return;
-    log_notice("%s is accepted", id);
-    control_reply_when_stored(m, client, control_result("agent", json_object_new_string(id)));
+    control_reply_and_log_when_stored(
+        m, client, control_result("agent", json_object_new_string(id)), id, "is accepted");
 }
 
 static void method_reject(Manager *m, ControlClient *client, struct json_object *request) {
@@ -257,10 +256,7 @@ static void method_enrol_token_revoke(Manager *m, ControlClient *client,
         control_reply_when_stored(m, client, NULL);
 }
 
-static const struct {
-    const char *name;
-    void (*run)(Manager *m, ControlClient *client, struct json_object *request);
-} methods[] = {
+static const ControlMethod methods[] = {
     {"waiting", method_waiting},
     {"accept", method_accept},
     {"reject", method_reject},
@@ -274,10 +270,5 @@ static const struct {
 
 bool control_enrolment_run(Manager *m, ControlClient *client, const char *name,
                            struct json_object *request) {
-    for (size_t i = 0; i < ELEMENTSOF(methods); i++)
-        if (streq(methods[i].name, name)) {
-            methods[i].run(m, client, request);
-            return true;
-        }
-    return false;
+    return control_run_method(methods, ELEMENTSOF(methods), m, client, name, request);
 }

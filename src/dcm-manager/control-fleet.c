@@ -2,6 +2,7 @@
 #include "dcm-manager/control-fleet.h"
 
 #include "basic/time-util.h"
+#include "dcm-manager/control-answer.h"
 #include "dcm-manager/limits.h"
 #include "dcm-manager/manager-metrics.h"
 
@@ -37,20 +38,12 @@ static void method_metrics(Manager *m, ControlClient *client, struct json_object
     control_client_fail(client, "storage", "the manager cannot count now: %s", strerror(-r));
 }
 
-static const struct {
-    const char *name;
-    void (*run)(Manager *m, ControlClient *client, struct json_object *request);
-} methods[] = {
+static const ControlMethod methods[] = {
     {"drain", method_drain},
     {"metrics", method_metrics},
 };
 
 bool control_fleet_run(Manager *m, ControlClient *client, const char *name,
                        struct json_object *request) {
-    for (size_t i = 0; i < ELEMENTSOF(methods); i++)
-        if (streq(methods[i].name, name)) {
-            methods[i].run(m, client, request);
-            return true;
-        }
-    return false;
+    return control_run_method(methods, ELEMENTSOF(methods), m, client, name, request);
 }

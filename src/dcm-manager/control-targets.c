@@ -286,10 +286,7 @@ static void method_group(Manager *m, ControlClient *client, struct json_object *
                                   control_result("agent", json_object_new_string(agent)));
 }
 
-static const struct {
-    const char *name;
-    void (*run)(Manager *m, ControlClient *client, struct json_object *request);
-} methods[] = {
+static const ControlMethod methods[] = {
     {"targets", method_targets},
     {"order", method_order},
     {"group", method_group},
@@ -297,10 +294,5 @@ static const struct {
 
 bool control_targets_run(Manager *m, ControlClient *client, const char *name,
                          struct json_object *request) {
-    for (size_t i = 0; i < ELEMENTSOF(methods); i++)
-        if (streq(methods[i].name, name)) {
-            methods[i].run(m, client, request);
-            return true;
-        }
-    return false;
+    return control_run_method(methods, ELEMENTSOF(methods), m, client, name, request);
 }
