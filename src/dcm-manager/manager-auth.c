@@ -78,19 +78,27 @@ static int take_in(Peer *p, const LedgerAgent *a) {
     return 0;
 }
 
+typedef enum AdmissionKind {
+    ADMISSION_KNOWN,
+    ADMISSION_NEW,
+    ADMISSION_STALE, /* it is told to make a token of its own */
+} AdmissionKind;
+
 /* A verdict that waits for the commit. */
 typedef struct Admission {
     LedgerPromise promise;
     Manager *manager;
     Peer *peer;        /* NULL: it has left */
     const Peer *older; /* the agent's connection at the verdict; may have been freed */
-    bool is_stale;
+    AdmissionKind kind;
+    char *from;      /* of a new agent */
     unsigned n_bans; /* of the manager at the verdict */
     LedgerAgent agent;
 } Admission;
 
 static void admission_free(Admission *a) {
     ledger_agent_done(&a->agent);
+    free(a->from);
     free(a);
 }
 DEFINE_CLEANUP(Admission *, admission_free)
@@ -117,32 +125,45 @@ static void finish(Peer *p, const Admission *a, int error) {
     session_close(p->session, CLOSE_TRY_LATER, NULL);
 }
 
+static void note_registered(const Admission *a) {
+    a->manager->counters.n_registered++;
+    (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_AGENT_ID(a->agent.id)), "New agent %s from %s",
+                     a->agent.id, a->from);
+}
+
 static void on_admitted(LedgerPromise *promise, int error) {
     _cleanup_(admission_freep) Admission *a = (Admission *)promise;
+    const bool is_stale = a->kind == ADMISSION_STALE;
     Peer *p = a->peer;
 
     if (p)
         p->admission = NULL;
-    if (p && p->state == PEER_SHAKING && a->is_stale)
+    if (error >= 0 && a->kind == ADMISSION_NEW)
+        note_registered(a);
+    if (p && p->state == PEER_SHAKING && is_stale)
         refuse(p, 409, "the token belongs to another server");
     else if (p && p->state == PEER_SHAKING)
         finish(p, a, error);
-    else if (error >= 0 && !a->is_stale && !peer_find(a->manager, a->agent.id))
+    else if (error >= 0 && !is_stale && !peer_find(a->manager, a->agent.id))
         (void)ledger_note_disconnected(a->manager->store, a->agent.id);
 }
 
 /* Takes ownership of what is in `agent`. */
-static int await_commit(Peer *p, LedgerAgent *agent, bool is_stale) {
+static int await_commit(Peer *p, LedgerAgent *agent, AdmissionKind kind) {
+    _cleanup_free_ char *from = strdup(session_peer(p->session));
     Admission *a = calloc(1, sizeof(*a));
 
-    if (!a)
+    if (!a || !from) {
+        free(a);
         return -ENOMEM;
+    }
     *a = (Admission){
         .promise.done = on_admitted,
         .manager = p->manager,
         .peer = p,
         .older = peer_find(p->manager, agent->id),
-        .is_stale = is_stale,
+        .kind = kind,
+        .from = TAKE_PTR(from),
         .n_bans = p->manager->n_bans,
         .agent = *agent,
     };
@@ -152,12 +173,12 @@ static int await_commit(Peer *p, LedgerAgent *agent, bool is_stale) {
     return 0;
 }
 
-static void admit(Peer *p, LedgerAgent *a) {
+static void admit(Peer *p, LedgerAgent *a, AdmissionKind kind) {
     int r;
 
     r = ledger_update_agent(p->manager->store, a->id, &p->offer);
     if (r >= 0)
-        r = await_commit(p, a, false);
+        r = await_commit(p, a, kind);
     if (r < 0)
         refuse_for_now(p, r);
 }
@@ -173,7 +194,7 @@ static void admit_known(Peer *p, LedgerAgent *a) {
     if (r < 0)
         refuse_for_now(p, r);
     else
-        admit(p, a);
+        admit(p, a, ADMISSION_KNOWN);
 }
 
 /* Before anything is stored. */
@@ -195,13 +216,15 @@ static void admit_new(Peer *p, bool claims_id, const char *renewed_id) {
     const char *why = NULL;
     int r;
 
-    if (!pace_take(&m->new_agents, now_usec(CLOCK_BOOTTIME))) {
-        slow_down(p);
-        return;
-    }
     r = enrolment_judge(p, claims_id, &token, &why);
     if (r >= 0 && why) {
         session_refuse(p->session, 401, why);
+        return;
+    }
+    if (r >= 0)
+        r = enrolment_take_pace(m);
+    if (r == NEW_AGENTS_TOO_FAST) {
+        slow_down(p);
         return;
     }
     if (r >= 0)
@@ -212,12 +235,9 @@ static void admit_new(Peer *p, bool claims_id, const char *renewed_id) {
         refuse_for_now(p, r);
         return;
     }
-    m->counters.n_registered++;
     if (renewed_id)
         (void)ledger_note_stale(m->store, renewed_id, -1);
-    (void)log_struct(LOG_NOTICE, 0, LOG_FIELDS(LOG_AGENT_ID(a.id)), "New agent %s from %s", a.id,
-                     session_peer(p->session));
-    admit(p, &a);
+    admit(p, &a, ADMISSION_NEW);
 }
 
 static void refuse_stale(Peer *p, LedgerAgent *owner) {
@@ -226,7 +246,7 @@ static void refuse_stale(Peer *p, LedgerAgent *owner) {
                      "other?",
                      session_peer(p->session), owner->id);
     (void)ledger_note_stale(p->manager->store, owner->id, 1);
-    if (await_commit(p, owner, true) < 0)
+    if (await_commit(p, owner, ADMISSION_STALE) < 0)
         refuse_for_now(p, -ENOMEM);
 }
 

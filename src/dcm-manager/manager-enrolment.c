@@ -141,11 +141,16 @@ static void say_evicted(Manager *m, unsigned n) {
                     WAITING_MAX);
 }
 
+int enrolment_take_pace(Manager *m) {
+    return pace_take(&m->new_agents, now_usec(CLOCK_BOOTTIME)) ? 0 : NEW_AGENTS_TOO_FAST;
+}
+
 static int add_waiting(Peer *p, const char *source, LedgerWaiting *ret) {
     char server[sizeof(ret->id)];
     unsigned n_evicted = 0;
     int r = -EEXIST;
 
+    TRY(enrolment_take_pace(p->manager));
     for (int i = 0; i < ID_ATTEMPTS && r == -EEXIST; i++) {
         r = generate_id(ret->id, server, sizeof(ret->id));
         if (r >= 0)

@@ -351,6 +351,7 @@ def test_nothing_is_told_or_changed_that_was_not_stored(start, tmp_path):
     leaving = server.agent(token=TOKEN + "3")
     before = [listed(server, *list_) for list_ in (["agents"], ["agents", "--waiting"], ["enrol-token", "list"])]
 
+    said = server.log().count("is accepted"), server.log().count("New agent agent-")
     failing.touch()
     assert ask(server, token=TOKEN + "4", enrolment_token=secret)["return_code"] == 503
     leaving.send(type="UNREGISTER", request_id="u-1", message_id="u-1", agent_id=leaving.id)
@@ -360,6 +361,7 @@ def test_nothing_is_told_or_changed_that_was_not_stored(start, tmp_path):
                   ["forget", known]):
         code, out, err = server.cli(*order)
         assert (code, out) == (254, "") and ("disk is full" in err or order[0] == "replace"), (order, code, out, err)
+    assert (server.log().count("is accepted"), server.log().count("New agent agent-")) == said == (1, 0)
     failing.unlink()
 
     after = [listed(server, *list_) for list_ in (["agents"], ["agents", "--waiting"], ["enrol-token", "list"])]
@@ -368,6 +370,23 @@ def test_nothing_is_told_or_changed_that_was_not_stored(start, tmp_path):
     assert ask(server, token=TOKEN + "3")["handshake"]["agentID"] == known
     assert ask(server, token=TOKEN + "4", enrolment_token=secret)["return_code"] == 200
     assert ask(server, token=TOKEN + "2")["error_message"] == "an operator has rejected this agent"
+
+
+@pytest.mark.parametrize("mode", ["approve", "token"])
+def test_refused_agents_take_no_pace(start, mode):
+    """Who is refused, or waits already, does not hold up a new agent that may come in; each new one counts, though."""
+    server = start(f"--enrolment={mode}", "--new-agents-per-sec=0.01")
+    _, secret = token(server)
+    if mode == "approve":
+        assert ask(server)["return_code"] == 401, "the only one that may come for 100 seconds"
+        assert [ask(server)["return_code"] for _ in range(5)] == [401] * 5, "it waits already"
+        assert ask(server, token=TOKEN + "2")["return_code"] == 503 and len(listed(server, "agents", "--waiting")) == 1
+        return
+    assert [ask(server, token=TOKEN + str(i))["return_code"] for i in range(5)] == [401] * 5
+    assert ask(server, token=TOKEN + "x", enrolment_token=secret)["return_code"] == 200
+    _, secret = token(server)
+    assert ask(server, token=TOKEN + "y", enrolment_token=secret)["return_code"] == 503
+    assert [t["used"] for t in listed(server, "enrol-token", "list")].count(0) == 1, "the 503 has not used it"
 
 
 def test_tokens_survive_a_kill(start):
