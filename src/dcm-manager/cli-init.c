@@ -358,6 +358,12 @@ int cli_agent_package(const Options *o) {
         terminal_printf(stderr, _("dcm-manager: no URL of an agent manager: %s\n"), o->url);
         return EXIT_USAGE;
     }
+    if (o->group && !o->operands[0]) {
+        (void)fprintf(stderr,
+                      _("dcm-manager: --group is of the enrolment token that a script for a "
+                        "NAME has; give the NAME\n"));
+        return EXIT_USAGE;
+    }
     r = open_files(o, TLS_FILES_PUBLIC, &f);
     if (r == 0)
         r = read_facts(&f, &facts);

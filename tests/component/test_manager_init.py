@@ -99,6 +99,8 @@ def test_certificate_of_ones_own_stays(directory):
     done = call("renew", "--directory", directory, check=False)
     assert done.returncode == 254 and "where you got it" in done.stderr and contents(directory) == before
     assert "ca_cert" not in call("agent-package", "--directory", directory).stdout
+    done = call("agent-package", "--group=web", "--directory", directory, check=False)
+    assert (done.returncode, done.stdout) == (2, "") and "give the NAME" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-a", "a..b", "a.", "münchen.example", "x" * 64, "1.2.3", "a/b", "a\nb", "[::1]"])
