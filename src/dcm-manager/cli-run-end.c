@@ -205,7 +205,7 @@ int run_follow(const Options *o, Client **client, const char *agent, const char 
     if (r > 0)
         return r;
     ret->has_job = !o->long_runner && find_job(json_get(answer, "request"), &ret->job);
-    if (ret->has_job)
+    if (ret->has_job && !job_has_ended(answer))
         return follow_job(o, client, agent, ret->job, &ret->answer);
     ret->answer = TAKE_PTR(answer);
     return 0;
@@ -228,12 +228,12 @@ int run_look(const Options *o, Client **client, const char *agent, const char *g
     if (!streq(state, "REPLIED") && !streq(state, "NACKED"))
         return 0;
     ret->has_job = !o->long_runner && find_job(json_get(answer, "request"), &ret->job);
-    if (ret->has_job) {
+    if (ret->has_job && !job_has_ended(answer)) {
         r = query_job(o, client, agent, ret->job, &described);
         if (r > 0 || !job_has_ended(described))
             return -r;
     }
-    ret->answer = ret->has_job ? TAKE_PTR(described) : TAKE_PTR(answer);
+    ret->answer = described ? TAKE_PTR(described) : TAKE_PTR(answer);
     return 1;
 }
 

@@ -117,6 +117,7 @@ def test_reload_takes_a_new_certificate_and_keeps_connections(agent):
     assert run("dcm-manager", "run", agent, "heartbeat", "--wait", "--timeout",
                DEADLINE).returncode == 0
     assert show("StatusText") == "Connected agents: 1"
+    shutil.copy(CERTIFICATE, CA)  # for the agent's next start
 
 
 def test_service_is_confined(agent):
@@ -128,3 +129,43 @@ def test_service_is_confined(agent):
     assert fields["Threads"].strip() == "1"
     run("systemd-analyze", "verify", "--man=no", "dcm-manager.service", "dcm-manager.socket")
     run("systemd-analyze", "security", "--threshold=20", "dcm-manager.service")
+
+
+def listed(*options):
+    return {row["id"]: row for row in json.loads(run("dcm-manager", "agents", "--json", *options).stdout)}
+
+
+def test_unregister(agent):
+    """The owner of the server takes it away: both sides know, nothing can be ordered any more, and the agent that starts again
+    is a new one, which waits to be accepted."""
+    token = pathlib.Path("/var/lib/dcm-agent/token").read_text()
+    run("systemctl", "enable", "dcm-agent.service")
+    done = run("dcm-agentctl", "unregister")
+    assert "The manager knows that this agent has left" in done.stdout and not done.stderr
+    assert show("ActiveState", "dcm-agent.service") == "inactive" and show("UnitFileState", "dcm-agent.service") == "disabled"
+    assert pathlib.Path("/var/lib/dcm-agent/token").read_text() != token
+    assert listed()[agent]["revoked"] and not listed()[agent]["connected"]
+    done = run("dcm-manager", "run", agent, "heartbeat", check=False)
+    assert done.returncode != 0 and "revoked, or its owner has unregistered it" in done.stderr, done.stderr
+    run("systemctl", "start", "dcm-agent.service")
+    accept("--name", "again")
+    new = run("dcm-manager", "wait-agent", "again", "--timeout", DEADLINE).stdout.strip()
+    assert new != agent and pathlib.Path("/var/lib/dcm-agent/token").read_text() != token
+    assert run("dcm-manager", "run", "again", "heartbeat", "--wait", "--timeout", DEADLINE).returncode == 0
+    run("dcm-manager", "forget", agent)
+    assert set(listed()) == {new}
+
+
+def test_unregister_while_the_manager_is_away(agent):
+    """The server goes all the same; its operator revokes it."""
+    run("systemctl", "stop", "dcm-manager.service", "dcm-manager.socket")
+    done = run("dcm-agentctl", "unregister")
+    assert "The manager was not told" in done.stderr and "revoke the agent there, too" in done.stderr
+    run("systemctl", "start", "dcm-manager.socket")
+    (known,) = listed()
+    run("dcm-manager", "revoke", known)
+    run("dcm-manager", "forget", known)
+    assert not listed()
+    run("systemctl", "start", "dcm-agent.service")
+    accept()
+    run("dcm-manager", "wait-agent", "--timeout", DEADLINE)

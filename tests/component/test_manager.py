@@ -590,6 +590,14 @@ def test_run_wait_is_the_job_of_a_long_runner(server):
     assert server.finish(waiting) == (3, "half\n", "no space\n")
 
 
+def test_run_wait_asks_no_more_about_a_job_that_has_ended(server):
+    """The agent may have ended with it, as after clean_image."""
+    agent = server.agent()
+    waiting = server.cli_start("run", agent.id, "get_job_description", "--arg=jobId=7", "--wait")
+    agent.answer(agent.receive("REQUEST")["request_id"], job("COMPLETE", {"return_code": 4, "message": "done"}))
+    assert server.finish(waiting) == (4, "done\n", "")
+
+
 def test_run_wait_is_a_failure_if_a_job_ends_without_reply(server):
     agent = server.agent()
     waiting = server.cli_start("run", agent.id, "backup_paths", "--wait")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In a booted machine: each script that changes users and names can be run again, wherever it was cut off. Each external
-program that it calls fails in turn, at each of its calls: without having done anything, after having done it, or with the
-script killed there; programs that write several files are also killed between them. Then the script runs again unhindered,
-and the machine must be as an undisturbed run leaves it. And two at once take turns.
+"""In a booted machine: each script that changes users, names and the agent itself can be run again, wherever it was cut
+off. Each external program that it calls fails in turn, at each of its calls: without having done anything, after having
+done it, or with the script killed there; programs that write several files are also killed between them. Then the script
+runs again unhindered, and the machine must be as an undisturbed run leaves it. And two at once take turns.
 
 Environment: DCM_FAULTS, quick (every sixth call, from one that DCM_FAULTS_SEED chooses, fails in one of the ways) or full (each
 call in each way)."""
@@ -13,6 +13,7 @@ import pathlib
 import random
 import re
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "booted"))
 
+import python_agent  # noqa: E402
 from agent_test import CONF, manager, run, show, wait_for  # noqa: E402, F401
 
 HERE = pathlib.Path("/run/repeat")
@@ -38,6 +40,7 @@ WRAPPER = """#!/run/repeat/bin/dash
 name=${0##*/}
 real=/run/repeat/${0%/*}
 real=/run/repeat/${real##*/}/$name
+[ ! -L "/run/repeat/alternatives/$name" ] || real=/run/repeat/alternatives/$name
 if [ -e /run/repeat/plan ]; then
     i=1
     set -C
@@ -64,10 +67,14 @@ def wrappers():
     HERE.mkdir()
     (HERE / "wrapper").write_text(WRAPPER)
     (HERE / "wrapper").chmod(0o755)
+    (HERE / "alternatives").mkdir()
     for kind in ("bin", "sbin"):
         folder = HERE / f"wrapped-{kind}"
         folder.mkdir()
         for name in os.listdir(f"/usr/{kind}"):
+            program = pathlib.Path(f"/usr/{kind}/{name}")
+            if program.is_symlink() and os.readlink(program).startswith("/etc/"):  # it leads back to a wrapper
+                (HERE / "alternatives" / name).symlink_to(str(program.resolve()).replace("/usr/", "/run/repeat/"))
             (folder / name).symlink_to(f"/run/repeat/{kind}/{name}" if name in SHELLS else HERE / "wrapper")
         (HERE / kind).mkdir()
         run("mount", "--bind", f"/usr/{kind}", HERE / kind)
@@ -350,6 +357,94 @@ def test_end_is_reached_by_a_second_run(manager):
     right = state_now()
     assert right == {"ActiveState": "inactive", "UnitFileState": "disabled"}
     wrong = inject(command, calls, restore, state_now, right)
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+# --- taking over from the Python agent ------------------------------------------------------------------
+
+STATE = TOKEN.parent
+ETC = SEALED.parent
+DCM = pathlib.Path("/dcm")
+RECORD = pathlib.Path("/var/lib/dcm-migration")
+INIT = pathlib.Path("/etc/init.d/dcm-agent")
+LINK = pathlib.Path("/etc/rc3.d/S20dcm-agent")
+MIGRATE = ["/usr/lib/dcm-agent/migrate"]
+
+
+class PythonAgent:
+    """What it has left, and this agent before it was ever started."""
+
+    def __init__(self):
+        run("systemctl", "stop", "dcm-agent.service")
+        self.copy = HERE / "before-migration"
+        self.copy.mkdir()
+        for path in (ETC, STATE):
+            if path.exists():
+                run("cp", "-aT", path, self.copy / path.parent.name)
+        python_agent.write_tree(DCM)
+
+    def restore(self):
+        for path in (ETC, STATE, RECORD):
+            shutil.rmtree(path, ignore_errors=True)
+        run("cp", "-aT", self.copy / "etc", ETC)
+        for path in (INIT, LINK):
+            path.parent.mkdir(exist_ok=True)
+            path.unlink(missing_ok=True)
+        INIT.write_text("#!/bin/sh\n")
+        LINK.symlink_to("../init.d/dcm-agent")
+
+    def forget(self):
+        self.restore()
+        shutil.rmtree(STATE, ignore_errors=True)
+        if (self.copy / "lib").exists():
+            run("cp", "-aT", self.copy / "lib", STATE)
+        for path in (DCM, self.copy):
+            shutil.rmtree(path)
+        for path in (INIT, LINK):
+            path.unlink()
+
+    @staticmethod
+    def state():
+        found = {str(path): describe(path) for top in (ETC, STATE) for path in sorted(top.rglob("*")) if "requests.db" not in path.name}
+        if (STATE / "requests.db").exists():
+            with sqlite3.connect(f"file:{STATE}/requests.db?immutable=1", uri=True) as db:
+                found |= {table: sorted(map(repr, db.execute(f"SELECT {columns} FROM {table}"))) for table, columns in (
+                    ("requests", "guid, state, command, agent_id"), ("users", "name, administrator"),
+                    ("alerts", "state, level, rule"), ("meta", "key, value"))}
+        return found | {"init": INIT.exists(), "link": LINK.is_symlink(), "done": (RECORD / "done").exists()}
+
+
+@pytest.fixture
+def python():
+    python = PythonAgent()
+    yield python
+    python.forget()
+
+
+def test_migration_is_completed_by_a_second_run(python):
+    python.restore()
+    done, calls = run_script(MIGRATE)
+    assert done.returncode == 0, done.stderr
+    right = python.state()
+    assert right["done"] and not right["link"] and len(right["requests"]) == len(python_agent.ROWS)
+    assert not (wrong := inject(MIGRATE, calls, python.restore, python.state, right)), "\n".join(map(str, wrong))
+
+
+def test_migration_is_undone_by_a_second_run(python):
+    """Wherever the way back was cut off; one that was complete says that there is nothing to undo."""
+    python.restore()
+    right = python.state()
+
+    def restore():
+        python.restore()
+        done, _ = run_script(MIGRATE)
+        assert done.returncode == 0, done.stderr
+
+    restore()
+    done, calls = run_script([*MIGRATE, "--undo"])
+    assert done.returncode == 0 and not differences(python.state(), right), done.stderr
+    wrong = inject([*MIGRATE, "--undo"], calls, restore, python.state, right,
+                   lambda second: second.returncode == 0 or "it is undone already" in second.stderr)
     assert not wrong, "\n".join(map(str, wrong))
 
 

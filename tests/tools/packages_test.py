@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -186,25 +187,43 @@ def test_purging_leaves_system_users_alone(before):
     assert not list(pathlib.Path("/run").glob("dcm-*"))
 
 
-@pytest.mark.skipif(KIND != "deb", reason="makes a package of dpkg")
+def install_python_agent(directory):
+    """A package that has its name, and deletes /dcm when it is replaced."""
+    if KIND == "deb":
+        tree = directory / "tree"
+        (tree / "DEBIAN").mkdir(parents=True)
+        (tree / "DEBIAN/control").write_text("Package: dcm-agent\nVersion: 1.2.5\nArchitecture: all\nMaintainer: nobody "
+                                             "<n@example.org>\nDescription: stands for the Python agent\n")
+        (tree / "DEBIAN/postrm").write_text("#!/bin/sh\nrm -rf /dcm\n")
+        (tree / "DEBIAN/postrm").chmod(0o755)
+        run("dpkg-deb", "--root-owner-group", "--build", str(tree), str(directory / "old.deb"))
+        run("dpkg", "--install", str(directory / "old.deb"))
+        return
+    spec = directory / "old.spec"
+    spec.write_text("Name: dcm-agent\nVersion: 1.2.5\nRelease: 1\nSummary: stands for the Python agent\nLicense: x\n"
+                    "BuildArch: noarch\n%description\nx\n%install\nmkdir -p %{buildroot}/opt/dcm-agent\n"
+                    "%postun\nrm -rf /dcm\n%files\n/opt/dcm-agent\n")
+    run("rpmbuild", "--quiet", "--nodeps", "--define", f"_topdir {directory}", "-bb", str(spec))
+    run("rpm", "--install", *map(str, directory.glob("RPMS/*/dcm-agent-*.rpm")))
+
+
 def test_the_python_agents_package_becomes_ours(tmp_path):
-    """It has the same name, and its postrm deletes /dcm at the upgrade, too: what migrate needs is saved before."""
+    """It has the same name, and deletes /dcm at the upgrade, too: what migrate needs is saved before, and the agent is ended
+    without the clean stop, which would erase its requests."""
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "booted"))
     import python_agent
 
-    tree = tmp_path / "tree"
-    (tree / "DEBIAN").mkdir(parents=True)
-    (tree / "DEBIAN/control").write_text("Package: dcm-agent\nVersion: 1.2.5\nArchitecture: all\nMaintainer: nobody <n@example.org>\n"
-                                         "Description: stands for the Python agent\n")
-    (tree / "DEBIAN/postrm").write_text("#!/bin/sh\nrm -rf /dcm\n")
-    (tree / "DEBIAN/postrm").chmod(0o755)
-    run("dpkg-deb", "--root-owner-group", "--build", str(tree), str(tmp_path / "old.deb"))
-    run("dpkg", "--install", str(tmp_path / "old.deb"))
+    install_python_agent(tmp_path)
     python_agent.write_tree("/dcm")
-    said = run("dpkg", "--install", *map(str, SHARE.glob("dcm-agent_[0-9]*.deb")))
+    agent = subprocess.Popen(["bash", "-c", "exec -a /opt/dcm-agent/embedded/bin/dcm-agent sleep infinity"])
+    pathlib.Path("/dcm/dcm-agent.pid").write_text(f"{agent.pid}\n")
+    wait_for(lambda: b"dcm-agent" in pathlib.Path(f"/proc/{agent.pid}/cmdline").read_bytes(), "the Python agent")
+    said = install(SHARE, "dcm-agent")
+    assert agent.wait(DEADLINE) == -signal.SIGKILL
     assert "saved in /var/lib/dcm-former" in said and not pathlib.Path("/dcm").exists()
     said = run("dcm-agentctl", "migrate")
     assert "requests: 9 taken over" in said and "script of this site siteBackup" in said
     assert (STATE / "token").read_text() == python_agent.TOKEN
     purge("dcm-agent")
+    run("rm", "-rf", *(f"/var/lib/dcm-{name}" for name in ("former", "migration") if KIND == "rpm"))
     assert not [path for path in pathlib.Path("/var/lib").glob("dcm-*") if path.name != "dcm-manager"]
