@@ -66,7 +66,7 @@ static int property_get_string(sd_bus *bus, const char *path, const char *interf
         {"FailedStep", u.failed_step},
         {"AgentId", v.agent_id},
         {"ServerName", v.server_name},
-        {"Pause", v.pause},
+        {"PauseMode", v.pause},
         {"JobProblem", v.trouble},
         {"StoreProblem", v.store_problem},
         {"CloudType", strempty(v.cloud->type)},
@@ -448,7 +448,7 @@ static const sd_bus_vtable vtable[] = {
     CHANGING("TlsSession", "s", property_get_string),
     CHANGING("CertificateEndUSec", "t", property_get_usec),
     CHANGING("FailedStep", "s", property_get_string),
-    CHANGING("Pause", "s", property_get_string),
+    CHANGING("PauseMode", "s", property_get_string),
     CHANGING("JobProblem", "s", property_get_string),
     CHANGING("StoreProblem", "s", property_get_string),
     CHANGING("Problems", "a(sus)", property_get_problems),
@@ -491,7 +491,7 @@ static void on_status(void *userdata) {
     (void)sd_bus_emit_properties_changed(
         o->bus, AGENT_BUS_PATH, INTERFACE, "State", "StatusText", "AgentId", "ServerName",
         "ManagerUrl", "ConnectedSinceUSec", "Proxy", "PeerAddress", "TlsSession",
-        "CertificateEndUSec", "FailedStep", "Pause", "JobProblem", "StoreProblem", "Problems",
+        "CertificateEndUSec", "FailedStep", "PauseMode", "JobProblem", "StoreProblem", "Problems",
         "CloudType", "InstanceId", "CloudProblem", NULL);
 }
 

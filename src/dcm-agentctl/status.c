@@ -90,7 +90,7 @@ static void print_status(struct json_object *o, bool connected) {
     uint64_t since = json_object_get_uint64(json_object_object_get(o, "ConnectedSinceUSec"));
     uint64_t certificate_end =
         json_object_get_uint64(json_object_object_get(o, "CertificateEndUSec"));
-    const char *pause = json_object_get_string(json_object_object_get(o, "Pause"));
+    const char *pause = json_object_get_string(json_object_object_get(o, "PauseMode"));
     char buf[FORMAT_SIZE];
 
     (void)printf("%s%s%s ", screen_get_colour(connected ? COLOUR_GREEN : COLOUR_RED),

@@ -40,7 +40,7 @@ static void draw_connection(Painter *p, const TopModel *m) {
 }
 
 static void draw_pause(Painter *p, const TopModel *m) {
-    const char *pause = status_text(m, "Pause");
+    const char *pause = status_text(m, "PauseMode");
     Line l = line_begin(p);
 
     if (isempty(pause))

@@ -241,7 +241,7 @@ static void ask_cancel(Top *t) {
 }
 
 static void ask_pause(Top *t) {
-    const char *pause = json_get_string(t->model.status, "Pause");
+    const char *pause = json_get_string(t->model.status, "PauseMode");
 
     t->question = isempty(pause) ? QUESTION_PAUSE : QUESTION_RESUME;
     (void)utf8_format(t->message, sizeof(t->message), "%s",

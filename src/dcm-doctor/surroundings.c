@@ -35,7 +35,8 @@ static int read_agent(sd_bus *bus, Surroundings *s) {
     TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "State", NULL, &state));
     TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "StatusText", NULL,
                                    &s->status));
-    TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "Pause", NULL, &pause));
+    TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "PauseMode", NULL,
+                                   &pause));
     TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "FailedStep", NULL,
                                    &step));
     TRY(sd_bus_get_property_string(bus, AGENT, AGENT_PATH, AGENT_INTERFACE, "StoreProblem", NULL,

@@ -483,6 +483,29 @@ def test_bus_interface_is_the_one_of_the_xml(agent, manager):
     assert members(xml.fromstring(live)) == members(xml.fromstring(contract))
 
 
+def test_no_name_has_two_members_of_an_interface(agent):
+    """Clients that make one object of an interface, like cockpit.js, fail if a method has a property's name."""
+    import xml.etree.ElementTree as xml
+    from collections import Counter
+
+    from harness import ROOT
+
+    agent.configure()
+    agent.start()
+    agent.wait_notify("READY=1")
+    live = json.loads(agent.on_bus("call", "Introspect", interface="org.freedesktop.DBus.Introspectable"))["data"][0]
+    sources = {"live": live} | {p.name: p.read_text() for p in (ROOT / "dbus").glob("*.xml")}
+    assert len(sources) >= 4
+    twice = []
+    for source, text in sources.items():
+        interfaces = xml.fromstring(text).findall("interface")
+        assert any(i.get("name").startswith("org.dcmagent.") and len(i) for i in interfaces), source
+        for interface in interfaces:
+            names = Counter(m.get("name") for m in interface if m.tag in ("method", "property", "signal"))
+            twice += [(source, interface.get("name"), name) for name, n in names.items() if n > 1]
+    assert twice == []
+
+
 def test_properties_on_the_bus(agent, manager):
     connect(agent, manager)
     wait_for(lambda: agent.property("State") == "connected", "connected")

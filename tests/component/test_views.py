@@ -387,14 +387,14 @@ def test_top_asks_before_it_cancels_or_pauses(busy, agent, manager):
     t.wait(r"^Jobs: 19")
     keys(t, b"p")
     t.wait(r"^Pause\? y/n")
-    assert agent.property("Pause") == ""
+    assert agent.property("PauseMode") == ""
     keys(t, b"y")
     t.wait(r"^Paused: new jobs wait")
     keys(t, b"p")
     t.wait(r"^Resume\? y/n")
     keys(t, b"y")
     wait_for(lambda: t.read() or not any("Paused" in line for line in t.screen.display), "the end of the pause")
-    assert agent.property("Pause") == ""
+    assert agent.property("PauseMode") == ""
     keys(t, b"q")
     t.end()
 
