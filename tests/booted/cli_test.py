@@ -92,6 +92,32 @@ def test_json_of_dcm_manager(agent, requests):  # noqa: F811
     validate("dcm-manager", "run --wait", listed("dcm-manager", "run", "web1", "heartbeat", "--wait"))
 
 
+def test_json_of_orders_to_several_agents(agent, requests, script):  # noqa: F811
+    """A group is several agents, also if it has one: each line is as its schema says, of an order, of each end, and at last."""
+    def lines(*arguments, code=0):
+        done = run("dcm-manager", "run", "@cli-test", "--json", *arguments, check=False)
+        assert done.returncode == code, done.stderr
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        for line in found:
+            validate("dcm-manager", "run, several agents", line)
+        return found
+
+    run("dcm-manager", "group", agent, "cli-test")
+    meant = listed("dcm-manager", "run", "@cli-test", "--dry-run", "heartbeat")
+    validate("dcm-manager", "run --dry-run", meant)
+    assert [(row["id"], row["name"], row["group"], row["connected"]) for row in meant] == [(agent, "web1", "cli-test", True)]
+    order, = lines("heartbeat")
+    assert set(order) == {"agent", "name", "guid"} and order["agent"] == agent
+    order, end, recap = lines("--wait", "heartbeat")
+    assert end["guid"] == order["guid"] and end["reply"]["return_code"] == 0 and recap == {"succeeded": 1, "failed": 0, "unanswered": 0}
+    order, end, recap = lines("--wait", "run_script", "--script", script("exit 3\n"), code=1)
+    assert end["reply"]["return_code"] == 3 and recap == {"succeeded": 0, "failed": 1, "unanswered": 0}
+    order, recap = lines("--wait", "--timeout=0.2", "run_script", "--script", script("exec sleep infinity\n"), code=2)
+    assert recap == {"succeeded": 0, "failed": 0, "unanswered": 1}
+    run("dcm-manager", "cancel", order["guid"])
+    run("dcm-manager", "ungroup", agent)
+
+
 class Terminal:
     """A program on a terminal of so many columns."""
 
