@@ -112,7 +112,7 @@ def test_playbook_that_fails(manager):
     assert "FAILED" in json.dumps(manager.received)
     reply = configure(manager, "ANSIBLE", playbookText=b64("- hosts: [\n"))
     assert reply["return_code"] == 4 and not reply["reply_object"], reply
-    assert "rror" in reply["message"]
+    assert "error" in reply["message"].lower()
 
 
 # --- PUPPET ---------------------------------------------------------------------------------------------
